@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings of every Swift target: strict concurrency, strict memory safety, no warning passes.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// A library target; each may depend only on those listed above it.
+func house(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A test target for one library target, on top of the shared test support.
+func checks(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+}
+
+let package = Package(
+    name: "convod",
+    products: [
+        .executable(name: "convod", targets: ["convod"]),
+        .executable(name: "convo", targets: ["convo"]),
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "Schema", path: "schema", exclude: ["README.md", "changes"],
+            sources: ["schema.c"], publicHeadersPath: "include"),
+
+        house("Posix", ["CLinux"]),
+        house("EventLoop", ["Posix", "CLinux"]),
+        house("Crypto", ["CCrypto"]),
+        house("JSON"),
+        house("Conversation", ["JSON"]),
+        house("Protocol", ["Conversation", "JSON"]),
+        house("ContextWindow", ["Conversation", "JSON"]),
+        house("Transcripts", ["Conversation", "JSON"]),
+        house("Upstream", ["Conversation", "JSON", "EventLoop", "Posix", "CCurl"]),
+        house("Store", ["Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
+        house("ConvoClient", ["Protocol", "JSON", "Posix"]),
+        house("Commands", ["ConvoClient", "Transcripts", "Conversation", "Protocol", "JSON", "Posix", "Schema"]),
+        house(
+            "Daemon",
+            [
+                "Store", "Upstream", "Transcripts", "ContextWindow", "Conversation", "Protocol", "JSON", "Crypto",
+                "EventLoop", "Posix", "Schema",
+            ]),
+        .executableTarget(name: "convod", dependencies: ["Daemon"], swiftSettings: strict),
+        .executableTarget(name: "convo", dependencies: ["Commands"], swiftSettings: strict),
+
+        .target(
+            name: "TestSupport",
+            dependencies: ["Daemon", "ConvoClient", "Protocol", "JSON", "EventLoop", "Posix", "Schema"],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        checks("PosixTests", ["Posix"]),
+        checks("EventLoopTests", ["EventLoop", "Posix"]),
+        checks("JSONTests", ["JSON", "Posix"]),
+        checks("ProtocolTests", ["Protocol", "Conversation", "JSON"]),
+        checks("ConversationTests", ["Conversation", "JSON"]),
+        checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
+        checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON"]),
+        checks("StoreTests", ["Store", "Conversation", "EventLoop", "Posix"]),
+        checks("UpstreamTests", ["Upstream", "Conversation", "JSON", "EventLoop", "Posix"]),
+        checks("DaemonTests", ["Daemon", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
+        checks("EndToEndTests", ["ConvoClient", "Protocol", "JSON", "Posix"]),
+        checks("TidyTests", ["Protocol", "Posix", "JSON", "Schema"]),
+    ],
+    cLanguageStandard: .c2x
+)

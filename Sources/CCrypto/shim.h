@@ -1,0 +1,3 @@
+// The part of libcrypto that convod uses.
+#pragma once
+#include <openssl/evp.h>

@@ -1,0 +1,97 @@
+// What Glibc's Swift overlay leaves out: epoll, eventfd, signalfd, peer credentials, threads' names.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <grp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+// struct ucred is hidden without _GNU_SOURCE in the importer; this keeps one spelling.
+typedef struct { int pid; unsigned uid; unsigned gid; } clinux_peer;
+
+struct clinux_ucred { int pid; unsigned uid; unsigned gid; };
+
+static inline int clinux_peer_credentials(int fd, clinux_peer *out) {
+    struct clinux_ucred c;
+    socklen_t n = sizeof c;
+    if (getsockopt(fd, SOL_SOCKET, 17 /* SO_PEERCRED */, &c, &n) != 0) return -1;
+    out->pid = c.pid; out->uid = c.uid; out->gid = c.gid;
+    return 0;
+}
+
+// Fills `out` with up to `capacity` supplementary groups of the peer; returns the count, or -1.
+static inline int clinux_peer_groups(int fd, unsigned *out, int capacity) {
+    socklen_t n = (socklen_t)(capacity * (int)sizeof(unsigned));
+    if (getsockopt(fd, SOL_SOCKET, 59 /* SO_PEERGROUPS */, out, &n) != 0) return -1;
+    return (int)(n / sizeof(unsigned));
+}
+
+static inline int clinux_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+static inline int clinux_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+static inline int clinux_winsize_columns(int fd) {
+    struct winsize w;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 ? (int)w.ws_col : -1;
+}
+static inline int clinux_accept(int fd) {
+    extern int accept4(int, struct sockaddr *, socklen_t *, int);
+    return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+static inline void clinux_thread_name(const char *name) {
+    extern int pthread_setname_np(pthread_t, const char *);
+    pthread_setname_np(pthread_self(), name);
+}
+static inline int clinux_exited(int status) { return WIFEXITED(status); }
+static inline int clinux_exit_code(int status) { return WEXITSTATUS(status); }
+static inline int clinux_term_signal(int status) { return WTERMSIG(status); }
+static inline unsigned clinux_epoll_out(void) { return EPOLLOUT; }
+static inline int clinux_errno(void) { return errno; }
+static inline void clinux_sigpipe(int ignored) { signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL); }
+static inline unsigned clinux_file_type(unsigned mode) { return mode & S_IFMT; }
+static inline void clinux_release_free_memory(void) {
+    extern int malloc_trim(size_t);
+    malloc_trim(0);
+}
+// With _GNU_SOURCE the socket calls take a transparent union, which Swift cannot make.
+static inline int clinux_connect(int fd, const struct sockaddr_un *a, socklen_t n) {
+    return connect(fd, (const struct sockaddr *)a, n);
+}
+static inline int clinux_bind(int fd, const struct sockaddr_un *a, socklen_t n) {
+    return bind(fd, (const struct sockaddr *)a, n);
+}
+static inline ssize_t clinux_sendto(int fd, const void *p, size_t count, const struct sockaddr_un *a, socklen_t n) {
+    return sendto(fd, p, count, MSG_NOSIGNAL, (const struct sockaddr *)a, n);
+}
+static inline char **clinux_environ(void) { return environ; }
+// The file system's magic number, 0 when it cannot be told.
+static inline unsigned clinux_file_system(const char *path) {
+    struct statfs s;
+    return statfs(path, &s) == 0 ? (unsigned)s.f_type : 0;
+}

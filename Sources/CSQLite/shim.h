@@ -1,0 +1,21 @@
+// SQLite's C interface and the few macros and variadic calls that Swift cannot use directly.
+#pragma once
+#include <sqlite3.h>
+
+static inline int csqlite_bind_text(sqlite3_stmt *s, int i, const void *p, int n) {
+    return sqlite3_bind_text(s, i, p ? (const char *)p : "", n, SQLITE_TRANSIENT);  // a null pointer would bind NULL
+}
+static inline int csqlite_bind_blob(sqlite3_stmt *s, int i, const void *p, int n) {
+    return sqlite3_bind_blob(s, i, p ? p : "", n, SQLITE_TRANSIENT);
+}
+static inline int csqlite_no_checkpoint_on_close(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}
+static inline int csqlite_defensive(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)0);
+}
+
+// Writing, syncing or growing the shared memory failed, as on a full disk.
+static inline int csqlite_is_write_failure(int code) {
+    return code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_SHMSIZE;
+}

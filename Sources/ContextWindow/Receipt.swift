@@ -1,0 +1,64 @@
+internal import Conversation
+package import JSON
+
+/// What was sent for a turn, what was left out, and why.
+package struct Receipt: Sendable, Equatable {
+    /// What made the cut.
+    package enum Rule: String, Sendable { case fits, maxTokens, maxTurns, maxMessages }
+
+    /// At most so many pins and exclusions are listed one by one.
+    package static let listed = 100
+
+    package let policy: WindowPolicy
+    package let budget: Int
+    /// The estimate for what was sent, system prompt and overheads included.
+    package let estimate: Int
+    package let rule: Rule
+    /// The seqs of the suffix that was sent; nil when there was none.
+    package let sent: ClosedRange<Int>?
+    /// How many messages were sent, pins before the suffix included.
+    package let sentCount: Int
+    package let leftOutCount: Int
+    package let leftOutTokens: Int
+    package let pinned: [Int]
+    package let excluded: [Int]
+    package let pinnedCount: Int
+    package let excludedCount: Int
+
+    init(
+        policy: WindowPolicy, budget: Int, estimate: Int, rule: Rule, history: History, suffix: [Message], pins: [Message],
+        kept: [Message]
+    ) {
+        self.policy = policy
+        self.budget = budget
+        self.estimate = estimate
+        self.rule = rule
+        sent = suffix.first.flatMap { first in suffix.last.map { first.seq...$0.seq } }
+        sentCount = kept.count
+        leftOutCount = history.count - kept.count
+        leftOutTokens = history.tokens - kept.reduce(0) { $0 + $1.tokens }
+        let excludedHere = history.messages.filter(\.isExcluded)
+        pinned = pins.prefix(Receipt.listed).map(\.seq)
+        excluded = excludedHere.prefix(Receipt.listed).map(\.seq)
+        pinnedCount = pins.count
+        excludedCount = excludedHere.count + history.olderExcluded
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object {
+            $0.member("strategy", policy.strategy.rawValue)
+            $0.member("rule", rule.rawValue)
+            $0.member("budget", budget)
+            $0.member("estimate", estimate)
+            if let sent { $0.key("sent"); $0.array { $0.int(sent.lowerBound); $0.int(sent.upperBound) } }
+            $0.member("sentMessages", sentCount)
+            $0.member("leftOutMessages", leftOutCount)
+            $0.member("leftOutTokens", leftOutTokens)
+            $0.member("pinnedMessages", pinnedCount)
+            $0.member("excludedMessages", excludedCount)
+            $0.member("summarizedMessages", 0)
+            if !pinned.isEmpty { $0.key("pinned"); $0.array { for seq in pinned { $0.int(seq) } } }
+            if !excluded.isEmpty { $0.key("excluded"); $0.array { for seq in excluded { $0.int(seq) } } }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package import Conversation
+
+/// What of a session's history goes into one request.
+package struct Window: Sendable, Equatable {
+    /// The session's system prompt.
+    package let system: String?
+    /// The messages that go, oldest first: pins, then a suffix of whole turns.
+    package let messages: [Message]
+    package let receipt: Receipt
+}
+
+/// A history as far as it was read: its newest messages, and what lies before them in numbers.
+package struct History: Sendable, Equatable {
+    /// Oldest first, up to the head and without gaps.
+    package var messages: [Message]
+    /// Pinned messages older than `messages`, with their tool-call partners, oldest first.
+    package var olderPins: [Message]
+    /// Excluded messages older than `messages`.
+    package var olderExcluded: Int
+    /// All messages on the path.
+    package var count: Int
+    /// The estimate over all of them.
+    package var tokens: Int
+
+    package init(messages: [Message], olderPins: [Message] = [], olderExcluded: Int = 0, count: Int? = nil, tokens: Int? = nil) {
+        self.messages = messages
+        self.olderPins = olderPins
+        self.olderExcluded = olderExcluded
+        self.count = count ?? messages.count
+        self.tokens = tokens ?? messages.reduce(0) { $0 + $1.tokens }
+    }
+}
+
+/// A window cannot be made: what must be in does not fit.
+package struct WindowError: Error, Sendable, Equatable {
+    /// The estimate of what must be in: system prompt, pins and the newest turn.
+    package let needed: Int
+    package let budget: Int
+    package let system: Int
+    package let pinned: Int
+    package let newest: Int
+
+    /// One sentence with both numbers and what to do.
+    package var sentence: String {
+        """
+        the system prompt (\(system) tokens), pinned messages (\(pinned)) and the newest turn (\(newest)) need \(needed) \
+        tokens, the window holds \(budget); shorten them, unpin, or raise 'window.maxTokens'
+        """
+    }
+}
+
+extension Window {
+    /// Cuts a history to a budget: the `slide` strategy.
+    ///
+    /// The system prompt, pinned messages and the newest turn are always in; then the longest suffix of whole turns
+    /// that fits. Excluded, refused and failed messages are out. Tool calls go with their results.
+    package static func cut(
+        _ history: History, system: String?, policy: WindowPolicy, budget: Int
+    ) throws(WindowError) -> Window {
+        let sent = history.messages.filter(\.isSendable)
+        let turns = Turns(sent)
+        let systemTokens = TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
+        let newest = turns.starts.last.map { Array(sent[$0...]) } ?? []
+        let always = pinned(sent: sent, older: history.olderPins)
+        let inNewest = Set(newest.map(\.seq))
+        let pinTokens = always.reduce(0) { $0 + (inNewest.contains($1.seq) ? 0 : $1.tokens) }
+        let newestTokens = newest.reduce(0) { $0 + $1.tokens }
+        var estimate = systemTokens + pinTokens + newestTokens
+        guard estimate <= budget else {
+            throw WindowError(needed: estimate, budget: budget, system: systemTokens, pinned: pinTokens, newest: newestTokens)
+        }
+
+        let pinnedSeqs = Set(always.map(\.seq))
+        var first = turns.starts.count - 1, count = newest.count
+        var rule = Receipt.Rule.fits
+        while first > 0 {
+            let turn = sent[turns.starts[first - 1]..<turns.starts[first]]
+            let more = turn.reduce(0) { $0 + (pinnedSeqs.contains($1.seq) ? 0 : $1.tokens) }
+            if let most = policy.maxTurns, turns.starts.count - first >= most { rule = .maxTurns } else if let most = policy.maxMessages, count + turn.count > most { rule = .maxMessages } else if estimate + more > budget { rule = .maxTokens }
+            if rule != .fits { break }
+            first -= 1
+            estimate += more
+            count += turn.count
+        }
+        if rule == .fits && first <= 0 && history.count > history.messages.count { rule = .maxTokens }
+
+        let suffix = first >= 0 && !turns.starts.isEmpty ? Array(sent[turns.starts[first]...]) : []
+        let begin = suffix.first?.seq ?? Int.max
+        let pins = always.filter { $0.seq < begin }
+        let kept = ToolPairs.complete(pins + suffix)
+        return Window(
+            system: system, messages: kept,
+            receipt: Receipt(
+                policy: policy, budget: budget, estimate: estimate, rule: rule, history: history, suffix: suffix,
+                pins: always, kept: kept))
+    }
+
+    /// Pinned messages and, for each, its partners in tool calls; in order, without doubles.
+    private static func pinned(sent: [Message], older: [Message]) -> [Message] {
+        let direct = sent.filter(\.isPinned)
+        if direct.isEmpty { return older.filter(\.isSendable) }
+        let calls = Set(direct.flatMap { ToolPairs.ids(of: $0) })
+        let all = calls.isEmpty ? direct : sent.filter { $0.isPinned || !calls.isDisjoint(with: ToolPairs.ids(of: $0)) }
+        return older.filter(\.isSendable) + all
+    }
+
+    /// Where the turns of a run of messages begin: at each message of the user.
+    private struct Turns {
+        var starts: [Int] = []
+        init(_ messages: [Message]) {
+            for (index, message) in messages.enumerated() where message.role == .user { starts.append(index) }
+        }
+    }
+}
+
+extension Message {
+    /// Whether the message may go upstream at all.
+    package var isSendable: Bool { !isExcluded && status.isSent && !content.elementsEqual("[]".utf8) }
+}

@@ -1,0 +1,110 @@
+/// Conversation holds what a session is made of: messages, their parts, turns and how a turn moves.
+///
+/// - Invariant: this target does no I/O and knows no clock; times and randomness come in as values.
+
+/// A 128-bit identifier of one kind of thing, written as a UUID.
+package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Reads 16 bytes in network order, nil for any other count.
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        high = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Reads the 36 characters of a UUID in either case, nil for anything else.
+    package init?(_ text: String) {
+        var halves: [UInt64] = [0, 0]
+        var digits = 0
+        let utf8 = Array(text.utf8)
+        guard utf8.count == 36 else { return nil }
+        for (index, byte) in utf8.enumerated() {
+            if [8, 13, 18, 23].contains(index) {
+                guard byte == 0x2D else { return nil }
+                continue
+            }
+            guard let digit = Unicode.Scalar(byte).properties.isASCIIHexDigit ? Character(Unicode.Scalar(byte)).hexDigitValue : nil
+            else { return nil }
+            halves[digits / 16] = halves[digits / 16] << 4 | UInt64(digit)
+            digits += 1
+        }
+        high = halves[0]
+        low = halves[1]
+    }
+
+    /// The 16 bytes in network order.
+    package var bytes: [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(16)
+        for half in [high, low] { for shift in stride(from: 56, through: 0, by: -8) { out.append(UInt8(truncatingIfNeeded: half >> UInt64(shift))) } }
+        return out
+    }
+
+    package var description: String {
+        let digits: [UInt8] = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text.append(0x2D) }
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    package static func < (a: ID, b: ID) -> Bool { (a.high, a.low) < (b.high, b.low) }
+}
+
+package typealias MessageID = ID<Message>
+package typealias TurnID = ID<TurnRecord>
+
+/// Makes UUIDs of version 7 (RFC 9562), each greater than the one before.
+package struct IDMaker: Sendable {
+    private var last: UInt64 = 0  // 48 bits of milliseconds, 12 of counter
+
+    package init() {}
+
+    /// Makes the next one; a clock that went back does not make a smaller one.
+    package mutating func next<Kind>(milliseconds: Int64, random: UInt64) -> ID<Kind> {
+        last = max(last + 1, UInt64(max(0, milliseconds)) << 12)
+        let high = (last >> 12) << 16 | 0x7000 | (last & 0xFFF)
+        return ID(high: high, low: random & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+    }
+}
+
+/// The ID of a session on the wire: chosen by a client or made by the daemon.
+///
+/// 1 to 128 characters of `[A-Za-z0-9._:@-]`, the first a letter or digit; case counts. So it is never a path, a
+/// flag or an empty string, and equal IDs have equal bytes.
+package struct SessionID: Hashable, Sendable, CustomStringConvertible {
+    package static let longest = 128
+    package let text: String
+
+    /// Takes a well-formed ID, nil for any other text.
+    package init?(_ text: String) {
+        let bytes = text.utf8
+        guard (1...SessionID.longest).contains(bytes.count), let first = bytes.first, SessionID.isAlphanumeric(first),
+            bytes.allSatisfy({ SessionID.isAlphanumeric($0) || ".:_@-".utf8.contains($0) })
+        else { return nil }
+        self.text = text
+    }
+
+    /// Takes an ID that the daemon made.
+    package init(_ id: ID<SessionID>) { text = id.description }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: false
+        }
+    }
+
+    package var description: String { text }
+}

@@ -1,0 +1,64 @@
+/// One message of a session, as it is stored.
+package struct Message: Sendable, Equatable {
+    /// Who speaks; the raw value is stored.
+    package enum Role: Int, Sendable, CaseIterable {
+        case system, user, assistant, tool
+        package var name: String { ["system", "user", "assistant", "tool"][rawValue] }
+        package init?(name: String) {
+            guard let role = Role.allCases.first(where: { $0.name == name }) else { return nil }
+            self = role
+        }
+    }
+
+    /// How the message came to its end; the raw value is stored.
+    package enum Status: Int, Sendable, CaseIterable {
+        case complete, cancelled, interrupted, failed, refused
+        /// Not stored: the answer of a running turn.
+        case streaming
+        package var name: String {
+            ["complete", "cancelled", "interrupted", "failed", "refused", "streaming"][rawValue]
+        }
+        /// Whether the message goes into a window: refused and failed turns stay out.
+        package var isSent: Bool { self == .complete || self == .cancelled || self == .interrupted }
+    }
+
+    package var id: MessageID
+    package var parentID: MessageID?
+    /// The place on its path, from 1 and without gaps.
+    package var seq: Int
+    package var role: Role
+    package var status: Status
+    package var turnID: TurnID?
+    /// Milliseconds since 1970 UTC.
+    package var createdAt: Int64
+    /// The estimate, overhead of the message included.
+    package var tokens: Int
+    package var isPinned: Bool
+    package var isExcluded: Bool
+    /// A raw JSON object, byte for byte as the client gave it.
+    package var metadata: [UInt8]?
+    /// A raw JSON array of parts, byte for byte as it came.
+    package var content: [UInt8]
+
+    package init(
+        id: MessageID, parentID: MessageID? = nil, seq: Int, role: Role, status: Status = .complete, turnID: TurnID? = nil,
+        createdAt: Int64, tokens: Int, isPinned: Bool = false, isExcluded: Bool = false, metadata: [UInt8]? = nil,
+        content: [UInt8]
+    ) {
+        self.id = id
+        self.parentID = parentID
+        self.seq = seq
+        self.role = role
+        self.status = status
+        self.turnID = turnID
+        self.createdAt = createdAt
+        self.tokens = tokens
+        self.isPinned = isPinned
+        self.isExcluded = isExcluded
+        self.metadata = metadata
+        self.content = content
+    }
+
+    /// The parts, decoded. Parts of an unknown type are left out.
+    package var parts: [Part] { Part.decode(content) }
+}

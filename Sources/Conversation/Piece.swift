@@ -1,0 +1,95 @@
+/// A piece of a running answer, in the order in which the upstream gave it.
+package struct Piece: Sendable, Equatable {
+    /// What it belongs to; the raw value is stored.
+    package enum Kind: Int, Sendable { case text, thought, part }
+    package let kind: Kind
+    /// UTF-8 text; for `part` the whole part as raw JSON.
+    package fileprivate(set) var bytes: [UInt8]
+
+    package init(_ kind: Kind, _ bytes: [UInt8]) {
+        self.kind = kind
+        self.bytes = bytes
+    }
+
+    /// How far it moves the offset: whole parts carry no text.
+    package var length: Int { kind == .part ? 0 : bytes.count }
+}
+
+/// An answer put together from its pieces.
+package struct Answer: Sendable, Equatable {
+    /// Who made the thoughts, kept with them.
+    private let issuer: String?
+    private var pieces: [Piece] = []
+    /// UTF-8 bytes over all text, thoughts included: the offset of the next piece.
+    package private(set) var length = 0
+    /// How many pieces there are.
+    package private(set) var count = 0
+
+    package init(issuer: String? = nil) { self.issuer = issuer }
+
+    /// Adds a piece; text that goes on joins the piece before.
+    package mutating func append(_ piece: Piece) {
+        count += 1
+        length += piece.length
+        if pieces.last?.kind == piece.kind, piece.kind != .part {
+            pieces[pieces.count - 1].bytes += piece.bytes
+        } else {
+            pieces.append(piece)
+        }
+    }
+
+    /// Whether nothing has come that is worth keeping.
+    package var isEmpty: Bool { pieces.allSatisfy { $0.bytes.isEmpty } }
+
+    /// Whether the reader saw text of the answer itself (thoughts do not count).
+    package var hasVisibleText: Bool { pieces.contains { $0.kind == .text && !$0.bytes.isEmpty } }
+
+    /// The parts as a raw JSON array. Bytes cut inside a character read as U+FFFD.
+    package var content: [UInt8] {
+        var out: [UInt8] = [0x5B]
+        for piece in pieces where !piece.bytes.isEmpty {
+            if out.count > 1 { out.append(0x2C) }
+            switch piece.kind {
+            case .part: out += piece.bytes
+            case .text: out += Part.encode([.text(String(decoding: piece.bytes, as: UTF8.self))]).dropFirst().dropLast()
+            case .thought:
+                let part = Part.thought(text: String(decoding: piece.bytes, as: UTF8.self), issuer: issuer, signature: nil)
+                out += Part.encode([part]).dropFirst().dropLast()
+            }
+        }
+        return out + [0x5D]
+    }
+
+    /// What follows a byte offset, as pieces; an offset inside a character is rounded down.
+    package func rest(after offset: Int) -> (offset: Int, pieces: [Piece]) {
+        Answer.rest(of: pieces, after: offset)
+    }
+
+    /// The same over any run of pieces.
+    package static func rest(of pieces: [Piece], after wanted: Int) -> (offset: Int, pieces: [Piece]) {
+        var start = 0
+        for (index, piece) in pieces.enumerated() {
+            if piece.length > 0 && wanted < start + piece.length {
+                var cut = max(0, wanted - start)
+                while cut > 0 && piece.bytes[cut] & 0xC0 == 0x80 { cut -= 1 }
+                let first = cut == 0 ? piece : Piece(piece.kind, Array(piece.bytes[cut...]))
+                return (start + cut, [first] + pieces[(index + 1)...])
+            }
+            start += piece.length
+        }
+        return (start, [])
+    }
+}
+
+extension Message {
+    /// A stored message's content as pieces, so that finished and running answers are replayed alike.
+    package var pieces: [Piece] {
+        parts.map { part in
+            switch part {
+            case .text(let text): Piece(.text, Array(text.utf8))
+            case .thought(let text, _, _): Piece(.thought, Array(text.utf8))
+            default: Piece(.part, Array(Part.encode([part]).dropFirst().dropLast()))
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package import JSON
+
+/// One session, as it is stored: who owns it, how it is set up, where its newest message is.
+package struct Session: Sendable, Equatable {
+    package var id: SessionID
+    /// The uid of the user it belongs to.
+    package var owner: UInt32
+    package var title: String?
+    package var cwd: String
+    /// Raw JSON array, as the client gave it.
+    package var mcpServers: [UInt8]
+    package var system: String?
+    package var settings: SessionSettings
+    package var tags: [String]
+    /// A raw JSON object, byte for byte as the client gave it.
+    package var metadata: [UInt8]?
+    /// How many messages are on the active path; also the seq of the newest.
+    package var messageCount: Int
+    /// The estimate over the active path.
+    package var tokens: Int
+    package var createdAt: Int64
+    package var updatedAt: Int64
+    /// Grows with every change; lists are in its order.
+    package var activity: Int64
+    package var isArchived: Bool
+    package var trashedAt: Int64?
+
+    package init(id: SessionID, owner: UInt32, cwd: String, createdAt: Int64) {
+        self.id = id
+        self.owner = owner
+        self.cwd = cwd
+        title = nil
+        mcpServers = Array("[]".utf8)
+        system = nil
+        settings = SessionSettings()
+        tags = []
+        metadata = nil
+        messageCount = 0
+        tokens = 0
+        self.createdAt = createdAt
+        updatedAt = createdAt
+        activity = 0
+        isArchived = false
+        trashedAt = nil
+    }
+}
+
+/// What a session says about its upstream calls. Each nil means: as the configuration says.
+package struct SessionSettings: Sendable, Equatable {
+    package var upstream: String?
+    package var model: String?
+    /// A raw JSON object, see `WindowPolicy`.
+    package var window: [UInt8]?
+
+    package init(upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil) {
+        self.upstream = upstream
+        self.model = model
+        self.window = window
+    }
+
+    /// Reads what `encoded` wrote.
+    package init(_ view: JSONView) {
+        self.init(
+            upstream: view["upstream"]?.string, model: view["model"]?.string, window: view["window"].map { Array($0.raw) })
+    }
+
+    package var encoded: [UInt8] {
+        JSONWriter.object {
+            $0.optional("upstream", upstream)
+            $0.optional("model", model)
+            $0.optional("window", raw: window)
+        }
+    }
+}
+
+/// A session's title out of its first prompt: the first line with text, at most 80 characters.
+package func suggestedTitle(for parts: [Part]) -> String? {
+    for part in parts {
+        guard case .text(let text) = part else { continue }
+        for line in text.unicodeScalars.split(whereSeparator: { $0 == "\n" || $0 == "\r" }) {
+            let clean = String(String.UnicodeScalarView(line.filter { $0.value >= 0x20 && $0.value != 0x7F }))
+            let words = clean.split(separator: " ").joined(separator: " ")
+            if words.isEmpty { continue }
+            return words.count <= 80 ? words : words.prefix(79) + "…"
+        }
+    }
+    return nil
+}

@@ -1,0 +1,79 @@
+/// Times on the wire: RFC 3339, UTC, milliseconds.
+package enum Timestamp {
+    /// Writes milliseconds since 1970 as `2026-11-25T06:00:00.000Z`.
+    package static func text(_ milliseconds: Int64) -> String {
+        let days = floorDiv(milliseconds, 86_400_000)
+        let rest = Int(milliseconds - days * 86_400_000)
+        let (year, month, day) = civil(days)
+        let time = [rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60].map { padded($0, 2) }.joined(separator: ":")
+        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(time).\(padded(rest % 1000, 3))Z"
+    }
+
+    /// Reads a time with a zone (`Z` or `+hh:mm`), nil for any other text.
+    package static func milliseconds(_ text: String) -> Int64? {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= 20, bytes[4] == 0x2D, bytes[7] == 0x2D, [0x54, 0x74, 0x20].contains(bytes[10]), bytes[13] == 0x3A,
+            bytes[16] == 0x3A
+        else { return nil }
+        func number(_ range: Range<Int>) -> Int? {
+            guard range.upperBound <= bytes.count, bytes[range].allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            return bytes[range].reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        }
+        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
+            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), (1...31).contains(day), hour < 24,
+            minute < 60, second <= 60
+        else { return nil }
+        var at = 19, fraction = 0
+        if bytes[at] == 0x2E {
+            var digits = 0
+            at += 1
+            while at < bytes.count, (0x30...0x39).contains(bytes[at]) {
+                if digits < 3 { fraction = fraction * 10 + Int(bytes[at] - 0x30) }
+                digits += 1
+                at += 1
+            }
+            if digits == 0 { return nil }
+            for _ in digits..<max(3, digits) { fraction *= 10 }
+        }
+        guard let zone = offset(bytes[at...], number) else { return nil }
+        let seconds = Int(daysFromCivil(year, month, day)) * 86_400 + hour * 3600 + minute * 60 + second - zone * 60
+        return Int64(seconds * 1000 + fraction)
+    }
+
+    /// The zone in minutes east of UTC.
+    private static func offset(_ zone: ArraySlice<UInt8>, _ number: (Range<Int>) -> Int?) -> Int? {
+        if zone.count == 1, let letter = zone.first, letter == 0x5A || letter == 0x7A { return 0 }
+        let start = zone.startIndex
+        guard zone.count == 6, zone[start + 3] == 0x3A, let sign = [0x2B: 1, 0x2D: -1][zone[start]],
+            let hours = number((start + 1)..<(start + 3)), let minutes = number((start + 4)..<(start + 6))
+        else { return nil }
+        return sign * (hours * 60 + minutes)
+    }
+
+    private static func padded(_ value: Int, _ width: Int) -> String {
+        let digits = String(value)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+
+    private static func floorDiv(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : -((-a + b - 1) / b) }
+
+    /// Howard Hinnant's `civil_from_days`: days since 1970 to year, month, day.
+    private static func civil(_ days: Int64) -> (Int, Int, Int) {
+        let z = days + 719_468
+        let era = floorDiv(z, 146_097)
+        let doe = Int(z - era * 146_097)
+        let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100)
+        let mp = (5 * doy + 2) / 153
+        let month = mp < 10 ? mp + 3 : mp - 9
+        return (yoe + Int(era) * 400 + (month <= 2 ? 1 : 0), month, doy - (153 * mp + 2) / 5 + 1)
+    }
+
+    private static func daysFromCivil(_ year: Int, _ month: Int, _ day: Int) -> Int64 {
+        let y = month <= 2 ? year - 1 : year
+        let era = (y >= 0 ? y : y - 399) / 400
+        let yoe = y - era * 400
+        let doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return Int64(era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468)
+    }
+}

@@ -1,0 +1,204 @@
+/// A running turn as a state machine: events go in, effects come out in the order they must be done.
+///
+/// A chunk is published only after its piece is stored, an ending is announced only after it is stored, and nothing
+/// happens after `done`.
+package struct Turn: Sendable {
+    /// Where the turn stands.
+    package enum State: Sendable, Equatable {
+        /// The prompt's write is out.
+        case storing
+        /// The request is out and nothing came back yet.
+        case waiting
+        /// An attempt failed and the next one waits for its time.
+        case backingOff
+        /// Pieces are coming in.
+        case streaming
+        /// The answer is whole or cut; the write of the ending is out.
+        case ending
+        /// Nothing more will happen.
+        case done
+    }
+
+    /// What happened.
+    package enum Event: Sendable, Equatable {
+        /// The prompt is a message now, on disk.
+        case stored
+        /// The prompt could not be stored.
+        case storeFailed(TurnError)
+        /// The upstream gave pieces of the answer.
+        case pieces([Piece])
+        /// This many pieces, counted from the first of the turn, are stored by now.
+        case piecesStored(Int)
+        /// The upstream finished by itself.
+        case finished(Finish)
+        /// The upstream's call came to nothing; `wait` is what to wait before the next try, nil for none.
+        case callFailed(TurnError, isInterruption: Bool, wait: Wait?)
+        /// The time to try again has come.
+        case retryDue
+        /// Someone wants no more of it.
+        case cancel
+        /// The daemon goes down and does not wait for the answer.
+        case shutDown
+        /// The ending is on disk.
+        case endingStored
+    }
+
+    /// How long to wait before the next try, and with whom.
+    package struct Wait: Sendable, Equatable {
+        package let milliseconds: Int
+        package let upstream: String
+        package init(milliseconds: Int, upstream: String) {
+            self.milliseconds = milliseconds
+            self.upstream = upstream
+        }
+    }
+
+    /// How an upstream says that its answer is whole.
+    package struct Finish: Sendable, Equatable {
+        /// Neutral words: `stop`, `length`, `tool_calls`, `content_filter`, or the provider's own.
+        package var reason: String
+        package var usage: Usage?
+        package init(reason: String, usage: Usage? = nil) {
+            self.reason = reason
+            self.usage = usage
+        }
+    }
+
+    /// How the turn ended.
+    package struct Ending: Sendable, Equatable {
+        package var state: TurnRecord.State
+        package var stopReason: StopReason?
+        package var finish: String?
+        package var error: TurnError?
+        package var usage: Usage?
+        /// Whether the prompt leaves the path again: the turn failed and nobody saw any text of it.
+        package var isPromptWithdrawn: Bool
+
+        package init(
+            state: TurnRecord.State, stopReason: StopReason? = nil, finish: String? = nil, error: TurnError? = nil,
+            usage: Usage? = nil, isPromptWithdrawn: Bool
+        ) {
+            self.state = state
+            self.stopReason = stopReason
+            self.finish = finish
+            self.error = error
+            self.usage = usage
+            self.isPromptWithdrawn = isPromptWithdrawn
+        }
+    }
+
+    /// What the driver must do.
+    package enum Effect: Sendable, Equatable {
+        /// Tell the subscribers where the turn stands.
+        case announce(State)
+        /// Build the window and call the upstream.
+        case call
+        /// Break off the running call.
+        case abortCall
+        case startTimer(milliseconds: Int)
+        case stopTimer
+        /// Store these pieces; their count goes on from those before.
+        case store([Piece])
+        /// Send these pieces to the subscribers, the first of them at this offset.
+        case publish([Piece], offset: Int)
+        /// Store the answer's message and the turn's end.
+        case end(Ending)
+        /// Answer the prompt and take up the next one in the queue.
+        case answer(Ending)
+    }
+
+    package private(set) var state = State.storing
+    /// What has come in so far.
+    package private(set) var answer: Answer
+    private var unpublished: [Piece] = []
+    private var publishedLength = 0
+    private var publishedCount = 0
+    private var ending: Ending?
+    private var isCancelWanted = false
+
+    /// Begins a turn whose prompt is being stored. `issuer` names who will make its thoughts.
+    package init(issuer: String? = nil) { answer = Answer(issuer: issuer) }
+
+    /// How many UTF-8 bytes the subscribers have been sent.
+    package var publishedOffset: Int { publishedLength }
+
+    /// Moves on by one event and returns what the driver must do, in order.
+    package mutating func handle(_ event: Event) -> [Effect] {
+        switch (state, event) {
+        case (.done, _): return []
+        case (.storing, .stored):
+            if isCancelWanted { return end(.cancelled()) }
+            state = .waiting
+            return [.announce(.waiting), .call]
+        case (.storing, .storeFailed(let error)):
+            state = .done
+            return [.answer(Ending(state: .failed, error: error, isPromptWithdrawn: true))]
+        case (.storing, .cancel):
+            isCancelWanted = true
+            return []
+        case (.waiting, .pieces(let pieces)), (.streaming, .pieces(let pieces)):
+            state = .streaming
+            for piece in pieces { answer.append(piece) }
+            unpublished += pieces
+            return [.store(pieces)]
+        case (.waiting, .finished(let finish)), (.streaming, .finished(let finish)):
+            return end(Ending.finished(finish))
+        case (.waiting, .callFailed(_, _, let wait?)) where answer.isEmpty:
+            state = .backingOff
+            return [.announce(.backingOff), .startTimer(milliseconds: wait.milliseconds)]
+        case (.waiting, .callFailed(let error, let isInterruption, _)), (.streaming, .callFailed(let error, let isInterruption, _)):
+            return end(.failed(error, isInterruption: isInterruption && !answer.isEmpty, hasText: answer.hasVisibleText))
+        case (.backingOff, .retryDue):
+            state = .waiting
+            return [.announce(.waiting), .call]
+        case (.backingOff, .cancel): return [.stopTimer] + end(.cancelled())
+        case (.waiting, .cancel), (.streaming, .cancel): return [.abortCall] + end(.cancelled())
+        case (.waiting, .shutDown), (.streaming, .shutDown), (.backingOff, .shutDown), (.storing, .shutDown):
+            let error = TurnError(kind: "interrupted", message: "the daemon was stopped before the answer was whole")
+            return [.abortCall, .stopTimer] + end(.failed(error, isInterruption: true, hasText: true))
+        case (_, .piecesStored(let count)): return publish(upTo: count)
+        case (.ending, .endingStored):
+            state = .done
+            return ending.map { [.answer($0)] } ?? []
+        default: return []  // an event that came too late, as after a cancel
+        }
+    }
+
+    private mutating func publish(upTo count: Int) -> [Effect] {
+        let ready = min(count - publishedCount, unpublished.count)
+        guard ready > 0 else { return [] }
+        let pieces = Array(unpublished.prefix(ready)), offset = publishedLength
+        unpublished.removeFirst(ready)
+        publishedCount += ready
+        publishedLength += pieces.reduce(0) { $0 + $1.length }
+        return [.publish(pieces, offset: offset)]
+    }
+
+    private mutating func end(_ ending: Ending) -> [Effect] {
+        state = .ending
+        self.ending = ending
+        return [.end(ending)]
+    }
+}
+
+extension Turn.Ending {
+    fileprivate static func cancelled() -> Self {
+        Self(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
+    }
+
+    fileprivate static func finished(_ finish: Turn.Finish) -> Self {
+        switch finish.reason {
+        case "length":
+            Self(state: .complete, stopReason: .maxTokens, finish: "length", usage: finish.usage, isPromptWithdrawn: false)
+        case "content_filter":
+            Self(state: .complete, stopReason: .refusal, finish: "content_filter", usage: finish.usage, isPromptWithdrawn: false)
+        default:
+            Self(state: .complete, stopReason: .endTurn, finish: finish.reason, usage: finish.usage, isPromptWithdrawn: false)
+        }
+    }
+
+    fileprivate static func failed(_ error: TurnError, isInterruption: Bool, hasText: Bool) -> Self {
+        Self(
+            state: isInterruption ? .interrupted : .failed, error: error, isPromptWithdrawn: !isInterruption && !hasText)
+    }
+}

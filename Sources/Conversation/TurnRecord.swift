@@ -1,0 +1,136 @@
+package import JSON
+
+/// One turn as it is stored: a prompt, what was asked for with it, and how it ended.
+package struct TurnRecord: Sendable, Equatable {
+    /// Where the turn stands; the raw value is stored.
+    package enum State: Int, Sendable, CaseIterable {
+        case queued, running, complete, cancelled, interrupted, failed
+        package var name: String { ["queued", "running", "complete", "cancelled", "interrupted", "failed"][rawValue] }
+        package var isOpen: Bool { self == .queued || self == .running }
+    }
+
+    package var id: TurnID
+    package var state: State
+    /// The message ID of the prompt; nil when the turn goes on from the head without one.
+    package var promptID: MessageID?
+    package var answerID: MessageID
+    /// The raw JSON parts of a queued prompt, nil once it is a message.
+    package var queuedPrompt: [UInt8]?
+    package var requestID: String?
+    package var requestHash: [UInt8]?
+    package var options: TurnOptions
+    /// An ACP stop reason, nil when the turn failed.
+    package var stopReason: StopReason?
+    /// What the provider said, in neutral words: `stop`, `length`, `tool_calls`, `content_filter`, or its own word.
+    package var finish: String?
+    package var error: TurnError?
+    package var upstream: String?
+    package var model: String?
+    package var usage: Usage?
+    /// Raw JSON.
+    package var receipt: [UInt8]?
+    package var createdAt: Int64
+    package var startedAt: Int64?
+    package var endedAt: Int64?
+
+    package init(
+        id: TurnID, state: State, promptID: MessageID?, answerID: MessageID, queuedPrompt: [UInt8]? = nil,
+        requestID: String? = nil, requestHash: [UInt8]? = nil, options: TurnOptions = TurnOptions(), createdAt: Int64
+    ) {
+        self.id = id
+        self.state = state
+        self.promptID = promptID
+        self.answerID = answerID
+        self.queuedPrompt = queuedPrompt
+        self.requestID = requestID
+        self.requestHash = requestHash
+        self.options = options
+        self.createdAt = createdAt
+    }
+}
+
+/// Why a turn stopped, in ACP's words (acp.md 1.3).
+package enum StopReason: String, Sendable { case endTurn = "end_turn", maxTokens = "max_tokens", refusal, cancelled }
+
+/// What a turn failed of: a kind out of `schema/protocol.json` and a sentence for a person.
+package struct TurnError: Sendable, Equatable {
+    package let kind: String
+    package let message: String
+    package init(kind: String, message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}
+
+/// Tokens as the provider counted them; nil where it did not say.
+package struct Usage: Sendable, Equatable {
+    package var inputTokens: Int?
+    package var outputTokens: Int?
+    package var cachedTokens: Int?
+    package var reasoningTokens: Int?
+
+    package init(inputTokens: Int? = nil, outputTokens: Int? = nil, cachedTokens: Int? = nil, reasoningTokens: Int? = nil) {
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.cachedTokens = cachedTokens
+        self.reasoningTokens = reasoningTokens
+    }
+
+    /// Reads what `write` wrote.
+    package init(_ view: JSONView) {
+        self.init(
+            inputTokens: view["inputTokens"]?.int, outputTokens: view["outputTokens"]?.int,
+            cachedTokens: view["cachedTokens"]?.int, reasoningTokens: view["reasoningTokens"]?.int)
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object {
+            $0.optional("inputTokens", inputTokens)
+            $0.optional("outputTokens", outputTokens)
+            $0.optional("cachedTokens", cachedTokens)
+            $0.optional("reasoningTokens", reasoningTokens)
+        }
+    }
+}
+
+/// What one prompt asks for beyond the session's settings. Each nil means: as the session says.
+package struct TurnOptions: Sendable, Equatable {
+    package enum Disconnect: String, Sendable { case `continue`, cancel }
+
+    package var upstream: String?
+    package var model: String?
+    /// A raw JSON object, see `WindowPolicy`.
+    package var window: [UInt8]?
+    /// A raw JSON object: temperature, topP, maxTokens, stop, seed, tools, toolChoice.
+    package var params: [UInt8]?
+    package var onDisconnect: Disconnect
+
+    package init(
+        upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil, params: [UInt8]? = nil,
+        onDisconnect: Disconnect = .continue
+    ) {
+        self.upstream = upstream
+        self.model = model
+        self.window = window
+        self.params = params
+        self.onDisconnect = onDisconnect
+    }
+
+    /// Reads what `encoded` wrote.
+    package init(_ view: JSONView) {
+        self.init(
+            upstream: view["upstream"]?.string, model: view["model"]?.string, window: view["window"].map { Array($0.raw) },
+            params: view["params"].map { Array($0.raw) },
+            onDisconnect: view["onDisconnect"]?.string.flatMap(Disconnect.init) ?? .continue)
+    }
+
+    package var encoded: [UInt8] {
+        JSONWriter.object {
+            $0.optional("upstream", upstream)
+            $0.optional("model", model)
+            $0.optional("window", raw: window)
+            $0.optional("params", raw: params)
+            if onDisconnect != .continue { $0.member("onDisconnect", onDisconnect.rawValue) }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+/// Escapes in JSON strings, both ways.
+package enum JSONText {
+    /// Undoes the escapes of a string's inner bytes; lone surrogates become U+FFFD.
+    package static func unescaped(_ inner: ArraySlice<UInt8>) -> [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(inner.count)
+        let text = inner.span
+        var at = 0
+        while at < text.count {
+            guard text[at] == 0x5C, at + 1 < text.count else {
+                out.append(text[at])
+                at += 1
+                continue
+            }
+            if text[at + 1] == 0x75 {
+                let (scalar, used) = scalar(text, at)
+                out.append(contentsOf: Array(String(Character(scalar)).utf8))
+                at += used
+            } else {
+                out.append(simple(text[at + 1]))
+                at += 2
+            }
+        }
+        return out
+    }
+
+    private static func simple(_ letter: UInt8) -> UInt8 {
+        switch letter {
+        case 0x62: 0x08
+        case 0x66: 0x0C
+        case 0x6E: 0x0A
+        case 0x72: 0x0D
+        case 0x74: 0x09
+        default: letter
+        }
+    }
+
+    /// The scalar of the `\u` escape at `at`, with its mate if it has one, and how many bytes that took.
+    private static func scalar(_ text: Span<UInt8>, _ at: Int) -> (Unicode.Scalar, Int) {
+        let replacement: Unicode.Scalar = "\u{FFFD}"
+        guard let unit = hex4(text, at + 2) else { return (replacement, 2) }
+        if (0xD800...0xDBFF).contains(unit), at + 7 < text.count, text[at + 6] == 0x5C, text[at + 7] == 0x75,
+            let low = hex4(text, at + 8), (0xDC00...0xDFFF).contains(low)
+        {
+            let value = 0x10000 + ((UInt32(unit) - 0xD800) << 10) + (UInt32(low) - 0xDC00)
+            return (Unicode.Scalar(value) ?? replacement, 12)
+        }
+        return (Unicode.Scalar(unit) ?? replacement, 6)
+    }
+
+    /// Four hexadecimal digits as a number, nil when they are not there.
+    static func hex4(_ text: Span<UInt8>, _ at: Int) -> UInt16? {
+        guard at + 4 <= text.count else { return nil }
+        var value: UInt16 = 0
+        for index in at..<(at + 4) {
+            let digit: UInt8
+            switch text[index] {
+            case 0x30...0x39: digit = text[index] - 0x30
+            case 0x41...0x46: digit = text[index] - 0x37
+            case 0x61...0x66: digit = text[index] - 0x57
+            default: return nil
+            }
+            value = value << 4 | UInt16(digit)
+        }
+        return value
+    }
+
+    /// Appends a JSON string with its quotes; only what must be escaped is.
+    package static func append(_ text: String, to out: inout [UInt8]) {
+        out.append(0x22)
+        appendInner(text, to: &out)
+        out.append(0x22)
+    }
+
+    /// Appends UTF-8 bytes as a JSON string with its quotes.
+    package static func append(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
+        out.append(0x22)
+        if isPlain(text.span) { out.append(contentsOf: text) } else { appendEscaped(text.span, to: &out) }
+        out.append(0x22)
+    }
+
+    /// Appends the escaped text without quotes.
+    package static func appendInner(_ text: String, to out: inout [UInt8]) {
+        let utf8 = text.utf8
+        if isPlain(utf8.span) { out.append(contentsOf: utf8) } else { appendEscaped(utf8.span, to: &out) }
+    }
+
+    /// Whether nothing in the text needs an escape, so that it can be copied whole.
+    private static func isPlain(_ text: Span<UInt8>) -> Bool {
+        for index in text.indices where text[index] < 0x20 || text[index] == 0x22 || text[index] == 0x5C { return false }
+        return true
+    }
+
+    private static func appendEscaped(_ text: Span<UInt8>, to out: inout [UInt8]) {
+        out.reserveCapacity(out.count + text.count + text.count / 8 + 2)
+        for index in text.indices {
+            let byte = text[index]
+            if byte < 0x20 || byte == 0x22 || byte == 0x5C { escape(byte, &out) } else { out.append(byte) }
+        }
+    }
+
+    private static func escape(_ byte: UInt8, _ out: inout [UInt8]) {
+        switch byte {
+        case 0x22: out += [0x5C, 0x22]
+        case 0x5C: out += [0x5C, 0x5C]
+        case 0x08: out += [0x5C, 0x62]
+        case 0x0C: out += [0x5C, 0x66]
+        case 0x0A: out += [0x5C, 0x6E]
+        case 0x0D: out += [0x5C, 0x72]
+        case 0x09: out += [0x5C, 0x74]
+        default:
+            let digits: StaticString = "0123456789abcdef"
+            let table = Array(digits.description.utf8)
+            out += [0x5C, 0x75, 0x30, 0x30, table[Int(byte >> 4)], table[Int(byte & 15)]]
+        }
+    }
+}

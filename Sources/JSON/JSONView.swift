@@ -1,0 +1,156 @@
+/// One value inside a document; a cheap copy that keeps the document alive.
+package struct JSONView: Sendable {
+    let storage: JSONDocument.Storage
+    let index: Int
+
+    private var node: JSONDocument.Node { storage.nodes[index] }
+
+    package var kind: JSONDocument.Kind { node.kind }
+    package var isNull: Bool { node.kind == .null }
+
+    /// The value as it stands in the text, byte for byte.
+    package var raw: ArraySlice<UInt8> { storage.bytes[Int(node.start)..<Int(node.end)] }
+
+    /// The byte at which the value begins in its text.
+    package var offset: Int { Int(node.start) }
+
+    /// The truth value, nil for anything but `true` and `false`.
+    package var bool: Bool? { node.kind == .bool ? storage.bytes[Int(node.start)] == 0x74 : nil }
+
+    /// The string with escapes undone and lone surrogates as U+FFFD, nil for anything but a string.
+    package var string: String? {
+        guard node.kind == .string else { return nil }
+        let inner = stringBytes
+        if !node.flags.contains(.escaped) { return String(decoding: inner, as: UTF8.self) }
+        return String(decoding: JSONText.unescaped(inner), as: UTF8.self)
+    }
+
+    /// The string's UTF-8 with escapes undone, nil for anything but a string.
+    package var utf8: [UInt8]? {
+        guard node.kind == .string else { return nil }
+        return node.flags.contains(.escaped) ? JSONText.unescaped(stringBytes) : Array(stringBytes)
+    }
+
+    /// Whether a string holds an escaped surrogate without its mate.
+    package var hasLoneSurrogate: Bool { node.flags.contains(.loneSurrogate) }
+
+    /// Whether this value or one inside it is a string with a lone surrogate.
+    package var hasLoneSurrogateInside: Bool {
+        storage.nodes[index..<Int(node.next)].contains { $0.flags.contains(.loneSurrogate) && $0.kind == .string }
+    }
+
+    /// The integer, nil for anything else: a fraction, an exponent or a number beyond 64 bits.
+    package var int: Int? {
+        guard node.kind == .number, !node.flags.contains(.fraction) else { return nil }
+        return Int(String(decoding: raw, as: UTF8.self))
+    }
+
+    /// The number as a double, nil for anything but a finite number.
+    package var double: Double? {
+        guard node.kind == .number, let value = Double(String(decoding: raw, as: UTF8.self)), value.isFinite else { return nil }
+        return value
+    }
+
+    /// How many elements or members there are; 0 for a scalar.
+    package var count: Int {
+        switch node.kind {
+        case .array: elements.count { _ in true }
+        case .object: members.count { _ in true }
+        default: 0
+        }
+    }
+
+    /// The elements of an array; nothing for any other kind.
+    package var elements: JSONElements { JSONElements(view: self, isArray: node.kind == .array) }
+
+    /// The members of an object in their order, duplicates included; nothing for any other kind.
+    package var members: JSONMembers { JSONMembers(view: self, isObject: node.kind == .object) }
+
+    /// The value of an object's first member with this key.
+    package subscript(key: String) -> JSONView? {
+        guard node.kind == .object else { return nil }
+        var at = index + 1
+        while at < Int(node.next) {
+            let name = JSONView(storage: storage, index: at)
+            if name.isKey(key) { return JSONView(storage: storage, index: at + 1) }
+            at = Int(storage.nodes[at + 1].next)
+        }
+        return nil
+    }
+
+    /// Whether a string equals `key`, compared by bytes, without making a String where it can.
+    package func isKey(_ key: String) -> Bool {
+        if node.flags.contains(.escaped) { return utf8.map { $0.elementsEqual(key.utf8) } ?? false }
+        return stringBytes.elementsEqual(key.utf8)
+    }
+
+    /// The first key that an object has twice, nil when there is none.
+    package var duplicateKey: String? {
+        guard node.kind == .object else { return nil }
+        var seen: Set<[UInt8]> = []
+        for member in members where !seen.insert(member.keyView.utf8 ?? []).inserted { return member.key }
+        return nil
+    }
+
+    /// The first duplicate key anywhere inside, with the byte where its second stands.
+    package var duplicateKeyInside: (key: String, offset: Int)? {
+        for at in index..<Int(node.next) where storage.nodes[at].kind == .object {
+            var seen: Set<[UInt8]> = []
+            for member in JSONView(storage: storage, index: at).members
+            where !seen.insert(member.keyView.utf8 ?? []).inserted {
+                return (member.key, member.keyView.offset)
+            }
+        }
+        return nil
+    }
+
+    private var stringBytes: ArraySlice<UInt8> {
+        let edge = node.flags.contains(.bare) ? 0 : 1
+        return storage.bytes[(Int(node.start) + edge)..<(Int(node.end) - edge)]
+    }
+}
+
+/// The elements of an array, in order.
+package struct JSONElements: Sequence, IteratorProtocol, Sendable {
+    private let storage: JSONDocument.Storage
+    private var at: Int
+    private let end: Int
+
+    init(view: JSONView, isArray: Bool) {
+        storage = view.storage
+        at = view.index + 1
+        end = isArray ? Int(view.storage.nodes[view.index].next) : 0
+    }
+
+    package mutating func next() -> JSONView? {
+        guard at < end else { return nil }
+        defer { at = Int(storage.nodes[at].next) }
+        return JSONView(storage: storage, index: at)
+    }
+}
+
+/// The members of an object, in order.
+package struct JSONMembers: Sequence, IteratorProtocol, Sendable {
+    /// One key with its value.
+    package struct Member: Sendable {
+        package let keyView: JSONView
+        package let value: JSONView
+        package var key: String { keyView.string ?? "" }
+    }
+
+    private let storage: JSONDocument.Storage
+    private var at: Int
+    private let end: Int
+
+    init(view: JSONView, isObject: Bool) {
+        storage = view.storage
+        at = view.index + 1
+        end = isObject ? Int(view.storage.nodes[view.index].next) : 0
+    }
+
+    package mutating func next() -> Member? {
+        guard at < end else { return nil }
+        defer { at = Int(storage.nodes[at + 1].next) }
+        return Member(keyView: JSONView(storage: storage, index: at), value: JSONView(storage: storage, index: at + 1))
+    }
+}

@@ -1,0 +1,109 @@
+/// Writes one JSON text, with commas where they belong.
+package struct JSONWriter: Sendable {
+    /// What has been written so far.
+    package private(set) var bytes: [UInt8]
+    private var needsComma = false
+
+    /// Starts an empty text.
+    package init(capacity: Int = 256) {
+        bytes = []
+        bytes.reserveCapacity(capacity)
+    }
+
+    /// Writes an object; `body` writes its members.
+    package mutating func object(_ body: (inout JSONWriter) -> Void) {
+        open(0x7B)
+        body(&self)
+        close(0x7D)
+    }
+
+    /// Writes an array; `body` writes its elements.
+    package mutating func array(_ body: (inout JSONWriter) -> Void) {
+        open(0x5B)
+        body(&self)
+        close(0x5D)
+    }
+
+    /// Writes a key; exactly one value must follow.
+    package mutating func key(_ name: String) {
+        comma()
+        JSONText.append(name, to: &bytes)
+        bytes.append(0x3A)
+        needsComma = false
+    }
+
+    package mutating func string(_ text: String) {
+        comma()
+        JSONText.append(text, to: &bytes)
+        needsComma = true
+    }
+
+    /// Writes UTF-8 bytes as a string.
+    package mutating func string(utf8: [UInt8]) {
+        comma()
+        JSONText.append(utf8[...], to: &bytes)
+        needsComma = true
+    }
+
+    package mutating func int(_ value: Int) { word(String(value)) }
+    package mutating func bool(_ value: Bool) { word(value ? "true" : "false") }
+    package mutating func null() { word("null") }
+
+    /// Writes a number in its shortest exact form; one that is not finite becomes null.
+    package mutating func double(_ value: Double) {
+        guard value.isFinite else { return null() }
+        word(value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : "\(value)")
+    }
+
+    /// Writes a value that is JSON already.
+    package mutating func raw(_ json: [UInt8]) {
+        comma()
+        bytes.append(contentsOf: json)
+        needsComma = true
+    }
+
+    /// Writes a slice that is JSON already.
+    package mutating func raw(_ json: ArraySlice<UInt8>) {
+        comma()
+        bytes.append(contentsOf: json)
+        needsComma = true
+    }
+
+    private mutating func word(_ text: String) {
+        comma()
+        bytes.append(contentsOf: text.utf8)
+        needsComma = true
+    }
+
+    package mutating func member(_ name: String, _ value: String) { key(name); string(value) }
+    package mutating func member(_ name: String, _ value: Int) { key(name); int(value) }
+    package mutating func member(_ name: String, _ value: Bool) { key(name); bool(value) }
+    package mutating func member(_ name: String, raw value: [UInt8]) { key(name); raw(value) }
+    package mutating func member(_ name: String, raw value: ArraySlice<UInt8>) { key(name); raw(value) }
+    package mutating func member(_ name: String, _ body: (inout JSONWriter) -> Void) { key(name); object(body) }
+
+    /// Writes the member only when there is a value.
+    package mutating func optional(_ name: String, _ value: String?) { if let value { member(name, value) } }
+    package mutating func optional(_ name: String, _ value: Int?) { if let value { member(name, value) } }
+    package mutating func optional(_ name: String, raw value: [UInt8]?) { if let value { member(name, raw: value) } }
+
+    private mutating func comma() { if needsComma { bytes.append(0x2C) } }
+
+    private mutating func open(_ bracket: UInt8) {
+        comma()
+        bytes.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+
+    /// A whole object as bytes.
+    package static func object(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object(body)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,59 @@
+internal import CLinux
+
+/// The machine's clocks and its randomness.
+package enum Machine {
+    /// Wall clock, milliseconds since 1970 UTC. Goes back when someone sets the clock.
+    package static func milliseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Monotonic clock in nanoseconds, for timers and durations.
+    package static func monotonic() -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    /// Random bytes from the kernel.
+    package static func random(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = unsafe bytes.withUnsafeMutableBytes { unsafe getrandom($0.baseAddress, $0.count, 0) }
+        precondition(got == count, "getrandom gives up to 256 bytes whole")
+        return bytes
+    }
+}
+
+/// Signals of the process.
+package enum Signals {
+    package static let interrupt: Int32 = 2
+    package static let kill: Int32 = 9
+    package static let terminate: Int32 = 15
+    package static let hangup: Int32 = 1
+
+    /// Blocks signals in this thread and those it starts, and returns a descriptor that reads them.
+    package static func descriptor(for numbers: [Int32]) throws(PosixError) -> Descriptor {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for number in numbers { unsafe sigaddset(&set, number) }
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        let fd = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
+        guard fd >= 0 else { throw .last("signalfd") }
+        return Descriptor(owning: fd)
+    }
+
+    /// The next signal waiting on such a descriptor.
+    package static func next(_ fd: Int32) -> Int32? {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        let n = unsafe CLinux.read(fd, &info, size)
+        return n == size ? Int32(info.ssi_signo) : nil
+    }
+
+    /// Lets a write to a closed pipe fail with EPIPE rather than kill the process.
+    package static func ignoreBrokenPipes() { clinux_sigpipe(1) }
+
+    /// Gives SIGPIPE its ordinary meaning back, so that `convo … | head` ends quietly.
+    package static func restoreBrokenPipes() { clinux_sigpipe(0) }
+}

@@ -1,0 +1,140 @@
+internal import CLinux
+
+/// What kind of thing a path names, and who may touch it.
+package struct FileStatus: Sendable, Equatable {
+    package enum Kind: Sendable { case regular, directory, socket, symlink, other }
+    package let kind: Kind
+    package let mode: UInt32
+    package let owner: UInt32
+    package let size: Int64
+    /// Seconds since 1970.
+    package let modified: Int64
+    package let inode: UInt64
+}
+
+/// Files by path.
+package enum Files {
+    /// Looks at the path itself, not at what a symlink names; nil when nothing is there.
+    package static func status(_ path: String) throws(PosixError) -> FileStatus? {
+        var raw = stat()
+        guard unsafe lstat(path, &raw) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .last("lstat", path)
+        }
+        let kind: FileStatus.Kind =
+            switch clinux_file_type(raw.st_mode) {
+            case 0o100000: .regular
+            case 0o040000: .directory
+            case 0o140000: .socket
+            case 0o120000: .symlink
+            default: .other
+            }
+        return FileStatus(
+            kind: kind, mode: raw.st_mode & 0o7777, owner: raw.st_uid, size: Int64(raw.st_size),
+            modified: Int64(raw.st_mtim.tv_sec), inode: UInt64(raw.st_ino))
+    }
+
+    /// Makes the directory and those above it, each 0700; one that exists is left as it is.
+    package static func makeDirectories(_ path: String) throws(PosixError) {
+        if try status(path) != nil || path.isEmpty || path == "/" { return }
+        try makeDirectories(directory(of: path))
+        guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .last("mkdir", path) }
+    }
+
+    /// Opens a file; created files have mode 0600.
+    package static func open(_ path: String, _ access: Access) throws(PosixError) -> Descriptor {
+        let fd = unsafe clinux_open(path, access.flags | O_CLOEXEC, 0o600)
+        guard fd >= 0 else { throw .last("open", path) }
+        return Descriptor(owning: fd)
+    }
+
+    /// How `open` opens.
+    package enum Access: Sendable {
+        case reading, readingAndCreating, appending, replacing, creatingNew
+
+        fileprivate var flags: Int32 {
+            switch self {
+            case .reading: O_RDONLY
+            case .readingAndCreating: O_RDWR | O_CREAT
+            case .appending: O_WRONLY | O_CREAT | O_APPEND
+            case .replacing: O_WRONLY | O_CREAT | O_TRUNC
+            case .creatingNew: O_WRONLY | O_CREAT | O_EXCL
+            }
+        }
+    }
+
+    /// Reads a whole file of at most `limit` bytes; a larger one fails with EFBIG.
+    package static func read(_ path: String, limit: Int = 64 << 20) throws(PosixError) -> [UInt8] {
+        let file = try open(path, .reading)
+        var bytes: [UInt8] = []
+        while let n = try System.read(file.raw, into: &bytes, most: 64 << 10), n > 0 {
+            if bytes.count > limit { throw PosixError("read", path, errno: EFBIG) }
+        }
+        return bytes
+    }
+
+    /// Writes a file whole by way of a neighbour and a rename, so that no reader sees half of it.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(PosixError) {
+        let side = "\(path).\(getpid()).new"
+        do throws(PosixError) {
+            let file = try open(side, .replacing)
+            var offset = 0
+            while offset < bytes.count { offset += try System.write(file.raw, bytes, from: offset) ?? 0 }
+            guard fsync(file.raw) == 0 else { throw PosixError.last("fsync", side) }
+        } catch {
+            _ = unsafe CLinux.unlink(side)
+            throw error
+        }
+        try rename(side, to: path)
+    }
+
+    package static func rename(_ path: String, to other: String) throws(PosixError) {
+        guard unsafe CLinux.rename(path, other) == 0 else { throw .last("rename", path) }
+    }
+
+    /// Removes a file; one that is not there is fine.
+    package static func remove(_ path: String) throws(PosixError) {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .last("unlink", path) }
+    }
+
+    /// Whether this process may run the file.
+    package static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
+
+    /// Takes an exclusive advisory lock without waiting; EAGAIN means that another process has it.
+    package static func lock(_ fd: Int32) throws(PosixError) {
+        guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw .last("flock") }
+    }
+
+    /// Takes an exclusive advisory lock, waiting for it.
+    package static func lockWaiting(_ fd: Int32) throws(PosixError) {
+        while flock(fd, LOCK_EX) != 0 { guard errno == EINTR else { throw .last("flock") } }
+    }
+
+    package static func truncate(_ fd: Int32) throws(PosixError) {
+        guard ftruncate(fd, 0) == 0 else { throw .last("ftruncate") }
+    }
+
+    /// The directory part, `.` when there is none.
+    package static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The absolute form of a path, made from the working directory, without following links.
+    package static func absolute(_ path: String) -> String {
+        if path.hasPrefix("/") { return path }
+        return Process.workingDirectory + "/" + path
+    }
+
+    /// The kind of file system when it is one of those where SQLite's locks do not hold, else nil.
+    package static func networkFileSystem(_ path: String) -> String? {
+        switch unsafe clinux_file_system(path) {
+        case 0x6969: "NFS"
+        case 0xFF53_4D42, 0xFE53_4D42, 0x517B: "SMB"
+        case 0x0102_1997: "9p"
+        case 0x6573_5546: "FUSE"
+        case 0x0BD0_0BD0: "Lustre"
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,156 @@
+internal import CLinux
+
+/// This process and those it starts.
+package enum Process {
+    package static var id: Int32 { getpid() }
+    package static var userID: UInt32 { getuid() }
+
+    /// The working directory, `/` when it is gone.
+    package static var workingDirectory: String {
+        let raw = unsafe getcwd(nil, 0)
+        defer { unsafe free(raw) }
+        return unsafe raw.map { unsafe String(cString: $0) } ?? "/"
+    }
+
+    /// The path of the running program.
+    package static var executable: String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let n: Int = unsafe buffer.withUnsafeMutableBytes {
+            guard let base = $0.baseAddress else { return 0 }
+            return unsafe readlink("/proc/self/exe", base.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return n > 0 ? String(decoding: buffer.prefix(n), as: UTF8.self) : ""
+    }
+
+    /// The environment as it stands.
+    package static var environment: [String: String] {
+        var all: [String: String] = [:]
+        var next = unsafe clinux_environ()
+        while let entry = unsafe next?.pointee {
+            let text = unsafe String(cString: entry)
+            if let equals = text.firstIndex(of: "=") {
+                all[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            unsafe next = unsafe next?.advanced(by: 1)
+        }
+        return all
+    }
+
+    package static func unsetEnvironment(_ name: String) { _ = unsafe unsetenv(name) }
+
+    /// Whether a process with this ID exists.
+    package static func exists(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno == EPERM }
+
+    /// Sends a signal to a process.
+    package static func signal(_ pid: Int32, _ number: Int32) throws(PosixError) {
+        guard kill(pid, number) == 0 else { throw .last("kill", "\(pid)") }
+    }
+
+    /// The home directory of a user from the password file, nil for an unknown one.
+    package static func home(of uid: UInt32) -> String? {
+        guard let entry = unsafe getpwuid(uid), let directory = unsafe entry.pointee.pw_dir else { return nil }
+        return unsafe String(cString: directory)
+    }
+
+    /// The number of a user by name, nil for an unknown one.
+    package static func userID(named name: String) -> UInt32? { unsafe getpwnam(name)?.pointee.pw_uid }
+
+    /// The number of a group by name, nil for an unknown one.
+    package static func groupID(named name: String) -> UInt32? { unsafe getgrnam(name)?.pointee.gr_gid }
+
+    /// Raises the soft limit of open files to the hard one and returns it.
+    package static func raiseFileLimit() -> Int {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(7), &limit) == 0 else { return 1024 }
+        if limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max
+            _ = unsafe setrlimit(__rlimit_resource_t(7), &limit)
+            _ = unsafe getrlimit(__rlimit_resource_t(7), &limit)
+        }
+        return Int(min(limit.rlim_cur, 1 << 30))
+    }
+
+    /// What became of a child.
+    package enum Ending: Sendable, Equatable { case exited(Int32), signalled(Int32) }
+
+    /// Where a started program's descriptors 0, 1 and 2 come from.
+    package struct Streams: Sendable {
+        package var input: Int32?
+        package var output: Int32?
+        package var error: Int32?
+
+        /// Each nil means `/dev/null`.
+        package init(input: Int32? = nil, output: Int32? = nil, error: Int32? = nil) {
+            self.input = input
+            self.output = output
+            self.error = error
+        }
+    }
+
+    /// Starts a program; `isDetached` puts it into a session of its own. Returns its process ID.
+    package static func start(
+        _ path: String, _ arguments: [String], environment: [String: String], streams: Streams = Streams(),
+        directory: String? = nil, isDetached: Bool = false
+    ) throws(PosixError) -> Int32 {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        for (target, source) in [(Int32(0), streams.input), (1, streams.output), (2, streams.error)] {
+            if let source {
+                unsafe posix_spawn_file_actions_adddup2(&actions, source, target)
+            } else {
+                unsafe posix_spawn_file_actions_addopen(&actions, target, "/dev/null", target == 0 ? O_RDONLY : O_WRONLY, 0)
+            }
+        }
+        if let directory { unsafe posix_spawn_file_actions_addchdir_np(&actions, directory) }
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        let flags = Int16(POSIX_SPAWN_SETSIGMASK) | (isDetached ? 0x80 /* POSIX_SPAWN_SETSID */ : 0)
+        unsafe posix_spawnattr_setflags(&attributes, flags)
+
+        var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
+        var envp: [UnsafeMutablePointer<CChar>?] = unsafe environment.map { unsafe strdup("\($0)=\($1)") }
+        unsafe argv.append(nil)
+        unsafe envp.append(nil)
+        defer { for unsafe pointer in unsafe argv + envp { unsafe free(pointer) } }
+        var pid: Int32 = 0
+        let code = unsafe posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+        guard code == 0 else { throw PosixError("posix_spawn", path, errno: code) }
+        return pid
+    }
+
+    /// Waits for a child; with `isWaiting` false returns nil when it still runs.
+    package static func reap(_ pid: Int32, isWaiting: Bool = true) throws(PosixError) -> Ending? {
+        var status: Int32 = 0
+        while true {
+            let got = unsafe waitpid(pid, &status, isWaiting ? 0 : Int32(WNOHANG))
+            if got == 0 { return nil }
+            if got > 0 { break }
+            guard errno == EINTR else { throw .last("waitpid", "\(pid)") }
+        }
+        return clinux_exited(status) != 0 ? .exited(clinux_exit_code(status)) : .signalled(clinux_term_signal(status))
+    }
+
+    /// A pipe: the reading end, the writing end; both close on exec.
+    package static func pipe() throws(PosixError) -> (reading: Int32, writing: Int32) {
+        var fds: [Int32] = [0, 0]
+        guard unsafe fds.withUnsafeMutableBufferPointer({ unsafe CLinux.pipe($0.baseAddress) }) == 0 else {
+            throw .last("pipe")
+        }
+        for fd in fds { _ = clinux_fcntl(fd, F_SETFD, FD_CLOEXEC) }
+        return (fds[0], fds[1])
+    }
+
+    /// Whether a descriptor is a terminal.
+    package static func isTerminal(_ fd: Int32) -> Bool { isatty(fd) == 1 }
+
+    /// The terminal's width in columns, nil when it is none.
+    package static func terminalColumns(_ fd: Int32) -> Int? {
+        let n = clinux_winsize_columns(fd)
+        return n > 0 ? Int(n) : nil
+    }
+}

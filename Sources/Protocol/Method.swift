@@ -1,0 +1,54 @@
+/// Every method that the daemon answers, sorted by name; `schema/protocol.json` has an entry for each.
+package enum Method: String, Sendable, CaseIterable {
+    case cancelRequest = "$/cancel_request"
+    case contextBuild = "_convod/context/build"
+    case contextPreview = "_convod/context/preview"
+    case contextReceipt = "_convod/context/receipt"
+    case export = "_convod/export"
+    case messageAppend = "_convod/message/append"
+    case messageList = "_convod/message/list"
+    case modelList = "_convod/model/list"
+    case serverInfo = "_convod/server/info"
+    case sessionFind = "_convod/session/find"
+    case sessionGet = "_convod/session/get"
+    case sessionRestore = "_convod/session/restore"
+    case sessionSet = "_convod/session/set"
+    case turnCancel = "_convod/turn/cancel"
+    case turnGet = "_convod/turn/get"
+    case turnList = "_convod/turn/list"
+    case turnStart = "_convod/turn/start"
+    case authenticate
+    case initialize
+    case discover = "rpc.discover"
+    case sessionCancel = "session/cancel"
+    case sessionClose = "session/close"
+    case sessionDelete = "session/delete"
+    case sessionList = "session/list"
+    case sessionLoad = "session/load"
+    case sessionNew = "session/new"
+    case sessionPrompt = "session/prompt"
+    case sessionResume = "session/resume"
+    case sessionSetConfigOption = "session/set_config_option"
+
+    /// Whether it is sent without an ID and never answered.
+    package var isNotification: Bool { self == .cancelRequest || self == .sessionCancel }
+}
+
+/// The limits of one server, as `_convod/server/info` states them.
+package struct Limits: Sendable, Equatable {
+    /// Bytes of a line, LF not counted.
+    package var line = 16 << 20
+    /// Levels of nesting in a line.
+    package var depth = 128
+    package var connections = 4_096
+    /// Bytes waiting for one client.
+    package var outbox = 8 << 20
+    /// Rows of a page.
+    package var pageRows = 1_000
+    /// Bytes of a page.
+    package var pageBytes = 1 << 20
+    /// Prompts waiting in one session's queue.
+    package var queue = 256
+
+    package init() {}
+}

@@ -1,0 +1,257 @@
+package import Conversation
+package import JSON
+
+/// What `_meta.convod` of a request holds, read strictly.
+private func extras(_ reader: inout ParameterReader) throws(WireError) -> ParameterReader {
+    let meta = try reader.object("_meta")
+    return try ParameterReader(meta?["convod"].flatMap { $0.isNull ? nil : $0 }, path: "_meta.convod")
+}
+
+extension ParameterReader {
+    /// A well-formed session ID.
+    package mutating func sessionID(_ name: String = "sessionId") throws(WireError) -> SessionID {
+        guard let id = try optionalSessionID(name) else { throw .invalid("'\(name)' is missing") }
+        return id
+    }
+
+    package mutating func optionalSessionID(_ name: String = "sessionId") throws(WireError) -> SessionID? {
+        guard let text = try string(name) else { return nil }
+        guard let id = SessionID(text) else {
+            throw .invalid(
+                """
+                '\(name)' must be 1 to \(SessionID.longest) characters of A-Z a-z 0-9 . _ : @ -, the first a letter or digit; \
+                this one has \(text.utf8.count) bytes
+                """)
+        }
+        return id
+    }
+
+    package mutating func turnID(_ name: String = "turnId") throws(WireError) -> TurnID? {
+        guard let text = try string(name) else { return nil }
+        guard let id = TurnID(text) else { throw wrong(name, "the ID of a turn (a UUID)") }
+        return id
+    }
+
+    package mutating func messageID(_ name: String) throws(WireError) -> MessageID? {
+        guard let text = try string(name) else { return nil }
+        guard let id = MessageID(text) else { throw wrong(name, "the ID of a message (a UUID)") }
+        return id
+    }
+
+    /// An absolute path.
+    package mutating func directory(_ name: String = "cwd") throws(WireError) -> String? {
+        guard let path = try string(name) else { return nil }
+        guard path.hasPrefix("/"), !path.utf8.contains(0) else { throw wrong(name, "an absolute path") }
+        return path
+    }
+
+    /// An object kept byte for byte; at most 64 KiB.
+    package mutating func metadata(_ name: String = "metadata") throws(WireError) -> [UInt8]? {
+        guard let value = try object(name) else { return nil }
+        guard value.raw.count <= 65_536 else { throw .invalid("'\(name)' may have 65536 bytes, it has \(value.raw.count)") }
+        return Array(value.raw)
+    }
+
+    package mutating func tags(_ name: String = "tags") throws(WireError) -> [String]? {
+        guard let tags = try strings(name) else { return nil }
+        guard tags.count <= 64, tags.allSatisfy({ (1...64).contains($0.utf8.count) }) else {
+            throw .invalid("'\(name)' may hold 64 tags of 1 to 64 bytes each")
+        }
+        return tags
+    }
+}
+
+/// `initialize` (ACP v1).
+package struct InitializeParameters: Sendable {
+    package let protocolVersion: Int
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        guard let version = try reader.int("protocolVersion", in: 0...65_535) else { throw .invalid("'protocolVersion' is missing") }
+        protocolVersion = version
+    }
+}
+
+/// `session/new` (ACP v1) with convod's extras.
+package struct NewSessionParameters: Sendable {
+    package enum IfExists: String, Sendable, CaseIterable { case resume, error }
+
+    package var id: SessionID?
+    package var ifExists = IfExists.error
+    package var cwd: String?
+    package var mcpServers: [UInt8]?
+    package var title: String?
+    package var system: String?
+    package var settings = SessionSettings()
+    package var tags: [String] = []
+    package var metadata: [UInt8]?
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        cwd = try reader.directory()
+        mcpServers = try reader.array("mcpServers").map { Array($0.raw) }
+        var extra = try extras(&reader)
+        id = try extra.optionalSessionID()
+        ifExists = try extra.word("ifExists", IfExists.self) ?? .error
+        title = try extra.string("title")
+        system = try extra.string("system")
+        settings = SessionSettings(
+            upstream: try extra.string("upstream"), model: try extra.string("model"),
+            window: try extra.object("window").map { Array($0.raw) })
+        tags = try extra.tags() ?? []
+        metadata = try extra.metadata()
+        try extra.finish()
+    }
+}
+
+/// Where a client stands in a session: the message it saw last and how many bytes of it.
+package struct Cursor: Sendable, Equatable {
+    package let messageID: MessageID
+    /// UTF-8 bytes held.
+    package let offset: Int
+
+    init?(_ view: JSONView?) throws(WireError) {
+        guard let view else { return nil }
+        var reader = try ParameterReader(view, path: "_meta.convod.after")
+        guard let id = try reader.messageID("messageId") else { throw .invalid("'_meta.convod.after.messageId' is missing") }
+        messageID = id
+        offset = try reader.int("offset", in: 0...Int(Int32.max)) ?? 0
+        try reader.finish()
+    }
+}
+
+/// `session/load` and `session/resume` (ACP v1) with convod's cursor.
+package struct OpenSessionParameters: Sendable {
+    package var id: SessionID
+    package var cwd: String?
+    package var after: Cursor?
+    /// The newest messages to replay, rounded to whole turns.
+    package var limit: Int?
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        cwd = try reader.directory()
+        _ = try reader.array("mcpServers")
+        var extra = try extras(&reader)
+        after = try Cursor(try extra.object("after"))
+        limit = try extra.int("limit", in: 1...1_000_000)
+        try extra.finish()
+    }
+}
+
+/// `session/list` (ACP v1).
+package struct ListSessionsParameters: Sendable {
+    package var cwd: String?
+    package var cursor: String?
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        cwd = try reader.directory()
+        cursor = try reader.string("cursor")
+    }
+}
+
+/// Any method whose only own parameter is the session.
+package struct SessionParameters: Sendable {
+    package var id: SessionID
+
+    /// `isStrict` refuses members that are not known, as convod's own methods do.
+    package init(_ view: JSONView?, isStrict: Bool) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        if isStrict { try reader.finish() }
+    }
+}
+
+/// `session/set_config_option` (ACP v1).
+package struct SetConfigOptionParameters: Sendable {
+    package var id: SessionID
+    package var configID: String
+    package var value: String
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        configID = try reader.required("configId")
+        value = try reader.required("value")
+    }
+}
+
+/// `_convod/session/set`: absent leaves a field as it is, null clears it.
+package struct SetSessionParameters: Sendable {
+    package enum Change<Value: Sendable>: Sendable {
+        case keep
+        case set(Value?)
+    }
+
+    package var id: SessionID
+    package var title = Change<String>.keep
+    package var system = Change<String>.keep
+    package var upstream = Change<String>.keep
+    package var model = Change<String>.keep
+    package var window = Change<[UInt8]>.keep
+    package var tags = Change<[String]>.keep
+    package var metadata = Change<[UInt8]>.keep
+    package var isArchived: Bool?
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        if reader.nullable("title") != nil { title = .set(try reader.string("title")) }
+        if reader.nullable("system") != nil { system = .set(try reader.string("system")) }
+        if reader.nullable("upstream") != nil { upstream = .set(try reader.string("upstream")) }
+        if reader.nullable("model") != nil { model = .set(try reader.string("model")) }
+        if reader.nullable("window") != nil { window = .set(try reader.object("window").map { Array($0.raw) }) }
+        if reader.nullable("tags") != nil { tags = .set(try reader.tags()) }
+        if reader.nullable("metadata") != nil { metadata = .set(try reader.metadata()) }
+        isArchived = try reader.bool("archived")
+        try reader.finish()
+    }
+}
+
+/// `_convod/session/find`.
+package struct FindSessionsParameters: Sendable {
+    /// Whose sessions: one uid's, or those of all users (administrators only).
+    package enum Owner: Sendable, Equatable { case mine, all, user(UInt32) }
+    package enum Order: String, Sendable, CaseIterable { case asc, desc }
+
+    package var query: String?
+    package var idPrefix: String?
+    package var tag: String?
+    package var cwd: String?
+    package var upstream: String?
+    package var model: String?
+    package var owner = Owner.mine
+    package var isArchived: Bool?
+    package var isTrashed = false
+    /// Whether sessions without messages are listed too.
+    package var includesEmpty = false
+    package var since: Int64?
+    package var until: Int64?
+    package var order = Order.desc
+    package var limit: Int
+    package var cursor: String?
+
+    package init(_ view: JSONView?, limits: Limits) throws(WireError) {
+        var reader = try ParameterReader(view)
+        query = try reader.string("query")
+        idPrefix = try reader.string("idPrefix")
+        tag = try reader.string("tag")
+        cwd = try reader.directory()
+        upstream = try reader.string("upstream")
+        model = try reader.string("model")
+        if let value = reader.value("owner") {
+            if value.string == "*" { owner = .all } else if let uid = value.int, (0...Int(UInt32.max)).contains(uid) { owner = .user(UInt32(uid)) } else { throw reader.wrong("owner", "a uid or \"*\"") }
+        }
+        isArchived = try reader.bool("archived")
+        isTrashed = try reader.bool("trashed") ?? false
+        includesEmpty = try reader.bool("empty") ?? false
+        since = try reader.time("since")
+        until = try reader.time("until")
+        order = try reader.word("order", Order.self) ?? .desc
+        limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
+        cursor = try reader.string("cursor")
+        try reader.finish()
+    }
+}

@@ -1,0 +1,151 @@
+package import Conversation
+package import JSON
+
+/// What `session/prompt`'s `_meta.convod` and `_convod/turn/start` have in common.
+package struct TurnRequest: Sendable {
+    /// What to do when a turn is running on the session already. Only queueing exists now.
+    package enum IfBusy: String, Sendable, CaseIterable { case queue }
+
+    package var requestID: String?
+    package var ifBusy = IfBusy.queue
+    package var options = TurnOptions()
+
+    package init() {}
+
+    /// Reads the members out of an object that may hold others.
+    package init(_ reader: inout ParameterReader) throws(WireError) {
+        requestID = try reader.string("requestId")
+        if let requestID, !(1...256).contains(requestID.utf8.count) {
+            throw .invalid("'requestId' must have 1 to 256 bytes, it has \(requestID.utf8.count)")
+        }
+        ifBusy = try reader.word("ifBusy", IfBusy.self) ?? .queue
+        options = TurnOptions(
+            upstream: try reader.string("upstream"), model: try reader.string("model"),
+            window: try reader.object("window").map { Array($0.raw) }, params: try TurnRequest.params(&reader),
+            onDisconnect: try reader.word("onDisconnect", TurnOptions.Disconnect.self) ?? .continue)
+    }
+
+    /// Checks the types of the model parameters and keeps them raw.
+    static func params(_ reader: inout ParameterReader) throws(WireError) -> [UInt8]? {
+        guard let value = try reader.object("params") else { return nil }
+        var inner = try ParameterReader(value, path: "params")
+        if let temperature = inner.value("temperature"), temperature.double.map({ (0...2).contains($0) }) != true {
+            throw .invalid("'params.temperature' must be a number from 0 to 2")
+        }
+        if let topP = inner.value("topP"), topP.double.map({ (0...1).contains($0) }) != true {
+            throw .invalid("'params.topP' must be a number from 0 to 1")
+        }
+        _ = try inner.int("maxTokens", in: 1...10_000_000)
+        _ = try inner.strings("stop")
+        _ = try inner.int("seed", in: Int.min...Int.max)
+        _ = try inner.array("tools")
+        _ = inner.value("toolChoice")
+        try inner.finish()
+        return Array(value.raw)
+    }
+}
+
+extension TurnOptions.Disconnect: CaseIterable {
+    package static let allCases: [Self] = [.continue, .cancel]
+}
+
+/// `session/prompt` (ACP v1) with convod's extras.
+package struct PromptParameters: Sendable {
+    package var id: SessionID
+    /// The raw JSON array of content blocks, as it came.
+    package var prompt: [UInt8]
+    package var parts: [Part]
+    package var turn: TurnRequest
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        guard let array = try reader.array("prompt") else { throw .invalid("'prompt' is missing") }
+        prompt = Array(array.raw)
+        parts = try checkedContent(array, path: "prompt", role: .user)
+        guard parts.contains(where: { !$0.isBlank }) else {
+            throw .invalid("'prompt' holds nothing but white space; send some text")
+        }
+        let meta = try reader.object("_meta")
+        var extra = try ParameterReader(meta?["convod"].flatMap { $0.isNull ? nil : $0 }, path: "_meta.convod")
+        turn = try TurnRequest(&extra)
+        try extra.finish()
+    }
+}
+
+/// Reads a content array strictly: every part well-formed, of a type that the role may have, without lone surrogates.
+package func checkedContent(_ array: JSONView, path: String, role: Message.Role) throws(WireError) -> [Part] {
+    var parts: [Part] = []
+    for (index, element) in array.elements.enumerated() {
+        if element.hasLoneSurrogateInside {
+            throw .invalid("'\(path)[\(index)]' holds half of a surrogate pair; send whole characters")
+        }
+        let part: Part
+        do { part = try Part(checking: element) } catch { throw .invalid("'\(path)[\(index)]': \(error.reason)") }
+        guard part.isAllowed(for: role) else {
+            throw .invalid("'\(path)[\(index)]': this type of part cannot stand in a message of role '\(role.name)'")
+        }
+        parts.append(part)
+    }
+    return parts
+}
+
+extension Part {
+    /// Whether the part says nothing: text of white space only.
+    fileprivate var isBlank: Bool {
+        guard case .text(let text) = self else { return false }
+        return text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
+    }
+
+    fileprivate func isAllowed(for role: Message.Role) -> Bool {
+        switch self {
+        case .text: role != .tool
+        case .thought, .toolCall: role == .assistant
+        case .toolResult: role == .tool
+        case .image, .audio, .resource, .resourceLink: role == .user || role == .assistant
+        }
+    }
+}
+
+/// `_convod/turn/start`: goes on from the head without a new message of the user.
+package struct StartTurnParameters: Sendable {
+    package var id: SessionID
+    package var turn: TurnRequest
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        turn = try TurnRequest(&reader)
+        try reader.finish()
+    }
+}
+
+/// `_convod/turn/get` and `_convod/turn/cancel`, `_convod/context/receipt`.
+package struct TurnParameters: Sendable {
+    package var id: TurnID
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        guard let id = try reader.turnID() else { throw .invalid("'turnId' is missing") }
+        self.id = id
+        try reader.finish()
+    }
+}
+
+/// `_convod/turn/list`.
+package struct ListTurnsParameters: Sendable {
+    package var id: SessionID
+    /// Only turns that run or wait.
+    package var isOpenOnly: Bool
+    package var limit: Int
+    package var cursor: String?
+
+    package init(_ view: JSONView?, limits: Limits) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        isOpenOnly = try reader.bool("open") ?? false
+        limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
+        cursor = try reader.string("cursor")
+        try reader.finish()
+    }
+}

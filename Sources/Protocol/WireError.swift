@@ -1,0 +1,36 @@
+package import JSON
+
+/// An error as it goes over the wire: a kind, a sentence for a person, and what a program needs beside it.
+package struct WireError: Error, Sendable, Equatable {
+    package let kind: ErrorKind
+    /// What is wrong, where, the limit and the value, what to do next. Never message text, never a key.
+    package let message: String
+    package var retryAfterMs: Int?
+    /// Further members of `data`, raw JSON by name.
+    package var details: [String: [UInt8]]
+
+    package init(_ kind: ErrorKind, _ message: String, retryAfterMs: Int? = nil, details: [String: [UInt8]] = [:]) {
+        self.kind = kind
+        self.message = message
+        self.retryAfterMs = retryAfterMs
+        self.details = details
+    }
+
+    /// A parameter that is missing, of the wrong type or out of range.
+    package static func invalid(_ message: String) -> WireError { WireError(.invalidParams, message) }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object {
+            $0.member("code", kind.code)
+            $0.member("message", message)
+            $0.member("data") {
+                $0.member("kind", kind.rawValue)
+                $0.member("retryable", kind.isRetryable)
+                $0.optional("retryAfterMs", retryAfterMs)
+                // acp.md 1.7: clients show data.details or data.error
+                $0.member("details", message)
+                for (name, value) in details.sorted(by: { $0.key < $1.key }) { $0.member(name, raw: value) }
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+internal import CSQLite
+internal import Posix
+
+/// A value bound to a statement's parameter.
+enum Bound {
+    case null
+    case int(Int64)
+    case text(String)
+    /// UTF-8 bytes bound as text.
+    case utf8([UInt8])
+    case blob([UInt8])
+
+    init(_ value: Int) { self = .int(Int64(value)) }
+    init(_ text: String?) { self = text.map(Bound.text) ?? .null }
+    init(_ utf8: [UInt8]?) { self = utf8.map(Bound.utf8) ?? .null }
+    init(_ value: Int64?) { self = value.map(Bound.int) ?? .null }
+}
+
+/// One connection to SQLite with its cached statements; belongs to one thread.
+@safe final class Database {
+    private let handle: OpaquePointer
+    private var cache: [UInt: Statement] = [:]
+
+    enum Mode { case writing, reading, inspecting }
+
+    /// Opens a file. `inspecting` neither creates nor changes anything, `reading` refuses to write.
+    init(path: String, _ mode: Mode) throws(StoreError) {
+        let flags =
+            switch mode {
+            case .writing: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+            case .reading: SQLITE_OPEN_READWRITE
+            case .inspecting: SQLITE_OPEN_READONLY
+            }
+        var raw: OpaquePointer?
+        let code = unsafe sqlite3_open_v2(path, &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+        guard code == SQLITE_OK, let opened = unsafe raw else {
+            defer { unsafe sqlite3_close_v2(raw) }
+            let words = unsafe String(cString: sqlite3_errstr(code))
+            throw StoreError(Database.kind(of: code), "open '\(path)'", sqlite: code, reason: words)
+        }
+        unsafe handle = opened
+        unsafe sqlite3_busy_timeout(handle, 10_000)
+        unsafe csqlite_defensive(handle)
+    }
+
+    deinit {
+        cache = [:]
+        let code = unsafe sqlite3_close(handle)
+        precondition(code == SQLITE_OK, "every statement is finalized before its connection closes")
+    }
+
+    /// Runs SQL text of any number of statements.
+    func execute(_ sql: String, doing: String) throws(StoreError) {
+        let code = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw failure(code, doing) }
+    }
+
+    /// Runs one cached statement to its end.
+    func run(_ sql: StaticString, _ values: [Bound] = [], doing: String) throws(StoreError) {
+        try rows(sql, values, doing: doing) { _ in true }
+    }
+
+    /// Runs one cached statement and hands each row to `body`, until that returns false.
+    func rows(
+        _ sql: StaticString, _ values: [Bound] = [], doing: String, _ body: (Row) -> Bool
+    ) throws(StoreError) {
+        let statement = try statement(sql, doing: doing)
+        try statement.bind(values, self, doing)
+        defer { statement.reset() }
+        while true {
+            let code = statement.step()
+            if code == SQLITE_DONE { return }
+            guard code == SQLITE_ROW else { throw failure(code, doing) }
+            if !body(Row(statement: statement)) { return }
+        }
+    }
+
+    /// The first row made into a value, nil when there is none.
+    func first<Value>(
+        _ sql: StaticString, _ values: [Bound] = [], doing: String, _ make: (Row) -> Value
+    ) throws(StoreError) -> Value? {
+        var value: Value?
+        try rows(sql, values, doing: doing) { row in
+            value = make(row)
+            return false
+        }
+        return value
+    }
+
+    /// The single integer of a query, 0 when it gives none.
+    func integer(_ sql: StaticString, _ values: [Bound] = [], doing: String) throws(StoreError) -> Int64 {
+        try first(sql, values, doing: doing) { $0.int(0) } ?? 0
+    }
+
+    /// Whether no transaction is open: SQLite ended it by itself, or nobody began one.
+    var isAutocommit: Bool { unsafe sqlite3_get_autocommit(handle) != 0 }
+
+    /// The rowid of the newest insert.
+    var lastRow: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
+
+    /// Rows that the newest statement changed.
+    var changes: Int { Int(unsafe sqlite3_changes(handle)) }
+
+    private func statement(_ sql: StaticString, doing: String) throws(StoreError) -> Statement {
+        let key = unsafe UInt(bitPattern: sql.utf8Start)
+        if let cached = cache[key] { return cached }
+        var raw: OpaquePointer?
+        let code = unsafe sqlite3_prepare_v3(handle, sql.description, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
+        guard code == SQLITE_OK, let made = unsafe raw else { throw failure(code, doing) }
+        let statement = unsafe Statement(owning: made)
+        cache[key] = statement
+        return statement
+    }
+
+    func failure(_ code: Int32, _ doing: String) -> StoreError {
+        let words = unsafe String(cString: sqlite3_errmsg(handle))
+        return StoreError(Database.kind(of: code), doing, sqlite: code, reason: words)
+    }
+
+    private static func kind(of code: Int32) -> StoreError.Code {
+        switch code & 0xFF {
+        case SQLITE_BUSY, SQLITE_LOCKED: .busy
+        case SQLITE_FULL: .full
+        case SQLITE_IOERR where csqlite_is_write_failure(code) != 0: .full
+        case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt
+        case SQLITE_CONSTRAINT: .constraint
+        case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM: .readOnly
+        default: .other
+        }
+    }
+}
+
+/// A prepared statement that finalizes itself. It is a class since a cache cannot hold noncopyable values.
+@safe final class Statement {
+    private let handle: OpaquePointer
+
+    init(owning handle: OpaquePointer) { unsafe self.handle = unsafe handle }
+    deinit { unsafe sqlite3_finalize(handle) }
+
+    func bind(_ values: [Bound], _ database: Database, _ doing: String) throws(StoreError) {
+        for (index, value) in values.enumerated() {
+            let at = Int32(index + 1)
+            let code: Int32 =
+                switch value {
+                case .null: unsafe sqlite3_bind_null(handle, at)
+                case .int(let number): unsafe sqlite3_bind_int64(handle, at, number)
+                case .text(let text): bindText(at, text)
+                case .utf8(let bytes): unsafe bytes.withUnsafeBytes { unsafe csqlite_bind_text(handle, at, $0.baseAddress, Int32($0.count)) }
+                case .blob(let bytes): unsafe bytes.withUnsafeBytes { unsafe csqlite_bind_blob(handle, at, $0.baseAddress, Int32($0.count)) }
+                }
+            guard code == SQLITE_OK else { throw database.failure(code, doing) }
+        }
+    }
+
+    private func bindText(_ at: Int32, _ text: String) -> Int32 {
+        var text = text
+        return text.withUTF8 { unsafe csqlite_bind_text(handle, at, $0.baseAddress, Int32($0.count)) }
+    }
+
+    func step() -> Int32 { unsafe sqlite3_step(handle) }
+
+    func reset() {
+        unsafe sqlite3_reset(handle)
+        unsafe sqlite3_clear_bindings(handle)
+    }
+
+    func int(_ column: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, column) }
+    func isNull(_ column: Int32) -> Bool { unsafe sqlite3_column_type(handle, column) == SQLITE_NULL }
+
+    func bytes(_ column: Int32) -> [UInt8] {
+        let pointer = unsafe sqlite3_column_blob(handle, column)
+        let count = Int(unsafe sqlite3_column_bytes(handle, column))
+        return unsafe Array(UnsafeRawBufferPointer(start: pointer, count: count))
+    }
+}
+
+/// The row under a statement's cursor; gone with the next step.
+struct Row {
+    fileprivate let statement: Statement
+
+    func int(_ column: Int32) -> Int64 { statement.int(column) }
+    func optionalInt(_ column: Int32) -> Int64? { statement.isNull(column) ? nil : statement.int(column) }
+    func bool(_ column: Int32) -> Bool { statement.int(column) != 0 }
+    func bytes(_ column: Int32) -> [UInt8] { statement.bytes(column) }
+    func optionalBytes(_ column: Int32) -> [UInt8]? { statement.isNull(column) ? nil : statement.bytes(column) }
+
+    /// Text; bytes that are not UTF-8 (someone wrote them by hand) read as U+FFFD.
+    func text(_ column: Int32) -> String { String(decoding: statement.bytes(column), as: UTF8.self) }
+    func optionalText(_ column: Int32) -> String? { statement.isNull(column) ? nil : text(column) }
+
+    /// Raw JSON text as bytes, made valid UTF-8 where someone wrote other bytes by hand.
+    func json(_ column: Int32) -> [UInt8] {
+        let bytes = statement.bytes(column)
+        if (try? UTF8Span(validating: bytes.span)) != nil { return bytes }
+        return Array(String(decoding: bytes, as: UTF8.self).utf8)
+    }
+    func optionalJSON(_ column: Int32) -> [UInt8]? { statement.isNull(column) ? nil : json(column) }
+}

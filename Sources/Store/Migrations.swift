@@ -1,0 +1,72 @@
+internal import CSQLite
+internal import Posix
+internal import Schema
+
+/// The schema's versions, embedded from `schema/migrations`.
+package enum Migrations {
+    /// "Cnvd" in ASCII: marks the file as convod's.
+    static let applicationID: Int64 = 0x436E_7664
+
+    /// The newest version that this build knows.
+    package static var newest: Int { schema_migration_count }
+
+    /// The SQL of version `k`, from 1.
+    static func sql(_ version: Int) -> String { unsafe text(schema_migration(version)) }
+
+    /// The readable views.
+    static var views: String { unsafe text(schema_views) }
+
+    private static func text(_ file: schema_file) -> String {
+        unsafe String(decoding: UnsafeBufferPointer(start: file.bytes, count: file.count), as: UTF8.self)
+    }
+
+    /// Looks at a file without changing anything; nil when there is nothing in it yet.
+    static func version(ofFileAt path: String) throws(StoreError) -> Int? {
+        let status: FileStatus?
+        do { status = try Files.status(path) } catch { throw StoreError(.readOnly, "open database '\(path)'", reason: error.reason) }
+        guard let status else { return nil }
+        guard status.kind == .regular || status.kind == .symlink else {
+            throw StoreError(.readOnly, "open database '\(path)'", reason: "there is something at this path that is no regular file")
+        }
+        if status.kind == .regular && status.size == 0 { return nil }
+        let database = try Database(path: path, .inspecting)
+        let version = try database.integer("PRAGMA user_version", doing: "read the version of '\(path)'")
+        let application = try database.integer("PRAGMA application_id", doing: "read the kind of '\(path)'")
+        let tables = try database.integer("SELECT count(*) FROM sqlite_schema", doing: "read the schema of '\(path)'")
+        if tables == 0 && version == 0 { return nil }
+        guard application == applicationID else {
+            let reason = "it is a database of another program (application_id \(application)); give another path with --database"
+            throw StoreError(.foreign, "open database '\(path)'", reason: reason)
+        }
+        guard version <= newest else {
+            let reason = "made by version \(version), this build knows \(newest); start a newer build"
+            throw StoreError(.fromTheFuture(Int(version), known: newest), "open database '\(path)'", reason: reason)
+        }
+        return Int(version)
+    }
+
+    /// Brings an open database to the newest version, each step in a transaction, with a backup of an old file first.
+    static func migrate(_ database: Database, from version: Int, path: String) throws(StoreError) {
+        if version > 0 && version < newest {
+            let backup = "\(path).v\(version).backup"
+            do { try Files.remove(backup) } catch { throw StoreError(.readOnly, "back up before migrating", reason: error.description) }
+            try database.execute("VACUUM INTO '\(backup.replacingQuotes)'", doing: "back up to '\(backup)'")
+        }
+        for next in (version + 1)..<(newest + 1) {
+            try database.execute(
+                """
+                BEGIN IMMEDIATE;
+                \(sql(next))
+                PRAGMA application_id = \(applicationID);
+                PRAGMA user_version = \(next);
+                COMMIT;
+                """, doing: "migrate to version \(next)")
+        }
+        try database.execute("BEGIN IMMEDIATE; \(views) COMMIT;", doing: "make the views")
+    }
+}
+
+extension String {
+    /// Single quotes doubled, for an SQL string literal.
+    fileprivate var replacingQuotes: String { split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") }
+}

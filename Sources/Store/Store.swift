@@ -1,0 +1,197 @@
+package import EventLoop
+internal import Posix
+
+/// How safe a commit must be before its answer leaves.
+package enum Durability: Sendable {
+    /// On disk: survives power loss.
+    case full
+    /// In the operating system: survives `kill -9`.
+    case normal
+}
+
+/// A change of the store: one value that runs on the writer's thread, in a transaction with others.
+package protocol StoreWrite: Sendable {
+    associatedtype Output: Sendable
+    /// What must hold before the answer leaves; `full` unless said otherwise.
+    var durability: Durability { get }
+    /// Makes the change; what it throws rolls back this change alone.
+    func run(on writer: Writer) throws(StoreError) -> Output
+}
+
+extension StoreWrite {
+    package var durability: Durability { .full }
+}
+
+/// A long read: one value that runs on the reader's thread, a bounded slice at a time.
+package protocol StoreRead: Sendable {
+    associatedtype Output: Sendable
+    func run(on reader: Reader) throws(StoreError) -> Output
+}
+
+/// The store as the loop sees it: changes and long reads are sent away and answered by calls on the loop, short
+/// reads are made at once on the loop's own connection.
+///
+/// - Invariant: answers come in the order in which changes were sent.
+package final class Store {
+    private struct Letter: Sendable {
+        let token: UInt64
+        let result: Result<any Sendable, StoreError>
+    }
+
+    /// Reads on the calling thread, for what is bounded: a page, a window, a list by index.
+    package let reader: Reader
+    private let loop: EventLoop
+    private let mailbox: LoopMailbox<Letter>
+    private let writes = WorkQueue<WriteJob>()
+    private let reads = WorkQueue<ReadJob>()
+    private var waiting: [UInt64: (Result<any Sendable, StoreError>) -> Void] = [:]
+    private var nextToken: UInt64 = 1
+    private var writerThread: Thread?
+    private var readerThread: Thread?
+
+    /// Opens the database, brings it to the newest version and starts the writer's and the reader's thread.
+    ///
+    /// A file from a newer version or of another program is refused before anything in it is touched.
+    package init(
+        path: String, durability: Durability, loop: EventLoop, clock: @escaping @Sendable () -> Int64
+    ) throws(StoreError) {
+        try Store.prepareFile(path)
+        let version = try Migrations.version(ofFileAt: path)
+        let writer = try Writer(path: path, version: version ?? 0, durability: durability, clock: clock)
+        reader = try Reader(path: path)
+        self.loop = loop
+        do {
+            mailbox = try LoopMailbox()
+            let mailbox = mailbox, writes = writes, reads = reads
+            let box = Locked<Writer?>(writer)
+            writerThread = try Thread(named: "writer") {
+                guard let writer = box.withLock({ $0.take() }) else { return }
+                writer.serve(writes) { answers in mailbox.post(answers.map { Letter(token: $0.token, result: $0.result) }) }
+            }
+            readerThread = try Thread(named: "reader") {
+                let reader = Result { () throws(StoreError) in try Reader(path: path) }
+                while let jobs = reads.take() {
+                    for job in jobs { mailbox.post(Letter(token: job.token, result: job.answer(reader))) }
+                }
+            }
+        } catch { throw StoreError(.other, "start the store", reason: error.description) }
+        do { try mailbox.deliver(on: loop) { [weak self] in self?.receive($0) } } catch {
+            throw StoreError(.other, "start the store", reason: error.description)
+        }
+    }
+
+    /// Sends a change away; `then` is called on the loop once it is as safe as it must be, or has failed.
+    package func write<Write: StoreWrite>(_ change: Write, then: @escaping (Result<Write.Output, StoreError>) -> Void) {
+        let token = expect(then)
+        writes.add(WriteJob(token: token, durability: change.durability) { writer throws(StoreError) in try change.run(on: writer) })
+    }
+
+    /// Sends a long read away; `then` is called on the loop.
+    package func read<Read: StoreRead>(_ read: Read, then: @escaping (Result<Read.Output, StoreError>) -> Void) {
+        reads.add(ReadJob(token: expect(then)) { reader throws(StoreError) in try read.run(on: reader) })
+    }
+
+    /// How many answers are still to come.
+    package var pending: Int { waiting.count }
+
+    /// Ends both threads after all that was sent, and waits for them; answers that nobody waits for are dropped.
+    package func close() {
+        writes.close()
+        reads.close()
+        if let thread = writerThread.take() { thread.join() }
+        if let thread = readerThread.take() { thread.join() }
+        mailbox.leave(loop)
+    }
+
+    private func expect<Output: Sendable>(_ then: @escaping (Result<Output, StoreError>) -> Void) -> UInt64 {
+        let token = nextToken
+        nextToken += 1
+        waiting[token] = { result in
+            switch result {
+            case .failure(let error): then(.failure(error))
+            case .success(let value):
+                guard let output = value as? Output else { preconditionFailure("a job answers with its own type") }
+                then(.success(output))
+            }
+        }
+        return token
+    }
+
+    private func receive(_ letter: Letter) { waiting.removeValue(forKey: letter.token)?(letter.result) }
+
+    /// Makes the file with mode 0600 before SQLite would make it with the umask's; -wal and -shm take its mode over.
+    private static func prepareFile(_ path: String) throws(StoreError) {
+        do {
+            try Files.makeDirectories(Files.directory(of: path))
+            if try Files.status(path) == nil { _ = try Files.open(path, .readingAndCreating) }
+        } catch { throw StoreError(.readOnly, "open database '\(path)'", reason: error.description) }
+    }
+}
+
+/// A change on its way to the writer.
+struct WriteJob: Sendable {
+    let token: UInt64
+    let durability: Durability
+    let run: @Sendable (Writer) throws(StoreError) -> any Sendable
+
+    init(token: UInt64, durability: Durability, run: @escaping @Sendable (Writer) throws(StoreError) -> any Sendable) {
+        self.token = token
+        self.durability = durability
+        self.run = run
+    }
+}
+
+/// A read on its way to the reader.
+struct ReadJob: Sendable {
+    let token: UInt64
+    let run: @Sendable (Reader) throws(StoreError) -> any Sendable
+
+    func answer(_ reader: Result<Reader, StoreError>) -> Result<any Sendable, StoreError> {
+        Result { () throws(StoreError) in try run(try reader.get()) }
+    }
+}
+
+/// Jobs for one thread: many threads add, one takes all there are.
+final class WorkQueue<Job: Sendable>: Sendable {
+    private struct State {
+        var jobs: [Job] = []
+        var isClosed = false
+    }
+    private let state = Locked(State())
+    private let wakeup: Wakeup
+
+    init() {
+        do { wakeup = try Wakeup(blocking: true) } catch { preconditionFailure("no descriptor for a queue: \(error)") }
+    }
+
+    func add(_ job: Job) {
+        let isFirst = state.withLock { state in
+            state.jobs.append(job)
+            return state.jobs.count == 1
+        }
+        if isFirst { wakeup.signal() }
+    }
+
+    func close() {
+        state.withLock { $0.isClosed = true }
+        wakeup.signal()
+    }
+
+    /// All jobs there are, waiting for the first; nil when the queue is closed and empty. With a time limit, an empty
+    /// array means that none came in time.
+    func take(milliseconds: Int32 = -1) -> [Job]? {
+        while true {
+            let (jobs, isClosed) = state.withLock { state in
+                defer { state.jobs = [] }
+                return (state.jobs, state.isClosed)
+            }
+            if !jobs.isEmpty { return jobs }
+            if isClosed { return nil }
+            if milliseconds >= 0 {
+                let ready = try? System.wait(readable: [wakeup.fd], milliseconds: milliseconds)
+                if ready?.isEmpty ?? true { return [] }
+            }
+            wakeup.wait()
+        }
+    }
+}

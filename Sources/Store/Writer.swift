@@ -1,0 +1,137 @@
+/// The one connection that writes, on its own thread.
+///
+/// Changes that arrive while a commit is on its way share the next transaction, each in its own savepoint, and are
+/// answered together after the commit.
+package final class Writer {
+    struct Answer: Sendable {
+        let token: UInt64
+        let result: Result<any Sendable, StoreError>
+    }
+
+    let database: Database
+    private let clock: @Sendable () -> Int64
+    private let isAlwaysFull: Bool
+    private var synchronous: Durability?
+    private var isCheckpointDue = false
+    private var commitsSinceCheckpoint = 0
+    private var activity: Int64
+
+    /// Checkpoint also while busy after so many commits, so that the WAL stays bounded.
+    private static let checkpointEvery = 2_000
+    /// Checkpoint when nothing came for so long.
+    private static let idle: Int32 = 100
+
+    init(path: String, version: Int, durability: Durability, clock: @escaping @Sendable () -> Int64) throws(StoreError) {
+        database = try Database(path: path, .writing)
+        self.clock = clock
+        isAlwaysFull = durability == .full
+        try database.execute(
+            """
+            PRAGMA journal_mode = WAL;
+            PRAGMA foreign_keys = ON;
+            PRAGMA secure_delete = FAST;
+            PRAGMA temp_store = MEMORY;
+            PRAGMA cache_size = -4000;
+            PRAGMA wal_autocheckpoint = 0;
+            PRAGMA journal_size_limit = 67108864;
+            """, doing: "open database '\(path)'")
+        try Migrations.migrate(database, from: version, path: path)
+        activity = try database.integer("SELECT max(activity) FROM session", doing: "read the newest activity")
+    }
+
+    /// Milliseconds since 1970, for what is written now.
+    var now: Int64 { clock() }
+
+    /// The next number in the order of changes.
+    func nextActivity() -> Int64 {
+        activity += 1
+        return activity
+    }
+
+    /// Takes jobs until the queue is closed; `answer` is called with the answers of each commit.
+    func serve(_ queue: WorkQueue<WriteJob>, _ answer: ([Answer]) -> Void) {
+        while let jobs = queue.take(milliseconds: isCheckpointDue ? Writer.idle : -1) {
+            if jobs.isEmpty {
+                checkpoint()
+            } else {
+                answer(perform(jobs))
+                if commitsSinceCheckpoint >= Writer.checkpointEvery { checkpoint() }
+            }
+        }
+        checkpoint()
+    }
+
+    private func perform(_ jobs: [WriteJob]) -> [Answer] {
+        if let answers = together(jobs) { return answers }
+        // SQLite ended the transaction by itself (as on a full disk), or the commit failed: each job for itself.
+        return jobs.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
+    }
+
+    private var lastFailure = StoreError(.other, "commit", reason: "the commit failed")
+
+    /// One transaction over all jobs; nil when it could not be committed, with the reason in `lastFailure`.
+    private func together(_ jobs: [WriteJob]) -> [Answer]? {
+        do {
+            let isFull = isAlwaysFull && jobs.contains { $0.durability == .full }
+            try setSynchronous(isFull ? .full : .normal)
+            try database.run("BEGIN IMMEDIATE", doing: "begin")
+            var answers: [Answer] = []
+            for job in jobs {
+                let result = jobs.count == 1 ? alone(job) : inSavepoint(job)
+                if database.isAutocommit {
+                    if case .failure(let error) = result { lastFailure = error }
+                    return jobs.count == 1 ? [Answer(token: job.token, result: result)] : nil
+                }
+                answers.append(Answer(token: job.token, result: result))
+            }
+            try database.run("COMMIT", doing: "commit")
+            isCheckpointDue = true
+            commitsSinceCheckpoint += 1
+            return answers
+        } catch {
+            lastFailure = error
+            if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
+            return nil
+        }
+    }
+
+    private func alone(_ job: WriteJob) -> Result<any Sendable, StoreError> {
+        let result = Result { () throws(StoreError) in try job.run(self) }
+        if case .failure = result, !database.isAutocommit {
+            try? database.run("ROLLBACK", doing: "roll back")
+        }
+        return result
+    }
+
+    private func inSavepoint(_ job: WriteJob) -> Result<any Sendable, StoreError> {
+        do throws(StoreError) {
+            try database.run("SAVEPOINT job", doing: "begin a change")
+            let result = try job.run(self)
+            try database.run("RELEASE job", doing: "end a change")
+            return .success(result)
+        } catch {
+            if !database.isAutocommit {
+                try? database.run("ROLLBACK TO job", doing: "undo a change")
+                try? database.run("RELEASE job", doing: "end a change")
+            }
+            return .failure(error)
+        }
+    }
+
+    /// Set between transactions only; SQLite ignores it inside one.
+    private func setSynchronous(_ wanted: Durability) throws(StoreError) {
+        if synchronous == wanted { return }
+        switch wanted {
+        case .full: try database.run("PRAGMA synchronous = FULL", doing: "set synchronous")
+        case .normal: try database.run("PRAGMA synchronous = NORMAL", doing: "set synchronous")
+        }
+        synchronous = wanted
+    }
+
+    /// Moves the WAL's pages into the database as far as no reader stands in the way; keeps the WAL at its size.
+    private func checkpoint() {
+        isCheckpointDue = false
+        commitsSinceCheckpoint = 0
+        try? database.run("PRAGMA wal_checkpoint(PASSIVE)", doing: "checkpoint")
+    }
+}

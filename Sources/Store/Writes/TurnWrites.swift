@@ -1,0 +1,278 @@
+package import Conversation
+internal import JSON
+
+/// Stores a prompt with its turn and its request ID: begun at once, or put into the session's queue.
+package struct AcceptPrompt: StoreWrite {
+    package let session: Int64
+    package var turn: TurnRecord
+    /// The prompt's message; nil when the turn goes on from the head.
+    package let prompt: NewMessage?
+    package let title: String?
+
+    /// `turn.state` says whether the prompt begins (`running`) or waits (`queued`).
+    package init(session: Int64, turn: TurnRecord, prompt: NewMessage?, title: String?) {
+        self.session = session
+        self.turn = turn
+        self.prompt = prompt
+        self.title = title
+    }
+
+    package enum Output: Sendable, Equatable {
+        /// Stored; `seq` is the prompt's message, nil for one in the queue or a turn without a prompt.
+        case accepted(turnRow: Int64, seq: Int?)
+        /// The request ID was used before, with the same content.
+        case known(StoredTurn)
+        /// The request ID was used before, with other content.
+        case conflict(StoredTurn)
+        /// The session is gone or in the trash.
+        case missing
+    }
+
+    package func run(on writer: Writer) throws(StoreError) -> Output {
+        guard var place = try writer.place(ofRow: session), !place.isTrashed else { return .missing }
+        if let requestID = turn.requestID, let known = try writer.database.turn(session: session, requestID: requestID) {
+            guard known.turn.requestHash == turn.requestHash else { return .conflict(known) }
+            // Failed with nothing to show: its request ID moves to the new turn.
+            let isVoid = known.turn.state == .failed ? try writer.isWithdrawn(known) : false
+            guard isVoid else { return .known(known) }
+            try writer.database.run("UPDATE turn SET request_id = NULL WHERE id = ?", [.int(known.row)], doing: "free a request ID")
+        }
+        let row = try writer.insert(turn, session: session, prompt: prompt)
+        guard turn.state == .running else { return .accepted(turnRow: row, seq: nil) }
+        let seq = try writer.begin(row, prompt, title, &place)
+        return .accepted(turnRow: row, seq: seq)
+    }
+}
+
+extension Writer {
+    /// Whether a failed turn left nothing that anybody saw.
+    fileprivate func isWithdrawn(_ turn: StoredTurn) throws(StoreError) -> Bool {
+        try database.first("SELECT 1 FROM message WHERE id = ?", [.blob(turn.turn.answerID.bytes)], doing: "find an answer") { _ in true } == nil
+    }
+
+    fileprivate func insert(_ turn: TurnRecord, session: Int64, prompt: NewMessage?) throws(StoreError) -> Int64 {
+        try database.run(
+            """
+            INSERT INTO turn (uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, upstream, model,
+                              receipt, created_at, started_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                .blob(turn.id.bytes), .int(session), Bound(turn.state.rawValue),
+                turn.state == .queued ? Bound(prompt?.content) : .null, turn.promptID.map { .blob($0.bytes) } ?? .null,
+                .blob(turn.answerID.bytes), Bound(turn.requestID), turn.requestHash.map { .blob($0) } ?? .null,
+                .utf8(turn.options.encoded), Bound(turn.upstream), Bound(turn.model), Bound(turn.receipt), .int(turn.createdAt),
+                turn.state == .running ? .int(now) : .null,
+            ], doing: "insert a turn")
+        return database.lastRow
+    }
+
+    /// Makes the prompt a message at the head; nil when there is none to make.
+    fileprivate func begin(_ turn: Int64, _ prompt: NewMessage?, _ title: String?, _ place: inout Place) throws(StoreError) -> Int? {
+        guard let prompt else { return nil }
+        try append(prompt, turn: turn, at: &place)
+        try moveHead(to: place, title: place.hasTitle ? nil : title)
+        return place.head
+    }
+}
+
+/// Takes a turn out of the queue and begins it.
+package struct BeginQueued: StoreWrite {
+    package let turn: TurnID
+    package let prompt: NewMessage?
+    package let title: String?
+    package let upstream: String
+    package let model: String
+    package let receipt: [UInt8]
+
+    package init(_ turn: TurnID, prompt: NewMessage?, title: String?, upstream: String, model: String, receipt: [UInt8]) {
+        self.turn = turn
+        self.prompt = prompt
+        self.title = title
+        self.upstream = upstream
+        self.model = model
+        self.receipt = receipt
+    }
+
+    /// The seq of the prompt's message (0 for a turn without one); nil when the turn is not in the queue any more.
+    package func run(on writer: Writer) throws(StoreError) -> Int? {
+        guard let stored = try writer.database.turn(turn), stored.turn.state == .queued,
+            var place = try writer.place(ofRow: stored.sessionRow), !place.isTrashed
+        else { return nil }
+        try writer.database.run(
+            "UPDATE turn SET state = 1, prompt = NULL, upstream = ?, model = ?, receipt = ?, started_at = ? WHERE id = ?",
+            [.text(upstream), .text(model), .utf8(receipt), .int(writer.now), .int(stored.row)], doing: "begin a turn")
+        return try writer.begin(stored.row, prompt, title, &place) ?? 0
+    }
+}
+
+/// Stores pieces of a running answer.
+package struct StorePieces: StoreWrite {
+    package let turnRow: Int64
+    /// The number of the first of them, from 0 over the turn.
+    package let first: Int
+    package let pieces: [Piece]
+    package let durability: Durability
+
+    package init(turnRow: Int64, first: Int, _ pieces: [Piece], _ durability: Durability) {
+        self.turnRow = turnRow
+        self.first = first
+        self.pieces = pieces
+        self.durability = durability
+    }
+
+    package func run(on writer: Writer) throws(StoreError) {
+        for (index, piece) in pieces.enumerated() {
+            try writer.database.run(
+                "INSERT INTO piece (turn, number, kind, bytes) VALUES (?, ?, ?, ?)",
+                [.int(turnRow), Bound(first + index), Bound(piece.kind.rawValue), .blob(piece.bytes)], doing: "insert a piece")
+        }
+    }
+}
+
+/// Ends a turn: its answer becomes a message, its pieces go, its tries and its end are written.
+package struct EndTurn: StoreWrite {
+    package let turn: TurnID
+    package let ending: Turn.Ending
+    /// The answer's parts as raw JSON; nil when nothing came.
+    package let content: [UInt8]?
+    package let tokens: Int
+    package let attempts: [Attempt]
+    /// Raw JSON; nil leaves the stored one.
+    package let receipt: [UInt8]?
+    package let upstream: String?
+    package let model: String?
+
+    package init(
+        _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [], receipt: [UInt8]? = nil,
+        upstream: String? = nil, model: String? = nil
+    ) {
+        self.turn = turn
+        self.ending = ending
+        self.content = content
+        self.tokens = tokens
+        self.attempts = attempts
+        self.receipt = receipt
+        self.upstream = upstream
+        self.model = model
+    }
+
+    /// The seq of the answer's message, nil when there is none.
+    package func run(on writer: Writer) throws(StoreError) -> Int? {
+        guard let stored = try writer.database.turn(turn), stored.turn.state.isOpen else { return nil }
+        return try writer.end(stored, self)
+    }
+}
+
+extension Writer {
+    fileprivate func end(_ stored: StoredTurn, _ end: EndTurn) throws(StoreError) -> Int? {
+        let status = Message.Status(of: end.ending)
+        var seq: Int?
+        if var place = try place(ofRow: stored.sessionRow) {
+            if end.ending.isPromptWithdrawn, stored.turn.state == .running {
+                try withdrawPrompt(of: stored, &place)
+            } else if let content = end.content {
+                let message = NewMessage(id: stored.turn.answerID, role: .assistant, status: status, content: content, tokens: end.tokens)
+                try append(message, turn: stored.row, at: &place)
+                try moveHead(to: place, title: nil)
+                seq = place.head
+            }
+        }
+        if status == .refused || status == .failed {
+            try database.run(
+                "UPDATE message SET status = ? WHERE turn = ? AND role = 1", [Bound(status.rawValue), .int(stored.row)],
+                doing: "mark a prompt")
+        }
+        for attempt in end.attempts { try insert(attempt, turn: stored.row) }
+        try database.run("DELETE FROM piece WHERE turn = ?", [.int(stored.row)], doing: "drop pieces")
+        let error = end.ending.error.map { error in
+            JSONWriter.object {
+                $0.member("kind", error.kind)
+                $0.member("message", error.message)
+            }
+        }
+        var usage: [UInt8]?
+        if let counted = end.ending.usage {
+            var writer = JSONWriter()
+            counted.write(to: &writer)
+            usage = writer.bytes
+        }
+        try database.run(
+            """
+            UPDATE turn SET state = ?, prompt = NULL, stop_reason = ?, finish = ?, error = ?, usage = ?, ended_at = ?,
+                   receipt = coalesce(?, receipt), upstream = coalesce(?, upstream), model = coalesce(?, model) WHERE id = ?
+            """,
+            [
+                Bound(end.ending.state.rawValue), Bound(end.ending.stopReason?.rawValue), Bound(end.ending.finish), Bound(error),
+                Bound(usage), .int(now), Bound(end.receipt), Bound(end.upstream), Bound(end.model), .int(stored.row),
+            ], doing: "end a turn")
+        return seq
+    }
+
+    /// Moves the head back to before the prompt, which stays on its branch, so that retries do not pile up.
+    private func withdrawPrompt(of stored: StoredTurn, _ place: inout Place) throws(StoreError) {
+        guard let prompt = stored.turn.promptID else { return }
+        let key = try database.first("SELECT key FROM message WHERE id = ?", [.blob(prompt.bytes)], doing: "find a prompt") { $0.int(0) }
+        guard let key, MessageKey.branch(key) == place.branch, MessageKey.seq(key) == place.head else { return }
+        try branchOff(&place, after: place.head - 1)
+        try moveHead(to: place, title: nil)
+    }
+
+    private func insert(_ attempt: Attempt, turn: Int64) throws(StoreError) {
+        try database.run(
+            """
+            INSERT OR REPLACE INTO attempt (turn, number, upstream, model, started_at, first_at, ended_at, outcome, status, detail)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                .int(turn), Bound(attempt.number), .text(attempt.upstream), .text(attempt.model), .int(attempt.startedAt),
+                Bound(attempt.firstAt), .int(attempt.endedAt), .text(attempt.outcome), Bound(attempt.status.map(Int64.init)),
+                Bound(attempt.detail),
+            ], doing: "insert an attempt")
+    }
+}
+
+extension Message.Status {
+    /// How an answer is marked by the end of its turn.
+    fileprivate init(of ending: Turn.Ending) {
+        switch ending.state {
+        case .complete: self = ending.stopReason == .refusal ? .refused : .complete
+        case .cancelled: self = .cancelled
+        case .interrupted: self = .interrupted
+        default: self = .failed
+        }
+    }
+}
+
+/// Closes every turn that a daemon left running: its pieces become an answer marked `interrupted`.
+package struct RecoverTurns: StoreWrite {
+    /// Estimates the tokens of an answer's parts.
+    package let estimate: @Sendable ([Part]) -> Int
+    package init(estimate: @escaping @Sendable ([Part]) -> Int) { self.estimate = estimate }
+
+    /// How many turns were closed.
+    package func run(on writer: Writer) throws(StoreError) -> Int {
+        var running: [StoredTurn] = []
+        try writer.database.rows(
+            """
+            SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
+                   error, upstream, model, usage, receipt, created_at, started_at, ended_at
+              FROM turn INDEXED BY turn_open WHERE state = 1 ORDER BY id
+            """, doing: "find running turns"
+        ) { running.append(StoredTurn($0)); return true }
+        for stored in running {
+            var answer = Answer(issuer: stored.turn.upstream)
+            try writer.database.rows(
+                "SELECT kind, bytes FROM piece WHERE turn = ? ORDER BY number", [.int(stored.row)], doing: "read pieces"
+            ) { row in
+                answer.append(Piece(Piece.Kind(rawValue: Int(row.int(0))) ?? .text, row.bytes(1)))
+                return true
+            }
+            let error = TurnError(kind: "interrupted", message: "the daemon ended before the answer was whole")
+            let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
+            let content = answer.isEmpty ? nil : answer.content
+            _ = try writer.end(stored, EndTurn(stored.turn.id, ending, content: content, tokens: content.map { estimate(Part.decode($0)) } ?? 0))
+        }
+        return running.count
+    }
+}

@@ -1,0 +1,17 @@
+// The SQL and the protocol description of convod, embedded as bytes.
+#pragma once
+#include <stddef.h>
+
+typedef struct {
+    const char *name;
+    const unsigned char *bytes;
+    size_t count;
+} schema_file;
+
+// Migrations in order; k counts from 1; migration k makes user_version k.
+schema_file schema_migration(size_t k);
+extern const size_t schema_migration_count;
+// Readable views for the sqlite3 shell; made anew at every start.
+extern const schema_file schema_views;
+// The OpenRPC description of the protocol.
+extern const schema_file schema_protocol;

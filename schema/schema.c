@@ -1,0 +1,19 @@
+#include "Schema.h"
+
+static const unsigned char v001[] = {
+#embed "migrations/v001_initial.sql"
+};
+static const unsigned char views[] = {
+#embed "views.sql"
+};
+static const unsigned char protocol[] = {
+#embed "protocol.json"
+};
+
+static const schema_file migrations[] = {
+    { "v001_initial.sql", v001, sizeof v001 },
+};
+const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
+schema_file schema_migration(size_t k) { return migrations[k - 1]; }
+const schema_file schema_views = { "views.sql", views, sizeof views };
+const schema_file schema_protocol = { "protocol.json", protocol, sizeof protocol };

@@ -1,0 +1,34 @@
+-- Readable views for the sqlite3 shell. They are made anew at each start and hold no data.
+-- In text taken out of JSON a NUL shows as U+2400.
+
+DROP VIEW IF EXISTS sessions;
+CREATE VIEW sessions AS
+SELECT s.name AS session, s.owner AS uid, s.title, s.head AS messages, s.tokens, s.cwd,
+       strftime('%Y-%m-%dT%H:%M:%fZ', s.created_at / 1000.0, 'unixepoch') AS created,
+       strftime('%Y-%m-%dT%H:%M:%fZ', s.updated_at / 1000.0, 'unixepoch') AS updated,
+       s.archived, s.trashed_at IS NOT NULL AS trashed, s.tags, s.settings, s.metadata
+  FROM session s ORDER BY s.activity DESC;
+
+DROP VIEW IF EXISTS messages;
+CREATE VIEW messages AS
+SELECT s.name AS session, m.key >> 32 AS branch, m.key & 0xffffffff AS seq,
+       lower(hex(m.id)) AS id,
+       CASE m.role WHEN 0 THEN 'system' WHEN 1 THEN 'user' WHEN 2 THEN 'assistant' ELSE 'tool' END AS role,
+       CASE m.status WHEN 0 THEN 'complete' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'interrupted'
+                     WHEN 3 THEN 'failed' ELSE 'refused' END AS status,
+       strftime('%Y-%m-%dT%H:%M:%fZ', m.created_at / 1000.0, 'unixepoch') AS created,
+       m.tokens, m.pinned, m.excluded,
+       (SELECT replace(group_concat(p.value ->> '$.text', ''), char(0), '␀')
+          FROM json_each(m.content) p WHERE p.value ->> '$.type' = 'text') AS text,
+       m.content
+  FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session;
+
+DROP VIEW IF EXISTS turns;
+CREATE VIEW turns AS
+SELECT s.name AS session, lower(hex(t.uuid)) AS turn,
+       CASE t.state WHEN 0 THEN 'queued' WHEN 1 THEN 'running' WHEN 2 THEN 'complete'
+                    WHEN 3 THEN 'cancelled' WHEN 4 THEN 'interrupted' ELSE 'failed' END AS state,
+       t.stop_reason, t.finish, t.error, t.upstream, t.model, t.usage, t.receipt, t.request_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', t.created_at / 1000.0, 'unixepoch') AS created,
+       t.ended_at - t.started_at AS milliseconds
+  FROM turn t JOIN session s ON s.id = t.session;
