@@ -52,7 +52,7 @@ package struct JSONWriter: Sendable {
     /// Writes a number in its shortest exact form; one that is not finite becomes null.
     package mutating func double(_ value: Double) {
         guard value.isFinite else { return null() }
-        word(value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : "\(value)")
+        word(Int(exactly: value).flatMap { abs($0) < 1 << 53 ? String($0) : nil } ?? "\(value)")
     }
 
     /// Writes a value that is JSON already.
