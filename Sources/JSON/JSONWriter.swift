@@ -52,7 +52,8 @@ package struct JSONWriter: Sendable {
     /// Writes a number in its shortest exact form; one that is not finite becomes null.
     package mutating func double(_ value: Double) {
         guard value.isFinite else { return null() }
-        word(Int(exactly: value).flatMap { abs($0) < 1 << 53 ? String($0) : nil } ?? "\(value)")
+        let text = "\(value)"
+        word(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)
     }
 
     /// Writes a value that is JSON already.
