@@ -46,7 +46,7 @@ let package = Package(
         house("Protocol", ["Conversation", "JSON"]),
         house("ContextWindow", ["Conversation", "JSON"]),
         house("Transcripts", ["Conversation", "JSON"]),
-        house("Upstream", ["Conversation", "JSON", "EventLoop", "Posix", "CCurl"]),
+        house("Upstream", ["ContextWindow", "Conversation", "JSON", "EventLoop", "Posix", "CCurl"]),
         house("Store", ["Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
         house("ConvoClient", ["Protocol", "JSON", "Posix"]),
         house("Commands", ["ConvoClient", "Transcripts", "Conversation", "Protocol", "JSON", "Posix", "Schema"]),

@@ -1,8 +1,6 @@
 // What Glibc's Swift overlay leaves out: epoll, eventfd, signalfd, peer credentials, threads' names.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// _GNU_SOURCE stays off: it would give fd_set other members than those that libcurl's module sees.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -79,7 +77,7 @@ static inline void clinux_release_free_memory(void) {
     extern int malloc_trim(size_t);
     malloc_trim(0);
 }
-// With _GNU_SOURCE the socket calls take a transparent union, which Swift cannot make.
+// The socket calls on a sockaddr_un, without a cast in Swift.
 static inline int clinux_connect(int fd, const struct sockaddr_un *a, socklen_t n) {
     return connect(fd, (const struct sockaddr *)a, n);
 }
@@ -94,4 +92,8 @@ static inline char **clinux_environ(void) { return environ; }
 static inline unsigned clinux_file_system(const char *path) {
     struct statfs s;
     return statfs(path, &s) == 0 ? (unsigned)s.f_type : 0;
+}
+static inline int clinux_spawn_directory(posix_spawn_file_actions_t *actions, const char *path) {
+    extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
+    return posix_spawn_file_actions_addchdir_np(actions, path);
 }

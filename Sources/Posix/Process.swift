@@ -102,7 +102,7 @@ package enum Process {
                 unsafe posix_spawn_file_actions_addopen(&actions, target, "/dev/null", target == 0 ? O_RDONLY : O_WRONLY, 0)
             }
         }
-        if let directory { unsafe posix_spawn_file_actions_addchdir_np(&actions, directory) }
+        if let directory { _ = unsafe clinux_spawn_directory(&actions, directory) }
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }

@@ -1,0 +1,53 @@
+package import ContextWindow
+internal import JSON
+internal import Posix
+package import Protocol
+package import Upstream
+
+/// What is in force: the configuration file over the defaults.
+package struct Configuration: Sendable, Equatable {
+    /// Who may do what at the socket.
+    package struct Access: Sendable, Equatable {
+        /// The socket's mode.
+        package var mode: UInt32 = 0o600
+        /// Who may connect beside administrators; nil means everyone who can.
+        package var allowedUsers: [UInt32]?
+        package var allowedGroups: [UInt32] = []
+        /// Who sees all sessions, beside root and the daemon's own user.
+        package var adminUsers: [UInt32] = []
+        package var adminGroups: [UInt32] = []
+    }
+
+    package var socketPath: String?
+    package var access = Access()
+    package var databasePath: String?
+    /// Whether every commit waits for the disk.
+    package var isDurabilityFull = true
+    package var limits = Limits()
+    package var window = WindowPolicy()
+    package var upstreams: [UpstreamSettings] = []
+    /// Names of routes with the upstreams to ask in order.
+    package var routes: [String: [String]] = [:]
+    package var retry = RetryPolicy()
+    /// Milliseconds that running turns get at a stop.
+    package var drain = 5_000
+    /// Whether there was no configuration file and upstreams come from the environment.
+    package var isImplicit = true
+
+    package init() {}
+
+    /// The route that is used when nobody names one.
+    package static let defaultRoute = "default"
+
+    /// The upstreams that a name stands for: a route, or a single upstream; nil for an unknown name.
+    package func route(named name: String?) -> [String]? {
+        if let name { return routes[name] ?? (upstreams.contains { $0.name == name } ? [name] : nil) }
+        return routes[Configuration.defaultRoute]
+    }
+}
+
+/// What is wrong with a configuration, where, and what to do.
+package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,115 @@
+internal import JSON
+internal import Protocol
+
+/// Reads members of one object of the configuration; every complaint names the line.
+struct ConfigurationReader {
+    let file: String
+    let bytes: [UInt8]
+    let view: JSONView
+    private let path: String
+    private var known: Set<String> = []
+
+    init(file: String, bytes: [UInt8], view: JSONView, path: String = "") throws(ConfigurationError) {
+        self.file = file
+        self.bytes = bytes
+        self.view = view
+        self.path = path
+        guard view.kind == .object else { throw complaint(view, "'\(path.isEmpty ? "the configuration" : path)' must be an object") }
+    }
+
+    func complaint(_ place: JSONView, _ words: String) -> ConfigurationError {
+        let (line, column) = JSONError.position(of: place.offset, in: bytes)
+        return ConfigurationError("\(file):\(line):\(column): \(words)")
+    }
+
+    private func full(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+    mutating func value(_ name: String) -> JSONView? {
+        known.insert(name)
+        guard let value = view[name], !value.isNull else { return nil }
+        return value
+    }
+
+    mutating func string(_ name: String) throws(ConfigurationError) -> String? {
+        guard let value = value(name) else { return nil }
+        guard let text = value.string else { throw complaint(value, "'\(full(name))' must be a string") }
+        return text
+    }
+
+    mutating func strings(_ name: String) throws(ConfigurationError) -> [String]? {
+        guard let value = value(name) else { return nil }
+        let texts = value.elements.map(\.string)
+        guard value.kind == .array, texts.allSatisfy({ $0 != nil }) else {
+            throw complaint(value, "'\(full(name))' must be an array of strings")
+        }
+        return texts.compactMap(\.self)
+    }
+
+    mutating func int(_ name: String, _ range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+        guard let value = value(name) else { return nil }
+        guard let number = value.int, range.contains(number) else {
+            throw complaint(value, "'\(full(name))' must be an integer from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// One of a few words.
+    mutating func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ type: Word.Type) throws(ConfigurationError) -> Word?
+    where Word.RawValue == String {
+        guard let value = value(name) else { return nil }
+        guard let text = value.string, let word = Word(rawValue: text) else {
+            let all = Word.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+            throw complaint(value, "'\(full(name))' must be one of \(all)")
+        }
+        return word
+    }
+
+    /// A time such as `250ms`, `10s`, `5m`, `2h`, `30d`; in milliseconds.
+    mutating func duration(_ name: String) throws(ConfigurationError) -> Int? {
+        let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
+        return try quantity(name, units, "a time such as \"250ms\", \"10s\" or \"30d\"")
+    }
+
+    /// A size such as `64KiB` or `16MiB`; in bytes.
+    mutating func size(_ name: String) throws(ConfigurationError) -> Int? {
+        try quantity(name, [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)], "a size such as \"64KiB\" or \"16MiB\"")
+    }
+
+    private mutating func quantity(_ name: String, _ units: [(String, Int)], _ what: String) throws(ConfigurationError) -> Int? {
+        guard let value = value(name) else { return nil }
+        guard let text = value.string, let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }),
+            let number = Int(text.dropLast(unit.count)), number >= 0, number <= Int.max / factor
+        else { throw complaint(value, "'\(full(name))' must be \(what)") }
+        return number * factor
+    }
+
+    mutating func object(_ name: String) throws(ConfigurationError) -> ConfigurationReader? {
+        guard let value = value(name) else { return nil }
+        return try ConfigurationReader(file: file, bytes: bytes, view: value, path: full(name))
+    }
+
+    /// Refuses keys that nobody asked for, with the nearest known one.
+    func finish() throws(ConfigurationError) {
+        for member in view.members where !known.contains(member.key) {
+            let near = known.min { distance($0, member.key) < distance($1, member.key) }
+            let hint = near.flatMap { distance($0, member.key) <= 3 ? "; did you mean '\($0)'?" : nil } ?? "; known here: \(known.sorted().joined(separator: ", "))"
+            throw complaint(member.keyView, "unknown key '\(full(member.key))'\(hint)")
+        }
+    }
+
+    /// Levenshtein's distance.
+    private func distance(_ a: String, _ b: String) -> Int {
+        let a = Array(a.utf8), b = Array(b.utf8)
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var corner = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let best = min(row[j] + 1, row[j + 1] + 1, corner + (x == y ? 0 : 1))
+                corner = row[j + 1]
+                row[j + 1] = best
+            }
+        }
+        return row[b.count]
+    }
+}

@@ -1,0 +1,73 @@
+/// Where a user's files of convod lie, worked out from the environment alone (design sections 8 and 10).
+///
+/// A flag wins over the environment, that over the configuration file, that over the defaults below.
+package struct Locations: Sendable, Equatable {
+    private let environment: [String: String]
+    private let uid: UInt32
+    private let userHome: String?
+
+    /// `home` is the home directory of the password file, for an environment without `HOME`.
+    package init(environment: [String: String], uid: UInt32, home: String?) {
+        self.environment = environment
+        self.uid = uid
+        userHome = home
+    }
+
+    /// Those of this process.
+    package static var ofThisProcess: Locations {
+        Locations(environment: Process.environment, uid: Process.userID, home: Process.home(of: Process.userID))
+    }
+
+    package var home: String { absolute("HOME") ?? userHome ?? "/" }
+
+    /// `$XDG_CONFIG_HOME/convod/config.json5`; under systemd in `$CONFIGURATION_DIRECTORY`.
+    package var configuration: String {
+        if let directory = absolute("CONFIGURATION_DIRECTORY") { return directory + "/config.json5" }
+        return (absolute("XDG_CONFIG_HOME") ?? home + "/.config") + "/convod/config.json5"
+    }
+
+    /// `$XDG_DATA_HOME/convod/convod.db`; under systemd in `$STATE_DIRECTORY`.
+    package var database: String {
+        if let directory = absolute("STATE_DIRECTORY") { return directory + "/convod.db" }
+        return (absolute("XDG_DATA_HOME") ?? home + "/.local/share") + "/convod/convod.db"
+    }
+
+    /// `$XDG_STATE_HOME/convod/convod.log`.
+    package var log: String { (absolute("XDG_STATE_HOME") ?? home + "/.local/state") + "/convod/convod.log" }
+
+    /// `convod/convod.sock` under the first of `$XDG_RUNTIME_DIR`, `/run/user/UID` and a private directory in `/tmp`.
+    ///
+    /// `isUsable` tells whether a directory is there and belongs to the user; editors start agents without
+    /// `XDG_RUNTIME_DIR`, so the second place must be looked at too.
+    package func socket(isUsable: (String) -> Bool) -> String {
+        if let directory = absolute("RUNTIME_DIRECTORY") { return directory + "/convod.sock" }
+        if let directory = absolute("XDG_RUNTIME_DIR") { return directory + "/convod/convod.sock" }
+        let run = "/run/user/\(uid)"
+        if isUsable(run) { return run + "/convod/convod.sock" }
+        return "\(privateDirectory)/convod.sock"
+    }
+
+    /// The last resort for the socket; it must belong to the user and be 0700.
+    package var privateDirectory: String { "/tmp/convod-\(uid)" }
+
+    /// Whether a directory is there and belongs to this process's user.
+    package static func isUsable(_ directory: String) -> Bool {
+        guard let status = try? Files.status(directory) else { return false }
+        return status.kind == .directory && status.owner == Process.userID
+    }
+
+    /// Makes the directory a socket will lie in, 0700, and refuses one of another user or open to others in `/tmp`.
+    package func prepareDirectory(ofSocket path: String) throws(PosixError) {
+        let directory = Files.directory(of: path)
+        try Files.makeDirectories(directory)
+        guard directory == privateDirectory else { return }
+        guard let status = try Files.status(directory), status.kind == .directory, status.owner == uid, status.mode & 0o077 == 0
+        else { throw PosixError("use", directory, errno: 1) }
+    }
+
+    /// A variable that holds an absolute path; relative ones are ignored, as the XDG specification says.
+    private func absolute(_ name: String) -> String? {
+        guard let value = environment[name], value.hasPrefix("/") else { return nil }
+        return value.count > 1 && value.hasSuffix("/") ? String(value.dropLast()) : value
+    }
+}

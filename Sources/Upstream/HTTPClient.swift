@@ -1,0 +1,295 @@
+internal import CCurl
+package import EventLoop
+internal import Posix
+
+/// One HTTP request.
+package struct HTTPRequest: Sendable {
+    package var url: String
+    /// Headers as lines `Name: value`. They may hold a key and are never logged.
+    package var headers: [String]
+    /// Sent by POST; nil makes it a GET.
+    package var body: [UInt8]?
+    /// Milliseconds until a connection must stand.
+    package var connectTimeout: Int
+    /// Milliseconds for the whole exchange, 0 for no end.
+    package var totalTimeout: Int
+
+    package init(url: String, headers: [String], body: [UInt8]?, connectTimeout: Int, totalTimeout: Int = 0) {
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.connectTimeout = connectTimeout
+        self.totalTimeout = totalTimeout
+    }
+}
+
+/// What comes back, in this order: a head, bodies, an end; or `failed` at any point.
+package enum HTTPEvent: Sendable {
+    /// Names in lower case; of repeated headers the last.
+    case head(status: Int, headers: [String: String])
+    case body([UInt8])
+    case end
+    case failed(TransportFailure)
+}
+
+/// The exchange broke: curl's code and its words.
+package struct TransportFailure: Error, Sendable, Equatable {
+    package let code: Int32
+    package let message: String
+
+    /// Whether a further try may help (wire.md G3, point 8).
+    package var isRetryable: Bool { [5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92].contains(code) }
+    package var isTimeout: Bool { code == 28 }
+}
+
+/// HTTP over libcurl's multi interface, driven by the loop; everything is called on the loop's thread.
+@safe package final class HTTPClient {
+    private let loop: EventLoop
+    private var multi: UnsafeMutableRawPointer?
+    private var timer: EventLoop.TimerID?
+    private var watched: Set<Int32> = []
+    private var touched: [HTTPCall] = []
+    fileprivate var live: Set<ObjectIdentifier> = []
+    private let noProxy: String
+
+    /// Makes a client; libcurl is set up at the first request, since it costs memory that an idle daemon need not have.
+    ///
+    /// `environment` gives `no_proxy`; loopback never goes through a proxy.
+    package init(loop: EventLoop, environment: [String: String]) {
+        self.loop = loop
+        let listed = environment["no_proxy"] ?? environment["NO_PROXY"] ?? ""
+        noProxy = listed == "*" ? "*" : "localhost,127.0.0.1,::1" + (listed.isEmpty ? "" : "," + listed)
+    }
+
+    deinit {
+        if let multi = unsafe multi { unsafe curl_multi_cleanup(multi) }
+    }
+
+    /// Starts a request; events come on later turns of the loop, never from inside this call.
+    package func start(_ request: HTTPRequest, _ receive: @escaping (HTTPEvent) -> Void) -> HTTPCall {
+        let multi = unsafe ready()
+        let call = unsafe HTTPCall(self, receive, easy: curl_easy_init(), request, noProxy: noProxy)
+        live.insert(ObjectIdentifier(call))
+        unsafe call.retained = Unmanaged.passRetained(call)
+        unsafe curl_multi_add_handle(multi, call.easy)
+        return call
+    }
+
+    private func ready() -> UnsafeMutableRawPointer? {
+        if let multi = unsafe multi { return unsafe multi }
+        curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+        unsafe multi = curl_multi_init()
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe ccurl_multi_callbacks(
+            multi,
+            { _, fd, what, context, _ in
+                guard let context = unsafe context else { return 0 }
+                unsafe Unmanaged<HTTPClient>.fromOpaque(context).takeUnretainedValue().watch(fd, what)
+                return 0
+            },
+            { _, milliseconds, context in
+                guard let context = unsafe context else { return 0 }
+                unsafe Unmanaged<HTTPClient>.fromOpaque(context).takeUnretainedValue().setTimer(milliseconds)
+                return 0
+            }, context)
+        return unsafe multi
+    }
+
+    private func watch(_ fd: Int32, _ what: Int32) {
+        let wanted: Readiness =
+            switch what {
+            case CURL_POLL_IN: .reading
+            case CURL_POLL_OUT: .writing
+            case CURL_POLL_INOUT: [.reading, .writing]
+            default: []
+            }
+        do {
+            if what == CURL_POLL_REMOVE {
+                if watched.remove(fd) != nil { loop.unwatch(fd) }
+            } else if watched.insert(fd).inserted {
+                try loop.watch(fd, wanted) { [unowned self] in act(fd, $0) }
+            } else {
+                try loop.change(fd, wanted)
+            }
+        } catch {
+            watched.remove(fd)  // curl's own timer finds the dead socket
+        }
+    }
+
+    private func setTimer(_ milliseconds: Int) {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        guard milliseconds >= 0 else { return }
+        timer = loop.after(milliseconds: milliseconds) { [unowned self] in act(CURL_SOCKET_TIMEOUT, []) }
+    }
+
+    private func act(_ fd: Int32, _ readiness: Readiness) {
+        var flags: Int32 = 0
+        if readiness.contains(.reading) { flags |= CURL_CSELECT_IN }
+        if readiness.contains(.writing) { flags |= CURL_CSELECT_OUT }
+        if !readiness.isDisjoint(with: .closed) { flags |= CURL_CSELECT_ERR }
+        var running: Int32 = 0
+        unsafe curl_multi_socket_action(multi, fd, flags, &running)
+        deliver()
+    }
+
+    /// Hands out what the callbacks gathered, now that curl is not on the stack.
+    private func deliver() {
+        let calls = touched
+        touched = []
+        for call in calls { call.deliver() }
+        var code = CURLE_OK
+        while let easy = unsafe ccurl_next_done(multi, &code) {
+            guard let context = unsafe ccurl_get_private(easy) else { continue }
+            let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
+            call.deliver()
+            finish(call) { call.complete(code) }
+        }
+    }
+
+    fileprivate func touch(_ call: HTTPCall) { touched.append(call) }
+
+    /// Takes a call out of curl; `last` runs while the call still exists.
+    fileprivate func finish(_ call: HTTPCall, _ last: () -> Void) {
+        guard live.remove(ObjectIdentifier(call)) != nil else { return }
+        unsafe curl_multi_remove_handle(multi, call.easy)
+        call.cleanUp()
+        last()
+        unsafe call.retained?.release()
+    }
+}
+
+/// A request that is under way.
+@safe package final class HTTPCall {
+    fileprivate let easy: UnsafeMutableRawPointer?
+    fileprivate var retained: Unmanaged<HTTPCall>?
+    private unowned let client: HTTPClient
+    private var receive: ((HTTPEvent) -> Void)?
+    private var list: UnsafeMutablePointer<curl_slist>?
+    private let body: [UInt8]
+    private var headerLines: [String: String] = [:]
+    private var isHeadDelivered = false
+    private var isHeadDone = false
+    private var received: [UInt8] = []
+    private var isTouched = false
+    private var isPaused = false
+
+    fileprivate init(
+        _ client: HTTPClient, _ receive: @escaping (HTTPEvent) -> Void, easy: UnsafeMutableRawPointer?, _ request: HTTPRequest,
+        noProxy: String
+    ) {
+        self.client = client
+        self.receive = receive
+        unsafe self.easy = unsafe easy
+        body = request.body ?? []
+        for header in request.headers + ["Expect:"] { unsafe list = curl_slist_append(list, header) }
+        setUp(request, noProxy)
+    }
+
+    private func setUp(_ request: HTTPRequest, _ noProxy: String) {
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe ccurl_set_string(easy, CURLOPT_URL, request.url)
+        unsafe ccurl_set_list(easy, CURLOPT_HTTPHEADER, list)
+        unsafe ccurl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        unsafe ccurl_set_string(easy, CURLOPT_NOPROXY, noProxy)
+        unsafe ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        unsafe ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
+        unsafe ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout)
+        if request.totalTimeout > 0 { unsafe ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, request.totalTimeout) }
+        if request.body != nil {
+            unsafe ccurl_set_long(easy, CURLOPT_POST, 1)
+            unsafe ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+            unsafe body.withUnsafeBytes { buffer in
+                // curl copies it, so the buffer need not outlive this call.
+                _ = unsafe ccurl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: buffer.baseAddress))
+            }
+        }
+        unsafe ccurl_set_pointer(easy, CURLOPT_PRIVATE, context)
+        unsafe ccurl_set_pointer(easy, CURLOPT_WRITEDATA, context)
+        unsafe ccurl_set_pointer(easy, CURLOPT_HEADERDATA, context)
+        unsafe ccurl_set_data(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
+            let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
+            return unsafe call.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : Int(CURL_WRITEFUNC_PAUSE)
+        }
+        unsafe ccurl_set_data(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
+            let line = unsafe String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
+            unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue().takeHeader(line)
+            return size * count
+        }
+    }
+
+    /// Breaks the exchange off; no event follows.
+    package func cancel() {
+        receive = nil
+        client.finish(self) {}
+    }
+
+    /// Stops reading from the server until `resume`; what was read already still comes.
+    package func pause() { isPaused = true }
+
+    /// Goes on reading.
+    package func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        if receive != nil { unsafe curl_easy_pause(easy, CURLPAUSE_CONT) }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if isPaused { return false }
+        unsafe received.append(contentsOf: bytes)
+        touch()
+        return true
+    }
+
+    private func takeHeader(_ line: String) {
+        let text = line.unicodeScalars.filter { $0 != "\r" && $0 != "\n" }
+        if text.starts(with: "HTTP/".unicodeScalars) { headerLines = [:] }  // a new block, after a 1xx or a proxy's
+        if text.isEmpty { isHeadDone = true }
+        if let colon = text.firstIndex(of: ":") {
+            let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+            headerLines[String(text[..<colon]).lowercased()] = String(value)
+        }
+        touch()
+    }
+
+    private func touch() {
+        if isTouched { return }
+        isTouched = true
+        client.touch(self)
+    }
+
+    fileprivate func deliver() {
+        isTouched = false
+        if isHeadDone && !isHeadDelivered {
+            let status = unsafe ccurl_get_long(easy, CURLINFO_RESPONSE_CODE)
+            if status >= 200 {
+                isHeadDelivered = true
+                receive?(.head(status: status, headers: headerLines))
+            }
+            isHeadDone = false
+        }
+        guard !received.isEmpty else { return }
+        let bytes = received
+        received = []
+        receive?(.body(bytes))
+    }
+
+    fileprivate func complete(_ code: CURLcode) {
+        let receive = receive
+        self.receive = nil
+        if code == CURLE_OK {
+            receive?(.end)
+        } else {
+            let words = unsafe String(cString: curl_easy_strerror(code))
+            receive?(.failed(TransportFailure(code: Int32(code.rawValue), message: words)))
+        }
+    }
+
+    fileprivate func cleanUp() {
+        unsafe curl_slist_free_all(list)
+        unsafe list = nil
+        unsafe curl_easy_cleanup(easy)
+    }
+}

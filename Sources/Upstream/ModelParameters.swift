@@ -1,0 +1,28 @@
+package import JSON
+
+/// What a prompt asks of the model, beyond its messages.
+package struct ModelParameters: Sendable, Equatable {
+    package var temperature: Double?
+    package var topP: Double?
+    package var maxTokens: Int?
+    package var stop: [String]
+    package var seed: Int?
+    /// Raw JSON array of tools in OpenAI's form.
+    package var tools: [UInt8]?
+    /// Raw JSON.
+    package var toolChoice: [UInt8]?
+
+    /// Nothing asked for.
+    package init() { stop = [] }
+
+    /// Reads checked parameters (`TurnRequest.params`).
+    package init(_ view: JSONView) {
+        temperature = view["temperature"]?.double
+        topP = view["topP"]?.double
+        maxTokens = view["maxTokens"]?.int
+        stop = view["stop"]?.elements.compactMap(\.string) ?? []
+        seed = view["seed"]?.int
+        tools = view["tools"].map { Array($0.raw) }
+        toolChoice = view["toolChoice"].map { Array($0.raw) }
+    }
+}

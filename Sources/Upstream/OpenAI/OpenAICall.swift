@@ -1,0 +1,148 @@
+internal import Conversation
+internal import EventLoop
+
+/// One streamed answer: the exchange, its three timers, and the reader of its bytes.
+final class OpenAICall: UpstreamCall {
+    /// How much of an error's body is read.
+    private static let longestError = 65_536
+    /// Milliseconds to wait for the usage after the answer is whole; some servers leave `[DONE]` away.
+    private static let patience = 3_000
+
+    private enum Mode { case head, stream, json, error(status: Int, retryAfter: Int?) }
+
+    private let timeouts: Timeouts
+    private let loop: EventLoop
+    private let clock: () -> Int64
+    private var receive: ((UpstreamEvent) -> Void)?
+    private var http: HTTPCall?
+    private var mode = Mode.head
+    private var stream = OpenAIStream()
+    private var body: [UInt8] = []
+    private var hasContent = false
+    private var firstToken: EventLoop.TimerID?
+    private var gap: EventLoop.TimerID?
+
+    init(_ timeouts: Timeouts, loop: EventLoop, clock: @escaping () -> Int64, _ receive: @escaping (UpstreamEvent) -> Void) {
+        self.timeouts = timeouts
+        self.loop = loop
+        self.clock = clock
+        self.receive = receive
+    }
+
+    func begin(_ client: HTTPClient, _ request: HTTPRequest) {
+        let seconds = timeouts.firstToken / 1000
+        firstToken = loop.after(milliseconds: timeouts.firstToken) { [weak self] in
+            self?.timeOut("the upstream sent no content for \(seconds) s")
+        }
+        http = client.start(request) { [weak self] in self?.take($0) }
+    }
+
+    /// Fails on the next turn of the loop, before anything was sent.
+    func fail(_ failure: UpstreamFailure) { loop.after(milliseconds: 0) { [self] in end(.failed(failure)) } }
+
+    func cancel() {
+        receive = nil
+        stop()
+    }
+
+    private func take(_ event: HTTPEvent) {
+        switch event {
+        case .head(let status, let headers): begin(status, headers)
+        case .body(let bytes): take(bytes)
+        case .end: finish(nil)
+        case .failed(let failure): finish(failure)
+        }
+    }
+
+    private func begin(_ status: Int, _ headers: [String: String]) {
+        if (200...299).contains(status) {
+            mode = headers["content-type"]?.lowercased().contains("json") ?? false ? .json : .stream
+        } else {
+            mode = .error(status: status, retryAfter: RetryAfter.milliseconds(headers, now: clock()))
+        }
+        restartGap()
+    }
+
+    private func take(_ bytes: [UInt8]) {
+        restartGap()
+        guard case .stream = mode else {
+            let limit = if case .json = mode { 64 << 20 } else { OpenAICall.longestError }
+            body += bytes.prefix(max(0, limit - body.count))
+            return
+        }
+        let had = stream.hasFinish
+        emit(stream.feed(bytes))
+        if receive == nil { return }
+        if stream.isOver { return finish(nil) }
+        if !had && stream.hasFinish {
+            loop.after(milliseconds: OpenAICall.patience) { [weak self] in self?.finish(nil) }
+        }
+    }
+
+    private func emit(_ pieces: [Piece]) {
+        let joined = Piece.joined(pieces)
+        guard !joined.isEmpty else { return }
+        if !hasContent, let firstToken { loop.cancel(firstToken) }
+        hasContent = true
+        receive?(.pieces(joined))
+    }
+
+    private func finish(_ failure: TransportFailure?) {
+        guard receive != nil else { return }
+        switch mode {
+        case .head:
+            end(.failed(failure.map { UpstreamFailure(transport: $0, hasContent: false) } ?? UpstreamFailure(.protocolError, "the upstream closed the connection without an answer", isRetryable: true)))
+        case .error(let status, let retryAfter):
+            end(.failed(OpenAIError.failure(status: status, anyBody: body, retryAfter: retryAfter)))
+        case .json:
+            if let failure { return end(.failed(UpstreamFailure(transport: failure, hasContent: false))) }
+            let (pieces, last) = OpenAIStream.whole(body)
+            emit(pieces)
+            end(last)
+        case .stream:
+            let (pieces, last) = stream.finish()
+            emit(pieces)
+            if let failure, case .failed = last { end(.failed(UpstreamFailure(transport: failure, hasContent: hasContent))) } else { end(last) }
+        }
+    }
+
+    private func restartGap() {
+        if let gap { loop.cancel(gap) }
+        let seconds = timeouts.gap / 1000
+        gap = loop.after(milliseconds: timeouts.gap) { [weak self] in self?.timeOut("the upstream sent nothing for \(seconds) s") }
+    }
+
+    private func timeOut(_ words: String) {
+        if stream.hasFinish { return finish(nil) }
+        end(.failed(UpstreamFailure(hasContent ? .interrupted : .timeout, words, isRetryable: true)))
+    }
+
+    private func end(_ event: UpstreamEvent) {
+        stop()
+        let receive = receive
+        self.receive = nil
+        receive?(event)
+    }
+
+    private func stop() {
+        if let firstToken { loop.cancel(firstToken) }
+        if let gap { loop.cancel(gap) }
+        http?.cancel()
+        http = nil
+    }
+}
+
+extension Piece {
+    /// Neighbours of one kind made into one, so that a network read costs one row and one chunk.
+    static func joined(_ pieces: [Piece]) -> [Piece] {
+        var out: [Piece] = []
+        for piece in pieces {
+            if let last = out.last, last.kind == piece.kind, piece.kind != .part {
+                out[out.count - 1] = Piece(piece.kind, last.bytes + piece.bytes)
+            } else {
+                out.append(piece)
+            }
+        }
+        return out
+    }
+}

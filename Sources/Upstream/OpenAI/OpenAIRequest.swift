@@ -1,0 +1,114 @@
+internal import ContextWindow
+package import Conversation
+package import JSON
+
+/// Writes a Chat Completions request (wire.md C1).
+package enum OpenAIRequest {
+    /// How the output's cap is called: new OpenAI models refuse the old name, most other servers know only that.
+    package enum MaxTokensField: String, Sendable { case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens" }
+
+    /// The whole body.
+    package static func body(_ request: ModelRequest, maxTokensField: MaxTokensField) -> [UInt8] {
+        var writer = JSONWriter(capacity: 4096)
+        writer.object {
+            $0.member("model", request.model)
+            $0.key("messages")
+            writeMessages(request.messages, system: request.system, to: &$0)
+            $0.member("stream", true)
+            $0.member("stream_options") { $0.member("include_usage", true) }
+            let parameters = request.parameters
+            if let value = parameters.temperature { $0.key("temperature"); $0.double(value) }
+            if let value = parameters.topP { $0.key("top_p"); $0.double(value) }
+            $0.optional(maxTokensField.rawValue, parameters.maxTokens)
+            if !parameters.stop.isEmpty { $0.key("stop"); $0.array { for text in parameters.stop { $0.string(text) } } }
+            $0.optional("seed", parameters.seed)
+            $0.optional("tools", raw: parameters.tools)
+            $0.optional("tool_choice", raw: parameters.toolChoice)
+        }
+        return writer.bytes
+    }
+
+    /// The messages alone, as `_convod/context/build` gives them.
+    package static func writeMessages(_ messages: [OutgoingMessage], system: String?, to writer: inout JSONWriter) {
+        writer.array {
+            if let system {
+                $0.object {
+                    $0.member("role", "system")
+                    $0.member("content", system)
+                }
+            }
+            for message in messages { write(message, to: &$0) }
+        }
+    }
+
+    private static func write(_ message: OutgoingMessage, to writer: inout JSONWriter) {
+        guard message.role != .tool else {
+            for case .toolResult(let result) in message.parts {
+                writer.object {
+                    $0.member("role", "tool")
+                    $0.member("tool_call_id", result.callID)
+                    $0.member("content", result.text)
+                }
+            }
+            return
+        }
+        writer.object {
+            $0.member("role", message.role.name)
+            $0.key("content")
+            writeContent(message, to: &$0)
+            let calls = message.parts.compactMap { if case .toolCall(let call) = $0 { call } else { nil } }
+            if !calls.isEmpty { $0.key("tool_calls"); $0.array { for call in calls { write(call, to: &$0) } } }
+        }
+    }
+
+    private static func write(_ call: Part.ToolCall, to writer: inout JSONWriter) {
+        writer.object {
+            $0.member("id", call.id)
+            $0.member("type", "function")
+            $0.member("function") {
+                $0.member("name", call.name)
+                $0.member("arguments", call.argumentText)
+            }
+        }
+    }
+
+    /// A string where text is all there is, since not every server takes parts; else parts, or null beside calls.
+    private static func writeContent(_ message: OutgoingMessage, to writer: inout JSONWriter) {
+        let parts = message.parts.filter { if case .toolCall = $0 { false } else { true } }
+        if parts.isEmpty { return writer.null() }
+        let texts = parts.map(plainText)
+        if texts.allSatisfy({ $0 != nil }) {
+            return writer.string(texts.compactMap(\.self).joined(separator: parts.count > 1 ? "\n\n" : ""))
+        }
+        writer.array { for part in parts { write(part, to: &$0) } }
+    }
+
+    private static func plainText(_ part: Part) -> String? {
+        switch part {
+        case .text(let text): text
+        case .resource(let uri, let text?, _): "<resource uri=\"\(uri)\">\n\(text)\n</resource>"
+        case .resource(let uri, nil, _): "[binary resource \(uri)]"
+        case .resourceLink(let uri, let name, _): "[\(name)](\(uri))"
+        default: nil
+        }
+    }
+
+    private static func write(_ part: Part, to writer: inout JSONWriter) {
+        writer.object {
+            switch part {
+            case .image(let mimeType, let data, let uri):
+                $0.member("type", "image_url")
+                $0.member("image_url") { $0.member("url", data.map { "data:\(mimeType);base64,\($0)" } ?? uri ?? "") }
+            case .audio(let mimeType, let data):
+                $0.member("type", "input_audio")
+                $0.member("input_audio") {
+                    $0.member("data", data)
+                    $0.member("format", mimeType.hasSuffix("mp3") || mimeType.hasSuffix("mpeg") ? "mp3" : "wav")
+                }
+            default:
+                $0.member("type", "text")
+                $0.member("text", plainText(part) ?? "")
+            }
+        }
+    }
+}
