@@ -19,7 +19,8 @@ package struct Piece: Sendable, Equatable {
 package struct Answer: Sendable, Equatable {
     /// Who made the thoughts, kept with them.
     private let issuer: String?
-    private var pieces: [Piece] = []
+    /// What has come, neighbours of one kind joined.
+    package private(set) var pieces: [Piece] = []
     /// UTF-8 bytes over all text, thoughts included: the offset of the next piece.
     package private(set) var length = 0
     /// How many pieces there are.
@@ -58,6 +59,22 @@ package struct Answer: Sendable, Equatable {
             }
         }
         return out + [0x5D]
+    }
+
+    /// The first bytes of the answer as an answer of its own; whole parts right at the cut are left out.
+    package func first(_ wanted: Int) -> Answer {
+        var out = Answer(issuer: issuer)
+        var room = wanted
+        for piece in pieces {
+            if piece.length > room {
+                if room > 0 { out.append(Piece(piece.kind, Array(piece.bytes.prefix(room)))) }
+                break
+            }
+            if piece.length == 0 && room == 0 { break }
+            out.append(piece)
+            room -= piece.length
+        }
+        return out
     }
 
     /// What follows a byte offset, as pieces; an offset inside a character is rounded down.

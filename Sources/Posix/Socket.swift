@@ -73,6 +73,9 @@ package enum UnixSocket {
     /// Ends the sending direction; the peer reads an end of file.
     package static func shutdownWriting(_ fd: Int32) { _ = CLinux.shutdown(fd, Int32(SHUT_WR)) }
 
+    /// Ends both directions; the peer sees the end even while other descriptors of the socket live.
+    package static func shutdown(_ fd: Int32) { _ = CLinux.shutdown(fd, Int32(SHUT_RDWR)) }
+
     /// Who is at the other end.
     package static func peer(of fd: Int32) throws(PosixError) -> Peer {
         var peer = clinux_peer()

@@ -3,6 +3,9 @@ package import JSON
 
 /// How things of a conversation look on the wire (design section 10, "Messages on the wire").
 package enum Wire {
+    /// A time, RFC 3339 in UTC with milliseconds.
+    package static func time(_ milliseconds: Int64) -> String { Timestamp.text(milliseconds) }
+
     package static func write(_ message: Message, to writer: inout JSONWriter) {
         writer.object {
             $0.member("id", message.id.description)
@@ -49,28 +52,33 @@ package enum Wire {
     }
 
     package static func write(_ turn: TurnRecord, session: SessionID, to writer: inout JSONWriter) {
-        writer.object {
-            $0.member("turnId", turn.id.description)
-            $0.member("sessionId", session.text)
-            $0.member("state", turn.state.name)
-            $0.optional("promptId", turn.promptID?.description)
-            $0.member("messageId", turn.answerID.description)
-            $0.optional("prompt", raw: turn.queuedPrompt)
-            $0.optional("requestId", turn.requestID)
-            $0.optional("stopReason", turn.stopReason?.rawValue)
-            $0.optional("finish", turn.finish)
-            if let error = turn.error {
-                $0.member("error") {
-                    $0.member("kind", error.kind)
-                    $0.member("message", error.message)
-                }
+        writer.object { writeMembers(of: turn, session: session, to: &$0) }
+    }
+
+    package static func writeMembers(of turn: TurnRecord, session: SessionID, to writer: inout JSONWriter) {
+        writer.member("turnId", turn.id.description)
+        writer.member("sessionId", session.text)
+        writer.member("state", turn.state.name)
+        writer.optional("promptId", turn.promptID?.description)
+        writer.member("messageId", turn.answerID.description)
+        writer.optional("prompt", raw: turn.queuedPrompt)
+        writer.optional("requestId", turn.requestID)
+        writer.optional("stopReason", turn.stopReason?.rawValue)
+        writer.optional("finish", turn.finish)
+        if let error = turn.error {
+            writer.member("error") {
+                $0.member("kind", error.kind)
+                $0.member("message", error.message)
             }
-            $0.optional("upstream", turn.upstream)
-            $0.optional("model", turn.model)
-            if let usage = turn.usage { $0.key("usage"); usage.write(to: &$0) }
-            $0.member("createdAt", Timestamp.text(turn.createdAt))
-            $0.optional("startedAt", turn.startedAt.map(Timestamp.text))
-            $0.optional("endedAt", turn.endedAt.map(Timestamp.text))
         }
+        writer.optional("upstream", turn.upstream)
+        writer.optional("model", turn.model)
+        if let usage = turn.usage {
+            writer.key("usage")
+            usage.write(to: &writer)
+        }
+        writer.member("createdAt", Timestamp.text(turn.createdAt))
+        writer.optional("startedAt", turn.startedAt.map(Timestamp.text))
+        writer.optional("endedAt", turn.endedAt.map(Timestamp.text))
     }
 }

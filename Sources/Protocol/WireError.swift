@@ -19,6 +19,13 @@ package struct WireError: Error, Sendable, Equatable {
     /// A parameter that is missing, of the wrong type or out of range.
     package static func invalid(_ message: String) -> WireError { WireError(.invalidParams, message) }
 
+    /// The error as the parameters of a notification.
+    package var asParameters: [UInt8] {
+        var writer = JSONWriter()
+        write(to: &writer)
+        return writer.bytes
+    }
+
     package func write(to writer: inout JSONWriter) {
         writer.object {
             $0.member("code", kind.code)

@@ -16,9 +16,7 @@ package enum Migrations {
     /// The readable views.
     static var views: String { unsafe text(schema_views) }
 
-    private static func text(_ file: schema_file) -> String {
-        unsafe String(decoding: UnsafeBufferPointer(start: file.bytes, count: file.count), as: UTF8.self)
-    }
+    private static func text(_ file: schema_file) -> String { unsafe String(decoding: EmbeddedSchema.bytes(of: file), as: UTF8.self) }
 
     /// Looks at a file without changing anything; nil when there is nothing in it yet.
     static func version(ofFileAt path: String) throws(StoreError) -> Int? {
@@ -69,4 +67,14 @@ package enum Migrations {
 extension String {
     /// Single quotes doubled, for an SQL string literal.
     fileprivate var replacingQuotes: String { split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") }
+}
+
+/// Files of `schema/` as they are embedded.
+package enum EmbeddedSchema {
+    /// `schema/protocol.json`.
+    package static var protocolDescription: [UInt8] { unsafe bytes(of: schema_protocol) }
+
+    fileprivate static func bytes(of file: schema_file) -> [UInt8] {
+        unsafe Array(UnsafeBufferPointer(start: file.bytes, count: file.count))
+    }
 }

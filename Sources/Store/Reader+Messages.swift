@@ -105,7 +105,10 @@ extension Reader {
                 return !isEnough
             }
         }
-        return found.reversed()
+        found.reverse()
+        let path = try path(branch: session.branch, head: session.session.messageCount)
+        if let first = found.first { try link(&found, before: id(at: first.seq - 1, path)) }
+        return found
     }
 
     /// Pinned messages below a seq of the path, with their whole turns where tools are in play.
@@ -124,6 +127,8 @@ extension Reader {
                 """, range, doing: "read pinned messages"
             ) { found.append(Message($0)); return true }
         }
+        let path = try path(branch: session.branch, head: seq - 1)
+        for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
         return found
     }
 

@@ -147,6 +147,9 @@ package struct TransportFailure: Error, Sendable, Equatable {
         }
     }
 
+    /// curl may have called back from inside `curl_easy_pause`; what it gave is handed out on the next turn.
+    fileprivate func deliverSoon() { loop.after(milliseconds: 0) { [weak self] in self?.deliver() } }
+
     fileprivate func touch(_ call: HTTPCall) { touched.append(call) }
 
     /// Takes a call out of curl; `last` runs while the call still exists.
@@ -233,7 +236,9 @@ package struct TransportFailure: Error, Sendable, Equatable {
     package func resume() {
         guard isPaused else { return }
         isPaused = false
-        if receive != nil { unsafe curl_easy_pause(easy, CURLPAUSE_CONT) }
+        guard receive != nil else { return }
+        unsafe curl_easy_pause(easy, CURLPAUSE_CONT)
+        client.deliverSoon()
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {

@@ -39,6 +39,9 @@ package enum UpstreamEvent: Sendable, Equatable {
 package protocol UpstreamCall: AnyObject {
     /// Breaks it off; no event follows.
     func cancel()
+    /// Stops reading from the server until `resume`, so that a fast server cannot fill the memory.
+    func pause()
+    func resume()
 }
 
 /// One configured upstream. Belongs to the loop's thread.

@@ -46,8 +46,8 @@ package struct AppendMessages: StoreWrite {
     }
 
     package enum Output: Sendable, Equatable {
-        /// The session afterwards: its row, and the seq of the first new message.
-        case appended(first: Int, last: Int)
+        /// The session's row and the seqs of the new messages.
+        case appended(row: Int64, first: Int, last: Int)
         case missing
         case trashed
     }
@@ -65,7 +65,7 @@ package struct AppendMessages: StoreWrite {
         let first = place.head + 1
         for message in messages { try writer.append(message, turn: nil, at: &place) }
         try writer.moveHead(to: place, title: place.hasTitle ? nil : title)
-        return .appended(first: first, last: place.head)
+        return .appended(row: place.row, first: first, last: place.head)
     }
 }
 

@@ -94,15 +94,21 @@ package struct BeginQueued: StoreWrite {
         self.receipt = receipt
     }
 
-    /// The seq of the prompt's message (0 for a turn without one); nil when the turn is not in the queue any more.
-    package func run(on writer: Writer) throws(StoreError) -> Int? {
+    package struct Begun: Sendable, Equatable {
+        package let turnRow: Int64
+        /// The prompt's message, nil for a turn without one.
+        package let seq: Int?
+    }
+
+    /// nil when the turn is not in the queue any more.
+    package func run(on writer: Writer) throws(StoreError) -> Begun? {
         guard let stored = try writer.database.turn(turn), stored.turn.state == .queued,
             var place = try writer.place(ofRow: stored.sessionRow), !place.isTrashed
         else { return nil }
         try writer.database.run(
             "UPDATE turn SET state = 1, prompt = NULL, upstream = ?, model = ?, receipt = ?, started_at = ? WHERE id = ?",
             [.text(upstream), .text(model), .utf8(receipt), .int(writer.now), .int(stored.row)], doing: "begin a turn")
-        return try writer.begin(stored.row, prompt, title, &place) ?? 0
+        return Begun(turnRow: stored.row, seq: try writer.begin(stored.row, prompt, title, &place))
     }
 }
 
@@ -257,7 +263,7 @@ package struct RecoverTurns: StoreWrite {
             """
             SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
                    error, upstream, model, usage, receipt, created_at, started_at, ended_at
-              FROM turn INDEXED BY turn_open WHERE state = 1 ORDER BY id
+              FROM turn INDEXED BY turn_open WHERE state < 2 AND state = 1 ORDER BY id
             """, doing: "find running turns"
         ) { running.append(StoredTurn($0)); return true }
         for stored in running {

@@ -51,7 +51,7 @@ package final class EchoUpstream: Upstream {
 
     private static func answer(_ request: ModelRequest, _ said: String) -> String {
         let number = max(1, request.userMessageCount)
-        let before = request.previousUserText.map { " Before that: \(quoted($0, most: 60))" } ?? ""
+        let before = request.previousUserText.map { "\nBefore that: \(quoted($0, most: 60))" } ?? ""
         return "Message \(number) of this session; you said: \(said)\(before)"
     }
 
@@ -110,6 +110,8 @@ private final class EchoCall: UpstreamCall {
     }
 
     func cancel() { receive = nil }
+    func pause() {}  // its answers are bounded by the prompt
+    func resume() {}
 
     private func schedule() { loop.after(milliseconds: delay) { [weak self] in self?.step() } }
 

@@ -45,6 +45,9 @@ final class OpenAICall: UpstreamCall {
         stop()
     }
 
+    func pause() { http?.pause() }
+    func resume() { http?.resume() }
+
     private func take(_ event: HTTPEvent) {
         switch event {
         case .head(let status, let headers): begin(status, headers)

@@ -1,0 +1,147 @@
+/// What a command line says, before anything is done about it.
+struct ParsedArguments: Sendable {
+    fileprivate(set) var command: Command?
+    fileprivate(set) var positionals: [String] = []
+    private var values: [String: [String]] = [:]
+
+    /// The option's value; the last one wins.
+    func value(_ option: Option) -> String? { values[option.long]?.last }
+    func has(_ option: Option) -> Bool { values[option.long] != nil }
+
+    /// An option's value as a whole number of 0 or more.
+    func number(_ option: Option) throws(CommandError) -> Int? {
+        guard let text = value(option) else { return nil }
+        guard let number = Int(text), number >= 0 else {
+            throw .usage("--\(option.long) takes a whole number, not '\(text)'")
+        }
+        return number
+    }
+
+    fileprivate mutating func add(_ option: Option, _ value: String) { values[option.long, default: []].append(value) }
+}
+
+/// Reads a command line: `convo [options] COMMAND [options] [arguments]`.
+struct ArgumentParser {
+    private let commands: [Command]
+    private var parsed = ParsedArguments()
+    private var rest: ArraySlice<String>
+
+    /// Takes a command line apart; what nobody knows is an error with a suggestion.
+    static func parse(_ arguments: [String], commands: [Command]) throws(CommandError) -> ParsedArguments {
+        var parser = ArgumentParser(commands: commands, rest: arguments[...])
+        try parser.run()
+        return parser.parsed
+    }
+
+    private init(commands: [Command], rest: ArraySlice<String>) {
+        self.commands = commands
+        self.rest = rest
+    }
+
+    private var options: [Option] { Option.everywhere + (parsed.command?.options ?? []) }
+
+    private mutating func run() throws(CommandError) {
+        while let argument = rest.popFirst() {
+            if argument == "--" {
+                for argument in rest { try positional(argument) }
+                break
+            } else if argument.hasPrefix("--") {
+                try long(argument.dropFirst(2))
+            } else if argument.hasPrefix("-") && argument != "-" {
+                try short(argument.dropFirst())
+            } else {
+                try positional(argument)
+            }
+        }
+        try checkCount()
+    }
+
+    private mutating func positional(_ argument: String) throws(CommandError) {
+        guard parsed.command != nil else {
+            guard let command = commands.first(where: { $0.name == argument }) else {
+                throw .usage("'\(argument)' is no command\(hint(argument, commands.map(\.name))); 'convo help' lists them")
+            }
+            parsed.command = command
+            return
+        }
+        parsed.positionals.append(argument)
+    }
+
+    private mutating func long(_ argument: Substring) throws(CommandError) {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = String(parts[0])
+        guard let option = options.first(where: { $0.long == name }) else {
+            throw unknown("--\(name)", options.map { "--\($0.long)" })
+        }
+        if option.value == nil {
+            guard parts.count == 1 else { throw .usage("--\(name) takes no value") }
+            parsed.add(option, "")
+        } else {
+            parsed.add(option, parts.count == 2 ? String(parts[1]) : try next(for: "--\(name)", option))
+        }
+    }
+
+    /// A letter or several; the value of the last one may stand right behind it.
+    private mutating func short(_ argument: Substring) throws(CommandError) {
+        var letters = argument
+        while let letter = letters.popFirst() {
+            guard let option = options.first(where: { $0.short == letter }) else {
+                throw unknown("-\(letter)", options.compactMap { $0.short.map { "-\($0)" } })
+            }
+            guard option.value != nil else {
+                parsed.add(option, "")
+                continue
+            }
+            parsed.add(option, letters.isEmpty ? try next(for: "-\(letter)", option) : String(letters))
+            return
+        }
+    }
+
+    private mutating func next(for name: String, _ option: Option) throws(CommandError) -> String {
+        guard let value = rest.popFirst() else { throw .usage("\(name) needs a value: \(option.value ?? "")") }
+        return value
+    }
+
+    private func checkCount() throws(CommandError) {
+        guard let command = parsed.command, !parsed.has(.help), !parsed.has(.version) else { return }
+        let count = parsed.positionals.count
+        if count < command.count.lowerBound {
+            throw .usage("'\(command.name)' needs \(command.arguments); 'convo help \(command.name)' says more")
+        }
+        if count > command.count.upperBound {
+            let extra = parsed.positionals[command.count.upperBound]
+            throw .usage("'\(command.name)' does not take '\(extra)'; 'convo help \(command.name)' says more")
+        }
+    }
+
+    private func unknown(_ name: String, _ known: [String]) -> CommandError {
+        let help = parsed.command.map { "convo help \($0.name)" } ?? "convo help"
+        return .usage("'\(name)' is no option here\(hint(name, known)); '\(help)' lists them")
+    }
+
+    private func hint(_ word: String, _ known: [String]) -> String {
+        nearest(to: word, in: known).map { ", did you mean '\($0)'?" } ?? ""
+    }
+}
+
+/// The known word that a mistyped one is closest to, nil when none is close.
+func nearest(to word: String, in known: [String]) -> String? {
+    let ranked = known.map { (distance(word, $0), $0) }.filter { $0.0 <= max(1, word.count / 3) }
+    return ranked.min { ($0.0, $0.1) < ($1.0, $1.1) }?.1
+}
+
+/// How many letters must be added, dropped or changed to turn one word into the other.
+private func distance(_ a: String, _ b: String) -> Int {
+    let b = Array(b)
+    var row = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for (j, y) in b.enumerated() {
+            let cost = diagonal + (x == y ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(cost, row[j] + 1, row[j + 1] + 1)
+        }
+    }
+    return row[b.count]
+}

@@ -1,0 +1,55 @@
+internal import ConvoClient
+internal import Posix
+internal import Protocol
+
+/// Commands are the verbs of `convo` and how they print.
+///
+/// - Invariant: standard output holds data only; what a person should know besides goes to standard error.
+
+/// The whole program: reads arguments, runs one command, ends the process.
+package enum CommandLineTool {
+    /// Runs `convo` with the arguments after its name and ends with its exit code.
+    package static func main(_ arguments: [String]) -> Never {
+        Signals.restoreBrokenPipes()
+        Process.exit(run(arguments).rawValue)
+    }
+
+    static func run(_ arguments: [String]) -> ExitCode {
+        let environment = Process.environment
+        do throws(CommandError) {
+            let parsed = try ArgumentParser.parse(arguments, commands: Command.all)
+            let console = Console(
+                color: try Console.ColorChoice(parsed.value(.color)), isQuiet: parsed.has(.quiet), environment: environment)
+            let code = try run(parsed, console, environment)
+            if let failure = console.failure {
+                throw CommandError(.failure, "cannot write to standard output: \(failure.reason)")
+            }
+            return code
+        } catch {
+            Console.complain(error.message)
+            return error.code
+        }
+    }
+
+    private static func run(
+        _ parsed: ParsedArguments, _ console: Console, _ environment: [String: String]
+    ) throws(CommandError) -> ExitCode {
+        if parsed.has(.version) {
+            console.print("convo \(Version.text)")
+            return .success
+        }
+        guard let command = parsed.command else {
+            console.print(Help.short)
+            return .success
+        }
+        if parsed.has(.help) {
+            console.print(Help.text(of: command))
+            return .success
+        }
+        let flags = DaemonLocator.Flags(
+            configuration: parsed.value(.config), socket: parsed.value(.socket), database: parsed.value(.database))
+        let locator = DaemonLocator(flags: flags, environment: environment)
+        return try command.run(
+            Invocation(arguments: parsed, console: console, environment: environment, locator: locator))
+    }
+}

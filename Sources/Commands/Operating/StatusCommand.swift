@@ -1,0 +1,58 @@
+internal import ConvoClient
+internal import JSON
+internal import Posix
+internal import Protocol
+
+extension Command {
+    static let status = Command(
+        name: "status", summary: "show the running daemon", options: [.json],
+        details: "Starts none; ends with 4 when none runs."
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connectToRunning()
+        let info: ServerInfo
+        do throws(CommandError) { info = try ServerInfo(of: client) } catch {
+            let pid = invocation.locator.lockOwner().map { "process \($0.pid)" } ?? "the process that listens"
+            throw CommandError(error.code, "\(error.message) (\(pid))")
+        }
+        if invocation.has(.json) {
+            invocation.console.print(json: info.view)
+        } else {
+            StatusReport.print(info, on: invocation.console)
+        }
+        invocation.warn(about: info)
+        return .success
+    }
+}
+
+/// A running daemon, as `convo status` shows it.
+enum StatusReport {
+    static func print(_ info: ServerInfo, on console: Console) {
+        func line(_ name: String, _ value: String) {
+            console.print("\(TextWidth.padded(name, to: 11))\(Console.harmless(value, keepingLines: false))")
+        }
+        let view = info.view
+        line("daemon", "convod \(info.version), process \(info.pid)")
+        line("uptime", Times.duration(milliseconds: view["uptimeMs"]?.int ?? 0))
+        line("socket", info.socket)
+        line("database", info.database)
+        line("clients", "\(view["connections"]?.int ?? 0), running turns: \(view["sessionsRunning"]?.int ?? 0)")
+        line("route", info.defaultRoute.joined(separator: ", ") + (info.isImplicit ? " (no configuration file)" : ""))
+        console.print("")
+        upstreams(info).print(on: console)
+    }
+
+    /// The upstreams as a table.
+    static func upstreams(_ info: ServerInfo) -> Table {
+        var table = Table([
+            Table.Column(title: "UPSTREAM"), Table.Column(title: "KIND"), Table.Column(title: "MODEL"), Table.Column(title: "KEY"),
+            Table.Column(title: "URL", isFlexible: true),
+        ])
+        for upstream in info.view["upstreams"]?.elements ?? info.view.elements {
+            table.add([
+                upstream["name"]?.string ?? "", upstream["kind"]?.string ?? "", upstream["model"]?.string ?? "",
+                upstream["hasKey"]?.bool == true ? "yes" : "no", upstream["baseURL"]?.string ?? "",
+            ])
+        }
+        return table
+    }
+}

@@ -1,0 +1,93 @@
+internal import Posix
+
+/// Standard output and standard error, and what kind of things they are.
+final class Console {
+    /// What `--color` says.
+    enum ColorChoice: String {
+        case auto, always, never
+
+        init(_ text: String?) throws(CommandError) {
+            guard let choice = ColorChoice(rawValue: text ?? "auto") else {
+                throw .usage("--color is auto, always or never, not '\(text ?? "")'")
+            }
+            self = choice
+        }
+    }
+
+    let isOutputTerminal: Bool
+    let isErrorTerminal: Bool
+    let isQuiet: Bool
+    /// Whether standard output gets colours.
+    let isColored: Bool
+    /// The width to lay tables out for.
+    let columns: Int
+    /// The first error of standard output; the command ends with it.
+    private(set) var failure: PosixError?
+
+    init(color: ColorChoice, isQuiet: Bool, environment: [String: String]) {
+        self.isQuiet = isQuiet
+        isOutputTerminal = Process.isTerminal(1)
+        isErrorTerminal = Process.isTerminal(2)
+        columns = environment["COLUMNS"].flatMap { Int($0) } ?? Process.terminalColumns(1) ?? 80
+        func isSet(_ name: String) -> Bool { !(environment[name] ?? "").isEmpty }
+        isColored =
+            switch color {
+            case .always: true
+            case .never: false
+            case .auto:
+                !isSet("NO_COLOR")
+                    && (isOutputTerminal && environment["TERM"] != "dumb" || isSet("CLICOLOR_FORCE") && environment["CLICOLOR_FORCE"] != "0")
+            }
+    }
+
+    /// Writes bytes to standard output as they are.
+    func write(_ bytes: [UInt8]) {
+        guard failure == nil else { return }
+        do { try Console.write(bytes, to: 1) } catch { failure = error }
+    }
+
+    /// Writes a line.
+    func print(_ text: String) { write(Array((text + "\n").utf8)) }
+
+    /// Writes text of a conversation: as it is into a pipe, without control characters on a terminal.
+    func write(verbatim text: String) { write(Array((isOutputTerminal ? Console.harmless(text) : text).utf8)) }
+
+    /// Says something on standard error, unless `-q` was given.
+    func note(_ text: String) { if !isQuiet { Console.complain(text) } }
+
+    /// Says what went wrong on standard error.
+    static func complain(_ text: String) {
+        try? write(Array("convo: \(harmless(text, keepingLines: false))\n".utf8), to: 2)
+    }
+
+    /// Colours text when standard output shows colours.
+    func styled(_ text: String, _ style: Style) -> String { isColored ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text }
+
+    enum Style: String { case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
+
+    /// Text that cannot steer a terminal: control characters show as their pictures.
+    static func harmless(_ text: String, keepingLines: Bool = true) -> String {
+        func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.properties.generalCategory != .control || (keepingLines && (scalar == "\n" || scalar == "\t"))
+        }
+        if text.unicodeScalars.allSatisfy(isHarmless) { return text }
+        let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
+            if isHarmless(scalar) { return scalar }
+            if scalar == "\n" || scalar == "\t" { return " " }
+            return scalar.value < 0x20 ? Unicode.Scalar(0x2400 + scalar.value) ?? " " : "\u{FFFD}"
+        }
+        return String(String.UnicodeScalarView(scalars))
+    }
+
+    /// Writes all bytes to a descriptor, waiting when it takes none.
+    static func write(_ bytes: [UInt8], to fd: Int32) throws(PosixError) {
+        var offset = 0
+        while offset < bytes.count {
+            if let n = try System.write(fd, bytes, from: offset) {
+                offset += n
+            } else {
+                _ = try System.wait(readable: [], milliseconds: 5)  // someone made the descriptor non-blocking
+            }
+        }
+    }
+}

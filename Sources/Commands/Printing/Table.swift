@@ -1,0 +1,45 @@
+/// Rows under headings for a person, TAB-separated without headings for a pipe.
+struct Table {
+    struct Column {
+        let title: String
+        var isRight = false
+        /// Whether it gives way when the table is too wide.
+        var isFlexible = false
+    }
+
+    private let columns: [Column]
+    private var rows: [[String]] = []
+
+    init(_ columns: [Column]) { self.columns = columns }
+
+    mutating func add(_ row: [String]) { rows.append(row.map { Console.harmless($0, keepingLines: false) }) }
+
+    /// Prints it the way that standard output asks for.
+    func print(on console: Console) {
+        guard console.isOutputTerminal else {
+            for row in rows { console.print(row.joined(separator: "\t")) }
+            return
+        }
+        let widths = fitted(to: console.columns)
+        console.print(console.styled(line(columns.map(\.title), widths), .bold))
+        for row in rows { console.print(line(row, widths)) }
+    }
+
+    private func line(_ row: [String], _ widths: [Int]) -> String {
+        var cells: [String] = []
+        for (index, cell) in row.enumerated() {
+            let text = TextWidth.fitted(cell, to: widths[index])
+            let isLast = index == row.count - 1 && !columns[index].isRight
+            cells.append(isLast ? text : TextWidth.padded(text, to: widths[index], isRight: columns[index].isRight))
+        }
+        return cells.joined(separator: "  ")
+    }
+
+    private func fitted(to width: Int) -> [Int] {
+        var widths = columns.map { TextWidth.of($0.title) }
+        for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], TextWidth.of(cell)) } }
+        let excess = widths.reduce(0, +) + 2 * (widths.count - 1) - width
+        if excess > 0, let index = columns.firstIndex(where: \.isFlexible) { widths[index] = max(8, widths[index] - excess) }
+        return widths
+    }
+}

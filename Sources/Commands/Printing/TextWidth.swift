@@ -1,0 +1,55 @@
+/// How many columns text takes on a terminal.
+enum TextWidth {
+    /// The columns of a whole text.
+    static func of(_ text: String) -> Int { text.reduce(0) { $0 + of($1) } }
+
+    /// A character takes two columns when East Asian or an emoji, none when it is only marks, else one.
+    static func of(_ character: Character) -> Int {
+        var width = 0
+        for scalar in character.unicodeScalars {
+            if scalar == "\u{FE0F}" && width == 1 { return 2 }  // asks for the emoji form
+            if isWide(scalar) { return 2 }
+            if !isMark(scalar) { width = 1 }
+        }
+        return width
+    }
+
+    /// The text with spaces behind it, or before it with `isRight`.
+    static func padded(_ text: String, to width: Int, isRight: Bool = false) -> String {
+        let space = String(repeating: " ", count: max(0, width - of(text)))
+        return isRight ? space + text : text + space
+    }
+
+    /// The text, cut to a width with an ellipsis where it is longer.
+    static func fitted(_ text: String, to width: Int) -> String {
+        if of(text) <= width { return text }
+        var used = 0
+        var kept = ""
+        for character in text {
+            used += of(character)
+            if used > width - 1 { break }
+            kept.append(character)
+        }
+        return kept + "…"
+    }
+
+    private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .enclosingMark, .format, .control: true
+        default: false
+        }
+    }
+
+    private static func isWide(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.value < 0x1100 { return false }
+        if scalar.properties.isEmojiPresentation { return true }
+        return wide.contains { $0.contains(scalar.value) }
+    }
+
+    /// Blocks that are East Asian Wide or Fullwidth (Unicode's EastAsianWidth.txt, in whole blocks), sorted.
+    private static let wide: [ClosedRange<UInt32>] = [
+        0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xA000...0xA4CF, 0xA960...0xA97F,
+        0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF01...0xFF60, 0xFFE0...0xFFE6, 0x16FE0...0x18DFF,
+        0x1AFF0...0x1B2FF, 0x1F300...0x1F64F, 0x1F900...0x1F9FF, 0x20000...0x3FFFD,
+    ]
+}

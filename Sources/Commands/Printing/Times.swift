@@ -1,0 +1,42 @@
+internal import Conversation
+internal import Posix
+
+/// Times and numbers as people read them.
+enum Times {
+    /// A wire time as its distance from now, or its date when that is long ago.
+    static func relative(_ text: String, now: Int64 = Machine.milliseconds()) -> String {
+        guard let time = Timestamp.milliseconds(text) else { return text }
+        let seconds = (now - time) / 1000
+        switch seconds {
+        case ..<60: return "just now"
+        case ..<3600: return "\(seconds / 60) min ago"
+        case ..<86_400: return "\(seconds / 3600) h ago"
+        case ..<172_800: return "yesterday"
+        case ..<2_592_000: return "\(seconds / 86_400) days ago"
+        default: return String(text.prefix(10))
+        }
+    }
+
+    /// A duration in its two largest units.
+    static func duration(milliseconds: Int) -> String {
+        let seconds = milliseconds / 1000
+        if seconds < 60 { return "\(seconds) s" }
+        if seconds < 3600 { return "\(seconds / 60) min \(seconds % 60) s" }
+        if seconds < 86_400 { return "\(seconds / 3600) h \(seconds / 60 % 60) min" }
+        return "\(seconds / 86_400) d \(seconds / 3600 % 24) h"
+    }
+
+    /// A number with commas between thousands.
+    static func number(_ value: Int) -> String {
+        var digits = Array(String(abs(value)))
+        var at = digits.count - 3
+        while at > 0 {
+            digits.insert(",", at: at)
+            at -= 3
+        }
+        return (value < 0 ? "-" : "") + String(digits)
+    }
+
+    /// "1 message", "2 messages".
+    static func count(_ value: Int, _ noun: String) -> String { "\(number(value)) \(noun)\(value == 1 ? "" : "s")" }
+}

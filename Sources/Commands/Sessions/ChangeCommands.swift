@@ -1,0 +1,62 @@
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+extension Command {
+    static let rename = Command(
+        name: "rename", summary: "give a session another title", arguments: "ID TITLE", count: 2...2
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        let session = try SessionChoice(client: client).session(named: invocation.positionals[0])
+        _ = try client.ask(.sessionSet) {
+            $0.member("sessionId", session.id)
+            $0.member("title", invocation.positionals[1])
+        }
+        return .success
+    }
+
+    static let remove = Command(
+        name: "rm", summary: "move sessions to the trash", arguments: "ID…", count: 1...Int.max,
+        details: "Nothing is lost: 'convo restore ID' brings a session back, 'convo ls --trashed' lists the trash."
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        return try invocation.forEach { name throws(CommandError) in
+            let session = try SessionChoice(client: client).session(named: name)
+            _ = try client.ask(.sessionDelete) { $0.member("sessionId", session.id) }
+            invocation.console.note("'\(session.title)' is in the trash; 'convo restore \(session.id)' brings it back")
+        }
+    }
+
+    static let restore = Command(
+        name: "restore", summary: "bring sessions back from the trash", arguments: "ID…", count: 1...Int.max
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        return try invocation.forEach { name throws(CommandError) in
+            do throws(CommandError) { try restore(name, client) } catch {
+                guard error.code == .notFound, let session = try SessionChoice(client: client).trashed(name) else {
+                    throw CommandError(error.code, "\(error.message); 'convo ls --trashed' lists the trash")
+                }
+                try restore(session.id, client)
+            }
+        }
+    }
+
+    private static func restore(_ id: String, _ client: Client) throws(CommandError) {
+        _ = try client.ask(.sessionRestore) { $0.member("sessionId", id) }
+    }
+}
+
+extension Invocation {
+    /// Does something for each argument; one that fails is reported and the rest still done.
+    fileprivate func forEach(_ body: (String) throws(CommandError) -> Void) throws(CommandError) -> ExitCode {
+        var code = ExitCode.success
+        for name in positionals {
+            do throws(CommandError) { try body(name) } catch {
+                if positionals.count == 1 || error.code == .noDaemon { throw error }
+                Console.complain(error.message)
+                code = error.code
+            }
+        }
+        return code
+    }
+}

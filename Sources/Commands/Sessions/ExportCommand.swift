@@ -1,0 +1,98 @@
+internal import ConvoClient
+internal import Crypto
+internal import JSON
+internal import Posix
+internal import Protocol
+
+extension Option {
+    fileprivate static let format = Option(short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default) or markdown")
+    fileprivate static let output = Option(short: "o", long: "output", value: "FILE", help: "write to a file, whole or not at all")
+}
+
+extension Command {
+    static let export = Command(
+        name: "export", summary: "write a session down", arguments: "[ID]", count: 0...1,
+        options: [.continue, .format, .output, .session],
+        details: """
+            Without an ID the latest session that convo made. The formats are jsonl (Session Trace Simple Format, a
+            record a line, lossless) and markdown. The result is checked against the daemon's count and checksum.
+            """
+    ) { invocation throws(CommandError) in
+        let format = invocation.value(.format) ?? "jsonl"
+        guard format == "jsonl" || format == "markdown" else {
+            throw .usage("--format is jsonl or markdown, not '\(format)'")
+        }
+        let client = try invocation.connect()
+        let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+        let export = SessionExport(client: client, session: session.id, format: format)
+        if let path = invocation.value(.output), path != "-" {
+            let count = try export.write(to: path)
+            invocation.console.note("\(Times.count(count, "record")) in '\(path)'")
+        } else {
+            _ = try export.run { bytes throws(PosixError) in try Console.write(bytes, to: 1) }
+        }
+        return .success
+    }
+}
+
+/// One export, from the first record to the check at the end.
+struct SessionExport {
+    let client: Client
+    let session: String
+    let format: String
+
+    /// Writes to a neighbour of the file and renames it when everything is there; returns the number of records.
+    func write(to path: String) throws(CommandError) -> Int {
+        let side = "\(path).\(Process.id).part"
+        do throws(CommandError) {
+            let file = try open(side, for: path)
+            let count = try run { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
+            do throws(PosixError) { try Files.rename(side, to: path) } catch { throw failed(path, error) }
+            return count
+        } catch {
+            try? Files.remove(side)
+            throw error
+        }
+    }
+
+    /// Hands each record with its LF to `write` and checks count and checksum; returns the number of records.
+    func run(_ write: ([UInt8]) throws(PosixError) -> Void) throws(CommandError) -> Int {
+        var digest = SHA256Digest()
+        var count = 0
+        var failure: PosixError?
+        let params = JSONWriter.object {
+            $0.member("sessionId", session)
+            $0.member("format", format)
+        }
+        let result: JSONView
+        do throws(ClientError) {
+            result = try client.call(.export, params) { event in
+                guard failure == nil, let record = SessionExport.record(in: event) else { return }
+                let line = record + [0x0A]
+                digest.update(line)
+                count += 1
+                do throws(PosixError) { try write(line) } catch { failure = error }
+            }
+        } catch { throw CommandError(error) }
+        if let failure { throw failed("the export", failure) }
+        let sum = digest.finish().hexadecimal
+        guard result["count"]?.int == count, result["sha256"]?.string == sum else {
+            let expected = "\(result["count"]?.int ?? 0) records, sha256 \(result["sha256"]?.string ?? "none")"
+            throw CommandError(.failure, "the export is not whole: got \(count) records, sha256 \(sum), expected \(expected); try again")
+        }
+        return count
+    }
+
+    private static func record(in event: Client.Event) -> [UInt8]? {
+        guard case .notification("_convod/export/item", let params) = event, let record = params?["record"] else { return nil }
+        return record.utf8 ?? Array(record.raw)
+    }
+
+    private func open(_ side: String, for path: String) throws(CommandError) -> Descriptor {
+        do { return try Files.open(side, .replacing) } catch { throw failed(path, error) }
+    }
+
+    private func failed(_ path: String, _ error: PosixError) -> CommandError {
+        CommandError(.failure, "cannot write '\(path)': \(error.reason)")
+    }
+}

@@ -1,0 +1,75 @@
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+extension Option {
+    fileprivate static let archived = Option(long: "archived", help: "archived sessions instead")
+    fileprivate static let number = Option(short: "n", long: "number", value: "N", help: "at most N sessions, 0 for all")
+    fileprivate static let query = Option(long: "query", value: "TEXT", help: "only those with this text in the title")
+    fileprivate static let tag = Option(long: "tag", value: "TAG", help: "only those with this tag")
+    fileprivate static let trashed = Option(long: "trashed", help: "sessions in the trash instead")
+}
+
+extension Command {
+    static let list = Command(
+        name: "ls", summary: "list sessions, newest first",
+        options: [.archived, .json, .jsonl, .number, .query, .tag, .trashed],
+        details: """
+            On a terminal the newest 50 are shown; into a pipe go all of them, one a line, TAB-separated:
+            ID, title, messages, time of the last change.
+            """
+    ) { invocation throws(CommandError) in
+        let limit = try invocation.arguments.number(.number) ?? (invocation.console.isOutputTerminal ? 50 : 0)
+        let client = try invocation.connect()
+        let (sessions, isMore) = try find(client, invocation, limit: limit == 0 ? Int.max : limit)
+        let console = invocation.console
+        if invocation.has(.jsonl) {
+            for session in sessions { console.print(record: session) }
+        } else if invocation.has(.json) {
+            console.print(jsonArray: sessions)
+        } else {
+            printTable(sessions, console)
+        }
+        if isMore { console.note("there are more; 'convo ls -n 0' lists all") }
+        return .success
+    }
+
+    private static func find(
+        _ client: Client, _ invocation: Invocation, limit: Int
+    ) throws(CommandError) -> (sessions: [JSONView], isMore: Bool) {
+        var sessions: [JSONView] = []
+        var cursor: String?
+        repeat {
+            let page = try client.ask(.sessionFind) {
+                $0.optional("query", invocation.value(.query))
+                $0.optional("tag", invocation.value(.tag))
+                if invocation.has(.archived) { $0.member("archived", true) }
+                if invocation.has(.trashed) { $0.member("trashed", true) }
+                $0.member("limit", min(500, limit - sessions.count))
+                $0.optional("cursor", cursor)
+            }
+            sessions += page["sessions"].map { Array($0.elements) } ?? []
+            cursor = page["nextCursor"]?.string
+        } while cursor != nil && sessions.count < limit
+        return (sessions, cursor != nil)
+    }
+
+    private static func printTable(_ sessions: [JSONView], _ console: Console) {
+        var table = Table([
+            Table.Column(title: "ID"), Table.Column(title: "TITLE", isFlexible: true),
+            Table.Column(title: "MESSAGES", isRight: true), Table.Column(title: "UPDATED"),
+        ])
+        for session in sessions {
+            let updated = session["updatedAt"]?.string ?? ""
+            table.add([
+                session.id, session["title"]?.string ?? "", "\(session["messageCount"]?.int ?? 0)",
+                console.isOutputTerminal ? Times.relative(updated) : updated,
+            ])
+        }
+        if sessions.isEmpty && console.isOutputTerminal {
+            console.note("no sessions; 'convo send TEXT' or 'convo chat' makes one")
+        } else {
+            table.print(on: console)
+        }
+    }
+}

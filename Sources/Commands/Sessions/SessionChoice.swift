@@ -1,0 +1,86 @@
+internal import Conversation
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+/// Finds the session that a person means.
+struct SessionChoice {
+    /// What marks the sessions that convo makes.
+    static let tag = "convo"
+    static let shortestPrefix = 4
+    private static let listed = 10
+
+    let client: Client
+
+    /// The session by `-s`, `-c` or the latest one when neither was given.
+    func session(named name: String?) throws(CommandError) -> JSONView {
+        guard let name, name != "@last" else { return try latest() }
+        return try session(withID: name)
+    }
+
+    /// The newest session that convo made.
+    func latest() throws(CommandError) -> JSONView {
+        let found = try client.ask(.sessionFind) {
+            $0.member("tag", SessionChoice.tag)
+            $0.member("limit", 1)
+        }
+        guard let session = found["sessions"]?.elements.first(where: { _ in true }) else {
+            throw CommandError(.notFound, "convo has made no session yet; 'convo send TEXT' makes one")
+        }
+        return session
+    }
+
+    /// The session with exactly this ID, else the only one whose ID begins so.
+    func session(withID name: String) throws(CommandError) -> JSONView {
+        let missing = CommandError(.notFound, "there is no session '\(name)'; 'convo ls' lists them")
+        guard SessionID(name) != nil else { throw missing }
+        do throws(CommandError) {
+            return try client.ask(.sessionGet) { $0.member("sessionId", name) }
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        guard let session = try only(of: try candidates(name, isTrashed: false), for: name) else { throw missing }
+        return session
+    }
+
+    /// The ID of the only session in the trash whose ID begins so, nil when there is none.
+    func trashed(_ name: String) throws(CommandError) -> JSONView? {
+        try only(of: try candidates(name, isTrashed: true), for: name)
+    }
+
+    private func candidates(_ prefix: String, isTrashed: Bool) throws(CommandError) -> [JSONView] {
+        guard prefix.utf8.count >= SessionChoice.shortestPrefix, SessionID(prefix) != nil else { return [] }
+        var found: [JSONView] = []
+        var seen: Set<String> = []
+        for isArchived in [false, true] {
+            let page = try client.ask(.sessionFind) {
+                $0.member("idPrefix", prefix)
+                $0.member("archived", isArchived)
+                $0.member("trashed", isTrashed)
+                $0.member("empty", true)
+                $0.member("limit", SessionChoice.listed + 1)
+            }
+            for session in page["sessions"]?.elements ?? page.elements where seen.insert(session.id).inserted {
+                found.append(session)
+            }
+        }
+        return found
+    }
+
+    private func only(of found: [JSONView], for prefix: String) throws(CommandError) -> JSONView? {
+        if found.count <= 1 { return found.first }
+        if let exact = found.first(where: { $0.id == prefix }) { return exact }
+        let names = found.prefix(SessionChoice.listed).map { session in
+            session["title"]?.string.map { "\(session.id) (\(TextWidth.fitted($0, to: 30)))" } ?? session.id
+        }
+        let more = found.count > SessionChoice.listed ? ", …" : ""
+        throw CommandError(.failure, "'\(prefix)' is the beginning of several IDs: \(names.joined(separator: ", "))\(more)")
+    }
+}
+
+extension JSONView {
+    /// The session's ID.
+    var id: String { self["sessionId"]?.string ?? "" }
+    /// The session's title, else its ID.
+    var title: String { self["title"]?.string ?? id }
+}

@@ -1,0 +1,60 @@
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+extension Option {
+    fileprivate static let number = Option(short: "n", long: "number", value: "N", help: "only the newest N messages")
+}
+
+extension Command {
+    static let show = Command(
+        name: "show", summary: "read a session", arguments: "[ID]", count: 0...1, options: [.continue, .json, .jsonl, .number, .session],
+        details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
+    ) { invocation throws(CommandError) in
+        let number = try invocation.arguments.number(.number)
+        let client = try invocation.connect()
+        let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+        let pages = MessagePages(client: client, session: session.id)
+        if invocation.has(.json) || invocation.has(.jsonl) {
+            try printRecords(pages, number, isArray: !invocation.has(.jsonl), invocation.console)
+        } else {
+            try page(pages, number, session, invocation)
+        }
+        return .success
+    }
+
+    private static func printRecords(
+        _ pages: MessagePages, _ number: Int?, isArray: Bool, _ console: Console
+    ) throws(CommandError) {
+        var all: [JSONView] = []
+        func take(_ page: [JSONView]) -> Bool {
+            if isArray { all += page } else { for message in page { console.print(record: message) } }
+            return console.failure == nil
+        }
+        if let number { _ = take(number == 0 ? [] : try pages.newest(number)) } else { try pages.forEachPage { take($0) } }
+        if isArray { console.print(jsonArray: all) }
+    }
+
+    private static func page(
+        _ pages: MessagePages, _ number: Int?, _ session: JSONView, _ invocation: Invocation
+    ) throws(CommandError) {
+        let console = invocation.console
+        let first = try number.map { count throws(CommandError) in count == 0 ? [] : try pages.newest(count) }
+        let pager = Pager(console: console, environment: invocation.environment)
+        defer { pager.finish() }
+        var printer = MessagePrinter(console)
+        pager.print(console.styled(Console.harmless(session.title, keepingLines: false), .bold))
+        let count = Times.count(session["messageCount"]?.int ?? 0, "message")
+        pager.print(console.styled("\(session.id) · \(count) · \(session["cwd"]?.string ?? "")", .dim) + "\n")
+        func show(_ messages: [JSONView]) -> Bool {
+            for message in messages where !pager.isClosed { pager.print(printer.text(of: message)) }
+            return !pager.isClosed && console.failure == nil
+        }
+        if let first { _ = show(first) } else { try pages.forEachPage { show($0) } }
+    }
+}
+
+extension Invocation {
+    /// What names the session: an argument, `-s`, or nothing for the latest.
+    var sessionName: String? { has(.continue) ? nil : positionals.first ?? value(.session) }
+}

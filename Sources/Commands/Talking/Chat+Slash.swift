@@ -1,0 +1,98 @@
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+extension Chat {
+    /// What can be typed, sorted, with what it does.
+    private static let commands: [(name: String, arguments: String, help: String)] = [
+        ("/context", "", "what of this session the model would see now"),
+        ("/export", "FILE", "write the session down (FILE.md: Markdown, else JSON lines)"),
+        ("/help", "", "this list"),
+        ("/model", "[NAME]", "list models, or use one from here on"),
+        ("/new", "", "begin a new session"),
+        ("/quit", "", "leave, like Ctrl-D"),
+        ("/session", "", "ID and title of this session"),
+        ("/system", "TEXT", "set the system prompt"),
+        ("/title", "TEXT", "give the session a title"),
+        ("/upstream", "[NAME]", "list upstreams, or use one from here on"),
+    ]
+
+    /// Does what a line with a slash says; false means that the user wants to leave.
+    func obey(_ line: String) throws(CommandError) -> Bool {
+        let parts = line.split(separator: " ", maxSplits: 1)
+        let name = String(parts.first ?? "")
+        let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
+        let text = String(rest)
+        switch name {
+        case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
+        case "/export": try export(to: text)
+        case "/help": printHelp()
+        case "/model": try model(text)
+        case "/new": try startOver()
+        case "/quit": return false
+        case "/session": try describe()
+        case "/system": try set("system", text, "a system prompt") { $0.system = text }
+        case "/title": try set("title", text, "a title", nil)
+        case "/upstream": try upstream(text)
+        default:
+            let hint = nearest(to: name, in: Chat.commands.map(\.name)).map { ", did you mean '\($0)'?" } ?? ""
+            Console.complain("'\(name)' is no command of the chat\(hint); /help lists them")
+        }
+        return true
+    }
+
+    private func current() throws(CommandError) -> String {
+        guard let session else { throw CommandError(.notFound, "the session begins with the first prompt; say something first") }
+        return session
+    }
+
+    private func printHelp() {
+        let lines = Chat.commands.map { "\(TextWidth.padded("\($0.name) \($0.arguments)", to: 18)) \($0.help)" }
+        console.print(lines.joined(separator: "\n"))
+        console.print("Ctrl-C cancels the running answer, Ctrl-D leaves. \"\"\" on a line of its own begins and ends a long prompt.")
+    }
+
+    private func startOver() throws(CommandError) {
+        session = nil
+        new.id = nil
+        console.print(console.styled("new session", .dim))
+    }
+
+    private func describe() throws(CommandError) {
+        let id = try current()
+        let session = try client.ask(.sessionGet) { $0.member("sessionId", id) }
+        console.print("\(id)  \(Console.harmless(session["title"]?.string ?? "", keepingLines: false))")
+    }
+
+    private func model(_ name: String) throws(CommandError) {
+        guard name.isEmpty else { return try set("model", name, "a model") { $0.model = name } }
+        _ = try ModelList(client).print(on: console)
+    }
+
+    private func upstream(_ name: String) throws(CommandError) {
+        guard name.isEmpty else { return try set("upstream", name, "an upstream") { $0.upstream = name } }
+        let info = try ServerInfo(of: client)
+        StatusReport.upstreams(info).print(on: console)
+    }
+
+    /// Changes the session, or what it will be made with when there is none yet.
+    private func set(
+        _ member: String, _ text: String, _ what: String, _ remember: ((inout NewSession) -> Void)?
+    ) throws(CommandError) {
+        guard !text.isEmpty else { throw .usage("/\(member) needs \(what)") }
+        remember?(&new)
+        guard session != nil || remember == nil else { return }
+        let id = try current()
+        _ = try client.ask(.sessionSet) {
+            $0.member("sessionId", id)
+            $0.member(member, text)
+        }
+    }
+
+    private func export(to path: String) throws(CommandError) {
+        guard !path.isEmpty else { throw .usage("/export needs a file") }
+        let format = path.hasSuffix(".md") ? "markdown" : "jsonl"
+        let count = try SessionExport(client: client, session: try current(), format: format).write(to: path)
+        console.print(console.styled("\(Times.count(count, "record")) in \(path)", .dim))
+    }
+}

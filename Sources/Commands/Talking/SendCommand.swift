@@ -1,0 +1,121 @@
+internal import ConvoClient
+internal import JSON
+internal import Posix
+internal import Protocol
+
+extension Option {
+    fileprivate static let requestID = Option(
+        long: "request-id", value: "ID", help: "send once: the same ID again gives the same answer")
+}
+
+extension Command {
+    static let send = Command(
+        name: "send", summary: "send one prompt, print the answer", arguments: "TEXT|-", count: 0...Int.max,
+        options: [.continue, .json, .model, .new, .requestID, .session, .system, .upstream],
+        details: """
+            Piped input is put behind TEXT; '-' or no TEXT takes it alone. Without -s or -c a new session is made.
+            The answer comes to standard output as it streams. Ctrl-C cancels it; what has come stays stored.
+            """
+    ) { invocation throws(CommandError) in
+        let words = try words(invocation)
+        try checkChoice(invocation)
+        let client = try invocation.connect()
+        let info = try ServerInfo(of: client)
+        invocation.warn(about: info)
+        let session = try session(client, invocation)
+        if info.isOnImplicitEcho && invocation.value(.upstream) == nil && session.view?["upstream"] == nil {
+            throw CommandError(.upstream, Invocation.noModel + "; '-u echo' talks to the built-in echo")
+        }
+        let id: String
+        if let view = session.view { id = view.id } else { id = try session.new.make(client) }
+        return try send(words, id, client, invocation)
+    }
+
+    private static func words(_ invocation: Invocation) throws(CommandError) -> String {
+        let given = invocation.positionals == ["-"] ? "" : invocation.positionals.joined(separator: " ")
+        let isOnlyInput = given.isEmpty
+        if isOnlyInput && StandardInput.isTerminal && invocation.positionals.isEmpty {
+            throw .usage("'send' needs TEXT, or input from a pipe; 'convo help send' says more")
+        }
+        let piped = StandardInput.isTerminal && !isOnlyInput ? "" : try StandardInput.all()
+        return [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
+    }
+
+    /// The session to go on with, or what a new one is to be made with.
+    private static func session(
+        _ client: Client, _ invocation: Invocation
+    ) throws(CommandError) -> (view: JSONView?, new: NewSession) {
+        let new = NewSession(id: invocation.value(.new), system: invocation.value(.system))
+        guard let view = try invocation.chosenSession(client) else { return (nil, new) }
+        if let system = invocation.value(.system) {
+            _ = try client.ask(.sessionSet) {
+                $0.member("sessionId", view.id)
+                $0.member("system", system)
+            }
+        }
+        return (view, new)
+    }
+
+    private static func checkChoice(_ invocation: Invocation) throws(CommandError) {
+        let given = [Option.session, .continue, .new].filter { invocation.has($0) }
+        if given.count > 1 { throw .usage("--\(given[0].long) and --\(given[1].long) cannot stand together") }
+    }
+
+    private static func send(
+        _ words: String, _ session: String, _ client: Client, _ invocation: Invocation
+    ) throws(CommandError) -> ExitCode {
+        let console = invocation.console, isJSON = invocation.has(.json)
+        let interrupts = Interrupts()
+        let prompt = Prompt(client: client, session: session, signals: interrupts?.descriptor) { piece in
+            switch piece {
+            case .text(let text): if !isJSON { console.write(verbatim: text) }
+            case .thought: break
+            case .notice(let sentence): if console.isErrorTerminal { console.note(sentence) }
+            }
+        }
+        let settings = Prompt.Settings(
+            upstream: invocation.value(.upstream), model: invocation.value(.model), requestID: invocation.value(.requestID))
+        let outcome = prompt.send(words, settings)
+        if isJSON { console.write(outcome.json(session: session) + [0x0A]) }
+        if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) { console.print("") }
+        let (code, message) = outcome.ending
+        if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
+        return code
+    }
+}
+
+extension Prompt.Outcome {
+    /// What `--json` prints.
+    fileprivate func json(session: String) -> [UInt8] {
+        JSONWriter.object {
+            $0.member("sessionId", session)
+            $0.optional("turnId", turnID)
+            $0.optional("messageId", messageID)
+            $0.member("text", text)
+            $0.optional("stopReason", stopReason)
+            if let error {
+                $0.member("error") {
+                    $0.optional("kind", error.remote?.kind)
+                    $0.member("message", error.description)
+                }
+                return
+            }
+            for name in ["finish", "usage", "upstream", "model", "cached", "repeated", "receipt"] {
+                if let value = details?[name] { $0.member(name, raw: value.raw) }
+            }
+        }
+    }
+}
+
+extension Invocation {
+    /// What to do when the daemon has no model to ask.
+    static let noModel =
+        "no model is configured; set OPENAI_API_KEY and run 'convo restart', start Ollama, or write a configuration ('convo config path')"
+
+    /// The session that `-s` or `-c` name, nil when neither was given.
+    func chosenSession(_ client: Client) throws(CommandError) -> JSONView? {
+        let choice = SessionChoice(client: client)
+        if let name = value(.session) { return try choice.session(named: name) }
+        return has(.continue) ? try choice.latest() : nil
+    }
+}

@@ -1,0 +1,66 @@
+internal import Posix
+
+/// Standard input, whole or by lines.
+struct StandardInput {
+    private var buffer: [UInt8] = []
+    private var isAtEnd = false
+
+    static var isTerminal: Bool { Process.isTerminal(0) }
+
+    /// Everything that a pipe or a file gives, less one LF at its end.
+    static func all() throws(CommandError) -> String {
+        var bytes: [UInt8] = []
+        do throws(PosixError) {
+            while true {
+                if let n = try System.read(0, into: &bytes, most: 64 << 10) {
+                    if n == 0 { break }
+                } else {
+                    _ = try System.wait(readable: [0], milliseconds: -1)
+                }
+            }
+        } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
+        if bytes.last == 0x0A { bytes.removeLast() }
+        return try text(bytes)
+    }
+
+    /// What `line` came back with.
+    enum Line {
+        case text(String)
+        case signal
+        case end
+    }
+
+    /// The next line without its end; `others` are watched meanwhile, and `onReady` hears of them.
+    mutating func line(signals: Int32?, others: [Int32] = [], onReady: () -> Void = {}) throws(CommandError) -> Line {
+        while true {
+            if let end = buffer.firstIndex(of: 0x0A) {
+                var line = Array(buffer[..<end])
+                buffer.removeSubrange(...end)
+                if line.last == 0x0D { line.removeLast() }
+                return .text(try StandardInput.text(line))
+            }
+            if isAtEnd {
+                guard !buffer.isEmpty else { return .end }
+                defer { buffer = [] }
+                return .text(try StandardInput.text(buffer))
+            }
+            do throws(PosixError) {
+                let ready = try System.wait(readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
+                if let signals, ready.contains(signals) {
+                    while Signals.next(signals) != nil {}
+                    buffer = []
+                    return .signal
+                }
+                if ready.contains(where: others.contains) { onReady() }
+                if ready.contains(0), try System.read(0, into: &buffer, most: 64 << 10) == 0 { isAtEnd = true }
+            } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
+        }
+    }
+
+    private static func text(_ bytes: [UInt8]) throws(CommandError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw CommandError(.failure, "standard input is not UTF-8 text; convert it with iconv")
+        }
+        return text
+    }
+}

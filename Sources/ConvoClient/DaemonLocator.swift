@@ -1,0 +1,98 @@
+internal import JSON
+package import Posix
+
+/// Where the daemon of this user is or would be, by the rules that the daemon itself follows.
+///
+/// A flag wins over the environment, that over the configuration file, that over the defaults of `Locations`.
+package struct DaemonLocator: Sendable {
+    /// Paths as the command line gave them.
+    package struct Flags: Sendable, Equatable {
+        package var configuration: String?
+        package var socket: String?
+        package var database: String?
+
+        package init(configuration: String? = nil, socket: String? = nil, database: String? = nil) {
+            self.configuration = configuration
+            self.socket = socket
+            self.database = database
+        }
+    }
+
+    package let flags: Flags
+    package let locations: Locations
+    /// The configuration file's path, whether or not it exists.
+    package let configuration: String
+    /// The socket that someone named, nil when the default holds.
+    package let namedSocket: String?
+    /// The database that someone named by a flag or in the environment.
+    package let namedDatabase: String?
+    package let database: String
+    /// Where a daemon that is started now will listen.
+    package let socket: String
+
+    /// Works all paths out; `read` gives a configuration file's bytes, `isUsable` is as in `Locations.socket`.
+    package init(
+        flags: Flags, environment: [String: String], locations: Locations, read: (String) -> [UInt8]?,
+        isUsable: (String) -> Bool
+    ) {
+        func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        self.flags = flags
+        self.locations = locations
+        configuration = flags.configuration ?? variable("CONVOD_CONFIG") ?? locations.configuration
+        let file = read(configuration).flatMap { try? JSONDocument(relaxed: $0).root }
+        namedSocket = flags.socket ?? variable("CONVOD_SOCKET") ?? file?["socket"]?["path"]?.string
+        namedDatabase = flags.database ?? variable("CONVOD_DATABASE")
+        database = namedDatabase ?? file?["database"]?["path"]?.string ?? locations.database
+        socket = namedSocket ?? locations.socket(isUsable: isUsable)
+    }
+
+    /// The locator of this process; relative paths in flags are made absolute, since the daemon runs in `/`.
+    package init(flags: Flags, environment: [String: String]) {
+        let absolute = Flags(
+            configuration: flags.configuration.map(Files.absolute), socket: flags.socket.map(Files.absolute),
+            database: flags.database.map(Files.absolute))
+        self.init(
+            flags: absolute, environment: environment, locations: .ofThisProcess,
+            read: { try? Files.read($0, limit: 1 << 20) }, isUsable: Locations.isUsable)
+    }
+
+    /// The lock file beside the database; its flock is held for as long as the daemon lives.
+    package var lock: String { database + ".lock" }
+
+    /// Who took the lock last, by what the file says; it may be gone.
+    package func lockOwner() -> (pid: Int32, socket: String)? {
+        guard let bytes = try? Files.read(lock, limit: 8192) else { return nil }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        guard lines.count >= 2, let pid = Int32(lines[0]) else { return nil }
+        return (pid, String(lines[1]))
+    }
+
+    /// Whether nobody holds the lock, found out by holding it for a moment.
+    ///
+    /// A daemon that starts in this moment would be refused, so ask only where one is known to go away.
+    package func isLockFree() -> Bool {
+        guard let file = try? Files.open(lock, .reading) else { return true }
+        do { try Files.lock(file.raw) } catch { return !error.isAgain }
+        return true
+    }
+
+    /// Connects to the running daemon: at the named socket, else where the lock file says, else at the default.
+    package func connect() throws(ClientError) -> Client {
+        if namedSocket == nil, let owner = lockOwner(), owner.socket != socket {
+            try checkPrivateDirectory(of: owner.socket)
+            if let client = try? Client(connectingTo: owner.socket) { return client }
+        }
+        try checkPrivateDirectory(of: socket)
+        return try Client(connectingTo: socket)
+    }
+
+    /// In `/tmp` anyone could have made the directory first and listen there in the daemon's place.
+    private func checkPrivateDirectory(of socket: String) throws(ClientError) {
+        let directory = Files.directory(of: socket)
+        guard directory == locations.privateDirectory, let status = try? Files.status(directory) else { return }
+        guard status.kind == .directory, status.owner == Process.userID, status.mode & 0o077 == 0 else {
+            throw ClientError(
+                .cannotConnect, "'\(directory)' is not a directory of yours with mode 0700; remove it or give --socket")
+        }
+    }
+}

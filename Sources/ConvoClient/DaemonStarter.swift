@@ -1,0 +1,97 @@
+internal import Posix
+
+/// Starts `convod` for a client that found none running.
+package struct DaemonStarter: Sendable {
+    private static let patience = 10_000  // milliseconds until a start counts as failed
+    private static let grace = 500  // milliseconds for the winner of a race to write its lock file
+    private static let longestLog: Int64 = 4 << 20
+
+    private let locator: DaemonLocator
+    private let environment: [String: String]
+
+    /// Prepares a start; `environment` is what the daemon will have.
+    package init(_ locator: DaemonLocator, environment: [String: String]) {
+        self.locator = locator
+        self.environment = environment
+    }
+
+    /// Where the log of a started daemon lies.
+    package var log: String { locator.locations.log }
+
+    /// Connects, starting a daemon when none runs; several that do so at once all get the same daemon.
+    package func connect() throws(ClientError) -> Client {
+        do { return try locator.connect() } catch {
+            if case .remote = error.code { throw error }
+        }
+        return try start()
+    }
+
+    /// Starts a daemon and waits until it, or one that was faster, can be connected to.
+    private func start() throws(ClientError) -> Client {
+        let program = try executable()
+        let mark = prepareLog()
+        let child = try spawn(program)
+        let start = Machine.monotonic()
+        func elapsed() -> Int { Int((Machine.monotonic() - start) / 1_000_000) }
+        var endedAt: Int?
+        while elapsed() < DaemonStarter.patience {
+            if let client = try? locator.connect() { return client }
+            if endedAt == nil, (try? Process.reap(child, isWaiting: false)) != nil { endedAt = elapsed() }
+            if let endedAt, elapsed() - endedAt > DaemonStarter.grace, !isSomeoneElseStarting(child) {
+                throw ClientError(.cannotStart, "convod ended at its start: \(lastLine(after: mark)); its log is '\(log)'")
+            }
+            _ = try? System.wait(readable: [], milliseconds: elapsed() < 100 ? 2 : 15)
+        }
+        throw ClientError(
+            .cannotStart,
+            "convod does not answer at '\(locator.socket)' after \(DaemonStarter.patience / 1000) s; its log is '\(log)'")
+    }
+
+    /// Whether another process has the database, so that it is worth waiting for.
+    private func isSomeoneElseStarting(_ child: Int32) -> Bool {
+        guard let owner = locator.lockOwner(), owner.pid != child, locator.namedSocket ?? owner.socket == owner.socket else {
+            return false
+        }
+        return Process.exists(owner.pid) && !locator.isLockFree()
+    }
+
+    /// `convod` beside this program, else in `PATH`.
+    private func executable() throws(ClientError) -> String {
+        let beside = Files.directory(of: Process.executable)
+        let directories = [beside] + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        for directory in directories where directory.hasPrefix("/") {
+            let path = directory + "/convod"
+            if let status = try? Files.status(path), status.kind != .directory, Files.isExecutable(path) { return path }
+        }
+        throw ClientError(.cannotStart, "no daemon runs and 'convod' is neither in '\(beside)' nor in PATH; install it there")
+    }
+
+    /// Makes the log's directory, puts a large log aside, and returns where new lines will begin.
+    private func prepareLog() -> Int64 {
+        try? Files.makeDirectories(Files.directory(of: log))
+        guard let status = try? Files.status(log) else { return 0 }
+        guard status.size > DaemonStarter.longestLog else { return status.size }
+        try? Files.rename(log, to: log + ".1")
+        return 0
+    }
+
+    private func spawn(_ program: String) throws(ClientError) -> Int32 {
+        var arguments: [String] = []
+        if let path = locator.flags.configuration { arguments += ["--config", path] }
+        if let path = locator.flags.socket { arguments += ["--socket", path] }
+        if let path = locator.flags.database { arguments += ["--database", path] }
+        do {
+            let file = try Files.open(log, .appending)
+            return try Process.start(
+                program, arguments, environment: environment,
+                streams: Process.Streams(output: file.raw, error: file.raw), directory: "/", isDetached: true)
+        } catch { throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)") }
+    }
+
+    private func lastLine(after mark: Int64) -> String {
+        let bytes = (try? Files.read(log)) ?? []
+        let new = bytes.dropFirst(min(bytes.count, Int(mark)))
+        let line = new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).last.map { String(decoding: $0, as: UTF8.self) }
+        return line ?? "it said nothing"
+    }
+}

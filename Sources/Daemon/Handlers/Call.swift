@@ -1,0 +1,75 @@
+internal import JSON
+internal import Protocol
+
+/// One request that is being worked on; it is answered exactly once.
+final class Call {
+    let id: RequestID
+    let connection: Connection
+    let method: Method
+    let params: JSONView?
+    /// What to do when the client cancels the request; nil when it cannot be.
+    var onCancel: (() -> Void)?
+
+    private let answer: (Result<[UInt8], WireError>) -> Void
+    private let settle: () -> Void
+    private(set) var isAnswered = false
+    private var isSettled = false
+
+    init(
+        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, settle: @escaping () -> Void,
+        answer: @escaping (Result<[UInt8], WireError>) -> Void
+    ) {
+        self.id = id
+        self.method = method
+        self.params = params
+        self.connection = connection
+        self.settle = settle
+        self.answer = answer
+    }
+
+    /// Answers the request; a second answer is a bug.
+    func reply(_ result: Result<[UInt8], WireError>) {
+        precondition(!isAnswered, "a request is answered once")
+        isAnswered = true
+        onCancel = nil
+        settled()
+        answer(result)
+    }
+
+    func reply(_ body: (inout JSONWriter) -> Void) { reply(.success(JSONWriter.object(body))) }
+
+    func fail(_ error: WireError) { reply(.failure(error)) }
+
+    /// What the request changes is stored: requests behind it may look at the store.
+    func settled() {
+        if isSettled { return }
+        isSettled = true
+        settle()
+    }
+}
+
+extension Method {
+    /// What may pass what on one connection.
+    enum Order {
+        /// Acts at once, ahead of everything that waits.
+        case overtakes
+        /// Neither changes nor looks at sessions.
+        case free
+        /// Changes the store; the writer keeps the order, so several may be on their way.
+        case changes
+        /// Looks at the store, so it waits until this client's changes are in it.
+        case looks
+    }
+
+    var order: Order {
+        switch self {
+        case .cancelRequest, .sessionCancel, .turnCancel: .overtakes
+        case .authenticate, .discover, .initialize, .modelList, .serverInfo: .free
+        case .messageAppend, .sessionNew: .changes
+        case .contextBuild, .contextPreview, .contextReceipt, .export, .messageList, .sessionClose, .sessionDelete, .sessionFind,
+            .sessionGet, .sessionList, .sessionLoad, .sessionPrompt, .sessionRestore, .sessionResume, .sessionSet,
+            .sessionSetConfigOption, .turnGet, .turnList, .turnStart:
+            .looks
+        }
+    }
+}

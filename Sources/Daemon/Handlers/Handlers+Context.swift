@@ -1,0 +1,74 @@
+internal import ContextWindow
+internal import Conversation
+internal import JSON
+internal import Protocol
+internal import Store
+internal import Upstream
+
+extension Handlers {
+    /// Finds who would be asked and makes the window for it.
+    private func withWindow(
+        _ call: Call, _ asked: ContextParameters, _ then: @escaping (SessionRecord, Candidate, MadeWindow) -> Void
+    ) throws(WireError) {
+        let record = try session(asked.id, call)
+        let settings = record.session.settings, options = asked.options
+        services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+            if call.isAnswered { return }
+            do throws(WireError) {
+                guard let first = try found.get().first else { throw .invalid("the route is empty") }
+                let parts = asked.prompt == nil ? nil : asked.promptParts
+                let request = WindowRequest(options: options, prompt: parts, content: asked.prompt)
+                then(record, first, try WindowMaker(services: services).make(record, request, first))
+            } catch { call.fail(error) }
+        }
+    }
+
+    func previewContext(_ call: Call) throws(WireError) {
+        let asked = try ContextParameters(call.params, isPreview: true)
+        try withWindow(call, asked) { _, candidate, made in
+            let body = candidate.upstream.body(for: made.request)
+            call.reply {
+                $0.member("upstream", candidate.upstream.name)
+                $0.member("kind", candidate.upstream.kind)
+                $0.member("model", candidate.model)
+                $0.optional("url", candidate.upstream.url)
+                $0.member("request", raw: body)
+                $0.member("receipt", raw: made.receipt)
+            }
+        }
+    }
+
+    func buildContext(_ call: Call) throws(WireError) {
+        let asked = try ContextParameters(call.params, isPreview: false)
+        try withWindow(call, asked) { record, _, made in
+            call.reply {
+                $0.key("messages")
+                switch asked.dialect {
+                case .openai:
+                    OpenAIRequest.writeMessages(made.window.outgoing(for: .openAI), system: record.session.system, to: &$0)
+                case nil:
+                    $0.array { for message in made.window.messages { Wire.write(message, to: &$0) } }
+                }
+                $0.optional("system", record.session.system)
+                $0.member("receipt", raw: made.receipt)
+            }
+        }
+    }
+
+    func receipt(_ call: Call) throws(WireError) {
+        let asked = try TurnParameters(call.params)
+        let (stored, _) = try turn(asked.id, call)
+        let attempts = try read { (reader) throws(StoreError) in try reader.attempts(stored) }
+        call.reply {
+            $0.member("turnId", stored.turn.id.description)
+            $0.optional("receipt", raw: stored.turn.receipt)
+            $0.optional("upstream", stored.turn.upstream)
+            $0.optional("model", stored.turn.model)
+            if let usage = stored.turn.usage {
+                $0.key("usage")
+                usage.write(to: &$0)
+            }
+            write(attempts, to: &$0)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+internal import Conversation
+internal import Crypto
+internal import JSON
+internal import Protocol
+internal import Store
+internal import Transcripts
+
+extension Handlers {
+    func export(_ call: Call) throws(WireError) {
+        let asked = try ExportParameters(call.params)
+        let record = try session(asked.id, call)
+        let export = Export(call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
+        call.onCancel = { export.cancel() }
+        export.begin()
+    }
+}
+
+/// One export: a notification a record, paced by the client's reading, then the result.
+///
+/// It covers exactly the messages that were there at its start. No cursor stays open while it waits for the client.
+private final class Export {
+    private let call: Call
+    private let session: SessionRecord
+    private let writer: TranscriptWriter
+    private let services: Services
+    private let requestID: [UInt8]
+    private let isText: Bool
+    private var next = 1
+    private var count = 0
+    private var digest = DigestBox()
+    private var isOver = false
+
+    init(_ call: Call, _ session: SessionRecord, _ writer: TranscriptWriter, _ services: Services) {
+        self.call = call
+        self.session = session
+        self.writer = writer
+        self.services = services
+        requestID = call.id.raw
+        isText = writer.format == .markdown
+    }
+
+    func begin() {
+        send(writer.header(of: session.session))
+        readOn()
+    }
+
+    func cancel() {
+        isOver = true
+        call.fail(WireError(.cancelled, "the export was cancelled"))
+    }
+
+    private func send(_ record: [UInt8]) {
+        count += 1
+        digest.update(record + [0x0A])
+        call.connection.send(
+            Outgoing.notification(
+                "_convod/export/item",
+                JSONWriter.object {
+                    $0.member("requestId", raw: requestID)
+                    $0.key("record")
+                    if isText { $0.string(utf8: record) } else { $0.raw(record) }
+                }))
+    }
+
+    private func readOn() {
+        guard !isOver, call.connection.isOpen else { return }
+        let limits = services.configuration.limits
+        let page = ReadMessages(
+            session, head: session.session.messageCount, from: next, limit: limits.pageRows, bytes: min(limits.pageBytes, 256 << 10))
+        services.store.read(page) { [self] result in
+            if isOver { return }
+            switch result {
+            case .failure(let error):
+                isOver = true
+                call.fail(WireError(error))
+            case .success(let page):
+                for message in page.messages { send(writer.record(of: message)) }
+                guard let following = page.next else { return finish() }
+                next = following
+                call.connection.whenDrained { [self] in readOn() }
+            }
+        }
+    }
+
+    private func finish() {
+        isOver = true
+        let sum = digest.finish().hexadecimal, count = count
+        call.reply {
+            $0.member("count", count)
+            $0.member("sha256", sum)
+        }
+    }
+}
+
+/// A digest inside a class: noncopyable values cannot be consumed out of one directly.
+private final class DigestBox {
+    private var digest: SHA256Digest? = SHA256Digest()
+    func update(_ bytes: [UInt8]) { digest?.update(bytes) }
+    func finish() -> [UInt8] { digest.take()?.finish() ?? [] }
+}

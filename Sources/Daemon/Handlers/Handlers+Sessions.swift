@@ -1,0 +1,237 @@
+internal import ContextWindow
+internal import Conversation
+internal import JSON
+internal import Posix
+internal import Protocol
+internal import Store
+internal import Upstream
+
+extension Handlers {
+    func newSession(_ call: Call) throws(WireError) {
+        let asked = try NewSessionParameters(call.params)
+        try check(asked.settings)
+        let id = asked.id ?? SessionID(services.newID() as ID<SessionID>)
+        var session = Session(id: id, owner: call.connection.peer.uid, cwd: asked.cwd ?? home(of: call), createdAt: services.clock())
+        session.mcpServers = asked.mcpServers ?? session.mcpServers
+        session.title = asked.title
+        session.system = asked.system
+        session.settings = asked.settings
+        session.tags = asked.tags
+        session.metadata = asked.metadata
+        services.store.write(CreateSession(session)) { [self] result in
+            switch result {
+            case .success(.created(let record)): opened(record, isNew: true, call)
+            case .success(.existed(let record)) where asked.ifExists == .resume: opened(record, isNew: false, call)
+            case .success(.existed):
+                call.fail(WireError(.conflict, "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it"))
+            case .success(.trashed):
+                call.fail(WireError(.conflict, "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back"))
+            case .failure(let error): call.fail(WireError(error))
+            }
+        }
+    }
+
+    private func opened(_ record: SessionRecord, isNew: Bool, _ call: Call) {
+        if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
+        call.reply {
+            $0.member("sessionId", record.session.id.text)
+            writeConfigOptions(record.session, to: &$0)
+            $0.member("_meta") { $0.member("convod") { $0.member("created", isNew) } }
+        }
+    }
+
+    /// Refuses settings that no prompt could use.
+    func check(_ settings: SessionSettings) throws(WireError) {
+        if let name = settings.upstream, services.configuration.route(named: name) == nil {
+            throw .invalid("there is no route or upstream '\(name.prefix(60))'")
+        }
+        if let model = settings.model, model.isEmpty || model.utf8.count > 256 { throw .invalid("'model' must have 1 to 256 bytes") }
+        if let raw = settings.window, let view = try? JSONDocument(raw).root {
+            do { _ = try services.configuration.window.overridden(by: view) } catch { throw .invalid(error.reason) }
+        }
+    }
+
+    func listSessions(_ call: Call) throws(WireError) {
+        let asked = try ListSessionsParameters(call.params)
+        let before = try PageCursor.number("s", asked.cursor)
+        var cwd = asked.cwd
+        while let path = cwd, path.count > 1, path.hasSuffix("/") { cwd = String(path.dropLast()) }
+        let most = 100
+        let found = try read { (reader) throws(StoreError) in
+            try reader.recent(owner: call.connection.peer.uid, cwd: cwd, before: before, limit: most + 1)
+        }
+        call.reply {
+            $0.key("sessions")
+            $0.array {
+                for record in found.prefix(most) {
+                    $0.object {
+                        $0.member("sessionId", record.session.id.text)
+                        $0.member("cwd", record.session.cwd)
+                        $0.optional("title", record.session.title)
+                        $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
+                        $0.member("_meta") { $0.member("convod") { $0.member("messageCount", record.session.messageCount) } }
+                    }
+                }
+            }
+            if found.count > most { $0.member("nextCursor", PageCursor.text("s", found[most - 1].session.activity)) }
+        }
+    }
+
+    func closeSession(_ call: Call) throws(WireError) {
+        let asked = try SessionParameters(call.params, isStrict: false)
+        let session = try session(asked.id, call)
+        engine.close(session: session.row, of: call.connection)
+        services.channels.unsubscribe(call.connection, from: session.row)
+        call.reply { _ in }
+    }
+
+    func deleteSession(_ call: Call) throws(WireError) {
+        let asked = try SessionParameters(call.params, isStrict: false)
+        guard let record = try? session(asked.id, call) else { return call.reply { _ in } }
+        engine.cancelAll(session: record.row)
+        services.store.write(TrashSession(record.session.id, owner: record.session.owner)) { result in
+            if case .failure(let error) = result { call.fail(WireError(error)) } else { call.reply { _ in } }
+        }
+    }
+
+    func cancelSession(_ call: Call) throws(WireError) {
+        let asked = try SessionParameters(call.params, isStrict: false)
+        engine.cancel(session: try session(asked.id, call).row, of: call.connection)
+    }
+
+    func getSession(_ call: Call) throws(WireError) {
+        let asked = try SessionParameters(call.params, isStrict: true)
+        let record = try session(asked.id, call)
+        reply(call, with: record)
+    }
+
+    private func reply(_ call: Call, with record: SessionRecord) {
+        let line = engine.lines[record.row]
+        call.reply {
+            Wire.writeMembers(of: record.session, isWhole: true, to: &$0)
+            $0.optional("running", line?.running?.id.description)
+            $0.member("queued", line?.queue.count ?? 0)
+        }
+    }
+
+    func setSession(_ call: Call) throws(WireError) {
+        let asked = try SetSessionParameters(call.params)
+        let record = try session(asked.id, call)
+        var after = record.session
+        asked.apply(to: &after)
+        try check(after.settings)
+        services.store.write(UpdateSession(record.session.id, owner: record.session.owner, asked.apply)) { [self] result in
+            switch result {
+            case .success(let changed?):
+                if case .set = asked.title { publishTitle(changed, call) }
+                reply(call, with: changed)
+            case .success(nil): call.fail(.noSession(asked.id))
+            case .failure(let error): call.fail(WireError(error))
+            }
+        }
+    }
+
+    private func publishTitle(_ record: SessionRecord, _ call: Call) {
+        let update = JSONWriter.object {
+            $0.member("sessionUpdate", "session_info_update")
+            $0.key("title")
+            if let title = record.session.title { $0.string(title) } else { $0.null() }
+            $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
+        }
+        services.channels.publish(update: update, of: record.session.id, on: record.row, except: call.connection)
+    }
+
+    func restoreSession(_ call: Call) throws(WireError) {
+        let asked = try SessionParameters(call.params, isStrict: true)
+        var owner = call.connection.peer.uid
+        let own = try read { (reader) throws(StoreError) in try reader.session(asked.id, owner: owner) }
+        if own == nil, call.connection.isAdmin, let other = try read({ (reader) throws(StoreError) in try reader.session(asked.id) }) {
+            owner = other.session.owner
+        }
+        services.store.write(RestoreSession(asked.id, owner: owner)) { [self] result in
+            switch result {
+            case .success(let record?): reply(call, with: record)
+            case .success(nil): call.fail(.noSession(asked.id))
+            case .failure(let error): call.fail(WireError(error))
+            }
+        }
+    }
+
+    func setConfigOption(_ call: Call) throws(WireError) {
+        let asked = try SetConfigOptionParameters(call.params)
+        let record = try session(asked.id, call)
+        var settings = record.session.settings
+        switch asked.configID {
+        case "upstream":
+            settings.upstream = asked.value
+            settings.model = nil
+        case "model": settings.model = asked.value
+        default: throw .invalid("there is no option '\(asked.configID.prefix(60))'; there are 'upstream' and 'model'")
+        }
+        try check(settings)
+        let changed = settings
+        services.store.write(UpdateSession(record.session.id, owner: record.session.owner) { $0.settings = changed }) { [self] result in
+            switch result {
+            case .success(let record?):
+                let options = JSONWriter.object { writeConfigOptions(record.session, to: &$0) }
+                let update = JSONWriter.object {
+                    $0.member("sessionUpdate", "config_option_update")
+                    writeConfigOptions(record.session, to: &$0)
+                }
+                services.channels.publish(update: update, of: record.session.id, on: record.row, except: call.connection)
+                call.reply(.success(options))
+            case .success(nil): call.fail(.noSession(asked.id))
+            case .failure(let error): call.fail(WireError(error))
+            }
+        }
+    }
+
+    /// ACP's options of a session: the upstream or route, and the model; each with its present value among the choices.
+    func writeConfigOptions(_ session: Session, to writer: inout JSONWriter) {
+        let configuration = services.configuration
+        let route = session.settings.upstream ?? Configuration.defaultRoute
+        let names = configuration.routes.keys.sorted() + configuration.upstreams.map(\.name).filter { configuration.routes[$0] == nil }
+        let first = configuration.route(named: route)?.first.flatMap { services.upstreams.byName[$0] }
+        let models = [session.settings.model, first?.model].compactMap(\.self).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        writer.key("configOptions")
+        writer.array {
+            if names.contains(route) { write(option: "upstream", "Upstream", "_upstream", route, names, to: &$0) }
+            if let model = models.first { write(option: "model", "Model", "model", model, models, to: &$0) }
+        }
+    }
+
+    private func write(
+        option id: String, _ name: String, _ category: String, _ value: String, _ choices: [String], to writer: inout JSONWriter
+    ) {
+        writer.object {
+            $0.member("id", id)
+            $0.member("name", name)
+            $0.member("category", category)
+            $0.member("type", "select")
+            $0.member("currentValue", value)
+            $0.key("options")
+            $0.array {
+                for choice in choices {
+                    $0.object {
+                        $0.member("value", choice)
+                        $0.member("name", choice)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension SetSessionParameters {
+    /// Makes the changes that were asked for.
+    @Sendable func apply(to session: inout Session) {
+        if case .set(let value) = title { session.title = value }
+        if case .set(let value) = system { session.system = value }
+        if case .set(let value) = upstream { session.settings.upstream = value }
+        if case .set(let value) = model { session.settings.model = value }
+        if case .set(let value) = window { session.settings.window = value }
+        if case .set(let value) = tags { session.tags = value ?? [] }
+        if case .set(let value) = metadata { session.metadata = value }
+        if let isArchived { session.isArchived = isArchived }
+    }
+}

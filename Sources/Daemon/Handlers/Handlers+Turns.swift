@@ -1,0 +1,89 @@
+internal import Conversation
+internal import JSON
+internal import Protocol
+internal import Store
+
+extension Handlers {
+    func prompt(_ call: Call) throws(WireError) {
+        let asked = try PromptParameters(call.params)
+        try submit(call, asked.id, content: asked.prompt, parts: asked.parts, asked.turn)
+    }
+
+    func startTurn(_ call: Call) throws(WireError) {
+        let asked = try StartTurnParameters(call.params)
+        try submit(call, asked.id, content: nil, parts: nil, asked.turn)
+    }
+
+    private func submit(_ call: Call, _ id: SessionID, content: [UInt8]?, parts: [Part]?, _ turn: TurnRequest) throws(WireError) {
+        let record = try session(id, call)
+        try check(SessionSettings(upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
+        if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
+        let token = ObjectIdentifier(call)
+        call.onCancel = { [engine] in engine.cancel(request: token) }
+        let waiter = Waiter(connection: call.connection, token: token) { call.reply($0) }
+        engine.submit(
+            .init(session: record, prompt: content, parts: parts, turn: turn, waiter: waiter, settled: { call.settled() }))
+    }
+
+    func listTurns(_ call: Call) throws(WireError) {
+        let asked = try ListTurnsParameters(call.params, limits: services.configuration.limits)
+        let record = try session(asked.id, call)
+        let before = try PageCursor.number("t", asked.cursor)
+        let found = try read { (reader) throws(StoreError) in
+            try reader.turns(record, openOnly: asked.isOpenOnly, before: before, limit: asked.limit + 1)
+        }
+        call.reply {
+            $0.key("turns")
+            $0.array { for stored in found.prefix(asked.limit) { Wire.write(stored.turn, session: record.session.id, to: &$0) } }
+            if found.count > asked.limit { $0.member("nextCursor", PageCursor.text("t", found[asked.limit - 1].row)) }
+        }
+    }
+
+    func getTurn(_ call: Call) throws(WireError) {
+        let asked = try TurnParameters(call.params)
+        let (stored, record) = try turn(asked.id, call)
+        let attempts = try read { (reader) throws(StoreError) in try reader.attempts(stored) }
+        call.reply {
+            Wire.writeMembers(of: stored.turn, session: record.session.id, to: &$0)
+            $0.optional("receipt", raw: stored.turn.receipt)
+            write(attempts, to: &$0)
+        }
+    }
+
+    func cancelTurn(_ call: Call) throws(WireError) {
+        let asked = try TurnParameters(call.params)
+        let (stored, record) = try turn(asked.id, call)
+        let isLive = engine.cancel(asked.id, on: record.row) { state in
+            call.reply {
+                $0.member("turnId", asked.id.description)
+                $0.member("state", state.name)
+            }
+        }
+        if !isLive {
+            call.reply {
+                $0.member("turnId", asked.id.description)
+                $0.member("state", stored.turn.state.name)
+            }
+        }
+    }
+
+    /// The tries of a turn.
+    func write(_ attempts: [Attempt], to writer: inout JSONWriter) {
+        writer.key("attempts")
+        writer.array {
+            for attempt in attempts {
+                $0.object {
+                    $0.member("number", attempt.number)
+                    $0.member("upstream", attempt.upstream)
+                    $0.member("model", attempt.model)
+                    $0.member("startedAt", Timestamp.text(attempt.startedAt))
+                    $0.optional("firstAt", attempt.firstAt.map(Timestamp.text))
+                    $0.member("endedAt", Timestamp.text(attempt.endedAt))
+                    $0.member("outcome", attempt.outcome)
+                    $0.optional("status", attempt.status)
+                    $0.optional("detail", attempt.detail)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+internal import Conversation
+internal import JSON
+internal import Posix
+internal import Protocol
+internal import Store
+
+/// All handlers, by method; each resource has its own file.
+final class Handlers {
+    let services: Services
+    let engine: TurnEngine
+    let server: ServerFacts
+    private var homes: [UInt32: String] = [:]
+
+    init(_ services: Services, engine: TurnEngine, server: ServerFacts) {
+        self.services = services
+        self.engine = engine
+        self.server = server
+    }
+
+    /// Runs a call; what it throws is its answer.
+    func handle(_ call: Call) throws(WireError) {
+        switch call.method {
+        case .authenticate: throw .invalid("there are no authentication methods; the socket's peer credentials say who you are")
+        case .cancelRequest: break
+        case .contextBuild: try buildContext(call)
+        case .contextPreview: try previewContext(call)
+        case .contextReceipt: try receipt(call)
+        case .discover: call.reply(.success(server.description))
+        case .export: try export(call)
+        case .initialize: try initialize(call)
+        case .messageAppend: try appendMessages(call)
+        case .messageList: try listMessages(call)
+        case .modelList: try listModels(call)
+        case .serverInfo: try info(call)
+        case .sessionCancel: try cancelSession(call)
+        case .sessionClose: try closeSession(call)
+        case .sessionDelete: try deleteSession(call)
+        case .sessionFind: try findSessions(call)
+        case .sessionGet: try getSession(call)
+        case .sessionList: try listSessions(call)
+        case .sessionLoad: try openSession(call, replaysAll: true)
+        case .sessionNew: try newSession(call)
+        case .sessionPrompt: try prompt(call)
+        case .sessionRestore: try restoreSession(call)
+        case .sessionResume: try openSession(call, replaysAll: false)
+        case .sessionSet: try setSession(call)
+        case .sessionSetConfigOption: try setConfigOption(call)
+        case .turnCancel: try cancelTurn(call)
+        case .turnGet: try getTurn(call)
+        case .turnList: try listTurns(call)
+        case .turnStart: try startTurn(call)
+        }
+    }
+
+    /// The session as this client may see it: its own, or for administrators anybody's.
+    func session(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord {
+        let reader = services.store.reader
+        var found: SessionRecord?
+        do throws(StoreError) {
+            found = try reader.session(id, owner: call.connection.peer.uid)
+            if found == nil && call.connection.isAdmin { found = try reader.session(id) }
+        } catch { throw WireError(error) }
+        guard let found else { throw .noSession(id) }
+        guard found.session.trashedAt == nil else {
+            throw WireError(.notFound, "session '\(id.text)' is in the trash; '_convod/session/restore' or 'convo restore \(id.text)' brings it back")
+        }
+        return found
+    }
+
+    /// A turn as this client may see it, with its session.
+    func turn(_ id: TurnID, _ call: Call) throws(WireError) -> (StoredTurn, SessionRecord) {
+        do throws(StoreError) {
+            if let stored = try services.store.reader.turn(id), let session = try services.store.reader.session(row: stored.sessionRow),
+                session.session.owner == call.connection.peer.uid || call.connection.isAdmin
+            {
+                return (stored, session)
+            }
+        } catch { throw WireError(error) }
+        throw WireError(.notFound, "there is no turn '\(id)'; '_convod/turn/list' shows those of a session")
+    }
+
+    /// Where a session of this client lives when it does not say.
+    func home(of call: Call) -> String {
+        let uid = call.connection.peer.uid
+        if let known = homes[uid] { return known }
+        let home = Process.home(of: uid).flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/"
+        homes[uid] = home
+        return home
+    }
+
+    /// Reads the store for a call.
+    func read<Value>(_ body: (Reader) throws(StoreError) -> Value) throws(WireError) -> Value {
+        do { return try body(services.store.reader) } catch { throw WireError(error) }
+    }
+}
+
+/// An opaque place in a list: a letter for the kind of list and a number.
+enum PageCursor {
+    static func text(_ kind: Character, _ number: Int64) -> String { "\(kind)\(String(number, radix: 36))" }
+
+    /// Reads a cursor of this kind, or says that it is none.
+    static func number(_ kind: Character, _ text: String?) throws(WireError) -> Int64? {
+        guard let text else { return nil }
+        guard text.first == kind, let number = Int64(text.dropFirst(), radix: 36) else {
+            throw .invalid("'cursor' is not one that this list gave; start again without it")
+        }
+        return number
+    }
+}

@@ -1,0 +1,286 @@
+/// Daemon brings sockets, turns, the store and upstreams together on one loop.
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import JSON
+internal import Posix
+internal import Protocol
+internal import Store
+internal import Upstream
+
+/// What a daemon is started with.
+package struct DaemonOptions: Sendable {
+    package var configuration: Configuration
+    package var socket: String
+    package var database: String
+    package var environment: [String: String]
+    /// A listening socket from the service manager, in place of `socket`.
+    package var activated: Int32?
+    package var log: Log
+    /// Milliseconds since 1970.
+    package var clock: @Sendable () -> Int64
+    package var random: @Sendable () -> UInt64
+    /// Reads the configuration anew; nil when there is no file.
+    package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
+    /// Whether the process's signals stop and reload the daemon; off in tests.
+    package var handlesSignals: Bool
+
+    package init(configuration: Configuration, socket: String, database: String, environment: [String: String], log: Log) {
+        self.configuration = configuration
+        self.socket = socket
+        self.database = database
+        self.environment = environment
+        self.log = log
+        activated = nil
+        clock = { Machine.milliseconds() }
+        random = { Machine.random(8).reduce(0) { $0 << 8 | UInt64($1) } }
+        reload = nil
+        handlesSignals = true
+    }
+}
+
+/// One running daemon. Everything but `DaemonHandle` belongs to the thread that calls `run`.
+package final class Daemon: ConnectionOwner {
+    private enum Command: Sendable { case stop }
+
+    /// Milliseconds for which a full listener is left alone.
+    private static let acceptPause = 200
+
+    private let options: DaemonOptions
+    private let loop: EventLoop
+    private let services: Services
+    private let engine: TurnEngine
+    private let facts = ServerFacts()
+    private let manager: ServiceManager
+    private var dispatcher: Dispatcher?
+    private var listener: Listener?
+    private let lock: StoreLock
+    private let mailbox: LoopMailbox<Command>
+    private var connections: [Int: Connection] = [:]
+    private var nextNumber = 1
+    private var dirty: [Connection] = []
+    private var signals: Descriptor?
+    private var mostConnections: Int
+    private var stopRequests = 0
+
+    /// Opens the store, recovers what a crash left, and listens; `run` then serves.
+    package init(_ options: DaemonOptions) throws(DaemonError) {
+        self.options = options
+        manager = ServiceManager(environment: options.environment, pid: Process.id)
+        mostConnections = min(options.configuration.limits.connections, max(16, Process.raiseFileLimit() - 96))
+        do throws(PosixError) {
+            Signals.ignoreBrokenPipes()
+            // Before any thread starts, so that every thread has them blocked.
+            if options.handlesSignals { signals = try Signals.descriptor(for: [Signals.terminate, Signals.interrupt, Signals.hangup]) }
+            loop = try EventLoop()
+            mailbox = try LoopMailbox()
+            try Files.makeDirectories(Files.directory(of: options.database))
+        } catch { throw DaemonError("cannot start: \(error)") }
+        let store: Store
+        do throws(StoreError) {
+            lock = try StoreLock(database: options.database, socket: options.socket)
+            store = try Store(
+                path: options.database, durability: options.configuration.isDurabilityFull ? .full : .normal, loop: loop,
+                clock: options.clock)
+        } catch { throw DaemonError("cannot \(error.description)") }
+        services = Services(
+            loop: loop, store: store, configuration: options.configuration, log: options.log, environment: options.environment,
+            clock: options.clock, random: options.random)
+        engine = TurnEngine(services)
+        do throws(DaemonError) { try listen() } catch {
+            store.close()
+            throw error
+        }
+        begin()
+    }
+
+    private func listen() throws(DaemonError) {
+        if let fd = options.activated {
+            do { listener = try Listener(activated: fd) } catch { throw DaemonError("cannot use the socket from the service manager: \(error)") }
+            return
+        }
+        let locations = Locations(environment: options.environment, uid: Process.userID, home: nil)
+        do { try locations.prepareDirectory(ofSocket: options.socket) } catch {
+            throw DaemonError("cannot use directory '\(Files.directory(of: options.socket))' for the socket: it must belong to you and be closed to others (\(error.reason))")
+        }
+        listener = try Listener(path: options.socket, mode: options.configuration.access.mode)
+    }
+
+    private func begin() {
+        facts.socket = options.socket
+        facts.database = options.database
+        facts.startedAt = options.clock()
+        facts.connections = { [unowned self] in connections.count }
+        let handlers = Handlers(services, engine: engine, server: facts)
+        dispatcher = Dispatcher(limits: { [services] in services.configuration.limits }) { (call) throws(WireError) in try handlers.handle(call) }
+        loop.afterEachTurn { [unowned self] in flush() }
+        services.store.write(RecoverTurns(estimate: TokenEstimate.message)) { [self] result in
+            switch result {
+            case .success(let count) where count > 0: options.log.notice("turns_recovered", ("count", "\(count)"))
+            case .failure(let error): options.log.error("recovery_failed", ("reason", error.description))
+            default: break
+            }
+            engine.takeUp((try? services.store.reader.openTurns()) ?? [])
+        }
+        if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
+            options.log.warning("network_file_system", ("path", options.database), ("kind", kind), ("hint", "SQLite's locks may not hold there; put the database on a local disk with --database"))
+        }
+    }
+
+    /// Whoever may stop the daemon from another thread.
+    package var handle: DaemonHandle {
+        let mailbox = mailbox
+        return DaemonHandle { mailbox.post(.stop) }
+    }
+
+    /// Serves until it is stopped.
+    package func run() throws(DaemonError) {
+        do throws(PosixError) {
+            try mailbox.deliver(on: loop) { [unowned self] _ in stop() }
+            if let fd = signals?.raw { try loop.watch(fd, .reading) { [unowned self] _ in takeSignals(fd) } }
+            try watchListener()
+            manager.notify("READY=1\nSTATUS=listening at \(options.socket)")
+            pingWatchdog()
+            options.log.info("started", ("version", Version.text), ("pid", "\(Process.id)"), ("socket", options.socket), ("database", options.database))
+            try loop.run()
+        } catch { throw DaemonError("the loop failed: \(error)") }
+        finish()
+    }
+
+    // MARK: Stopping
+
+    private func takeSignals(_ fd: Int32) {
+        while let signal = Signals.next(fd) {
+            if signal == Signals.hangup { reload() } else { stop() }
+        }
+    }
+
+    /// No new turns; running ones get their time, then they are cut and kept as interrupted. A second call cuts at once.
+    private func stop() {
+        stopRequests += 1
+        if stopRequests > 1 { return engine.cut() }
+        manager.notify("STOPPING=1")
+        options.log.info("stopping", ("running", "\(engine.runningCount)"))
+        unwatchListener()
+        listener?.removeFile()
+        let timer = loop.after(milliseconds: services.configuration.drain) { [self] in engine.cut() }
+        engine.drain { [self] in
+            loop.cancel(timer)
+            settle()
+        }
+    }
+
+    /// Waits for the last commits, writes the last lines and ends the loop.
+    private func settle() {
+        guard services.store.pending == 0 else {
+            loop.after(milliseconds: 1) { [self] in settle() }
+            return
+        }
+        flush()
+        for connection in Array(connections.values) { connection.flush() }
+        loop.stop()
+    }
+
+    private func finish() {
+        for connection in Array(connections.values) { connection.close() }
+        services.store.close()
+        options.log.info("stopped")
+    }
+
+    private func reload() {
+        guard let read = options.reload else { return options.log.notice("nothing_to_reload") }
+        do {
+            services.adopt(try read())
+            options.log.info("reloaded")
+        } catch { options.log.error("reload_refused", ("reason", error.description)) }
+    }
+
+    private func pingWatchdog() {
+        guard let interval = manager.watchdogInterval else { return }
+        manager.notify("WATCHDOG=1")
+        loop.after(milliseconds: interval) { [weak self] in self?.pingWatchdog() }
+    }
+
+    // MARK: Connections
+
+    private func watchListener() throws(PosixError) {
+        guard let fd = listener?.socket.raw else { return }
+        try loop.watch(fd, .reading) { [unowned self] _ in accept(fd) }
+    }
+
+    private func unwatchListener() { if let fd = listener?.socket.raw { loop.unwatch(fd) } }
+
+    private func accept(_ fd: Int32) {
+        do throws(PosixError) {
+            // A few at a time, so that a flood of clients does not hold up those that are there.
+            for _ in 0..<16 {
+                guard let socket = try UnixSocket.accept(fd) else { return }
+                try admit(socket)
+            }
+        } catch {
+            options.log.warning("accept_paused", ("reason", error.reason), ("connections", "\(connections.count)"))
+            unwatchListener()
+            loop.after(milliseconds: Daemon.acceptPause) { [self] in
+                if stopRequests == 0 { try? watchListener() }
+            }
+        }
+    }
+
+    private func admit(_ socket: consuming Descriptor) throws(PosixError) {
+        let peer = try UnixSocket.peer(of: socket.raw)
+        let access = services.configuration.access
+        let isAdmin = access.isAdmin(peer, daemon: facts.uid)
+        let connection = Connection(
+            socket, number: nextNumber, peer: peer, isAdmin: isAdmin, loop: loop, limits: services.configuration.limits, owner: self)
+        nextNumber += 1
+        if connections.count >= mostConnections {
+            let message = "\(connections.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+            return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
+        }
+        guard isAdmin || access.isAllowed(peer) else {
+            options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
+            let message = "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
+            return connection.closeAfter(Outgoing.failure(.null, WireError(.permissionDenied, message)))
+        }
+        connections[connection.number] = connection
+        try connection.begin()
+    }
+
+    func received(_ line: [UInt8], _ connection: Connection) { dispatcher?.receive(line, connection) }
+
+    func inputEnded(_ connection: Connection) {}
+
+    func closed(_ connection: Connection) {
+        connections[connection.number] = nil
+        services.channels.forget(connection)
+        engine.disconnected(connection)
+        dispatcher?.forget(connection)
+    }
+
+    func wantsFlush(_ connection: Connection) { dirty.append(connection) }
+
+    private func flush() {
+        while !dirty.isEmpty {
+            let connections = dirty
+            dirty = []
+            for connection in connections { connection.flush() }
+        }
+    }
+}
+
+/// Stops a daemon from another thread.
+package struct DaemonHandle: Sendable {
+    /// Asks the daemon to stop; a second call does not wait for running turns.
+    package let stop: @Sendable () -> Void
+}
+
+extension Configuration.Access {
+    func isAdmin(_ peer: Peer, daemon: UInt32) -> Bool {
+        peer.uid == 0 || peer.uid == daemon || adminUsers.contains(peer.uid) || adminGroups.contains { $0 == peer.gid || peer.groups.contains($0) }
+    }
+
+    func isAllowed(_ peer: Peer) -> Bool {
+        guard let allowedUsers else { return true }
+        return allowedUsers.contains(peer.uid) || allowedGroups.contains { $0 == peer.gid || peer.groups.contains($0) }
+    }
+}

@@ -1,0 +1,119 @@
+internal import JSON
+internal import Posix
+internal import Protocol
+
+/// `convod`'s command line: reads it, starts the daemon, and gives the exit code.
+package enum Launch {
+    private struct Arguments {
+        var config: String?
+        var socket: String?
+        var database: String?
+        var isCheck = false
+    }
+
+    private static let usage = """
+        usage: convod [--config FILE] [--socket PATH] [--database PATH] [--check]
+
+        Keeps conversations with language models and serves them on a Unix socket, in the foreground.
+
+          --config FILE     the configuration (JSON5), else $CONVOD_CONFIG, else ~/.config/convod/config.json5
+          --socket PATH     where to listen, else $CONVOD_SOCKET, else what the configuration says
+          --database PATH   where conversations are kept, else $CONVOD_DATABASE, else what the configuration says
+          --check           reads the configuration, says what is wrong with it, and ends
+          --version         prints the version
+        """
+
+    /// Runs the daemon to its end. Exit codes: 0 stopped, 1 could not run, 2 usage or configuration.
+    package static func main(_ arguments: [String]) -> Int32 {
+        let environment = Process.environment
+        let asked: Arguments
+        switch parse(arguments) {
+        case .run(let parsed): asked = parsed
+        case .print(let text):
+            print(text)
+            return 0
+        case .misused(let problem):
+            complain("\(problem); 'convod --help' shows what it takes")
+            return 2
+        }
+        do {
+            var options = try options(asked, environment)
+            if asked.isCheck {
+                print("the configuration is good: \(options.configuration.upstreams.count) upstreams, socket \(options.socket), database \(options.database)")
+                return 0
+            }
+            options.activated = try activated(environment)
+            try Daemon(options).run()
+            return 0
+        } catch let error as ConfigurationError {
+            complain(error.description)
+            return 2
+        } catch {
+            complain("\(error)")
+            return 1
+        }
+    }
+
+    private enum Parsed { case run(Arguments), print(String), misused(String) }
+
+    private static func parse(_ arguments: [String]) -> Parsed {
+        var asked = Arguments()
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            let (name, inline) = split(argument)
+            switch name {
+            case "--help", "-h": return .print(usage)
+            case "--version": return .print("convod \(Version.text)")
+            case "--check": asked.isCheck = true
+            case "--config", "--socket", "--database":
+                guard let value = inline ?? rest.popFirst(), !value.isEmpty else { return .misused("'\(name)' needs a path") }
+                if name == "--config" { asked.config = value } else if name == "--socket" { asked.socket = value } else { asked.database = value }
+            default: return .misused("unknown argument '\(argument)'")
+            }
+        }
+        return .run(asked)
+    }
+
+    private static func split(_ argument: String) -> (String, String?) {
+        guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else { return (argument, nil) }
+        return (String(argument[..<equals]), String(argument[argument.index(after: equals)...]))
+    }
+
+    private static func options(_ asked: Arguments, _ environment: [String: String]) throws(ConfigurationError) -> DaemonOptions {
+        let locations = Locations.ofThisProcess
+        let named = asked.config ?? environment["CONVOD_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        let file = Files.absolute(named ?? locations.configuration)
+        let configuration = try configuration(at: file, isRequired: named != nil, environment)
+        func chosen(_ flag: String?, _ variable: String, _ configured: String?, _ standard: String) -> String {
+            Files.absolute(flag ?? environment[variable].flatMap { $0.isEmpty ? nil : $0 } ?? configured ?? standard)
+        }
+        var options = DaemonOptions(
+            configuration: configuration,
+            socket: chosen(asked.socket, "CONVOD_SOCKET", configuration.socketPath, locations.socket(isUsable: Locations.isUsable)),
+            database: chosen(asked.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
+            environment: environment, log: Log(environment: environment))
+        options.reload = { () throws(ConfigurationError) in try Launch.configuration(at: file, isRequired: named != nil, environment) }
+        return options
+    }
+
+    private static func configuration(
+        at file: String, isRequired: Bool, _ environment: [String: String]
+    ) throws(ConfigurationError) -> Configuration {
+        let bytes: [UInt8]
+        do { bytes = try Files.read(file, limit: 4 << 20) } catch {
+            if error.isNotFound && !isRequired { return Configuration(implicitIn: environment) }
+            throw ConfigurationError("cannot read the configuration '\(file)': \(error.reason)")
+        }
+        return try Configuration(reading: bytes, file: file)
+    }
+
+    private static func activated(_ environment: [String: String]) throws(DaemonError) -> Int32? {
+        let sockets = ServiceManager.activatedSockets(environment: environment, pid: Process.id)
+        guard sockets.count <= 1 else {
+            throw DaemonError("the service manager handed over \(sockets.count) sockets, one is expected; check ListenStream= in the socket unit")
+        }
+        return sockets.first
+    }
+
+    private static func complain(_ text: String) { _ = try? System.write(2, Array("convod: \(text)\n".utf8)) }
+}

@@ -1,0 +1,88 @@
+internal import Posix
+
+/// The socket's file: made with its mode from the first moment, a stale one replaced, another's never touched.
+struct Listener: ~Copyable {
+    let socket: Descriptor
+    private let path: String
+    /// Held for life, so that two daemons never take the same stale socket for their own.
+    private let lock: Descriptor?
+    private let inode: UInt64?
+
+    /// Takes a socket that systemd made; its file is systemd's and stays.
+    init(activated fd: Int32) throws(PosixError) {
+        socket = Descriptor(owning: fd)
+        try socket.setCloseOnExec()
+        try socket.setNonBlocking()
+        path = ""
+        lock = nil
+        inode = nil
+    }
+
+    /// Binds at a path whose directory is there.
+    init(path: String, mode: UInt32) throws(DaemonError) {
+        guard path.utf8.count <= UnixSocket.longestPath else {
+            throw DaemonError(
+                "cannot listen at '\(path)': a socket's path may have \(UnixSocket.longestPath) bytes, this one has \(path.utf8.count); choose a shorter one with --socket")
+        }
+        let lock = try Listener.lock(path)
+        try Listener.clear(path)
+        socket = try Listener.listen(path, mode)
+        self.path = path
+        self.lock = .some(consume lock)
+        inode = (try? Files.status(path))?.inode
+    }
+
+    private static func listen(_ path: String, _ mode: UInt32) throws(DaemonError) -> Descriptor {
+        do throws(PosixError) {
+            let socket = try UnixSocket.listen(at: path, mode: mode)
+            try socket.setNonBlocking()
+            return socket
+        } catch { throw DaemonError("cannot listen at '\(path)': \(error.reason)") }
+    }
+
+    private static func lock(_ path: String) throws(DaemonError) -> Descriptor {
+        do throws(PosixError) {
+            let file = try Files.open(path + ".lock", .readingAndCreating)
+            try Files.lock(file.raw)
+            return file
+        } catch {
+            let words = error.isAgain ? "another daemon has this socket; stop it, or choose another with --socket" : error.description
+            throw DaemonError("cannot listen at '\(path)': \(words)")
+        }
+    }
+
+    /// Removes a socket that nobody listens at. Only a refused connection proves that.
+    private static func clear(_ path: String) throws(DaemonError) {
+        do throws(PosixError) {
+            guard let status = try Files.status(path) else { return }
+            guard status.kind == .socket else {
+                throw PosixError("find a socket", path, errno: 17)
+            }
+            do throws(PosixError) { _ = try UnixSocket.connect(to: path) } catch {
+                guard error.isConnectionRefused else { throw error }
+                return try Files.remove(path)
+            }
+            throw PosixError("find a stale socket", path, errno: 98)
+        } catch {
+            let words =
+                switch error.errno {
+                case 17: "there is something at this path that is no socket; move it away, or choose another path with --socket"
+                case 98: "another program listens there; stop it, or choose another path with --socket"
+                default: error.reason
+                }
+            throw DaemonError("cannot listen at '\(path)': \(words)")
+        }
+    }
+
+    /// Removes the file, if it is still the one that was made.
+    func removeFile() {
+        guard let inode, let status = try? Files.status(path), status.inode == inode else { return }
+        try? Files.remove(path)
+    }
+}
+
+/// Why the daemon does not run; one sentence for standard error.
+package struct DaemonError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}

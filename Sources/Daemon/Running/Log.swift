@@ -1,0 +1,38 @@
+internal import Posix
+
+/// Writes one line an event to standard error: `key=value`, for journald with the level in front (sd-daemon(3)).
+///
+/// - Invariant: no message text and no key is ever handed to it.
+package struct Log: Sendable {
+    package enum Level: Int, Sendable { case error = 3, warning = 4, notice = 5, info = 6 }
+
+    private let isJournal: Bool
+    private let write: @Sendable (String) -> Void
+
+    /// Takes the environment, whose `JOURNAL_STREAM` says that standard error goes to the journal.
+    package init(environment: [String: String], write: @escaping @Sendable (String) -> Void = Log.toStandardError) {
+        isJournal = environment["JOURNAL_STREAM"] != nil
+        self.write = write
+    }
+
+    package static let toStandardError: @Sendable (String) -> Void = { line in
+        _ = try? System.write(2, Array(line.utf8))
+    }
+
+    package func error(_ event: String, _ fields: (String, String)...) { line(.error, event, fields) }
+    package func warning(_ event: String, _ fields: (String, String)...) { line(.warning, event, fields) }
+    package func notice(_ event: String, _ fields: (String, String)...) { line(.notice, event, fields) }
+    package func info(_ event: String, _ fields: (String, String)...) { line(.info, event, fields) }
+
+    private func line(_ level: Level, _ event: String, _ fields: [(String, String)]) {
+        let pairs = fields.map { "\($0)=\(quoted($1))" }
+        let text = (["event=\(event)"] + pairs).joined(separator: " ")
+        write(isJournal ? "<\(level.rawValue)>\(text)\n" : "convod: \(text)\n")
+    }
+
+    /// Values with spaces stand in quotes; control characters become spaces.
+    private func quoted(_ value: String) -> String {
+        let clean = String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value < 0x20 || $0 == "\"" ? " " : $0 }))
+        return clean.isEmpty || clean.contains(" ") || clean.contains("=") ? "\"\(clean)\"" : clean
+    }
+}

@@ -1,0 +1,65 @@
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+internal import Store
+internal import Upstream
+
+/// What every handler needs: the loop, the store, the configuration in force, clocks and IDs.
+final class Services {
+    let loop: EventLoop
+    let store: Store
+    let channels = Channels()
+    let log: Log
+    let environment: [String: String]
+    /// Milliseconds since 1970.
+    let clock: () -> Int64
+    let upstreams: UpstreamTable
+    var configuration: Configuration
+    private let random: () -> UInt64
+    private var ids = IDMaker()
+
+    init(
+        loop: EventLoop, store: Store, configuration: Configuration, log: Log, environment: [String: String],
+        clock: @escaping () -> Int64, random: @escaping () -> UInt64
+    ) {
+        self.loop = loop
+        self.store = store
+        self.configuration = configuration
+        self.log = log
+        self.environment = environment
+        self.clock = clock
+        self.random = random
+        upstreams = UpstreamTable(configuration, loop: loop, environment: environment, clock: clock)
+    }
+
+    /// A new ID, greater than those before.
+    func newID<Kind>() -> ID<Kind> { ids.next(milliseconds: clock(), random: random()) }
+
+    /// A number from 0 to 1.
+    func chance() -> Double { Double(random() >> 11) / Double(1 << 53) }
+
+    /// Puts another configuration in force; running calls keep what they began with.
+    func adopt(_ configuration: Configuration) {
+        self.configuration = configuration
+        upstreams.rebuild(configuration)
+    }
+}
+
+extension WireError {
+    /// A store's failure as clients see it; the store's own words hold no content.
+    init(_ error: StoreError) {
+        switch error.code {
+        case .full:
+            self.init(.diskFull, "the disk is full, nothing was stored: \(error.description); free some space and try again")
+        case .busy:
+            self.init(.storeFailed, "another process holds the database: \(error.description); close it and try again")
+        default:
+            self.init(.storeFailed, "the store failed: \(error.description); run 'convo logs' to see more")
+        }
+    }
+
+    /// A session that is not there, or belongs to somebody else.
+    static func noSession(_ id: SessionID) -> WireError {
+        WireError(.notFound, "there is no session '\(id.text)'; 'session/list' or 'convo ls' shows those there are")
+    }
+}

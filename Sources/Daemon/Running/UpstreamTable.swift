@@ -1,0 +1,116 @@
+internal import EventLoop
+internal import JSON
+internal import Protocol
+internal import Upstream
+
+/// One upstream of a route with the model to ask for.
+struct Candidate {
+    let upstream: any Upstream
+    let model: String
+}
+
+/// The configured upstreams, and which of them a prompt goes to.
+final class UpstreamTable {
+    /// How long a look at Ollama is remembered, in milliseconds.
+    private static let memory: Int64 = 30_000
+
+    private enum Finding {
+        case asking([(String?) -> Void])
+        case found(model: String?, at: Int64)
+    }
+
+    private(set) var configuration: Configuration
+    private(set) var byName: [String: any Upstream] = [:]
+    private var findings: [String: Finding] = [:]
+    private let loop: EventLoop
+    private let environment: [String: String]
+    private let clock: () -> Int64
+    private let client: HTTPClient
+
+    init(_ configuration: Configuration, loop: EventLoop, environment: [String: String], clock: @escaping () -> Int64) {
+        self.configuration = configuration
+        self.loop = loop
+        self.environment = environment
+        self.clock = clock
+        client = HTTPClient(loop: loop, environment: environment)
+        rebuild(configuration)
+    }
+
+    func rebuild(_ configuration: Configuration) {
+        self.configuration = configuration
+        findings = [:]
+        byName = [:]
+        for settings in configuration.upstreams {
+            byName[settings.name] =
+                switch settings.kind {
+                case .echo: EchoUpstream(settings, loop: loop)
+                case .openai: OpenAIUpstream(settings, environment: environment, client: client, loop: loop, clock: clock)
+                }
+        }
+    }
+
+    /// The upstreams in the configuration's order.
+    var all: [any Upstream] { configuration.upstreams.compactMap { byName[$0.name] } }
+
+    /// Finds who to ask. Comes back at once unless a server must first be asked for its models.
+    func resolve(_ name: String?, model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void) {
+        guard let route = configuration.route(named: name) else { return then(.failure(unknown(name))) }
+        if name == nil && configuration.isImplicit && route == ["echo"] && byName["ollama"] != nil {
+            return modelOf("ollama") { [self] found in
+                if found != nil { candidates(["ollama"], model, then) } else { candidates(route, model, then) }
+            }
+        }
+        candidates(route, model, then)
+    }
+
+    private func candidates(_ names: [String], _ model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void) {
+        var left = names[...]
+        var found: [Candidate] = []
+        func next() {
+            guard let name = left.popFirst() else { return then(.success(found)) }
+            guard let upstream = byName[name] else { return then(.failure(unknown(name))) }
+            if let chosen = (found.isEmpty ? model : nil) ?? upstream.model {
+                found.append(Candidate(upstream: upstream, model: chosen))
+                return next()
+            }
+            modelOf(name) { chosen in
+                if let chosen {
+                    found.append(Candidate(upstream: upstream, model: chosen))
+                    next()
+                } else if left.isEmpty && found.isEmpty {
+                    then(.failure(WireError(.upstreamUnavailable, "upstream '\(name)' does not answer, or has no model; name one with 'model'")))
+                } else {
+                    next()
+                }
+            }
+        }
+        next()
+    }
+
+    /// The first model that an upstream lists, remembered for a while; nil when it does not answer.
+    private func modelOf(_ name: String, _ then: @escaping (String?) -> Void) {
+        switch findings[name] {
+        case .asking(var waiting):
+            waiting.append(then)
+            findings[name] = .asking(waiting)
+        case .found(let model, let at) where clock() - at < UpstreamTable.memory && clock() >= at: then(model)
+        default:
+            guard let upstream = byName[name] else { return then(nil) }
+            findings[name] = .asking([then])
+            upstream.listModels { [weak self] result in
+                let model = (try? result.get())?.first?.id
+                guard let self, case .asking(let waiting)? = findings[name] else { return }
+                findings[name] = .found(model: model, at: clock())
+                for then in waiting { then(model) }
+            }
+        }
+    }
+
+    private func unknown(_ name: String?) -> WireError {
+        guard let name else {
+            return .invalid("no upstream is configured; add one to 'upstreams' in the configuration")
+        }
+        let known = Set(configuration.routes.keys).union(configuration.upstreams.map(\.name)).sorted().map { "'\($0)'" }
+        return .invalid("there is no route or upstream '\(name.prefix(60))'; there are \(known.joined(separator: ", "))")
+    }
+}

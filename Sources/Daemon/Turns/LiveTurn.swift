@@ -1,0 +1,310 @@
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import JSON
+internal import Protocol
+internal import Store
+internal import Upstream
+
+/// A turn that runs: drives its state machine, its upstream call and its writes.
+final class LiveTurn {
+    /// Text of an answer at most; more is no answer but a fault.
+    private static let longest = 64 << 20
+    /// Unstored bytes at which the upstream is made to wait.
+    private static let mostUnstored = 1 << 20
+    /// Pieces reach the disk after so many bytes or milliseconds.
+    private static let syncBytes = 4 << 10, syncMilliseconds = 250
+
+    let session: SessionRecord
+    private(set) var record: TurnRecord
+    let prompt: NewMessage?
+    var waiters: [Waiter] = []
+    /// The store's number of the turn, once it is stored.
+    var row: Int64 = 0
+    private(set) var machine: Turn
+
+    private let services: Services
+    private let candidates: [Candidate]
+    private let made: MadeWindow
+    private let asked: WindowRequest
+    private var plan: RoutePlan
+    private var call: (any UpstreamCall)?
+    private var timer: EventLoop.TimerID?
+    private var attempts: [Attempt] = []
+    private var attemptStart: Int64 = 0
+    private var firstAt: Int64?
+    private var began: UInt64 = 0
+    private var storedCount = 0, unstoredBytes = 0, isPaused = false
+    private var unsyncedBytes = 0, syncTimer: EventLoop.TimerID?
+    private var receipts: [String: [UInt8]] = [:]
+    private let ended: (LiveTurn) -> Void
+    /// Whether the turn's ending found an answer worth keeping.
+    private(set) var hasMessage = false
+
+    /// `ended` is called once, after the turn's end is stored and answered.
+    init(
+        _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, asked: WindowRequest, candidates: [Candidate], made: MadeWindow,
+        services: Services, ended: @escaping (LiveTurn) -> Void
+    ) {
+        self.record = record
+        self.session = session
+        self.prompt = prompt
+        self.asked = asked
+        self.candidates = candidates
+        self.made = made
+        self.services = services
+        self.ended = ended
+        plan = RoutePlan(route: candidates.map(\.upstream.name))
+        machine = Turn(issuer: candidates.first?.upstream.name)
+        receipts[candidates.first?.upstream.name ?? ""] = made.receipt
+    }
+
+    var id: TurnID { record.id }
+
+    private var sessionID: SessionID { session.session.id }
+
+    /// The answer as far as everyone was told of it.
+    var published: Answer { machine.answer.first(machine.publishedOffset) }
+
+    /// Moves the machine on and does what it says.
+    func handle(_ event: Turn.Event) {
+        for effect in machine.handle(event) { perform(effect) }
+    }
+
+    /// The prompt is a message now; everyone but who sent it sees it.
+    func promptStored(row: Int64, seq: Int?) {
+        self.row = row
+        began = services.loop.now
+        let asker = waiters.first?.connection
+        if let prompt {
+            let echo = Message(
+                id: prompt.id, seq: seq ?? 0, role: .user, createdAt: services.clock(), tokens: prompt.tokens, content: prompt.content)
+            var offset = 0
+            for piece in echo.pieces {
+                let chunk = Chunk(session: sessionID, messageID: prompt.id, turnID: id, role: .user, piece: piece, offset: offset)
+                services.channels.publish(chunk, on: session.row, except: asker)
+                offset += piece.length
+            }
+        }
+        publish(
+            TurnAnswers.progress(id, "stored") {
+                $0.optional("promptId", self.record.promptID?.description)
+                $0.member("messageId", self.record.answerID.description)
+            })
+        handle(.stored)
+    }
+
+    private func publish(_ update: [UInt8]) { services.channels.publish(update: update, of: sessionID, on: session.row) }
+
+    private func perform(_ effect: Turn.Effect) {
+        switch effect {
+        case .announce(let state): announce(state)
+        case .call: startCall()
+        case .abortCall:
+            if call != nil { note("cancelled", status: nil, detail: nil) }
+            dropCall()
+        case .startTimer(let milliseconds):
+            timer = services.loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }
+        case .stopTimer:
+            if let timer { services.loop.cancel(timer) }
+        case .store(let pieces): store(pieces)
+        case .publish(let pieces, let offset): publish(pieces, from: offset)
+        case .end(let ending): store(ending)
+        case .answer(let ending): answer(ending)
+        }
+    }
+
+    private func announce(_ state: Turn.State) {
+        let upstream = plan.current, number = plan.number
+        guard number > 1 || state != .waiting else { return }
+        publish(
+            TurnAnswers.progress(id, state == .backingOff ? "retrying" : "waiting") {
+                $0.member("upstream", upstream)
+                $0.member("attempt", number)
+            })
+    }
+
+    // MARK: The call
+
+    private func startCall() {
+        guard let candidate = candidates.first(where: { $0.upstream.name == plan.current }) else { return }
+        attemptStart = services.clock()
+        firstAt = nil
+        var request = made.request
+        if candidate.upstream.name != candidates[0].upstream.name {
+            // Another upstream may hold less and has rules of its own.
+            do {
+                let other = try WindowMaker(services: services).make(refreshed, WindowRequest(options: asked.options), candidate)
+                receipts[candidate.upstream.name] = other.receipt
+                request = other.request
+            } catch {
+                return failed(UpstreamFailure(.overflow, error.message, isRetryable: false))
+            }
+        }
+        call = candidate.upstream.start(request) { [weak self] in self?.receive($0) }
+    }
+
+    /// The session as it stands with the prompt stored.
+    private var refreshed: SessionRecord { (try? services.store.reader.session(row: session.row)) ?? session }
+
+    private func receive(_ event: UpstreamEvent) {
+        switch event {
+        case .pieces(let pieces):
+            if firstAt == nil { firstAt = services.clock() }
+            handle(.pieces(pieces))
+            guard machine.answer.length > LiveTurn.longest else { return }
+            dropCall()
+            failed(UpstreamFailure(.protocolError, "the answer has more than \(LiveTurn.longest) bytes", isRetryable: false))
+        case .finished(let finish):
+            call = nil
+            note("complete", status: 200, detail: nil)
+            handle(.finished(finish))
+        case .failed(let failure):
+            call = nil
+            failed(failure)
+        }
+    }
+
+    private func failed(_ failure: UpstreamFailure) {
+        note(failure.kind.rawValue, status: failure.status, detail: failure.message)
+        let elapsed = Int((services.loop.now - began) / 1_000_000)
+        var wait: Turn.Wait?
+        if machine.answer.isEmpty, let next = plan.next(after: failure, policy: services.configuration.retry, elapsed: elapsed, random: services.chance()) {
+            wait = Turn.Wait(milliseconds: next.wait, upstream: next.upstream)
+        }
+        let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
+        handle(.callFailed(error, isInterruption: failure.kind == .interrupted || failure.kind == .timeout, wait: wait))
+    }
+
+    private func dropCall() {
+        call?.cancel()
+        call = nil
+    }
+
+    /// Writes down how a try went.
+    private func note(_ outcome: String, status: Int?, detail: String?) {
+        let candidate = candidates.first { $0.upstream.name == plan.current }
+        attempts.append(
+            Attempt(
+                number: plan.number, upstream: plan.current, model: candidate?.model ?? "", startedAt: attemptStart, firstAt: firstAt,
+                endedAt: services.clock(), outcome: outcome, status: status, detail: detail))
+    }
+
+    // MARK: Writes
+
+    private func store(_ pieces: [Piece]) {
+        let bytes = pieces.reduce(0) { $0 + $1.bytes.count }
+        unsyncedBytes += bytes
+        unstoredBytes += bytes
+        if unstoredBytes > LiveTurn.mostUnstored && !isPaused {
+            isPaused = true
+            call?.pause()
+        }
+        let isFull = unsyncedBytes >= LiveTurn.syncBytes
+        if isFull { unsyncedBytes = 0 } else { startSyncTimer() }
+        let first = storedCount
+        storedCount += pieces.count
+        let count = storedCount
+        services.store.write(StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal)) { [weak self] result in
+            self?.stored(upTo: count, bytes: bytes, result)
+        }
+    }
+
+    private func stored(upTo count: Int, bytes: Int, _ result: Result<Void, StoreError>) {
+        unstoredBytes -= bytes
+        if isPaused && unstoredBytes < LiveTurn.mostUnstored / 2 {
+            isPaused = false
+            call?.resume()
+        }
+        switch result {
+        case .success: handle(.piecesStored(count))
+        case .failure(let error):
+            guard machine.state == .streaming || machine.state == .waiting else { return }
+            let words = WireError(error)
+            dropCall()
+            handle(.callFailed(TurnError(kind: words.kind.rawValue, message: words.message), isInterruption: true, wait: nil))
+        }
+    }
+
+    private func startSyncTimer() {
+        guard syncTimer == nil else { return }
+        syncTimer = services.loop.after(milliseconds: LiveTurn.syncMilliseconds) { [weak self] in
+            guard let self else { return }
+            syncTimer = nil
+            guard unsyncedBytes > 0, machine.state == .streaming else { return }
+            unsyncedBytes = 0
+            services.store.write(SyncTurn(turnRow: row)) { _ in }
+        }
+    }
+
+    private func publish(_ pieces: [Piece], from start: Int) {
+        var offset = start
+        for piece in pieces {
+            let chunk = Chunk(
+                session: sessionID, messageID: record.answerID, turnID: id, role: .assistant, piece: piece, offset: offset)
+            services.channels.publish(chunk, on: session.row)
+            offset += piece.length
+        }
+    }
+
+    private func store(_ ending: Turn.Ending) {
+        let content = machine.answer.isEmpty ? nil : machine.answer.content
+        hasMessage = content != nil && !ending.isPromptWithdrawn
+        let tokens = content.map { TokenEstimate.message(Part.decode($0)) } ?? 0
+        record.state = ending.state
+        record.stopReason = ending.stopReason
+        record.finish = ending.finish
+        record.error = ending.error
+        record.usage = ending.usage
+        record.upstream = plan.current
+        record.model = candidates.first { $0.upstream.name == plan.current }?.model
+        record.receipt = receipts[plan.current] ?? made.receipt
+        let end = EndTurn(
+            id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt, upstream: record.upstream,
+            model: record.model)
+        services.store.write(end) { [self] result in
+            if case .failure(let error) = result {
+                // The answer could not be stored, so it is not announced as kept; at the next start the turn is closed.
+                let words = WireError(error)
+                record.state = .failed
+                record.stopReason = nil
+                record.error = TurnError(kind: words.kind.rawValue, message: words.message)
+                services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            }
+            handle(.endingStored)
+        }
+    }
+
+    private func answer(_ ending: Turn.Ending) {
+        if machine.state == .done && row == 0 && ending.state == .failed { record.state = .failed; record.error = ending.error }
+        publish(
+            TurnAnswers.progress(id, "ended") {
+                if self.hasMessage { $0.member("messageId", self.record.answerID.description) }
+                $0.optional("stopReason", self.record.stopReason?.rawValue)
+                if let error = self.record.error {
+                    $0.member("error") {
+                        $0.member("kind", error.kind)
+                        $0.member("message", error.message)
+                    }
+                }
+            })
+        publishUsage()
+        let answer = TurnAnswers.answer(record, session: sessionID, hasMessage: hasMessage, isRepeated: false)
+        for waiter in waiters { waiter.reply(answer) }
+        waiters = []
+        ended(self)
+    }
+
+    /// How full the model's context is by the provider's own count (ACP `usage_update`).
+    private func publishUsage() {
+        guard let used = record.usage?.inputTokens, let model = record.model,
+            let size = candidates.first(where: { $0.upstream.name == plan.current })?.upstream.contextLength(of: model)
+        else { return }
+        publish(
+            JSONWriter.object {
+                $0.member("sessionUpdate", "usage_update")
+                $0.member("used", used + (self.record.usage?.outputTokens ?? 0))
+                $0.member("size", size)
+            })
+    }
+}

@@ -1,0 +1,382 @@
+internal import ContextWindow
+internal import Conversation
+internal import Crypto
+internal import JSON
+internal import Protocol
+internal import Store
+internal import Upstream
+
+/// Runs turns: one at a time on a session, the others in the session's stored queue.
+///
+/// - Invariant: every waiter is answered exactly once, and a session's next turn begins only after the end of the one
+///   before is stored.
+final class TurnEngine {
+    /// A prompt that waits for its session.
+    final class Queued {
+        let record: TurnRecord
+        let session: SessionRecord
+        let parts: [Part]?
+        var waiters: [Waiter]
+
+        init(_ record: TurnRecord, session: SessionRecord, parts: [Part]?, waiters: [Waiter]) {
+            self.record = record
+            self.session = session
+            self.parts = parts
+            self.waiters = waiters
+        }
+    }
+
+    /// A session's line: what runs and what waits.
+    final class Line {
+        var running: LiveTurn?
+        /// Whether a turn is being prepared or taken out of the queue.
+        var isStarting = false
+        var queue: [Queued] = []
+        var isBusy: Bool { running != nil || isStarting || !queue.isEmpty }
+    }
+
+    private let services: Services
+    private(set) var lines: [Int64: Line] = [:]
+    private(set) var isDraining = false
+    private var whenIdle: (() -> Void)?
+
+    init(_ services: Services) { self.services = services }
+
+    var runningCount: Int { lines.values.count { $0.running != nil } }
+
+    /// What a prompt brings: a new message of the user, or with `prompt` nil only the wish to go on.
+    struct Submission {
+        var session: SessionRecord
+        var prompt: [UInt8]?
+        var parts: [Part]?
+        var turn: TurnRequest
+        var waiter: Waiter
+        /// Called once the prompt is stored or refused, so that requests behind it may look at the store.
+        var settled: () -> Void
+    }
+
+    /// Takes a prompt: begins it, queues it, or refuses it.
+    func submit(_ submission: Submission) {
+        func refuse(_ error: WireError) {
+            submission.settled()
+            submission.waiter.reply(.failure(error))
+        }
+        if isDraining { return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment")) }
+        let line = lines[submission.session.row] ?? Line()
+        lines[submission.session.row] = line
+        if line.isBusy {
+            guard line.queue.count < services.configuration.limits.queue else {
+                return refuse(WireError(.overloaded, "\(line.queue.count) prompts wait on this session already; wait for some of them"))
+            }
+            return enqueue(submission, line)
+        }
+        line.isStarting = true
+        let settings = submission.session.session.settings, options = submission.turn.options
+        services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+            do throws(WireError) {
+                try begin(submission, line, try found.get())
+            } catch {
+                line.isStarting = false
+                refuse(error)
+                next(submission.session.row)
+            }
+        }
+    }
+
+    private func record(_ submission: Submission, _ state: TurnRecord.State) -> TurnRecord {
+        var record = TurnRecord(
+            id: services.newID(), state: state, promptID: submission.prompt == nil ? nil : services.newID(), answerID: services.newID(),
+            queuedPrompt: state == .queued ? submission.prompt : nil, requestID: submission.turn.requestID,
+            options: submission.turn.options, createdAt: services.clock())
+        if record.requestID != nil {
+            // Over what was decoded, so that another spelling of the same prompt is the same prompt.
+            let prompt = submission.parts.map(Part.encode) ?? []
+            record.requestHash = SHA256Digest.of(prompt + [0] + record.options.encoded)
+        }
+        return record
+    }
+
+    private func begin(_ submission: Submission, _ line: Line, _ candidates: [Candidate]) throws(WireError) {
+        guard let first = candidates.first else { throw .invalid("the route is empty") }
+        let asked = WindowRequest(options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
+        if submission.prompt == nil && submission.session.session.messageCount == 0 {
+            throw WireError(.conflict, "the session has no messages to go on from; send a prompt")
+        }
+        let made = try WindowMaker(services: services).make(submission.session, asked, first)
+        var record = record(submission, .running)
+        record.upstream = first.upstream.name
+        record.model = first.model
+        record.receipt = made.receipt
+        let live = live(record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
+        live.waiters = [submission.waiter]
+        line.running = live
+        line.isStarting = false
+        let title = submission.session.session.title == nil ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
+        let accept = AcceptPrompt(session: submission.session.row, turn: record, prompt: live.prompt, title: title)
+        services.store.write(accept) { [self] result in
+            submission.settled()
+            switch result {
+            case .success(.accepted(let row, let seq)):
+                live.promptStored(row: row, seq: seq)
+                if let title { publish(title: title, submission.session) }
+            case .success(let other):
+                line.running = nil
+                resolve(other, live.waiters, submission.session)
+                next(submission.session.row)
+            case .failure(let error):
+                line.running = nil
+                for waiter in live.waiters { waiter.reply(.failure(WireError(error))) }
+                next(submission.session.row)
+            }
+        }
+    }
+
+    private func live(
+        _ record: TurnRecord, _ session: SessionRecord, _ parts: [Part]?, _ content: [UInt8]?, _ asked: WindowRequest,
+        _ candidates: [Candidate], _ made: MadeWindow
+    ) -> LiveTurn {
+        var prompt: NewMessage?
+        if let parts, let content, let id = record.promptID {
+            prompt = NewMessage(id: id, role: .user, content: content, tokens: TokenEstimate.message(parts))
+        }
+        return LiveTurn(
+            record, session: session, prompt: prompt, asked: asked, candidates: candidates, made: made, services: services
+        ) { [weak self] in self?.ended($0) }
+    }
+
+    private func publish(title: String, _ session: SessionRecord) {
+        let update = JSONWriter.object {
+            $0.member("sessionUpdate", "session_info_update")
+            $0.member("title", title)
+            $0.member("updatedAt", Timestamp.text(self.services.clock()))
+        }
+        services.channels.publish(update: update, of: session.session.id, on: session.row)
+    }
+
+    /// A request ID that was used before, or a session that has gone.
+    private func resolve(_ outcome: AcceptPrompt.Output, _ waiters: [Waiter], _ session: SessionRecord) {
+        func reply(_ answer: Result<[UInt8], WireError>) { for waiter in waiters { waiter.reply(answer) } }
+        switch outcome {
+        case .accepted: break
+        case .missing: reply(.failure(.noSession(session.session.id)))
+        case .conflict(let known):
+            let message = "the request ID was used for another prompt (turn \(known.turn.id)); use a new one for new content"
+            reply(.failure(WireError(.conflict, message)))
+        case .known(let known):
+            let line = lines[session.row]
+            if let running = line?.running, running.id == known.turn.id {
+                running.waiters += waiters
+            } else if let queued = line?.queue.first(where: { $0.record.id == known.turn.id }) {
+                queued.waiters += waiters
+            } else {
+                let hasMessage = (try? services.store.reader.seq(of: known.turn.answerID, in: session)) ?? nil
+                reply(TurnAnswers.answer(known.turn, session: session.session.id, hasMessage: hasMessage != nil, isRepeated: true))
+            }
+        }
+    }
+
+    // MARK: The queue
+
+    private func enqueue(_ submission: Submission, _ line: Line) {
+        let record = record(submission, .queued)
+        let queued = Queued(record, session: submission.session, parts: submission.parts, waiters: [submission.waiter])
+        line.queue.append(queued)
+        let position = line.queue.count
+        var prompt: NewMessage?
+        if let content = submission.prompt, let id = record.promptID { prompt = NewMessage(id: id, role: .user, content: content, tokens: 0) }
+        services.store.write(AcceptPrompt(session: submission.session.row, turn: record, prompt: prompt, title: nil)) { [self] result in
+            submission.settled()
+            switch result {
+            case .success(.accepted):
+                let update = TurnAnswers.progress(record.id, "queued") { $0.member("position", position) }
+                services.channels.publish(update: update, of: submission.session.session.id, on: submission.session.row)
+            case .success(let other):
+                line.queue.removeAll { $0 === queued }
+                resolve(other, queued.waiters, submission.session)
+            case .failure(let error):
+                line.queue.removeAll { $0 === queued }
+                for waiter in queued.waiters { waiter.reply(.failure(WireError(error))) }
+            }
+            next(submission.session.row)
+        }
+    }
+
+    private func ended(_ turn: LiveTurn) {
+        guard let line = lines[turn.session.row], line.running === turn else { return }
+        line.running = nil
+        next(turn.session.row)
+    }
+
+    /// Begins a session's next turn when none runs; forgets a session with nothing to do.
+    private func next(_ row: Int64) {
+        guard let line = lines[row], line.running == nil, !line.isStarting else { return }
+        if let queued = line.queue.first, !isDraining {
+            line.queue.removeFirst()
+            line.isStarting = true
+            return take(queued, line)
+        }
+        if line.queue.isEmpty { lines[row] = nil }
+        if isDraining && runningCount == 0 { whenIdle?() }
+    }
+
+    private func take(_ queued: Queued, _ line: Line) {
+        let row = queued.session.row
+        func fail(_ error: WireError) {
+            let ending = Turn.Ending(
+                state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message), isPromptWithdrawn: true)
+            services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { [self] _ in
+                for waiter in queued.waiters { waiter.reply(.failure(error)) }
+                line.isStarting = false
+                next(row)
+            }
+        }
+        guard let session = try? services.store.reader.session(row: row), session.session.trashedAt == nil else {
+            return fail(.noSession(queued.session.session.id))
+        }
+        let settings = session.session.settings, options = queued.record.options
+        services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+            do throws(WireError) {
+                let candidates = try found.get()
+                guard let first = candidates.first else { throw .invalid("the route is empty") }
+                let content = queued.record.queuedPrompt
+                let asked = WindowRequest(options: options, prompt: queued.parts, content: content)
+                let made = try WindowMaker(services: services).make(session, asked, first)
+                begin(queued, line, live(queued.record, session, queued.parts, content, asked, candidates, made), first, made)
+            } catch { fail(error) }
+        }
+    }
+
+    private func begin(_ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow) {
+        live.waiters = queued.waiters
+        line.running = live
+        line.isStarting = false
+        let title = live.session.session.title == nil ? queued.parts.flatMap { suggestedTitle(for: $0) } : nil
+        let begin = BeginQueued(
+            queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name, model: first.model, receipt: made.receipt)
+        services.store.write(begin) { [self] result in
+            switch result {
+            case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)
+            case .success(nil):  // it was not stored: its own answer came by another way
+                line.running = nil
+                next(queued.session.row)
+            case .failure(let error):
+                line.running = nil
+                for waiter in live.waiters { waiter.reply(.failure(WireError(error))) }
+                next(queued.session.row)
+            }
+        }
+    }
+
+    // MARK: Cancelling
+
+    /// Cancels a turn wherever it stands; nil when it neither runs nor waits.
+    func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (TurnRecord.State) -> Void) -> Bool {
+        guard let line = lines[row] else { return false }
+        if let running = line.running, running.id == id {
+            running.waiters.append(Waiter { _ in then(running.record.state) })
+            running.handle(.cancel)
+            return true
+        }
+        guard let index = line.queue.firstIndex(where: { $0.record.id == id }) else { return false }
+        cancel(line.queue.remove(at: index), then)
+        return true
+    }
+
+    private func cancel(_ queued: Queued, _ then: @escaping (TurnRecord.State) -> Void = { _ in }) {
+        let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
+        services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { result in
+            var record = queued.record
+            record.state = .cancelled
+            record.stopReason = .cancelled
+            let answer = TurnAnswers.answer(record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
+            for waiter in queued.waiters { waiter.reply(answer) }
+            then(.cancelled)
+        }
+    }
+
+    /// Cancels the turn that a request began, wherever it stands.
+    func cancel(request token: ObjectIdentifier) {
+        for line in lines.values {
+            if let running = line.running, running.waiters.contains(where: { $0.token == token }) { return running.handle(.cancel) }
+            guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } }) else { continue }
+            return cancel(line.queue.remove(at: index))
+        }
+    }
+
+    /// The running turn of a session.
+    func running(on row: Int64) -> LiveTurn? { lines[row]?.running }
+
+    /// `session/cancel`: ends the running turn and what this client has in the queue.
+    func cancel(session row: Int64, of connection: Connection) {
+        guard let line = lines[row] else { return }
+        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
+        line.queue.removeAll { queued in mine.contains { $0 === queued } }
+        for queued in mine { cancel(queued) }
+        line.running?.handle(.cancel)
+    }
+
+    /// Ends only what this client asked for on a session, as `session/close` does.
+    func close(session row: Int64, of connection: Connection) {
+        guard let line = lines[row] else { return }
+        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
+        line.queue.removeAll { queued in mine.contains { $0 === queued } }
+        for queued in mine { cancel(queued) }
+        if let running = line.running, running.waiters.contains(where: { $0.connection === connection }) { running.handle(.cancel) }
+    }
+
+    /// Ends everything on a session, as before it goes to the trash.
+    func cancelAll(session row: Int64) {
+        guard let line = lines[row] else { return }
+        let waiting = line.queue
+        line.queue = []
+        for queued in waiting { cancel(queued) }
+        line.running?.handle(.cancel)
+    }
+
+    /// The client has gone: its turns go on, but for those that it wanted cancelled.
+    func disconnected(_ connection: Connection) {
+        for line in lines.values {
+            if let running = line.running, running.record.options.onDisconnect == .cancel,
+                running.waiters.contains(where: { $0.connection === connection })
+            {
+                running.handle(.cancel)
+            }
+            let gone = line.queue.filter { queued in
+                queued.record.options.onDisconnect == .cancel && queued.waiters.contains { $0.connection === connection }
+            }
+            line.queue.removeAll { queued in gone.contains { $0 === queued } }
+            for queued in gone { cancel(queued) }
+        }
+    }
+
+    // MARK: Start and stop
+
+    /// Takes up the prompts that waited when the daemon ended.
+    func takeUp(_ stored: [StoredTurn]) {
+        for turn in stored where turn.turn.state == .queued {
+            guard let session = try? services.store.reader.session(row: turn.sessionRow) else { continue }
+            let line = lines[session.row] ?? Line()
+            lines[session.row] = line
+            let parts = turn.turn.queuedPrompt.map { Part.decode($0) }
+            line.queue.append(Queued(turn.turn, session: session, parts: parts, waiters: []))
+        }
+        for row in Array(lines.keys) { next(row) }
+    }
+
+    /// Begins no more turns; `then` is called when none runs any more.
+    func drain(_ then: @escaping () -> Void) {
+        isDraining = true
+        whenIdle = then
+        for queued in lines.values.flatMap(\.queue) {
+            let error = WireError(.shuttingDown, "the daemon is stopping; the prompt is stored and is taken up at the next start")
+            for waiter in queued.waiters { waiter.reply(.failure(error)) }
+            queued.waiters = []
+        }
+        if runningCount == 0 { then() }
+    }
+
+    /// Cuts what still runs; the partial answers are kept as interrupted.
+    func cut() {
+        for line in lines.values { line.running?.handle(.shutDown) }
+    }
+}

@@ -1,0 +1,83 @@
+internal import Conversation
+internal import JSON
+
+/// Records of a transcript for people.
+enum MarkdownRecord {
+    static func header(of session: Session) -> [UInt8] {
+        var lines = ["# \(line(session.title ?? "Session \(session.id.text)"))", ""]
+        var facts = ["Session `\(session.id.text)`", Timestamp.text(session.createdAt), "`\(line(session.cwd))`"]
+        if !session.tags.isEmpty { facts.append("tags: " + session.tags.map(line).joined(separator: ", ")) }
+        lines.append(facts.joined(separator: " · "))
+        if let system = session.system { lines += ["", "System prompt:", "", quoted(system)] }
+        return bytes(lines)
+    }
+
+    static func record(of message: Message, model: String?) -> [UInt8] {
+        var title = [capitalized(message.role.name), Timestamp.text(message.createdAt)]
+        if let model { title.append(line(model)) }
+        if message.status != .complete { title.append(message.status.name) }
+        if message.isPinned { title.append("pinned") }
+        if message.isExcluded { title.append("excluded") }
+        var lines = ["", "## " + title.joined(separator: " · ")]
+        for part in message.parts { lines += [""] + block(part) }
+        return bytes(lines)
+    }
+
+    private static func block(_ part: Part) -> [String] {
+        switch part {
+        case .text(let text): [text]
+        case .thought(let text, _, _): [quoted(text)]
+        case .toolCall(let call):
+            ["Tool call \(code(call.name)), \(code(call.id)):", "", fenced(call.argumentText, "json")]
+        case .toolResult(let result):
+            ["\(result.isError ? "Error" : "Result") of \(code(result.callID)):", "", fenced(result.text, "")]
+        case .image(let mimeType, _, let uri): [media("image", mimeType, uri)]
+        case .audio(let mimeType, _): [media("audio", mimeType, nil)]
+        case .resource(let uri, let text, _):
+            text.map { ["Resource \(code(uri)):", "", fenced($0, "")] } ?? ["Resource \(code(uri))"]
+        case .resourceLink(let uri, let name, _): ["[\(line(name))](<\(line(uri))>)"]
+        }
+    }
+
+    private static func media(_ kind: String, _ mimeType: String, _ uri: String?) -> String {
+        uri.map { "*\(kind), \(line(mimeType)): <\(line($0))>*" } ?? "*\(kind), \(line(mimeType))*"
+    }
+
+    /// The text in a fence that is longer than any run of backticks inside it.
+    private static func fenced(_ text: String, _ language: String) -> String {
+        let fence = String(repeating: "`", count: max(3, longestRun(of: 0x60, in: text) + 1))
+        return "\(fence)\(language)\n\(text)\n\(fence)"
+    }
+
+    /// A code span, by the same rule.
+    private static func code(_ text: String) -> String {
+        let text = line(text)
+        let run = longestRun(of: 0x60, in: text)
+        let fence = String(repeating: "`", count: run + 1)
+        return run == 0 ? "`\(text)`" : "\(fence) \(text) \(fence)"
+    }
+
+    /// A quote; only LF ends a line, so the rest stays as it is.
+    private static func quoted(_ text: String) -> String {
+        let lines = Array(text.utf8).split(separator: 0x0A, omittingEmptySubsequences: false)
+        return lines.map { $0.isEmpty ? ">" : "> " + String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+    }
+
+    /// The text on one line: control characters become spaces.
+    private static func line(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+
+    private static func longestRun(of byte: UInt8, in text: String) -> Int {
+        var longest = 0, run = 0
+        for other in text.utf8 {
+            run = other == byte ? run + 1 : 0
+            longest = max(longest, run)
+        }
+        return longest
+    }
+
+    private static func capitalized(_ word: String) -> String { word.prefix(1).uppercased() + word.dropFirst() }
+
+    private static func bytes(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
+}

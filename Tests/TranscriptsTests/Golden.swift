@@ -1,0 +1,2 @@
+let goldenTrace = ""
+let goldenMarkdown = ""
