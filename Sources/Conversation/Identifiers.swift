@@ -48,13 +48,13 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
     }
 
     package var description: String {
-        let digits: [UInt8] = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         text.reserveCapacity(36)
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text.append(0x2D) }
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+        for nibble in 0..<32 {
+            if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 { text.append(0x2D) }
+            let half = nibble < 16 ? high : low
+            let value = UInt8(truncatingIfNeeded: half >> UInt64(60 - nibble % 16 * 4)) & 15
+            text.append(value < 10 ? 0x30 + value : 0x57 + value)
         }
         return String(decoding: text, as: UTF8.self)
     }

@@ -77,12 +77,22 @@ package struct SessionSettings: Sendable, Equatable {
 package func suggestedTitle(for parts: [Part]) -> String? {
     for part in parts {
         guard case .text(let text) = part else { continue }
-        for line in text.unicodeScalars.split(whereSeparator: { $0 == "\n" || $0 == "\r" }) {
-            let clean = String(String.UnicodeScalarView(line.filter { $0.value >= 0x20 && $0.value != 0x7F }))
-            let words = clean.split(separator: " ").joined(separator: " ")
-            if words.isEmpty { continue }
-            return words.count <= 80 ? words : words.prefix(79) + "…"
+        var line: [UInt8] = []
+        var isBehindSpace = false
+        for byte in text.utf8 {
+            if byte == 0x0A || byte == 0x0D { if line.isEmpty { continue } else { break } }
+            if byte <= 0x20 || byte == 0x7F {
+                isBehindSpace = !line.isEmpty
+                continue
+            }
+            if isBehindSpace { line.append(0x20) }
+            isBehindSpace = false
+            line.append(byte)
+            if line.count > 1_000 { break }  // more than 80 characters of any script
         }
+        if line.isEmpty { continue }
+        let words = String(decoding: line, as: UTF8.self)
+        return words.count <= 80 ? words : words.prefix(79) + "…"
     }
     return nil
 }

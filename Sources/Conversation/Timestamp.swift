@@ -5,8 +5,29 @@ package enum Timestamp {
         let days = floorDiv(milliseconds, 86_400_000)
         let rest = Int(milliseconds - days * 86_400_000)
         let (year, month, day) = civil(days)
-        let time = [rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60].map { padded($0, 2) }.joined(separator: ":")
-        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(time).\(padded(rest % 1000, 3))Z"
+        return digits(year, month, day, rest)
+    }
+
+    private static func digits(_ year: Int, _ month: Int, _ day: Int, _ rest: Int) -> String {
+        var out: [UInt8] = []
+        out.reserveCapacity(24)
+        func put(_ value: Int, _ width: Int, _ mark: UInt8) {
+            var divisor = 1
+            for _ in 1..<width { divisor *= 10 }
+            while divisor > 0 {
+                out.append(UInt8(0x30 + value / divisor % 10))
+                divisor /= 10
+            }
+            out.append(mark)
+        }
+        put(year, 4, 0x2D)
+        put(month, 2, 0x2D)
+        put(day, 2, 0x54)
+        put(rest / 3_600_000, 2, 0x3A)
+        put(rest / 60_000 % 60, 2, 0x3A)
+        put(rest / 1000 % 60, 2, 0x2E)
+        put(rest % 1000, 3, 0x5A)
+        return String(decoding: out, as: UTF8.self)
     }
 
     /// Reads a time with a zone (`Z` or `+hh:mm`), nil for any other text.
@@ -48,11 +69,6 @@ package enum Timestamp {
             let hours = number((start + 1)..<(start + 3)), let minutes = number((start + 4)..<(start + 6))
         else { return nil }
         return sign * (hours * 60 + minutes)
-    }
-
-    private static func padded(_ value: Int, _ width: Int) -> String {
-        let digits = String(value)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }
 
     private static func floorDiv(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : -((-a + b - 1) / b) }

@@ -36,15 +36,18 @@ package final class Client {
     ///
     /// `signals` is a descriptor as `Signals.descriptor` makes it; `onEvent` may send notifications.
     package func call(
-        _ method: Method, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil, signals: Int32? = nil,
+        _ method: Method, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
+        signals: Int32? = nil,
         onEvent: (Event) -> Void = { _ in }
     ) throws(ClientError) -> JSONView {
-        try call(named: method.rawValue, params, milliseconds: milliseconds, signals: signals, onEvent: onEvent)
+        try call(
+            named: method.rawValue, params, milliseconds: milliseconds, signals: signals, onEvent: onEvent)
     }
 
     /// The same for a method that this build may not know.
     package func call(
-        named method: String, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil, signals: Int32? = nil,
+        named method: String, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
+        signals: Int32? = nil,
         onEvent: (Event) -> Void = { _ in }
     ) throws(ClientError) -> JSONView {
         last += 1
@@ -63,6 +66,13 @@ package final class Client {
     /// Sends a notification.
     package func notify(_ method: Method, _ params: [UInt8]) throws(ClientError) {
         try send(Protocol.Outgoing.notification(method.rawValue, params))
+    }
+
+    /// Asks the daemon to give the running call up; its answer comes all the same.
+    ///
+    /// Narrower than `session/cancel`, which would also end the running turn of another client.
+    package func cancelCall() throws(ClientError) {
+        try notify(.cancelRequest, JSONWriter.object { $0.member("requestId", last) })
     }
 
     /// Sends bytes as they are; the caller ends its lines.
@@ -87,10 +97,13 @@ package final class Client {
     private func nextMessage() throws(ClientError) -> JSONView? {
         switch framer.next() {
         case nil: return nil
-        case .tooLong: throw ClientError(.protocolViolation, "the daemon sent a line of more than \(Client.longestLine) bytes")
+        case .tooLong:
+            throw ClientError(
+                .protocolViolation, "the daemon sent a line of more than \(Client.longestLine) bytes")
         case .line(let line):
             do { return try JSONDocument(line, depth: Client.deepest).root } catch {
-                throw ClientError(.protocolViolation, "the daemon sent a line that is not JSON: \(error.description)")
+                throw ClientError(
+                    .protocolViolation, "the daemon sent a line that is not JSON: \(error.description)")
             }
         }
     }
@@ -110,15 +123,21 @@ package final class Client {
         onEvent(.notification(method: method, params: message["params"]))
     }
 
-    private func wait(until deadline: UInt64?, signals: Int32?, _ onEvent: (Event) -> Void) throws(ClientError) {
+    private func wait(until deadline: UInt64?, signals: Int32?, _ onEvent: (Event) -> Void)
+        throws(ClientError)
+    {
         var left: Int32 = -1
         if let deadline {
             let now = Machine.monotonic()
-            guard now < deadline else { throw ClientError(.timedOut, "the daemon does not answer; see 'convo status'") }
+            guard now < deadline else {
+                throw ClientError(.timedOut, "the daemon took the connection but does not answer")
+            }
             left = Int32((deadline - now) / 1_000_000 + 1)
         }
         let ready = try readable([socket.raw] + (signals.map { [$0] } ?? []), milliseconds: left)
-        if let signals, ready.contains(signals) { while let number = Signals.next(signals) { onEvent(.signal(number)) } }
+        if let signals, ready.contains(signals) {
+            while let number = Signals.next(signals) { onEvent(.signal(number)) }
+        }
         if ready.contains(socket.raw) { try receive() }
     }
 

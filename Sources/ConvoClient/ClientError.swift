@@ -17,10 +17,12 @@ package struct ClientError: Error, Sendable, CustomStringConvertible {
         /// The daemon answered with an error.
         case remote(RemoteError)
     }
+    /// Where it went wrong, with the daemon's error where there is one.
     package let code: Code
     /// A clause for a person, with what to do next where there is something.
     package let description: String
 
+    /// Makes an error; `description` is the clause for a person.
     package init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
@@ -38,7 +40,9 @@ package struct RemoteError: Sendable {
     package let code: Int
     /// `data.kind`, empty when a daemon of another make did not send one.
     package let kind: String
+    /// The sentence for a person.
     package let message: String
+    /// What a program needs beside the code, nil when there was nothing.
     package let data: JSONView?
     /// The whole error object.
     package let view: JSONView

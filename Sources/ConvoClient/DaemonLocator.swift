@@ -7,10 +7,14 @@ package import Posix
 package struct DaemonLocator: Sendable {
     /// Paths as the command line gave them.
     package struct Flags: Sendable, Equatable {
+        /// What `--config` says.
         package var configuration: String?
+        /// What `--socket` says.
         package var socket: String?
+        /// What `--database` says.
         package var database: String?
 
+        /// Takes each path as it was given, nil for what was not.
         package init(configuration: String? = nil, socket: String? = nil, database: String? = nil) {
             self.configuration = configuration
             self.socket = socket
@@ -18,7 +22,9 @@ package struct DaemonLocator: Sendable {
         }
     }
 
+    /// What a daemon that is started now gets on its command line.
     package let flags: Flags
+    /// The defaults for this user.
     package let locations: Locations
     /// The configuration file's path, whether or not it exists.
     package let configuration: String
@@ -26,6 +32,7 @@ package struct DaemonLocator: Sendable {
     package let namedSocket: String?
     /// The database that someone named by a flag or in the environment.
     package let namedDatabase: String?
+    /// The database of the daemon that is meant.
     package let database: String
     /// Where a daemon that is started now will listen.
     package let socket: String
@@ -89,10 +96,13 @@ package struct DaemonLocator: Sendable {
     /// In `/tmp` anyone could have made the directory first and listen there in the daemon's place.
     private func checkPrivateDirectory(of socket: String) throws(ClientError) {
         let directory = Files.directory(of: socket)
-        guard directory == locations.privateDirectory, let status = try? Files.status(directory) else { return }
+        guard directory == locations.privateDirectory, let status = try? Files.status(directory) else {
+            return
+        }
         guard status.kind == .directory, status.owner == Process.userID, status.mode & 0o077 == 0 else {
             throw ClientError(
-                .cannotConnect, "'\(directory)' is not a directory of yours with mode 0700; remove it or give --socket")
+                .cannotConnect,
+                "'\(directory)' is not a directory of yours with mode 0700; remove it or give --socket")
         }
     }
 }

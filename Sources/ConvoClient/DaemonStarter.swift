@@ -38,18 +38,22 @@ package struct DaemonStarter: Sendable {
             if let client = try? locator.connect() { return client }
             if endedAt == nil, (try? Process.reap(child, isWaiting: false)) != nil { endedAt = elapsed() }
             if let endedAt, elapsed() - endedAt > DaemonStarter.grace, !isSomeoneElseStarting(child) {
-                throw ClientError(.cannotStart, "convod ended at its start: \(lastLine(after: mark)); its log is '\(log)'")
+                throw ClientError(
+                    .cannotStart, "convod ended at its start: \(lastLine(after: mark)); its log is '\(log)'")
             }
             _ = try? System.wait(readable: [], milliseconds: elapsed() < 100 ? 2 : 15)
         }
         throw ClientError(
             .cannotStart,
-            "convod does not answer at '\(locator.socket)' after \(DaemonStarter.patience / 1000) s; its log is '\(log)'")
+            "convod does not answer at '\(locator.socket)' after \(DaemonStarter.patience / 1000) s; its log is '\(log)'"
+        )
     }
 
     /// Whether another process has the database, so that it is worth waiting for.
     private func isSomeoneElseStarting(_ child: Int32) -> Bool {
-        guard let owner = locator.lockOwner(), owner.pid != child, locator.namedSocket ?? owner.socket == owner.socket else {
+        guard let owner = locator.lockOwner(), owner.pid != child,
+            locator.namedSocket ?? owner.socket == owner.socket
+        else {
             return false
         }
         return Process.exists(owner.pid) && !locator.isLockFree()
@@ -61,9 +65,13 @@ package struct DaemonStarter: Sendable {
         let directories = [beside] + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
         for directory in directories where directory.hasPrefix("/") {
             let path = directory + "/convod"
-            if let status = try? Files.status(path), status.kind != .directory, Files.isExecutable(path) { return path }
+            if let status = try? Files.status(path), status.kind != .directory, Files.isExecutable(path) {
+                return path
+            }
         }
-        throw ClientError(.cannotStart, "no daemon runs and 'convod' is neither in '\(beside)' nor in PATH; install it there")
+        throw ClientError(
+            .cannotStart,
+            "no daemon runs and 'convod' is neither in '\(beside)' nor in PATH; install it there")
     }
 
     /// Makes the log's directory, puts a large log aside, and returns where new lines will begin.
@@ -91,7 +99,10 @@ package struct DaemonStarter: Sendable {
     private func lastLine(after mark: Int64) -> String {
         let bytes = (try? Files.read(log)) ?? []
         let new = bytes.dropFirst(min(bytes.count, Int(mark)))
-        let line = new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).last.map { String(decoding: $0, as: UTF8.self) }
-        return line ?? "it said nothing"
+        guard let last = new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).last else {
+            return "it said nothing"
+        }
+        let line = String(decoding: last, as: UTF8.self)
+        return line.hasPrefix("convod: ") ? String(line.dropFirst(8)) : line
     }
 }

@@ -86,11 +86,14 @@ package struct ExportParameters: Sendable {
 
     package var id: SessionID
     package var format: Format
+    /// Whether a record about the session itself comes first.
+    package var hasHeader: Bool
 
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         format = try reader.word("format", Format.self) ?? .jsonl
+        hasHeader = try reader.bool("header") ?? true
         try reader.finish()
     }
 }

@@ -17,8 +17,9 @@ package struct SessionRecord: Sendable, Equatable {
         session.title = row.optionalText(3)
         session.mcpServers = row.json(5)
         session.system = row.optionalText(6)
-        if let settings = try? JSONDocument(row.json(7)).root { session.settings = SessionSettings(settings) }
-        if let tags = try? JSONDocument(row.json(8)).root { session.tags = tags.elements.compactMap(\.string) }
+        let settings = row.json(7), tags = row.json(8)
+        if settings.count > 2, let view = try? JSONDocument(settings).root { session.settings = SessionSettings(view) }
+        if tags.count > 2, let view = try? JSONDocument(tags).root { session.tags = view.elements.compactMap(\.string) }
         session.metadata = row.optionalJSON(9)
         branch = row.int(10)
         session.messageCount = Int(row.int(11))

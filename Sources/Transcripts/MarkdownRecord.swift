@@ -5,7 +5,9 @@ internal import JSON
 enum MarkdownRecord {
     static func header(of session: Session) -> [UInt8] {
         var lines = ["# \(line(session.title ?? "Session \(session.id.text)"))", ""]
-        var facts = ["Session `\(session.id.text)`", Timestamp.text(session.createdAt), "`\(line(session.cwd))`"]
+        var facts = [
+            "Session `\(session.id.text)`", Timestamp.text(session.createdAt), "`\(line(session.cwd))`",
+        ]
         if !session.tags.isEmpty { facts.append("tags: " + session.tags.map(line).joined(separator: ", ")) }
         lines.append(facts.joined(separator: " · "))
         if let system = session.system { lines += ["", "System prompt:", "", quoted(system)] }
@@ -30,7 +32,10 @@ enum MarkdownRecord {
         case .toolCall(let call):
             ["Tool call \(code(call.name)), \(code(call.id)):", "", fenced(call.argumentText, "json")]
         case .toolResult(let result):
-            ["\(result.isError ? "Error" : "Result") of \(code(result.callID)):", "", fenced(result.text, "")]
+            [
+                "\(result.isError ? "Error" : "Result") of \(code(result.callID)):", "",
+                fenced(result.text, ""),
+            ]
         case .image(let mimeType, _, let uri): [media("image", mimeType, uri)]
         case .audio(let mimeType, _): [media("audio", mimeType, nil)]
         case .resource(let uri, let text, _):
@@ -60,12 +65,15 @@ enum MarkdownRecord {
     /// A quote; only LF ends a line, so the rest stays as it is.
     private static func quoted(_ text: String) -> String {
         let lines = Array(text.utf8).split(separator: 0x0A, omittingEmptySubsequences: false)
-        return lines.map { $0.isEmpty ? ">" : "> " + String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+        return lines.map { $0.isEmpty ? ">" : "> " + String(decoding: $0, as: UTF8.self) }.joined(
+            separator: "\n")
     }
 
     /// The text on one line: control characters become spaces.
     private static func line(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
     private static func longestRun(of byte: UInt8, in text: String) -> Int {
@@ -77,7 +85,9 @@ enum MarkdownRecord {
         return longest
     }
 
-    private static func capitalized(_ word: String) -> String { word.prefix(1).uppercased() + word.dropFirst() }
+    private static func capitalized(_ word: String) -> String {
+        word.prefix(1).uppercased() + word.dropFirst()
+    }
 
     private static func bytes(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
 }

@@ -28,9 +28,10 @@ package struct TranscriptWriter: Sendable {
         }
     }
 
-    /// A message's record; `model` is who answered, where the caller knows it.
+    /// A message's record; `model` is who answered, where the caller knows it, and stands only with answers.
     package func record(of message: Message, model: String? = nil) -> [UInt8] {
-        switch format {
+        let model = message.role == .assistant ? model : nil
+        return switch format {
         case .jsonl: TraceRecord.record(of: message, model: model)
         case .markdown: MarkdownRecord.record(of: message, model: model)
         }

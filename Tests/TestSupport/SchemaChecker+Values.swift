@@ -140,18 +140,19 @@ extension SchemaChecker {
 ///
 /// It takes as much as it can and never goes back, so two neighbours may not share characters after a `*`.
 private struct Pattern {
-    private var steps: [(allowed: [ClosedRange<Character>], count: ClosedRange<Int>)] = []
+    private typealias Scalars = Substring.UnicodeScalarView
+    private var steps: [(allowed: [ClosedRange<Unicode.Scalar>], count: ClosedRange<Int>)] = []
     private var reachesEnd = false
 
     init?(_ text: String) {
-        var rest = text[...]
+        var rest = text[...].unicodeScalars
         guard rest.popFirst() == "^" else { return nil }
         while let next = rest.popFirst() {
             if next == "$" && rest.isEmpty {
                 reachesEnd = true
                 return
             }
-            guard !"\\.()|?*+{}]$".contains(next) else { return nil }
+            guard !"\\.()|?*+{}]$".unicodeScalars.contains(next) else { return nil }
             var allowed = [next...next]
             if next == "[" {
                 guard let end = rest.firstIndex(of: "]"), rest.first != "^" else { return nil }
@@ -163,8 +164,8 @@ private struct Pattern {
         }
     }
 
-    private static func ranges(_ text: Substring) -> [ClosedRange<Character>] {
-        var ranges: [ClosedRange<Character>] = [], rest = text
+    private static func ranges(_ text: Scalars) -> [ClosedRange<Unicode.Scalar>] {
+        var ranges: [ClosedRange<Unicode.Scalar>] = [], rest = text
         while let first = rest.popFirst() {
             let isRange = rest.first == "-" && rest.count > 1
             if isRange { rest.removeFirst() }
@@ -174,13 +175,13 @@ private struct Pattern {
         return ranges
     }
 
-    private static func count(_ rest: inout Substring) -> ClosedRange<Int>? {
+    private static func count(_ rest: inout Scalars) -> ClosedRange<Int>? {
         switch rest.first {
         case "*": rest.removeFirst(); return 0...Int.max
         case "+": rest.removeFirst(); return 1...Int.max
         case "{":
             guard let end = rest.firstIndex(of: "}"),
-                let count = Int(rest[rest.index(after: rest.startIndex)..<end])
+                let count = Int(String(rest[rest.index(after: rest.startIndex)..<end]))
             else { return nil }
             rest = rest[rest.index(after: end)...]
             return count...count
@@ -189,7 +190,7 @@ private struct Pattern {
     }
 
     func matches(_ text: String) -> Bool {
-        var rest = text[...]
+        var rest = text[...].unicodeScalars
         for (allowed, count) in steps {
             var taken = 0
             while taken < count.upperBound, let next = rest.first,

@@ -31,10 +31,10 @@ package struct SchemaChecker: Sendable {
 
     /// The checker for the document that this build embeds.
     package static let shared: SchemaChecker = {
-        let file = schema_protocol
+        let file = unsafe schema_protocol
         // The bytes are a constant of the program, so the pointer holds for ever.
         let bytes = unsafe Array(UnsafeBufferPointer(start: file.bytes, count: file.count))
-        do { return try SchemaChecker(bytes) } catch {
+        do throws(JSONError) { return try SchemaChecker(bytes) } catch {
             preconditionFailure("schema/protocol.json: \(error.description)")
         }
     }()
@@ -151,7 +151,7 @@ extension SchemaChecker {
         switch (message["result"], message["error"]) {
         case (let result?, nil): return problems + check(result, id, &exchange)
         case (nil, let error?):
-            exchange.take(id) { _ in 0 }
+            exchange.dropNewest(id)
             return problems + check(error: error)
         default: return problems + ["a response holds either 'result' or 'error'"]
         }
@@ -165,29 +165,27 @@ extension SchemaChecker {
     }
 
     private func check(_ result: JSONView, _ id: RequestID, _ exchange: inout Exchange) -> [String] {
-        var found: [String] = []
         // Requests with equal IDs may be under way; the result belongs to the one that it suits best.
         let request = exchange.take(id) { problems(result: result, of: $0.method).count }
         guard let request else {
             return ["the ID \(String(decoding: id.raw, as: UTF8.self)) has a result, but no request"]
         }
-        found += problems(result: result, of: request.method)
-        found += problems(params: request.params, of: request.method)
-        return found
+        return problems(result: result, of: request.method)
+            + problems(params: request.params, of: request.method)
     }
 
     private func check(error: JSONView) -> [String] {
         let shape = schemas["Error"].map { problems(of: error, $0, at: "error") } ?? []
         guard shape.isEmpty, let kind = error["data"]?["kind"]?.string else { return shape.map(\.words) }
         guard let row = errors[kind] else { return ["error.data.kind: '\(kind)' is not in x-errors"] }
-        var problems: [String] = []
+        var found: [String] = []
         if let code = row["code"]?.int, error["code"]?.int != code {
-            problems.append("error.code: '\(kind)' has the code \(code), not \(error["code"]?.int ?? 0)")
+            found.append("error.code: '\(kind)' has the code \(code), not \(error["code"]?.int ?? 0)")
         }
         if let retryable = row["retryable"]?.bool, error["data"]?["retryable"]?.bool != retryable {
-            problems.append("error.data.retryable: must be \(retryable) for '\(kind)'")
+            found.append("error.data.retryable: must be \(retryable) for '\(kind)'")
         }
-        return problems
+        return found
     }
 
     /// What is wrong with the parameters of a method, in words.
@@ -227,7 +225,6 @@ extension SchemaChecker {
 
 extension SchemaChecker.Exchange {
     /// Takes out the request with this ID that `cost` finds cheapest; nil when none has it.
-    @discardableResult
     fileprivate mutating func take(_ id: RequestID, cost: (Request) -> Int) -> Request? {
         guard var waiting = pending[id],
             let best = waiting.indices.min(by: { cost(waiting[$0]) < cost(waiting[$1]) })
@@ -235,5 +232,12 @@ extension SchemaChecker.Exchange {
         let request = waiting.remove(at: best)
         pending[id] = waiting.isEmpty ? nil : waiting
         return request
+    }
+
+    /// Takes out the newest request with this ID: one that repeats an ID is refused at once.
+    fileprivate mutating func dropNewest(_ id: RequestID) {
+        guard var waiting = pending[id] else { return }
+        waiting.removeLast()
+        pending[id] = waiting.isEmpty ? nil : waiting
     }
 }

@@ -5,19 +5,23 @@ import Transcripts
 
 /// Texts that writers of JSON lines and of Markdown have broken before (B173).
 private let nasty = [
-    "line\nfeed", "carriage\rreturn", "both\r\nof them", "separator\u{2028}and\u{2029}", "nul\u{0}inside", "tab\tand \"quotes\"",
-    "back\\slash", "```\nfence\n````", "e\u{301} 你好 👩‍👩‍👧 🇨🇳", "\u{FEFF}mark", " \n", "\u{85}next line", "\u{7F}\u{1B}[31m",
+    "line\nfeed", "carriage\rreturn", "both\r\nof them", "separator\u{2028}and\u{2029}", "nul\u{0}inside",
+    "tab\tand \"quotes\"",
+    "back\\slash", "```\nfence\n````", "e\u{301} 你好 👩‍👩‍👧 🇨🇳", "\u{FEFF}mark", " \n", "\u{85}next line",
+    "\u{7F}\u{1B}[31m",
 ]
 
 private func message(_ role: Message.Role, _ parts: [Part], status: Message.Status = .complete) -> Message {
     Message(
         id: MessageID(high: 0x0193_0000_0000_7000, low: 0x8000_0000_0000_0002),
-        parentID: MessageID(high: 0x0193_0000_0000_7000, low: 0x8000_0000_0000_0001), seq: 2, role: role, status: status,
+        parentID: MessageID(high: 0x0193_0000_0000_7000, low: 0x8000_0000_0000_0001), seq: 2, role: role,
+        status: status,
         turnID: TurnID(high: 1, low: 2), createdAt: 1_764_050_400_123, tokens: 7, content: Part.encode(parts))
 }
 
 private func session() -> Session {
-    var session = Session(id: SessionID("trip")!, owner: 1000, cwd: "/home/a", createdAt: 1_764_050_400_000)
+    let id = SessionID("trip") ?? SessionID(ID(high: 0, low: 0))
+    var session = Session(id: id, owner: 1000, cwd: "/home/a", createdAt: 1_764_050_400_000)
     session.title = "巴黎 ☔"
     session.system = "Be brief.\nBe kind."
     session.tags = ["convo", "旅行"]
@@ -27,7 +31,8 @@ private func session() -> Session {
 
 /// One message of every kind that a session can hold.
 private func everyKind() -> [Message] {
-    let call = Part.ToolCall(id: "call_1", name: "get_weather", arguments: Array(#"{"city":"巴黎","unit":"```"}"#.utf8))
+    let call = Part.ToolCall(
+        id: "call_1", name: "get_weather", arguments: Array(#"{"city":"巴黎","unit":"```"}"#.utf8))
     let failed = Part.ToolResult(callID: "call_2", content: Array(#""no""#.utf8), isError: true)
     var pinned = message(.user, [.text("巴黎天气？"), .image(mimeType: "image/png", data: "AAAA", uri: nil)])
     pinned.isPinned = true
@@ -36,11 +41,15 @@ private func everyKind() -> [Message] {
     excluded.isExcluded = true
     return [
         pinned,
-        message(.assistant, [.thought(text: "ask\nfirst", issuer: "openai", signature: nil), .toolCall(call)]),
+        message(
+            .assistant, [.thought(text: "ask\nfirst", issuer: "openai", signature: nil), .toolCall(call)]),
         message(
             .tool,
             [
-                .toolResult(Part.ToolResult(callID: "call_1", content: Array(#"[{"type":"text","text":"18C"}]"#.utf8), isError: false)),
+                .toolResult(
+                    Part.ToolResult(
+                        callID: "call_1", content: Array(#"[{"type":"text","text":"18C"}]"#.utf8),
+                        isError: false)),
                 .toolResult(failed),
             ]),
         excluded,
@@ -81,7 +90,8 @@ private func everyKind() -> [Message] {
     }
 
     @Test func `carries the arguments of a call as a string`() throws {
-        let call = try JSONDocument(writer.record(of: everyKind()[1])).root["message"]?["toolCalls"]?.elements.first { _ in true }
+        let call = try JSONDocument(writer.record(of: everyKind()[1])).root["message"]?["toolCalls"]?.elements
+            .first { _ in true }
         #expect(call?["function"]?["arguments"]?.string == #"{"city":"巴黎","unit":"```"}"#)
     }
 }
@@ -102,7 +112,9 @@ private func everyKind() -> [Message] {
     @Test func `keeps a title with line ends on its line`() {
         var session = session()
         session.title = "a\r\n# b"
-        #expect(String(decoding: writer.header(of: session), as: UTF8.self).unicodeScalars.starts(with: "# a  # b\n".unicodeScalars))
+        #expect(
+            String(decoding: writer.header(of: session), as: UTF8.self).unicodeScalars.starts(
+                with: "# a  # b\n".unicodeScalars))
     }
 }
 

@@ -23,9 +23,8 @@ CREATE TABLE session (
     UNIQUE (owner, name)
 ) STRICT;
 
-CREATE INDEX session_recent ON session (owner, activity) WHERE trashed_at IS NULL AND archived = 0 AND head > 0;
-CREATE INDEX session_here   ON session (owner, cwd, activity) WHERE trashed_at IS NULL AND archived = 0 AND head > 0;
-CREATE INDEX session_all    ON session (activity);
+CREATE INDEX session_recent ON session (owner, activity);   -- the only index that every change moves
+CREATE INDEX session_here   ON session (owner, cwd);
 
 -- A branch is a line of messages. It shares the messages 1…fork_seq with its parent.
 CREATE TABLE branch (

@@ -17,7 +17,9 @@ struct ParsedArguments: Sendable {
         return number
     }
 
-    fileprivate mutating func add(_ option: Option, _ value: String) { values[option.long, default: []].append(value) }
+    fileprivate mutating func add(_ option: Option, _ value: String) {
+        values[option.long, default: []].append(value)
+    }
 }
 
 /// Reads a command line: `convo [options] COMMAND [options] [arguments]`.
@@ -59,7 +61,8 @@ struct ArgumentParser {
     private mutating func positional(_ argument: String) throws(CommandError) {
         guard parsed.command != nil else {
             guard let command = commands.first(where: { $0.name == argument }) else {
-                throw .usage("'\(argument)' is no command\(hint(argument, commands.map(\.name))); 'convo help' lists them")
+                throw .usage(
+                    "'\(argument)' is no command; \(hint(argument, commands.map(\.name), "convo help"))")
             }
             parsed.command = command
             return
@@ -98,7 +101,9 @@ struct ArgumentParser {
     }
 
     private mutating func next(for name: String, _ option: Option) throws(CommandError) -> String {
-        guard let value = rest.popFirst() else { throw .usage("\(name) needs a value: \(option.value ?? "")") }
+        guard let value = rest.popFirst() else {
+            throw .usage("\(name) needs a value: \(option.value ?? "")")
+        }
         return value
     }
 
@@ -106,7 +111,8 @@ struct ArgumentParser {
         guard let command = parsed.command, !parsed.has(.help), !parsed.has(.version) else { return }
         let count = parsed.positionals.count
         if count < command.count.lowerBound {
-            throw .usage("'\(command.name)' needs \(command.arguments); 'convo help \(command.name)' says more")
+            throw .usage(
+                "'\(command.name)' needs \(command.arguments); 'convo help \(command.name)' says more")
         }
         if count > command.count.upperBound {
             let extra = parsed.positionals[command.count.upperBound]
@@ -116,17 +122,20 @@ struct ArgumentParser {
 
     private func unknown(_ name: String, _ known: [String]) -> CommandError {
         let help = parsed.command.map { "convo help \($0.name)" } ?? "convo help"
-        return .usage("'\(name)' is no option here\(hint(name, known)); '\(help)' lists them")
+        return .usage("'\(name)' is no option here; \(hint(name, known, help))")
     }
+}
 
-    private func hint(_ word: String, _ known: [String]) -> String {
-        nearest(to: word, in: known).map { ", did you mean '\($0)'?" } ?? ""
-    }
+/// What to do about a word that nobody knows: the one that was meant, else where they are listed.
+func hint(_ word: String, _ known: [String], _ list: String) -> String {
+    nearest(to: word, in: known).map { "did you mean '\($0)'?" } ?? "'\(list)' lists them"
 }
 
 /// The known word that a mistyped one is closest to, nil when none is close.
 func nearest(to word: String, in known: [String]) -> String? {
-    let ranked = known.map { (distance(word, $0), $0) }.filter { $0.0 <= max(1, word.count / 3) }
+    let ranked = known.map { (distance(word, $0), $0) }.filter {
+        $0.0 <= (word.count < 4 ? 1 : max(2, word.count / 3))
+    }
     return ranked.min { ($0.0, $0.1) < ($1.0, $1.1) }?.1
 }
 

@@ -19,7 +19,9 @@ struct ServerInfo {
 
     /// Asks a daemon; one that does not answer within five seconds is an error.
     init(of client: Client, withConfiguration: Bool = false) throws(CommandError) {
-        view = try client.ask(.serverInfo, milliseconds: 5_000) { if withConfiguration { $0.member("config", true) } }
+        view = try client.ask(.serverInfo, milliseconds: 5_000) {
+            if withConfiguration { $0.member("config", true) }
+        }
     }
 
     var version: String { view["version"]?.string ?? "" }
@@ -46,11 +48,16 @@ extension Invocation {
     /// Says on standard error what a user of this daemon should know before talking.
     func warn(about info: ServerInfo) {
         if info.version != Version.text {
-            console.note("convod \(info.version) runs, this is convo \(Version.text); 'convo restart' starts the other version")
+            console.note(
+                "convod \(info.version) runs, this is convo \(Version.text); 'convo restart' starts the other version"
+            )
         }
         guard info.isImplicit else { return }
-        for name in Invocation.keyVariables where !(environment[name] ?? "").isEmpty && !info.environmentKeys.contains(name) {
-            console.note("\(name) is set here, but the running daemon was started without it; 'convo restart' would use it")
+        for name in Invocation.keyVariables
+        where !(environment[name] ?? "").isEmpty && !info.environmentKeys.contains(name) {
+            console.note(
+                "\(name) is set here, but the running daemon was started without it; 'convo restart' would use it"
+            )
         }
         if let notice = info.notice { console.note(notice) }
     }

@@ -13,7 +13,8 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .chat, .config, .context, .export, .help, .list, .logs, .models, .rename, .restart, .restore, .remove, .rpc,
+        .acp, .chat, .config, .context, .export, .help, .list, .logs, .models, .rename, .restart, .restore,
+        .remove, .rpc,
         .send, .show, .start, .status, .stop,
     ].sorted { $0.name < $1.name }
 }
@@ -33,7 +34,8 @@ struct Option: Sendable, Equatable {
 }
 
 extension Option {
-    static let color = Option(long: "color", value: "WHEN", help: "colour: auto, always or never (NO_COLOR counts too)")
+    static let color = Option(
+        long: "color", value: "WHEN", help: "colour: auto, always or never (NO_COLOR counts too)")
     static let config = Option(long: "config", value: "FILE", help: "configuration file of the daemon")
     static let database = Option(long: "database", value: "FILE", help: "database of the daemon")
     static let help = Option(short: "h", long: "help", help: "show this help")
@@ -49,9 +51,11 @@ extension Option {
     static let jsonl = Option(long: "jsonl", help: "print JSON, a record a line")
     static let model = Option(short: "m", long: "model", value: "MODEL", help: "ask this model")
     static let new = Option(long: "new", value: "ID", help: "make a new session with this ID")
-    static let session = Option(short: "s", long: "session", value: "ID", help: "an ID, a prefix of it (4 or more), or @last")
+    static let session = Option(
+        short: "s", long: "session", value: "ID", help: "an ID, a prefix of it (4 or more), or @last")
     static let system = Option(long: "system", value: "TEXT", help: "system prompt of the session")
-    static let upstream = Option(short: "u", long: "upstream", value: "NAME", help: "ask this upstream or route")
+    static let upstream = Option(
+        short: "u", long: "upstream", value: "NAME", help: "ask this upstream or route")
 }
 
 /// What a command ends with; part of the contract.

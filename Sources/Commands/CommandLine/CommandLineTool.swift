@@ -10,8 +10,19 @@ internal import Protocol
 package enum CommandLineTool {
     /// Runs `convo` with the arguments after its name and ends with its exit code.
     package static func main(_ arguments: [String]) -> Never {
+        fillStandardDescriptors()
         Signals.restoreBrokenPipes()
         Process.exit(run(arguments).rawValue)
+    }
+
+    /// Puts something at 0, 1 and 2 when the caller closed them, so that no socket gets these numbers.
+    ///
+    /// Opened for reading: input is empty then, and output fails as it should.
+    private static func fillStandardDescriptors() {
+        while let file = try? Files.open("/dev/null", .reading) {
+            guard file.raw <= 2 else { return }
+            _ = file.release()
+        }
     }
 
     static func run(_ arguments: [String]) -> ExitCode {
@@ -19,7 +30,8 @@ package enum CommandLineTool {
         do throws(CommandError) {
             let parsed = try ArgumentParser.parse(arguments, commands: Command.all)
             let console = Console(
-                color: try Console.ColorChoice(parsed.value(.color)), isQuiet: parsed.has(.quiet), environment: environment)
+                color: try Console.ColorChoice(parsed.value(.color)), isQuiet: parsed.has(.quiet),
+                environment: environment)
             let code = try run(parsed, console, environment)
             if let failure = console.failure {
                 throw CommandError(.failure, "cannot write to standard output: \(failure.reason)")
@@ -47,7 +59,8 @@ package enum CommandLineTool {
             return .success
         }
         let flags = DaemonLocator.Flags(
-            configuration: parsed.value(.config), socket: parsed.value(.socket), database: parsed.value(.database))
+            configuration: parsed.value(.config), socket: parsed.value(.socket),
+            database: parsed.value(.database))
         let locator = DaemonLocator(flags: flags, environment: environment)
         return try command.run(
             Invocation(arguments: parsed, console: console, environment: environment, locator: locator))

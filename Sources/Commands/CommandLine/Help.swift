@@ -29,23 +29,26 @@ enum Help {
 
     private static func table(_ options: [Option]) -> String {
         let width = options.map(\.spelling.count).max() ?? 0
-        return options.map { "  \(TextWidth.padded($0.spelling, to: width))  \($0.help)" }.joined(separator: "\n")
+        return options.map { "  \(TextWidth.padded($0.spelling, to: width))  \($0.help)" }.joined(
+            separator: "\n")
     }
 
-    private static func sentence(_ summary: String) -> String { summary.prefix(1).uppercased() + summary.dropFirst() + "." }
+    private static func sentence(_ summary: String) -> String {
+        summary.prefix(1).uppercased() + summary.dropFirst() + "."
+    }
 }
 
 extension Command {
     static let help = Command(
-        name: "help", summary: "show what convo can do, or more about one command", arguments: "[COMMAND]", count: 0...1
+        name: "help", summary: "show what convo can do, or more about one command", arguments: "[COMMAND]",
+        count: 0...1
     ) { invocation throws(CommandError) in
         guard let name = invocation.positionals.first else {
             invocation.console.print(Help.short)
             return .success
         }
         guard let command = Command.all.first(where: { $0.name == name }) else {
-            let hint = nearest(to: name, in: Command.all.map(\.name)).map { ", did you mean '\($0)'?" } ?? ""
-            throw .usage("'\(name)' is no command\(hint); 'convo help' lists them")
+            throw .usage("'\(name)' is no command; \(hint(name, Command.all.map(\.name), "convo help"))")
         }
         invocation.console.print(Help.text(of: command))
         return .success

@@ -16,7 +16,9 @@ struct Invocation {
     /// Connects to the daemon, starting one when none runs.
     func connect() throws(CommandError) -> Client {
         let client: Client
-        do { client = try DaemonStarter(locator, environment: environment).connect() } catch { throw CommandError(error) }
+        do { client = try DaemonStarter(locator, environment: environment).connect() } catch {
+            throw CommandError(error)
+        }
         try checkDatabase(client)
         return client
     }
@@ -35,10 +37,15 @@ struct Invocation {
         guard let wanted = locator.namedDatabase.map(Files.absolute) else { return }
         let running = try ServerInfo(of: client).database
         if running == wanted { return }
-        if let a = try? Files.status(running), let b = try? Files.status(wanted), a.inode == b.inode, a.size == b.size { return }
+        if let a = try? Files.status(running), let b = try? Files.status(wanted), a.inode == b.inode,
+            a.size == b.size
+        {
+            return
+        }
         throw CommandError(
             .failure,
-            "the running daemon has '\(running)', not '\(wanted)'; stop it with 'convo stop', or give a --socket of its own")
+            "the running daemon has '\(running)', not '\(wanted)'; stop it with 'convo stop', or give a --socket of its own"
+        )
     }
 }
 
@@ -56,7 +63,8 @@ extension CommandError {
         switch ErrorKind(rawValue: kind) {
         case .notFound: .notFound
         case .cancelled: .cancelled
-        case .upstreamAuth, .upstreamUnavailable, .upstreamTimeout, .upstreamRefused, .upstreamProtocol, .interrupted, .throttled,
+        case .upstreamAuth, .upstreamUnavailable, .upstreamTimeout, .upstreamRefused, .upstreamProtocol,
+            .interrupted, .throttled,
             .quota, .paused:
             .upstream
         default: .failure

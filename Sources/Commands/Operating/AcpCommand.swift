@@ -31,7 +31,9 @@ extension Command {
     private static func forward(to fd: Int32, until ended: Wakeup) -> Bool {
         var bytes: [UInt8] = []
         while true {
-            guard let ready = try? System.wait(readable: [0, ended.fd], milliseconds: -1) else { return false }
+            guard let ready = try? System.wait(readable: [0, ended.fd], milliseconds: -1) else {
+                return false
+            }
             if ready.contains(ended.fd) { return false }
             guard ready.contains(0) else { continue }
             bytes.removeAll(keepingCapacity: true)

@@ -4,8 +4,10 @@ internal import Protocol
 
 extension Command {
     static let config = Command(
-        name: "config", summary: "show the configuration in force, or where its file is", arguments: "[path]", count: 0...1,
-        details: "Secrets are masked. 'convo config path' prints the path of the file, whether or not it exists."
+        name: "config", summary: "show the configuration in force, or where its file is", arguments: "[path]",
+        count: 0...1,
+        details:
+            "Secrets are masked. 'convo config path' prints the path of the file, whether or not it exists."
     ) { invocation throws(CommandError) in
         if let word = invocation.positionals.first {
             guard word == "path" else { throw .usage("'config' takes nothing or 'path', not '\(word)'") }
@@ -14,7 +16,8 @@ extension Command {
         }
         let info = try ServerInfo(of: try invocation.connect(), withConfiguration: true)
         guard let config = info.view["config"] else {
-            throw CommandError(.failure, "the daemon does not tell its configuration; only its administrators see it")
+            throw CommandError(
+                .failure, "the daemon does not tell its configuration; only its administrators see it")
         }
         invocation.console.print(PrettyJSON.text(config))
         return .success

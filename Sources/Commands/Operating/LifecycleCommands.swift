@@ -9,7 +9,8 @@ extension Command {
     ) { invocation throws(CommandError) in
         if let client = try? invocation.locator.connect() {
             let info = try ServerInfo(of: client)
-            invocation.console.note("convod \(info.version) runs already, process \(info.pid), socket '\(info.socket)'")
+            invocation.console.note(
+                "convod \(info.version) runs already, process \(info.pid), socket '\(info.socket)'")
             return .success
         }
         return try start(invocation)

@@ -2,7 +2,8 @@ internal import ConvoClient
 internal import Posix
 
 extension Option {
-    fileprivate static let number = Option(short: "n", long: "number", value: "N", help: "the last N lines (default 50, 0 for all)")
+    fileprivate static let number = Option(
+        short: "n", long: "number", value: "N", help: "the last N lines (default 50, 0 for all)")
 }
 
 extension Command {

@@ -28,19 +28,23 @@ struct ModelList {
     /// Prints the models as a table and the upstreams that could not be asked as notices.
     func print(on console: Console) -> ExitCode {
         var table = Table([
-            Table.Column(title: "UPSTREAM"), Table.Column(title: "MODEL", isFlexible: true), Table.Column(title: "DEFAULT"),
+            Table.Column(title: "UPSTREAM"), Table.Column(title: "MODEL", isFlexible: true),
+            Table.Column(title: "DEFAULT"),
             Table.Column(title: "CONTEXT", isRight: true),
         ])
         for model in models {
             table.add([
-                model["upstream"]?.string ?? "", model["id"]?.string ?? "", model["isDefault"]?.bool == true ? "default" : "",
+                model["upstream"]?.string ?? "", model["id"]?.string ?? "",
+                model["isDefault"]?.bool == true ? "default" : "",
                 model["contextLength"]?.int.map(Times.number) ?? "",
             ])
         }
         if !models.isEmpty { table.print(on: console) }
         let errors = view["errors"].map { Array($0.elements) } ?? []
         for error in errors {
-            Console.complain("\(error["upstream"]?.string ?? "an upstream"): \(error["message"]?.string ?? "cannot be asked")")
+            Console.complain(
+                "\(error["upstream"]?.string ?? "an upstream"): \(error["message"]?.string ?? "cannot be asked")"
+            )
         }
         return models.isEmpty && !errors.isEmpty ? .upstream : .success
     }

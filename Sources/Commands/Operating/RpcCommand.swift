@@ -4,7 +4,8 @@ internal import Protocol
 
 extension Command {
     static let rpc = Command(
-        name: "rpc", summary: "call any method of the daemon", arguments: "METHOD [JSON|-]", count: 1...2, options: [.json, .jsonl],
+        name: "rpc", summary: "call any method of the daemon", arguments: "METHOD [JSON|-]", count: 1...2,
+        options: [.json, .jsonl],
         details: """
             Prints the result; what the daemon sends before it goes to standard error, or with --jsonl to standard
             output, each on a line. 'convo rpc rpc.discover' lists all methods.
@@ -20,14 +21,19 @@ extension Command {
             }
             let result = try client.call(named: name, params) { event in
                 guard case .notification(let method, let params) = event else { return }
-                let line = Protocol.Outgoing.notification(method, params.map { Array($0.raw) } ?? Array("{}".utf8))
+                let line = Protocol.Outgoing.notification(
+                    method, params.map { Array($0.raw) } ?? Array("{}".utf8))
                 if invocation.has(.jsonl) {
                     invocation.console.write(line)
                 } else {
                     try? Console.write(line, to: 2)
                 }
             }
-            if invocation.has(.jsonl) { invocation.console.print(record: result) } else { invocation.console.print(json: result) }
+            if invocation.has(.jsonl) {
+                invocation.console.print(record: result)
+            } else {
+                invocation.console.print(json: result)
+            }
         } catch { throw described(error) }
         return .success
     }

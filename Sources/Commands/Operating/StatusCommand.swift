@@ -35,8 +35,12 @@ enum StatusReport {
         line("uptime", Times.duration(milliseconds: view["uptimeMs"]?.int ?? 0))
         line("socket", info.socket)
         line("database", info.database)
-        line("clients", "\(view["connections"]?.int ?? 0), running turns: \(view["sessionsRunning"]?.int ?? 0)")
-        line("route", info.defaultRoute.joined(separator: ", ") + (info.isImplicit ? " (no configuration file)" : ""))
+        line(
+            "clients", "\(view["connections"]?.int ?? 0), running turns: \(view["sessionsRunning"]?.int ?? 0)"
+        )
+        line(
+            "route",
+            info.defaultRoute.joined(separator: ", ") + (info.isImplicit ? " (no configuration file)" : ""))
         console.print("")
         upstreams(info).print(on: console)
     }
@@ -44,12 +48,14 @@ enum StatusReport {
     /// The upstreams as a table.
     static func upstreams(_ info: ServerInfo) -> Table {
         var table = Table([
-            Table.Column(title: "UPSTREAM"), Table.Column(title: "KIND"), Table.Column(title: "MODEL"), Table.Column(title: "KEY"),
+            Table.Column(title: "UPSTREAM"), Table.Column(title: "KIND"), Table.Column(title: "MODEL"),
+            Table.Column(title: "KEY"),
             Table.Column(title: "URL", isFlexible: true),
         ])
         for upstream in info.view["upstreams"]?.elements ?? info.view.elements {
             table.add([
-                upstream["name"]?.string ?? "", upstream["kind"]?.string ?? "", upstream["model"]?.string ?? "",
+                upstream["name"]?.string ?? "", upstream["kind"]?.string ?? "",
+                upstream["model"]?.string ?? "",
                 upstream["hasKey"]?.bool == true ? "yes" : "no", upstream["baseURL"]?.string ?? "",
             ])
         }

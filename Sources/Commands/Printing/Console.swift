@@ -36,7 +36,8 @@ final class Console {
             case .never: false
             case .auto:
                 !isSet("NO_COLOR")
-                    && (isOutputTerminal && environment["TERM"] != "dumb" || isSet("CLICOLOR_FORCE") && environment["CLICOLOR_FORCE"] != "0")
+                    && (isOutputTerminal && environment["TERM"] != "dumb"
+                        || isSet("CLICOLOR_FORCE") && environment["CLICOLOR_FORCE"] != "0")
             }
     }
 
@@ -50,7 +51,9 @@ final class Console {
     func print(_ text: String) { write(Array((text + "\n").utf8)) }
 
     /// Writes text of a conversation: as it is into a pipe, without control characters on a terminal.
-    func write(verbatim text: String) { write(Array((isOutputTerminal ? Console.harmless(text) : text).utf8)) }
+    func write(verbatim text: String) {
+        write(Array((isOutputTerminal ? Console.harmless(text) : text).utf8))
+    }
 
     /// Says something on standard error, unless `-q` was given.
     func note(_ text: String) { if !isQuiet { Console.complain(text) } }
@@ -61,14 +64,19 @@ final class Console {
     }
 
     /// Colours text when standard output shows colours.
-    func styled(_ text: String, _ style: Style) -> String { isColored ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text }
+    func styled(_ text: String, _ style: Style) -> String {
+        isColored ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+    }
 
-    enum Style: String { case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
+    enum Style: String {
+        case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36"
+    }
 
     /// Text that cannot steer a terminal: control characters show as their pictures.
     static func harmless(_ text: String, keepingLines: Bool = true) -> String {
         func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.properties.generalCategory != .control || (keepingLines && (scalar == "\n" || scalar == "\t"))
+            scalar.properties.generalCategory != .control
+                || (keepingLines && (scalar == "\n" || scalar == "\t"))
         }
         if text.unicodeScalars.allSatisfy(isHarmless) { return text }
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
@@ -86,7 +94,8 @@ final class Console {
             if let n = try System.write(fd, bytes, from: offset) {
                 offset += n
             } else {
-                _ = try System.wait(readable: [], milliseconds: 5)  // someone made the descriptor non-blocking
+                // Whoever shares the descriptor made it non-blocking.
+                _ = try System.wait(readable: [], milliseconds: 5)
             }
         }
     }

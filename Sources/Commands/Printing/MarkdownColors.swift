@@ -10,7 +10,9 @@ struct MarkdownColors {
         guard console.isColored else { return text }
         isInFence = false
         var lines: [String] = []
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) { lines.append(colored(line: line)) }
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            lines.append(colored(line: line))
+        }
         return lines.joined(separator: "\n")
     }
 

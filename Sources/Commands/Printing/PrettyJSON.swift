@@ -7,7 +7,9 @@ enum PrettyJSON {
         let outer = String(repeating: "  ", count: indent)
         switch view.kind {
         case .object where view.count > 0:
-            let members = view.members.map { "\(inner)\(raw($0.keyView)): \(text($0.value, indent: indent + 1))" }
+            let members = view.members.map {
+                "\(inner)\(raw($0.keyView)): \(text($0.value, indent: indent + 1))"
+            }
             return "{\n" + members.joined(separator: ",\n") + "\n\(outer)}"
         case .array where view.count > 0:
             let elements = view.elements.map { inner + text($0, indent: indent + 1) }
@@ -22,7 +24,11 @@ enum PrettyJSON {
 extension Console {
     /// Prints a value: over lines on a terminal, on one line into a pipe.
     func print(json view: JSONView) {
-        if isOutputTerminal { print(Console.harmless(PrettyJSON.text(view))) } else { write(Array(view.raw) + [0x0A]) }
+        if isOutputTerminal {
+            print(Console.harmless(PrettyJSON.text(view)))
+        } else {
+            write(Array(view.raw) + [0x0A])
+        }
     }
 
     /// Prints one record of JSON lines.

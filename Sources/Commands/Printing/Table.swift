@@ -30,16 +30,21 @@ struct Table {
         for (index, cell) in row.enumerated() {
             let text = TextWidth.fitted(cell, to: widths[index])
             let isLast = index == row.count - 1 && !columns[index].isRight
-            cells.append(isLast ? text : TextWidth.padded(text, to: widths[index], isRight: columns[index].isRight))
+            cells.append(
+                isLast ? text : TextWidth.padded(text, to: widths[index], isRight: columns[index].isRight))
         }
         return cells.joined(separator: "  ")
     }
 
     private func fitted(to width: Int) -> [Int] {
         var widths = columns.map { TextWidth.of($0.title) }
-        for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], TextWidth.of(cell)) } }
+        for row in rows {
+            for (index, cell) in row.enumerated() { widths[index] = max(widths[index], TextWidth.of(cell)) }
+        }
         let excess = widths.reduce(0, +) + 2 * (widths.count - 1) - width
-        if excess > 0, let index = columns.firstIndex(where: \.isFlexible) { widths[index] = max(8, widths[index] - excess) }
+        if excess > 0, let index = columns.firstIndex(where: \.isFlexible) {
+            widths[index] = max(8, widths[index] - excess)
+        }
         return widths
     }
 }

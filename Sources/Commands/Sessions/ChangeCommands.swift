@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
@@ -17,13 +18,15 @@ extension Command {
 
     static let remove = Command(
         name: "rm", summary: "move sessions to the trash", arguments: "ID…", count: 1...Int.max,
-        details: "Nothing is lost: 'convo restore ID' brings a session back, 'convo ls --trashed' lists the trash."
+        details:
+            "Nothing is lost: 'convo restore ID' brings a session back, 'convo ls --trashed' lists the trash."
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         return try invocation.forEach { name throws(CommandError) in
             let session = try SessionChoice(client: client).session(named: name)
             _ = try client.ask(.sessionDelete) { $0.member("sessionId", session.id) }
-            invocation.console.note("'\(session.title)' is in the trash; 'convo restore \(session.id)' brings it back")
+            invocation.console.note(
+                "'\(session.title)' is in the trash; 'convo restore \(session.id)' brings it back")
         }
     }
 
@@ -33,8 +36,11 @@ extension Command {
         let client = try invocation.connect()
         return try invocation.forEach { name throws(CommandError) in
             do throws(CommandError) { try restore(name, client) } catch {
-                guard error.code == .notFound, let session = try SessionChoice(client: client).trashed(name) else {
-                    throw CommandError(error.code, "\(error.message); 'convo ls --trashed' lists the trash")
+                guard error.code == .notFound || SessionID(name) == nil else { throw error }
+                guard let session = try SessionChoice(client: client).trashed(name) else {
+                    throw CommandError(
+                        .notFound, "there is no session '\(name)' in the trash; 'convo ls --trashed' lists it"
+                    )
                 }
                 try restore(session.id, client)
             }

@@ -3,12 +3,14 @@ internal import JSON
 internal import Protocol
 
 extension Option {
-    fileprivate static let number = Option(short: "n", long: "number", value: "N", help: "draw only the newest N messages (default 200)")
+    fileprivate static let number = Option(
+        short: "n", long: "number", value: "N", help: "draw only the newest N messages (default 200)")
 }
 
 extension Command {
     static let context = Command(
-        name: "context", summary: "draw what of a session the model would see, and why", arguments: "[ID]", count: 0...1,
+        name: "context", summary: "draw what of a session the model would see, and why", arguments: "[ID]",
+        count: 0...1,
         options: [.continue, .json, .model, .number, .session, .upstream],
         details: """
             Without an ID the latest session that convo made. A bar for each message: ● goes to the model, ○ is left
@@ -43,10 +45,13 @@ struct ContextDrawing {
         let messages = try MessagePages(client: client, session: session).newest(max(1, number))
         let most = max(1, messages.map(\.tokens).max() ?? 1)
         if let system = built["system"]?.string {
-            console.print("\(console.styled("●", .green))    system prompt  \(preview(system, console))")
+            console.print(
+                "\(console.styled("●", .green))    system prompt  \(preview(system, console, after: 21))")
         }
         if let first = messages.first?.seq, first > 1 {
-            console.print(console.styled("…    \(Times.count(first - 1, "older message")) not drawn; -n shows more", .dim))
+            console.print(
+                console.styled(
+                    "…    \(Times.count(first - 1, "older message")) not drawn; -n shows more", .dim))
         }
         for message in messages { console.print(line(message, receipt, most, console)) }
         console.print("")
@@ -63,7 +68,8 @@ struct ContextDrawing {
         let pin = message["pinned"]?.bool == true ? "pinned · " : ""
         let why = reason.map { "\($0) · " } ?? ""
         return "\(mark) \(seq) \(role) \(tokens) \(console.styled(bar, reason == nil ? .green : .dim)) "
-            + console.styled(pin + why, .yellow) + preview(message.messageText, console)
+            + console.styled(pin + why, .yellow)
+            + preview(message.messageText, console, after: 47 + (pin + why).count)
     }
 
     private static func bar(_ tokens: Int, of most: Int) -> String {
@@ -72,9 +78,9 @@ struct ContextDrawing {
         return String(repeating: "█", count: eighths / 8) + tail
     }
 
-    private func preview(_ text: String, _ console: Console) -> String {
+    private func preview(_ text: String, _ console: Console, after used: Int) -> String {
         let line = Console.harmless(String(text.prefix(200)), keepingLines: false)
-        return TextWidth.fitted(line, to: max(20, console.columns - 62))
+        return TextWidth.fitted(line, to: max(20, console.columns - used))
     }
 }
 
@@ -98,7 +104,11 @@ private struct Receipt {
         if message["excluded"]?.bool == true || excluded.contains(message.seq) { return "excluded" }
         let status = message["status"]?.string ?? "complete"
         if status == "refused" || status == "failed" || status == "streaming" { return status }
-        if pinned.contains(message.seq) || sent?.contains(message.seq) == true || message["pinned"]?.bool == true { return nil }
+        if pinned.contains(message.seq) || sent?.contains(message.seq) == true
+            || message["pinned"]?.bool == true
+        {
+            return nil
+        }
         return "left out by \(view["rule"]?.string ?? "the window")"
     }
 
@@ -106,11 +116,13 @@ private struct Receipt {
         func number(_ name: String) -> Int { view[name]?.int ?? 0 }
         let all = number("sentMessages") + number("leftOutMessages")
         let share = number("budget") > 0 ? " (\(number("estimate") * 100 / number("budget"))%)" : ""
-        var text = "\(Times.number(number("sentMessages"))) of \(Times.count(all, "message")) go to the model: about "
+        var text =
+            "\(Times.number(number("sentMessages"))) of \(Times.count(all, "message")) go to the model: about "
         text += "\(Times.number(number("estimate"))) of \(Times.number(number("budget"))) tokens\(share), "
         text += "strategy \(view["strategy"]?.string ?? "?")"
         guard number("leftOutMessages") > 0 else { return text + "; everything fits" }
-        text += "\n\(Times.number(number("leftOutMessages"))) left out, about \(Times.number(number("leftOutTokens"))) tokens"
+        text +=
+            "\n\(Times.number(number("leftOutMessages"))) left out, about \(Times.number(number("leftOutTokens"))) tokens"
         if let rule = view["rule"]?.string, rule != "fits" { text += "; the cut was made by \(rule)" }
         return text
     }

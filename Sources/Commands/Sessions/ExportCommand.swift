@@ -5,8 +5,10 @@ internal import Posix
 internal import Protocol
 
 extension Option {
-    fileprivate static let format = Option(short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default) or markdown")
-    fileprivate static let output = Option(short: "o", long: "output", value: "FILE", help: "write to a file, whole or not at all")
+    fileprivate static let format = Option(
+        short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default) or markdown")
+    fileprivate static let output = Option(
+        short: "o", long: "output", value: "FILE", help: "write to a file, whole or not at all")
 }
 
 extension Command {
@@ -42,7 +44,13 @@ struct SessionExport {
     let format: String
 
     /// Writes to a neighbour of the file and renames it when everything is there; returns the number of records.
+    ///
+    /// A rename would put a plain file in the place of a device or a symlink, so these are written into.
     func write(to path: String) throws(CommandError) -> Int {
+        if let status = try? Files.status(path), status.kind != .regular {
+            let file = try open(path, for: path)
+            return try run { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
+        }
         let side = "\(path).\(Process.id).part"
         do throws(CommandError) {
             let file = try open(side, for: path)
@@ -77,14 +85,19 @@ struct SessionExport {
         if let failure { throw failed("the export", failure) }
         let sum = digest.finish().hexadecimal
         guard result["count"]?.int == count, result["sha256"]?.string == sum else {
-            let expected = "\(result["count"]?.int ?? 0) records, sha256 \(result["sha256"]?.string ?? "none")"
-            throw CommandError(.failure, "the export is not whole: got \(count) records, sha256 \(sum), expected \(expected); try again")
+            let expected =
+                "\(result["count"]?.int ?? 0) records, sha256 \(result["sha256"]?.string ?? "none")"
+            throw CommandError(
+                .failure,
+                "the export is not whole: got \(count) records, sha256 \(sum), expected \(expected); try again"
+            )
         }
         return count
     }
 
     private static func record(in event: Client.Event) -> [UInt8]? {
-        guard case .notification("_convod/export/item", let params) = event, let record = params?["record"] else { return nil }
+        guard case .notification("_convod/export/item", let params) = event, let record = params?["record"]
+        else { return nil }
         return record.utf8 ?? Array(record.raw)
     }
 

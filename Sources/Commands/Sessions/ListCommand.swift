@@ -4,8 +4,10 @@ internal import Protocol
 
 extension Option {
     fileprivate static let archived = Option(long: "archived", help: "archived sessions instead")
-    fileprivate static let number = Option(short: "n", long: "number", value: "N", help: "at most N sessions, 0 for all")
-    fileprivate static let query = Option(long: "query", value: "TEXT", help: "only those with this text in the title")
+    fileprivate static let number = Option(
+        short: "n", long: "number", value: "N", help: "at most N sessions, 0 for all")
+    fileprivate static let query = Option(
+        long: "query", value: "TEXT", help: "only those with this text in the title")
     fileprivate static let tag = Option(long: "tag", value: "TAG", help: "only those with this tag")
     fileprivate static let trashed = Option(long: "trashed", help: "sessions in the trash instead")
 }

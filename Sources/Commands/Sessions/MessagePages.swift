@@ -46,6 +46,7 @@ struct MessagePages {
 extension JSONView {
     /// A message's text: its text parts, without thoughts.
     var messageText: String {
-        self["content"]?.elements.compactMap { $0["type"]?.string == "text" ? $0["text"]?.string : nil }.joined() ?? ""
+        self["content"]?.elements.compactMap { $0["type"]?.string == "text" ? $0["text"]?.string : nil }
+            .joined() ?? ""
     }
 }

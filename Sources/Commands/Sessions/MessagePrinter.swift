@@ -23,22 +23,28 @@ struct MessagePrinter {
     private func heading(_ message: JSONView) -> String {
         let role = message["role"]?.string ?? ""
         var facts = [message["createdAt"]?.string.map { Times.relative($0) } ?? ""]
-        if let status = message["status"]?.string, status != "complete" { facts.append(console.styled(status, .red)) }
+        if let status = message["status"]?.string, status != "complete" {
+            facts.append(console.styled(status, .red))
+        }
         if message["pinned"]?.bool == true { facts.append(console.styled("pinned", .yellow)) }
         if message["excluded"]?.bool == true { facts.append(console.styled("excluded", .yellow)) }
         let color: Console.Style = role == "user" ? .green : role == "assistant" ? .blue : .yellow
-        return console.styled("── \(role) ", color) + console.styled("· ", .dim) + facts.joined(separator: " · ")
+        return console.styled("── \(role) ", color) + console.styled("· ", .dim)
+            + facts.joined(separator: " · ")
     }
 
     private mutating func block(_ part: Part) -> String {
         switch part {
         case .text(let text): colors.colored(clean(text))
         case .thought(let text, _, _): console.styled(clean(text), .dim)
-        case .toolCall(let call): console.styled("calls \(clean(call.name)) \(clean(call.argumentText))", .cyan)
-        case .toolResult(let result): console.styled("\(result.isError ? "error" : "result"): ", .cyan) + clean(result.text)
+        case .toolCall(let call):
+            console.styled("calls \(clean(call.name)) \(clean(call.argumentText))", .cyan)
+        case .toolResult(let result):
+            console.styled("\(result.isError ? "error" : "result"): ", .cyan) + clean(result.text)
         case .image(let mimeType, _, let uri): "[image \(clean(uri ?? mimeType))]"
         case .audio(let mimeType, _): "[audio \(clean(mimeType))]"
-        case .resource(let uri, let text, _): "[resource \(clean(uri))]" + (text.map { "\n" + clean($0) } ?? "")
+        case .resource(let uri, let text, _):
+            "[resource \(clean(uri))]" + (text.map { "\n" + clean($0) } ?? "")
         case .resourceLink(let uri, let name, _): "[\(clean(name)): \(clean(uri))]"
         }
     }

@@ -39,30 +39,44 @@ struct SessionChoice {
         } catch {
             guard error.code == .notFound else { throw error }
         }
-        guard let session = try only(of: try candidates(name, isTrashed: false), for: name) else { throw missing }
+        guard let session = try only(of: try candidates(name), for: name) else {
+            throw missing
+        }
         return session
     }
 
-    /// The ID of the only session in the trash whose ID begins so, nil when there is none.
-    func trashed(_ name: String) throws(CommandError) -> JSONView? {
-        try only(of: try candidates(name, isTrashed: true), for: name)
+    /// The only session in the trash whose ID begins so, nil when there is none.
+    func trashed(_ prefix: String) throws(CommandError) -> JSONView? {
+        guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return nil }
+        var found: [JSONView] = []
+        var cursor: String?
+        repeat {
+            let page = try client.ask(.sessionFind) {
+                $0.member("trashed", true)
+                $0.member("empty", true)
+                $0.member("limit", 500)
+                $0.optional("cursor", cursor)
+            }
+            found +=
+                page["sessions"].map { $0.elements.filter { $0.id.utf8.starts(with: prefix.utf8) } } ?? []
+            cursor = page["nextCursor"]?.string
+        } while cursor != nil
+        return try only(of: found, for: prefix)
     }
 
-    private func candidates(_ prefix: String, isTrashed: Bool) throws(CommandError) -> [JSONView] {
-        guard prefix.utf8.count >= SessionChoice.shortestPrefix, SessionID(prefix) != nil else { return [] }
+    private func candidates(_ prefix: String) throws(CommandError) -> [JSONView] {
+        guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return [] }
         var found: [JSONView] = []
         var seen: Set<String> = []
         for isArchived in [false, true] {
             let page = try client.ask(.sessionFind) {
                 $0.member("idPrefix", prefix)
                 $0.member("archived", isArchived)
-                $0.member("trashed", isTrashed)
                 $0.member("empty", true)
                 $0.member("limit", SessionChoice.listed + 1)
             }
-            for session in page["sessions"]?.elements ?? page.elements where seen.insert(session.id).inserted {
-                found.append(session)
-            }
+            for session in page["sessions"].map({ Array($0.elements) }) ?? []
+            where seen.insert(session.id).inserted { found.append(session) }
         }
         return found
     }
@@ -74,7 +88,8 @@ struct SessionChoice {
             session["title"]?.string.map { "\(session.id) (\(TextWidth.fitted($0, to: 30)))" } ?? session.id
         }
         let more = found.count > SessionChoice.listed ? ", …" : ""
-        throw CommandError(.failure, "'\(prefix)' is the beginning of several IDs: \(names.joined(separator: ", "))\(more)")
+        throw CommandError(
+            .failure, "'\(prefix)' is the beginning of several IDs: \(names.joined(separator: ", "))\(more)")
     }
 }
 

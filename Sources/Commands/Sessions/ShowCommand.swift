@@ -3,12 +3,14 @@ internal import JSON
 internal import Protocol
 
 extension Option {
-    fileprivate static let number = Option(short: "n", long: "number", value: "N", help: "only the newest N messages")
+    fileprivate static let number = Option(
+        short: "n", long: "number", value: "N", help: "only the newest N messages")
 }
 
 extension Command {
     static let show = Command(
-        name: "show", summary: "read a session", arguments: "[ID]", count: 0...1, options: [.continue, .json, .jsonl, .number, .session],
+        name: "show", summary: "read a session", arguments: "[ID]", count: 0...1,
+        options: [.continue, .json, .jsonl, .number, .session],
         details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
@@ -31,7 +33,11 @@ extension Command {
             if isArray { all += page } else { for message in page { console.print(record: message) } }
             return console.failure == nil
         }
-        if let number { _ = take(number == 0 ? [] : try pages.newest(number)) } else { try pages.forEachPage { take($0) } }
+        if let number {
+            _ = take(number == 0 ? [] : try pages.newest(number))
+        } else {
+            try pages.forEachPage { take($0) }
+        }
         if isArray { console.print(jsonArray: all) }
     }
 

@@ -35,21 +35,27 @@ extension Chat {
         case "/title": try set("title", text, "a title", nil)
         case "/upstream": try upstream(text)
         default:
-            let hint = nearest(to: name, in: Chat.commands.map(\.name)).map { ", did you mean '\($0)'?" } ?? ""
-            Console.complain("'\(name)' is no command of the chat\(hint); /help lists them")
+            Console.complain(
+                "'\(name)' is no command of the chat; \(hint(name, Chat.commands.map(\.name), "/help"))")
         }
         return true
     }
 
     private func current() throws(CommandError) -> String {
-        guard let session else { throw CommandError(.notFound, "the session begins with the first prompt; say something first") }
+        guard let session else {
+            throw CommandError(.notFound, "the session begins with the first prompt; say something first")
+        }
         return session
     }
 
     private func printHelp() {
-        let lines = Chat.commands.map { "\(TextWidth.padded("\($0.name) \($0.arguments)", to: 18)) \($0.help)" }
+        let lines = Chat.commands.map {
+            "\(TextWidth.padded("\($0.name) \($0.arguments)", to: 18)) \($0.help)"
+        }
         console.print(lines.joined(separator: "\n"))
-        console.print("Ctrl-C cancels the running answer, Ctrl-D leaves. \"\"\" on a line of its own begins and ends a long prompt.")
+        console.print(
+            "Ctrl-C cancels the running answer, Ctrl-D leaves. \"\"\" on a line of its own begins and ends a long prompt."
+        )
     }
 
     private func startOver() throws(CommandError) {

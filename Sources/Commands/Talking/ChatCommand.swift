@@ -5,7 +5,8 @@ internal import Protocol
 
 extension Command {
     static let chat = Command(
-        name: "chat", summary: "talk, with the answer as it streams", options: [.continue, .model, .new, .session, .system, .upstream],
+        name: "chat", summary: "talk, with the answer as it streams",
+        options: [.continue, .model, .new, .session, .system, .upstream],
         details: """
             On a terminal: Ctrl-C cancels the running answer, Ctrl-D leaves, /help lists what else can be typed.
             With piped input every line is one prompt, the answers go to standard output.
@@ -68,9 +69,13 @@ final class Chat {
 
     /// The loop of prompts and answers on a terminal.
     func talk() throws(CommandError) -> ExitCode {
-        if let session { try showLast(of: session) } else { console.print(console.styled("Type to talk, /help for more.", .dim)) }
+        if let session {
+            try showLast(of: session)
+        } else {
+            console.print(console.styled("Type to talk, /help for more.", .dim))
+        }
         while true {
-            console.write(Array(console.styled("› ", .bold).utf8))
+            showPrompt()
             guard let words = try read() else {
                 console.print("")
                 return .success
@@ -89,16 +94,23 @@ final class Chat {
         }
     }
 
+    private func showPrompt() {
+        if console.isOutputTerminal { console.write(Array(console.styled("› ", .bold).utf8)) }
+    }
+
     /// A line, or a block between lines of three quotes; nil at the end of input.
     private func read() throws(CommandError) -> String? {
         var block: [String]?
         while true {
-            let next = try input.line(signals: interrupts?.descriptor, others: [client.descriptor]) { [self] in listen() }
+            let next = try input.line(signals: interrupts?.descriptor, others: [client.descriptor]) {
+                [self] in listen()
+            }
             switch next {
             case .end: return nil
             case .signal:
                 block = nil
-                console.write(Array("\n\(console.styled("(Ctrl-D leaves)", .dim))\n\(console.styled("› ", .bold))".utf8))
+                console.print("\n" + console.styled("(Ctrl-D leaves)", .dim))
+                showPrompt()
             case .text(let line) where line == "\"\"\"":
                 if let block { return block.joined(separator: "\n") }
                 block = []
@@ -125,7 +137,13 @@ final class Chat {
         view.finish()
         if let code = outcome.error?.code, case .closed = code { client = try invocation.connect() }
         let (code, message) = outcome.ending
-        if let message { if code == .failure || code == .upstream { Console.complain(message) } else { console.note(message) } }
+        if let message {
+            if code == .failure || code == .upstream {
+                Console.complain(message)
+            } else {
+                console.note(message)
+            }
+        }
         return code
     }
 

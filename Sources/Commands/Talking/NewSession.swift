@@ -19,7 +19,9 @@ struct NewSession {
             $0.member("_meta") { $0.member("convod") { writeExtras(to: &$0) } }
         }
         guard let id = made["sessionId"]?.string else {
-            throw CommandError(.failure, "the daemon made a session but gave no ID; its version may not fit, see 'convo status'")
+            throw CommandError(
+                .failure,
+                "the daemon made a session but gave no ID; its version may not fit, see 'convo status'")
         }
         return id
     }

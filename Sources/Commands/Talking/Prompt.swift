@@ -105,7 +105,9 @@ final class Prompt {
     }
 
     private func chunk(_ update: JSONView, _ meta: JSONView?, _ turn: String?, isThought: Bool) {
-        guard let words = update["content"]?["text"]?.string, let turn, !foreign.contains(turn) else { return }
+        guard let words = update["content"]?["text"]?.string, let turn, !foreign.contains(turn) else {
+            return
+        }
         if turnID == nil { turnID = turn }
         guard turn == turnID, !isBroken else { return }
         guard meta?["offset"]?.int ?? offset == offset else {
@@ -127,7 +129,8 @@ final class Prompt {
         case "retrying":
             let who = meta["upstream"]?.string ?? "the upstream"
             let why = meta["error"]?["message"]?.string ?? meta["error"]?.string
-            let wait = meta["retryInMs"]?.int.map { $0 < 1000 ? "\($0) ms" : "\(($0 + 500) / 1000) s" } ?? "a moment"
+            let wait =
+                meta["retryInMs"]?.int.map { $0 < 1000 ? "\($0) ms" : "\(($0 + 500) / 1000) s" } ?? "a moment"
             let attempt = meta["attempt"]?.int.map { " (try \($0))" } ?? ""
             return "\(why ?? "\(who) failed"); asking \(who) again in \(wait)\(attempt)"
         default: return nil
@@ -138,7 +141,7 @@ final class Prompt {
     private func interrupt() {
         interrupts += 1
         if interrupts > 1 { Process.exit(ExitCode.cancelled.rawValue) }
-        try? client.notify(.sessionCancel, JSONWriter.object { $0.member("sessionId", session) })
+        try? client.cancelCall()
     }
 
     private func outcome(result: JSONView) -> Outcome {
@@ -147,14 +150,16 @@ final class Prompt {
         let message = details?["messageId"]?.string
         if let message { complete(message, of: turn) }
         return Outcome(
-            turnID: turn, messageID: message, text: text, details: details, stopReason: result["stopReason"]?.string, error: nil)
+            turnID: turn, messageID: message, text: text, details: details,
+            stopReason: result["stopReason"]?.string, error: nil)
     }
 
     private func outcome(error: ClientError) -> Outcome {
         let data = error.remote?.data
         if let message = data?["messageId"]?.string { complete(message, of: data?["turnId"]?.string) }
         return Outcome(
-            turnID: data?["turnId"]?.string ?? turnID, messageID: data?["messageId"]?.string, text: text, details: data,
+            turnID: data?["turnId"]?.string ?? turnID, messageID: data?["messageId"]?.string, text: text,
+            details: data,
             stopReason: nil, error: error)
     }
 
@@ -163,7 +168,9 @@ final class Prompt {
         guard isBroken || text.isEmpty || turn != turnID else { return }
         let newest = try? MessagePages(client: client, session: session).newest(100)
         guard let whole = newest?.last(where: { $0["id"]?.string == message })?.messageText else { return }
-        let rest = whole.utf8.starts(with: text.utf8) ? Array(whole.utf8.dropFirst(text.utf8.count)) : Array(whole.utf8)
+        let rest =
+            whole.utf8.starts(with: text.utf8)
+            ? Array(whole.utf8.dropFirst(text.utf8.count)) : Array(whole.utf8)
         text = whole
         if !rest.isEmpty { show(.text(String(decoding: rest, as: UTF8.self))) }
     }

@@ -45,7 +45,9 @@ extension Command {
     private static func session(
         _ client: Client, _ invocation: Invocation
     ) throws(CommandError) -> (view: JSONView?, new: NewSession) {
-        let new = NewSession(id: invocation.value(.new), system: invocation.value(.system))
+        let new = NewSession(
+            id: invocation.value(.new), system: invocation.value(.system), model: invocation.value(.model),
+            upstream: invocation.value(.upstream))
         guard let view = try invocation.chosenSession(client) else { return (nil, new) }
         if let system = invocation.value(.system) {
             _ = try client.ask(.sessionSet) {
@@ -74,10 +76,13 @@ extension Command {
             }
         }
         let settings = Prompt.Settings(
-            upstream: invocation.value(.upstream), model: invocation.value(.model), requestID: invocation.value(.requestID))
+            upstream: invocation.value(.upstream), model: invocation.value(.model),
+            requestID: invocation.value(.requestID))
         let outcome = prompt.send(words, settings)
         if isJSON { console.write(outcome.json(session: session) + [0x0A]) }
-        if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) { console.print("") }
+        if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) {
+            console.print("")
+        }
         let (code, message) = outcome.ending
         if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
         return code

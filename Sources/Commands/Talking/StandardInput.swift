@@ -31,7 +31,9 @@ struct StandardInput {
     }
 
     /// The next line without its end; `others` are watched meanwhile, and `onReady` hears of them.
-    mutating func line(signals: Int32?, others: [Int32] = [], onReady: () -> Void = {}) throws(CommandError) -> Line {
+    mutating func line(signals: Int32?, others: [Int32] = [], onReady: () -> Void = {}) throws(CommandError)
+        -> Line
+    {
         while true {
             if let end = buffer.firstIndex(of: 0x0A) {
                 var line = Array(buffer[..<end])
@@ -45,14 +47,17 @@ struct StandardInput {
                 return .text(try StandardInput.text(buffer))
             }
             do throws(PosixError) {
-                let ready = try System.wait(readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
+                let ready = try System.wait(
+                    readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
                 if let signals, ready.contains(signals) {
                     while Signals.next(signals) != nil {}
                     buffer = []
                     return .signal
                 }
                 if ready.contains(where: others.contains) { onReady() }
-                if ready.contains(0), try System.read(0, into: &buffer, most: 64 << 10) == 0 { isAtEnd = true }
+                if ready.contains(0), try System.read(0, into: &buffer, most: 64 << 10) == 0 {
+                    isAtEnd = true
+                }
             } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
         }
     }

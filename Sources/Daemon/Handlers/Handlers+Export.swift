@@ -11,7 +11,7 @@ extension Handlers {
         let record = try session(asked.id, call)
         let export = Export(call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
         call.onCancel = { export.cancel() }
-        export.begin()
+        export.begin(hasHeader: asked.hasHeader)
     }
 }
 
@@ -39,8 +39,8 @@ private final class Export {
         isText = writer.format == .markdown
     }
 
-    func begin() {
-        send(writer.header(of: session.session))
+    func begin(hasHeader: Bool) {
+        if hasHeader { send(writer.header(of: session.session)) }
         readOn()
     }
 

@@ -15,17 +15,9 @@ extension Handlers {
         case .all where call.connection.isAdmin: owner = .all
         default: throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
         }
-        let after = try PageCursor.number("f", asked.cursor)
         if let prefix = asked.idPrefix, case .user(let uid) = owner {
             let found = try read { (reader) throws(StoreError) in try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit) }
             return reply(call, found, next: nil)
-        }
-        if case .user(let uid) = owner, asked.isIndexed {
-            let found = try read { (reader) throws(StoreError) in
-                try reader.recent(owner: uid, cwd: asked.cwd, before: after, limit: asked.limit + 1)
-            }
-            let page = Array(found.prefix(asked.limit))
-            return reply(call, page, next: found.count > asked.limit ? page.last?.session.activity : nil)
         }
         var search = FindSessions(owner: owner, limit: asked.limit)
         search.query = asked.query
@@ -39,30 +31,76 @@ extension Handlers {
         search.since = asked.since
         search.until = asked.until
         search.isDescending = asked.order == .desc
-        search.after = after
+        search.after = try PageCursor.number("f", asked.cursor)
+        page(search, call) { [self] in reply(call, $0, next: $1) }
+    }
+
+    func listSessions(_ call: Call) throws(WireError) {
+        let asked = try ListSessionsParameters(call.params)
+        var search = FindSessions(owner: .user(call.connection.peer.uid), limit: 100)
+        search.after = try PageCursor.number("s", asked.cursor)
+        search.cwd = asked.cwd
+        while let path = search.cwd, path.count > 1, path.hasSuffix("/") { search.cwd = String(path.dropLast()) }
+        page(search, call) { found, next in
+            call.reply {
+                $0.key("sessions")
+                $0.array {
+                    for record in found {
+                        $0.object {
+                            $0.member("sessionId", record.session.id.text)
+                            $0.member("cwd", record.session.cwd)
+                            $0.optional("title", record.session.title)
+                            $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
+                            $0.member("_meta") { $0.member("convod") { $0.member("messageCount", record.session.messageCount) } }
+                        }
+                    }
+                }
+                $0.optional("nextCursor", next.map { PageCursor.text("s", $0) })
+            }
+        }
+    }
+
+    /// Fills a page. A first look is short and made at once; what is not found by it is looked for on the reader's
+    /// thread, slice after slice.
+    private func page(_ search: FindSessions, _ call: Call, _ then: @escaping ([SessionRecord], Int64?) -> Void) {
+        var first = search
+        first.slice = search.limit * 2
+        // One more than the page shows whether a next page exists.
+        first.limit = search.limit + 1
+        if case .user = search.owner, search.cwd == nil, let output = try? first.run(on: services.store.reader),
+            output.next == nil || output.sessions.count > search.limit
+        {
+            let page = Array(output.sessions.prefix(search.limit))
+            return then(page, output.sessions.count > search.limit ? page.last?.session.activity : nil)
+        }
         var isCancelled = false
         call.onCancel = {
             isCancelled = true
             call.fail(WireError(.cancelled, "the request was cancelled"))
         }
-        slice(search, [], call) { isCancelled }
+        var whole = search
+        whole.limit += 1
+        slice(whole, [], call, { isCancelled }) { found in
+            let page = Array(found.prefix(search.limit))
+            then(page, found.count > search.limit ? page.last?.session.activity : nil)
+        }
     }
 
-    /// Looks through slice after slice on the reader's thread until the page is full.
-    private func slice(_ search: FindSessions, _ found: [SessionRecord], _ call: Call, _ isCancelled: @escaping () -> Bool) {
+    private func slice(
+        _ search: FindSessions, _ found: [SessionRecord], _ call: Call, _ isCancelled: @escaping () -> Bool,
+        _ then: @escaping ([SessionRecord]) -> Void
+    ) {
         services.store.read(search) { [self] result in
             if isCancelled() { return }
             switch result {
             case .failure(let error): call.fail(WireError(error))
             case .success(let output):
                 let all = found + output.sessions
-                guard let next = output.next, output.sessions.count < search.limit else {
-                    return reply(call, all, next: output.next)
-                }
+                guard let next = output.next, output.sessions.count < search.limit else { return then(all) }
                 var rest = search
                 rest.after = next
                 rest.limit -= output.sessions.count
-                slice(rest, all, call, isCancelled)
+                slice(rest, all, call, isCancelled, then)
             }
         }
     }
@@ -73,13 +111,5 @@ extension Handlers {
             $0.array { for record in sessions { Wire.write(record.session, isWhole: false, to: &$0) } }
             $0.optional("nextCursor", next.map { PageCursor.text("f", $0) })
         }
-    }
-}
-
-extension FindSessionsParameters {
-    /// Whether the plain index of a user's sessions gives the answer by itself.
-    fileprivate var isIndexed: Bool {
-        query == nil && tag == nil && upstream == nil && model == nil && isArchived == nil && !isTrashed && !includesEmpty
-            && since == nil && until == nil && order == .desc
     }
 }

@@ -65,8 +65,9 @@ extension Handlers {
                 id: services.newID(), role: message.role, content: message.content, tokens: TokenEstimate.message(message.parts),
                 metadata: message.metadata, createdAt: message.createdAt, isPinned: message.isPinned)
         }
-        let title = asked.messages.first { $0.role == .user }.flatMap { suggestedTitle(for: $0.parts) }
-        services.store.write(AppendMessages(asked.id, owner: owner, messages, ifMissing: missing, title: title)) { [self] result in
+        let first = asked.messages.first { $0.role == .user }?.parts ?? []
+        let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing) { suggestedTitle(for: first) }
+        services.store.write(append) { [self] result in
             switch result {
             case .success(.appended(let row, let first, let last)):
                 publish(messages, asked.id, row, first, call)

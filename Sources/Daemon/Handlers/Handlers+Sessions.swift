@@ -51,32 +51,6 @@ extension Handlers {
         }
     }
 
-    func listSessions(_ call: Call) throws(WireError) {
-        let asked = try ListSessionsParameters(call.params)
-        let before = try PageCursor.number("s", asked.cursor)
-        var cwd = asked.cwd
-        while let path = cwd, path.count > 1, path.hasSuffix("/") { cwd = String(path.dropLast()) }
-        let most = 100
-        let found = try read { (reader) throws(StoreError) in
-            try reader.recent(owner: call.connection.peer.uid, cwd: cwd, before: before, limit: most + 1)
-        }
-        call.reply {
-            $0.key("sessions")
-            $0.array {
-                for record in found.prefix(most) {
-                    $0.object {
-                        $0.member("sessionId", record.session.id.text)
-                        $0.member("cwd", record.session.cwd)
-                        $0.optional("title", record.session.title)
-                        $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
-                        $0.member("_meta") { $0.member("convod") { $0.member("messageCount", record.session.messageCount) } }
-                    }
-                }
-            }
-            if found.count > most { $0.member("nextCursor", PageCursor.text("s", found[most - 1].session.activity)) }
-        }
-    }
-
     func closeSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
         let session = try session(asked.id, call)

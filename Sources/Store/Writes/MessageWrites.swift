@@ -35,9 +35,10 @@ package struct AppendMessages: StoreWrite {
     package let messages: [NewMessage]
     /// The session to make when there is none; nil means that it must be there.
     package let ifMissing: Session?
-    package let title: String?
+    /// Makes a title for a session that has none.
+    package let title: @Sendable () -> String?
 
-    package init(_ id: SessionID, owner: UInt32, _ messages: [NewMessage], ifMissing: Session?, title: String?) {
+    package init(_ id: SessionID, owner: UInt32, _ messages: [NewMessage], ifMissing: Session?, title: @escaping @Sendable () -> String?) {
         self.id = id
         self.owner = owner
         self.messages = messages
@@ -64,7 +65,7 @@ package struct AppendMessages: StoreWrite {
         }
         let first = place.head + 1
         for message in messages { try writer.append(message, turn: nil, at: &place) }
-        try writer.moveHead(to: place, title: place.hasTitle ? nil : title)
+        try writer.moveHead(to: place, title: place.hasTitle ? nil : title())
         return .appended(row: place.row, first: first, last: place.head)
     }
 }

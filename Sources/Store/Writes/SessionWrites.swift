@@ -122,7 +122,8 @@ package struct RestoreSession: StoreWrite {
         guard let found = try writer.database.session(id, owner: owner) else { return nil }
         guard found.session.trashedAt != nil else { return found }
         try writer.database.run(
-            "UPDATE session SET trashed_at = NULL, activity = ? WHERE id = ?", [.int(writer.nextActivity()), .int(found.row)],
+            "UPDATE session SET trashed_at = NULL, updated_at = ?, activity = ? WHERE id = ?",
+            [.int(writer.now), .int(writer.nextActivity()), .int(found.row)],
             doing: "restore a session")
         return try writer.database.session(row: found.row)
     }

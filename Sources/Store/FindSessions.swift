@@ -1,0 +1,112 @@
+internal import Conversation
+
+/// A slice of a search through sessions in the order of their activity: bounded, and resumed behind where it stopped.
+package struct FindSessions: StoreRead {
+    package enum Owner: Sendable { case user(UInt32), all }
+
+    package var owner: Owner
+    package var query: String?
+    package var tag: String?
+    package var cwd: String?
+    package var upstream: String?
+    package var model: String?
+    package var isArchived: Bool?
+    package var isTrashed: Bool
+    /// Whether sessions without messages are listed too.
+    package var includesEmpty: Bool
+    package var since: Int64?
+    package var until: Int64?
+    package var isDescending: Bool
+    /// Go on behind this activity.
+    package var after: Int64?
+    package var limit: Int
+    /// Rows looked at in one slice.
+    package var slice = 2_000
+
+    package init(owner: Owner, limit: Int) {
+        self.owner = owner
+        self.limit = limit
+        isTrashed = false
+        includesEmpty = false
+        isDescending = true
+    }
+
+    /// What one slice found.
+    package struct Output: Sendable {
+        package var sessions: [SessionRecord] = []
+        /// Where the next slice goes on; nil when everything was looked at.
+        package var next: Int64?
+    }
+
+    package func run(on reader: Reader) throws(StoreError) -> Output {
+        let edge = after ?? (isDescending ? Int64.max : Int64.min)
+        if case .user(let uid) = owner {
+            let output = try one(uid, edge, reader)
+            // A directory that is rare among the newest sessions is found by its own index.
+            if let cwd, output.next != nil, output.sessions.isEmpty { return try here(uid, cwd, edge, reader) }
+            return output
+        }
+        var all: [SessionRecord] = [], stop: Int64?
+        for uid in try reader.owners() {
+            let output = try one(uid, edge, reader)
+            all += output.sessions
+            // Nothing beyond the nearest place where a slice stopped is known yet.
+            if let next = output.next { stop = stop.map { isDescending ? max($0, next) : min($0, next) } ?? next }
+        }
+        all.sort { isDescending ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity }
+        if let stop { all.removeAll { isDescending ? $0.session.activity < stop : $0.session.activity > stop } }
+        if all.count > limit {
+            all.removeLast(all.count - limit)
+            stop = all.last?.session.activity
+        }
+        return Output(sessions: all, next: stop)
+    }
+
+    private func one(_ uid: UInt32, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
+        var output = Output()
+        var looked = 0
+        try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
+            looked += 1
+            let record = SessionRecord(row)
+            if matches(record.session) { output.sessions.append(record) }
+            let isFull = output.sessions.count == limit || looked == slice
+            if isFull { output.next = record.session.activity }
+            return !isFull
+        }
+        return output
+    }
+
+    /// All sessions of one directory, sorted here: as many as the directory has.
+    private func here(_ uid: UInt32, _ cwd: String, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
+        var found: [SessionRecord] = []
+        try reader.database.rows(
+            """
+            SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
+                   created_at, updated_at, activity, archived, trashed_at
+              FROM session INDEXED BY session_here WHERE owner = ? AND cwd = ?
+            """, [.int(Int64(uid)), .text(cwd)], doing: "list sessions of a directory"
+        ) { row in
+            let record = SessionRecord(row)
+            let isBehind = isDescending ? record.session.activity < edge : record.session.activity > edge
+            if isBehind && matches(record.session) { found.append(record) }
+            return true
+        }
+        found.sort { isDescending ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity }
+        let page = Array(found.prefix(limit))
+        return Output(sessions: page, next: found.count > limit ? page.last?.session.activity : nil)
+    }
+
+    private func matches(_ session: Session) -> Bool {
+        if (session.trashedAt != nil) != isTrashed { return false }
+        if session.isArchived != (isArchived ?? false) { return false }
+        if session.messageCount == 0 && !includesEmpty { return false }
+        if let tag, !session.tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) { return false }
+        if let cwd, !session.cwd.utf8.elementsEqual(cwd.utf8) { return false }
+        if let upstream, session.settings.upstream != upstream { return false }
+        if let model, session.settings.model != model { return false }
+        if let since, session.updatedAt < since { return false }
+        if let until, session.updatedAt >= until { return false }
+        if let query, !(session.title ?? "").lowercased().contains(query.lowercased()) { return false }
+        return true
+    }
+}
