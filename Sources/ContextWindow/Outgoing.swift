@@ -35,22 +35,31 @@ extension Window {
 
     /// Puts each call's results right behind it, in the order of the calls, and closes calls that have none.
     private func pairResults(_ messages: [OutgoingMessage]) -> [OutgoingMessage] {
-        var results: [String: Part] = [:]
-        for part in messages.flatMap(\.parts) {
-            if case .toolResult(let result) = part, results[result.callID] == nil { results[result.callID] = part }
-        }
-        var out: [OutgoingMessage] = []
+        var out: [OutgoingMessage] = [], waiting: [String: [Place]] = [:]
         for message in messages {
-            let rest = message.parts.filter { if case .toolResult = $0 { false } else { true } }
-            if message.role != .tool { out.append(OutgoingMessage(role: message.role, parts: rest)) }
-            guard message.role == .assistant else { continue }
-            let answers: [Part] = rest.compactMap { part in
-                guard case .toolCall(let call) = part else { return nil }
-                return results.removeValue(forKey: call.id) ?? Part.interruptedResult(for: call.id)
+            if message.role == .tool {
+                for part in message.parts {
+                    guard case .toolResult(let result) = part, let place = waiting[result.callID]?.first else { continue }
+                    waiting[result.callID]?.removeFirst()
+                    out[place.message].parts[place.part] = part
+                }
+                continue
             }
-            if !answers.isEmpty { out.append(OutgoingMessage(role: .tool, parts: answers)) }
+            let parts = message.parts.filter { if case .toolResult = $0 { false } else { true } }
+            out.append(OutgoingMessage(role: message.role, parts: parts))
+            let calls = parts.compactMap { if case .toolCall(let call) = $0, message.role == .assistant { call.id } else { nil } }
+            if calls.isEmpty { continue }
+            for id in calls { waiting[id] = [] }  // an older call with the same ID gets nothing any more
+            for (index, id) in calls.enumerated() { waiting[id, default: []].append(Place(message: out.count, part: index)) }
+            out.append(OutgoingMessage(role: .tool, parts: calls.map { Part.interruptedResult(for: $0) }))
         }
         return out
+    }
+
+    /// Where the result of a call goes.
+    private struct Place {
+        let message: Int
+        let part: Int
     }
 
     private func merged(_ messages: [OutgoingMessage]) -> [OutgoingMessage] {

@@ -1,32 +1,63 @@
 internal import Conversation
 
-/// Tool calls and their results, paired by ID.
-enum ToolPairs {
-    /// The IDs of the calls that a message makes or answers.
-    static func ids(of message: Message) -> [String] {
-        guard message.role == .assistant || message.role == .tool else { return [] }
-        guard mayHoldTools(message.content) else { return [] }
-        return message.parts.compactMap { part in
-            switch part {
-            case .toolCall(let call): call.id
-            case .toolResult(let result): result.callID
-            default: nil
-            }
-        }
+/// Tool calls and their results in a run of messages, paired by ID.
+///
+/// A result belongs to the newest message before it that makes a call with its ID, and each call has one: some providers
+/// give the same ID to a call of every turn. Other results belong to nobody.
+struct ToolPairs {
+    /// For each message, by seq, those that answer its calls or make the calls it answers.
+    private(set) var partners: [Int: Set<Int>] = [:]
+    /// Tokens that a request needs beyond the message's own: what closes a call without a result, and a second message
+    /// for results of two callers.
+    private(set) var closing: [Int: Int] = [:]
+
+    /// The calls of one message that have one ID and no result yet.
+    private struct Waiting {
+        let caller: Int
+        var count: Int
     }
 
-    /// Leaves out results whose call is not there; calls without a result are closed when the request is made.
-    static func complete(_ messages: [Message]) -> [Message] {
-        guard messages.contains(where: { $0.role == .tool }) else { return messages }
-        var calls: Set<String> = []
-        return messages.filter { message in
-            guard mayHoldTools(message.content) else { return true }
-            for part in message.parts { if case .toolCall(let call) = part { calls.insert(call.id) } }
-            guard message.role == .tool else { return true }
-            return message.parts.contains {
-                if case .toolResult(let result) = $0 { calls.contains(result.callID) } else { false }
+    init(_ messages: [Message]) {
+        var waiting: [String: Waiting] = [:], open: [Int: Int] = [:]
+        for message in messages where message.role == .assistant || message.role == .tool {
+            guard ToolPairs.mayHoldTools(message.content) else { continue }
+            for part in message.parts {
+                switch part {
+                case .toolCall(let call) where message.role == .assistant:
+                    let same = waiting[call.id].map { $0.caller == message.seq ? $0.count : 0 } ?? 0
+                    waiting[call.id] = Waiting(caller: message.seq, count: same + 1)
+                    open[message.seq, default: 0] += 1
+                case .toolResult(let result) where message.role == .tool:
+                    guard let call = waiting[result.callID] else { continue }
+                    waiting[result.callID] = call.count > 1 ? Waiting(caller: call.caller, count: call.count - 1) : nil
+                    open[call.caller, default: 0] -= 1
+                    partners[call.caller, default: []].insert(message.seq)
+                    if !partners[message.seq, default: []].insert(call.caller).inserted { continue }
+                    if partners[message.seq, default: []].count > 1 { closing[message.seq, default: 0] += TokenEstimate.perMessage }
+                default: continue
+                }
             }
         }
+        for (seq, count) in open where count > 0 { closing[seq] = count * ToolPairs.perClosing }
+    }
+
+    /// What one closing result costs, as a message of its own.
+    private static let perClosing = TokenEstimate.message([Part.interruptedResult(for: "")])
+
+    /// The seqs with all that must go with them, so that no call parts from a result.
+    func closure(of seqs: some Sequence<Int>) -> Set<Int> {
+        var all = Set(seqs), added = Array(all)
+        while let seq = added.popLast() {
+            for partner in partners[seq] ?? [] where all.insert(partner).inserted { added.append(partner) }
+        }
+        return all
+    }
+
+    /// Leaves out results whose callers are not among the messages; calls without a result are closed when the request
+    /// is made.
+    func complete(_ messages: [Message]) -> [Message] {
+        let seqs = Set(messages.map(\.seq))
+        return messages.filter { $0.role != .tool || !seqs.isDisjoint(with: partners[$0.seq] ?? []) }
     }
 
     /// A quick look that spares most messages a decoding: every tool part's type begins with `tool_`.

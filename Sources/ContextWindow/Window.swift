@@ -57,26 +57,37 @@ extension Window {
     package static func cut(
         _ history: History, system: String?, policy: WindowPolicy, budget: Int
     ) throws(WindowError) -> Window {
-        let sent = history.messages.filter(\.isSendable)
+        let sendable = (history.olderPins + history.messages).filter(\.isSendable)
+        let pairs = ToolPairs(sendable), all = pairs.complete(sendable)
+        func cost(_ message: Message) -> Int { message.tokens + (pairs.closing[message.seq] ?? 0) }
+
+        let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
         let turns = Turns(sent)
         let systemTokens = TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
         let newest = turns.starts.last.map { Array(sent[$0...]) } ?? []
-        let always = pinned(sent: sent, older: history.olderPins)
+        let older = all.prefix(all.count - sent.count)
+        let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
+        let always = all.filter { pinnedSeqs.contains($0.seq) }
         let inNewest = Set(newest.map(\.seq))
-        let pinTokens = always.reduce(0) { $0 + (inNewest.contains($1.seq) ? 0 : $1.tokens) }
-        let newestTokens = newest.reduce(0) { $0 + $1.tokens }
+        let pinTokens = always.reduce(0) { $0 + (inNewest.contains($1.seq) ? 0 : cost($1)) }
+        let newestTokens = newest.reduce(0) { $0 + cost($1) }
         var estimate = systemTokens + pinTokens + newestTokens
         guard estimate <= budget else {
             throw WindowError(needed: estimate, budget: budget, system: systemTokens, pinned: pinTokens, newest: newestTokens)
         }
 
-        let pinnedSeqs = Set(always.map(\.seq))
         var first = turns.starts.count - 1, count = newest.count
         var rule = Receipt.Rule.fits
         while first > 0 {
             let turn = sent[turns.starts[first - 1]..<turns.starts[first]]
-            let more = turn.reduce(0) { $0 + (pinnedSeqs.contains($1.seq) ? 0 : $1.tokens) }
-            if let most = policy.maxTurns, turns.starts.count - first >= most { rule = .maxTurns } else if let most = policy.maxMessages, count + turn.count > most { rule = .maxMessages } else if estimate + more > budget { rule = .maxTokens }
+            let more = turn.reduce(0) { $0 + (pinnedSeqs.contains($1.seq) ? 0 : cost($1)) }
+            if let most = policy.maxTurns, turns.starts.count - first >= most {
+                rule = .maxTurns
+            } else if let most = policy.maxMessages, count + turn.count > most {
+                rule = .maxMessages
+            } else if estimate + more > budget {
+                rule = .maxTokens
+            }
             if rule != .fits { break }
             first -= 1
             estimate += more
@@ -87,21 +98,12 @@ extension Window {
         let suffix = first >= 0 && !turns.starts.isEmpty ? Array(sent[turns.starts[first]...]) : []
         let begin = suffix.first?.seq ?? Int.max
         let pins = always.filter { $0.seq < begin }
-        let kept = ToolPairs.complete(pins + suffix)
+        let kept = pairs.complete(pins + suffix)
         return Window(
             system: system, messages: kept,
             receipt: Receipt(
                 policy: policy, budget: budget, estimate: estimate, rule: rule, history: history, suffix: suffix,
                 pins: always, kept: kept))
-    }
-
-    /// Pinned messages and, for each, its partners in tool calls; in order, without doubles.
-    private static func pinned(sent: [Message], older: [Message]) -> [Message] {
-        let direct = sent.filter(\.isPinned)
-        if direct.isEmpty { return older.filter(\.isSendable) }
-        let calls = Set(direct.flatMap { ToolPairs.ids(of: $0) })
-        let all = calls.isEmpty ? direct : sent.filter { $0.isPinned || !calls.isDisjoint(with: ToolPairs.ids(of: $0)) }
-        return older.filter(\.isSendable) + all
     }
 
     /// Where the turns of a run of messages begin: at each message of the user.

@@ -61,16 +61,20 @@ package struct Answer: Sendable, Equatable {
         return out + [0x5D]
     }
 
-    /// The first bytes of the answer as an answer of its own; whole parts right at the cut are left out.
-    package func first(_ wanted: Int) -> Answer {
+    /// The first bytes of the answer as an answer of its own, with as many of the whole parts right at the cut as make
+    /// `parts` in all.
+    package func first(_ wanted: Int, parts: Int = 0) -> Answer {
         var out = Answer(issuer: issuer)
-        var room = wanted
+        var room = wanted, seen = 0
         for piece in pieces {
             if piece.length > room {
                 if room > 0 { out.append(Piece(piece.kind, Array(piece.bytes.prefix(room)))) }
                 break
             }
-            if piece.length == 0 && room == 0 { break }
+            if piece.kind == .part {
+                if room == 0 && seen >= parts { break }
+                seen += 1
+            }
             out.append(piece)
             room -= piece.length
         }
@@ -78,6 +82,9 @@ package struct Answer: Sendable, Equatable {
     }
 
     /// What follows a byte offset, as pieces; an offset inside a character is rounded down.
+    ///
+    /// A whole part right at the offset comes again: bytes cannot tell whether it was seen, and a tool call that is
+    /// lost is worse than one announced twice under one ID.
     package func rest(after offset: Int) -> (offset: Int, pieces: [Piece]) {
         Answer.rest(of: pieces, after: offset)
     }
@@ -86,7 +93,7 @@ package struct Answer: Sendable, Equatable {
     package static func rest(of pieces: [Piece], after wanted: Int) -> (offset: Int, pieces: [Piece]) {
         var start = 0
         for (index, piece) in pieces.enumerated() {
-            if piece.length > 0 && wanted < start + piece.length {
+            if piece.kind == .part ? wanted <= start : wanted < start + piece.length {
                 var cut = max(0, wanted - start)
                 while cut > 0 && piece.bytes[cut] & 0xC0 == 0x80 { cut -= 1 }
                 let first = cut == 0 ? piece : Piece(piece.kind, Array(piece.bytes[cut...]))

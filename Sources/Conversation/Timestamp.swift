@@ -41,8 +41,8 @@ package enum Timestamp {
             return bytes[range].reduce(0) { $0 * 10 + Int($1 - 0x30) }
         }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), (1...31).contains(day), hour < 24,
-            minute < 60, second <= 60
+            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), day >= 1, day <= days(year, month),
+            hour < 24, minute < 60, second <= 60
         else { return nil }
         var at = 19, fraction = 0
         if bytes[at] == 0x2E {
@@ -66,7 +66,8 @@ package enum Timestamp {
         if zone.count == 1, let letter = zone.first, letter == 0x5A || letter == 0x7A { return 0 }
         let start = zone.startIndex
         guard zone.count == 6, zone[start + 3] == 0x3A, let sign = [0x2B: 1, 0x2D: -1][zone[start]],
-            let hours = number((start + 1)..<(start + 3)), let minutes = number((start + 4)..<(start + 6))
+            let hours = number((start + 1)..<(start + 3)), let minutes = number((start + 4)..<(start + 6)),
+            hours < 24, minutes < 60
         else { return nil }
         return sign * (hours * 60 + minutes)
     }
@@ -83,6 +84,12 @@ package enum Timestamp {
         let mp = (5 * doy + 2) / 153
         let month = mp < 10 ? mp + 3 : mp - 9
         return (yoe + Int(era) * 400 + (month <= 2 ? 1 : 0), month, doy - (153 * mp + 2) / 5 + 1)
+    }
+
+    /// How many days a month has.
+    private static func days(_ year: Int, _ month: Int) -> Int {
+        if month == 12 { return 31 }
+        return Int(daysFromCivil(year, month + 1, 1) - daysFromCivil(year, month, 1))
     }
 
     private static func daysFromCivil(_ year: Int, _ month: Int, _ day: Int) -> Int64 {

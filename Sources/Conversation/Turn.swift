@@ -113,6 +113,7 @@ package struct Turn: Sendable {
     private var unpublished: [Piece] = []
     private var publishedLength = 0
     private var publishedCount = 0
+    private var publishedParts = 0
     private var ending: Ending?
     private var isCancelWanted = false
 
@@ -121,6 +122,9 @@ package struct Turn: Sendable {
 
     /// How many UTF-8 bytes the subscribers have been sent.
     package var publishedOffset: Int { publishedLength }
+
+    /// The answer as far as the subscribers have been sent it.
+    package var published: Answer { answer.first(publishedLength, parts: publishedParts) }
 
     /// Moves on by one event and returns what the driver must do, in order.
     package mutating func handle(_ event: Event) -> [Effect] {
@@ -136,7 +140,9 @@ package struct Turn: Sendable {
         case (.storing, .cancel):
             isCancelWanted = true
             return []
-        case (.waiting, .pieces(let pieces)), (.streaming, .pieces(let pieces)):
+        case (.waiting, .pieces(let all)), (.streaming, .pieces(let all)):
+            let pieces = all.filter { !$0.bytes.isEmpty }  // an opening without text is no reason not to try again
+            if pieces.isEmpty { return [] }
             state = .streaming
             for piece in pieces { answer.append(piece) }
             unpublished += pieces
@@ -170,6 +176,7 @@ package struct Turn: Sendable {
         let pieces = Array(unpublished.prefix(ready)), offset = publishedLength
         unpublished.removeFirst(ready)
         publishedCount += ready
+        publishedParts += pieces.count { $0.kind == .part }
         publishedLength += pieces.reduce(0) { $0 + $1.length }
         return [.publish(pieces, offset: offset)]
     }

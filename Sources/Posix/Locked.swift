@@ -4,12 +4,12 @@ internal import CLinux
 ///
 /// `Synchronization.Mutex` raises false races under ThreadSanitizer on Linux; this one does not, so TSan stays a
 /// usable gate.
-@safe package final class Locked<Value>: @unchecked Sendable {  // the mutex guards `value`; nothing else touches it
+@safe package final class Locked<Value: ~Copyable>: @unchecked Sendable {  // the mutex guards `value`; nothing else touches it
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var value: Value
 
     /// Takes the value over; nobody else may keep a reference into it.
-    package init(_ value: sending Value) {
+    package init(_ value: consuming sending Value) {
         unsafe mutex = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
         self.value = value
@@ -21,7 +21,7 @@ internal import CLinux
     }
 
     /// Runs `body` with the value while no other thread can.
-    package func withLock<Result, Failure: Error>(
+    package func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         unsafe pthread_mutex_lock(mutex)
@@ -87,6 +87,9 @@ package struct Thread: ~Copyable {
         }
         handle = id
     }
+
+    /// Lets the thread go on by itself; nobody waits for its end.
+    package consuming func detach() { pthread_detach(handle) }
 
     /// Waits for the thread's end.
     package consuming func join() { pthread_join(handle, nil) }

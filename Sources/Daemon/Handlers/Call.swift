@@ -32,8 +32,8 @@ final class Call {
         precondition(!isAnswered, "a request is answered once")
         isAnswered = true
         onCancel = nil
+        answer(result)  // ahead of the answers to what it held up
         settled()
-        answer(result)
     }
 
     func reply(_ body: (inout JSONWriter) -> Void) { reply(.success(JSONWriter.object(body))) }

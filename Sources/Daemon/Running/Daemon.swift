@@ -114,6 +114,7 @@ package final class Daemon: ConnectionOwner {
         let handlers = Handlers(services, engine: engine, server: facts)
         dispatcher = Dispatcher(limits: { [services] in services.configuration.limits }) { (call) throws(WireError) in try handlers.handle(call) }
         loop.afterEachTurn { [unowned self] in flush() }
+        services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
         services.store.write(RecoverTurns(estimate: TokenEstimate.message)) { [self] result in
             switch result {
             case .success(let count) where count > 0: options.log.notice("turns_recovered", ("count", "\(count)"))
@@ -145,6 +146,16 @@ package final class Daemon: ConnectionOwner {
             try loop.run()
         } catch { throw DaemonError("the loop failed: \(error)") }
         finish()
+    }
+
+    /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
+    private func catchUp(_ subscription: Channels.Subscription, _ row: Int64, _ chunk: Chunk) {
+        subscription.isReplaying = true
+        guard let session = try? services.store.reader.session(row: row) else { return subscription.connection.close() }
+        let replay = Replay(subscription.connection, session, services, engine) { result in
+            if case .failure = result { subscription.connection.close() }
+        }
+        subscription.connection.whenDrained { replay.begin(after: chunk.messageID, offset: chunk.offset) }
     }
 
     // MARK: Stopping

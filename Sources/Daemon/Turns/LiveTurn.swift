@@ -80,7 +80,7 @@ final class LiveTurn {
             let echo = Message(
                 id: prompt.id, seq: seq ?? 0, role: .user, createdAt: services.clock(), tokens: prompt.tokens, content: prompt.content)
             var offset = 0
-            for piece in echo.pieces {
+            for piece in echo.pieces.flatMap(Chunk.cut) {
                 let chunk = Chunk(session: sessionID, messageID: prompt.id, turnID: id, role: .user, piece: piece, offset: offset)
                 services.channels.publish(chunk, on: session.row, except: asker)
                 offset += piece.length
@@ -94,7 +94,9 @@ final class LiveTurn {
         handle(.stored)
     }
 
-    private func publish(_ update: [UInt8]) { services.channels.publish(update: update, of: sessionID, on: session.row) }
+    private func publish(_ update: [UInt8], isKept: Bool = false) {
+        services.channels.publish(update: update, of: sessionID, on: session.row, isKept: isKept)
+    }
 
     private func perform(_ effect: Turn.Effect) {
         switch effect {
@@ -239,7 +241,7 @@ final class LiveTurn {
 
     private func publish(_ pieces: [Piece], from start: Int) {
         var offset = start
-        for piece in pieces {
+        for piece in pieces.lazy.flatMap(Chunk.cut) {
             let chunk = Chunk(
                 session: sessionID, messageID: record.answerID, turnID: id, role: .assistant, piece: piece, offset: offset)
             services.channels.publish(chunk, on: session.row)
@@ -287,10 +289,14 @@ final class LiveTurn {
                         $0.member("message", error.message)
                     }
                 }
-            })
+            }, isKept: true)
         publishUsage()
         let answer = TurnAnswers.answer(record, session: sessionID, hasMessage: hasMessage, isRepeated: false)
-        for waiter in waiters { waiter.reply(answer) }
+        for waiter in waiters {
+            // A client that is still reading the answer gets its result behind it.
+            let behind = waiter.connection.flatMap { services.channels.subscription(of: $0, to: session.row) }
+            if let behind { behind.behindReplay { waiter.reply(answer) } } else { waiter.reply(answer) }
+        }
         waiters = []
         ended(self)
     }

@@ -57,15 +57,18 @@ final class Connection {
         queued(isPush: isPush)
     }
 
-    /// Queues a piece of an answer; it may be merged with those that wait.
-    func send(_ chunk: Chunk) {
+    /// Queues a piece of an answer; it may be merged with those that wait. A replay's pieces were asked for.
+    func send(_ chunk: Chunk, isPush: Bool = true) {
         guard closing == .no else { return }
         outbox.add(chunk)
-        queued(isPush: true)
+        queued(isPush: isPush)
     }
 
     private func queued(isPush: Bool) {
-        if isPush && waitingBytes > limits.outbox { return dropSlowReader() }
+        if isPush && outbox.bytes > limits.outbox {
+            flush()  // one oversized line may be on its way beside those that wait
+            if outbox.bytes > limits.outbox { return dropSlowReader() }
+        }
         if !isFlushDue {
             isFlushDue = true
             owner?.wantsFlush(self)
@@ -83,9 +86,16 @@ final class Connection {
         loop.after(milliseconds: 1000) { [weak self] in self?.close() }
     }
 
-    /// Runs `action` once less than half of the outbox is used; at once when it is so now.
+    /// Bytes waiting below which a paced sender goes on.
+    private static let low = 64 << 10
+
+    /// Runs `action` once nearly everything is written, never from inside this call.
     func whenDrained(_ action: @escaping () -> Void) {
-        if waitingBytes < limits.outbox / 8 { action() } else { drained.append(action) }
+        drained.append(action)
+        if !isFlushDue {
+            isFlushDue = true
+            owner?.wantsFlush(self)
+        }
     }
 
     /// Writes what the socket takes.
@@ -108,7 +118,7 @@ final class Connection {
         } catch { return close() }
         let isEmpty = outbox.isEmpty && writing.isEmpty
         if isEmpty && (closing == .afterFlush || (hasEnded && unanswered.isEmpty)) { return close() }
-        if waitingBytes < limits.outbox / 8 && !drained.isEmpty {
+        if waitingBytes < Connection.low && !drained.isEmpty {
             let actions = drained
             drained = []
             for action in actions { action() }

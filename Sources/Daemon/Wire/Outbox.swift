@@ -15,6 +15,19 @@ struct Chunk {
     /// Where the piece begins in its message, in UTF-8 bytes.
     let offset: Int
 
+    /// A long text in pieces that each make one chunk, cut between characters.
+    static func cut(_ piece: Piece) -> [Piece] {
+        guard piece.kind != .part, piece.bytes.count > most else { return [piece] }
+        var out: [Piece] = [], start = 0
+        while start < piece.bytes.count {
+            var end = min(start + most, piece.bytes.count)
+            while end < piece.bytes.count && piece.bytes[end] & 0xC0 == 0x80 { end -= 1 }
+            out.append(Piece(piece.kind, Array(piece.bytes[start..<end])))
+            start = end
+        }
+        return out
+    }
+
     /// Takes the next chunk in when it goes on where this one ends; false when it does not fit.
     mutating func merge(_ next: Chunk) -> Bool {
         guard next.messageID == messageID, next.piece.kind == piece.kind, piece.kind != .part,

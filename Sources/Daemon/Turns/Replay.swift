@@ -1,0 +1,159 @@
+internal import Conversation
+internal import JSON
+internal import Protocol
+internal import Store
+
+/// Sends a session's history as updates, page by page as the client reads, then joins the client to what is live.
+///
+/// The message is the log: a client that opens a session and a client that fell behind both catch up by reading it.
+/// Everything happens on the loop, so reaching the end and joining are one step: nothing is missed, nothing comes twice.
+final class Replay {
+    /// Bytes sent before the client must have taken them.
+    private static let step = 256 << 10
+
+    private(set) var session: SessionRecord
+    private let connection: Connection
+    private let services: Services
+    private let engine: TurnEngine
+    private let subscription: Channels.Subscription
+    private let done: (Result<Replay, WireError>) -> Void
+    private var next = 1
+    /// Where the client stands inside the message that it saw last.
+    private var held: (id: MessageID, offset: Int)?
+    private(set) var rewind: (id: MessageID, offset: Int)?
+    private var isOver = false
+    /// Whether the running answer is left out, since the client wants only what comes from now on.
+    private var skipsLive = false
+
+    /// Joins `connection` to the session; `done` is called once, when it has caught up or cannot.
+    init(
+        _ connection: Connection, _ session: SessionRecord, _ services: Services, _ engine: TurnEngine,
+        done: @escaping (Result<Replay, WireError>) -> Void
+    ) {
+        self.connection = connection
+        self.session = session
+        self.services = services
+        self.engine = engine
+        self.done = done
+        subscription = services.channels.subscribe(connection, to: session.row)
+    }
+
+    /// The turn that runs now and is stored.
+    var running: LiveTurn? { engine.running(on: session.row).flatMap { $0.row == 0 ? nil : $0 } }
+
+    /// Everything.
+    func begin() { begin(from: 1) }
+
+    /// Nothing of what was: only what comes from now on.
+    func beginLive() {
+        skipsLive = true
+        begin(from: session.session.messageCount + 1)
+    }
+
+    /// Only the newest messages, rounded to whole turns.
+    func begin(newest limit: Int) {
+        do throws(StoreError) {
+            let messages = try services.store.reader.newest(session, tokens: Int.max, turns: nil, messages: limit - 1)
+            begin(from: messages.first?.seq ?? 1)
+        } catch { end(.failure(WireError(error))) }
+    }
+
+    /// What follows a place on the active path.
+    func begin(after id: MessageID, offset: Int) {
+        do throws(StoreError) {
+            held = (id, offset)
+            session = try services.store.reader.session(row: session.row) ?? session  // time may have passed
+            if let seq = try services.store.reader.seq(of: id, in: session) { return begin(from: seq) }
+            if let running, running.record.answerID == id { return begin(from: session.session.messageCount + 1) }
+            end(.failure(WireError(.conflict, "message '\(id)' is not on the session's active path; load the session without a cursor")))
+        } catch { end(.failure(WireError(error))) }
+    }
+
+    /// Gives up; the client is not joined.
+    func cancel() {
+        if isOver { return }
+        services.channels.unsubscribe(connection, from: session.row)
+        end(.failure(WireError(.cancelled, "the request was cancelled")))
+    }
+
+    private func begin(from seq: Int) {
+        next = seq
+        subscription.isReplaying = true
+        subscription.replayed = []
+        goOn()
+    }
+
+    private func end(_ result: Result<Replay, WireError>) {
+        isOver = true
+        subscription.isReplaying = false
+        done(result)
+    }
+
+    private func goOn() {
+        guard !isOver, connection.isOpen else { return }
+        do throws(StoreError) {
+            guard let now = try services.store.reader.session(row: session.row) else {
+                return end(.failure(.noSession(session.session.id)))
+            }
+            session = now
+            while next <= session.session.messageCount {
+                let page = try services.store.reader.messages(session, .from(next), limit: 200, bytes: Replay.step)
+                for message in page.messages { send(message) }
+                next = (page.messages.last?.seq ?? session.session.messageCount) + 1
+                if connection.waitingBytes > Replay.step { return connection.whenDrained { [self] in goOn() } }
+            }
+        } catch { return end(.failure(WireError(error))) }
+        if !skipsLive, let running, !subscription.replayed.contains(running.record.answerID), sendLive(running) {
+            return connection.whenDrained { [self] in goOn() }
+        }
+        end(.success(self))
+    }
+
+    /// Sends some of the running answer as far as it was announced; true when there is more of it.
+    private func sendLive(_ turn: LiveTurn) -> Bool {
+        let id = turn.record.answerID, length = turn.machine.publishedOffset
+        let wanted = held?.id == id ? held?.offset ?? 0 : 0
+        if wanted > length { rewind = (id, length) }
+        var (offset, rest) = Answer.rest(of: turn.published.pieces, after: min(wanted, length))
+        var room = Replay.step
+        while room > 0, let piece = rest.first {
+            rest.removeFirst()
+            for part in Chunk.cut(piece) {
+                if room <= 0 {
+                    held = (id, offset)
+                    return true
+                }
+                connection.send(chunk(part, id, turn.id, .assistant, offset), isPush: false)
+                offset += part.length
+                room -= part.bytes.count
+            }
+        }
+        held = (id, offset)
+        return !rest.isEmpty
+    }
+
+    private func send(_ message: Message) {
+        if let turn = engine.running(on: session.row), message.id == turn.record.answerID || message.id == turn.record.promptID {
+            subscription.replayed.insert(message.id)
+        }
+        guard message.role != .system else { return }
+        let pieces = message.pieces, length = pieces.reduce(0) { $0 + $1.length }
+        var wanted = 0
+        if let held, held.id == message.id {
+            wanted = held.offset
+            self.held = nil
+        }
+        if wanted > length { rewind = (message.id, length) }
+        var (offset, rest) = wanted == 0 ? (0, pieces) : Answer.rest(of: pieces, after: min(wanted, length))
+        for piece in rest {
+            for part in Chunk.cut(piece) {
+                connection.send(chunk(part, message.id, message.turnID, message.role, offset), isPush: false)
+                offset += part.length
+            }
+        }
+    }
+
+    private func chunk(_ piece: Piece, _ id: MessageID, _ turn: TurnID?, _ role: Message.Role, _ offset: Int) -> Chunk {
+        Chunk(session: session.session.id, messageID: id, turnID: turn, role: role, piece: piece, offset: offset)
+    }
+}

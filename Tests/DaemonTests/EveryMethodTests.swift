@@ -1,0 +1,42 @@
+internal import JSON
+internal import Protocol
+internal import TestSupport
+internal import Testing
+
+@Suite struct `Every method` {
+    /// Runs a method's first example where there is a session `demo` with one turn.
+    @Test(arguments: Method.allCases.filter { !$0.isNotification }) func `answers its own example as described`(method: Method) throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let turn = try client.prompt("demo", "hello").extras
+        let examples = SchemaChecker.shared.examples(of: method.rawValue)
+        #expect(!examples.isEmpty)
+        for example in examples {
+            var params = text(example.params)
+            // Turns get their IDs when they are made, so the example's stands for the one that was.
+            if let id = turn?["turnId"]?.string { params = replaced(params, "turnId", id) }
+            let answer = try client.call(method.rawValue, params)
+            let mayFail: Set<Method> = [.authenticate, .sessionNew, .sessionResume, .sessionLoad, .sessionSetConfigOption, .sessionSet, .sessionPrompt, .turnStart]
+            #expect(answer.result != nil || mayFail.contains(method), "\(answer.error.map { text($0.raw) } ?? "")")
+        }
+    }
+
+    /// The text with the string member `name` given another value.
+    private func replaced(_ json: String, _ name: String, _ value: String) -> String {
+        var out: [UInt8] = []
+        let bytes = Array(json.utf8), mark = Array("\"\(name)\":\"".utf8)
+        var at = 0
+        while at < bytes.count {
+            if bytes[at...].starts(with: mark) {
+                out += mark + Array(value.utf8)
+                at += mark.count
+                while bytes[at] != 0x22 { at += 1 }
+            } else {
+                out.append(bytes[at])
+                at += 1
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+}

@@ -1,0 +1,231 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A prompt` {
+    @Test func `is answered, stored and listed`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let answer = try client.prompt("demo", "hello 你好")
+        #expect(answer.result?["stopReason"]?.string == "end_turn")
+        #expect(answer.text() == "Message 1 of this session; you said: hello 你好")
+        #expect(
+            try client.messages("demo") == [
+                "user: hello 你好", "assistant: Message 1 of this session; you said: hello 你好",
+            ])
+    }
+
+    @Test func `makes exactly two messages, however many came before`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        for number in 1...5 { _ = try client.prompt("demo", "prompt \(number)") }
+        #expect(try client.messages("demo").count == 10)
+    }
+
+    @Test func `gives the session its title`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        _ = try client.prompt("demo", "\n  What is   a window?\nsecond line")
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"demo"}"#).result?["title"]?.string == "What is a window?")
+    }
+
+    @Test func `with nothing but white space is refused before anything is stored`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        #expect(try client.prompt("demo", " \n\t ").kind == "invalid_params")
+        #expect(try client.messages("demo") == [])
+    }
+
+    @Test func `that does not fit is refused with both numbers before anything is stored`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo", #""system":"translate to German","window":{"maxTokens":60}"#)
+        let answer = try client.prompt("demo", String(repeating: "word ", count: 200))
+        #expect(answer.kind == "context_overflow")
+        #expect(answer.error?["data"]?["budget"]?.int == 60)
+        #expect((answer.error?["data"]?["needed"]?.int ?? 0) > 60)
+        #expect(try client.messages("demo") == [])
+    }
+
+    @Test func `to a session of nobody is an error`() throws {
+        let daemon = try TestDaemon()
+        #expect(try daemon.client().prompt("no-such", "x").error?["code"]?.int == -32002)
+    }
+
+    @Test func `is shown to others on the session, but not to who sent it`() throws {
+        let daemon = try TestDaemon()
+        let one = try daemon.client(), other = try daemon.client()
+        try one.open("demo")
+        try other.call("session/resume", #"{"sessionId":"demo","cwd":"/tmp"}"#)
+        let answer = try one.prompt("demo", "hello")
+        #expect(answer.text("user_message_chunk") == "")
+        var seen: [String] = []
+        _ = try other.update { message in
+            let update = message["params"]?["update"]
+            if let text = update?["content"]?["text"]?.string { seen.append(text) }
+            return update?["_meta"]?["convod"]?["state"]?.string == "ended"
+        }
+        #expect(seen.joined(separator: "|") == "hello|Message 1 of this session; you said: hello")
+    }
+
+    @Test func `is cancelled by its session and keeps what was said, marked`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let id = try client.startPrompt("demo", "count to a thousand")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"demo"}}"#)
+        #expect(try client.finish(id).result?["stopReason"]?.string == "cancelled")
+        let messages = try client.messages("demo")
+        #expect(messages.count == 2)
+        #expect(messages.last?.hasPrefix("assistant: 1 ") == true && messages.last?.hasSuffix("[cancelled]") == true)
+        #expect(try client.prompt("demo", "next").result != nil)
+    }
+
+    @Test func `is cancelled by its own ID, also when the IDs of two differ in the last of 16 digits`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("a")
+        try client.open("b")
+        func start(_ id: String, _ session: String) throws {
+            try client.send(
+                #"{"jsonrpc":"2.0","id":\#(id),"method":"session/prompt","params":{"sessionId":"\#(session)","prompt":[{"type":"text","text":"count to 100"}]}}"#)
+        }
+        try start("9007199254740992", "a")
+        try start("9007199254740993", "b")
+        _ = try client.update { $0["params"]?["sessionId"]?.string == "b" && $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        try client.send(#"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":9007199254740992}}"#)
+        var reasons: [String: String] = [:]
+        while reasons.count < 2 {
+            let message = try client.next()
+            guard let id = message["id"] else { continue }
+            reasons[text(id.raw)] = message["result"]?["stopReason"]?.string ?? ""
+        }
+        #expect(reasons == ["9007199254740992": "cancelled", "9007199254740993": "end_turn"])
+    }
+
+    @Test func `goes on when its client leaves`() throws {
+        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '5ms' } } }")
+        let watcher = try daemon.client()
+        try watcher.open("demo")
+        do {
+            let client = try daemon.client()
+            _ = try client.startPrompt("demo", "one two three four")
+            _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        }
+        _ = try watcher.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended" }
+        #expect(try watcher.messages("demo").last == "assistant: Message 1 of this session; you said: one two three four")
+    }
+
+    @Test func `ends with its client when it asked for that`() throws {
+        let daemon = try TestDaemon()
+        let watcher = try daemon.client()
+        try watcher.open("demo")
+        do {
+            let client = try daemon.client()
+            _ = try client.startPrompt("demo", "count to a thousand", #""onDisconnect":"cancel""#)
+            _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        }
+        _ = try watcher.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended" }
+        #expect(try watcher.messages("demo").last?.hasSuffix("[cancelled]") == true)
+    }
+
+    @Test func `gets a receipt that can be asked for later`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo", #""window":{"maxTurns":2}"#)
+        for number in 1...3 { _ = try client.prompt("demo", "prompt \(number)") }
+        let last = try client.prompt("demo", "prompt 4")
+        let receipt = last.extras?["receipt"]
+        #expect(receipt?["rule"]?.string == "maxTurns")
+        #expect(receipt?["sentMessages"]?.int == 3)
+        #expect(receipt?["leftOutMessages"]?.int == 4)
+        let turn = last.extras?["turnId"]?.string ?? ""
+        let later = try client.call("_convod/context/receipt", #"{"turnId":"\#(turn)"}"#).result
+        #expect(later?["receipt"].map { text($0.raw) } == receipt.map { text($0.raw) })
+    }
+}
+
+@Suite struct `The queue of a session` {
+    @Test func `runs prompts one after the other in the order they came`() throws {
+        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '1ms' } } }")
+        let client = try daemon.client()
+        try client.open("demo")
+        let ids = try (1...5).map { try client.startPrompt("demo", "prompt \($0)") }
+        for id in ids { #expect(try client.finish(id).result?["stopReason"]?.string == "end_turn") }
+        let users = try client.messages("demo").filter { $0.hasPrefix("user") }
+        #expect(users == (1...5).map { "user: prompt \($0)" })
+        #expect(try client.messages("demo").count == 10)
+    }
+
+    @Test func `can be listed, and a waiting turn cancelled`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let running = try client.startPrompt("demo", "count to a thousand")
+        let waiting = try client.startPrompt("demo", "second")
+        let queued = try client.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "queued" }
+        let turn = queued["params"]?["update"]?["_meta"]?["convod"]?["turnId"]?.string ?? ""
+        let open = try client.call("_convod/turn/list", #"{"sessionId":"demo","open":true}"#).result?["turns"]
+        #expect(open?.elements.compactMap { $0["state"]?.string } == ["queued", "running"])
+        let cancel = try client.start("_convod/turn/cancel", #"{"turnId":"\#(turn)"}"#)
+        #expect(try client.finish(waiting).result?["stopReason"]?.string == "cancelled")
+        #expect(try client.finish(cancel).result?["state"]?.string == "cancelled")
+        try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"demo"}}"#)
+        _ = try client.finish(running)
+        #expect(try client.messages("demo").filter { $0.hasPrefix("user") } == ["user: count to a thousand"])
+    }
+
+    @Test func `keeps fifty prompts over five sessions apart`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        for session in 1...5 { try client.open("s\(session)") }
+        var open: Set<Int> = []
+        for number in 0..<50 { open.insert(try client.startPrompt("s\(number % 5 + 1)", "p\(number)")) }
+        while !open.isEmpty {
+            let message = try client.next()
+            if let id = message["id"]?.int { open.remove(id) }
+        }
+        for session in 1...5 {
+            let users = try client.messages("s\(session)").filter { $0.hasPrefix("user") }
+            #expect(users == (0..<10).map { "user: p\($0 * 5 + session - 1)" })
+        }
+    }
+}
+
+@Suite struct `A request ID` {
+    @Test func `that comes again after the end gives the same result and makes no new message`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let first = try client.prompt("demo", "hello", #""requestId":"k""#)
+        let again = try client.prompt("demo", "hello", #""requestId":"k""#)
+        #expect(again.extras?["messageId"]?.string == first.extras?["messageId"]?.string)
+        #expect(again.extras?["repeated"]?.bool == true)
+        #expect(try client.messages("demo").count == 2)
+    }
+
+    @Test func `that comes again while its turn runs waits for the same end`() throws {
+        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '5ms' } } }")
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("demo")
+        let first = try client.startPrompt("demo", "one two three", #""requestId":"k""#)
+        let again = try other.prompt("demo", "one two three", #""requestId":"k""#)
+        #expect(again.extras?["turnId"]?.string == (try client.finish(first)).extras?["turnId"]?.string)
+        #expect(try client.messages("demo").count == 2)
+    }
+
+    @Test func `with other content is a conflict`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        _ = try client.prompt("demo", "A", #""requestId":"k""#)
+        #expect(try client.prompt("demo", "B", #""requestId":"k""#).kind == "conflict")
+        try client.open("other")
+        #expect(try client.prompt("other", "B", #""requestId":"k""#).result != nil)
+    }
+}

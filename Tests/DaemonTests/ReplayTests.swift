@@ -1,0 +1,126 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+@Suite struct `Loading a session` {
+    @Test func `replays every message byte for byte before its answer`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let words = "第一行 🌏👩‍👩‍👧\nsecond\t\"quoted\" back\\slash \u{2028} e\u{301} \u{0}end"
+        let said = try client.prompt("demo", words).text()
+        let loaded = try daemon.client().call("session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        #expect(loaded.text("user_message_chunk") == words)
+        #expect(loaded.text() == said)
+        #expect(loaded.result?["configOptions"] != nil)
+    }
+
+    @Test func `gives long messages in chunks of at most 32 KiB`() throws {
+        let daemon = try TestDaemon("{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        let client = try daemon.client()
+        try client.open("demo")
+        let words = String(repeating: "汉字🌏x", count: 20_000)
+        _ = try client.prompt("demo", words)
+        let loaded = try daemon.client().call("session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        let chunks = loaded.updates.compactMap { $0["params"]?["update"]?["content"]?["text"]?.string }
+        #expect(chunks.allSatisfy { $0.utf8.count <= 32 << 10 })
+        #expect(loaded.text("user_message_chunk") == words)
+    }
+
+    @Test func `with a limit gives the newest whole turns`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        for number in 1...4 { _ = try client.prompt("demo", "p\(number)") }
+        let loaded = try daemon.client().call(
+            "session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"limit":3}}}"#)
+        #expect(loaded.text("user_message_chunk") == "p3p4")
+    }
+
+    @Test func `of one in the trash says how to bring it back`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        _ = try client.prompt("demo", "x")
+        try client.call("session/delete", #"{"sessionId":"demo"}"#)
+        let answer = try client.call("session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        #expect(answer.kind == "not_found")
+        #expect(answer.error?["message"]?.string?.contains("restore") == true)
+        #expect(try client.open("demo").kind == "conflict")
+        #expect(try client.call("_convod/session/restore", #"{"sessionId":"demo"}"#).result != nil)
+        #expect(try client.messages("demo").count == 2)
+    }
+}
+
+@Suite struct `Resuming with a cursor` {
+    @Test func `gives exactly the rest at every byte of an answer, rounded down inside a character`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let whole = try client.prompt("demo", "é汉🌏 x")
+        let id = whole.extras?["messageId"]?.string ?? "", bytes = Array(whole.text().utf8)
+        for offset in 0...bytes.count {
+            let again = try daemon.client().call(
+                "session/resume",
+                #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(id)","offset":\#(offset)}}}}"#)
+            let start = again.updates.first?["params"]?["update"]?["_meta"]?["convod"]?["offset"]?.int ?? bytes.count
+            #expect(start <= offset && offset - start < 4)
+            #expect(again.text() == String(decoding: bytes[start...], as: UTF8.self))
+        }
+    }
+
+    @Test func `joins a running answer without a gap and without a double`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let id = try client.startPrompt("demo", "count to 60")
+        var held = "", message = ""
+        _ = try client.update { line in
+            let update = line["params"]?["update"]
+            held += update?["content"]?["text"]?.string ?? ""
+            message = update?["messageId"]?.string ?? message
+            return held.utf8.count > 20
+        }
+        let other = try daemon.client()
+        let resumed = try other.call(
+            "session/resume",
+            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(message)","offset":\#(held.utf8.count)}}}}"#)
+        var rest = resumed.text()
+        _ = try other.update { line in
+            rest += line["params"]?["update"]?["content"]?["text"]?.string ?? ""
+            return line["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended"
+        }
+        #expect(held + rest == (1...60).map(String.init).joined(separator: " "))
+        _ = try client.finish(id)
+    }
+
+    @Test func `beyond what is stored is told to rewind`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let whole = try client.prompt("demo", "x")
+        let id = whole.extras?["messageId"]?.string ?? ""
+        let answer = try client.call(
+            "session/resume", #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(id)","offset":99999}}}}"#)
+        #expect(answer.extras?["rewind"]?["offset"]?.int == whole.text().utf8.count)
+    }
+
+    @Test func `off the session's path is a conflict`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        _ = try client.prompt("demo", "x")
+        let answer = try client.call(
+            "session/resume",
+            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"01890a5d-ac96-774b-bcce-b302099a8057","offset":0}}}}"#)
+        #expect(answer.kind == "conflict")
+    }
+
+    @Test func `is not needed to resume without a replay`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        _ = try client.prompt("demo", "x")
+        #expect(try daemon.client().call("session/resume", #"{"sessionId":"demo","cwd":"/tmp"}"#).updates.isEmpty)
+    }
+}

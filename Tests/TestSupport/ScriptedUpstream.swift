@@ -1,0 +1,150 @@
+internal import Glibc
+internal import Posix
+
+/// A real HTTP server on loopback that answers by a script, one connection after the other.
+package final class ScriptedUpstream: Sendable {
+    /// What it does with a request, in order.
+    package enum Step: Sendable {
+        /// Writes bytes.
+        case write(String)
+        /// Waits until `proceed` is called.
+        case hold
+        /// Closes at once with a reset.
+        case reset
+    }
+
+    package let port: UInt16
+    private let listener: Int32
+    private let scripts: Locked<[[Step]]>
+    private let seen = Locked<[String]>([])
+    private let gate: Wakeup
+    private let thread: Locked<Thread?>
+
+    /// Starts a server; each request takes the next script, the last one serves for all that follow.
+    package init(_ scripts: [[Step]]) throws {
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let fd = listener
+        unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                _ = unsafe bind(fd, address, length)
+                _ = listen(fd, 64)
+                _ = unsafe getsockname(fd, address, &length)
+            }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        let scripts = Locked(scripts), seen = seen
+        self.scripts = scripts
+        let gate = try Wakeup(blocking: true)
+        self.gate = gate
+        thread = Locked(try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, gate) })
+    }
+
+    /// The base URL of its OpenAI dialect.
+    package var base: String { "http://127.0.0.1:\(port)/v1" }
+
+    /// The requests it got, head and body.
+    package var requests: [String] { seen.withLock { $0 } }
+
+    /// Lets a script go on behind `hold`.
+    package func proceed() { gate.signal() }
+
+    deinit {
+        _ = shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+        for _ in 0..<8 { gate.signal() }
+        if let thread = thread.withLock({ $0.take() }) { thread.join() }
+    }
+
+    private static func serve(_ fd: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup) {
+        while true {
+            let client = accept(fd, nil, nil)
+            guard client >= 0 else { return }
+            // A thread for each, so that one that holds does not hold up the others.
+            do {
+                let helper = try Thread(named: "test-exchange") { exchange(client, scripts, seen, gate) }
+                helper.detach()
+            } catch { close(client) }
+        }
+    }
+
+    private static func exchange(_ client: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup) {
+        defer { close(client) }
+        while let request = readRequest(client) {
+            seen.withLock { $0.append(request) }
+            let steps = scripts.withLock { scripts in scripts.count > 1 ? scripts.removeFirst() : scripts.first ?? [] }
+            for step in steps {
+                switch step {
+                case .write(let text): writeAll(client, Array(text.utf8))
+                case .hold: gate.wait()
+                case .reset:
+                    var linger = linger(l_onoff: 1, l_linger: 0)
+                    unsafe setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+                    return
+                }
+            }
+            if !steps.contains(where: { if case .write(let text) = $0 { text.contains("ontent-Length:") } else { false } }) { return }
+        }
+    }
+
+    private static func writeAll(_ fd: Int32, _ bytes: [UInt8]) {
+        var offset = 0
+        while offset < bytes.count {
+            guard let sent = try? System.send(fd, bytes, from: offset) else { return }
+            offset += sent
+        }
+    }
+
+    private static func readRequest(_ fd: Int32) -> String? {
+        var bytes: [UInt8] = []
+        while true {
+            let request = text(bytes)
+            if let end = request.range(of: "\r\n\r\n") {
+                let length = request.split(separator: "\r\n").lazy.compactMap { line -> Int? in
+                    let parts = line.split(separator: ":")
+                    return parts.first?.lowercased() == "content-length" ? Int(parts[1].filter { $0 != " " }) : nil
+                }.first ?? 0
+                if request.utf8.distance(from: end.upperBound, to: request.endIndex) >= length { return request }
+            }
+            guard let got = try? System.read(fd, into: &bytes, most: 65_536), got > 0 else { return nil }
+        }
+    }
+}
+
+extension ScriptedUpstream {
+    /// A streamed answer of these deltas, whole, in OpenAI's dialect.
+    package static func answer(_ deltas: [String], finish: String? = "stop", usage: String = #"{"prompt_tokens":7,"completion_tokens":3}"#) -> [Step] {
+        var body = head
+        for delta in deltas { body += chunk(#"{"content":\#(quoted(delta))}"#) }
+        if let finish { body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\(finish)\"}]}\n\n" }
+        body += "data: {\"choices\":[],\"usage\":\(usage)}\n\ndata: [DONE]\n\n"
+        return [.write(body)]
+    }
+
+    /// The head of a streamed answer.
+    package static let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+    /// One event with a delta, given as JSON.
+    package static func chunk(_ delta: String) -> String { "data: {\"choices\":[{\"index\":0,\"delta\":\(delta),\"finish_reason\":null}]}\n\n" }
+
+    /// An answer that is an error.
+    package static func failure(_ status: String, _ body: String, headers: String = "") -> [Step] {
+        [.write("HTTP/1.1 \(status)\r\nContent-Type: application/json\r\n\(headers)Connection: close\r\n\r\n\(body)")]
+    }
+}
+
+extension String {
+    /// Where a text stands, without Foundation.
+    fileprivate func range(of mark: String) -> Range<String.Index>? {
+        let bytes = Array(utf8), wanted = Array(mark.utf8)
+        guard bytes.count >= wanted.count else { return nil }
+        for start in 0...(bytes.count - wanted.count) where Array(bytes[start..<(start + wanted.count)]) == wanted {
+            let lower = utf8.index(startIndex, offsetBy: start)
+            return lower..<utf8.index(lower, offsetBy: wanted.count)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,64 @@
+internal import Daemon
+internal import JSON
+internal import Posix
+
+/// A daemon in this process on a thread of its own, with its files in a directory that goes with it.
+package final class TestDaemon: Sendable {
+    package let directory: TemporaryDirectory
+    package let socket: String
+    package let database: String
+    private let handle: DaemonHandle
+    private let thread: Locked<Thread?>
+    private let log: Locked<[String]>
+
+    /// Starts a daemon; `configuration` is JSON5, by default an echo. Give a directory to start again on old files.
+    package init(
+        _ configuration: String = "{ upstreams: { echo: { kind: \"echo\" } } }", in directory: TemporaryDirectory? = nil,
+        environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil
+    ) throws {
+        let directory = try directory ?? TemporaryDirectory()
+        self.directory = directory
+        socket = directory.path + "/s.sock"
+        database = directory.path + "/convod.db"
+        let lines = Locked<[String]>([])
+        log = lines
+        var options = DaemonOptions(
+            configuration: try Configuration(reading: Array(configuration.utf8), file: "test.json5"), socket: socket, database: database,
+            environment: environment, log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })
+        options.handlesSignals = false
+        if let clock { options.clock = clock }
+        let started = options
+        let ready = Locked<Result<DaemonHandle, DaemonError>?>(nil)
+        let wakeup = try Wakeup(blocking: true)
+        let thread = try Thread(named: "test-daemon") {
+            let daemon: Daemon
+            do throws(DaemonError) { daemon = try Daemon(started) } catch {
+                ready.withLock { $0 = .failure(error) }
+                return wakeup.signal()
+            }
+            ready.withLock { $0 = .success(daemon.handle) }
+            wakeup.signal()
+            do { try daemon.run() } catch { lines.withLock { $0.append("run failed: \(error)") } }
+        }
+        wakeup.wait()
+        guard let result = ready.withLock({ $0 }) else { preconditionFailure("the thread said how it went") }
+        self.thread = Locked(consume thread)
+        handle = try result.get()
+    }
+
+    /// Stops the daemon and waits for its end; its files stay.
+    package func stop() {
+        guard let thread = thread.withLock({ $0.take() }) else { return }
+        handle.stop()
+        handle.stop()  // does not wait for running turns
+        thread.join()
+    }
+
+    /// What it logged so far.
+    package var logged: [String] { log.withLock { $0 } }
+
+    /// A new connection.
+    package func client() throws -> TestClient { try TestClient(socket) }
+
+    deinit { stop() }
+}
