@@ -129,6 +129,9 @@ package final class EventLoop {
         }
     }
 
+    /// How many timers are held, cancelled ones that were not dropped yet included.
+    package var heldTimers: Int { timers.count }
+
     private func untilNextTimer() -> Int32 {
         while let first = timers.first, actions[first.id] == nil { pop() }
         guard let first = timers.first else { return -1 }

@@ -81,11 +81,11 @@ package enum Files {
             var offset = 0
             while offset < bytes.count { offset += try System.write(file.raw, bytes, from: offset) ?? 0 }
             guard fsync(file.raw) == 0 else { throw PosixError.last("fsync", side) }
+            try rename(side, to: path)
         } catch {
             _ = unsafe CLinux.unlink(side)
             throw error
         }
-        try rename(side, to: path)
     }
 
     package static func rename(_ path: String, to other: String) throws(PosixError) {

@@ -32,17 +32,17 @@ package enum UnixSocket {
         return socket
     }
 
-    /// Binds and listens; the file has `mode` from its first moment. The path must not exist.
+    /// Binds and listens; the file has `mode` at most from its first moment. The path must not exist.
     ///
-    /// The socket is bound under umask 0177, so no other user can connect before the mode is set. Call it before
-    /// other threads create files, since the umask belongs to the process.
+    /// Linux gives the file the mode of the unbound socket less the umask, so no other user can connect before the mode
+    /// is set, and the umask, which belongs to all threads, is left alone.
     package static func listen(at path: String, mode: UInt32, backlog: Int32 = 1024) throws(PosixError) -> Descriptor {
         let socket = try make()
-        let old = umask(0o777 & ~mode & 0o777 | 0o111)
-        defer { _ = umask(old) }
+        guard fchmod(socket.raw, mode) == 0 else { throw .last("fchmod", path) }
         try unsafe withAddress(path) { (address, length) throws(PosixError) in
             guard unsafe clinux_bind(socket.raw, address, length) == 0 else { throw .last("bind", path) }
         }
+        guard unsafe chmod(path, mode) == 0 else { throw .last("chmod", path) }  // what the umask took away
         guard CLinux.listen(socket.raw, backlog) == 0 else { throw .last("listen", path) }
         return socket
     }

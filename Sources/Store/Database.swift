@@ -32,7 +32,8 @@ enum Bound {
             case .inspecting: SQLITE_OPEN_READONLY
             }
         var raw: OpaquePointer?
-        let code = unsafe sqlite3_open_v2(path, &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+        let name = mode == .inspecting ? Database.untouchedName(path) : path
+        let code = unsafe sqlite3_open_v2(name, &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI, nil)
         guard code == SQLITE_OK, let opened = unsafe raw else {
             defer { unsafe sqlite3_close_v2(raw) }
             let words = unsafe String(cString: sqlite3_errstr(code))
@@ -47,6 +48,15 @@ enum Bound {
         cache = [:]
         let code = unsafe sqlite3_close(handle)
         precondition(code == SQLITE_OK, "every statement is finalized before its connection closes")
+    }
+
+    /// A name under which SQLite makes no -wal and -shm beside the file, as even a read-only connection else would;
+    /// only where no -wal is there, since that may hold what counts.
+    private static func untouchedName(_ path: String) -> String {
+        if let wal = try? Files.status(path + "-wal"), wal.size > 0 { return path }
+        let safe = path.utf8.map { [0x25, 0x3F, 0x23].contains($0) ? "%\(String($0, radix: 16))" : String(Unicode.Scalar($0)) }
+        let isPlain = path.utf8.allSatisfy { $0 < 0x80 }
+        return isPlain ? "file:\(safe.joined())?immutable=1" : path
     }
 
     /// Runs SQL text of any number of statements.

@@ -1,4 +1,4 @@
-internal import Conversation
+package import Conversation
 
 /// A slice of a search through sessions in the order of their activity: bounded, and resumed behind where it stopped.
 package struct FindSessions: StoreRead {
@@ -96,7 +96,8 @@ package struct FindSessions: StoreRead {
         return Output(sessions: page, next: found.count > limit ? page.last?.session.activity : nil)
     }
 
-    private func matches(_ session: Session) -> Bool {
+    /// Whether a session passes the filters, whoever it belongs to.
+    package func matches(_ session: Session) -> Bool {
         if (session.trashedAt != nil) != isTrashed { return false }
         if session.isArchived != (isArchived ?? false) { return false }
         if session.messageCount == 0 && !includesEmpty { return false }

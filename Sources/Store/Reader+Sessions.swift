@@ -53,14 +53,14 @@ extension Reader {
         }
     }
 
-    /// Sessions whose ID begins with `prefix`, by ID, trashed ones left out.
+    /// Sessions whose ID begins with `prefix`, by ID, trashed ones too.
     package func sessions(owner: UInt32, prefix: String, limit: Int) throws(StoreError) -> [SessionRecord] {
         var found: [SessionRecord] = []
         try database.rows(
             """
             SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
                    created_at, updated_at, activity, archived, trashed_at
-              FROM session WHERE owner = ? AND name >= ? AND name < ? AND trashed_at IS NULL ORDER BY name LIMIT ?
+              FROM session WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?
             """, [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)], doing: "find sessions by ID"
         ) { found.append(SessionRecord($0)); return true }
         return found

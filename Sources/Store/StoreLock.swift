@@ -27,7 +27,18 @@ package struct StoreLock: ~Copyable, Sendable {
     /// Locks the file and writes `text` into it; EAGAIN means that someone else has it.
     private static func take(_ path: String, for text: String) throws(PosixError) -> Descriptor {
         let file = try Files.open(path, .readingAndCreating)
-        try Files.lock(file.raw)
+        var patience = 5
+        while true {
+            do throws(PosixError) {
+                try Files.lock(file.raw)
+                break
+            } catch {
+                // Somebody may only be looking whether the lock is free.
+                patience -= 1
+                guard error.isAgain, patience > 0 else { throw error }
+                _ = try System.wait(readable: [], milliseconds: 10)
+            }
+        }
         try Files.truncate(file.raw)
         _ = try System.write(file.raw, Array(text.utf8))
         return file

@@ -31,7 +31,7 @@ private struct Case {
 /// Random cases, and those of them whose windows could be made; worked out once for all tests of this file.
 private let cases: [Case] = {
     var random = SeededRandom("ContextWindow")
-    return (0..<1_200).map { _ in Case(&random) }
+    return (0..<800).map { _ in Case(&random) }
 }()
 private let windows: [(Case, Window)] = cases.compactMap { one in (try? one.cut()).map { (one, $0) } }
 

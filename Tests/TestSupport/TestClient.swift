@@ -9,6 +9,8 @@ package final class TestClient {
     private static let patience: Int32 = 20_000
 
     private let socket: Descriptor
+    /// What must live as long as the client.
+    package var kept: [AnyObject] = []
     private var framer = LineFramer(limit: 256 << 20)
     private var exchange = SchemaChecker.Exchange()
     private var nextID = 1

@@ -15,10 +15,6 @@ extension Handlers {
         case .all where call.connection.isAdmin: owner = .all
         default: throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
         }
-        if let prefix = asked.idPrefix, case .user(let uid) = owner {
-            let found = try read { (reader) throws(StoreError) in try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit) }
-            return reply(call, found, next: nil)
-        }
         var search = FindSessions(owner: owner, limit: asked.limit)
         search.query = asked.query
         search.tag = asked.tag
@@ -32,6 +28,11 @@ extension Handlers {
         search.until = asked.until
         search.isDescending = asked.order == .desc
         search.after = try PageCursor.number("f", asked.cursor)
+        if let prefix = asked.idPrefix, case .user(let uid) = owner {
+            search.includesEmpty = true
+            let found = try read { (reader) throws(StoreError) in try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit) }
+            return reply(call, found.filter { search.matches($0.session) }, next: nil)
+        }
         page(search, call) { [self] in reply(call, $0, next: $1) }
     }
 

@@ -76,7 +76,17 @@ extension Handlers {
         if wantsConfig && !call.connection.isAdmin {
             throw WireError(.permissionDenied, "only administrators may see the configuration")
         }
-        let configuration = services.configuration, environment = services.environment
+        guard services.configuration.isImplicit else { return info(call, wantsConfig, services.configuration) }
+        // Without a configuration it shows at this moment who would be asked: Ollama may just have been started.
+        services.upstreams.resolve(nil, model: nil) { [self] found in
+            var configuration = services.configuration
+            if let names = try? found.get().map(\.upstream.name) { configuration.routes[Configuration.defaultRoute] = names }
+            info(call, wantsConfig, configuration)
+        }
+    }
+
+    private func info(_ call: Call, _ wantsConfig: Bool, _ configuration: Configuration) {
+        let environment = services.environment
         call.reply {
             $0.member("name", "convod")
             $0.member("version", Version.text)

@@ -49,10 +49,18 @@ package struct OpenAIStream: Sendable {
             case .comment: break
             case .stray(let line): stray += line + [0x0A]
             case .tooLong: failure = UpstreamFailure(.protocolError, "the upstream sent an event of more than 64 MiB", isRetryable: false)
+            case .event("error", let data): errorEvent(data)
             case .event(_, let data): pieces += event(data)
             }
         }
         return pieces
+    }
+
+    /// An event that says by its name that it is an error.
+    private mutating func errorEvent(_ data: [UInt8]) {
+        let view = try? JSONDocument(data).root
+        failure = view.map { OpenAIError.failure(status: nil, error: $0["error"] ?? $0) }
+            ?? UpstreamFailure(.protocolError, "the upstream broke the answer off: \(OpenAIError.clean(String(decoding: data.prefix(300), as: UTF8.self)))", isRetryable: false)
     }
 
     private mutating func event(_ data: [UInt8]) -> [Piece] {

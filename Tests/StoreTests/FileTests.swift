@@ -1,0 +1,85 @@
+internal import Conversation
+internal import EventLoop
+internal import Posix
+internal import Store
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A database file` {
+    private func digest(_ directory: TemporaryDirectory) throws -> String {
+        try shell("sh", "-c", "cd \(directory.path) && sha256sum c.db c.db-wal 2>/dev/null; true")
+    }
+
+    private func open(_ directory: TemporaryDirectory) throws { _ = try Bench(directory) }
+
+    @Test func `from a newer version is refused before anything in it is touched`() throws {
+        let directory = try TemporaryDirectory()
+        try open(directory)
+        try shell("sqlite3", directory.file("c.db"), "PRAGMA user_version = 7; DROP INDEX session_here")
+        let before = try digest(directory)
+        let error = #expect(throws: StoreError.self) { try open(directory) }
+        #expect(error?.code == .fromTheFuture(7, known: 1))
+        #expect(error?.description.contains("made by version 7, this build knows 1; start a newer build") == true)
+        #expect(try digest(directory) == before)
+    }
+
+    @Test func `of another program is refused untouched`() throws {
+        let directory = try TemporaryDirectory()
+        try shell("sqlite3", directory.file("c.db"), "CREATE TABLE mine (x)")
+        let before = try digest(directory)
+        #expect(throws: StoreError.self) { try open(directory) }
+        #expect(try digest(directory) == before)
+    }
+
+    @Test func `that is no database is refused untouched`() throws {
+        let directory = try TemporaryDirectory()
+        try Files.replace(directory.file("c.db"), with: Array(String(repeating: "not a database ", count: 400).utf8))
+        let error = #expect(throws: StoreError.self) { try open(directory) }
+        #expect(error?.code == .corrupt)
+        #expect(try Files.read(directory.file("c.db")).count == 6_000)
+    }
+
+    @Test func `has the schema of the migrations, pinned by its digest`() throws {
+        let directory = try TemporaryDirectory()
+        try open(directory)
+        let migration = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
+        let sum = try shell("sha256sum", migration).prefix(64)
+        #expect(sum == "c855cf20fb30017560b2a5790b170a4ab381344e4faac2b2e5f4d3f5cb8ba8e5", "a migration is never edited after its merge: write v002 instead")
+        #expect(try shell("sqlite3", directory.file("c.db"), "PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version; PRAGMA application_id") == "ok\n1\n1131312740\n")
+    }
+
+    @Test func `has views for the shell`() throws {
+        let bench = try Bench()
+        try bench.session("demo")
+        try bench.append("demo", ["hello"])
+        #expect(try shell("sqlite3", bench.path, "SELECT session, messages FROM sessions; SELECT role, text FROM messages; SELECT count(*) FROM turns") == "demo|1\nuser|hello\n0\n")
+    }
+
+    @Test func `locked by another program for a while loses nothing`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        let (reading, writing) = try Process.pipe()
+        let pid = try Process.start(
+            "/usr/bin/sqlite3", [bench.path], environment: [:], streams: .init(input: reading))
+        _ = try System.write(writing, Array("BEGIN IMMEDIATE; SELECT 1;\n".utf8))
+        var answers = 0
+        for number in 0..<8 {
+            bench.store.write(AppendMessages(SessionID("s")!, owner: 0, [bench.message("m\(number)")], ifMissing: nil) { nil }) { result in
+                if case .success(.appended) = result { answers += 1 }
+            }
+        }
+        _ = try System.write(writing, Array("COMMIT;\n.quit\n".utf8))
+        while answers < 8 { try bench.loop.turn(waiting: true) }
+        _ = try Process.reap(pid)
+        #expect(try bench.texts("s").count == 8)
+    }
+
+    @Test func `is locked by its daemon, and the owner is named`() throws {
+        let directory = try TemporaryDirectory()
+        let first = try StoreLock(database: directory.file("c.db"), socket: "/tmp/x.sock")
+        let error = #expect(throws: StoreError.self) { _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock") }
+        #expect(error?.reason.contains("process \(Process.id), socket '/tmp/x.sock' has it open") == true)
+        _ = consume first
+        _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock")
+    }
+}

@@ -1,0 +1,146 @@
+internal import Conversation
+internal import Posix
+internal import Store
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A stored session` {
+    @Test func `is its owner's alone, and an ID may be used by each`() throws {
+        let bench = try Bench()
+        try bench.session("s", owner: 1)
+        try bench.session("s", owner: 2)
+        #expect(try bench.store.reader.session(SessionID("s")!, owner: 3) == nil)
+        #expect(try bench.store.reader.session(SessionID("s")!, owner: 1)?.session.owner == 1)
+        guard case .existed = try bench.write(CreateSession(Session(id: SessionID("s")!, owner: 1, cwd: "/", createdAt: 0))) else {
+            Issue.record("made twice")
+            return
+        }
+    }
+
+    @Test func `counts its messages without gaps, in the order of their seq, through equal times`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        for number in 0..<50 { try bench.append("s", ["m\(number)"]) }
+        var found: [Message] = [], from = 1
+        while true {
+            let page = try bench.store.reader.messages(bench.record("s"), .from(from), limit: 7, bytes: 1 << 20)
+            found += page.messages
+            guard let next = page.next else { break }
+            from = next
+        }
+        #expect(found.map(\.seq) == Array(1...50))
+        #expect(found.map { $0.parts[0].visibleText } == (0..<50).map { "m\($0)" })
+        #expect(zip(found, found.dropFirst()).allSatisfy { $1.parentID == $0.id })
+        #expect(try bench.record("s").session.messageCount == 50)
+    }
+
+    @Test func `is paged backwards as forwards`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", (1...20).map { "m\($0)" })
+        let page = try bench.store.reader.messages(bench.record("s"), .backFrom(20), limit: 5, bytes: 1 << 20)
+        #expect(page.messages.map(\.seq) == [20, 19, 18, 17, 16])
+        #expect(page.next == 15)
+        #expect(page.messages.last?.parentID != nil)
+    }
+
+    @Test func `gives short pages where messages are long, and at least one message`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", (1...4).map { _ in String(repeating: "x", count: 3_000) })
+        let page = try bench.store.reader.messages(bench.record("s"), .from(1), limit: 100, bytes: 8_000)
+        #expect(page.messages.count == 2 && page.next == 3)
+        #expect(try bench.store.reader.messages(bench.record("s"), .from(1), limit: 100, bytes: 10).messages.count == 1)
+    }
+
+    @Test func `moves to the front of the list with each change`() throws {
+        let bench = try Bench()
+        for name in ["a", "b", "c"] {
+            try bench.session(name)
+            try bench.append(name, ["x"])
+        }
+        try bench.append("a", ["y"])
+        let found = try FindSessions(owner: .user(0), limit: 10).run(on: bench.store.reader)
+        #expect(found.sessions.map(\.session.id.text) == ["a", "c", "b"])
+    }
+
+    @Test func `in the trash is hidden, and comes back whole`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["x"])
+        #expect(try bench.write(TrashSession(SessionID("s")!, owner: 0)))
+        #expect(try FindSessions(owner: .user(0), limit: 10).run(on: bench.store.reader).sessions.isEmpty)
+        #expect(try bench.write(AppendMessages(SessionID("s")!, owner: 0, [bench.message("y")], ifMissing: nil) { nil }) == .trashed)
+        #expect(try bench.write(RestoreSession(SessionID("s")!, owner: 0))?.session.trashedAt == nil)
+        #expect(try bench.texts("s") == ["x"])
+    }
+
+    @Test func `is found among those of all users in the order of activity, page by page`() throws {
+        let bench = try Bench()
+        for number in 0..<9 {
+            let id = SessionID("s\(number)")!
+            let session = Session(id: id, owner: UInt32(number % 3), cwd: "/", createdAt: 0)
+            _ = try bench.write(AppendMessages(id, owner: UInt32(number % 3), [bench.message("x")], ifMissing: session) { nil })
+        }
+        var search = FindSessions(owner: .all, limit: 4)
+        var names: [String] = []
+        while true {
+            let output = try search.run(on: bench.store.reader)
+            names += output.sessions.map(\.session.id.text)
+            guard let next = output.next else { break }
+            search.after = next
+        }
+        #expect(names == (0..<9).reversed().map { "s\($0)" })
+    }
+
+    @Test func `with bytes that are no text, written by hand, still opens`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["x"])
+        try bench.shell("UPDATE message SET content = CAST(x'5b7b2274797065223a2274657874222c2274657874223a22eda080ff227d5d' AS TEXT); UPDATE session SET title = CAST(x'61ff' AS TEXT)")
+        #expect(try bench.texts("s").first?.contains("\u{FFFD}") == true)
+        #expect(try bench.record("s").session.title == "a\u{FFFD}")
+    }
+}
+
+@Suite struct `A query of the store` {
+    /// Every statement's plan, as the sources have them, must search by an index.
+    @Test func `never scans a table`() throws {
+        let bench = try Bench()
+        let sources = try shell("grep", "-rhoE", "--include=*.swift", "x", Files.directory(of: #filePath) + "/../../Sources/Store")
+        #expect(!sources.isEmpty)
+        for sql in try statements() {
+            let plan = try shell("sqlite3", bench.path, "EXPLAIN QUERY PLAN " + sql.replacingParameters)
+            #expect(!plan.contains("SCAN "), "\(sql)\n\(plan)")
+        }
+    }
+
+    /// SELECT, UPDATE and DELETE statements that stand as literals in the store's sources.
+    private func statements() throws -> [String] {
+        let directory = Files.directory(of: #filePath) + "/../../Sources/Store"
+        let files = try shell("find", directory, "-name", "*.swift").split(separator: "\n")
+        var found: [String] = []
+        for file in files {
+            let source = text(try Files.read(String(file)))
+            var rest = source[...]
+            while let start = rest.firstIndex(of: "\"") {
+                rest = rest[rest.index(after: start)...]
+                let isLong = rest.hasPrefix("\"\"")
+                let mark = isLong ? "\"\"\"" : "\""
+                if isLong { rest = rest.dropFirst(2) }
+                guard let end = rest.ranges(of: mark).first else { break }
+                let literal = rest[..<end.lowerBound].split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                rest = rest[end.upperBound...]
+                if ["SELECT ", "UPDATE ", "DELETE "].contains(where: literal.hasPrefix), !literal.contains("max(activity)"), !literal.contains("sqlite_schema") {
+                    found.append(literal)
+                }
+            }
+        }
+        #expect(found.count > 20)
+        return found
+    }
+}
+
+extension String {
+    fileprivate var replacingParameters: String { split(separator: "?", omittingEmptySubsequences: false).joined(separator: "1") }
+}

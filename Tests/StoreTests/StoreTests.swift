@@ -1,0 +1,58 @@
+internal import Conversation
+internal import EventLoop
+internal import Posix
+internal import Store
+internal import TestSupport
+internal import Testing
+
+/// A store on a loop that a test turns by hand.
+final class Bench {
+    let directory: TemporaryDirectory
+    let loop: EventLoop
+    let store: Store
+    private var ids = IDMaker()
+
+    init(_ directory: TemporaryDirectory? = nil) throws {
+        self.directory = try directory ?? TemporaryDirectory()
+        loop = try EventLoop()
+        store = try Store(path: self.directory.file("c.db"), durability: .full, loop: loop, clock: { 1_000 })
+    }
+
+    var path: String { directory.file("c.db") }
+
+    func id<Kind>() -> ID<Kind> { ids.next(milliseconds: 1_000, random: 7) }
+
+    /// Sends a change and turns the loop until its answer is there.
+    func write<Write: StoreWrite>(_ change: Write) throws -> Write.Output {
+        var answer: Result<Write.Output, StoreError>?
+        store.write(change) { answer = $0 }
+        while answer == nil { try loop.turn(waiting: true) }
+        return try answer!.get()
+    }
+
+    func message(_ text: String, _ role: Message.Role = .user, pinned: Bool = false) -> NewMessage {
+        NewMessage(id: id(), role: role, content: Part.encode([.text(text)]), tokens: 10, isPinned: pinned)
+    }
+
+    @discardableResult
+    func session(_ name: String, owner: UInt32 = 0) throws -> SessionRecord {
+        guard case .created(let record) = try write(CreateSession(Session(id: SessionID(name)!, owner: owner, cwd: "/tmp", createdAt: 1_000))) else {
+            throw StoreError(.other, "make a session", reason: "it was there")
+        }
+        return record
+    }
+
+    func append(_ name: String, _ texts: [String]) throws {
+        _ = try write(AppendMessages(SessionID(name)!, owner: 0, texts.map { message($0) }, ifMissing: nil) { nil })
+    }
+
+    func record(_ name: String) throws -> SessionRecord { try store.reader.session(SessionID(name)!, owner: 0)! }
+
+    func texts(_ name: String) throws -> [String] {
+        try store.reader.messages(record(name), .from(1), limit: 10_000, bytes: 1 << 30).messages.map { $0.parts[0].visibleText }
+    }
+
+    func shell(_ sql: String) throws { try TestSupport.shell("sqlite3", path, sql) }
+
+    deinit { store.close() }
+}
