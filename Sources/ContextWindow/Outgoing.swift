@@ -28,7 +28,9 @@ extension Window {
         }
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
-            while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user { out.remove(at: first) }
+            while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {
+                out.remove(at: first)
+            }
         }
         return rules.isAlternating ? merged(out) : out
     }
@@ -39,7 +41,8 @@ extension Window {
         for message in messages {
             if message.role == .tool {
                 for part in message.parts {
-                    guard case .toolResult(let result) = part, let place = waiting[result.callID]?.first else { continue }
+                    guard case .toolResult(let result) = part, let place = waiting[result.callID]?.first
+                    else { continue }
                     waiting[result.callID]?.removeFirst()
                     out[place.message].parts[place.part] = part
                 }
@@ -47,10 +50,14 @@ extension Window {
             }
             let parts = message.parts.filter { if case .toolResult = $0 { false } else { true } }
             out.append(OutgoingMessage(role: message.role, parts: parts))
-            let calls = parts.compactMap { if case .toolCall(let call) = $0, message.role == .assistant { call.id } else { nil } }
+            let calls = parts.compactMap {
+                if case .toolCall(let call) = $0, message.role == .assistant { call.id } else { nil }
+            }
             if calls.isEmpty { continue }
             for id in calls { waiting[id] = [] }  // an older call with the same ID gets nothing any more
-            for (index, id) in calls.enumerated() { waiting[id, default: []].append(Place(message: out.count, part: index)) }
+            for (index, id) in calls.enumerated() {
+                waiting[id, default: []].append(Place(message: out.count, part: index))
+            }
             out.append(OutgoingMessage(role: .tool, parts: calls.map { Part.interruptedResult(for: $0) }))
         }
         return out

@@ -26,7 +26,8 @@ package struct Receipt: Sendable, Equatable {
     package let excludedCount: Int
 
     init(
-        policy: WindowPolicy, budget: Int, estimate: Int, rule: Rule, history: History, suffix: [Message], pins: [Message],
+        policy: WindowPolicy, budget: Int, estimate: Int, rule: Rule, history: History, suffix: [Message],
+        pins: [Message],
         kept: [Message]
     ) {
         self.policy = policy
@@ -50,7 +51,12 @@ package struct Receipt: Sendable, Equatable {
             $0.member("rule", rule.rawValue)
             $0.member("budget", budget)
             $0.member("estimate", estimate)
-            if let sent { $0.key("sent"); $0.array { $0.int(sent.lowerBound); $0.int(sent.upperBound) } }
+            if let sent {
+                $0.key("sent");
+                $0.array {
+                    $0.int(sent.lowerBound); $0.int(sent.upperBound)
+                }
+            }
             $0.member("sentMessages", sentCount)
             $0.member("leftOutMessages", leftOutCount)
             $0.member("leftOutTokens", leftOutTokens)

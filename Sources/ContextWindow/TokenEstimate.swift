@@ -31,7 +31,8 @@ package enum TokenEstimate {
         switch part {
         case .text(let text), .thought(let text, _, _): self.text(text)
         case .image: perImage
-        case .audio(_, let data): max(64, data.utf8.count / 400)  // 32 tokens a second at about 12 kB a second
+        // 32 tokens a second at about 12 kB a second.
+        case .audio(_, let data): max(64, data.utf8.count / 400)
         case .resource(_, let text, let raw): text.map(self.text) ?? raw.count
         case .resourceLink(let uri, let name, _): self.text(uri) + self.text(name) + 4
         case .toolCall(let call): self.text(call.name) + tokens(call.arguments.span) + 8
@@ -54,7 +55,9 @@ package enum TokenEstimate {
             defer { self = Run() }
             let length = letters + digits
             if length == 0 { return 0 }
-            if letters > 0 && ((length >= 24 && digits > 0) || (length >= 4 && changes >= 2)) { return length * 88 }
+            if letters > 0 && ((length >= 24 && digits > 0) || (length >= 4 && changes >= 2)) {
+                return length * 88
+            }
             return (letters > 0 ? 30 : 0) + letters * 2125 / 100 + digits * 50
         }
     }
@@ -90,7 +93,8 @@ package enum TokenEstimate {
         switch scalar {
         case 0x3400...0x9FFF, 0xF900...0xFAFF: 100
         case 0x3040...0x30FF, 0xAC00...0xD7A3, 0x1100...0x11FF, 0x3130...0x318F: 100
-        case 0x3005, 0x3007, 0x3021...0x3029, 0x3038...0x303B, 0xFF66...0xFFDC: 100  // Han, Kana and Hangul among signs
+        // Han, Kana and Hangul among the signs of the next line.
+        case 0x3005, 0x3007, 0x3021...0x3029, 0x3038...0x303B, 0xFF66...0xFFDC: 100
         case 0x3000...0x303F, 0xFF00...0xFFEF: 88
         case 0x20000...0x3FFFF: 500
         case 0x1F000...: 250

@@ -29,11 +29,14 @@ struct ToolPairs {
                     open[message.seq, default: 0] += 1
                 case .toolResult(let result) where message.role == .tool:
                     guard let call = waiting[result.callID] else { continue }
-                    waiting[result.callID] = call.count > 1 ? Waiting(caller: call.caller, count: call.count - 1) : nil
+                    waiting[result.callID] =
+                        call.count > 1 ? Waiting(caller: call.caller, count: call.count - 1) : nil
                     open[call.caller, default: 0] -= 1
                     partners[call.caller, default: []].insert(message.seq)
                     if !partners[message.seq, default: []].insert(call.caller).inserted { continue }
-                    if partners[message.seq, default: []].count > 1 { closing[message.seq, default: 0] += TokenEstimate.perMessage }
+                    if partners[message.seq, default: []].count > 1 {
+                        closing[message.seq, default: 0] += TokenEstimate.perMessage
+                    }
                 default: continue
                 }
             }

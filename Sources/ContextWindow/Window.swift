@@ -22,7 +22,10 @@ package struct History: Sendable, Equatable {
     /// The estimate over all of them.
     package var tokens: Int
 
-    package init(messages: [Message], olderPins: [Message] = [], olderExcluded: Int = 0, count: Int? = nil, tokens: Int? = nil) {
+    package init(
+        messages: [Message], olderPins: [Message] = [], olderExcluded: Int = 0, count: Int? = nil,
+        tokens: Int? = nil
+    ) {
         self.messages = messages
         self.olderPins = olderPins
         self.olderExcluded = olderExcluded
@@ -63,7 +66,8 @@ extension Window {
 
         let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
         let turns = Turns(sent)
-        let systemTokens = TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
+        let systemTokens =
+            TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
         let newest = turns.starts.last.map { Array(sent[$0...]) } ?? []
         let older = all.prefix(all.count - sent.count)
         let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
@@ -73,7 +77,9 @@ extension Window {
         let newestTokens = newest.reduce(0) { $0 + cost($1) }
         var estimate = systemTokens + pinTokens + newestTokens
         guard estimate <= budget else {
-            throw WindowError(needed: estimate, budget: budget, system: systemTokens, pinned: pinTokens, newest: newestTokens)
+            throw WindowError(
+                needed: estimate, budget: budget, system: systemTokens, pinned: pinTokens,
+                newest: newestTokens)
         }
 
         var first = turns.starts.count - 1, count = newest.count
@@ -102,7 +108,8 @@ extension Window {
         return Window(
             system: system, messages: kept,
             receipt: Receipt(
-                policy: policy, budget: budget, estimate: estimate, rule: rule, history: history, suffix: suffix,
+                policy: policy, budget: budget, estimate: estimate, rule: rule, history: history,
+                suffix: suffix,
                 pins: always, kept: kept))
     }
 

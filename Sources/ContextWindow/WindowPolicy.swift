@@ -34,7 +34,9 @@ package struct WindowPolicy: Sendable, Equatable {
     /// The policy with the fields that `view` sets; null gives a field its default back.
     package func overridden(by view: JSONView) throws(WindowPolicyError) -> WindowPolicy {
         guard view.kind == .object else { throw WindowPolicyError("'window' must be an object") }
-        if let key = view.duplicateKey { throw WindowPolicyError("'window.\(key.prefix(40))' stands twice; each may stand once") }
+        if let key = view.duplicateKey {
+            throw WindowPolicyError("'window.\(key.prefix(40))' stands twice; each may stand once")
+        }
         var policy = self
         for member in view.members {
             switch member.key {
@@ -48,7 +50,8 @@ package struct WindowPolicy: Sendable, Equatable {
             case "maxTokens": policy.maxTokens = try positive(member)
             case "maxTurns": policy.maxTurns = try positive(member)
             case "maxMessages": policy.maxMessages = try positive(member)
-            case "reserveTokens" where member.value.isNull: policy.reserveTokens = WindowPolicy().reserveTokens
+            case "reserveTokens" where member.value.isNull:
+                policy.reserveTokens = WindowPolicy().reserveTokens
             case "reserveTokens":
                 guard let value = member.value.int, value >= 0 else {
                     throw WindowPolicyError("'window.reserveTokens' must be an integer of 0 or more, or null")

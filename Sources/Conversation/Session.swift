@@ -88,10 +88,11 @@ package func suggestedTitle(for parts: [Part]) -> String? {
             if isBehindSpace { line.append(0x20) }
             isBehindSpace = false
             line.append(byte)
-            if line.count > 1_000 { break }  // more than 80 characters of any script
+            if line.count > 4_000 { break }  // more than 80 characters, but for heaps of combining marks
         }
         if line.isEmpty { continue }
         let words = String(decoding: line, as: UTF8.self)
+        if line.count > 4_000 { return words.dropLast().prefix(79) + "…" }  // the last one may be cut
         return words.count <= 80 ? words : words.prefix(79) + "…"
     }
     return nil

@@ -24,6 +24,9 @@ package final class EventLoop {
     private struct Timer {
         let due: UInt64
         let id: TimerID
+
+        /// Earlier, or set earlier for the same moment.
+        static func < (a: Timer, b: Timer) -> Bool { (a.due, a.id.number) < (b.due, b.id.number) }
     }
 
     private let epoll: Descriptor
@@ -53,7 +56,9 @@ package final class EventLoop {
     package var now: UInt64 { clock() }
 
     /// Calls `handler` whenever the descriptor is ready for what is asked, level-triggered.
-    package func watch(_ fd: Int32, _ wanted: Readiness, _ handler: @escaping (Readiness) -> Void) throws(PosixError) {
+    package func watch(_ fd: Int32, _ wanted: Readiness, _ handler: @escaping (Readiness) -> Void)
+        throws(PosixError)
+    {
         precondition(handlers[fd] == nil, "a descriptor is watched once")
         try control(EPOLL_CTL_ADD, fd, wanted)
         handlers[fd] = Handler(handler)
@@ -89,7 +94,15 @@ package final class EventLoop {
     }
 
     /// Takes a timer back; one that ran already is fine.
-    package func cancel(_ timer: TimerID) { actions[timer] = nil }
+    package func cancel(_ timer: TimerID) {
+        actions[timer] = nil
+        if timers.count > 2 * actions.count + 64 { dropCancelled() }
+    }
+
+    /// Most timers are cancelled long before they are due; without this they would pile up until then.
+    private func dropCancelled() {
+        timers = timers.filter { actions[$0.id] != nil }.sorted(by: <)  // a sorted array is a heap
+    }
 
     /// Runs `action` at the end of every turn of the loop, after all handlers and before waiting again.
     package func afterEachTurn(_ action: @escaping () -> Void) { afterEach.append(action) }
@@ -111,19 +124,21 @@ package final class EventLoop {
             return unsafe epoll_wait(epoll.raw, base, Int32($0.count), timeout)
         }
         if n < 0 && errnoNow() != EINTR { throw .last("epoll_wait") }
-        for index in 0..<max(0, Int(n)) {
-            let event = unsafe events[index]
-            guard let handler = unsafe handlers[event.data.fd], handler.isLive else { continue }
-            unsafe handler.call(Readiness(rawValue: event.events))
+        // Handlers are looked up before any is called: one may close a descriptor and another take its number over.
+        let ready = unsafe events.prefix(max(0, Int(n))).map { event in
+            unsafe (handler: handlers[event.data.fd], events: Readiness(rawValue: event.events))
+        }
+        for (handler, events) in ready {
+            if let handler, handler.isLive { handler.call(events) }
         }
         fireTimers()
         for action in afterEach { action() }
     }
 
-    /// Runs the timers that are due now.
+    /// Runs the timers that are due now; those that they set run in a later turn.
     package func fireTimers() {
-        let moment = now
-        while let first = timers.first, first.due <= moment {
+        let moment = now, end = nextTimer
+        while let first = timers.first, first.due <= moment, first.id.number < end {
             pop()
             actions.removeValue(forKey: first.id)?()
         }
@@ -150,7 +165,7 @@ package final class EventLoop {
     private func push(_ timer: Timer) {
         timers.append(timer)
         var child = timers.count - 1
-        while child > 0, timers[child].due < timers[(child - 1) / 2].due {
+        while child > 0, timers[child] < timers[(child - 1) / 2] {
             timers.swapAt(child, (child - 1) / 2)
             child = (child - 1) / 2
         }
@@ -163,7 +178,8 @@ package final class EventLoop {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < timers.count && timers[child].due < timers[least].due {
+            for child in [2 * parent + 1, 2 * parent + 2]
+            where child < timers.count && timers[child] < timers[least] {
                 least = child
             }
             if least == parent { return }

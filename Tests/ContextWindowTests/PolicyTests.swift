@@ -2,27 +2,38 @@ import ContextWindow
 import TestSupport
 import Testing
 
-private func overridden(_ source: String, _ policy: WindowPolicy = WindowPolicy()) throws -> Result<WindowPolicy, WindowPolicyError> {
+private func overridden(_ source: String, _ policy: WindowPolicy = WindowPolicy()) throws -> Result<
+    WindowPolicy, WindowPolicyError
+> {
     let view = try Fixtures.json(source)
-    do throws(WindowPolicyError) { return .success(try policy.overridden(by: view)) } catch { return .failure(error) }
+    do throws(WindowPolicyError) { return .success(try policy.overridden(by: view)) } catch {
+        return .failure(error)
+    }
 }
 
 @Suite struct `A window policy` {
     @Test func `takes what it is told and keeps the rest`() throws {
         let policy = WindowPolicy(maxTokens: 10, reserveTokens: 20, maxTurns: 30, maxMessages: 40)
         #expect(try overridden("{}", policy) == .success(policy))
-        let changed = WindowPolicy(strategy: .slide, maxTokens: 1, reserveTokens: 0, maxTurns: nil, maxMessages: 4)
+        let changed = WindowPolicy(
+            strategy: .slide, maxTokens: 1, reserveTokens: 0, maxTurns: nil, maxMessages: 4)
         #expect(
-            try overridden(#"{"strategy":"slide","maxTokens":1,"reserveTokens":0,"maxTurns":null,"maxMessages":4}"#, policy) == .success(changed))
+            try overridden(
+                #"{"strategy":"slide","maxTokens":1,"reserveTokens":0,"maxTurns":null,"maxMessages":4}"#,
+                policy) == .success(changed))
     }
 
-    @Test(arguments: ["strategy", "maxTokens", "reserveTokens", "maxTurns", "maxMessages"]) func `gives a field its default back for null`(_ field: String) throws {
+    @Test(arguments: ["strategy", "maxTokens", "reserveTokens", "maxTurns", "maxMessages"])
+    func `gives a field its default back for null`(_ field: String) throws {
         #expect(try overridden("{\"\(field)\":null}") == .success(WindowPolicy()))
-        #expect(try overridden(#"{"reserveTokens":null}"#, WindowPolicy(reserveTokens: 7)) == .success(WindowPolicy()))
+        #expect(
+            try overridden(#"{"reserveTokens":null}"#, WindowPolicy(reserveTokens: 7))
+                == .success(WindowPolicy()))
     }
 
     @Test(arguments: [
-        ("[]", "'window' must be an object"), (#"{"strategy":"sawtooth"}"#, "'window.strategy' must be 'slide'"),
+        ("[]", "'window' must be an object"),
+        (#"{"strategy":"sawtooth"}"#, "'window.strategy' must be 'slide'"),
         (#"{"strategy":1}"#, "'window.strategy' must be 'slide'"),
         (#"{"maxTokens":0}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
         (#"{"maxTokens":-1}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
@@ -37,11 +48,16 @@ private func overridden(_ source: String, _ policy: WindowPolicy = WindowPolicy(
         #expect(try overridden(source) == .failure(WindowPolicyError(reason)))
     }
 
-    @Test(arguments: [
-        (nil, 4_097, 1_050, 3_047), (nil, nil, 1_050, 8_192), (5_000, nil, 1_050, 5_000), (5_000, 4_097, 1_050, 3_047), (2_000, 4_097, 1_050, 2_000),
-        (nil, 1_000, 1_050, 1), (nil, 1_000, 1_000, 1),
-    ] as [(Int?, Int?, Int, Int)])
-    func `leaves room for the answer (B014)`(_ maxTokens: Int?, _ length: Int?, _ reserve: Int, _ budget: Int) {
-        #expect(WindowPolicy(maxTokens: maxTokens, reserveTokens: reserve).budget(contextLength: length) == budget)
+    @Test(
+        arguments: [
+            (nil, 4_097, 1_050, 3_047), (nil, nil, 1_050, 8_192), (5_000, nil, 1_050, 5_000),
+            (5_000, 4_097, 1_050, 3_047), (2_000, 4_097, 1_050, 2_000),
+            (nil, 1_000, 1_050, 1), (nil, 1_000, 1_000, 1),
+        ] as [(Int?, Int?, Int, Int)])
+    func `leaves room for the answer (B014)`(_ maxTokens: Int?, _ length: Int?, _ reserve: Int, _ budget: Int)
+    {
+        #expect(
+            WindowPolicy(maxTokens: maxTokens, reserveTokens: reserve).budget(contextLength: length) == budget
+        )
     }
 }

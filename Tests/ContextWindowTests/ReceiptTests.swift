@@ -12,7 +12,8 @@ private func json(_ receipt: Receipt) -> String {
 
 @Suite struct `A receipt` {
     @Test func `says what was sent, what was left out and why`() throws {
-        let history = Histories.of("u a u a u a u", tokens: 10).changing(2) { $0.isPinned = true }.changing(4) { $0.isExcluded = true }
+        let history = Histories.of("u a u a u a u", tokens: 10).changing(2) { $0.isPinned = true }.changing(4)
+        { $0.isExcluded = true }
         #expect(
             json(try cut(history, budget: 60).receipt) == """
                 {"strategy":"slide","rule":"maxTokens","budget":60,"estimate":56,"sent":[5,7],"sentMessages":4,"leftOutMessages":3,\

@@ -5,13 +5,19 @@ import Testing
 
 @Suite struct `The estimate of a text` {
     @Test(arguments: [
-        ("", 0), (" ", 1), ("a", 1), ("hello world", 3), ("The quick brown fox jumps over the lazy dog.", 11), ("你好世界", 4), ("{\"a\": [1, 2]}", 6),
+        ("", 0), (" ", 1), ("a", 1), ("hello world", 3), ("The quick brown fox jumps over the lazy dog.", 11),
+        ("你好世界", 4), ("{\"a\": [1, 2]}", 6),
         ("0123456789", 5), ("\n\n\n\n", 3),
     ])
     func `is this`(_ text: String, _ tokens: Int) { #expect(TokenEstimate.text(text) == tokens) }
 
-    @Test(arguments: [("你", 100), ("か", 100), ("カ", 100), ("한", 100), ("ｶ", 100), ("ﾡ", 100), ("々", 100), ("〇", 100), ("㐀", 100), ("豈", 100), ("𠀀", 100), ("ㄱ", 100), ("ᄀ", 100)])
-    func `is at least one for each character of Han, Kana and Hangul (B016)`(_ character: String, _ count: Int) {
+    @Test(arguments: [
+        ("你", 100), ("か", 100), ("カ", 100), ("한", 100), ("ｶ", 100), ("ﾡ", 100), ("々", 100), ("〇", 100),
+        ("㐀", 100), ("豈", 100), ("𠀀", 100), ("ㄱ", 100), ("ᄀ", 100),
+    ])
+    func `is at least one for each character of Han, Kana and Hangul (B016)`(
+        _ character: String, _ count: Int
+    ) {
         #expect(TokenEstimate.text(String(repeating: character, count: count)) >= count)
     }
 
@@ -24,7 +30,8 @@ import Testing
         #expect(TokenEstimate.text(String(repeating: "abcde 你好 ", count: 20)) >= 40)
     }
 
-    @Test(arguments: ["<|endoftext|>", "<|im_start|>system", "<|im_end|>"]) func `of a special token is that of ordinary text (B020)`(_ token: String) {
+    @Test(arguments: ["<|endoftext|>", "<|im_start|>system", "<|im_end|>"])
+    func `of a special token is that of ordinary text (B020)`(_ token: String) {
         #expect(TokenEstimate.text(token) > 1)
     }
 
@@ -37,7 +44,10 @@ import Testing
         #expect(TokenEstimate.message([.text(japanese)]) == tokens + TokenEstimate.perMessage)
     }
 
-    @Test(arguments: [("deadbeef0123456789abcdef0123456789abcdef", 0.55), ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", 0.5), ("SGVsbG8gd29ybGQgYWdhaW4gYW5kIGFnYWlu", 0.6)])
+    @Test(arguments: [
+        ("deadbeef0123456789abcdef0123456789abcdef", 0.55), ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", 0.5),
+        ("SGVsbG8gd29ybGQgYWdhaW4gYW5kIGFnYWlu", 0.6),
+    ])
     func `knows that random letters and digits are dear`(_ text: String, _ perCharacter: Double) {
         #expect(Double(TokenEstimate.text(text)) >= perCharacter * Double(text.count))
     }
@@ -60,20 +70,27 @@ import Testing
 
 @Suite struct `The estimate of a part` {
     @Test func `of an image is fixed, whatever its data weighs (B019)`() {
-        let images = ["", String(repeating: "A", count: 4 << 20)].map { Part.image(mimeType: "image/png", data: $0, uri: nil) }
+        let images = ["", String(repeating: "A", count: 4 << 20)].map {
+            Part.image(mimeType: "image/png", data: $0, uri: nil)
+        }
         #expect(images.map { TokenEstimate.part($0) } == [TokenEstimate.perImage, TokenEstimate.perImage])
     }
 
     @Test func `counts the text of a call and of a result`() {
-        let call = Part.toolCall(Part.ToolCall(id: "c", name: "get_weather", arguments: Array(#"{"city":"巴黎"}"#.utf8)))
-        let result = Part.toolResult(Part.ToolResult(callID: "c", content: Array(#""18 degrees""#.utf8), isError: false))
-        #expect(TokenEstimate.part(call) == TokenEstimate.text("get_weather") + TokenEstimate.text(#"{"city":"巴黎"}"#) + 8)
+        let call = Part.toolCall(
+            Part.ToolCall(id: "c", name: "get_weather", arguments: Array(#"{"city":"巴黎"}"#.utf8)))
+        let result = Part.toolResult(
+            Part.ToolResult(callID: "c", content: Array(#""18 degrees""#.utf8), isError: false))
+        #expect(
+            TokenEstimate.part(call) == TokenEstimate.text("get_weather")
+                + TokenEstimate.text(#"{"city":"巴黎"}"#) + 8)
         #expect(TokenEstimate.part(result) == TokenEstimate.text("18 degrees") + 4)
     }
 
     @Test func `is above 0 for each kind`() {
         let parts: [Part] = [
-            .audio(mimeType: "a", data: ""), .resource(uri: "u", text: nil, raw: Array("{}".utf8)), .resourceLink(uri: "u", name: "n", raw: []),
+            .audio(mimeType: "a", data: ""), .resource(uri: "u", text: nil, raw: Array("{}".utf8)),
+            .resourceLink(uri: "u", name: "n", raw: []),
             .image(mimeType: "i", data: nil, uri: "u"), Part.interruptedResult(for: "c"),
         ]
         for part in parts { #expect(TokenEstimate.part(part) > 0) }

@@ -3,106 +3,18 @@ import Conversation
 import TestSupport
 import Testing
 
-/// One random case: what goes into the cut.
-private struct Case {
-    let messages: [Message]
-    let system: String?
-    let policy: WindowPolicy
-    let budget: Int
-
-    init(_ random: inout SeededRandom) {
-        messages = random.history()
-        system = random.oneIn(2) ? random.text(30) : nil
-        policy = WindowPolicy(
-            maxTurns: random.oneIn(3) ? random.int(1...5) : nil, maxMessages: random.oneIn(3) ? random.int(1...12) : nil)
-        let all = messages.reduce(40) { $0 + $1.tokens }
-        budget = random.oneIn(5) ? 100_000 : random.int(0...all)
-    }
-
-    func cut() throws(WindowError) -> Window {
-        try Window.cut(History(messages: messages), system: system, policy: policy, budget: budget)
-    }
-
-    func cut(again window: Window) throws(WindowError) -> Window {
-        try Window.cut(History(messages: window.messages), system: window.system, policy: policy, budget: budget)
-    }
-}
-
 /// Random cases, and those of them whose windows could be made; worked out once for all tests of this file.
-private let cases: [Case] = {
+private let cases: [WindowCase] = {
     var random = SeededRandom("ContextWindow")
-    return (0..<800).map { _ in Case(&random) }
+    return (0..<800).map { _ in WindowCase(&random) }
 }()
-private let windows: [(Case, Window)] = cases.compactMap { one in (try? one.cut()).map { (one, $0) } }
+private let windows: [(WindowCase, Window)] = cases.compactMap { one in (try? one.cut()).map { (one, $0) } }
 
 /// Runs `body` for each of them, with what names the seed when it fails.
-private func forWindows(_ body: (Case, Window, String) throws -> Void) rethrows {
+private func forWindows(_ body: (WindowCase, Window, String) throws -> Void) rethrows {
     let seed = "CONVOD_SEED=\(SeededRandom.runSeed)"
     #expect(windows.count > 300, "\(seed)")
     for (one, window) in windows { try body(one, window, seed) }
-}
-
-/// The IDs of a message's calls.
-private func calls(_ parts: [Part]) -> [String] { parts.compactMap { if case .toolCall(let call) = $0 { call.id } else { nil } } }
-
-/// The IDs of the calls that a message answers.
-private func results(_ parts: [Part]) -> [String] { parts.compactMap { if case .toolResult(let result) = $0 { result.callID } else { nil } } }
-
-/// A slow and simple account of what a window must be, to hold the quick one against.
-private struct Reckoning {
-    private var live: [Message] = []
-    private var callers: [Int: Set<Int>] = [:]  // for each message of results, by seq, who called
-    private var open: [Int: Int] = [:]  // calls without a result, by seq
-    private let closing = TokenEstimate.message([Part.interruptedResult(for: "")])
-
-    init(_ messages: [Message]) {
-        let sendable = messages.filter { message in
-            !message.isExcluded && [.complete, .cancelled, .interrupted].contains(message.status) && text(message.content) != "[]"
-        }
-        for (index, message) in sendable.enumerated() {
-            if message.role == .assistant { open[message.seq] = calls(message.parts).count }
-            guard message.role == .tool else { continue }
-            for (place, id) in results(message.parts).enumerated() {
-                guard let caller = sendable[..<index].last(where: { $0.role == .assistant && calls($0.parts).contains(id) }) else { continue }
-                let earlier = sendable[..<index].filter { $0.role == .tool && $0.seq > caller.seq }.flatMap { results($0.parts) }
-                let before = (earlier + results(message.parts)[..<place]).count { $0 == id }
-                guard before < calls(caller.parts).count(where: { $0 == id }) else { continue }
-                callers[message.seq, default: []].insert(caller.seq)
-                open[caller.seq, default: 0] -= 1
-            }
-        }
-        live = sendable.filter { $0.role != .tool || callers[$0.seq] != nil }
-    }
-
-    private func cost(_ message: Message) -> Int {
-        message.tokens + (open[message.seq] ?? 0) * closing + max(0, (callers[message.seq]?.count ?? 0) - 1) * TokenEstimate.perMessage
-    }
-
-    private var pinned: Set<Int> {
-        var all = Set(live.filter(\.isPinned).map(\.seq)), size = -1
-        while size != all.count {
-            size = all.count
-            for (result, callers) in callers where all.contains(result) || !all.isDisjoint(with: callers) { all.formUnion(callers.union([result])) }
-        }
-        return all
-    }
-
-    /// The seqs of the window with its cost, or what it would need.
-    func window(_ one: Case) -> (seqs: [Int], cost: Int)? {
-        let starts = live.indices.filter { live[$0].role == .user }, pinned = pinned
-        var best: (seqs: [Int], cost: Int)?
-        for turns in starts.isEmpty ? 0...0 : 1...starts.count {
-            let suffix = turns == 0 ? [] : Array(live[starts[starts.count - turns]...])
-            let seqs = Set(suffix.map(\.seq)).union(pinned)
-            let messages = live.filter { seqs.contains($0.seq) }
-            let system = TokenEstimate.perRequest + (one.system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
-            let cost = messages.reduce(system) { $0 + self.cost($1) }
-            let isOver = turns > one.policy.maxTurns ?? .max || suffix.count > one.policy.maxMessages ?? .max
-            if cost > one.budget || (isOver && turns > 1) { break }
-            best = (messages.filter { $0.role != .tool || !seqs.isDisjoint(with: callers[$0.seq] ?? []) }.map(\.seq), cost)
-        }
-        return best
-    }
 }
 
 @Suite struct `Any window` {
@@ -111,7 +23,8 @@ private struct Reckoning {
             let kept = Set(window.messages.map(\.seq))
             let newest = one.messages.last { $0.role == .user && $0.isSendable }
             #expect(newest.map { kept.contains($0.seq) } ?? true, "\(random)")
-            for message in one.messages where message.isPinned && message.isSendable && message.role != .tool {
+            for message in one.messages where message.isPinned && message.isSendable && message.role != .tool
+            {
                 #expect(kept.contains(message.seq), "\(random)")
             }
             for message in window.messages { #expect(one.messages.contains(message), "\(random)") }
@@ -137,7 +50,10 @@ private struct Reckoning {
         forWindows { _, window, random in
             let seqs = window.messages.map(\.seq)
             #expect(seqs == Set(seqs).sorted(), "\(random)")
-            #expect(window.messages.allSatisfy { !$0.isExcluded && ![.failed, .refused, .streaming].contains($0.status) }, "\(random)")
+            #expect(
+                window.messages.allSatisfy {
+                    !$0.isExcluded && ![.failed, .refused, .streaming].contains($0.status)
+                }, "\(random)")
         }
     }
 
@@ -155,7 +71,9 @@ private struct Reckoning {
             guard let sent = window.receipt.sent else { return }
             #expect(window.messages.first { $0.seq >= sent.lowerBound }?.role == .user, "\(random)")
             let pins = Set(window.receipt.pinned)
-            #expect(window.messages.allSatisfy { $0.seq >= sent.lowerBound || pins.contains($0.seq) }, "\(random)")
+            #expect(
+                window.messages.allSatisfy { $0.seq >= sent.lowerBound || pins.contains($0.seq) }, "\(random)"
+            )
         }
     }
 
@@ -171,7 +89,9 @@ private struct Reckoning {
             let receipt = window.receipt
             #expect(receipt.sentCount == window.messages.count, "\(random)")
             #expect(receipt.sentCount + receipt.leftOutCount == one.messages.count, "\(random)")
-            #expect(receipt.leftOutTokens == one.messages.reduce(0) { $0 + $1.tokens } - window.messages.reduce(0) { $0 + $1.tokens }, "\(random)")
+            #expect(
+                receipt.leftOutTokens == one.messages.reduce(0) { $0 + $1.tokens }
+                    - window.messages.reduce(0) { $0 + $1.tokens }, "\(random)")
             #expect(receipt.excludedCount == one.messages.count(where: \.isExcluded), "\(random)")
         }
     }
@@ -192,27 +112,43 @@ private struct Reckoning {
         }
     }
 
-    @Test(arguments: rules) func `has each call answered right behind it, once, and nothing else answered`(_ rules: DialectRules) {
+    @Test(arguments: rules) func `has each call answered right behind it, once, and nothing else answered`(
+        _ rules: DialectRules
+    ) {
         forWindows { _, window, random in
             let out = window.outgoing(for: rules)
             for (index, message) in out.enumerated() {
                 let behind = index + 1 < out.count && out[index + 1].role == .tool ? out[index + 1].parts : []
-                if message.role == .assistant { #expect(results(behind) == calls(message.parts), "\(random)") }
-                if message.role == .tool { #expect(index > 0 && out[index - 1].role == .assistant, "\(random)") }
-                #expect(message.role == .tool ? results(message.parts).count == message.parts.count : results(message.parts).isEmpty, "\(random)")
+                if message.role == .assistant {
+                    #expect(results(behind) == calls(message.parts), "\(random)")
+                }
+                if message.role == .tool {
+                    #expect(index > 0 && out[index - 1].role == .assistant, "\(random)")
+                }
+                #expect(
+                    message.role == .tool
+                        ? results(message.parts).count == message.parts.count
+                        : results(message.parts).isEmpty, "\(random)")
                 #expect(message.role == .assistant || calls(message.parts).isEmpty, "\(random)")
             }
         }
     }
 
-    @Test(arguments: rules) func `invents no result for a call that has one in the window`(_ rules: DialectRules) {
+    @Test(arguments: rules) func `invents no result for a call that has one in the window`(
+        _ rules: DialectRules
+    ) {
         forWindows { _, window, random in
             let here = Set(window.messages.filter { $0.role == .tool }.flatMap { results($0.parts) })
             let invented = window.outgoing(for: rules).flatMap(\.parts).compactMap { part -> String? in
-                guard case .toolResult(let result) = part, result.text.hasPrefix("interrupted") else { return nil }
+                guard case .toolResult(let result) = part, result.text.hasPrefix("interrupted") else {
+                    return nil
+                }
                 return result.callID
             }
-            #expect(invented.allSatisfy { $0 == "call_0" || !here.contains($0) || isBefore(its: $0, window.messages) }, "\(random)")
+            #expect(
+                invented.allSatisfy {
+                    $0 == "call_0" || !here.contains($0) || isBefore(its: $0, window.messages)
+                }, "\(random)")
         }
     }
 
@@ -226,22 +162,30 @@ private struct Reckoning {
     @Test(arguments: rules) func `has roles as its dialect demands`(_ rules: DialectRules) {
         forWindows { _, window, random in
             let out = window.outgoing(for: rules)
-            if rules.isAlternating { for (a, b) in zip(out, out.dropFirst()) { #expect(a.role != b.role, "\(random)") } }
-            if rules.startsWithUser { #expect(out.first { $0.role != .system }.map { $0.role == .user } ?? true, "\(random)") }
+            if rules.isAlternating {
+                for (a, b) in zip(out, out.dropFirst()) { #expect(a.role != b.role, "\(random)") }
+            }
+            if rules.startsWithUser {
+                #expect(out.first { $0.role != .system }.map { $0.role == .user } ?? true, "\(random)")
+            }
         }
     }
 
     @Test(arguments: rules) func `carries thoughts only to who made them`(_ rules: DialectRules) {
         forWindows { _, window, random in
             for part in window.outgoing(for: rules).flatMap(\.parts) {
-                if case .thought(_, let issuer, _) = part { #expect(rules.thoughtIssuer != nil && issuer == rules.thoughtIssuer, "\(random)") }
+                if case .thought(_, let issuer, _) = part {
+                    #expect(rules.thoughtIssuer != nil && issuer == rules.thoughtIssuer, "\(random)")
+                }
             }
         }
     }
 
     @Test(arguments: rules) func `costs no more than the receipt says`(_ rules: DialectRules) {
         forWindows { one, window, random in
-            let system = TokenEstimate.perRequest + (one.system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
+            let system =
+                TokenEstimate.perRequest
+                + (one.system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
             let cost = window.outgoing(for: rules).reduce(system) { $0 + TokenEstimate.message($1.parts) }
             #expect(cost <= window.receipt.estimate, "\(random)")
         }

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 /// What an error says: needed, budget, system, pinned, newest.
-private func numbers(_ error: WindowError) -> [Int] { [error.needed, error.budget, error.system, error.pinned, error.newest] }
+private func numbers(_ error: WindowError) -> [Int] {
+    [error.needed, error.budget, error.system, error.pinned, error.newest]
+}
 
 private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
 
@@ -34,7 +36,10 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
     @Test func `closes a call that never got its result (B005)`() throws {
         let window = try cut(Histories.of("u a:c1,c2 t:c1 u"))
         #expect(words(window.outgoing(for: .openAI)) == "u a:c1,c2 t:c1,c2! u")
-        #expect(window.outgoing(for: .openAI)[2].parts == [Histories.result("c1"), Part.interruptedResult(for: "c2")])
+        #expect(
+            window.outgoing(for: .openAI)[2].parts == [
+                Histories.result("c1"), Part.interruptedResult(for: "c2"),
+            ])
     }
 
     @Test func `gives each call its own result when a provider uses an ID again`() throws {
@@ -48,8 +53,11 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
 
     @Test func `refuses a newest turn that does not fit, and names both numbers (B007)`() {
         let history = [Histories.message(1, .user, [.text("x")], tokens: 300)]
-        let error = #expect(throws: WindowError.self) { try cut(history, system: "translate to German", budget: 100) }
-        let system = TokenEstimate.perRequest + TokenEstimate.perMessage + TokenEstimate.text("translate to German")
+        let error = #expect(throws: WindowError.self) {
+            try cut(history, system: "translate to German", budget: 100)
+        }
+        let system =
+            TokenEstimate.perRequest + TokenEstimate.perMessage + TokenEstimate.text("translate to German")
         #expect(error.map(numbers) == [300 + system, 100, system, 0, 300])
         #expect(
             error?.sentence == """
@@ -60,15 +68,21 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
 
     @Test func `of nothing is nothing (B010)`() throws {
         let empty = try cut([])
-        #expect(empty.messages == [] && empty.system == nil && empty.receipt.sent == nil && empty.receipt.rule == .fits)
+        #expect(
+            empty.messages == [] && empty.system == nil && empty.receipt.sent == nil
+                && empty.receipt.rule == .fits)
         let system = try cut([], system: "x")
         #expect(system.messages == [] && system.system == "x")
         #expect(system.outgoing(for: .openAI) == [])
     }
 
-    @Test(arguments: [100, 1, 0, -1]) func `does not lose a system prompt that is larger than it (B013)`(_ budget: Int) {
+    @Test(arguments: [100, 1, 0, -1]) func `does not lose a system prompt that is larger than it (B013)`(
+        _ budget: Int
+    ) {
         let system = String(repeating: "word ", count: 500)
-        let error = #expect(throws: WindowError.self) { try cut(Histories.of("u a u"), system: system, budget: budget) }
+        let error = #expect(throws: WindowError.self) {
+            try cut(Histories.of("u a u"), system: system, budget: budget)
+        }
         #expect(error?.budget == budget)
     }
 
@@ -84,7 +98,9 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
     @Test func `counts each image, and trims the oldest (B019)`() throws {
         let image = Part.image(mimeType: "image/png", data: String(repeating: "A", count: 1 << 20), uri: nil)
         let history = (1...10).map { Histories.message($0, .user, [image]) }
-        let window = try cut(history, budget: TokenEstimate.perRequest + 5 * (TokenEstimate.perImage + TokenEstimate.perMessage))
+        let window = try cut(
+            history,
+            budget: TokenEstimate.perRequest + 5 * (TokenEstimate.perImage + TokenEstimate.perMessage))
         #expect(seqs(window) == [6, 7, 8, 9, 10])
     }
 
@@ -115,18 +131,28 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
     @Test func `joins two texts of the user where a dialect wants roles to alternate (B062)`() throws {
         let history = Histories.of("u a u").changing(2) { $0.status = .failed }
         let rules = DialectRules(isAlternating: true, startsWithUser: true)
-        #expect(try cut(history).outgoing(for: rules) == [OutgoingMessage(role: .user, parts: [.text("user 1\n\nuser 3")])])
+        #expect(
+            try cut(history).outgoing(for: rules) == [
+                OutgoingMessage(role: .user, parts: [.text("user 1\n\nuser 3")])
+            ])
     }
 
-    @Test(arguments: [(Message.Status.complete, true), (.cancelled, true), (.interrupted, true), (.failed, false), (.refused, false), (.streaming, false)])
+    @Test(arguments: [
+        (Message.Status.complete, true), (.cancelled, true), (.interrupted, true), (.failed, false),
+        (.refused, false), (.streaming, false),
+    ])
     func `holds answers by how they ended (B059)`(_ status: Message.Status, _ isIn: Bool) throws {
-        #expect(seqs(try cut(Histories.of("u a u").changing(2) { $0.status = status })) == (isIn ? [1, 2, 3] : [1, 3]))
+        #expect(
+            seqs(try cut(Histories.of("u a u").changing(2) { $0.status = status }))
+                == (isIn ? [1, 2, 3] : [1, 3]))
     }
 
     @Test func `leaves excluded messages out and says how many`() throws {
         let window = try cut(Histories.of("u a u a u").changing(2) { $0.isExcluded = true })
         #expect(seqs(window) == [1, 3, 4, 5])
-        #expect(window.receipt.excluded == [2] && window.receipt.excludedCount == 1 && window.receipt.leftOutCount == 1)
+        #expect(
+            window.receipt.excluded == [2] && window.receipt.excludedCount == 1
+                && window.receipt.leftOutCount == 1)
     }
 
     @Test func `keeps pins in front of its turns`() throws {
@@ -153,14 +179,17 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         let older = Histories.of("u a:A").changing(2) { $0.isPinned = true }[1]
         let messages = Histories.of("u a:A t:A a u a u").dropFirst(2)
         let window = try Window.cut(
-            History(messages: Array(messages), olderPins: [older], count: 7), system: nil, policy: WindowPolicy(maxTurns: 1), budget: 10_000)
+            History(messages: Array(messages), olderPins: [older], count: 7), system: nil,
+            policy: WindowPolicy(maxTurns: 1), budget: 10_000)
         #expect(seqs(window) == [2, 3, 7])
     }
 
     @Test func `counts in its estimate what closes a call without a result`() throws {
         let history = Histories.of("u a u a:A u")
         let window = try cut(history)
-        let sent = window.outgoing(for: .openAI).reduce(TokenEstimate.perRequest) { $0 + TokenEstimate.message($1.parts) }
+        let sent = window.outgoing(for: .openAI).reduce(TokenEstimate.perRequest) {
+            $0 + TokenEstimate.message($1.parts)
+        }
         #expect(words(window.outgoing(for: .openAI)) == "u a u a:A t:A! u")
         #expect(window.receipt.estimate == sent)
     }
@@ -169,14 +198,19 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         let thought = Part.thought(text: "hm", issuer: "gemini", signature: "s")
         let history = Histories.of("u a u").changing(2) { $0.content = Part.encode([thought, .text("x")]) }
         func sent(_ issuer: String?) throws -> [Part] {
-            try cut(history).outgoing(for: DialectRules(isAlternating: false, thoughtIssuer: issuer, startsWithUser: false))[1].parts
+            try cut(history).outgoing(
+                for: DialectRules(isAlternating: false, thoughtIssuer: issuer, startsWithUser: false))[1]
+                .parts
         }
         #expect(try sent(nil) == [.text("x")])
         #expect(try sent("anthropic") == [.text("x")])
         #expect(try sent("gemini") == [thought, .text("x")])
     }
 
-    @Test(arguments: [(1, Receipt.Rule.maxTurns, [5]), (2, .maxTurns, [3, 4, 5]), (3, .fits, [1, 2, 3, 4, 5]), (9, .fits, [1, 2, 3, 4, 5])])
+    @Test(arguments: [
+        (1, Receipt.Rule.maxTurns, [5]), (2, .maxTurns, [3, 4, 5]), (3, .fits, [1, 2, 3, 4, 5]),
+        (9, .fits, [1, 2, 3, 4, 5]),
+    ])
     func `holds so many turns`(_ most: Int, _ rule: Receipt.Rule, _ kept: [Int]) throws {
         let window = try cut(Histories.of("u a u a u"), maxTurns: most)
         #expect(seqs(window) == kept)

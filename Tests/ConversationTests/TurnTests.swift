@@ -6,7 +6,8 @@ private typealias Step = (event: Turn.Event, effects: [Turn.Effect])
 private func piece(_ text: String, _ kind: Piece.Kind = .text) -> Piece { Piece(kind, Array(text.utf8)) }
 
 private let broken = TurnError(kind: "upstream_unavailable", message: "no route")
-private let stopped = TurnError(kind: "interrupted", message: "the daemon was stopped before the answer was whole")
+private let stopped = TurnError(
+    kind: "interrupted", message: "the daemon was stopped before the answer was whole")
 private let cancelled = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
 private let shutDown = Turn.Ending(state: .interrupted, error: stopped, isPromptWithdrawn: false)
 
@@ -15,7 +16,8 @@ private func complete(_ reason: StopReason, _ finish: String, usage: Usage? = ni
 }
 
 private func failed(_ isInterruption: Bool = false, wait: Int? = nil) -> Turn.Event {
-    .callFailed(broken, isInterruption: isInterruption, wait: wait.map { Turn.Wait(milliseconds: $0, upstream: "b") })
+    .callFailed(
+        broken, isInterruption: isInterruption, wait: wait.map { Turn.Wait(milliseconds: $0, upstream: "b") })
 }
 
 private let begin: Step = (.stored, [.announce(.waiting), .call])
@@ -23,7 +25,9 @@ private let begin: Step = (.stored, [.announce(.waiting), .call])
 /// Plays the events and compares the effects of each; the turn must end as `state`.
 private func check(_ steps: [Step], _ state: Turn.State = .done) {
     var turn = Turn()
-    for (number, step) in steps.enumerated() { #expect(turn.handle(step.event) == step.effects, "step \(number)") }
+    for (number, step) in steps.enumerated() {
+        #expect(turn.handle(step.event) == step.effects, "step \(number)")
+    }
     #expect(turn.state == state)
 }
 
@@ -36,7 +40,10 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
             (.pieces([piece("好")]), [.store([piece("好")])]),
             (.piecesStored(2), [.publish([piece("hm", .thought), piece("a")], offset: 0)]),
             (.piecesStored(3), [.publish([piece("好")], offset: 3)]),
-            (.finished(Turn.Finish(reason: "stop", usage: usage)), [.end(complete(.endTurn, "stop", usage: usage))]),
+            (
+                .finished(Turn.Finish(reason: "stop", usage: usage)),
+                [.end(complete(.endTurn, "stop", usage: usage))]
+            ),
             (.endingStored, [.answer(complete(.endTurn, "stop", usage: usage))]),
         ])
     }
@@ -45,7 +52,8 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         check([
             begin, (.pieces([piece("ab"), piece("c")]), [.store([piece("ab"), piece("c")])]),
             (.finished(Turn.Finish(reason: "stop")), [.end(complete(.endTurn, "stop"))]),
-            (.piecesStored(1), [.publish([piece("ab")], offset: 0)]), (.piecesStored(2), [.publish([piece("c")], offset: 2)]),
+            (.piecesStored(1), [.publish([piece("ab")], offset: 0)]),
+            (.piecesStored(2), [.publish([piece("c")], offset: 2)]),
             (.endingStored, [.answer(complete(.endTurn, "stop"))]),
         ])
     }
@@ -53,7 +61,8 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     @Test func `publishes nothing twice when the store repeats itself`() {
         check(
             [
-                begin, (.pieces([piece("a")]), [.store([piece("a")])]), (.piecesStored(0), []), (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
+                begin, (.pieces([piece("a")]), [.store([piece("a")])]), (.piecesStored(0), []),
+                (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
                 (.piecesStored(1), []), (.piecesStored(0), []),
             ], .streaming)
     }
@@ -62,8 +71,10 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         let call = Piece(.part, Array("{}".utf8))
         check(
             [
-                begin, (.pieces([piece("ab"), call, piece("c")]), [.store([piece("ab"), call, piece("c")])]),
-                (.piecesStored(2), [.publish([piece("ab"), call], offset: 0)]), (.piecesStored(3), [.publish([piece("c")], offset: 2)]),
+                begin,
+                (.pieces([piece("ab"), call, piece("c")]), [.store([piece("ab"), call, piece("c")])]),
+                (.piecesStored(2), [.publish([piece("ab"), call], offset: 0)]),
+                (.piecesStored(3), [.publish([piece("c")], offset: 2)]),
             ], .streaming)
     }
 
@@ -79,11 +90,13 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     }
 
     @Test(arguments: [
-        ("stop", StopReason.endTurn), ("tool_calls", .endTurn), ("length", .maxTokens), ("content_filter", .refusal), ("end_of_the_world", .endTurn),
+        ("stop", StopReason.endTurn), ("tool_calls", .endTurn), ("length", .maxTokens),
+        ("content_filter", .refusal), ("end_of_the_world", .endTurn),
     ])
     func `says in ACP's words why it stopped (B041)`(_ reason: String, _ stop: StopReason) {
         check([
-            begin, (.finished(Turn.Finish(reason: reason)), [.end(complete(stop, reason))]), (.endingStored, [.answer(complete(stop, reason))]),
+            begin, (.finished(Turn.Finish(reason: reason)), [.end(complete(stop, reason))]),
+            (.endingStored, [.answer(complete(stop, reason))]),
         ])
     }
 }
@@ -94,7 +107,13 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     }
 
     @Test func `while its prompt is being stored fails when the prompt cannot be stored`() {
-        check([(.cancel, []), (.storeFailed(broken), [.answer(Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true))])])
+        check([
+            (.cancel, []),
+            (
+                .storeFailed(broken),
+                [.answer(Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true))]
+            ),
+        ])
     }
 
     @Test func `while it waits breaks the call off`() {
@@ -103,14 +122,16 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
 
     @Test func `while it backs off stops the timer`() {
         check([
-            begin, (failed(wait: 250), [.announce(.backingOff), .startTimer(milliseconds: 250)]), (.cancel, [.stopTimer, .end(cancelled)]),
+            begin, (failed(wait: 250), [.announce(.backingOff), .startTimer(milliseconds: 250)]),
+            (.cancel, [.stopTimer, .end(cancelled)]),
             (.retryDue, []), (.endingStored, [.answer(cancelled)]),
         ])
     }
 
     @Test func `while it streams keeps what came and ignores what comes late`() {
         check([
-            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (.cancel, [.abortCall, .end(cancelled)]), (.pieces([piece("b")]), []),
+            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (.cancel, [.abortCall, .end(cancelled)]),
+            (.pieces([piece("b")]), []),
             (.finished(Turn.Finish(reason: "stop")), []), (failed(true, wait: 1), []), (.cancel, []),
             (.piecesStored(1), [.publish([piece("a")], offset: 0)]), (.endingStored, [.answer(cancelled)]),
         ])
@@ -118,7 +139,10 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
 
     @Test func `while it ends already ends as it would have`() {
         let ending = complete(.endTurn, "stop")
-        check([begin, (.finished(Turn.Finish(reason: "stop")), [.end(ending)]), (.cancel, []), (.endingStored, [.answer(ending)])])
+        check([
+            begin, (.finished(Turn.Finish(reason: "stop")), [.end(ending)]), (.cancel, []),
+            (.endingStored, [.answer(ending)]),
+        ])
     }
 }
 
@@ -135,30 +159,46 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
 
     @Test func `after text keeps its prompt and its text (B035)`() {
         let ending = Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: false)
-        check([begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(), [.end(ending)]), (.endingStored, [.answer(ending)])])
+        check([
+            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(), [.end(ending)]),
+            (.endingStored, [.answer(ending)]),
+        ])
     }
 
     @Test func `by a cut stream after text is interrupted (B040)`() {
         let ending = Turn.Ending(state: .interrupted, error: broken, isPromptWithdrawn: false)
-        check([begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(true), [.end(ending)]), (.endingStored, [.answer(ending)])])
+        check([
+            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(true), [.end(ending)]),
+            (.endingStored, [.answer(ending)]),
+        ])
     }
 
     @Test func `after thoughts alone withdraws its prompt, since nobody saw an answer`() {
         let ending = Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true)
-        check([begin, (.pieces([piece("hm", .thought)]), [.store([piece("hm", .thought)])]), (failed(), [.end(ending)]), (.endingStored, [.answer(ending)])])
+        check([
+            begin, (.pieces([piece("hm", .thought)]), [.store([piece("hm", .thought)])]),
+            (failed(), [.end(ending)]), (.endingStored, [.answer(ending)]),
+        ])
     }
 
     @Test func `never tries again after the first visible piece (B044)`() {
         let ending = Turn.Ending(state: .interrupted, error: broken, isPromptWithdrawn: false)
-        check([begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(true, wait: 5), [.end(ending)])], .ending)
+        check(
+            [
+                begin, (.pieces([piece("a")]), [.store([piece("a")])]),
+                (failed(true, wait: 5), [.end(ending)]),
+            ], .ending)
     }
 
     @Test func `tries again after its wait, and answers from the second try`() {
         let ending = complete(.endTurn, "stop")
         check([
-            begin, (failed(wait: 250), [.announce(.backingOff), .startTimer(milliseconds: 250)]), (.retryDue, [.announce(.waiting), .call]),
-            (failed(wait: 0), [.announce(.backingOff), .startTimer(milliseconds: 0)]), (.retryDue, [.announce(.waiting), .call]),
-            (.pieces([piece("a")]), [.store([piece("a")])]), (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
+            begin, (failed(wait: 250), [.announce(.backingOff), .startTimer(milliseconds: 250)]),
+            (.retryDue, [.announce(.waiting), .call]),
+            (failed(wait: 0), [.announce(.backingOff), .startTimer(milliseconds: 0)]),
+            (.retryDue, [.announce(.waiting), .call]),
+            (.pieces([piece("a")]), [.store([piece("a")])]),
+            (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
             (.finished(Turn.Finish(reason: "stop")), [.end(ending)]), (.endingStored, [.answer(ending)]),
         ])
     }
@@ -166,7 +206,8 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     @Test func `tries again after an opening piece without text`() {
         check(
             [
-                begin, (.pieces([piece("")]), []), (failed(wait: 5), [.announce(.backingOff), .startTimer(milliseconds: 5)]),
+                begin, (.pieces([piece("")]), []),
+                (failed(wait: 5), [.announce(.backingOff), .startTimer(milliseconds: 5)]),
                 (.retryDue, [.announce(.waiting), .call]),
             ], .waiting)
     }
@@ -174,14 +215,17 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     @Test func `ignores what a failed call says while it backs off`() {
         check(
             [
-                begin, (failed(wait: 5), [.announce(.backingOff), .startTimer(milliseconds: 5)]), (.pieces([piece("a")]), []),
+                begin, (failed(wait: 5), [.announce(.backingOff), .startTimer(milliseconds: 5)]),
+                (.pieces([piece("a")]), []),
                 (.finished(Turn.Finish(reason: "stop")), []), (failed(), []),
             ], .backingOff)
     }
 }
 
 @Suite struct `A turn under a daemon that stops` {
-    @Test(arguments: [[], [.stored], [.stored, failed(wait: 5)], [.stored, .pieces([piece("a")])]] as [[Turn.Event]])
+    @Test(
+        arguments: [[], [.stored], [.stored, failed(wait: 5)], [.stored, .pieces([piece("a")])]]
+            as [[Turn.Event]])
     func `is interrupted, prompt kept`(_ before: [Turn.Event]) {
         var turn = Turn()
         for event in before { _ = turn.handle(event) }
@@ -193,14 +237,20 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
 
 @Suite struct `A turn that cannot be stored` {
     @Test func `is answered at once, without a call`() {
-        check([(.storeFailed(broken), [.answer(Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true))])])
+        check([
+            (
+                .storeFailed(broken),
+                [.answer(Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true))]
+            )
+        ])
     }
 
     @Test func `stops when its pieces cannot be stored, and announces none of them`() {
         let full = TurnError(kind: "disk_full", message: "the disk is full")
         let ending = Turn.Ending(state: .interrupted, error: full, isPromptWithdrawn: false)
         check([
-            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (.callFailed(full, isInterruption: true, wait: nil), [.end(ending)]),
+            begin, (.pieces([piece("a")]), [.store([piece("a")])]),
+            (.callFailed(full, isInterruption: true, wait: nil), [.end(ending)]),
             (.endingStored, [.answer(ending)]), (.piecesStored(1), []),
         ])
     }

@@ -17,14 +17,18 @@ private struct Driver {
         switch random.int(0...13) {
         case 0: return random.oneIn(20) ? .cancel : .retryDue
         case 1: return random.oneIn(20) ? .shutDown : .retryDue
-        case 2: return random.oneIn(6) ? .finished(Turn.Finish(reason: random.pick(["stop", "length", "content_filter", "x"]))) : .stored
+        case 2:
+            return random.oneIn(6)
+                ? .finished(Turn.Finish(reason: random.pick(["stop", "length", "content_filter", "x"])))
+                : .stored
         case 3: return .callFailed(error, isInterruption: random.oneIn(2), wait: wait)
         case 4: return random.oneIn(10) ? .storeFailed(error) : .stored
         case 5 where endings > 0: return .endingStored
         case 5, 6, 7: return .piecesStored(random.int(acknowledged...stored.count))
         default:
             let kinds: [Piece.Kind] = [.text, .text, .thought, .part]
-            return .pieces((0..<random.int(0...3)).map { _ in Piece(random.pick(kinds), Array(random.text(4).utf8)) })
+            return .pieces(
+                (0..<random.int(0...3)).map { _ in Piece(random.pick(kinds), Array(random.text(4).utf8)) })
         }
     }
 
@@ -52,8 +56,12 @@ private struct Driver {
             if offset != published.reduce(0, { $0 + $1.length }) { complain("published at offset \(offset)") }
             published += pieces
             if published.count > acknowledged { complain("published before stored") }
-            if turn.published.content != published.answer.content { complain("what is called published is not") }
-            if Array(stored.prefix(published.count)) != published { complain("published is no prefix of stored") }
+            if turn.published.content != published.answer.content {
+                complain("what is called published is not")
+            }
+            if Array(stored.prefix(published.count)) != published {
+                complain("published is no prefix of stored")
+            }
         case .call:
             if hasCall || hasTimer { complain("a call beside another") }
             hasCall = true
@@ -78,7 +86,9 @@ private struct Driver {
         if turn.state != .done { complain("not done at the end, but \(turn.state)") }
         if turn.answer.count != stored.count { complain("the answer has other pieces than the store") }
         let text = stored.reduce(0) { $0 + $1.length }
-        if turn.answer.length != text { complain("the answer has \(turn.answer.length) bytes, the store \(text)") }
+        if turn.answer.length != text {
+            complain("the answer has \(turn.answer.length) bytes, the store \(text)")
+        }
     }
 }
 

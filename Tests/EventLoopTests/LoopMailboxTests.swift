@@ -23,17 +23,21 @@ private struct Letter: Sendable, Equatable {
                 Locked(
                     try Thread(named: "sender-\(sender)") {
                         for start in stride(from: 0, to: count, by: together) {
-                            let letters = (start..<(start + together)).map { Letter(sender: sender, number: $0) }
+                            let letters = (start..<(start + together)).map {
+                                Letter(sender: sender, number: $0)
+                            }
                             if together == 1 { mailbox.post(letters[0]) } else { mailbox.post(letters) }
                         }
                     }))
         }
+        loop.after(milliseconds: 20_000) { loop.stop() }  // a lost wake-up fails the test rather than hang it
         try loop.run()
         for thread in threads { thread.withLock { $0.take()?.join() } }
         return received
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: [1, 2, 8]) func `loses none of 10,000 letters and keeps each sender's order`(_ senders: Int) throws {
+    @Test(.timeLimit(.minutes(1)), arguments: [1, 2, 8])
+    func `loses none of 10,000 letters and keeps each sender's order`(_ senders: Int) throws {
         let received = try receive(senders: senders, each: 10_000 / senders, together: 1)
         for sender in 0..<senders {
             #expect(received.filter { $0.sender == sender }.map(\.number) == Array(0..<(10_000 / senders)))
@@ -45,7 +49,8 @@ private struct Letter: Sendable, Equatable {
         #expect(received.count == 8_000)
         for start in stride(from: 0, to: received.count, by: 10) {
             let letters = received[start..<(start + 10)], first = received[start]
-            #expect(Array(letters) == (0..<10).map { Letter(sender: first.sender, number: first.number + $0) })
+            #expect(
+                Array(letters) == (0..<10).map { Letter(sender: first.sender, number: first.number + $0) })
         }
     }
 

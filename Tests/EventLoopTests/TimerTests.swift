@@ -45,7 +45,9 @@ private final class ManualClock {
 
     @Test func `that was cancelled never fires, also when cancelled by another that is due with it`() throws {
         var random = SeededRandom(), fired: Set<Int> = []
-        let timers = (0..<300).map { index in loop.after(milliseconds: random.int(1...20)) { fired.insert(index) } }
+        let timers = (0..<300).map { index in
+            loop.after(milliseconds: random.int(1...20)) { fired.insert(index) }
+        }
         let cancelled = Set((0..<300).filter { _ in random.oneIn(2) })
         loop.after(milliseconds: 0) { for index in cancelled { loop.cancel(timers[index]) } }
         for _ in 0...20 { try advance(1) }
@@ -107,7 +109,9 @@ private final class ManualClock {
         var random = SeededRandom(), fired: [Int] = []
         for index in 0..<2_000 {
             let id = loop.after(milliseconds: index) { fired.append(index) }
-            for _ in 0..<random.int(0...3) { loop.cancel(loop.after(milliseconds: random.int(0...3_000)) { fired.append(-1) }) }
+            for _ in 0..<random.int(0...3) {
+                loop.cancel(loop.after(milliseconds: random.int(0...3_000)) { fired.append(-1) })
+            }
             if !index.isMultiple(of: 7) { loop.cancel(id) }
         }
         try advance(2_000)

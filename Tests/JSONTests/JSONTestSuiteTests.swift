@@ -9,7 +9,8 @@ private struct Sample: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all: [Sample] = {
-        guard let bytes = try? Fixtures.bytes("test_parsing.json"), let root = try? JSONDocument(bytes).root else { return [] }
+        guard let bytes = try? Fixtures.bytes("test_parsing.json"), let root = try? JSONDocument(bytes).root
+        else { return [] }
         return root.elements.map { row in
             let cells = row.elements.map { $0 }
             return Sample(name: cells[0].string ?? "", bytes: Fixtures.base64(cells[1].utf8 ?? []) ?? [])
@@ -22,7 +23,8 @@ private struct Sample: Sendable, CustomTestStringConvertible {
 /// What this reader does where the standard leaves it open, and why.
 private let decisions: [(name: String, isAccepted: Bool, reason: String)] = {
     let number = "a number is kept as text, so its size is of no concern to the reader"
-    let surrogate = "an escaped lone surrogate is legal grammar (RFC 8259, 8.2); it is kept raw and reads as U+FFFD"
+    let surrogate =
+        "an escaped lone surrogate is legal grammar (RFC 8259, 8.2); it is kept raw and reads as U+FFFD"
     let utf8 = "text between programs must be UTF-8 (RFC 8259, 8.1)"
     return [
         ("i_number_double_huge_neg_exp.json", true, number),
@@ -59,11 +61,16 @@ private let decisions: [(name: String, isAccepted: Bool, reason: String)] = {
         ("i_string_utf16BE_no_BOM.json", false, utf8),
         ("i_string_utf16LE_no_BOM.json", false, utf8),
         ("i_structure_500_nested_arrays.json", false, "the default limit is 128 levels"),
-        ("i_structure_UTF-8_BOM_empty_object.json", false, "a sender must not add a byte order mark (RFC 8259, 8.1)"),
+        (
+            "i_structure_UTF-8_BOM_empty_object.json", false,
+            "a sender must not add a byte order mark (RFC 8259, 8.1)"
+        ),
     ]
 }()
 
-private func isAccepted(_ bytes: [UInt8], depth: Int = 128) -> Bool { (try? JSONDocument(bytes, depth: depth)) != nil }
+private func isAccepted(_ bytes: [UInt8], depth: Int = 128) -> Bool {
+    (try? JSONDocument(bytes, depth: depth)) != nil
+}
 
 @Suite struct `JSONTestSuite` {
     @Test func `is here in full`() {
@@ -97,11 +104,14 @@ private func isAccepted(_ bytes: [UInt8], depth: Int = 128) -> Bool { (try? JSON
         #expect(!isAccepted(sample.bytes, depth: 499))
     }
 
-    @Test(arguments: Sample.named("y_")) private func `is read alike in the relaxed mode`(_ sample: Sample) throws {
+    @Test(arguments: Sample.named("y_")) private func `is read alike in the relaxed mode`(_ sample: Sample)
+        throws
+    {
         #expect(try JSONDocument(relaxed: sample.bytes).bytes == sample.bytes)
     }
 
-    @Test(arguments: Sample.all) private func `ends at each of its prefixes without a crash`(_ sample: Sample) {
+    @Test(arguments: Sample.all) private func `ends at each of its prefixes without a crash`(_ sample: Sample)
+    {
         for length in 0..<min(sample.bytes.count, 300) {
             _ = isAccepted(Array(sample.bytes.prefix(length)))
             _ = try? JSONDocument(relaxed: Array(sample.bytes.prefix(length)))

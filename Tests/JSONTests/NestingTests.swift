@@ -14,7 +14,9 @@ private func refusal(_ bytes: [UInt8], depth: Int) -> String? {
     } catch { return error.description }
 }
 
-private func tooDeep(_ limit: Int, at offset: Int) -> String { "nested deeper than \(limit) levels at byte \(offset)" }
+private func tooDeep(_ limit: Int, at offset: Int) -> String {
+    "nested deeper than \(limit) levels at byte \(offset)"
+}
 
 @Suite struct `Nesting (B118, B119)` {
     @Test func `is accepted up to the limit`() throws {
@@ -48,7 +50,9 @@ private func tooDeep(_ limit: Int, at offset: Int) -> String { "nested deeper th
     }
 
     @Test func `of 100,000 open arrays without a limit ends at the end of the text`() {
-        #expect(refusal([UInt8](repeating: 0x5B, count: 100_000), depth: .max) == "the text ends inside a value at byte 100000")
+        #expect(
+            refusal([UInt8](repeating: 0x5B, count: 100_000), depth: .max)
+                == "the text ends inside a value at byte 100000")
     }
 
     @Test func `counts objects and arrays alike`() {

@@ -3,8 +3,21 @@ import TestSupport
 import Testing
 
 @Suite struct `A string` {
+    @Test func `has its short escapes undone`() throws {
+        #expect(
+            try Fixtures.json(#""\"\\\/\b\f\n\r\t""#).utf8 == [
+                0x22, 0x5C, 0x2F, 0x08, 0x0C, 0x0A, 0x0D, 0x09,
+            ])
+    }
+
+    @Test func `with a raw control character is refused with the place`() {
+        for byte in UInt8(0)..<0x20 {
+            let error = #expect(throws: JSONError.self) { try JSONDocument([0x22, 0x61, byte, 0x22]) }
+            #expect(error?.description == "a raw control character inside a string at byte 2")
+        }
+    }
+
     @Test(arguments: [
-        (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"),
         (#""\u0041\u00e9\u4F60""#, "Aé你"),
         (#""\ud83d\ude00""#, "😀"),
         (#""\uD834\uDD1E""#, "𝄞"),
@@ -20,24 +33,29 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""\ud83d""#, "\u{FFFD}"), (#""\ude00""#, "\u{FFFD}"), (#""a\udc81b""#, "a\u{FFFD}b"), (#""\ude00\ud83d""#, "\u{FFFD}\u{FFFD}"),
+        (#""\ud83d""#, "\u{FFFD}"), (#""\ude00""#, "\u{FFFD}"), (#""a\udc81b""#, "a\u{FFFD}b"),
+        (#""\ude00\ud83d""#, "\u{FFFD}\u{FFFD}"),
         (#""\ud83d\ud83d\ude00""#, "\u{FFFD}😀"), (#""\ud83dx""#, "\u{FFFD}x"), (#""\ud83d\n""#, "\u{FFFD}\n"),
         (#""\ud83d\u0041""#, "\u{FFFD}A"), (#""\uD800\\uDC00""#, "\u{FFFD}\\uDC00"),
     ])
-    func `reads half of a surrogate pair as U+FFFD and keeps it raw (B088)`(_ source: String, _ value: String) throws {
+    func `reads half of a surrogate pair as U+FFFD and keeps it raw (B088)`(_ source: String, _ value: String)
+        throws
+    {
         let view = try Fixtures.json(source)
         #expect(view.string == value)
         #expect(view.hasLoneSurrogate)
         #expect(text(view.raw) == source)
     }
 
-    @Test(arguments: [(#"{"a":["\ud83d"]}"#, true), (#"{"\udc00":1}"#, true), (#"{"a":["\ud83d\ude00"]}"#, false), ("1", false)])
+    @Test(arguments: [
+        (#"{"a":["\ud83d"]}"#, true), (#"{"\udc00":1}"#, true), (#"{"a":["\ud83d\ude00"]}"#, false),
+        ("1", false),
+    ])
     func `with half of a pair is found at any depth`(_ source: String, _ isThere: Bool) throws {
         #expect(try Fixtures.json(source).hasLoneSurrogateInside == isThere)
     }
 
     @Test(arguments: [
-        ("\"\u{1}\"", "a raw control character inside a string at byte 1"),
         ("\"a\nb\"", "a raw control character inside a string at byte 2"),
         (#""\x""#, "an escape that is not JSON at byte 1"),
         (#""\u12G4""#, "an escape that is not JSON at byte 1"),
@@ -52,9 +70,12 @@ import Testing
         #expect(error?.description == message)
     }
 
-    @Test(arguments: [[0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xC0, 0x80], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
+    @Test(
+        arguments: [[0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xC0, 0x80], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
     func `that is not UTF-8 is refused with the place`(_ bytes: [UInt8]) {
-        let error = #expect(throws: JSONError.self) { try JSONDocument([0x5B, 0x22, 0x61] + bytes + [0x22, 0x5D]) }
+        let error = #expect(throws: JSONError.self) {
+            try JSONDocument([0x5B, 0x22, 0x61] + bytes + [0x22, 0x5D])
+        }
         #expect(error?.description == "not valid UTF-8 at byte 3")
     }
 }

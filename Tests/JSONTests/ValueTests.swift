@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct `A value` {
     @Test(arguments: [
-        "0", "-0", "1.50", "1e20", "1E+2", "-0.0", "9007199254740993", "123456789012345678901234567890", "\"\\u0041\\/\"", "[ 1 ,\t2 ]",
+        "0", "-0", "1.50", "1e20", "1E+2", "-0.0", "9007199254740993", "123456789012345678901234567890",
+        "\"\\u0041\\/\"", "[ 1 ,\t2 ]",
         "{ \"b\" : 1.0 ,\r\n\"a\":\t[] }", "\"\u{2028}\"", "null", "true", "{\"a\":1,\"a\":2}",
     ])
     func `comes back byte for byte`(_ source: String) throws {
@@ -30,19 +31,25 @@ import Testing
 
 @Suite struct `An integer (B115)` {
     @Test(arguments: [
-        ("0", 0), ("-0", 0), ("7", 7), ("9007199254740993", 9_007_199_254_740_993), ("9223372036854775807", Int.max),
+        ("0", 0), ("-0", 0), ("7", 7), ("9007199254740993", 9_007_199_254_740_993),
+        ("9223372036854775807", Int.max),
         ("-9223372036854775808", Int.min),
     ])
     func `is exact`(_ source: String, _ value: Int) throws {
         #expect(try Fixtures.json(source).int == value)
     }
 
-    @Test(arguments: ["1.5", "1.0", "1e20", "1E2", "9223372036854775808", "-9223372036854775809", "true", "\"1\"", "null", "[]", "{}"])
+    @Test(arguments: [
+        "1.5", "1.0", "1e20", "1E2", "9223372036854775808", "-9223372036854775809", "true", "\"1\"", "null",
+        "[]", "{}",
+    ])
     func `is none of these`(_ source: String) throws {
         #expect(try Fixtures.json(source).int == nil)
     }
 
-    @Test(arguments: [("1e400", nil), ("-1e400", nil), ("1e-400", 0.0), ("1.5", 1.5), ("-0", -0.0)] as [(String, Double?)])
+    @Test(
+        arguments: [("1e400", nil), ("-1e400", nil), ("1e-400", 0.0), ("1.5", 1.5), ("-0", -0.0)]
+            as [(String, Double?)])
     func `too large for a double is no double`(_ source: String, _ value: Double?) throws {
         #expect(try Fixtures.json(source).double == value)
     }
@@ -55,11 +62,14 @@ import Testing
         #expect(try Fixtures.json(source)["a"]?.kind == .object)
     }
 
-    @Test(arguments: [("bb", 3), ("", 5), ("\u{E9}", 6), ("nul\u{0}", 7)]) func `finds a key however it is written`(_ key: String, _ value: Int) throws {
+    @Test(arguments: [("bb", 3), ("", 5), ("\u{E9}", 6), ("nul\u{0}", 7)])
+    func `finds a key however it is written`(_ key: String, _ value: Int) throws {
         #expect(try Fixtures.json(source)[key]?.int == value)
     }
 
-    @Test(arguments: ["B", "b\\u0062", "e\u{301}", "nul", "x"]) func `compares keys by bytes`(_ key: String) throws {
+    @Test(arguments: ["B", "b\\u0062", "e\u{301}", "nul", "x"]) func `compares keys by bytes`(_ key: String)
+        throws
+    {
         #expect(try Fixtures.json(source)[key] == nil)
     }
 
@@ -67,7 +77,11 @@ import Testing
         #expect(try Fixtures.json(source).members.map(\.key) == ["a", "bb", "a", "", "é", "nul\u{0}"])
     }
 
-    @Test(arguments: [(#"{"a":1,"a":2}"#, "a"), (#"{"a":1,"\u0061":2}"#, "a"), (#"{"a":{"b":1,"b":2}}"#, nil), ("{}", nil), ("[1]", nil)] as [(String, String?)])
+    @Test(
+        arguments: [
+            (#"{"a":1,"a":2}"#, "a"), (#"{"a":1,"\u0061":2}"#, "a"), (#"{"a":{"b":1,"b":2}}"#, nil),
+            ("{}", nil), ("[1]", nil),
+        ] as [(String, String?)])
     func `names the key that it has twice`(_ source: String, _ key: String?) throws {
         #expect(try Fixtures.json(source).duplicateKey == key)
     }

@@ -21,7 +21,8 @@ import Testing
             $0.optional("g", raw: Array("{}".utf8))
             $0.member("h", raw: Array("[7]".utf8)[...])
         }
-        #expect(text(bytes) == #"{"a":1,"b":{"c":true},"d":[null,[],{},1.50,false,"x"],"f":2,"g":{},"h":[7]}"#)
+        #expect(
+            text(bytes) == #"{"a":1,"b":{"c":true},"d":[null,[],{},1.50,false,"x"],"f":2,"g":{},"h":[7]}"#)
     }
 
     @Test func `escapes only what must be escaped`() {
@@ -30,10 +31,12 @@ import Testing
         #expect(text(writer.bytes) == "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7F}\u{2028}é👍\"")
     }
 
-    @Test(arguments: [
-        (0.0, "0"), (-0.0, "-0"), (1.5, "1.5"), (1e20, "1e+20"), (.leastNonzeroMagnitude, "5e-324"), (0.1, "0.1"), (100, "100"), (.infinity, "null"),
-        (.nan, "null"),
-    ] as [(Double, String)])
+    @Test(
+        arguments: [
+            (0.0, "0"), (-0.0, "-0"), (1.5, "1.5"), (1e20, "1e+20"), (.leastNonzeroMagnitude, "5e-324"),
+            (0.1, "0.1"), (100, "100"), (.infinity, "null"),
+            (.nan, "null"),
+        ] as [(Double, String)])
     func `writes a double shortest and exact`(_ value: Double, _ json: String) throws {
         var writer = JSONWriter()
         writer.double(value)

@@ -114,7 +114,8 @@ private func mode(_ path: String) throws -> String { String(try Files.status(pat
 
     @Test func `is locked by one descriptor at a time`() throws {
         let path = directory.file("lock")
-        let first = try Files.open(path, .readingAndCreating), second = try Files.open(path, .readingAndCreating)
+        let first = try Files.open(path, .readingAndCreating),
+            second = try Files.open(path, .readingAndCreating)
         try Files.lock(first.raw)
         let error = #expect(throws: PosixError.self) { try Files.lock(second.raw) }
         #expect(error?.isAgain == true)
@@ -123,13 +124,17 @@ private func mode(_ path: String) throws -> String { String(try Files.status(pat
     }
 
     @Test(arguments: [("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b/", "a/b"), ("/", "/"), ("", ".")])
-    func `lies in the directory before its last slash`(_ path: String, _ expected: String) { #expect(Files.directory(of: path) == expected) }
+    func `lies in the directory before its last slash`(_ path: String, _ expected: String) {
+        #expect(Files.directory(of: path) == expected)
+    }
 
     /// The names in a directory, sorted.
     private func names(in path: String) throws -> [String] {
         let ends = try Process.pipe()
         let reading = Descriptor(owning: ends.reading), writing = Descriptor(owning: ends.writing)
-        let pid = try Process.start("/bin/ls", ["-A", path], environment: ["LC_ALL": "C"], streams: Process.Streams(output: writing.raw))
+        let pid = try Process.start(
+            "/bin/ls", ["-A", path], environment: ["LC_ALL": "C"],
+            streams: Process.Streams(output: writing.raw))
         _ = consume writing
         var bytes: [UInt8] = []
         while let n = try System.read(reading.raw, into: &bytes, most: 4_096), n > 0 {}

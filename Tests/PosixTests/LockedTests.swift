@@ -7,7 +7,9 @@ import Testing
         let count = Locked(0), threads = 8, changes = 20_000
         var running: [Locked<Thread?>] = []
         for number in 0..<threads {
-            let thread = try Thread(named: "locked-\(number)") { for _ in 0..<changes { count.withLock { $0 += 1 } } }
+            let thread = try Thread(named: "locked-\(number)") {
+                for _ in 0..<changes { count.withLock { $0 += 1 } }
+            }
             running.append(Locked(thread))
         }
         for thread in running { thread.withLock { $0.take()?.join() } }

@@ -4,11 +4,14 @@ import TestSupport
 import Testing
 
 /// Runs a shell line and gives what it printed and how it ended.
-private func shell(_ line: String, environment: [String: String] = [:], directory: String? = nil) throws -> (text: String, ending: Process.Ending?) {
+private func shell(_ line: String, environment: [String: String] = [:], directory: String? = nil) throws -> (
+    text: String, ending: Process.Ending?
+) {
     let ends = try Process.pipe()
     let reading = Descriptor(owning: ends.reading), writing = Descriptor(owning: ends.writing)
     let pid = try Process.start(
-        "/bin/sh", ["-c", line], environment: environment, streams: Process.Streams(output: writing.raw), directory: directory)
+        "/bin/sh", ["-c", line], environment: environment, streams: Process.Streams(output: writing.raw),
+        directory: directory)
     _ = consume writing
     var bytes: [UInt8] = []
     while let n = try System.read(reading.raw, into: &bytes, most: 4_096), n > 0 {}
@@ -16,13 +19,18 @@ private func shell(_ line: String, environment: [String: String] = [:], director
 }
 
 @Suite struct `A process` {
-    @Test(arguments: [("exit 0", Process.Ending.exited(0)), ("exit 7", .exited(7)), ("kill -9 $$", .signalled(9)), ("kill -15 $$", .signalled(15))])
+    @Test(arguments: [
+        ("exit 0", Process.Ending.exited(0)), ("exit 7", .exited(7)), ("kill -9 $$", .signalled(9)),
+        ("kill -15 $$", .signalled(15)),
+    ])
     func `is reaped with how it ended`(_ line: String, _ ending: Process.Ending) throws {
         #expect(try shell(line).ending == ending)
     }
 
     @Test func `gets its arguments, its environment and its directory, and nothing else`() throws {
-        let ran = try shell("echo \"$A|$PATH|$HOME\"; pwd; echo 'two  words'", environment: ["A": "a=b c", "PATH": "/bin"], directory: "/")
+        let ran = try shell(
+            "echo \"$A|$PATH|$HOME\"; pwd; echo 'two  words'", environment: ["A": "a=b c", "PATH": "/bin"],
+            directory: "/")
         #expect(ran.text == "a=b c|/bin|\n/\ntwo  words\n")
     }
 
@@ -32,9 +40,15 @@ private func shell(_ line: String, environment: [String: String] = [:], director
 
     @Test func `inherits no descriptor of ours but the three`() throws {
         try TemporaryDirectory.with { directory in
-            let file = try Files.open(directory.file("secret"), .creatingNew), listener = try UnixSocket.listen(at: directory.file("s"), mode: 0o600)
-            let open = try shell("ls -l /proc/self/fd", environment: ["PATH": "/bin:/usr/bin"]).text
-            #expect(open.contains("/proc/") && !open.contains("secret") && !open.contains("socket:"))
+            let file = try Files.open(directory.file("secret"), .creatingNew),
+                listener = try UnixSocket.listen(at: directory.file("s"), mode: 0o600)
+            let path = ["PATH": "/bin:/usr/bin"]
+            let open = try shell("ls -l /proc/self/fd", environment: path).text
+            for fd in [file.raw, listener.raw] {
+                let name = try shell("readlink /proc/\(Process.id)/fd/\(fd)", environment: path).text
+                    .dropLast()
+                #expect(!name.isEmpty && open.contains(" -> ") && !open.contains(name))
+            }
             _ = consume file
             _ = consume listener
         }
@@ -42,14 +56,18 @@ private func shell(_ line: String, environment: [String: String] = [:], director
 
     @Test func `runs with no signal blocked`() throws {
         let pipe = try Signals.descriptor(for: [])
-        #expect(try shell("while read name value; do test \"$name\" = SigBlk: && echo $value; done < /proc/self/status").text == "0000000000000000\n")
+        #expect(
+            try shell(
+                "while read name value; do test \"$name\" = SigBlk: && echo $value; done < /proc/self/status"
+            ).text == "0000000000000000\n")
         _ = consume pipe
     }
 
     @Test func `that still runs is not waited for when that is not wanted`() throws {
         let ends = try Process.pipe()
         let reading = Descriptor(owning: ends.reading), writing = Descriptor(owning: ends.writing)
-        let pid = try Process.start("/bin/cat", [], environment: [:], streams: Process.Streams(input: reading.raw))
+        let pid = try Process.start(
+            "/bin/cat", [], environment: [:], streams: Process.Streams(input: reading.raw))
         #expect(try Process.reap(pid, isWaiting: false) == nil)
         #expect(Process.exists(pid))
         try Process.signal(pid, Signals.kill)
@@ -59,7 +77,9 @@ private func shell(_ line: String, environment: [String: String] = [:], director
     }
 
     @Test func `that cannot be started is an error with its path`() {
-        let error = #expect(throws: PosixError.self) { try Process.start("/no/such/program", [], environment: [:]) }
+        let error = #expect(throws: PosixError.self) {
+            try Process.start("/no/such/program", [], environment: [:])
+        }
         #expect(error == PosixError("posix_spawn", "/no/such/program", errno: ENOENT))
     }
 

@@ -17,13 +17,17 @@ private func frames(_ pieces: [[UInt8]], limit: Int = 64) -> [Output] {
 
 private func frames(_ source: String, every step: Int, limit: Int = 64) -> [Output] {
     let bytes = Array(source.utf8)
-    return frames(stride(from: 0, to: bytes.count, by: step).map { Array(bytes[$0..<min($0 + step, bytes.count)]) }, limit: limit)
+    return frames(
+        stride(from: 0, to: bytes.count, by: step).map { Array(bytes[$0..<min($0 + step, bytes.count)]) },
+        limit: limit)
 }
 
 private func line(_ text: String) -> Output { .line(Array(text.utf8)) }
 
 @Suite struct `A byte stream` {
-    @Test(arguments: [1, 2, 3, 5, 7, 11, 1_000]) func `gives the same lines however it is cut (B109)`(_ step: Int) {
+    @Test(arguments: [1, 2, 3, 5, 7, 11, 1_000]) func `gives the same lines however it is cut (B109)`(
+        _ step: Int
+    ) {
         let out = frames("{\"a\":1}\n{\"b\":\"你好👍\"}\n\n[]\r\n\r\n x \n", every: step)
         #expect(out == [line("{\"a\":1}"), line("{\"b\":\"你好👍\"}"), line("[]"), line(" x ")])
     }
@@ -49,7 +53,9 @@ private func line(_ text: String) -> Output { .line(Array(text.utf8)) }
     @Test func `gives random lines however it is cut`() {
         var random = SeededRandom()
         for _ in 0..<300 {
-            let lines = (0..<random.int(1...8)).map { _ in Array(random.text(40).utf8).filter { $0 != 0x0A && $0 != 0x0D } }
+            let lines = (0..<random.int(1...8)).map { _ in
+                Array(random.text(40).utf8).filter { $0 != 0x0A && $0 != 0x0D }
+            }
             let bytes = Array(lines.map { $0 + (random.oneIn(2) ? [0x0A] : [0x0D, 0x0A]) }.joined())
             let expected = lines.filter { !$0.isEmpty }.map { $0.count > 60 ? Output.tooLong : .line($0) }
             #expect(frames(random.cut(bytes, longest: 9), limit: 60) == expected, "\(random)")
@@ -62,16 +68,22 @@ private func line(_ text: String) -> Output { .line(Array(text.utf8)) }
 
     @Test(arguments: [1, 2, 3, 7, 1_000]) func `of exactly the limit passes`(_ step: Int) {
         let longest = String(repeating: "x", count: limit)
-        #expect(frames("\(longest)\n\(longest)\r\n\(longest)", every: step, limit: limit) == [line(longest), line(longest), line(longest)])
+        #expect(
+            frames("\(longest)\n\(longest)\r\n\(longest)", every: step, limit: limit) == [
+                line(longest), line(longest), line(longest),
+            ])
     }
 
-    @Test(arguments: [1, 2, 3, 7, 1_000]) func `of one byte more is refused once, and the next one is read`(_ step: Int) {
+    @Test(arguments: [1, 2, 3, 7, 1_000]) func `of one byte more is refused once, and the next one is read`(
+        _ step: Int
+    ) {
         let tooLong = String(repeating: "x", count: limit + 1)
         #expect(frames("\(tooLong)\nnext\n", every: step, limit: limit) == [.tooLong, line("next")])
         #expect(frames("\(tooLong)\r\nnext\n", every: step, limit: limit) == [.tooLong, line("next")])
     }
 
-    @Test(arguments: [1, 2, 3, 7, 16, 17, 18, 1_000]) func `far over the limit is refused once, and the next one is read (B131)`(_ step: Int) {
+    @Test(arguments: [1, 2, 3, 7, 16, 17, 18, 1_000])
+    func `far over the limit is refused once, and the next one is read (B131)`(_ step: Int) {
         let tooLong = String(repeating: "x", count: 5 * limit)
         let out = frames("a\n\(tooLong)\n\nb\n\(tooLong)\nc\n", every: step, limit: limit)
         #expect(out == [line("a"), .tooLong, line("b"), .tooLong, line("c")])
@@ -84,12 +96,20 @@ private func line(_ text: String) -> Output { .line(Array(text.utf8)) }
 
     @Test func `is measured by itself, not by the read it came in (B130)`() {
         let first = String(repeating: "a", count: 15), second = String(repeating: "b", count: 16)
-        #expect(frames([Array("\(first)\n\(second)\n\(first)".utf8), Array("a\n".utf8)], limit: limit) == [line(first), line(second), line(first + "a")])
+        #expect(
+            frames([Array("\(first)\n\(second)\n\(first)".utf8), Array("a\n".utf8)], limit: limit) == [
+                line(first), line(second), line(first + "a"),
+            ])
     }
 
-    @Test(arguments: [65_535, 65_536, 65_537, 1 << 20]) func `of any legal length comes whole (B128)`(_ length: Int) {
+    @Test(arguments: [65_535, 65_536, 65_537, 1 << 20]) func `of any legal length comes whole (B128)`(
+        _ length: Int
+    ) {
         let bytes = [UInt8](repeating: 0x61, count: length)
-        let pieces = stride(from: 0, to: length, by: 65_536).map { Array(bytes[$0..<min($0 + 65_536, length)]) } + [[0x0A]]
+        let pieces =
+            stride(from: 0, to: length, by: 65_536).map { Array(bytes[$0..<min($0 + 65_536, length)]) } + [
+                [0x0A]
+            ]
         #expect(frames(pieces, limit: 1 << 20) == [.line(bytes)])
     }
 

@@ -16,7 +16,9 @@ func refusal(_ source: String, _ read: (JSONView?) throws(WireError) -> Void) th
     }
 }
 
-private func new(_ source: String) throws -> NewSessionParameters { try NewSessionParameters(try Fixtures.json(source)) }
+private func new(_ source: String) throws -> NewSessionParameters {
+    try NewSessionParameters(try Fixtures.json(source))
+}
 
 private func newRefusal(_ source: String) throws -> String? {
     try refusal(source) { (view) throws(WireError) in _ = try NewSessionParameters(view) }
@@ -24,34 +26,46 @@ private func newRefusal(_ source: String) throws -> String? {
 
 @Suite struct `A session ID on the wire (B071)` {
     static let malformed = [
-        "../../x", "a/b", "..", ".", "", "-rf", "_a", "@a", ":a", "a b", "a\u{0}b", "%2e%2e", "👍", "a\u{200F}", "\u{E9}", "e\u{301}", "a\n", "名",
+        "../../x", "a/b", "..", ".", "", "-rf", "_a", "@a", ":a", "a b", "a\u{0}b", "%2e%2e", "👍",
+        "a\u{200F}", "\u{E9}", "e\u{301}", "a\n", "名",
         "a\\b", "~", "a,b", String(repeating: "a", count: 129), String(repeating: "a", count: 5_000),
     ]
 
     @Test(arguments: malformed) func `is refused when it is malformed`(_ id: String) throws {
         let params = JSONWriter.object { $0.member("sessionId", id) }
-        let message = try refusal(text(params)) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: false) }
+        let message = try refusal(text(params)) { (view) throws(WireError) in
+            _ = try SessionParameters(view, isStrict: false)
+        }
         #expect(
             message == """
                 'sessionId' must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, the first a letter or digit; \
                 this one has \(id.utf8.count) bytes
                 """)
-        let meta = JSONWriter.object { $0.member("_meta") { $0.member("convod") { $0.member("sessionId", id) } } }
+        let meta = JSONWriter.object {
+            $0.member("_meta") { $0.member("convod") { $0.member("sessionId", id) } }
+        }
         #expect(try newRefusal(text(meta)) == message)
     }
 
-    @Test(arguments: ["a", "7", "CON", "A.b_c:d@e-f", "0193e8a0-0000-7000-8000-000000000001", String(repeating: "z", count: 128)])
+    @Test(arguments: [
+        "a", "7", "CON", "A.b_c:d@e-f", "0193e8a0-0000-7000-8000-000000000001",
+        String(repeating: "z", count: 128),
+    ])
     func `is taken as it stands when it is well-formed`(_ id: String) throws {
         let view = try Fixtures.json(#"{"sessionId":"\#(id)"}"#)
         #expect(try SessionParameters(view, isStrict: true).id.text == id)
     }
 
     @Test(arguments: [
-        ("{}", "'sessionId' is missing"), (#"{"sessionId":null}"#, "'sessionId' is missing"), (#"{"sessionId":7}"#, "'sessionId' must be a string"),
-        ("[]", "'params' must be an object"), (#"{"sessionId":"a","sessionId":"b"}"#, "the key 'sessionId' stands twice; each may stand once"),
+        ("{}", "'sessionId' is missing"), (#"{"sessionId":null}"#, "'sessionId' is missing"),
+        (#"{"sessionId":7}"#, "'sessionId' must be a string"),
+        ("[]", "'params' must be an object"),
+        (#"{"sessionId":"a","sessionId":"b"}"#, "the key 'sessionId' stands twice; each may stand once"),
     ])
     func `must be there once, as a string`(_ source: String, _ message: String) throws {
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: false) } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: false)
+            } == message)
     }
 }
 
@@ -60,23 +74,43 @@ private func newRefusal(_ source: String) throws -> String? {
         #expect(try new(#"{"cwd":"/","mcpServers":[],"reason":"x","_meta":{"other":1}}"#).cwd == "/")
         let view = try Fixtures.json(#"{"sessionId":"a","reason":"acp.el adds this"}"#)
         #expect(try SessionParameters(view, isStrict: false).id.text == "a")
-        #expect(try PromptParameters(try Fixtures.json(#"{"sessionId":"a","more":1,"prompt":[{"type":"text","text":"x","annotations":{}}]}"#)).id.text == "a")
+        #expect(
+            try PromptParameters(
+                try Fixtures.json(
+                    #"{"sessionId":"a","more":1,"prompt":[{"type":"text","text":"x","annotations":{}}]}"#)
+            ).id.text == "a")
     }
 
     @Test func `is refused in '_meta.convod'`() throws {
-        #expect(try newRefusal(#"{"_meta":{"convod":{"colour":1}}}"#) == "'_meta.convod.colour' is not known here")
-        let prompt = #"{"sessionId":"a","prompt":[{"type":"text","text":"x"}],"_meta":{"convod":{"expectedHead":1}}}"#
-        #expect(try refusal(prompt) { (view) throws(WireError) in _ = try PromptParameters(view) } == "'_meta.convod.expectedHead' is not known here")
+        #expect(
+            try newRefusal(#"{"_meta":{"convod":{"colour":1}}}"#) == "'_meta.convod.colour' is not known here"
+        )
+        let prompt =
+            #"{"sessionId":"a","prompt":[{"type":"text","text":"x"}],"_meta":{"convod":{"expectedHead":1}}}"#
+        #expect(
+            try refusal(prompt) { (view) throws(WireError) in _ = try PromptParameters(view) }
+                == "'_meta.convod.expectedHead' is not known here")
     }
 
     @Test func `is refused among the parameters of convod's own methods`() throws {
-        let source = #"{"sessionId":"a","colour":1,"_meta":{"any":1}}"#, message = "'colour' is not known here"
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: true) } == message)
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try SetSessionParameters(view) } == message)
+        let source = #"{"sessionId":"a","colour":1,"_meta":{"any":1}}"#,
+            message = "'colour' is not known here"
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: true)
+            } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try SetSessionParameters(view) } == message)
         #expect(try refusal(source) { (view) throws(WireError) in _ = try ExportParameters(view) } == message)
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try StartTurnParameters(view) } == message)
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try ListMessagesParameters(view, limits: Limits()) } == message)
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try ListTurnsParameters(view, limits: Limits()) } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try StartTurnParameters(view) } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in
+                _ = try ListMessagesParameters(view, limits: Limits())
+            } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in
+                _ = try ListTurnsParameters(view, limits: Limits())
+            } == message)
     }
 }
 
@@ -93,15 +127,22 @@ private func newRefusal(_ source: String) throws -> String? {
         #expect(session.mcpServers.map { text($0) } == #"[ {"name":"x"} ]"#)
         #expect(session.title == "T")
         #expect(session.system == "S")
-        #expect(session.settings == SessionSettings(upstream: "u", model: "m", window: Array(#"{ "maxTokens":1 }"#.utf8)))
+        #expect(
+            session.settings
+                == SessionSettings(upstream: "u", model: "m", window: Array(#"{ "maxTokens":1 }"#.utf8)))
         #expect(session.tags == ["a", "b"])
         #expect(session.metadata.map { text($0) } == #"{ "n":1.50,"x":"\ud83d" }"#)
     }
 
-    @Test(arguments: ["{}", #"{"_meta":null}"#, #"{"_meta":{}}"#, #"{"_meta":{"convod":null}}"#, #"{"cwd":null,"_meta":{"convod":{"title":null,"tags":null}}}"#])
+    @Test(arguments: [
+        "{}", #"{"_meta":null}"#, #"{"_meta":{}}"#, #"{"_meta":{"convod":null}}"#,
+        #"{"cwd":null,"_meta":{"convod":{"title":null,"tags":null}}}"#,
+    ])
     func `needs nothing`(_ source: String) throws {
         let session = try new(source)
-        #expect(session.id == nil && session.cwd == nil && session.title == nil && session.metadata == nil && session.mcpServers == nil)
+        #expect(
+            session.id == nil && session.cwd == nil && session.title == nil && session.metadata == nil
+                && session.mcpServers == nil)
         #expect(session.ifExists == .error && session.tags == [] && session.settings == SessionSettings())
     }
 
@@ -112,7 +153,10 @@ private func newRefusal(_ source: String) throws -> String? {
         (#"{"mcpServers":{}}"#, "'mcpServers' must be an array"),
         (#"{"_meta":[]}"#, "'_meta' must be an object"),
         (#"{"_meta":{"convod":1}}"#, "'_meta.convod' must be an object"),
-        (#"{"_meta":{"convod":{"ifExists":"replace"}}}"#, "'_meta.convod.ifExists' must be 'resume' or 'error'"),
+        (
+            #"{"_meta":{"convod":{"ifExists":"replace"}}}"#,
+            "'_meta.convod.ifExists' must be 'resume' or 'error'"
+        ),
         (#"{"_meta":{"convod":{"ifExists":true}}}"#, "'_meta.convod.ifExists' must be a string"),
         (#"{"_meta":{"convod":{"window":8}}}"#, "'_meta.convod.window' must be an object"),
         (#"{"_meta":{"convod":{"window":[]}}}"#, "'_meta.convod.window' must be an object"),
@@ -120,14 +164,19 @@ private func newRefusal(_ source: String) throws -> String? {
         (#"{"_meta":{"convod":{"tags":["x",1]}}}"#, "'_meta.convod.tags' must be an array of strings"),
         (#"{"_meta":{"convod":{"tags":[""]}}}"#, "'tags' may hold 64 tags of 1 to 64 bytes each"),
         (#"{"_meta":{"convod":{"metadata":"x"}}}"#, "'_meta.convod.metadata' must be an object"),
-        (#"{"_meta":{"convod":{"title":"a","title":"b"}}}"#, "the key 'title' stands twice; each may stand once"),
+        (
+            #"{"_meta":{"convod":{"title":"a","title":"b"}}}"#,
+            "the key 'title' stands twice; each may stand once"
+        ),
     ])
     func `is refused when a value is of the wrong kind`(_ source: String, _ message: String) throws {
         #expect(try newRefusal(source) == message)
     }
 
     @Test func `may have 64 KiB of metadata`() throws {
-        func source(_ bytes: Int) -> String { #"{"_meta":{"convod":{"metadata":{"x":"\#(String(repeating: "a", count: bytes - 8))"}}}}"# }
+        func source(_ bytes: Int) -> String {
+            #"{"_meta":{"convod":{"metadata":{"x":"\#(String(repeating: "a", count: bytes - 8))"}}}}"#
+        }
         #expect(try new(source(65_536)).metadata?.count == 65_536)
         #expect(try newRefusal(source(65_537)) == "'metadata' may have 65536 bytes, it has 65537")
     }
@@ -136,32 +185,44 @@ private func newRefusal(_ source: String) throws -> String? {
 @Suite struct `A change of a session` {
     @Test func `keeps what is absent and clears what is null`() throws {
         let change = try SetSessionParameters(
-            try Fixtures.json(#"{"sessionId":"a","title":null,"system":"s","tags":["x"],"metadata":{"a":1.0},"archived":true}"#))
+            try Fixtures.json(
+                #"{"sessionId":"a","title":null,"system":"s","tags":["x"],"metadata":{"a":1.0},"archived":true}"#
+            ))
         func words<Value>(_ change: SetSessionParameters.Change<Value>) -> String {
             switch change {
             case .keep: "keep"
             case .set(let value): value.map { "\($0)" } ?? "clear"
             }
         }
-        #expect([words(change.title), words(change.system), words(change.upstream), words(change.model)] == ["clear", "s", "keep", "keep"])
+        #expect(
+            [words(change.title), words(change.system), words(change.upstream), words(change.model)] == [
+                "clear", "s", "keep", "keep",
+            ])
         #expect(words(change.tags) == #"["x"]"#)
         #expect(words(change.metadata) == "\(Array(#"{"a":1.0}"#.utf8))")
         #expect(words(change.window) == "keep")
         #expect(change.isArchived == true)
     }
 
-    @Test(arguments: [("1", "true or false"), ("\"true\"", "true or false")]) func `takes no 1 for true (B121)`(_ value: String, _ wanted: String) throws {
-        let message = try refusal(#"{"sessionId":"a","archived":\#(value)}"#) { (view) throws(WireError) in _ = try SetSessionParameters(view) }
+    @Test(arguments: [("1", "true or false"), ("\"true\"", "true or false")])
+    func `takes no 1 for true (B121)`(_ value: String, _ wanted: String) throws {
+        let message = try refusal(#"{"sessionId":"a","archived":\#(value)}"#) { (view) throws(WireError) in
+            _ = try SetSessionParameters(view)
+        }
         #expect(message == "'archived' must be \(wanted)")
     }
 }
 
 @Suite struct `A client that comes back` {
-    private func open(_ source: String) throws -> OpenSessionParameters { try OpenSessionParameters(try Fixtures.json(source)) }
+    private func open(_ source: String) throws -> OpenSessionParameters {
+        try OpenSessionParameters(try Fixtures.json(source))
+    }
     private let id = "0193e8a0-0000-7000-8000-0000000000ff"
 
     @Test func `says what it holds`() throws {
-        let opened = try open(#"{"sessionId":"a","cwd":"/x","mcpServers":[],"_meta":{"convod":{"after":{"messageId":"\#(id)","offset":7},"limit":20}}}"#)
+        let opened = try open(
+            #"{"sessionId":"a","cwd":"/x","mcpServers":[],"_meta":{"convod":{"after":{"messageId":"\#(id)","offset":7},"limit":20}}}"#
+        )
         #expect(opened.after?.messageID.description == id)
         #expect(opened.after?.offset == 7)
         #expect(opened.limit == 20)
@@ -169,73 +230,37 @@ private func newRefusal(_ source: String) throws -> String? {
     }
 
     @Test func `holds nothing of the message when it names no offset`() throws {
-        #expect(try open(#"{"sessionId":"a","_meta":{"convod":{"after":{"messageId":"\#(id)"}}}}"#).after?.offset == 0)
+        #expect(
+            try open(#"{"sessionId":"a","_meta":{"convod":{"after":{"messageId":"\#(id)"}}}}"#).after?.offset
+                == 0)
         #expect(try open(#"{"sessionId":"a"}"#).after == nil)
     }
 
     @Test(arguments: [
         (#"{"offset":1}"#, "'_meta.convod.after.messageId' is missing"),
         (#"{"messageId":"x"}"#, "'_meta.convod.after.messageId' must be the ID of a message (a UUID)"),
-        (#"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","offset":-1}"#, "'_meta.convod.after.offset' must be from 0 to 2147483647, it is -1"),
-        (#"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","offset":1.5}"#, "'_meta.convod.after.offset' must be an integer"),
-        (#"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","offset":true}"#, "'_meta.convod.after.offset' must be an integer"),
-        (#"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","at":1}"#, "'_meta.convod.after.at' is not known here"),
+        (
+            #"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","offset":-1}"#,
+            "'_meta.convod.after.offset' must be from 0 to 2147483647, it is -1"
+        ),
+        (
+            #"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","offset":1.5}"#,
+            "'_meta.convod.after.offset' must be an integer"
+        ),
+        (
+            #"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","offset":true}"#,
+            "'_meta.convod.after.offset' must be an integer"
+        ),
+        (
+            #"{"messageId":"0193e8a0-0000-7000-8000-0000000000ff","at":1}"#,
+            "'_meta.convod.after.at' is not known here"
+        ),
         ("7", "'_meta.convod.after' must be an object"),
     ])
     func `is refused with a malformed cursor`(_ after: String, _ message: String) throws {
         let source = #"{"sessionId":"a","_meta":{"convod":{"after":\#(after)}}}"#
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try OpenSessionParameters(view) } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try OpenSessionParameters(view) } == message
+        )
     }
-}
-
-@Suite struct `A list of sessions` {
-    private func find(_ source: String) throws -> FindSessionsParameters { try FindSessionsParameters(try Fixtures.json(source), limits: Limits()) }
-    private func findRefusal(_ source: String) throws -> String? {
-        try refusal(source) { (view) throws(WireError) in _ = try FindSessionsParameters(view, limits: Limits()) }
-    }
-
-    @Test func `is asked for with filters`() throws {
-        let asked = try find(
-            #"""
-            {"query":"q","tag":"t","cwd":"/","owner":"*","archived":false,"trashed":true,"empty":true,"since":"2026-11-25T06:00:00.001Z",
-            "until":"2026-11-25T08:00:00+01:00","order":"asc","limit":7,"cursor":"c","idPrefix":"ab","upstream":"u","model":"m"}
-            """#)
-        #expect([asked.query, asked.idPrefix, asked.tag, asked.cwd, asked.upstream, asked.model, asked.cursor] == ["q", "ab", "t", "/", "u", "m", "c"])
-        #expect(asked.owner == .all && asked.isArchived == false && asked.isTrashed && asked.includesEmpty && asked.order == .asc && asked.limit == 7)
-        #expect(asked.until.map { $0 - (asked.since ?? 0) } == 3_599_999)
-    }
-
-    @Test func `has stated defaults`() throws {
-        let asked = try find("{}")
-        #expect(asked.owner == .mine && asked.isArchived == nil && !asked.isTrashed && !asked.includesEmpty && asked.order == .desc && asked.limit == 100)
-        #expect(try find(#"{"owner":0}"#).owner == .user(0))
-        #expect(try find(#"{"owner":4294967295}"#).owner == .user(4_294_967_295))
-    }
-
-    @Test(arguments: [
-        (#"{"limit":true}"#, "'limit' must be an integer"), (#"{"limit":"7"}"#, "'limit' must be an integer"),
-        (#"{"limit":7.0}"#, "'limit' must be an integer"), (#"{"limit":0}"#, "'limit' must be from 1 to 1000, it is 0"),
-        (#"{"limit":1001}"#, "'limit' must be from 1 to 1000, it is 1001"), (#"{"order":"up"}"#, "'order' must be 'asc' or 'desc'"),
-        (#"{"owner":"bob"}"#, #"'owner' must be a uid or "*""#), (#"{"owner":4294967296}"#, #"'owner' must be a uid or "*""#),
-        (#"{"owner":-1}"#, #"'owner' must be a uid or "*""#), (#"{"trashed":1}"#, "'trashed' must be true or false"),
-        (#"{"since":1764050400000}"#, "'since' must be a string"),
-        (#"{"since":"2026-11-25"}"#, "'since' must be a time as in '2026-11-25T06:00:00.000Z'"), (#"{"sort":"x"}"#, "'sort' is not known here"),
-    ])
-    func `is refused when a filter is of the wrong kind (B121)`(_ source: String, _ message: String) throws {
-        #expect(try findRefusal(source) == message)
-    }
-}
-
-@Suite struct `The handshake` {
-    private func words(_ source: String) throws -> String {
-        var version = 0
-        return try refusal(source) { (view) throws(WireError) in version = try InitializeParameters(view).protocolVersion } ?? "\(version)"
-    }
-
-    @Test(arguments: [
-        (#"{"protocolVersion":1,"clientCapabilities":{"fs":{}},"more":[]}"#, "1"), (#"{"protocolVersion":9999}"#, "9999"),
-        (#"{"protocolVersion":0}"#, "0"), ("{}", "'protocolVersion' is missing"), (#"{"protocolVersion":"1"}"#, "'protocolVersion' must be an integer"),
-        (#"{"protocolVersion":true}"#, "'protocolVersion' must be an integer"),
-    ])
-    func `needs a version as an integer`(_ source: String, _ expected: String) throws { #expect(try words(source) == expected) }
 }

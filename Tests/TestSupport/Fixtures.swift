@@ -4,12 +4,16 @@ package import Posix
 /// Files that tests read, and small makers of values.
 package enum Fixtures {
     /// The bytes of `Fixtures/NAME` beside the calling file.
-    package static func bytes(_ name: String, beside file: StaticString = #filePath) throws(PosixError) -> [UInt8] {
+    package static func bytes(_ name: String, beside file: StaticString = #filePath) throws(PosixError)
+        -> [UInt8]
+    {
         try Files.read(Files.directory(of: file.description) + "/Fixtures/" + name)
     }
 
     /// A JSON text as a value.
-    package static func json(_ text: String) throws(JSONError) -> JSONView { try JSONDocument(Array(text.utf8)).root }
+    package static func json(_ text: String) throws(JSONError) -> JSONView {
+        try JSONDocument(Array(text.utf8)).root
+    }
 
     /// Undoes base64 (RFC 4648, section 4), nil for anything that is not it.
     package static func base64(_ text: [UInt8]) -> [UInt8]? {

@@ -19,7 +19,9 @@ package struct SeededRandom: RandomNumberGenerator, Sendable, CustomStringConver
     /// A generator for the calling test.
     package init(_ test: StaticString = #function) {
         // FNV-1a over the name, since Swift's own hashes differ from run to run.
-        let name = test.description.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+        let name = test.description.utf8.reduce(0xCBF2_9CE4_8422_2325) {
+            ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
+        }
         state = SeededRandom.runSeed ^ name
     }
 
@@ -47,8 +49,10 @@ package struct SeededRandom: RandomNumberGenerator, Sendable, CustomStringConver
     /// Unicode, CR LF, scripts without spaces, emoji, combining marks, the first and last scalars of each UTF-8 length.
     package mutating func text(_ longest: Int) -> String {
         let nasty: [Unicode.Scalar] = [
-            "\0", "\u{1}", "\t", "\n", "\r", "\u{B}", "\u{C}", "\u{1F}", " ", "\"", "'", "/", "\\", "\u{7F}", "\u{80}", "\u{85}", "é",
-            "\u{301}", "\u{7FF}", "\u{800}", "你", "好", "か", "한", "\u{200D}", "\u{2028}", "\u{2029}", "\u{D7FF}", "\u{E000}",
+            "\0", "\u{1}", "\t", "\n", "\r", "\u{B}", "\u{C}", "\u{1F}", " ", "\"", "'", "/", "\\", "\u{7F}",
+            "\u{80}", "\u{85}", "é",
+            "\u{301}", "\u{7FF}", "\u{800}", "你", "好", "か", "한", "\u{200D}", "\u{2028}", "\u{2029}",
+            "\u{D7FF}", "\u{E000}",
             "\u{FEFF}", "\u{FFFD}", "\u{FFFF}", "\u{10000}", "👍", "\u{1F3FD}", "\u{10FFFF}", "𠀀",
         ]
         var scalars = String.UnicodeScalarView()

@@ -49,7 +49,7 @@ extension Handlers {
                 case nil:
                     $0.array { for message in made.window.messages { Wire.write(message, to: &$0) } }
                 }
-                $0.optional("system", record.session.system)
+                if asked.dialect == nil { $0.optional("system", record.session.system) }
                 $0.member("receipt", raw: made.receipt)
             }
         }

@@ -149,6 +149,7 @@ extension Handlers {
         let asked = services.upstreams.all.filter { name == nil || $0.name == name }
         if asked.isEmpty { throw .invalid("there is no upstream '\((name ?? "").prefix(60))'") }
         var answers: [String: Result<[ModelDescription], UpstreamFailure>] = [:]
+        call.onCancel = { call.fail(WireError(.cancelled, "the request was cancelled")) }
         for upstream in asked {
             upstream.listModels { result in
                 answers[upstream.name] = result

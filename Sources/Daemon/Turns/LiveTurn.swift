@@ -33,6 +33,8 @@ final class LiveTurn {
     private var attempts: [Attempt] = []
     private var attemptStart: Int64 = 0
     private var firstAt: Int64?
+    /// Why the last try failed, and how long the next one waits.
+    private var setback: (Turn.Wait, UpstreamFailure)?
     private var began: UInt64 = 0
     private var storedCount = 0, unstoredBytes = 0, isPaused = false
     private var unsyncedBytes = 0, syncTimer: EventLoop.TimerID?
@@ -117,12 +119,16 @@ final class LiveTurn {
     }
 
     private func announce(_ state: Turn.State) {
-        let upstream = plan.current, number = plan.number
-        guard number > 1 || state != .waiting else { return }
         publish(
             TurnAnswers.progress(id, state == .backingOff ? "retrying" : "waiting") {
-                $0.member("upstream", upstream)
-                $0.member("attempt", number)
+                $0.member("upstream", self.plan.current)
+                $0.member("attempt", self.plan.number)
+                guard state == .backingOff, let (wait, failure) = self.setback else { return }
+                $0.member("retryInMs", wait.milliseconds)
+                $0.member("error") {
+                    $0.member("kind", failure.kind.rawValue)
+                    $0.member("message", failure.message)
+                }
             })
     }
 
@@ -172,7 +178,9 @@ final class LiveTurn {
         let elapsed = Int((services.loop.now - began) / 1_000_000)
         var wait: Turn.Wait?
         if machine.answer.isEmpty, let next = plan.next(after: failure, policy: services.configuration.retry, elapsed: elapsed, random: services.chance()) {
-            wait = Turn.Wait(milliseconds: next.wait, upstream: next.upstream)
+            let chosen = Turn.Wait(milliseconds: next.wait, upstream: next.upstream)
+            wait = chosen
+            setback = (chosen, failure)
         }
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
         handle(.callFailed(error, isInterruption: failure.kind == .interrupted || failure.kind == .timeout, wait: wait))

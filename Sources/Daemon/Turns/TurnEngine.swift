@@ -29,10 +29,20 @@ final class TurnEngine {
     /// A session's line: what runs and what waits.
     final class Line {
         var running: LiveTurn?
-        /// Whether a turn is being prepared or taken out of the queue.
-        var isStarting = false
+        /// A turn that is being prepared, or taken out of the queue.
+        var starting: Starting?
         var queue: [Queued] = []
-        var isBusy: Bool { running != nil || isStarting || !queue.isEmpty }
+        var isBusy: Bool { running != nil || starting != nil || !queue.isEmpty }
+    }
+
+    /// A turn whose upstream is being looked for.
+    struct Starting {
+        /// nil for one that is not stored yet.
+        var turn: TurnID?
+        var token: ObjectIdentifier?
+        /// What to tell those who cancelled it meanwhile.
+        var cancelled: [(TurnRecord.State) -> Void] = []
+        var isCancelled: Bool { !cancelled.isEmpty }
     }
 
     private let services: Services
@@ -70,13 +80,14 @@ final class TurnEngine {
             }
             return enqueue(submission, line)
         }
-        line.isStarting = true
+        line.starting = Starting(token: submission.waiter.token)
         let settings = submission.session.session.settings, options = submission.turn.options
         services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
             do throws(WireError) {
+                if line.starting?.isCancelled ?? false { throw WireError(.cancelled, "the prompt was cancelled before it was stored") }
                 try begin(submission, line, try found.get())
             } catch {
-                line.isStarting = false
+                line.starting = nil
                 refuse(error)
                 next(submission.session.row)
             }
@@ -91,7 +102,7 @@ final class TurnEngine {
         if record.requestID != nil {
             // Over what was decoded, so that another spelling of the same prompt is the same prompt.
             let prompt = submission.parts.map(Part.encode) ?? []
-            record.requestHash = SHA256Digest.of(prompt + [0] + record.options.encoded)
+            record.requestHash = SHA256Digest.of(prompt + [0] + (record.options.params ?? []))
         }
         return record
     }
@@ -110,7 +121,7 @@ final class TurnEngine {
         let live = live(record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
         live.waiters = [submission.waiter]
         line.running = live
-        line.isStarting = false
+        line.starting = nil
         let title = submission.session.session.title == nil ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
         let accept = AcceptPrompt(session: submission.session.row, turn: record, prompt: live.prompt, title: title)
         services.store.write(accept) { [self] result in
@@ -209,10 +220,10 @@ final class TurnEngine {
 
     /// Begins a session's next turn when none runs; forgets a session with nothing to do.
     private func next(_ row: Int64) {
-        guard let line = lines[row], line.running == nil, !line.isStarting else { return }
+        guard let line = lines[row], line.running == nil, line.starting == nil else { return }
         if let queued = line.queue.first, !isDraining {
             line.queue.removeFirst()
-            line.isStarting = true
+            line.starting = Starting(turn: queued.record.id, token: queued.waiters.first?.token)
             return take(queued, line)
         }
         if line.queue.isEmpty { lines[row] = nil }
@@ -226,7 +237,7 @@ final class TurnEngine {
                 state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message), isPromptWithdrawn: true)
             services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { [self] _ in
                 for waiter in queued.waiters { waiter.reply(.failure(error)) }
-                line.isStarting = false
+                line.starting = nil
                 next(row)
             }
         }
@@ -235,6 +246,11 @@ final class TurnEngine {
         }
         let settings = session.session.settings, options = queued.record.options
         services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+            if let starting = line.starting, starting.isCancelled {
+                line.starting = nil
+                cancel(queued) { state in for tell in starting.cancelled { tell(state) } }
+                return next(row)
+            }
             do throws(WireError) {
                 let candidates = try found.get()
                 guard let first = candidates.first else { throw .invalid("the route is empty") }
@@ -249,7 +265,7 @@ final class TurnEngine {
     private func begin(_ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow) {
         live.waiters = queued.waiters
         line.running = live
-        line.isStarting = false
+        line.starting = nil
         let title = live.session.session.title == nil ? queued.parts.flatMap { suggestedTitle(for: $0) } : nil
         let begin = BeginQueued(
             queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name, model: first.model, receipt: made.receipt)
@@ -277,6 +293,10 @@ final class TurnEngine {
             running.handle(.cancel)
             return true
         }
+        if line.starting?.turn == id {
+            line.starting?.cancelled.append(then)
+            return true
+        }
         guard let index = line.queue.firstIndex(where: { $0.record.id == id }) else { return false }
         cancel(line.queue.remove(at: index), then)
         return true
@@ -298,6 +318,10 @@ final class TurnEngine {
     func cancel(request token: ObjectIdentifier) {
         for line in lines.values {
             if let running = line.running, running.waiters.contains(where: { $0.token == token }) { return running.handle(.cancel) }
+            if line.starting?.token == token {
+                line.starting?.cancelled.append { _ in }
+                return
+            }
             guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } }) else { continue }
             return cancel(line.queue.remove(at: index))
         }
@@ -312,6 +336,7 @@ final class TurnEngine {
         let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
         line.queue.removeAll { queued in mine.contains { $0 === queued } }
         for queued in mine { cancel(queued) }
+        line.starting?.cancelled.append { _ in }
         line.running?.handle(.cancel)
     }
 
@@ -330,6 +355,7 @@ final class TurnEngine {
         let waiting = line.queue
         line.queue = []
         for queued in waiting { cancel(queued) }
+        line.starting?.cancelled.append { _ in }
         line.running?.handle(.cancel)
     }
 
