@@ -49,11 +49,14 @@ let package = Package(
         house("Upstream", ["ContextWindow", "Conversation", "JSON", "EventLoop", "Posix", "CCurl"]),
         house("Store", ["Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
         house("ConvoClient", ["Protocol", "JSON", "Posix"]),
-        house("Commands", ["ConvoClient", "Crypto", "Transcripts", "Conversation", "Protocol", "JSON", "Posix", "Schema"]),
+        house(
+            "Commands",
+            ["ConvoClient", "Crypto", "Transcripts", "Conversation", "Protocol", "JSON", "Posix", "Schema"]),
         house(
             "Daemon",
             [
-                "Store", "Upstream", "Transcripts", "ContextWindow", "Conversation", "Protocol", "JSON", "Crypto",
+                "Store", "Upstream", "Transcripts", "ContextWindow", "Conversation", "Protocol", "JSON",
+                "Crypto",
                 "EventLoop", "Posix", "Schema",
             ]),
         .executableTarget(name: "convod", dependencies: ["Daemon", "Posix"], swiftSettings: strict),

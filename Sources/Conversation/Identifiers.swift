@@ -30,7 +30,9 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
                 guard byte == 0x2D else { return nil }
                 continue
             }
-            guard let digit = Unicode.Scalar(byte).properties.isASCIIHexDigit ? Character(Unicode.Scalar(byte)).hexDigitValue : nil
+            guard
+                let digit = Unicode.Scalar(byte).properties.isASCIIHexDigit
+                    ? Character(Unicode.Scalar(byte)).hexDigitValue : nil
             else { return nil }
             halves[digits / 16] = halves[digits / 16] << 4 | UInt64(digit)
             digits += 1
@@ -43,7 +45,11 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
     package var bytes: [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(16)
-        for half in [high, low] { for shift in stride(from: 56, through: 0, by: -8) { out.append(UInt8(truncatingIfNeeded: half >> UInt64(shift))) } }
+        for half in [high, low] {
+            for shift in stride(from: 56, through: 0, by: -8) {
+                out.append(UInt8(truncatingIfNeeded: half >> UInt64(shift)))
+            }
+        }
         return out
     }
 
@@ -90,7 +96,8 @@ package struct SessionID: Hashable, Sendable, CustomStringConvertible {
     /// Takes a well-formed ID, nil for any other text.
     package init?(_ text: String) {
         let bytes = text.utf8
-        guard (1...SessionID.longest).contains(bytes.count), let first = bytes.first, SessionID.isAlphanumeric(first),
+        guard (1...SessionID.longest).contains(bytes.count), let first = bytes.first,
+            SessionID.isAlphanumeric(first),
             bytes.allSatisfy({ SessionID.isAlphanumeric($0) || ".:_@-".utf8.contains($0) })
         else { return nil }
         self.text = text

@@ -41,8 +41,10 @@ package struct Message: Sendable, Equatable {
     package var content: [UInt8]
 
     package init(
-        id: MessageID, parentID: MessageID? = nil, seq: Int, role: Role, status: Status = .complete, turnID: TurnID? = nil,
-        createdAt: Int64, tokens: Int, isPinned: Bool = false, isExcluded: Bool = false, metadata: [UInt8]? = nil,
+        id: MessageID, parentID: MessageID? = nil, seq: Int, role: Role, status: Status = .complete,
+        turnID: TurnID? = nil,
+        createdAt: Int64, tokens: Int, isPinned: Bool = false, isExcluded: Bool = false,
+        metadata: [UInt8]? = nil,
         content: [UInt8]
     ) {
         self.id = id
@@ -59,6 +61,8 @@ package struct Message: Sendable, Equatable {
         self.content = content
     }
 
-    /// The parts, decoded. Parts of an unknown type are left out.
+    /// The parts, decoded.
+    ///
+    /// Parts of an unknown type are left out.
     package var parts: [Part] { Part.decode(content) }
 }

@@ -42,7 +42,9 @@ package enum Part: Sendable, Equatable {
         }
         /// The text of the result; a structured result as its JSON.
         package var text: String {
-            guard let view = try? JSONDocument(content).root else { return String(decoding: content, as: UTF8.self) }
+            guard let view = try? JSONDocument(content).root else {
+                return String(decoding: content, as: UTF8.self)
+            }
             if let text = view.string { return text }
             if view.kind == .array, view.elements.allSatisfy({ $0["type"]?.string == "text" }) {
                 return view.elements.compactMap { $0["text"]?.string }.joined()
@@ -53,7 +55,10 @@ package enum Part: Sendable, Equatable {
 
     /// What closes a call that never got its result.
     package static func interruptedResult(for call: String) -> Part {
-        .toolResult(ToolResult(callID: call, content: Array("\"interrupted: this call never got a result\"".utf8), isError: true))
+        .toolResult(
+            ToolResult(
+                callID: call, content: Array("\"interrupted: this call never got a result\"".utf8),
+                isError: true))
     }
 
     /// Text that counts and shows: of text and thoughts, else empty.
@@ -75,31 +80,46 @@ package enum Part: Sendable, Equatable {
         guard view.kind == .object else { throw PartError("a part must be an object") }
         guard let type = view["type"]?.string else { throw PartError("a part needs a 'type'") }
         func text(_ key: String) throws(PartError) -> String {
-            guard let value = view[key]?.string else { throw PartError("a '\(type)' part needs '\(key)' as a string") }
+            guard let value = view[key]?.string else {
+                throw PartError("a '\(type)' part needs '\(key)' as a string")
+            }
             return value
         }
         switch type {
         case "text": self = .text(try text("text"))
         case "thought":
-            self = .thought(text: try text("text"), issuer: view["issuer"]?.string, signature: view["signature"]?.string)
+            self = .thought(
+                text: try text("text"), issuer: view["issuer"]?.string, signature: view["signature"]?.string)
         case "image":
             let data = view["data"]?.string, uri = view["uri"]?.string
             guard data != nil || uri != nil else { throw PartError("an 'image' part needs 'data' or 'uri'") }
             self = .image(mimeType: try text("mimeType"), data: data, uri: uri)
         case "audio": self = .audio(mimeType: try text("mimeType"), data: try text("data"))
         case "resource":
-            guard let inner = view["resource"], let uri = inner["uri"]?.string, inner["text"]?.string != nil || inner["blob"]?.string != nil
+            guard let inner = view["resource"], let uri = inner["uri"]?.string,
+                inner["text"]?.string != nil || inner["blob"]?.string != nil
             else { throw PartError("a 'resource' part needs 'resource' with 'uri' and 'text' or 'blob'") }
             self = .resource(uri: uri, text: inner["text"]?.string, raw: Array(view.raw))
-        case "resource_link": self = .resourceLink(uri: try text("uri"), name: try text("name"), raw: Array(view.raw))
+        case "resource_link":
+            self = .resourceLink(uri: try text("uri"), name: try text("name"), raw: Array(view.raw))
         case "tool_call":
-            guard let arguments = view["arguments"] else { throw PartError("a 'tool_call' part needs 'arguments'") }
-            self = .toolCall(ToolCall(id: try text("id"), name: try text("name"), arguments: Array(arguments.raw)))
+            guard let arguments = view["arguments"] else {
+                throw PartError("a 'tool_call' part needs 'arguments'")
+            }
+            self = .toolCall(
+                ToolCall(id: try text("id"), name: try text("name"), arguments: Array(arguments.raw)))
         case "tool_result":
-            guard let content = view["content"] else { throw PartError("a 'tool_result' part needs 'content'") }
+            guard let content = view["content"] else {
+                throw PartError("a 'tool_result' part needs 'content'")
+            }
             let isError = view["isError"]
-            guard isError == nil || isError?.bool != nil else { throw PartError("'isError' must be true or false") }
-            self = .toolResult(ToolResult(callID: try text("toolCallId"), content: Array(content.raw), isError: isError?.bool ?? false))
+            guard isError == nil || isError?.bool != nil else {
+                throw PartError("'isError' must be true or false")
+            }
+            self = .toolResult(
+                ToolResult(
+                    callID: try text("toolCallId"), content: Array(content.raw),
+                    isError: isError?.bool ?? false))
         default: throw PartError("'\(type.prefix(40))' is no type of part")
         }
     }

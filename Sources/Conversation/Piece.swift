@@ -45,16 +45,21 @@ package struct Answer: Sendable, Equatable {
     /// Whether the reader saw text of the answer itself (thoughts do not count).
     package var hasVisibleText: Bool { pieces.contains { $0.kind == .text && !$0.bytes.isEmpty } }
 
-    /// The parts as a raw JSON array. Bytes cut inside a character read as U+FFFD.
+    /// The parts as a raw JSON array.
+    ///
+    /// Bytes cut inside a character read as U+FFFD.
     package var content: [UInt8] {
         var out: [UInt8] = [0x5B]
         for piece in pieces where !piece.bytes.isEmpty {
             if out.count > 1 { out.append(0x2C) }
             switch piece.kind {
             case .part: out += piece.bytes
-            case .text: out += Part.encode([.text(String(decoding: piece.bytes, as: UTF8.self))]).dropFirst().dropLast()
+            case .text:
+                out += Part.encode([.text(String(decoding: piece.bytes, as: UTF8.self))]).dropFirst()
+                    .dropLast()
             case .thought:
-                let part = Part.thought(text: String(decoding: piece.bytes, as: UTF8.self), issuer: issuer, signature: nil)
+                let part = Part.thought(
+                    text: String(decoding: piece.bytes, as: UTF8.self), issuer: issuer, signature: nil)
                 out += Part.encode([part]).dropFirst().dropLast()
             }
         }

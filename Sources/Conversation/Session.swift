@@ -45,7 +45,9 @@ package struct Session: Sendable, Equatable {
     }
 }
 
-/// What a session says about its upstream calls. Each nil means: as the configuration says.
+/// What a session says about its upstream calls.
+///
+/// Each nil means: as the configuration says.
 package struct SessionSettings: Sendable, Equatable {
     package var upstream: String?
     package var model: String?
@@ -61,7 +63,8 @@ package struct SessionSettings: Sendable, Equatable {
     /// Reads what `encoded` wrote.
     package init(_ view: JSONView) {
         self.init(
-            upstream: view["upstream"]?.string, model: view["model"]?.string, window: view["window"].map { Array($0.raw) })
+            upstream: view["upstream"]?.string, model: view["model"]?.string,
+            window: view["window"].map { Array($0.raw) })
     }
 
     package var encoded: [UInt8] {
@@ -80,7 +83,10 @@ package func suggestedTitle(for parts: [Part]) -> String? {
         var line: [UInt8] = []
         var isBehindSpace = false
         for byte in text.utf8 {
-            if byte == 0x0A || byte == 0x0D { if line.isEmpty { continue } else { break } }
+            if byte == 0x0A || byte == 0x0D {
+                guard line.isEmpty else { break }
+                continue
+            }
             if byte <= 0x20 || byte == 0x7F {
                 isBehindSpace = !line.isEmpty
                 continue

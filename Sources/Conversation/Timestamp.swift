@@ -33,15 +33,19 @@ package enum Timestamp {
     /// Reads a time with a zone (`Z` or `+hh:mm`), nil for any other text.
     package static func milliseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
-        guard bytes.count >= 20, bytes[4] == 0x2D, bytes[7] == 0x2D, [0x54, 0x74, 0x20].contains(bytes[10]), bytes[13] == 0x3A,
+        guard bytes.count >= 20, bytes[4] == 0x2D, bytes[7] == 0x2D, [0x54, 0x74, 0x20].contains(bytes[10]),
+            bytes[13] == 0x3A,
             bytes[16] == 0x3A
         else { return nil }
         func number(_ range: Range<Int>) -> Int? {
-            guard range.upperBound <= bytes.count, bytes[range].allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            guard range.upperBound <= bytes.count, bytes[range].allSatisfy({ (0x30...0x39).contains($0) })
+            else { return nil }
             return bytes[range].reduce(0) { $0 * 10 + Int($1 - 0x30) }
         }
-        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), day >= 1, day <= days(year, month),
+        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
+            let hour = number(11..<13),
+            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), day >= 1,
+            day <= days(year, month),
             hour < 24, minute < 60, second <= 60
         else { return nil }
         var at = 19, fraction = 0
@@ -57,7 +61,8 @@ package enum Timestamp {
             for _ in digits..<max(3, digits) { fraction *= 10 }
         }
         guard let zone = offset(bytes[at...], number) else { return nil }
-        let seconds = Int(daysFromCivil(year, month, day)) * 86_400 + hour * 3600 + minute * 60 + second - zone * 60
+        let seconds =
+            Int(daysFromCivil(year, month, day)) * 86_400 + hour * 3600 + minute * 60 + second - zone * 60
         return Int64(seconds * 1000 + fraction)
     }
 

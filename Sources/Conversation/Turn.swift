@@ -75,7 +75,8 @@ package struct Turn: Sendable {
         package var isPromptWithdrawn: Bool
 
         package init(
-            state: TurnRecord.State, stopReason: StopReason? = nil, finish: String? = nil, error: TurnError? = nil,
+            state: TurnRecord.State, stopReason: StopReason? = nil, finish: String? = nil,
+            error: TurnError? = nil,
             usage: Usage? = nil, isPromptWithdrawn: Bool
         ) {
             self.state = state
@@ -117,7 +118,9 @@ package struct Turn: Sendable {
     private var ending: Ending?
     private var isCancelWanted = false
 
-    /// Begins a turn whose prompt is being stored. `issuer` names who will make its thoughts.
+    /// Begins a turn whose prompt is being stored.
+    ///
+    /// `issuer` names who will make its thoughts.
     package init(issuer: String? = nil) { answer = Answer(issuer: issuer) }
 
     /// How many UTF-8 bytes the subscribers have been sent.
@@ -141,7 +144,8 @@ package struct Turn: Sendable {
             isCancelWanted = true
             return []
         case (.waiting, .pieces(let all)), (.streaming, .pieces(let all)):
-            let pieces = all.filter { !$0.bytes.isEmpty }  // an opening without text is no reason not to try again
+            // An opening without text is no reason not to try again.
+            let pieces = all.filter { !$0.bytes.isEmpty }
             if pieces.isEmpty { return [] }
             state = .streaming
             for piece in pieces { answer.append(piece) }
@@ -152,15 +156,19 @@ package struct Turn: Sendable {
         case (.waiting, .callFailed(_, _, let wait?)) where answer.isEmpty:
             state = .backingOff
             return [.announce(.backingOff), .startTimer(milliseconds: wait.milliseconds)]
-        case (.waiting, .callFailed(let error, let isInterruption, _)), (.streaming, .callFailed(let error, let isInterruption, _)):
-            return end(.failed(error, isInterruption: isInterruption && !answer.isEmpty, hasText: answer.hasVisibleText))
+        case (.waiting, .callFailed(let error, let isInterruption, _)),
+            (.streaming, .callFailed(let error, let isInterruption, _)):
+            return end(
+                .failed(
+                    error, isInterruption: isInterruption && !answer.isEmpty, hasText: answer.hasVisibleText))
         case (.backingOff, .retryDue):
             state = .waiting
             return [.announce(.waiting), .call]
         case (.backingOff, .cancel): return [.stopTimer] + end(.cancelled())
         case (.waiting, .cancel), (.streaming, .cancel): return [.abortCall] + end(.cancelled())
         case (.waiting, .shutDown), (.streaming, .shutDown), (.backingOff, .shutDown), (.storing, .shutDown):
-            let error = TurnError(kind: "interrupted", message: "the daemon was stopped before the answer was whole")
+            let error = TurnError(
+                kind: "interrupted", message: "the daemon was stopped before the answer was whole")
             return [.abortCall, .stopTimer] + end(.failed(error, isInterruption: true, hasText: true))
         case (_, .piecesStored(let count)): return publish(upTo: count)
         case (.ending, .endingStored):
@@ -196,16 +204,23 @@ extension Turn.Ending {
     fileprivate static func finished(_ finish: Turn.Finish) -> Self {
         switch finish.reason {
         case "length":
-            Self(state: .complete, stopReason: .maxTokens, finish: "length", usage: finish.usage, isPromptWithdrawn: false)
+            Self(
+                state: .complete, stopReason: .maxTokens, finish: "length", usage: finish.usage,
+                isPromptWithdrawn: false)
         case "content_filter":
-            Self(state: .complete, stopReason: .refusal, finish: "content_filter", usage: finish.usage, isPromptWithdrawn: false)
+            Self(
+                state: .complete, stopReason: .refusal, finish: "content_filter", usage: finish.usage,
+                isPromptWithdrawn: false)
         default:
-            Self(state: .complete, stopReason: .endTurn, finish: finish.reason, usage: finish.usage, isPromptWithdrawn: false)
+            Self(
+                state: .complete, stopReason: .endTurn, finish: finish.reason, usage: finish.usage,
+                isPromptWithdrawn: false)
         }
     }
 
     fileprivate static func failed(_ error: TurnError, isInterruption: Bool, hasText: Bool) -> Self {
         Self(
-            state: isInterruption ? .interrupted : .failed, error: error, isPromptWithdrawn: !isInterruption && !hasText)
+            state: isInterruption ? .interrupted : .failed, error: error,
+            isPromptWithdrawn: !isInterruption && !hasText)
     }
 }

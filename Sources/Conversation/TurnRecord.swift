@@ -5,7 +5,9 @@ package struct TurnRecord: Sendable, Equatable {
     /// Where the turn stands; the raw value is stored.
     package enum State: Int, Sendable, CaseIterable {
         case queued, running, complete, cancelled, interrupted, failed
-        package var name: String { ["queued", "running", "complete", "cancelled", "interrupted", "failed"][rawValue] }
+        package var name: String {
+            ["queued", "running", "complete", "cancelled", "interrupted", "failed"][rawValue]
+        }
         package var isOpen: Bool { self == .queued || self == .running }
     }
 
@@ -35,7 +37,8 @@ package struct TurnRecord: Sendable, Equatable {
 
     package init(
         id: TurnID, state: State, promptID: MessageID?, answerID: MessageID, queuedPrompt: [UInt8]? = nil,
-        requestID: String? = nil, requestHash: [UInt8]? = nil, options: TurnOptions = TurnOptions(), createdAt: Int64
+        requestID: String? = nil, requestHash: [UInt8]? = nil, options: TurnOptions = TurnOptions(),
+        createdAt: Int64
     ) {
         self.id = id
         self.state = state
@@ -50,7 +53,9 @@ package struct TurnRecord: Sendable, Equatable {
 }
 
 /// Why a turn stopped, in ACP's words (acp.md 1.3).
-package enum StopReason: String, Sendable { case endTurn = "end_turn", maxTokens = "max_tokens", refusal, cancelled }
+package enum StopReason: String, Sendable {
+    case endTurn = "end_turn", maxTokens = "max_tokens", refusal, cancelled
+}
 
 /// What a turn failed of: a kind out of `schema/protocol.json` and a sentence for a person.
 package struct TurnError: Sendable, Equatable {
@@ -69,7 +74,10 @@ package struct Usage: Sendable, Equatable {
     package var cachedTokens: Int?
     package var reasoningTokens: Int?
 
-    package init(inputTokens: Int? = nil, outputTokens: Int? = nil, cachedTokens: Int? = nil, reasoningTokens: Int? = nil) {
+    package init(
+        inputTokens: Int? = nil, outputTokens: Int? = nil, cachedTokens: Int? = nil,
+        reasoningTokens: Int? = nil
+    ) {
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.cachedTokens = cachedTokens
@@ -93,7 +101,9 @@ package struct Usage: Sendable, Equatable {
     }
 }
 
-/// What one prompt asks for beyond the session's settings. Each nil means: as the session says.
+/// What one prompt asks for beyond the session's settings.
+///
+/// Each nil means: as the session says.
 package struct TurnOptions: Sendable, Equatable {
     package enum Disconnect: String, Sendable { case `continue`, cancel }
 
@@ -119,7 +129,8 @@ package struct TurnOptions: Sendable, Equatable {
     /// Reads what `encoded` wrote.
     package init(_ view: JSONView) {
         self.init(
-            upstream: view["upstream"]?.string, model: view["model"]?.string, window: view["window"].map { Array($0.raw) },
+            upstream: view["upstream"]?.string, model: view["model"]?.string,
+            window: view["window"].map { Array($0.raw) },
             params: view["params"].map { Array($0.raw) },
             onDisconnect: view["onDisconnect"]?.string.flatMap(Disconnect.init) ?? .continue)
     }

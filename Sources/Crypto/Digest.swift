@@ -21,7 +21,9 @@ internal import CCrypto
     /// The 32 bytes of the digest over all that was added.
     package consuming func finish() -> [UInt8] {
         var out = [UInt8](repeating: 0, count: 32)
-        unsafe out.withUnsafeMutableBufferPointer { _ = unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil) }
+        unsafe out.withUnsafeMutableBufferPointer {
+            _ = unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil)
+        }
         return out
     }
 

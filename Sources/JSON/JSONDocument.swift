@@ -64,7 +64,8 @@ package struct JSONDocument: Sendable {
 /// Why a text is not JSON, and where.
 package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Code: Sendable, Equatable {
-        case notUTF8, tooDeep(limit: Int), unexpected(String), endOfText, trailingText, badNumber, badEscape, controlCharacter
+        case notUTF8, tooDeep(limit: Int), unexpected(String), endOfText, trailingText, badNumber, badEscape,
+            controlCharacter
         case tooLarge
     }
     package let code: Code
@@ -89,7 +90,9 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The line and column of the offset in `bytes`, both from 1; only LF counts as a line end.
-    package func position(in bytes: [UInt8]) -> (line: Int, column: Int) { JSONError.position(of: offset, in: bytes) }
+    package func position(in bytes: [UInt8]) -> (line: Int, column: Int) {
+        JSONError.position(of: offset, in: bytes)
+    }
 
     /// The line and column of any offset, both from 1.
     package static func position(of offset: Int, in bytes: [UInt8]) -> (line: Int, column: Int) {

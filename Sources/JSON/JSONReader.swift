@@ -101,7 +101,9 @@ struct JSONReader {
         add(kind, from: at - 1, [])
     }
 
-    private mutating func word(_ text: Span<UInt8>, _ word: StaticString, _ kind: JSONDocument.Kind) throws(JSONError) {
+    private mutating func word(_ text: Span<UInt8>, _ word: StaticString, _ kind: JSONDocument.Kind)
+        throws(JSONError)
+    {
         let start = at
         for byte in word.description.utf8 {
             guard at < text.count else { throw JSONError(code: .endOfText, offset: at) }
@@ -152,7 +154,8 @@ struct JSONReader {
         switch unit {
         case 0: return [.nul]
         case 0xD800...0xDBFF:
-            if at + 1 < text.count, text[at] == 0x5C, text[at + 1] == 0x75, let low = JSONText.hex4(text, at + 2),
+            if at + 1 < text.count, text[at] == 0x5C, text[at + 1] == 0x75,
+                let low = JSONText.hex4(text, at + 2),
                 (0xDC00...0xDFFF).contains(low)
             {
                 at += 6
@@ -217,7 +220,9 @@ struct JSONReader {
 
     private mutating func add(_ kind: JSONDocument.Kind, from start: Int, _ flags: JSONDocument.Flags) {
         nodes.append(
-            Node(start: UInt32(start), end: UInt32(at), next: UInt32(nodes.count + 1), kind: kind, flags: flags))
+            Node(
+                start: UInt32(start), end: UInt32(at), next: UInt32(nodes.count + 1), kind: kind, flags: flags
+            ))
     }
 
     private func unexpected(_ text: Span<UInt8>) -> JSONError {

@@ -87,7 +87,9 @@ package enum JSONText {
 
     /// Whether nothing in the text needs an escape, so that it can be copied whole.
     private static func isPlain(_ text: Span<UInt8>) -> Bool {
-        for index in text.indices where text[index] < 0x20 || text[index] == 0x22 || text[index] == 0x5C { return false }
+        for index in text.indices where text[index] < 0x20 || text[index] == 0x22 || text[index] == 0x5C {
+            return false
+        }
         return true
     }
 

@@ -36,7 +36,9 @@ package struct JSONView: Sendable {
 
     /// Whether this value or one inside it is a string with a lone surrogate.
     package var hasLoneSurrogateInside: Bool {
-        storage.nodes[index..<Int(node.next)].contains { $0.flags.contains(.loneSurrogate) && $0.kind == .string }
+        storage.nodes[index..<Int(node.next)].contains {
+            $0.flags.contains(.loneSurrogate) && $0.kind == .string
+        }
     }
 
     /// The integer, nil for anything else: a fraction, an exponent or a number beyond 64 bits.
@@ -47,7 +49,8 @@ package struct JSONView: Sendable {
 
     /// The number as a double, nil for anything but a finite number.
     package var double: Double? {
-        guard node.kind == .number, let value = Double(String(decoding: raw, as: UTF8.self)), value.isFinite else { return nil }
+        guard node.kind == .number, let value = Double(String(decoding: raw, as: UTF8.self)), value.isFinite
+        else { return nil }
         return value
     }
 
@@ -151,6 +154,7 @@ package struct JSONMembers: Sequence, IteratorProtocol, Sendable {
     package mutating func next() -> Member? {
         guard at < end else { return nil }
         defer { at = Int(storage.nodes[at + 1].next) }
-        return Member(keyView: JSONView(storage: storage, index: at), value: JSONView(storage: storage, index: at + 1))
+        return Member(
+            keyView: JSONView(storage: storage, index: at), value: JSONView(storage: storage, index: at + 1))
     }
 }

@@ -81,12 +81,16 @@ package struct JSONWriter: Sendable {
     package mutating func member(_ name: String, _ value: Bool) { key(name); bool(value) }
     package mutating func member(_ name: String, raw value: [UInt8]) { key(name); raw(value) }
     package mutating func member(_ name: String, raw value: ArraySlice<UInt8>) { key(name); raw(value) }
-    package mutating func member(_ name: String, _ body: (inout JSONWriter) -> Void) { key(name); object(body) }
+    package mutating func member(_ name: String, _ body: (inout JSONWriter) -> Void) {
+        key(name); object(body)
+    }
 
     /// Writes the member only when there is a value.
     package mutating func optional(_ name: String, _ value: String?) { if let value { member(name, value) } }
     package mutating func optional(_ name: String, _ value: Int?) { if let value { member(name, value) } }
-    package mutating func optional(_ name: String, raw value: [UInt8]?) { if let value { member(name, raw: value) } }
+    package mutating func optional(_ name: String, raw value: [UInt8]?) {
+        if let value { member(name, raw: value) }
+    }
 
     private mutating func comma() { if needsComma { bytes.append(0x2C) } }
 

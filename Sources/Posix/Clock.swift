@@ -2,7 +2,9 @@ internal import CLinux
 
 /// The machine's clocks and its randomness.
 package enum Machine {
-    /// Wall clock, milliseconds since 1970 UTC. Goes back when someone sets the clock.
+    /// Wall clock, milliseconds since 1970 UTC.
+    ///
+    /// Goes back when someone sets the clock.
     package static func milliseconds() -> Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)

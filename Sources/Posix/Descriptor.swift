@@ -55,7 +55,8 @@ package enum System {
     }
 
     /// Writes as much of `bytes` from `offset` on as goes; nil means that the other end takes nothing now.
-    package static func write(_ fd: Int32, _ bytes: [UInt8], from offset: Int = 0) throws(PosixError) -> Int? {
+    package static func write(_ fd: Int32, _ bytes: [UInt8], from offset: Int = 0) throws(PosixError) -> Int?
+    {
         var wrote = 0
         repeat {
             wrote = unsafe bytes.withUnsafeBytes { buffer in
@@ -84,8 +85,13 @@ package enum System {
     /// Waits until one of the descriptors can be read; returns those that can, none on timeout or a signal.
     package static func wait(readable fds: [Int32], milliseconds: Int32) throws(PosixError) -> [Int32] {
         var polls = fds.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        let n = unsafe polls.withUnsafeMutableBufferPointer { unsafe poll($0.baseAddress, nfds_t($0.count), milliseconds) }
-        if n < 0 { if errno == EINTR { return [] } else { throw .last("poll") } }
+        let n = unsafe polls.withUnsafeMutableBufferPointer {
+            unsafe poll($0.baseAddress, nfds_t($0.count), milliseconds)
+        }
+        if n < 0 {
+            guard errno == EINTR else { throw .last("poll") }
+            return []
+        }
         return polls.filter { $0.revents != 0 }.map(\.fd)
     }
 }

@@ -15,7 +15,8 @@ package struct Locations: Sendable, Equatable {
 
     /// Those of this process.
     package static var ofThisProcess: Locations {
-        Locations(environment: Process.environment, uid: Process.userID, home: Process.home(of: Process.userID))
+        Locations(
+            environment: Process.environment, uid: Process.userID, home: Process.home(of: Process.userID))
     }
 
     package var home: String { absolute("HOME") ?? userHome ?? "/" }
@@ -61,7 +62,8 @@ package struct Locations: Sendable, Equatable {
         let directory = Files.directory(of: path)
         try Files.makeDirectories(directory)
         guard directory == privateDirectory else { return }
-        guard let status = try Files.status(directory), status.kind == .directory, status.owner == uid, status.mode & 0o077 == 0
+        guard let status = try Files.status(directory), status.kind == .directory, status.owner == uid,
+            status.mode & 0o077 == 0
         else { throw PosixError("use", directory, errno: 1) }
     }
 

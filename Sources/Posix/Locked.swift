@@ -4,7 +4,9 @@ internal import CLinux
 ///
 /// `Synchronization.Mutex` raises false races under ThreadSanitizer on Linux; this one does not, so TSan stays a
 /// usable gate.
-@safe package final class Locked<Value: ~Copyable>: @unchecked Sendable {  // the mutex guards `value`; nothing else touches it
+///
+/// `@unchecked Sendable` holds since the mutex guards `value` and nothing else touches it.
+@safe package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var value: Value
 

@@ -48,7 +48,9 @@ package enum Process {
 
     /// The home directory of a user from the password file, nil for an unknown one.
     package static func home(of uid: UInt32) -> String? {
-        guard let entry = unsafe getpwuid(uid), let directory = unsafe entry.pointee.pw_dir else { return nil }
+        guard let entry = unsafe getpwuid(uid), let directory = unsafe entry.pointee.pw_dir else {
+            return nil
+        }
         return unsafe String(cString: directory)
     }
 
@@ -87,7 +89,9 @@ package enum Process {
         }
     }
 
-    /// Starts a program; `isDetached` puts it into a session of its own. Returns its process ID.
+    /// Starts a program; `isDetached` puts it into a session of its own.
+    ///
+    /// Returns its process ID.
     package static func start(
         _ path: String, _ arguments: [String], environment: [String: String], streams: Streams = Streams(),
         directory: String? = nil, isDetached: Bool = false
@@ -99,7 +103,8 @@ package enum Process {
             if let source {
                 unsafe posix_spawn_file_actions_adddup2(&actions, source, target)
             } else {
-                unsafe posix_spawn_file_actions_addopen(&actions, target, "/dev/null", target == 0 ? O_RDONLY : O_WRONLY, 0)
+                unsafe posix_spawn_file_actions_addopen(
+                    &actions, target, "/dev/null", target == 0 ? O_RDONLY : O_WRONLY, 0)
             }
         }
         if let directory { _ = unsafe clinux_spawn_directory(&actions, directory) }
@@ -116,7 +121,7 @@ package enum Process {
         var envp: [UnsafeMutablePointer<CChar>?] = unsafe environment.map { unsafe strdup("\($0)=\($1)") }
         unsafe argv.append(nil)
         unsafe envp.append(nil)
-        defer { for unsafe pointer in unsafe argv + envp { unsafe free(pointer) } }
+        defer { unsafe (argv + envp).forEach { unsafe free($0) } }
         var pid: Int32 = 0
         let code = unsafe posix_spawn(&pid, path, &actions, &attributes, argv, envp)
         guard code == 0 else { throw PosixError("posix_spawn", path, errno: code) }
@@ -132,7 +137,8 @@ package enum Process {
             if got > 0 { break }
             guard errno == EINTR else { throw .last("waitpid", "\(pid)") }
         }
-        return clinux_exited(status) != 0 ? .exited(clinux_exit_code(status)) : .signalled(clinux_term_signal(status))
+        return clinux_exited(status) != 0
+            ? .exited(clinux_exit_code(status)) : .signalled(clinux_term_signal(status))
     }
 
     /// A pipe: the reading end, the writing end; both close on exec.

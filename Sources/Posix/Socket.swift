@@ -26,17 +26,23 @@ package enum UnixSocket {
         let socket = try make()
         try unsafe withAddress(path) { (address, length) throws(PosixError) in
             var code: Int32 = 0
-            repeat { code = unsafe clinux_connect(socket.raw, address, length) } while code != 0 && errno == EINTR
+            repeat {
+                code = unsafe clinux_connect(socket.raw, address, length)
+            } while code != 0 && errno == EINTR
             guard code == 0 else { throw .last("connect", path) }
         }
         return socket
     }
 
-    /// Binds and listens; the file has `mode` at most from its first moment. The path must not exist.
+    /// Binds and listens; the file has `mode` at most from its first moment.
+    ///
+    /// The path must not exist.
     ///
     /// Linux gives the file the mode of the unbound socket less the umask, so no other user can connect before the mode
     /// is set, and the umask, which belongs to all threads, is left alone.
-    package static func listen(at path: String, mode: UInt32, backlog: Int32 = 1024) throws(PosixError) -> Descriptor {
+    package static func listen(at path: String, mode: UInt32, backlog: Int32 = 1024) throws(PosixError)
+        -> Descriptor
+    {
         let socket = try make()
         guard fchmod(socket.raw, mode) == 0 else { throw .last("fchmod", path) }
         try unsafe withAddress(path) { (address, length) throws(PosixError) in
@@ -64,7 +70,8 @@ package enum UnixSocket {
     package static func pair() throws(PosixError) -> (Int32, Int32) {
         var fds: [Int32] = [0, 0]
         let code = unsafe fds.withUnsafeMutableBufferPointer {
-            unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, $0.baseAddress)
+            unsafe socketpair(
+                AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, $0.baseAddress)
         }
         guard code == 0 else { throw .last("socketpair") }
         return (fds[0], fds[1])
@@ -81,8 +88,11 @@ package enum UnixSocket {
         var peer = clinux_peer()
         guard unsafe clinux_peer_credentials(fd, &peer) == 0 else { throw .last("getsockopt") }
         var groups = [UInt32](repeating: 0, count: 256)
-        let n = unsafe groups.withUnsafeMutableBufferPointer { unsafe clinux_peer_groups(fd, $0.baseAddress, 256) }
-        return Peer(pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: n > 0 ? Array(groups.prefix(Int(n))) : [])
+        let n = unsafe groups.withUnsafeMutableBufferPointer {
+            unsafe clinux_peer_groups(fd, $0.baseAddress, 256)
+        }
+        return Peer(
+            pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: n > 0 ? Array(groups.prefix(Int(n))) : [])
     }
 
     /// Sends one datagram to a socket path (a leading `@` means the abstract namespace), as sd_notify(3) does.
@@ -109,7 +119,9 @@ package enum UnixSocket {
         _ path: String, _ body: (UnsafePointer<sockaddr_un>, socklen_t) throws(PosixError) -> Void
     ) throws(PosixError) {
         let bytes = Array(path.utf8)
-        guard !bytes.isEmpty, bytes.count <= longestPath else { throw PosixError("bind", path, errno: ENAMETOOLONG) }
+        guard !bytes.isEmpty, bytes.count <= longestPath else {
+            throw PosixError("bind", path, errno: ENAMETOOLONG)
+        }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }

@@ -52,7 +52,8 @@ package enum IncomingLine: Sendable {
     package init(_ bytes: [UInt8], depth: Int) {
         let document: JSONDocument
         do { document = try JSONDocument(bytes, depth: depth) } catch {
-            self = .single(.invalid(.null, WireError(.parseError, "the line is not JSON: \(error.description)")))
+            self = .single(
+                .invalid(.null, WireError(.parseError, "the line is not JSON: \(error.description)")))
             return
         }
         guard document.root.kind == .array else {
@@ -61,9 +62,11 @@ package enum IncomingLine: Sendable {
         }
         let entries = document.root.count
         if entries == 0 {
-            self = .single(.invalid(.null, WireError(.invalidRequest, "a batch must hold at least one request")))
+            self = .single(
+                .invalid(.null, WireError(.invalidRequest, "a batch must hold at least one request")))
         } else if entries > IncomingLine.longestBatch {
-            let message = "a batch may hold \(IncomingLine.longestBatch) entries, this one has \(entries); send several"
+            let message =
+                "a batch may hold \(IncomingLine.longestBatch) entries, this one has \(entries); send several"
             self = .single(.invalid(.null, WireError(.invalidRequest, message)))
         } else {
             self = .batch(document.root.elements.map { Incoming($0) })
@@ -74,7 +77,9 @@ package enum IncomingLine: Sendable {
 extension Incoming {
     /// Decodes one JSON-RPC 2.0 message (jsonrpc.org/specification).
     package init(_ view: JSONView) {
-        func refuse(_ id: RequestID, _ message: String) -> Incoming { .invalid(id, WireError(.invalidRequest, message)) }
+        func refuse(_ id: RequestID, _ message: String) -> Incoming {
+            .invalid(id, WireError(.invalidRequest, message))
+        }
         guard view.kind == .object else {
             self = refuse(.null, "a request must be an object")
             return
@@ -106,7 +111,9 @@ extension Incoming {
             self = refuse(id, "'params' must be an object")
             return
         }
-        self = idView == nil ? .notification(method: method, params: params) : .request(id, method: method, params: params)
+        self =
+            idView == nil
+            ? .notification(method: method, params: params) : .request(id, method: method, params: params)
     }
 }
 

@@ -59,7 +59,8 @@ package enum ErrorKind: String, Sendable, CaseIterable {
     /// Whether the same request may succeed later.
     package var isRetryable: Bool {
         switch self {
-        case .busy, .overloaded, .throttled, .upstreamUnavailable, .upstreamTimeout, .upstreamProtocol, .interrupted, .storeFailed,
+        case .busy, .overloaded, .throttled, .upstreamUnavailable, .upstreamTimeout, .upstreamProtocol,
+            .interrupted, .storeFailed,
             .shuttingDown, .diskFull:
             true
         default: false

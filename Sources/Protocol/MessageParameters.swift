@@ -21,7 +21,8 @@ package struct ListMessagesParameters: Sendable {
         order = try reader.word("order", Order.self) ?? .asc
         try reader.finish()
         if last != nil && (cursor != nil || order == .desc) {
-            throw .invalid("'last' cannot stand with 'cursor' or 'order'; it gives the newest messages, oldest first")
+            throw .invalid(
+                "'last' cannot stand with 'cursor' or 'order'; it gives the newest messages, oldest first")
         }
     }
 }
@@ -54,7 +55,9 @@ package struct AppendMessagesParameters: Sendable {
         try reader.finish()
         messages = []
         for (index, element) in array.elements.enumerated() {
-            guard index < limits.pageRows else { throw .invalid("'messages' may hold \(limits.pageRows) messages; send several requests") }
+            guard index < limits.pageRows else {
+                throw .invalid("'messages' may hold \(limits.pageRows) messages; send several requests")
+            }
             messages.append(try NewMessage(element, path: "messages[\(index)]"))
         }
         guard !messages.isEmpty else { throw .invalid("'messages' must hold at least one message") }
@@ -117,10 +120,13 @@ package struct ContextParameters: Sendable {
         dialect = isPreview ? nil : try reader.word("dialect", Dialect.self)
         let array = try reader.array("prompt")
         prompt = array.map { Array($0.raw) }
-        promptParts = try array.map { array throws(WireError) in try checkedContent(array, path: "prompt", role: .user) } ?? []
+        promptParts =
+            try array.map { array throws(WireError) in try checkedContent(array, path: "prompt", role: .user)
+            } ?? []
         options = TurnOptions(
             upstream: try reader.string("upstream"), model: try reader.string("model"),
-            window: try reader.object("window").map { Array($0.raw) }, params: try TurnRequest.params(&reader))
+            window: try reader.object("window").map { Array($0.raw) }, params: try TurnRequest.params(&reader)
+        )
         try reader.finish()
     }
 }

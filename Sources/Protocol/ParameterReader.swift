@@ -11,8 +11,12 @@ package struct ParameterReader {
     /// Reads `view`, whose members are called `path.name` in errors (`name` when `path` is empty).
     package init(_ view: JSONView?, path: String = "") throws(WireError) {
         if let view {
-            guard view.kind == .object else { throw .invalid("\(path.isEmpty ? "'params'" : "'\(path)'") must be an object") }
-            if let key = view.duplicateKey { throw .invalid("the key '\(key.prefix(40))' stands twice; each may stand once") }
+            guard view.kind == .object else {
+                throw .invalid("\(path.isEmpty ? "'params'" : "'\(path)'") must be an object")
+            }
+            if let key = view.duplicateKey {
+                throw .invalid("the key '\(key.prefix(40))' stands twice; each may stand once")
+            }
         }
         self.view = view
         self.path = path.isEmpty ? "" : path + "."
@@ -53,13 +57,15 @@ package struct ParameterReader {
         guard let value = value(name) else { return nil }
         guard let number = value.int else { throw wrong(name, "an integer") }
         guard range.contains(number) else {
-            throw .invalid("'\(path)\(name)' must be from \(range.lowerBound) to \(range.upperBound), it is \(number)")
+            throw .invalid(
+                "'\(path)\(name)' must be from \(range.lowerBound) to \(range.upperBound), it is \(number)")
         }
         return number
     }
 
     /// One of the words of an enumeration.
-    package mutating func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ type: Word.Type) throws(WireError) -> Word?
+    package mutating func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ type: Word.Type)
+        throws(WireError) -> Word?
     where Word.RawValue == String {
         guard let text = try string(name) else { return nil }
         guard let word = Word(rawValue: text) else {
@@ -94,7 +100,9 @@ package struct ParameterReader {
     /// A time in RFC 3339.
     package mutating func time(_ name: String) throws(WireError) -> Int64? {
         guard let text = try string(name) else { return nil }
-        guard let time = Timestamp.milliseconds(text) else { throw wrong(name, "a time as in '2026-11-25T06:00:00.000Z'") }
+        guard let time = Timestamp.milliseconds(text) else {
+            throw wrong(name, "a time as in '2026-11-25T06:00:00.000Z'")
+        }
         return time
     }
 
@@ -107,5 +115,7 @@ package struct ParameterReader {
     }
 
     /// The error for a member of the wrong type.
-    package func wrong(_ name: String, _ expected: String) -> WireError { .invalid("'\(path)\(name)' must be \(expected)") }
+    package func wrong(_ name: String, _ expected: String) -> WireError {
+        .invalid("'\(path)\(name)' must be \(expected)")
+    }
 }

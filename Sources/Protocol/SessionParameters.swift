@@ -48,7 +48,9 @@ extension ParameterReader {
     /// An object kept byte for byte; at most 64 KiB.
     package mutating func metadata(_ name: String = "metadata") throws(WireError) -> [UInt8]? {
         guard let value = try object(name) else { return nil }
-        guard value.raw.count <= 65_536 else { throw .invalid("'\(name)' may have 65536 bytes, it has \(value.raw.count)") }
+        guard value.raw.count <= 65_536 else {
+            throw .invalid("'\(name)' may have 65536 bytes, it has \(value.raw.count)")
+        }
         return Array(value.raw)
     }
 
@@ -67,7 +69,9 @@ package struct InitializeParameters: Sendable {
 
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
-        guard let version = try reader.int("protocolVersion", in: 0...65_535) else { throw .invalid("'protocolVersion' is missing") }
+        guard let version = try reader.int("protocolVersion", in: 0...65_535) else {
+            throw .invalid("'protocolVersion' is missing")
+        }
         protocolVersion = version
     }
 }
@@ -113,7 +117,9 @@ package struct Cursor: Sendable, Equatable {
     init?(_ view: JSONView?) throws(WireError) {
         guard let view else { return nil }
         var reader = try ParameterReader(view, path: "_meta.convod.after")
-        guard let id = try reader.messageID("messageId") else { throw .invalid("'_meta.convod.after.messageId' is missing") }
+        guard let id = try reader.messageID("messageId") else {
+            throw .invalid("'_meta.convod.after.messageId' is missing")
+        }
         messageID = id
         offset = try reader.int("offset", in: 0...Int(Int32.max)) ?? 0
         try reader.finish()
@@ -202,7 +208,9 @@ package struct SetSessionParameters: Sendable {
         if reader.nullable("system") != nil { system = .set(try reader.string("system")) }
         if reader.nullable("upstream") != nil { upstream = .set(try reader.string("upstream")) }
         if reader.nullable("model") != nil { model = .set(try reader.string("model")) }
-        if reader.nullable("window") != nil { window = .set(try reader.object("window").map { Array($0.raw) }) }
+        if reader.nullable("window") != nil {
+            window = .set(try reader.object("window").map { Array($0.raw) })
+        }
         if reader.nullable("tags") != nil { tags = .set(try reader.tags()) }
         if reader.nullable("metadata") != nil { metadata = .set(try reader.metadata()) }
         isArchived = try reader.bool("archived")
@@ -242,7 +250,13 @@ package struct FindSessionsParameters: Sendable {
         upstream = try reader.string("upstream")
         model = try reader.string("model")
         if let value = reader.value("owner") {
-            if value.string == "*" { owner = .all } else if let uid = value.int, (0...Int(UInt32.max)).contains(uid) { owner = .user(UInt32(uid)) } else { throw reader.wrong("owner", "a uid or \"*\"") }
+            if value.string == "*" {
+                owner = .all
+            } else if let uid = value.int, (0...Int(UInt32.max)).contains(uid) {
+                owner = .user(UInt32(uid))
+            } else {
+                throw reader.wrong("owner", "a uid or \"*\"")
+            }
         }
         isArchived = try reader.bool("archived")
         isTrashed = try reader.bool("trashed") ?? false

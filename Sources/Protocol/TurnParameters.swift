@@ -3,7 +3,9 @@ package import JSON
 
 /// What `session/prompt`'s `_meta.convod` and `_convod/turn/start` have in common.
 package struct TurnRequest: Sendable {
-    /// What to do when a turn is running on the session already. Only queueing exists now.
+    /// What to do when a turn is running on the session already.
+    ///
+    /// Only queueing exists now.
     package enum IfBusy: String, Sendable, CaseIterable { case queue }
 
     package var requestID: String?
@@ -21,7 +23,8 @@ package struct TurnRequest: Sendable {
         ifBusy = try reader.word("ifBusy", IfBusy.self) ?? .queue
         options = TurnOptions(
             upstream: try reader.string("upstream"), model: try reader.string("model"),
-            window: try reader.object("window").map { Array($0.raw) }, params: try TurnRequest.params(&reader),
+            window: try reader.object("window").map { Array($0.raw) },
+            params: try TurnRequest.params(&reader),
             onDisconnect: try reader.word("onDisconnect", TurnOptions.Disconnect.self) ?? .continue)
     }
 
@@ -29,7 +32,9 @@ package struct TurnRequest: Sendable {
     static func params(_ reader: inout ParameterReader) throws(WireError) -> [UInt8]? {
         guard let value = try reader.object("params") else { return nil }
         var inner = try ParameterReader(value, path: "params")
-        if let temperature = inner.value("temperature"), temperature.double.map({ (0...2).contains($0) }) != true {
+        if let temperature = inner.value("temperature"),
+            temperature.double.map({ (0...2).contains($0) }) != true
+        {
             throw .invalid("'params.temperature' must be a number from 0 to 2")
         }
         if let topP = inner.value("topP"), topP.double.map({ (0...1).contains($0) }) != true {
@@ -67,7 +72,8 @@ package struct PromptParameters: Sendable {
             throw .invalid("'prompt' holds nothing but white space; send some text")
         }
         let meta = try reader.object("_meta")
-        var extra = try ParameterReader(meta?["convod"].flatMap { $0.isNull ? nil : $0 }, path: "_meta.convod")
+        var extra = try ParameterReader(
+            meta?["convod"].flatMap { $0.isNull ? nil : $0 }, path: "_meta.convod")
         turn = try TurnRequest(&extra)
         try extra.finish()
     }
@@ -81,9 +87,12 @@ package func checkedContent(_ array: JSONView, path: String, role: Message.Role)
             throw .invalid("'\(path)[\(index)]' holds half of a surrogate pair; send whole characters")
         }
         let part: Part
-        do { part = try Part(checking: element) } catch { throw .invalid("'\(path)[\(index)]': \(error.reason)") }
+        do { part = try Part(checking: element) } catch {
+            throw .invalid("'\(path)[\(index)]': \(error.reason)")
+        }
         guard part.isAllowed(for: role) else {
-            throw .invalid("'\(path)[\(index)]': this type of part cannot stand in a message of role '\(role.name)'")
+            throw .invalid(
+                "'\(path)[\(index)]': this type of part cannot stand in a message of role '\(role.name)'")
         }
         parts.append(part)
     }

@@ -3,13 +3,17 @@ package import JSON
 /// An error as it goes over the wire: a kind, a sentence for a person, and what a program needs beside it.
 package struct WireError: Error, Sendable, Equatable {
     package let kind: ErrorKind
-    /// What is wrong, where, the limit and the value, what to do next. Never message text, never a key.
+    /// What is wrong, where, the limit and the value, what to do next.
+    ///
+    /// Never message text, never a key.
     package let message: String
     package var retryAfterMs: Int?
     /// Further members of `data`, raw JSON by name.
     package var details: [String: [UInt8]]
 
-    package init(_ kind: ErrorKind, _ message: String, retryAfterMs: Int? = nil, details: [String: [UInt8]] = [:]) {
+    package init(
+        _ kind: ErrorKind, _ message: String, retryAfterMs: Int? = nil, details: [String: [UInt8]] = [:]
+    ) {
         self.kind = kind
         self.message = message
         self.retryAfterMs = retryAfterMs

@@ -23,7 +23,9 @@ enum Bound {
 
     enum Mode { case writing, reading, inspecting }
 
-    /// Opens a file. `inspecting` neither creates nor changes anything, `reading` refuses to write.
+    /// Opens a file.
+    ///
+    /// `inspecting` neither creates nor changes anything, `reading` refuses to write.
     init(path: String, _ mode: Mode) throws(StoreError) {
         let flags =
             switch mode {
@@ -33,7 +35,8 @@ enum Bound {
             }
         var raw: OpaquePointer?
         let name = mode == .inspecting ? Database.untouchedName(path) : path
-        let code = unsafe sqlite3_open_v2(name, &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI, nil)
+        let code = unsafe sqlite3_open_v2(
+            name, &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI, nil)
         guard code == SQLITE_OK, let opened = unsafe raw else {
             defer { unsafe sqlite3_close_v2(raw) }
             let words = unsafe String(cString: sqlite3_errstr(code))
@@ -54,7 +57,9 @@ enum Bound {
     /// only where no -wal is there, since that may hold what counts.
     private static func untouchedName(_ path: String) -> String {
         if let wal = try? Files.status(path + "-wal"), wal.size > 0 { return path }
-        let safe = path.utf8.map { [0x25, 0x3F, 0x23].contains($0) ? "%\(String($0, radix: 16))" : String(Unicode.Scalar($0)) }
+        let safe = path.utf8.map {
+            [0x25, 0x3F, 0x23].contains($0) ? "%\(String($0, radix: 16))" : String(Unicode.Scalar($0))
+        }
         let isPlain = path.utf8.allSatisfy { $0 < 0x80 }
         return isPlain ? "file:\(safe.joined())?immutable=1" : path
     }
@@ -115,7 +120,8 @@ enum Bound {
         let key = unsafe UInt(bitPattern: sql.utf8Start)
         if let cached = cache[key] { return cached }
         var raw: OpaquePointer?
-        let code = unsafe sqlite3_prepare_v3(handle, sql.description, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
+        let code = unsafe sqlite3_prepare_v3(
+            handle, sql.description, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
         guard code == SQLITE_OK, let made = unsafe raw else { throw failure(code, doing) }
         let statement = unsafe Statement(owning: made)
         cache[key] = statement
@@ -140,7 +146,9 @@ enum Bound {
     }
 }
 
-/// A prepared statement that finalizes itself. It is a class since a cache cannot hold noncopyable values.
+/// A prepared statement that finalizes itself.
+///
+/// It is a class since a cache cannot hold noncopyable values.
 @safe final class Statement {
     private let handle: OpaquePointer
 
@@ -155,8 +163,14 @@ enum Bound {
                 case .null: unsafe sqlite3_bind_null(handle, at)
                 case .int(let number): unsafe sqlite3_bind_int64(handle, at, number)
                 case .text(let text): bindText(at, text)
-                case .utf8(let bytes): unsafe bytes.withUnsafeBytes { unsafe csqlite_bind_text(handle, at, $0.baseAddress, Int32($0.count)) }
-                case .blob(let bytes): unsafe bytes.withUnsafeBytes { unsafe csqlite_bind_blob(handle, at, $0.baseAddress, Int32($0.count)) }
+                case .utf8(let bytes):
+                    unsafe bytes.withUnsafeBytes {
+                        unsafe csqlite_bind_text(handle, at, $0.baseAddress, Int32($0.count))
+                    }
+                case .blob(let bytes):
+                    unsafe bytes.withUnsafeBytes {
+                        unsafe csqlite_bind_blob(handle, at, $0.baseAddress, Int32($0.count))
+                    }
                 }
             guard code == SQLITE_OK else { throw database.failure(code, doing) }
         }
@@ -192,7 +206,9 @@ struct Row {
     func optionalInt(_ column: Int32) -> Int64? { statement.isNull(column) ? nil : statement.int(column) }
     func bool(_ column: Int32) -> Bool { statement.int(column) != 0 }
     func bytes(_ column: Int32) -> [UInt8] { statement.bytes(column) }
-    func optionalBytes(_ column: Int32) -> [UInt8]? { statement.isNull(column) ? nil : statement.bytes(column) }
+    func optionalBytes(_ column: Int32) -> [UInt8]? {
+        statement.isNull(column) ? nil : statement.bytes(column)
+    }
 
     /// Text; bytes that are not UTF-8 (someone wrote them by hand) read as U+FFFD.
     func text(_ column: Int32) -> String { String(decoding: statement.bytes(column), as: UTF8.self) }

@@ -43,7 +43,9 @@ package struct FindSessions: StoreRead {
         if case .user(let uid) = owner {
             let output = try one(uid, edge, reader)
             // A directory that is rare among the newest sessions is found by its own index.
-            if let cwd, output.next != nil, output.sessions.isEmpty { return try here(uid, cwd, edge, reader) }
+            if let cwd, output.next != nil, output.sessions.isEmpty {
+                return try here(uid, cwd, edge, reader)
+            }
             return output
         }
         var all: [SessionRecord] = [], stop: Int64?
@@ -51,10 +53,17 @@ package struct FindSessions: StoreRead {
             let output = try one(uid, edge, reader)
             all += output.sessions
             // Nothing beyond the nearest place where a slice stopped is known yet.
-            if let next = output.next { stop = stop.map { isDescending ? max($0, next) : min($0, next) } ?? next }
+            if let next = output.next {
+                stop = stop.map { isDescending ? max($0, next) : min($0, next) } ?? next
+            }
         }
-        all.sort { isDescending ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity }
-        if let stop { all.removeAll { isDescending ? $0.session.activity < stop : $0.session.activity > stop } }
+        all.sort {
+            isDescending
+                ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity
+        }
+        if let stop {
+            all.removeAll { isDescending ? $0.session.activity < stop : $0.session.activity > stop }
+        }
         if all.count > limit {
             all.removeLast(all.count - limit)
             stop = all.last?.session.activity
@@ -77,7 +86,9 @@ package struct FindSessions: StoreRead {
     }
 
     /// All sessions of one directory, sorted here: as many as the directory has.
-    private func here(_ uid: UInt32, _ cwd: String, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
+    private func here(_ uid: UInt32, _ cwd: String, _ edge: Int64, _ reader: Reader) throws(StoreError)
+        -> Output
+    {
         var found: [SessionRecord] = []
         try reader.database.rows(
             """
@@ -91,7 +102,10 @@ package struct FindSessions: StoreRead {
             if isBehind && matches(record.session) { found.append(record) }
             return true
         }
-        found.sort { isDescending ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity }
+        found.sort {
+            isDescending
+                ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity
+        }
         let page = Array(found.prefix(limit))
         return Output(sessions: page, next: found.count > limit ? page.last?.session.activity : nil)
     }

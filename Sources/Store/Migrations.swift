@@ -16,29 +16,38 @@ package enum Migrations {
     /// The readable views.
     static var views: String { unsafe text(schema_views) }
 
-    private static func text(_ file: schema_file) -> String { unsafe String(decoding: EmbeddedSchema.bytes(of: file), as: UTF8.self) }
+    private static func text(_ file: schema_file) -> String {
+        unsafe String(decoding: EmbeddedSchema.bytes(of: file), as: UTF8.self)
+    }
 
     /// Looks at a file without changing anything; nil when there is nothing in it yet.
     static func version(ofFileAt path: String) throws(StoreError) -> Int? {
         let status: FileStatus?
-        do { status = try Files.status(path) } catch { throw StoreError(.readOnly, "open database '\(path)'", reason: error.reason) }
+        do { status = try Files.status(path) } catch {
+            throw StoreError(.readOnly, "open database '\(path)'", reason: error.reason)
+        }
         guard let status else { return nil }
         guard status.kind == .regular || status.kind == .symlink else {
-            throw StoreError(.readOnly, "open database '\(path)'", reason: "there is something at this path that is no regular file")
+            throw StoreError(
+                .readOnly, "open database '\(path)'",
+                reason: "there is something at this path that is no regular file")
         }
         if status.kind == .regular && status.size == 0 { return nil }
         let database = try Database(path: path, .inspecting)
         let version = try database.integer("PRAGMA user_version", doing: "read the version of '\(path)'")
         let application = try database.integer("PRAGMA application_id", doing: "read the kind of '\(path)'")
-        let tables = try database.integer("SELECT count(*) FROM sqlite_schema", doing: "read the schema of '\(path)'")
+        let tables = try database.integer(
+            "SELECT count(*) FROM sqlite_schema", doing: "read the schema of '\(path)'")
         if tables == 0 && version == 0 { return nil }
         guard application == applicationID else {
-            let reason = "it is a database of another program (application_id \(application)); give another path with --database"
+            let reason =
+                "it is a database of another program (application_id \(application)); give another path with --database"
             throw StoreError(.foreign, "open database '\(path)'", reason: reason)
         }
         guard version <= newest else {
             let reason = "made by version \(version), this build knows \(newest); start a newer build"
-            throw StoreError(.fromTheFuture(Int(version), known: newest), "open database '\(path)'", reason: reason)
+            throw StoreError(
+                .fromTheFuture(Int(version), known: newest), "open database '\(path)'", reason: reason)
         }
         return Int(version)
     }
@@ -47,7 +56,9 @@ package enum Migrations {
     static func migrate(_ database: Database, from version: Int, path: String) throws(StoreError) {
         if version > 0 && version < newest {
             let backup = "\(path).v\(version).backup"
-            do { try Files.remove(backup) } catch { throw StoreError(.readOnly, "back up before migrating", reason: error.description) }
+            do { try Files.remove(backup) } catch {
+                throw StoreError(.readOnly, "back up before migrating", reason: error.description)
+            }
             try database.execute("VACUUM INTO '\(backup.replacingQuotes)'", doing: "back up to '\(backup)'")
         }
         for next in (version + 1)..<(newest + 1) {
@@ -66,7 +77,9 @@ package enum Migrations {
 
 extension String {
     /// Single quotes doubled, for an SQL string literal.
-    fileprivate var replacingQuotes: String { split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") }
+    fileprivate var replacingQuotes: String {
+        split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+    }
 }
 
 /// Files of `schema/` as they are embedded.

@@ -42,13 +42,17 @@ extension Reader {
             for segment in path where segment.to >= seq && page.next == nil {
                 try ascending(segment, from: max(seq, segment.from), take)
             }
-            if let first = page.messages.first { try link(&page.messages, before: id(at: first.seq - 1, path)) }
+            if let first = page.messages.first {
+                try link(&page.messages, before: id(at: first.seq - 1, path))
+            }
         case .backFrom(let seq):
             for segment in path.reversed() where segment.from <= seq && page.next == nil {
                 try descending(segment, to: min(seq, segment.to), take)
             }
             page.messages.reverse()
-            if let first = page.messages.first { try link(&page.messages, before: id(at: first.seq - 1, path)) }
+            if let first = page.messages.first {
+                try link(&page.messages, before: id(at: first.seq - 1, path))
+            }
             page.messages.reverse()
         }
         return page
@@ -67,12 +71,16 @@ extension Reader {
     private func id(at seq: Int, _ path: [Segment]) throws(StoreError) -> MessageID? {
         guard let segment = path.first(where: { ($0.from...$0.to).contains(seq) }) else { return nil }
         return try database.first(
-            "SELECT id FROM message WHERE key = ?", [.int(MessageKey(branch: segment.branch, seq: seq).raw)], doing: "read a message"
+            "SELECT id FROM message WHERE key = ?", [.int(MessageKey(branch: segment.branch, seq: seq).raw)],
+            doing: "read a message"
         ) { MessageID(bytes: $0.bytes(0)) } ?? nil
     }
 
     private func ascending(_ segment: Segment, from: Int, _ take: (Row) -> Bool) throws(StoreError) {
-        let range = [Bound.int(MessageKey(branch: segment.branch, seq: from).raw), .int(MessageKey(branch: segment.branch, seq: segment.to).raw)]
+        let range = [
+            Bound.int(MessageKey(branch: segment.branch, seq: from).raw),
+            .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
+        ]
         try database.rows(
             """
             SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, m.content
@@ -81,7 +89,10 @@ extension Reader {
     }
 
     private func descending(_ segment: Segment, to: Int, _ take: (Row) -> Bool) throws(StoreError) {
-        let range = [Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw), .int(MessageKey(branch: segment.branch, seq: to).raw)]
+        let range = [
+            Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw),
+            .int(MessageKey(branch: segment.branch, seq: to).raw),
+        ]
         try database.rows(
             """
             SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, m.content
@@ -90,17 +101,22 @@ extension Reader {
     }
 
     /// The newest messages that a window may need: read from the end until the budget is passed at a turn's edge.
-    package func newest(_ session: SessionRecord, tokens: Int, turns: Int?, messages most: Int?) throws(StoreError) -> [Message] {
+    package func newest(_ session: SessionRecord, tokens: Int, turns: Int?, messages most: Int?)
+        throws(StoreError) -> [Message]
+    {
         var found: [Message] = []
         var sum = 0, begun = 0, isEnough = false
-        for segment in try path(branch: session.branch, head: session.session.messageCount).reversed() where !isEnough {
+        for segment in try path(branch: session.branch, head: session.session.messageCount).reversed()
+        where !isEnough {
             try descending(segment, to: segment.to) { row in
                 let message = Message(row)
                 found.append(message)
                 let isSent = !message.isExcluded && message.status.isSent
                 if isSent { sum += message.tokens }
                 if isSent && message.role == .user { begun += 1 }
-                let isOver = sum > tokens || turns.map { begun > $0 } ?? false || most.map { found.count > $0 } ?? false
+                let isOver =
+                    sum > tokens || turns.map { begun > $0 } ?? false
+                    || most.map { found.count > $0 } ?? false
                 isEnough = isOver && message.role == .user
                 return !isEnough
             }
@@ -125,7 +141,9 @@ extension Reader {
                   FROM message m INDEXED BY message_pinned LEFT JOIN turn t ON t.id = m.turn
                  WHERE m.pinned = 1 AND m.key BETWEEN ? AND ? ORDER BY m.key
                 """, range, doing: "read pinned messages"
-            ) { found.append(Message($0)); return true }
+            ) {
+                found.append(Message($0)); return true
+            }
         }
         let path = try path(branch: session.branch, head: seq - 1)
         for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
@@ -136,19 +154,22 @@ extension Reader {
     package func excludedCount(_ session: SessionRecord, below seq: Int) throws(StoreError) -> Int {
         var count = 0
         for segment in try path(branch: session.branch, head: min(seq - 1, session.session.messageCount)) {
-            count += Int(try database.integer(
-                "SELECT count(*) FROM message INDEXED BY message_excluded WHERE excluded = 1 AND key BETWEEN ? AND ?",
-                [
-                    .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
-                    .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
-                ], doing: "count excluded messages"))
+            count += Int(
+                try database.integer(
+                    "SELECT count(*) FROM message INDEXED BY message_excluded WHERE excluded = 1 AND key BETWEEN ? AND ?",
+                    [
+                        .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
+                        .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
+                    ], doing: "count excluded messages"))
         }
         return count
     }
 
     /// Where a message lies on the session's active path; nil when it is not there.
     package func seq(of id: MessageID, in session: SessionRecord) throws(StoreError) -> Int? {
-        let key = try database.first("SELECT key FROM message WHERE id = ?", [.blob(id.bytes)], doing: "find a message") { $0.int(0) }
+        let key = try database.first(
+            "SELECT key FROM message WHERE id = ?", [.blob(id.bytes)], doing: "find a message"
+        ) { $0.int(0) }
         guard let key else { return nil }
         let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
         let path = try path(branch: session.branch, head: session.session.messageCount)

@@ -23,7 +23,8 @@ extension Reader {
         var found: [UInt32] = []
         var last: Int64 = -1
         while let next = try database.first(
-            "SELECT owner FROM session WHERE owner > ? ORDER BY owner LIMIT 1", [.int(last)], doing: "list owners", { $0.int(0) })
+            "SELECT owner FROM session WHERE owner > ? ORDER BY owner LIMIT 1", [.int(last)],
+            doing: "list owners", { $0.int(0) })
         {
             found.append(UInt32(truncatingIfNeeded: next))
             last = next
@@ -61,8 +62,11 @@ extension Reader {
             SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
                    created_at, updated_at, activity, archived, trashed_at
               FROM session WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?
-            """, [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)], doing: "find sessions by ID"
-        ) { found.append(SessionRecord($0)); return true }
+            """, [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)],
+            doing: "find sessions by ID"
+        ) {
+            found.append(SessionRecord($0)); return true
+        }
         return found
     }
 }

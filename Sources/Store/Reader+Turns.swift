@@ -4,15 +4,20 @@ extension Reader {
     package func turn(_ id: TurnID) throws(StoreError) -> StoredTurn? { try database.turn(id) }
 
     /// A session's turns, newest first; `before` is the row of the last one of the page before.
-    package func turns(_ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int) throws(StoreError) -> [StoredTurn] {
+    package func turns(_ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int)
+        throws(StoreError) -> [StoredTurn]
+    {
         var found: [StoredTurn] = []
         try database.rows(
             """
             SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
                    error, upstream, model, usage, receipt, created_at, started_at, ended_at
               FROM turn WHERE session = ? AND id < ? AND (? = 0 OR state < 2) ORDER BY id DESC LIMIT ?
-            """, [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit)], doing: "list turns"
-        ) { found.append(StoredTurn($0)); return true }
+            """, [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit)],
+            doing: "list turns"
+        ) {
+            found.append(StoredTurn($0)); return true
+        }
         return found
     }
 
@@ -28,7 +33,8 @@ extension Reader {
             found.append(
                 Attempt(
                     number: Int(row.int(0)), upstream: row.text(1), model: row.text(2), startedAt: row.int(3),
-                    firstAt: row.optionalInt(4), endedAt: row.int(5), outcome: row.text(6), status: row.optionalInt(7).map { Int($0) },
+                    firstAt: row.optionalInt(4), endedAt: row.int(5), outcome: row.text(6),
+                    status: row.optionalInt(7).map { Int($0) },
                     detail: row.optionalText(8)))
             return true
         }
@@ -44,7 +50,9 @@ extension Reader {
                    error, upstream, model, usage, receipt, created_at, started_at, ended_at
               FROM turn INDEXED BY turn_open WHERE state < 2 ORDER BY id
             """, doing: "find open turns"
-        ) { found.append(StoredTurn($0)); return true }
+        ) {
+            found.append(StoredTurn($0)); return true
+        }
         return found
     }
 }

@@ -7,7 +7,8 @@ package final class Reader {
     init(path: String) throws(StoreError) {
         database = try Database(path: path, .reading)
         try database.execute(
-            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000;", doing: "open database '\(path)'")
+            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000;",
+            doing: "open database '\(path)'")
     }
 
     /// A stretch of a path on one branch, both seqs included.

@@ -8,18 +8,22 @@ package struct SessionRecord: Sendable, Equatable {
     package let row: Int64
     package let branch: Int64
 
-
     init(_ row: Row) {
         self.row = row.int(0)
         var session = Session(
-            id: SessionID(row.text(2)) ?? SessionID(ID(high: 0, low: 0)), owner: UInt32(truncatingIfNeeded: row.int(1)),
+            id: SessionID(row.text(2)) ?? SessionID(ID(high: 0, low: 0)),
+            owner: UInt32(truncatingIfNeeded: row.int(1)),
             cwd: row.text(4), createdAt: row.int(13))
         session.title = row.optionalText(3)
         session.mcpServers = row.json(5)
         session.system = row.optionalText(6)
         let settings = row.json(7), tags = row.json(8)
-        if settings.count > 2, let view = try? JSONDocument(settings).root { session.settings = SessionSettings(view) }
-        if tags.count > 2, let view = try? JSONDocument(tags).root { session.tags = view.elements.compactMap(\.string) }
+        if settings.count > 2, let view = try? JSONDocument(settings).root {
+            session.settings = SessionSettings(view)
+        }
+        if tags.count > 2, let view = try? JSONDocument(tags).root {
+            session.tags = view.elements.compactMap(\.string)
+        }
         session.metadata = row.optionalJSON(9)
         branch = row.int(10)
         session.messageCount = Int(row.int(11))
@@ -45,9 +49,12 @@ extension Message {
     init(_ row: Row) {
         self.init(
             id: MessageID(bytes: row.bytes(1)) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
-            role: Role(rawValue: Int(row.int(2))) ?? .user, status: Status(rawValue: Int(row.int(3))) ?? .failed,
-            turnID: row.optionalBytes(4).flatMap { TurnID(bytes: $0) }, createdAt: row.int(5), tokens: Int(row.int(6)),
-            isPinned: row.bool(7), isExcluded: row.bool(8), metadata: row.optionalJSON(9), content: row.json(10))
+            role: Role(rawValue: Int(row.int(2))) ?? .user,
+            status: Status(rawValue: Int(row.int(3))) ?? .failed,
+            turnID: row.optionalBytes(4).flatMap { TurnID(bytes: $0) }, createdAt: row.int(5),
+            tokens: Int(row.int(6)),
+            isPinned: row.bool(7), isExcluded: row.bool(8), metadata: row.optionalJSON(9),
+            content: row.json(10))
     }
 }
 
@@ -67,17 +74,21 @@ package struct StoredTurn: Sendable, Equatable {
             id: TurnID(bytes: row.bytes(1)) ?? TurnID(high: 0, low: 0),
             state: TurnRecord.State(rawValue: Int(row.int(3))) ?? .failed,
             promptID: row.optionalBytes(5).flatMap { MessageID(bytes: $0) },
-            answerID: MessageID(bytes: row.bytes(6)) ?? MessageID(high: 0, low: 0), queuedPrompt: row.optionalJSON(4),
+            answerID: MessageID(bytes: row.bytes(6)) ?? MessageID(high: 0, low: 0),
+            queuedPrompt: row.optionalJSON(4),
             requestID: row.optionalText(7), requestHash: row.optionalBytes(8), createdAt: row.int(17))
         if let options = try? JSONDocument(row.json(9)).root { turn.options = TurnOptions(options) }
         turn.stopReason = row.optionalText(10).flatMap(StopReason.init)
         turn.finish = row.optionalText(11)
         if let error = row.optionalJSON(12), let view = try? JSONDocument(error).root {
-            turn.error = TurnError(kind: view["kind"]?.string ?? "internal", message: view["message"]?.string ?? "")
+            turn.error = TurnError(
+                kind: view["kind"]?.string ?? "internal", message: view["message"]?.string ?? "")
         }
         turn.upstream = row.optionalText(13)
         turn.model = row.optionalText(14)
-        if let usage = row.optionalJSON(15), let view = try? JSONDocument(usage).root { turn.usage = Usage(view) }
+        if let usage = row.optionalJSON(15), let view = try? JSONDocument(usage).root {
+            turn.usage = Usage(view)
+        }
         turn.receipt = row.optionalJSON(16)
         turn.startedAt = row.optionalInt(18)
         turn.endedAt = row.optionalInt(19)
@@ -101,7 +112,8 @@ package struct Attempt: Sendable, Equatable {
     package var detail: String?
 
     package init(
-        number: Int, upstream: String, model: String, startedAt: Int64, firstAt: Int64? = nil, endedAt: Int64, outcome: String,
+        number: Int, upstream: String, model: String, startedAt: Int64, firstAt: Int64? = nil, endedAt: Int64,
+        outcome: String,
         status: Int? = nil, detail: String? = nil
     ) {
         self.number = number

@@ -66,7 +66,9 @@ package final class Store {
             let box = Locked<Writer?>(writer)
             writerThread = try Thread(named: "writer") {
                 guard let writer = box.withLock({ $0.take() }) else { return }
-                writer.serve(writes) { answers in mailbox.post(answers.map { Letter(token: $0.token, result: $0.result) }) }
+                writer.serve(writes) { answers in
+                    mailbox.post(answers.map { Letter(token: $0.token, result: $0.result) })
+                }
             }
             readerThread = try Thread(named: "reader") {
                 let reader = Result { () throws(StoreError) in try Reader(path: path) }
@@ -81,13 +83,20 @@ package final class Store {
     }
 
     /// Sends a change away; `then` is called on the loop once it is as safe as it must be, or has failed.
-    package func write<Write: StoreWrite>(_ change: Write, then: @escaping (Result<Write.Output, StoreError>) -> Void) {
+    package func write<Write: StoreWrite>(
+        _ change: Write, then: @escaping (Result<Write.Output, StoreError>) -> Void
+    ) {
         let token = expect(then)
-        writes.add(WriteJob(token: token, durability: change.durability) { writer throws(StoreError) in try change.run(on: writer) })
+        writes.add(
+            WriteJob(token: token, durability: change.durability) { writer throws(StoreError) in
+                try change.run(on: writer)
+            })
     }
 
     /// Sends a long read away; `then` is called on the loop.
-    package func read<Read: StoreRead>(_ read: Read, then: @escaping (Result<Read.Output, StoreError>) -> Void) {
+    package func read<Read: StoreRead>(
+        _ read: Read, then: @escaping (Result<Read.Output, StoreError>) -> Void
+    ) {
         reads.add(ReadJob(token: expect(then)) { reader throws(StoreError) in try read.run(on: reader) })
     }
 
@@ -110,7 +119,9 @@ package final class Store {
             switch result {
             case .failure(let error): then(.failure(error))
             case .success(let value):
-                guard let output = value as? Output else { preconditionFailure("a job answers with its own type") }
+                guard let output = value as? Output else {
+                    preconditionFailure("a job answers with its own type")
+                }
                 then(.success(output))
             }
         }
@@ -134,7 +145,10 @@ struct WriteJob: Sendable {
     let durability: Durability
     let run: @Sendable (Writer) throws(StoreError) -> any Sendable
 
-    init(token: UInt64, durability: Durability, run: @escaping @Sendable (Writer) throws(StoreError) -> any Sendable) {
+    init(
+        token: UInt64, durability: Durability,
+        run: @escaping @Sendable (Writer) throws(StoreError) -> any Sendable
+    ) {
         self.token = token
         self.durability = durability
         self.run = run
@@ -161,7 +175,9 @@ final class WorkQueue<Job: Sendable>: Sendable {
     private let wakeup: Wakeup
 
     init() {
-        do { wakeup = try Wakeup(blocking: true) } catch { preconditionFailure("no descriptor for a queue: \(error)") }
+        do { wakeup = try Wakeup(blocking: true) } catch {
+            preconditionFailure("no descriptor for a queue: \(error)")
+        }
     }
 
     func add(_ job: Job) {
@@ -177,8 +193,9 @@ final class WorkQueue<Job: Sendable>: Sendable {
         wakeup.signal()
     }
 
-    /// All jobs there are, waiting for the first; nil when the queue is closed and empty. With a time limit, an empty
-    /// array means that none came in time.
+    /// All jobs there are, waiting for the first; nil when the queue is closed and empty.
+    ///
+    /// With a time limit, an empty array means that none came in time.
     func take(milliseconds: Int32 = -1) -> [Job]? {
         while true {
             let (jobs, isClosed) = state.withLock { state in

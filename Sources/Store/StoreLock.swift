@@ -19,7 +19,9 @@ package struct StoreLock: ~Copyable, Sendable {
             let who = owner.map { "process \($0.pid), socket '\($0.socket)'" } ?? "another process"
             throw StoreError(
                 .locked(by: who), "lock database '\(database)'",
-                reason: "\(who) has it open; use that daemon, stop it with 'convo stop', or give another --database")
+                reason:
+                    "\(who) has it open; use that daemon, stop it with 'convo stop', or give another --database"
+            )
         }
         self.file = file
     }

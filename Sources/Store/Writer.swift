@@ -21,7 +21,9 @@ package final class Writer {
     /// Checkpoint when nothing came for so long.
     private static let idle: Int32 = 100
 
-    init(path: String, version: Int, durability: Durability, clock: @escaping @Sendable () -> Int64) throws(StoreError) {
+    init(path: String, version: Int, durability: Durability, clock: @escaping @Sendable () -> Int64)
+        throws(StoreError)
+    {
         database = try Database(path: path, .writing)
         self.clock = clock
         isAlwaysFull = durability == .full
@@ -36,7 +38,8 @@ package final class Writer {
             PRAGMA journal_size_limit = 67108864;
             """, doing: "open database '\(path)'")
         try Migrations.migrate(database, from: version, path: path)
-        activity = try database.integer("SELECT max(activity) FROM session", doing: "read the newest activity")
+        activity = try database.integer(
+            "SELECT max(activity) FROM session", doing: "read the newest activity")
     }
 
     /// Milliseconds since 1970, for what is written now.

@@ -5,7 +5,9 @@ internal import Posix
 /// One HTTP request.
 package struct HTTPRequest: Sendable {
     package var url: String
-    /// Headers as lines `Name: value`. They may hold a key and are never logged.
+    /// Headers as lines `Name: value`.
+    ///
+    /// They may hold a key and are never logged.
     package var headers: [String]
     /// Sent by POST; nil makes it a GET.
     package var body: [UInt8]?
@@ -178,7 +180,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
     private var isPaused = false
 
     fileprivate init(
-        _ client: HTTPClient, _ receive: @escaping (HTTPEvent) -> Void, easy: UnsafeMutableRawPointer?, _ request: HTTPRequest,
+        _ client: HTTPClient, _ receive: @escaping (HTTPEvent) -> Void, easy: UnsafeMutableRawPointer?,
+        _ request: HTTPRequest,
         noProxy: String
     ) {
         self.client = client
@@ -204,7 +207,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
             unsafe ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
             unsafe body.withUnsafeBytes { buffer in
                 // curl copies it, so the buffer need not outlive this call.
-                _ = unsafe ccurl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: buffer.baseAddress))
+                _ = unsafe ccurl_set_pointer(
+                    easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: buffer.baseAddress))
             }
         }
         unsafe ccurl_set_pointer(easy, CURLOPT_PRIVATE, context)
@@ -213,11 +217,13 @@ package struct TransportFailure: Error, Sendable, Equatable {
         unsafe ccurl_set_data(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
             let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
-            return unsafe call.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : Int(CURL_WRITEFUNC_PAUSE)
+            return unsafe call.take(UnsafeRawBufferPointer(start: bytes, count: size * count))
+                ? size * count : Int(CURL_WRITEFUNC_PAUSE)
         }
         unsafe ccurl_set_data(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
             guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
-            let line = unsafe String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
+            let line = unsafe String(
+                decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
             unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue().takeHeader(line)
             return size * count
         }
@@ -250,7 +256,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
 
     private func takeHeader(_ line: String) {
         let text = line.unicodeScalars.filter { $0 != "\r" && $0 != "\n" }
-        if text.starts(with: "HTTP/".unicodeScalars) { headerLines = [:] }  // a new block, after a 1xx or a proxy's
+        // A new block, after a 1xx or a proxy's.
+        if text.starts(with: "HTTP/".unicodeScalars) { headerLines = [:] }
         if text.isEmpty { isHeadDone = true }
         if let colon = text.firstIndex(of: ":") {
             let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }

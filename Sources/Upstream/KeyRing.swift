@@ -15,7 +15,9 @@ package struct KeyRing: Sendable {
     /// Whether any source is configured.
     package var isConfigured: Bool { !sources.isEmpty }
 
-    /// The first key that a source gives; nil when no source is configured. Throws when sources are there and none gives one.
+    /// The first key that a source gives; nil when no source is configured.
+    ///
+    /// Throws when sources are there and none gives one.
     package func key() throws(UpstreamFailure) -> String? {
         if sources.isEmpty { return nil }
         var reasons: [String] = []
@@ -34,7 +36,8 @@ package struct KeyRing: Sendable {
         switch source {
         case .environment(let name):
             guard let value = environment[name], !value.isEmpty else {
-                return .failure(Missing(words: "the variable '\(name)' is not set in the daemon's environment"))
+                return .failure(
+                    Missing(words: "the variable '\(name)' is not set in the daemon's environment"))
             }
             return .success(value)
         case .file(let path): return read(file: path)
@@ -48,10 +51,16 @@ package struct KeyRing: Sendable {
 
     private func read(file path: String) -> Result<String, Missing> {
         do throws(PosixError) {
-            guard let status = try Files.status(path) else { return .failure(Missing(words: "the key file '\(path)' is not there")) }
+            guard let status = try Files.status(path) else {
+                return .failure(Missing(words: "the key file '\(path)' is not there"))
+            }
             guard status.kind != .regular || status.mode & 0o077 == 0 else {
                 let mode = String(status.mode, radix: 8)
-                return .failure(Missing(words: "the key file '\(path)' can be read by others (mode \(mode)); run 'chmod 600' on it"))
+                return .failure(
+                    Missing(
+                        words:
+                            "the key file '\(path)' can be read by others (mode \(mode)); run 'chmod 600' on it"
+                    ))
             }
             let bytes = try Files.read(path, limit: 65_536)
             let text = String(decoding: bytes, as: UTF8.self)

@@ -48,13 +48,15 @@ package struct RoutePlan: Sendable, Equatable {
         after failure: UpstreamFailure, policy: RetryPolicy, elapsed: Int, random: Double
     ) -> (wait: Int, upstream: String)? {
         if failure.isRetryable,
-            let wait = policy.wait(before: tries + 1, elapsed: elapsed, retryAfter: failure.retryAfter, random: random)
+            let wait = policy.wait(
+                before: tries + 1, elapsed: elapsed, retryAfter: failure.retryAfter, random: random)
         {
             tries += 1
             number += 1
             return (wait, current)
         }
-        guard failure.kind != .overflow, failure.kind != .refused || failure.isRetryable, position + 1 < route.count,
+        guard failure.kind != .overflow, failure.kind != .refused || failure.isRetryable,
+            position + 1 < route.count,
             elapsed < policy.total
         else { return nil }
         position += 1

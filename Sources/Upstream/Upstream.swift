@@ -13,7 +13,8 @@ package struct ModelRequest: Sendable {
     package var previousUserText: String?
 
     package init(
-        model: String, system: String?, messages: [OutgoingMessage], parameters: ModelParameters, userMessageCount: Int = 0,
+        model: String, system: String?, messages: [OutgoingMessage], parameters: ModelParameters,
+        userMessageCount: Int = 0,
         previousUserText: String? = nil
     ) {
         self.model = model
@@ -44,7 +45,9 @@ package protocol UpstreamCall: AnyObject {
     func resume()
 }
 
-/// One configured upstream. Belongs to the loop's thread.
+/// One configured upstream.
+///
+/// Belongs to the loop's thread.
 package protocol Upstream: AnyObject {
     /// Its name in the configuration.
     var name: String { get }
@@ -102,7 +105,9 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     /// What the server asked to wait, in milliseconds.
     package var retryAfter: Int?
 
-    package init(_ kind: Kind, _ message: String, status: Int? = nil, isRetryable: Bool, retryAfter: Int? = nil) {
+    package init(
+        _ kind: Kind, _ message: String, status: Int? = nil, isRetryable: Bool, retryAfter: Int? = nil
+    ) {
         self.kind = kind
         self.message = message
         self.status = status

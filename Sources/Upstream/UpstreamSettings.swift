@@ -14,7 +14,8 @@ package struct UpstreamSettings: Sendable, Equatable {
     /// Milliseconds between the chunks of an echo.
     package var delay: Int
 
-    package init(name: String, kind: Kind, baseURL: String = "", model: String? = nil, keys: [KeySource] = []) {
+    package init(name: String, kind: Kind, baseURL: String = "", model: String? = nil, keys: [KeySource] = [])
+    {
         self.name = name
         self.kind = kind
         self.baseURL = baseURL
@@ -38,7 +39,9 @@ package struct Timeouts: Sendable, Equatable {
     package init() {}
 }
 
-/// Where a key comes from. It is read at each call, so a changed file or variable counts at once.
+/// Where a key comes from.
+///
+/// It is read at each call, so a changed file or variable counts at once.
 package enum KeySource: Sendable, Equatable {
     /// A variable of the daemon's environment.
     case environment(String)

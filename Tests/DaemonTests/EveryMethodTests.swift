@@ -5,7 +5,8 @@ internal import Testing
 
 @Suite struct `Every method` {
     /// Runs a method's first example where there is a session `demo` with one turn.
-    @Test(arguments: Method.allCases.filter { !$0.isNotification }) func `answers its own example as described`(method: Method) throws {
+    @Test(arguments: Method.allCases.filter { !$0.isNotification })
+    func `answers its own example as described`(method: Method) throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -17,8 +18,13 @@ internal import Testing
             // Turns get their IDs when they are made, so the example's stands for the one that was.
             if let id = turn?["turnId"]?.string { params = replaced(params, "turnId", id) }
             let answer = try client.call(method.rawValue, params)
-            let mayFail: Set<Method> = [.authenticate, .sessionNew, .sessionResume, .sessionLoad, .sessionSetConfigOption, .sessionSet, .sessionPrompt, .turnStart]
-            #expect(answer.result != nil || mayFail.contains(method), "\(answer.error.map { text($0.raw) } ?? "")")
+            let mayFail: Set<Method> = [
+                .authenticate, .sessionNew, .sessionResume, .sessionLoad, .sessionSetConfigOption,
+                .sessionSet, .sessionPrompt, .turnStart,
+            ]
+            #expect(
+                answer.result != nil || mayFail.contains(method), "\(answer.error.map { text($0.raw) } ?? "")"
+            )
         }
     }
 

@@ -29,7 +29,9 @@ internal import Testing
         let client = try daemon.client()
         try client.open("demo")
         _ = try client.prompt("demo", "\n  What is   a window?\nsecond line")
-        #expect(try client.call("_convod/session/get", #"{"sessionId":"demo"}"#).result?["title"]?.string == "What is a window?")
+        #expect(
+            try client.call("_convod/session/get", #"{"sessionId":"demo"}"#).result?["title"]?.string
+                == "What is a window?")
     }
 
     @Test func `with nothing but white space is refused before anything is stored`() throws {
@@ -82,23 +84,31 @@ internal import Testing
         #expect(try client.finish(id).result?["stopReason"]?.string == "cancelled")
         let messages = try client.messages("demo")
         #expect(messages.count == 2)
-        #expect(messages.last?.hasPrefix("assistant: 1 ") == true && messages.last?.hasSuffix("[cancelled]") == true)
+        #expect(
+            messages.last?.hasPrefix("assistant: 1 ") == true
+                && messages.last?.hasSuffix("[cancelled]") == true)
         #expect(try client.prompt("demo", "next").result != nil)
     }
 
-    @Test func `is cancelled by its own ID, also when the IDs of two differ in the last of 16 digits`() throws {
+    @Test func `is cancelled by its own ID, also when the IDs of two differ in the last of 16 digits`() throws
+    {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("a")
         try client.open("b")
         func start(_ id: String, _ session: String) throws {
             try client.send(
-                #"{"jsonrpc":"2.0","id":\#(id),"method":"session/prompt","params":{"sessionId":"\#(session)","prompt":[{"type":"text","text":"count to 100"}]}}"#)
+                #"{"jsonrpc":"2.0","id":\#(id),"method":"session/prompt","params":{"sessionId":"\#(session)","prompt":[{"type":"text","text":"count to 100"}]}}"#
+            )
         }
         try start("9007199254740992", "a")
         try start("9007199254740993", "b")
-        _ = try client.update { $0["params"]?["sessionId"]?.string == "b" && $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
-        try client.send(#"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":9007199254740992}}"#)
+        _ = try client.update {
+            $0["params"]?["sessionId"]?.string == "b"
+                && $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+        }
+        try client.send(
+            #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":9007199254740992}}"#)
         var reasons: [String: String] = [:]
         while reasons.count < 2 {
             let message = try client.next()
@@ -115,10 +125,14 @@ internal import Testing
         do {
             let client = try daemon.client()
             _ = try client.startPrompt("demo", "one two three four")
-            _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+            _ = try client.update {
+                $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+            }
         }
         _ = try watcher.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended" }
-        #expect(try watcher.messages("demo").last == "assistant: Message 1 of this session; you said: one two three four")
+        #expect(
+            try watcher.messages("demo").last
+                == "assistant: Message 1 of this session; you said: one two three four")
     }
 
     @Test func `ends with its client when it asked for that`() throws {
@@ -128,7 +142,9 @@ internal import Testing
         do {
             let client = try daemon.client()
             _ = try client.startPrompt("demo", "count to a thousand", #""onDisconnect":"cancel""#)
-            _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+            _ = try client.update {
+                $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+            }
         }
         _ = try watcher.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended" }
         #expect(try watcher.messages("demo").last?.hasSuffix("[cancelled]") == true)
@@ -168,7 +184,9 @@ internal import Testing
         try client.open("demo")
         let running = try client.startPrompt("demo", "count to a thousand")
         let waiting = try client.startPrompt("demo", "second")
-        let queued = try client.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "queued" }
+        let queued = try client.update {
+            $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "queued"
+        }
         let turn = queued["params"]?["update"]?["_meta"]?["convod"]?["turnId"]?.string ?? ""
         let open = try client.call("_convod/turn/list", #"{"sessionId":"demo","open":true}"#).result?["turns"]
         #expect(open?.elements.compactMap { $0["state"]?.string } == ["queued", "running"])

@@ -9,19 +9,22 @@ internal import Testing
         try client.open("demo")
         let words = "第一行 🌏👩‍👩‍👧\nsecond\t\"quoted\" back\\slash \u{2028} e\u{301} \u{0}end"
         let said = try client.prompt("demo", words).text()
-        let loaded = try daemon.client().call("session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        let loaded = try daemon.client().call(
+            "session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
         #expect(loaded.text("user_message_chunk") == words)
         #expect(loaded.text() == said)
         #expect(loaded.result?["configOptions"] != nil)
     }
 
     @Test func `gives long messages in chunks of at most 32 KiB`() throws {
-        let daemon = try TestDaemon("{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        let daemon = try TestDaemon(
+            "{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
         let client = try daemon.client()
         try client.open("demo")
         let words = String(repeating: "汉字🌏x", count: 20_000)
         _ = try client.prompt("demo", words)
-        let loaded = try daemon.client().call("session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        let loaded = try daemon.client().call(
+            "session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
         let chunks = loaded.updates.compactMap { $0["params"]?["update"]?["content"]?["text"]?.string }
         #expect(chunks.allSatisfy { $0.utf8.count <= 32 << 10 })
         #expect(loaded.text("user_message_chunk") == words)
@@ -33,7 +36,8 @@ internal import Testing
         try client.open("demo")
         for number in 1...4 { _ = try client.prompt("demo", "p\(number)") }
         let loaded = try daemon.client().call(
-            "session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"limit":3}}}"#)
+            "session/load",
+            #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"limit":3}}}"#)
         #expect(loaded.text("user_message_chunk") == "p3p4")
     }
 
@@ -62,8 +66,10 @@ internal import Testing
         for offset in 0...bytes.count {
             let again = try daemon.client().call(
                 "session/resume",
-                #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(id)","offset":\#(offset)}}}}"#)
-            let start = again.updates.first?["params"]?["update"]?["_meta"]?["convod"]?["offset"]?.int ?? bytes.count
+                #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(id)","offset":\#(offset)}}}}"#
+            )
+            let start =
+                again.updates.first?["params"]?["update"]?["_meta"]?["convod"]?["offset"]?.int ?? bytes.count
             #expect(start <= offset && offset - start < 4)
             #expect(again.text() == String(decoding: bytes[start...], as: UTF8.self))
         }
@@ -84,7 +90,8 @@ internal import Testing
         let other = try daemon.client()
         let resumed = try other.call(
             "session/resume",
-            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(message)","offset":\#(held.utf8.count)}}}}"#)
+            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(message)","offset":\#(held.utf8.count)}}}}"#
+        )
         var rest = resumed.text()
         _ = try other.update { line in
             rest += line["params"]?["update"]?["content"]?["text"]?.string ?? ""
@@ -101,7 +108,9 @@ internal import Testing
         let whole = try client.prompt("demo", "x")
         let id = whole.extras?["messageId"]?.string ?? ""
         let answer = try client.call(
-            "session/resume", #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(id)","offset":99999}}}}"#)
+            "session/resume",
+            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(id)","offset":99999}}}}"#
+        )
         #expect(answer.extras?["rewind"]?["offset"]?.int == whole.text().utf8.count)
     }
 
@@ -112,7 +121,8 @@ internal import Testing
         _ = try client.prompt("demo", "x")
         let answer = try client.call(
             "session/resume",
-            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"01890a5d-ac96-774b-bcce-b302099a8057","offset":0}}}}"#)
+            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"01890a5d-ac96-774b-bcce-b302099a8057","offset":0}}}}"#
+        )
         #expect(answer.kind == "conflict")
     }
 
@@ -121,6 +131,7 @@ internal import Testing
         let client = try daemon.client()
         try client.open("demo")
         _ = try client.prompt("demo", "x")
-        #expect(try daemon.client().call("session/resume", #"{"sessionId":"demo","cwd":"/tmp"}"#).updates.isEmpty)
+        #expect(
+            try daemon.client().call("session/resume", #"{"sessionId":"demo","cwd":"/tmp"}"#).updates.isEmpty)
     }
 }

@@ -4,11 +4,19 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `The socket` {
-    @Test(arguments: [1, 2, 3, 7, 64]) func `answers each request once however its bytes are cut`(size: Int) throws {
+    @Test(arguments: [1, 2, 3, 7, 64]) func `answers each request once however its bytes are cut`(size: Int)
+        throws
+    {
         let daemon = try TestDaemon()
         let client = try daemon.client()
-        let line = Array(#"{"jsonrpc":"2.0","id":1,"method":"_convod/server/info","params":{}}"#.utf8) + [0x0D, 0x0A]
-        let bytes = line + Array(#"{"jsonrpc":"2.0","id":2,"method":"no/such","params":{"x":"\u2028"}}"#.utf8) + [0x0A]
+        let line =
+            Array(#"{"jsonrpc":"2.0","id":1,"method":"_convod/server/info","params":{}}"#.utf8) + [
+                0x0D, 0x0A,
+            ]
+        let bytes =
+            line + Array(#"{"jsonrpc":"2.0","id":2,"method":"no/such","params":{"x":"\u2028"}}"#.utf8) + [
+                0x0A
+            ]
         var at = 0
         while at < bytes.count {
             try client.send(Array(bytes[at..<min(at + size, bytes.count)]))
@@ -47,7 +55,8 @@ internal import Testing
     }
 
     @Test func `takes prompts of 65535, 65536, 65537 bytes and of 10 MB`() throws {
-        let daemon = try TestDaemon("{ window: { maxTokens: 100000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        let daemon = try TestDaemon(
+            "{ window: { maxTokens: 100000000 }, upstreams: { echo: { kind: 'echo' } } }")
         let client = try daemon.client()
         for size in [65_535, 65_536, 65_537, 10_000_000] {
             try client.open("s\(size)")
@@ -72,7 +81,8 @@ internal import Testing
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.send(
-            #"[{"jsonrpc":"2.0","id":1,"method":"session/list"},{"jsonrpc":"2.0","method":"x"},{"jsonrpc":"2.0","id":"1","method":"nope"},7]"#)
+            #"[{"jsonrpc":"2.0","id":1,"method":"session/list"},{"jsonrpc":"2.0","method":"x"},{"jsonrpc":"2.0","id":"1","method":"nope"},7]"#
+        )
         let answers = try client.next()
         #expect(answers.kind == .array && answers.count == 3)
         try client.send(#"[{"jsonrpc":"2.0","method":"x"},{"jsonrpc":"2.0","method":"y"}]"#)
@@ -85,7 +95,8 @@ internal import Testing
         let client = try daemon.client()
         let append = try client.start(
             "_convod/message/append",
-            #"{"sessionId":"s","ifMissing":"create","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}"#)
+            #"{"sessionId":"s","ifMissing":"create","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}"#
+        )
         let list = try client.start("_convod/message/list", #"{"sessionId":"s"}"#)
         #expect(try client.finish(append).result != nil)
         #expect(try client.finish(list).result?["messages"]?.count == 1)
@@ -113,18 +124,25 @@ internal import Testing
     }
 
     @Test func `costs others nothing when a client does not read`() throws {
-        let daemon = try TestDaemon("{ limits: { outbox: '256KiB' }, window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        let daemon = try TestDaemon(
+            "{ limits: { outbox: '256KiB' }, window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }"
+        )
         let deaf = try daemon.client(), client = try daemon.client()
         try client.open("demo")
         try deaf.call("session/resume", #"{"sessionId":"demo","cwd":"/tmp"}"#)
         let words = String(repeating: "words that nobody reads ", count: 20_000)
-        for _ in 0..<4 { #expect(try client.prompt("demo", words, #""window":{"maxTurns":1}"#).result != nil) }
+        for _ in 0..<4 {
+            #expect(try client.prompt("demo", words, #""window":{"maxTurns":1}"#).result != nil)
+        }
         // It was not told live; when it reads at last, the log gives it everything once.
         var answers = 0
         _ = try deaf.update { message in
             let update = message["params"]?["update"]
-            if update?["sessionUpdate"]?.string == "agent_message_chunk" { answers += update?["content"]?["text"]?.string?.utf8.count ?? 0 }
-            return answers == 4 * (words.utf8.count + "Message 1 of this session; you said: ".utf8.count) + 3 * "\nBefore that: “…”".utf8.count + 3 * 60
+            if update?["sessionUpdate"]?.string == "agent_message_chunk" {
+                answers += update?["content"]?["text"]?.string?.utf8.count ?? 0
+            }
+            return answers == 4 * (words.utf8.count + "Message 1 of this session; you said: ".utf8.count) + 3
+                * "\nBefore that: “…”".utf8.count + 3 * 60
         }
     }
 }
@@ -138,7 +156,8 @@ internal import Testing
             "session/prompt", #"{"sessionId":"demo","prompt":[{"type":"text","text":"a\udc81b"}]}"#)
         #expect(refused.kind == "invalid_params")
         let session = try client.call("_convod/session/get", #"{"sessionId":"demo"}"#).result
-        #expect(session?["metadata"].map { text($0.raw) } == #"{"half":"\ud83d","big":12345678901234567890.10}"#)
+        #expect(
+            session?["metadata"].map { text($0.raw) } == #"{"half":"\ud83d","big":12345678901234567890.10}"#)
     }
 
     @Test func `that spells a special token or an escape is ordinary text`() throws {
@@ -153,10 +172,16 @@ internal import Testing
 }
 
 @Suite struct `A session ID` {
-    @Test(arguments: ["../../x", "a/b", "..", ".", "", "a\u{0}b", "%2e%2e", "é", "-x", "_x", "\u{202E}x", String(repeating: "x", count: 129)])
+    @Test(arguments: [
+        "../../x", "a/b", "..", ".", "", "a\u{0}b", "%2e%2e", "é", "-x", "_x", "\u{202E}x",
+        String(repeating: "x", count: 129),
+    ])
     func `outside the alphabet is refused`(id: String) throws {
         let daemon = try TestDaemon()
-        #expect(try daemon.client().call("session/new", #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":\#(quoted(id))}}}"#).kind == "invalid_params")
+        #expect(
+            try daemon.client().call(
+                "session/new", #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":\#(quoted(id))}}}"#
+            ).kind == "invalid_params")
     }
 
     @Test func `counts its case`() throws {

@@ -19,7 +19,8 @@ internal import Testing
         let before = try digest(directory)
         let error = #expect(throws: StoreError.self) { try open(directory) }
         #expect(error?.code == .fromTheFuture(7, known: 1))
-        #expect(error?.description.contains("made by version 7, this build knows 1; start a newer build") == true)
+        #expect(
+            error?.description.contains("made by version 7, this build knows 1; start a newer build") == true)
         #expect(try digest(directory) == before)
     }
 
@@ -33,7 +34,8 @@ internal import Testing
 
     @Test func `that is no database is refused untouched`() throws {
         let directory = try TemporaryDirectory()
-        try Files.replace(directory.file("c.db"), with: Array(String(repeating: "not a database ", count: 400).utf8))
+        try Files.replace(
+            directory.file("c.db"), with: Array(String(repeating: "not a database ", count: 400).utf8))
         let error = #expect(throws: StoreError.self) { try open(directory) }
         #expect(error?.code == .corrupt)
         #expect(try Files.read(directory.file("c.db")).count == 6_000)
@@ -44,15 +46,25 @@ internal import Testing
         try open(directory)
         let migration = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
         let sum = try shell("sha256sum", migration).prefix(64)
-        #expect(sum == "c855cf20fb30017560b2a5790b170a4ab381344e4faac2b2e5f4d3f5cb8ba8e5", "a migration is never edited after its merge: write v002 instead")
-        #expect(try shell("sqlite3", directory.file("c.db"), "PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version; PRAGMA application_id") == "ok\n1\n1131312740\n")
+        #expect(
+            sum == "c855cf20fb30017560b2a5790b170a4ab381344e4faac2b2e5f4d3f5cb8ba8e5",
+            "a migration is never edited after its merge: write v002 instead")
+        #expect(
+            try shell(
+                "sqlite3", directory.file("c.db"),
+                "PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version; PRAGMA application_id"
+            ) == "ok\n1\n1131312740\n")
     }
 
     @Test func `has views for the shell`() throws {
         let bench = try Bench()
         try bench.session("demo")
         try bench.append("demo", ["hello"])
-        #expect(try shell("sqlite3", bench.path, "SELECT session, messages FROM sessions; SELECT role, text FROM messages; SELECT count(*) FROM turns") == "demo|1\nuser|hello\n0\n")
+        #expect(
+            try shell(
+                "sqlite3", bench.path,
+                "SELECT session, messages FROM sessions; SELECT role, text FROM messages; SELECT count(*) FROM turns"
+            ) == "demo|1\nuser|hello\n0\n")
     }
 
     @Test func `locked by another program for a while loses nothing`() throws {
@@ -64,7 +76,11 @@ internal import Testing
         _ = try System.write(writing, Array("BEGIN IMMEDIATE; SELECT 1;\n".utf8))
         var answers = 0
         for number in 0..<8 {
-            bench.store.write(AppendMessages(SessionID("s")!, owner: 0, [bench.message("m\(number)")], ifMissing: nil) { nil }) { result in
+            bench.store.write(
+                AppendMessages(SessionID("s")!, owner: 0, [bench.message("m\(number)")], ifMissing: nil) {
+                    nil
+                }
+            ) { result in
                 if case .success(.appended) = result { answers += 1 }
             }
         }
@@ -77,7 +93,9 @@ internal import Testing
     @Test func `is locked by its daemon, and the owner is named`() throws {
         let directory = try TemporaryDirectory()
         let first = try StoreLock(database: directory.file("c.db"), socket: "/tmp/x.sock")
-        let error = #expect(throws: StoreError.self) { _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock") }
+        let error = #expect(throws: StoreError.self) {
+            _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock")
+        }
         #expect(error?.reason.contains("process \(Process.id), socket '/tmp/x.sock' has it open") == true)
         _ = consume first
         _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock")

@@ -11,7 +11,10 @@ internal import Testing
         try bench.session("s", owner: 2)
         #expect(try bench.store.reader.session(SessionID("s")!, owner: 3) == nil)
         #expect(try bench.store.reader.session(SessionID("s")!, owner: 1)?.session.owner == 1)
-        guard case .existed = try bench.write(CreateSession(Session(id: SessionID("s")!, owner: 1, cwd: "/", createdAt: 0))) else {
+        guard
+            case .existed = try bench.write(
+                CreateSession(Session(id: SessionID("s")!, owner: 1, cwd: "/", createdAt: 0)))
+        else {
             Issue.record("made twice")
             return
         }
@@ -23,7 +26,8 @@ internal import Testing
         for number in 0..<50 { try bench.append("s", ["m\(number)"]) }
         var found: [Message] = [], from = 1
         while true {
-            let page = try bench.store.reader.messages(bench.record("s"), .from(from), limit: 7, bytes: 1 << 20)
+            let page = try bench.store.reader.messages(
+                bench.record("s"), .from(from), limit: 7, bytes: 1 << 20)
             found += page.messages
             guard let next = page.next else { break }
             from = next
@@ -50,7 +54,9 @@ internal import Testing
         try bench.append("s", (1...4).map { _ in String(repeating: "x", count: 3_000) })
         let page = try bench.store.reader.messages(bench.record("s"), .from(1), limit: 100, bytes: 8_000)
         #expect(page.messages.count == 2 && page.next == 3)
-        #expect(try bench.store.reader.messages(bench.record("s"), .from(1), limit: 100, bytes: 10).messages.count == 1)
+        #expect(
+            try bench.store.reader.messages(bench.record("s"), .from(1), limit: 100, bytes: 10).messages.count
+                == 1)
     }
 
     @Test func `moves to the front of the list with each change`() throws {
@@ -70,7 +76,10 @@ internal import Testing
         try bench.append("s", ["x"])
         #expect(try bench.write(TrashSession(SessionID("s")!, owner: 0)))
         #expect(try FindSessions(owner: .user(0), limit: 10).run(on: bench.store.reader).sessions.isEmpty)
-        #expect(try bench.write(AppendMessages(SessionID("s")!, owner: 0, [bench.message("y")], ifMissing: nil) { nil }) == .trashed)
+        #expect(
+            try bench.write(
+                AppendMessages(SessionID("s")!, owner: 0, [bench.message("y")], ifMissing: nil) { nil })
+                == .trashed)
         #expect(try bench.write(RestoreSession(SessionID("s")!, owner: 0))?.session.trashedAt == nil)
         #expect(try bench.texts("s") == ["x"])
     }
@@ -80,7 +89,10 @@ internal import Testing
         for number in 0..<9 {
             let id = SessionID("s\(number)")!
             let session = Session(id: id, owner: UInt32(number % 3), cwd: "/", createdAt: 0)
-            _ = try bench.write(AppendMessages(id, owner: UInt32(number % 3), [bench.message("x")], ifMissing: session) { nil })
+            _ = try bench.write(
+                AppendMessages(id, owner: UInt32(number % 3), [bench.message("x")], ifMissing: session) {
+                    nil
+                })
         }
         var search = FindSessions(owner: .all, limit: 4)
         var names: [String] = []
@@ -97,7 +109,9 @@ internal import Testing
         let bench = try Bench()
         try bench.session("s")
         try bench.append("s", ["x"])
-        try bench.shell("UPDATE message SET content = CAST(x'5b7b2274797065223a2274657874222c2274657874223a22eda080ff227d5d' AS TEXT); UPDATE session SET title = CAST(x'61ff' AS TEXT)")
+        try bench.shell(
+            "UPDATE message SET content = CAST(x'5b7b2274797065223a2274657874222c2274657874223a22eda080ff227d5d' AS TEXT); UPDATE session SET title = CAST(x'61ff' AS TEXT)"
+        )
         #expect(try bench.texts("s").first?.contains("\u{FFFD}") == true)
         #expect(try bench.record("s").session.title == "a\u{FFFD}")
     }
@@ -107,7 +121,9 @@ internal import Testing
     /// Every statement's plan, as the sources have them, must search by an index.
     @Test func `never scans a table`() throws {
         let bench = try Bench()
-        let sources = try shell("grep", "-rhoE", "--include=*.swift", "x", Files.directory(of: #filePath) + "/../../Sources/Store")
+        let sources = try shell(
+            "grep", "-rhoE", "--include=*.swift", "x", Files.directory(of: #filePath) + "/../../Sources/Store"
+        )
         #expect(!sources.isEmpty)
         for sql in try statements() {
             let plan = try shell("sqlite3", bench.path, "EXPLAIN QUERY PLAN " + sql.replacingParameters)
@@ -129,9 +145,12 @@ internal import Testing
                 let mark = isLong ? "\"\"\"" : "\""
                 if isLong { rest = rest.dropFirst(2) }
                 guard let end = rest.ranges(of: mark).first else { break }
-                let literal = rest[..<end.lowerBound].split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                let literal = rest[..<end.lowerBound].split(whereSeparator: \.isWhitespace).joined(
+                    separator: " ")
                 rest = rest[end.upperBound...]
-                if ["SELECT ", "UPDATE ", "DELETE "].contains(where: literal.hasPrefix), !literal.contains("max(activity)"), !literal.contains("sqlite_schema") {
+                if ["SELECT ", "UPDATE ", "DELETE "].contains(where: literal.hasPrefix),
+                    !literal.contains("max(activity)"), !literal.contains("sqlite_schema")
+                {
                     found.append(literal)
                 }
             }
@@ -142,5 +161,7 @@ internal import Testing
 }
 
 extension String {
-    fileprivate var replacingParameters: String { split(separator: "?", omittingEmptySubsequences: false).joined(separator: "1") }
+    fileprivate var replacingParameters: String {
+        split(separator: "?", omittingEmptySubsequences: false).joined(separator: "1")
+    }
 }

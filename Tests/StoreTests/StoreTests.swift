@@ -27,7 +27,8 @@ final class Bench {
         var answer: Result<Write.Output, StoreError>?
         store.write(change) { answer = $0 }
         while answer == nil { try loop.turn(waiting: true) }
-        return try answer!.get()
+        guard let answer else { preconditionFailure("the loop turned until it was there") }
+        return try answer.get()
     }
 
     func message(_ text: String, _ role: Message.Role = .user, pinned: Bool = false) -> NewMessage {
@@ -36,23 +37,38 @@ final class Bench {
 
     @discardableResult
     func session(_ name: String, owner: UInt32 = 0) throws -> SessionRecord {
-        guard case .created(let record) = try write(CreateSession(Session(id: SessionID(name)!, owner: owner, cwd: "/tmp", createdAt: 1_000))) else {
+        guard
+            case .created(let record) = try write(
+                CreateSession(Session(id: sessionID(name), owner: owner, cwd: "/tmp", createdAt: 1_000)))
+        else {
             throw StoreError(.other, "make a session", reason: "it was there")
         }
         return record
     }
 
     func append(_ name: String, _ texts: [String]) throws {
-        _ = try write(AppendMessages(SessionID(name)!, owner: 0, texts.map { message($0) }, ifMissing: nil) { nil })
+        _ = try write(
+            AppendMessages(sessionID(name), owner: 0, texts.map { message($0) }, ifMissing: nil) { nil })
     }
 
-    func record(_ name: String) throws -> SessionRecord { try store.reader.session(SessionID(name)!, owner: 0)! }
+    func record(_ name: String) throws -> SessionRecord {
+        let found = try store.reader.session(sessionID(name), owner: 0)
+        return try #require(found)
+    }
 
     func texts(_ name: String) throws -> [String] {
-        try store.reader.messages(record(name), .from(1), limit: 10_000, bytes: 1 << 30).messages.map { $0.parts[0].visibleText }
+        try store.reader.messages(record(name), .from(1), limit: 10_000, bytes: 1 << 30).messages.map {
+            $0.parts[0].visibleText
+        }
     }
 
     func shell(_ sql: String) throws { try TestSupport.shell("sqlite3", path, sql) }
 
     deinit { store.close() }
+}
+
+/// A well-formed session ID.
+func sessionID(_ text: String) -> SessionID {
+    guard let id = SessionID(text) else { preconditionFailure("'\(text)' is no session ID") }
+    return id
 }

@@ -5,12 +5,19 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A stored turn` {
-    private func turn(_ bench: Bench, _ state: TurnRecord.State = .running, request: String? = nil, hash: [UInt8]? = nil) -> TurnRecord {
-        TurnRecord(id: bench.id(), state: state, promptID: bench.id(), answerID: bench.id(), requestID: request, requestHash: hash, createdAt: 1_000)
+    private func turn(
+        _ bench: Bench, _ state: TurnRecord.State = .running, request: String? = nil, hash: [UInt8]? = nil
+    ) -> TurnRecord {
+        TurnRecord(
+            id: bench.id(), state: state, promptID: bench.id(), answerID: bench.id(), requestID: request,
+            requestHash: hash, createdAt: 1_000)
     }
 
-    private func accept(_ bench: Bench, _ turn: TurnRecord, _ text: String, _ session: SessionRecord) throws -> AcceptPrompt.Output {
-        let prompt = NewMessage(id: turn.promptID!, role: .user, content: Part.encode([.text(text)]), tokens: 10)
+    private func accept(_ bench: Bench, _ turn: TurnRecord, _ text: String, _ session: SessionRecord) throws
+        -> AcceptPrompt.Output
+    {
+        let prompt = NewMessage(
+            id: turn.promptID ?? turn.answerID, role: .user, content: Part.encode([.text(text)]), tokens: 10)
         return try bench.write(AcceptPrompt(session: session.row, turn: turn, prompt: prompt, title: "t"))
     }
 
@@ -26,16 +33,24 @@ internal import Testing
         for number in 0..<20 {
             let turn = turn(bench)
             _ = try accept(bench, turn, "try \(number)", session)
-            try end(bench, turn, Turn.Ending(state: .failed, error: TurnError(kind: "x", message: "y"), isPromptWithdrawn: true), nil)
+            try end(
+                bench, turn,
+                Turn.Ending(
+                    state: .failed, error: TurnError(kind: "x", message: "y"), isPromptWithdrawn: true), nil)
             #expect(try bench.texts("s") == ["before"])
         }
         let good = turn(bench)
         _ = try accept(bench, good, "good", session)
-        try end(bench, good, Turn.Ending(state: .complete, stopReason: .endTurn, isPromptWithdrawn: false), "answer")
+        try end(
+            bench, good, Turn.Ending(state: .complete, stopReason: .endTurn, isPromptWithdrawn: false),
+            "answer")
         #expect(try bench.texts("s") == ["before", "good", "answer"])
         #expect(try bench.record("s").session.tokens == 25)
         // Every branch hangs on the first, so a path is never a long chain.
-        #expect(try shell("sqlite3", bench.path, "SELECT count(DISTINCT parent) FROM branch WHERE parent IS NOT NULL") == "1\n")
+        #expect(
+            try shell(
+                "sqlite3", bench.path, "SELECT count(DISTINCT parent) FROM branch WHERE parent IS NOT NULL")
+                == "1\n")
     }
 
     @Test func `left running by a crash is closed, its pieces become an answer marked interrupted`() throws {
@@ -46,8 +61,12 @@ internal import Testing
             let session = try bench.session("s"), turn = turn(bench)
             answerID = turn.answerID
             guard case .accepted(let row, _) = try accept(bench, turn, "hello", session) else { return }
-            _ = try bench.write(StorePieces(turnRow: row, first: 0, [Piece(.thought, Array("hm".utf8)), Piece(.text, Array("par".utf8))], .normal))
-            _ = try bench.write(StorePieces(turnRow: row, first: 2, [Piece(.text, Array("tial".utf8))], .full))
+            _ = try bench.write(
+                StorePieces(
+                    turnRow: row, first: 0,
+                    [Piece(.thought, Array("hm".utf8)), Piece(.text, Array("par".utf8))], .normal))
+            _ = try bench.write(
+                StorePieces(turnRow: row, first: 2, [Piece(.text, Array("tial".utf8))], .full))
         }
         let bench = try Bench(directory)
         #expect(try bench.write(RecoverTurns { _ in 1 }) == 1)
@@ -71,7 +90,8 @@ internal import Testing
         let bench = try Bench()
         let session = try bench.session("s"), first = turn(bench, request: "k", hash: [1])
         _ = try accept(bench, first, "a", session)
-        guard case .known(let known) = try accept(bench, turn(bench, request: "k", hash: [1]), "a", session) else {
+        guard case .known(let known) = try accept(bench, turn(bench, request: "k", hash: [1]), "a", session)
+        else {
             Issue.record("not known")
             return
         }
@@ -91,8 +111,16 @@ internal import Testing
         _ = try accept(bench, queued, "later", session)
         #expect(try bench.texts("s") == [])
         let prompt = NewMessage(id: queued.promptID!, role: .user, content: queued.queuedPrompt!, tokens: 3)
-        #expect(try bench.write(BeginQueued(queued.id, prompt: prompt, title: nil, upstream: "u", model: "m", receipt: Array("{}".utf8)))?.seq == 1)
-        #expect(try bench.write(BeginQueued(queued.id, prompt: prompt, title: nil, upstream: "u", model: "m", receipt: Array("{}".utf8))) == nil)
+        #expect(
+            try bench.write(
+                BeginQueued(
+                    queued.id, prompt: prompt, title: nil, upstream: "u", model: "m",
+                    receipt: Array("{}".utf8)))?.seq == 1)
+        #expect(
+            try bench.write(
+                BeginQueued(
+                    queued.id, prompt: prompt, title: nil, upstream: "u", model: "m",
+                    receipt: Array("{}".utf8))) == nil)
         #expect(try bench.texts("s") == ["later"])
     }
 
@@ -102,8 +130,14 @@ internal import Testing
         var answers: [String] = []
         for number in 0..<20 {
             let id = SessionID(number % 5 == 3 ? "missing" : "s")!
-            bench.store.write(AppendMessages(id, owner: 0, [bench.message("m\(number)")], ifMissing: nil) { nil }) { result in
-                if case .success(.appended(_, let first, _)) = result { answers.append("\(first)") } else { answers.append("-") }
+            bench.store.write(
+                AppendMessages(id, owner: 0, [bench.message("m\(number)")], ifMissing: nil) { nil }
+            ) { result in
+                if case .success(.appended(_, let first, _)) = result {
+                    answers.append("\(first)")
+                } else {
+                    answers.append("-")
+                }
             }
         }
         while answers.count < 20 { try bench.loop.turn(waiting: true) }

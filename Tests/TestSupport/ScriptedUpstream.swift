@@ -40,7 +40,8 @@ package final class ScriptedUpstream: Sendable {
         self.scripts = scripts
         let gate = try Wakeup(blocking: true)
         self.gate = gate
-        thread = Locked(try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, gate) })
+        thread = Locked(
+            try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, gate) })
     }
 
     /// The base URL of its OpenAI dialect.
@@ -59,7 +60,9 @@ package final class ScriptedUpstream: Sendable {
         if let thread = thread.withLock({ $0.take() }) { thread.join() }
     }
 
-    private static func serve(_ fd: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup) {
+    private static func serve(
+        _ fd: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup
+    ) {
         while true {
             let client = accept(fd, nil, nil)
             guard client >= 0 else { return }
@@ -71,22 +74,31 @@ package final class ScriptedUpstream: Sendable {
         }
     }
 
-    private static func exchange(_ client: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup) {
+    private static func exchange(
+        _ client: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup
+    ) {
         defer { close(client) }
         while let request = readRequest(client) {
             seen.withLock { $0.append(request) }
-            let steps = scripts.withLock { scripts in scripts.count > 1 ? scripts.removeFirst() : scripts.first ?? [] }
+            let steps = scripts.withLock { scripts in
+                scripts.count > 1 ? scripts.removeFirst() : scripts.first ?? []
+            }
             for step in steps {
                 switch step {
                 case .write(let text): writeAll(client, Array(text.utf8))
                 case .hold: gate.wait()
                 case .reset:
                     var linger = linger(l_onoff: 1, l_linger: 0)
-                    unsafe setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+                    unsafe setsockopt(
+                        client, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
                     return
                 }
             }
-            if !steps.contains(where: { if case .write(let text) = $0 { text.contains("ontent-Length:") } else { false } }) { return }
+            if !steps.contains(where: {
+                if case .write(let text) = $0 { text.contains("ontent-Length:") } else { false }
+            }) {
+                return
+            }
         }
     }
 
@@ -103,11 +115,15 @@ package final class ScriptedUpstream: Sendable {
         while true {
             let request = text(bytes)
             if let end = request.range(of: "\r\n\r\n") {
-                let length = request.split(separator: "\r\n").lazy.compactMap { line -> Int? in
-                    let parts = line.split(separator: ":")
-                    return parts.first?.lowercased() == "content-length" ? Int(parts[1].filter { $0 != " " }) : nil
-                }.first ?? 0
-                if request.utf8.distance(from: end.upperBound, to: request.endIndex) >= length { return request }
+                let length =
+                    request.split(separator: "\r\n").lazy.compactMap { line -> Int? in
+                        let parts = line.split(separator: ":")
+                        return parts.first?.lowercased() == "content-length"
+                            ? Int(parts[1].filter { $0 != " " }) : nil
+                    }.first ?? 0
+                if request.utf8.distance(from: end.upperBound, to: request.endIndex) >= length {
+                    return request
+                }
             }
             guard let got = try? System.read(fd, into: &bytes, most: 65_536), got > 0 else { return nil }
         }
@@ -116,23 +132,35 @@ package final class ScriptedUpstream: Sendable {
 
 extension ScriptedUpstream {
     /// A streamed answer of these deltas, whole, in OpenAI's dialect.
-    package static func answer(_ deltas: [String], finish: String? = "stop", usage: String = #"{"prompt_tokens":7,"completion_tokens":3}"#) -> [Step] {
+    package static func answer(
+        _ deltas: [String], finish: String? = "stop",
+        usage: String = #"{"prompt_tokens":7,"completion_tokens":3}"#
+    ) -> [Step] {
         var body = head
         for delta in deltas { body += chunk(#"{"content":\#(quoted(delta))}"#) }
-        if let finish { body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\(finish)\"}]}\n\n" }
+        if let finish {
+            body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\(finish)\"}]}\n\n"
+        }
         body += "data: {\"choices\":[],\"usage\":\(usage)}\n\ndata: [DONE]\n\n"
         return [.write(body)]
     }
 
     /// The head of a streamed answer.
-    package static let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    package static let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
     /// One event with a delta, given as JSON.
-    package static func chunk(_ delta: String) -> String { "data: {\"choices\":[{\"index\":0,\"delta\":\(delta),\"finish_reason\":null}]}\n\n" }
+    package static func chunk(_ delta: String) -> String {
+        "data: {\"choices\":[{\"index\":0,\"delta\":\(delta),\"finish_reason\":null}]}\n\n"
+    }
 
     /// An answer that is an error.
     package static func failure(_ status: String, _ body: String, headers: String = "") -> [Step] {
-        [.write("HTTP/1.1 \(status)\r\nContent-Type: application/json\r\n\(headers)Connection: close\r\n\r\n\(body)")]
+        [
+            .write(
+                "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\n\(headers)Connection: close\r\n\r\n\(body)"
+            )
+        ]
     }
 }
 
@@ -141,7 +169,8 @@ extension String {
     fileprivate func range(of mark: String) -> Range<String.Index>? {
         let bytes = Array(utf8), wanted = Array(mark.utf8)
         guard bytes.count >= wanted.count else { return nil }
-        for start in 0...(bytes.count - wanted.count) where Array(bytes[start..<(start + wanted.count)]) == wanted {
+        for start in 0...(bytes.count - wanted.count)
+        where Array(bytes[start..<(start + wanted.count)]) == wanted {
             let lower = utf8.index(startIndex, offsetBy: start)
             return lower..<utf8.index(lower, offsetBy: wanted.count)
         }

@@ -3,9 +3,13 @@ package import Posix
 /// Runs a program of the system and gives what it printed; its exit code must be 0.
 @discardableResult
 package func shell(_ program: String, _ arguments: String...) throws -> String {
-    let path = ["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/"].map { $0 + program }.first { Files.isExecutable($0) } ?? program
+    let path =
+        ["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/"].map { $0 + program }.first { Files.isExecutable($0) }
+        ?? program
     let (code, output) = try run(path, arguments, environment: Process.environment)
-    guard code == .exited(0) else { throw ShellError(description: "\(program) \(arguments): \(code): \(output)") }
+    guard code == .exited(0) else {
+        throw ShellError(description: "\(program) \(arguments): \(code): \(output)")
+    }
     return output
 }
 
@@ -16,7 +20,8 @@ package struct ShellError: Error, CustomStringConvertible {
 
 /// Runs a program with its output and errors together; standard input is what `input` holds.
 package func run(
-    _ path: String, _ arguments: [String], environment: [String: String], input: String = "", directory: String? = nil
+    _ path: String, _ arguments: [String], environment: [String: String], input: String = "",
+    directory: String? = nil
 ) throws -> (Process.Ending, String) {
     let (outReading, outWriting) = try Process.pipe(), (inReading, inWriting) = try Process.pipe()
     let out = Descriptor(owning: outReading)
@@ -24,7 +29,8 @@ package func run(
     do {
         let ends = [Descriptor(owning: outWriting).release(), Descriptor(owning: inReading).release()]
         pid = try Process.start(
-            path, arguments, environment: environment, streams: .init(input: ends[1], output: ends[0], error: ends[0]), directory: directory)
+            path, arguments, environment: environment,
+            streams: .init(input: ends[1], output: ends[0], error: ends[0]), directory: directory)
         _ = Descriptor(owning: ends[0])
         _ = Descriptor(owning: ends[1])
     }

@@ -43,7 +43,9 @@ package final class TestClient {
 
     /// Ends the sending direction.
     package func endSending() {
-        if !sent.isEmpty { _ = SchemaChecker.shared.check(line: sent, sentByClient: true, exchange: &exchange) }
+        if !sent.isEmpty {
+            _ = SchemaChecker.shared.check(line: sent, sentByClient: true, exchange: &exchange)
+        }
         UnixSocket.shutdownWriting(socket.raw)
     }
 
@@ -52,17 +54,25 @@ package final class TestClient {
         while true {
             switch framer.next() {
             case .line(let bytes):
-                let problems = SchemaChecker.shared.check(line: bytes, sentByClient: false, exchange: &exchange)
-                if !problems.isEmpty { Issue.record("\(problems.joined(separator: "; ")): \(text(bytes.prefix(600)))") }
+                let problems = SchemaChecker.shared.check(
+                    line: bytes, sentByClient: false, exchange: &exchange)
+                if !problems.isEmpty {
+                    Issue.record("\(problems.joined(separator: "; ")): \(text(bytes.prefix(600)))")
+                }
                 transcript.append("<- " + text(bytes.prefix(2_000)))
                 return try JSONDocument(bytes, depth: 10_000).root
             case .tooLong: throw Ended(description: "a line of more than 256 MiB")
             case nil: break
             }
             guard try !System.wait(readable: [socket.raw], milliseconds: TestClient.patience).isEmpty else {
-                throw Ended(description: "no line in \(TestClient.patience) ms; before: \(transcript.suffix(4).joined(separator: "\n"))")
+                throw Ended(
+                    description:
+                        "no line in \(TestClient.patience) ms; before: \(transcript.suffix(4).joined(separator: "\n"))"
+                )
             }
-            let got = try framer.fill { (buffer) throws(PosixError) in try System.read(socket.raw, into: &buffer, most: 1 << 16) }
+            let got = try framer.fill { (buffer) throws(PosixError) in
+                try System.read(socket.raw, into: &buffer, most: 1 << 16)
+            }
             if got == 0 { throw Ended(description: "the daemon closed the connection") }
         }
     }
@@ -97,19 +107,26 @@ package final class TestClient {
         var updates: [JSONView] = []
         while true {
             let message = try next()
-            if message["method"] == nil && message["id"]?.int == id { return Answer(message: message, updates: updates) }
+            if message["method"] == nil && message["id"]?.int == id {
+                return Answer(message: message, updates: updates)
+            }
             updates.append(message)
         }
     }
 
     /// Sends a request and waits for its answer.
     @discardableResult
-    package func call(_ method: String, _ params: String = "{}") throws -> Answer { try finish(start(method, params)) }
+    package func call(_ method: String, _ params: String = "{}") throws -> Answer {
+        try finish(start(method, params))
+    }
 
     /// Makes a session.
     @discardableResult
     package func open(_ id: String, _ extras: String = "") throws -> Answer {
-        try call("session/new", #"{"cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"sessionId":"\#(id)"\#(extras.isEmpty ? "" : ",")\#(extras)}}}"#)
+        try call(
+            "session/new",
+            #"{"cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"sessionId":"\#(id)"\#(extras.isEmpty ? "" : ",")\#(extras)}}}"#
+        )
     }
 
     /// Sends a prompt of one text and waits for its end.
@@ -120,7 +137,9 @@ package final class TestClient {
     /// Sends a prompt of one text.
     package func startPrompt(_ session: String, _ words: String, _ extras: String = "") throws -> Int {
         let meta = extras.isEmpty ? "" : ",\"_meta\":{\"convod\":{\(extras)}}"
-        return try start("session/prompt", #"{"sessionId":"\#(session)","prompt":[{"type":"text","text":\#(quoted(words))}]\#(meta)}"#)
+        return try start(
+            "session/prompt",
+            #"{"sessionId":"\#(session)","prompt":[{"type":"text","text":\#(quoted(words))}]\#(meta)}"#)
     }
 
     /// Waits for an update that fits, and returns it.
@@ -139,7 +158,8 @@ package final class TestClient {
             for message in page?["messages"]?.elements ?? JSONDocument.none {
                 let words = message["content"]?.elements.compactMap { $0["text"]?.string }.joined() ?? ""
                 let status = message["status"]?.string ?? ""
-                lines.append("\(message["role"]?.string ?? ""): \(words)\(status == "complete" ? "" : " [\(status)]")")
+                lines.append(
+                    "\(message["role"]?.string ?? ""): \(words)\(status == "complete" ? "" : " [\(status)]")")
             }
             guard let next = page?["nextCursor"]?.string else { return lines }
             cursor = #","cursor":"\#(next)""#

@@ -11,9 +11,12 @@ package final class TestDaemon: Sendable {
     private let thread: Locked<Thread?>
     private let log: Locked<[String]>
 
-    /// Starts a daemon; `configuration` is JSON5, by default an echo. Give a directory to start again on old files.
+    /// Starts a daemon; `configuration` is JSON5, by default an echo.
+    ///
+    /// Give a directory to start again on old files.
     package init(
-        _ configuration: String = "{ upstreams: { echo: { kind: \"echo\" } } }", in directory: TemporaryDirectory? = nil,
+        _ configuration: String = "{ upstreams: { echo: { kind: \"echo\" } } }",
+        in directory: TemporaryDirectory? = nil,
         environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
@@ -23,8 +26,10 @@ package final class TestDaemon: Sendable {
         let lines = Locked<[String]>([])
         log = lines
         var options = DaemonOptions(
-            configuration: try Configuration(reading: Array(configuration.utf8), file: "test.json5"), socket: socket, database: database,
-            environment: environment, log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })
+            configuration: try Configuration(reading: Array(configuration.utf8), file: "test.json5"),
+            socket: socket, database: database,
+            environment: environment,
+            log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })
         options.handlesSignals = false
         if let clock { options.clock = clock }
         let started = options

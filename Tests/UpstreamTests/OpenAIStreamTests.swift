@@ -26,16 +26,23 @@ private func read(_ body: String, cut size: Int = .max) -> (text: String, parts:
     return (words, pieces.filter { $0.kind == .part }.map { text($0.bytes) }, ending)
 }
 
-private func delta(_ json: String, _ finish: String = "null") -> String { "data: {\"choices\":[{\"index\":0,\"delta\":\(json),\"finish_reason\":\(finish)}]}\n\n" }
+private func delta(_ json: String, _ finish: String = "null") -> String {
+    "data: {\"choices\":[{\"index\":0,\"delta\":\(json),\"finish_reason\":\(finish)}]}\n\n"
+}
 
 @Suite struct `A stream of Chat Completions` {
     @Test func `gives the same text however its bytes are cut`() {
-        let body = ": OPENROUTER PROCESSING\n\n" + delta(#"{"role":"assistant","content":""}"#) + delta(#"{"content":"你好"}"#) + ":\r\n\r\n"
-            + delta(#"{"content":"🌍 \u00e9"}"#).replacingLineEnds + delta("{}", "\"stop\"") + "data: [DONE]\n\n"
+        let body =
+            ": OPENROUTER PROCESSING\n\n" + delta(#"{"role":"assistant","content":""}"#)
+            + delta(#"{"content":"你好"}"#) + ":\r\n\r\n"
+            + delta(#"{"content":"🌍 \u00e9"}"#).replacingLineEnds + delta("{}", "\"stop\"")
+            + "data: [DONE]\n\n"
         for size in 1...body.utf8.count { #expect(read(body, cut: size) == ("你好🌍 é", [], "stop")) }
     }
 
-    @Test(arguments: ["\n\n", "\n", ""]) func `counts its last event with whatever stands behind it`(end: String) {
+    @Test(arguments: ["\n\n", "\n", ""]) func `counts its last event with whatever stands behind it`(
+        end: String
+    ) {
         let last = String(delta("{}", "\"stop\"").dropLast(2))
         #expect(read(delta(#"{"content":"x"}"#) + last + end) == ("x", [], "stop"))
     }
@@ -52,7 +59,8 @@ private func delta(_ json: String, _ finish: String = "null") -> String { "data:
     @Test func `joins halves of a character that came in two events`() {
         let end = delta("{}", "\"stop\"")
         #expect(read(delta(#"{"content":"\ud83d"}"#) + delta(#"{"content":"\ude00!"}"#) + end).text == "😀!")
-        #expect(read(delta(#"{"content":"a\ud83d"}"#) + delta(#"{"content":"b"}"#) + end).text == "a\u{FFFD}b")
+        #expect(
+            read(delta(#"{"content":"a\ud83d"}"#) + delta(#"{"content":"b"}"#) + end).text == "a\u{FFFD}b")
         #expect(read(delta(#"{"content":"\ud83d"}"#) + end).text == "\u{FFFD}")
     }
 
@@ -63,22 +71,41 @@ private func delta(_ json: String, _ finish: String = "null") -> String { "data:
 
     @Test func `joins calls by index, by ID, or to the last one`() {
         let end = delta("{}", "\"tool_calls\"")
-        let byIndex = delta(#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"q\":"}},{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}"#)
+        let byIndex =
+            delta(
+                #"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"q\":"}},{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}"#
+            )
             + delta(#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#)
-        #expect(read(byIndex + end).parts == [#"{"type":"tool_call","id":"a","name":"f","arguments":{"q":1}}"#, #"{"type":"tool_call","id":"b","name":"g","arguments":{}}"#])
-        let without = delta(#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"q\":"}}]}"#) + delta(#"{"tool_calls":[{"function":{"arguments":"1}"}}]}"#)
-        #expect(read(without + end).parts == [#"{"type":"tool_call","id":"a","name":"f","arguments":{"q":1}}"#])
-        let two = delta(#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}"#) + delta(#"{"tool_calls":[{"id":"b","function":{"name":"f","arguments":"{}"}}]}"#)
+        #expect(
+            read(byIndex + end).parts == [
+                #"{"type":"tool_call","id":"a","name":"f","arguments":{"q":1}}"#,
+                #"{"type":"tool_call","id":"b","name":"g","arguments":{}}"#,
+            ])
+        let without =
+            delta(#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"q\":"}}]}"#)
+            + delta(#"{"tool_calls":[{"function":{"arguments":"1}"}}]}"#)
+        #expect(
+            read(without + end).parts == [#"{"type":"tool_call","id":"a","name":"f","arguments":{"q":1}}"#])
+        let two =
+            delta(#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}"#)
+            + delta(#"{"tool_calls":[{"id":"b","function":{"name":"f","arguments":"{}"}}]}"#)
         #expect(read(two + end).parts.count == 2)
     }
 
     @Test func `keeps arguments that are broken JSON as text`() {
-        let call = delta(#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{oops"}}]}"#)
-        #expect(read(call + delta("{}", "\"stop\"")).parts == [#"{"type":"tool_call","id":"a","name":"f","arguments":"{oops"}"#])
+        let call = delta(
+            #"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{oops"}}]}"#)
+        #expect(
+            read(call + delta("{}", "\"stop\"")).parts == [
+                #"{"type":"tool_call","id":"a","name":"f","arguments":"{oops"}"#
+            ])
     }
 
     @Test(arguments: [
-        (#"data: {"error":{"message":"Overloaded","type":"overloaded_error"}}"#, "failed upstream_unavailable"),
+        (
+            #"data: {"error":{"message":"Overloaded","type":"overloaded_error"}}"#,
+            "failed upstream_unavailable"
+        ),
         (#"data: {"error":"context size has been exceeded"}"#, "failed context_overflow"),
         (#"error: {"message":"slot unavailable","code":503}"#, "failed upstream_unavailable"),
         (#"data: {"error":{"code":429,"message":"slow down"}}"#, "failed throttled"),
@@ -91,12 +118,22 @@ private func delta(_ json: String, _ finish: String = "null") -> String { "data:
 
     @Test func `keeps its thoughts apart from its text`() {
         var stream = OpenAIStream()
-        let pieces = stream.feed(Array((delta(#"{"reasoning_content":"hm"}"#) + delta(#"{"reasoning":"m"}"#) + delta(#"{"content":"x"}"#)).utf8))
-        #expect(pieces == [Piece(.thought, Array("hm".utf8)), Piece(.thought, Array("m".utf8)), Piece(.text, Array("x".utf8))])
+        let pieces = stream.feed(
+            Array(
+                (delta(#"{"reasoning_content":"hm"}"#) + delta(#"{"reasoning":"m"}"#)
+                    + delta(#"{"content":"x"}"#)).utf8))
+        #expect(
+            pieces == [
+                Piece(.thought, Array("hm".utf8)), Piece(.thought, Array("m".utf8)),
+                Piece(.text, Array("x".utf8)),
+            ])
     }
 
     @Test func `may be one JSON object when the server does not stream`() {
-        let (pieces, end) = OpenAIStream.whole(Array("\n\n {\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}".utf8))
+        let (pieces, end) = OpenAIStream.whole(
+            Array(
+                "\n\n {\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}"
+                    .utf8))
         #expect(pieces == [Piece(.text, Array("hi".utf8))])
         #expect(end == .finished(Turn.Finish(reason: "stop")))
     }
@@ -104,14 +141,17 @@ private func delta(_ json: String, _ finish: String = "null") -> String { "data:
 
 extension String {
     /// With CRLF for LF.
-    fileprivate var replacingLineEnds: String { split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n") }
+    fileprivate var replacingLineEnds: String {
+        split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")
+    }
 }
 
 @Suite struct `Server-sent events` {
     @Test func `are one event when a CRLF is cut in two`() {
         var parser = EventStreamParser()
         let chunks = ["data: A\r\n", "data: B\r", "\ndata: C\r\n", "\r\n"]
-        #expect(chunks.flatMap { parser.feed(Array($0.utf8)) } == [.event(type: "", data: Array("A\nB\nC".utf8))])
+        #expect(
+            chunks.flatMap { parser.feed(Array($0.utf8)) } == [.event(type: "", data: Array("A\nB\nC".utf8))])
     }
 
     @Test func `may end their lines with CR alone`() {
@@ -133,12 +173,14 @@ extension String {
 
 @Suite struct `Waiting before another try` {
     @Test(arguments: [
-        ("3", 3_000), ("2.5", 2_500), ("0", 0), ("Wed, 25 Nov 2026 06:00:03 GMT", 3_000), ("Wed, 25 Nov 2026 05:00:00 GMT", 0), ("86400", 86_400_000),
+        ("3", 3_000), ("2.5", 2_500), ("0", 0), ("Wed, 25 Nov 2026 06:00:03 GMT", 3_000),
+        ("Wed, 25 Nov 2026 05:00:00 GMT", 0), ("86400", 86_400_000),
     ]) func `takes what the server names`(header: String, milliseconds: Int) {
         #expect(RetryAfter.milliseconds(["retry-after": header], now: 1_795_586_400_000) == milliseconds)
     }
 
-    @Test(arguments: ["-1", "abc", "", "nan", "Wed, 99 Foo 2026 06:00:03 GMT"]) func `ignores what cannot be read`(header: String) {
+    @Test(arguments: ["-1", "abc", "", "nan", "Wed, 99 Foo 2026 06:00:03 GMT"])
+    func `ignores what cannot be read`(header: String) {
         #expect(RetryAfter.milliseconds(["retry-after": header], now: 0) == nil)
     }
 
@@ -159,17 +201,36 @@ extension String {
         #expect(plan.next(after: down, policy: policy, elapsed: 0, random: 0)?.upstream == "b")
         #expect(plan.next(after: down, policy: policy, elapsed: 0, random: 0) == nil)
         var other = RoutePlan(route: ["a", "b"])
-        #expect(other.next(after: UpstreamFailure(.refused, "bad", isRetryable: false), policy: policy, elapsed: 0, random: 0) == nil)
-        #expect(other.next(after: UpstreamFailure(.quota, "spent", isRetryable: false), policy: policy, elapsed: 0, random: 0)?.upstream == "b")
+        #expect(
+            other.next(
+                after: UpstreamFailure(.refused, "bad", isRetryable: false), policy: policy, elapsed: 0,
+                random: 0) == nil)
+        #expect(
+            other.next(
+                after: UpstreamFailure(.quota, "spent", isRetryable: false), policy: policy, elapsed: 0,
+                random: 0)?.upstream == "b")
     }
 }
 
 @Suite struct `What a server says when it fails` {
     @Test(arguments: [
-        (400, #"{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}"#, "context_overflow", false),
-        (400, #"{"error":{"message":"x","type":"exceed_context_size_error","n_ctx":4096}}"#, "context_overflow", false),
-        (400, #"{"object":"error","message":"maximum context length is 2048","code":400}"#, "context_overflow", false),
-        (400, #"{"error":{"message":"too long","code":"string_above_max_length"}}"#, "upstream_refused", false),
+        (
+            400,
+            #"{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}"#,
+            "context_overflow", false
+        ),
+        (
+            400, #"{"error":{"message":"x","type":"exceed_context_size_error","n_ctx":4096}}"#,
+            "context_overflow", false
+        ),
+        (
+            400, #"{"object":"error","message":"maximum context length is 2048","code":400}"#,
+            "context_overflow", false
+        ),
+        (
+            400, #"{"error":{"message":"too long","code":"string_above_max_length"}}"#, "upstream_refused",
+            false
+        ),
         (429, #"{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}"#, "throttled", true),
         (429, #"{"error":{"message":"quota","type":"insufficient_quota"}}"#, "quota", false),
         (401, #"{"error":{"message":"bad key"}}"#, "upstream_auth", false),

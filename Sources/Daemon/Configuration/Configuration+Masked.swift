@@ -4,7 +4,9 @@ internal import Protocol
 internal import Upstream
 
 extension Configuration {
-    /// The configuration in force as JSON. Keys show where they come from, never what they are.
+    /// The configuration in force as JSON.
+    ///
+    /// Keys show where they come from, never what they are.
     package func masked(socket: String, database: String) -> [UInt8] {
         JSONWriter.object {
             $0.member("socket") {
@@ -24,7 +26,10 @@ extension Configuration {
             }
             $0.member("window") {
                 $0.member("strategy", window.strategy.rawValue)
-                for (name, value) in [("maxTokens", window.maxTokens), ("maxTurns", window.maxTurns), ("maxMessages", window.maxMessages)] {
+                for (name, value) in [
+                    ("maxTokens", window.maxTokens), ("maxTurns", window.maxTurns),
+                    ("maxMessages", window.maxMessages),
+                ] {
                     $0.key(name)
                     if let value { $0.int(value) } else { $0.null() }
                 }

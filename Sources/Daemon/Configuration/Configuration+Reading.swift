@@ -40,7 +40,9 @@ extension Configuration {
         socketPath = try socket.string("path")
         if let text = try socket.string("mode") {
             guard let mode = UInt32(text, radix: 8), mode <= 0o777 else {
-                throw socket.complaint(socket.view["mode"] ?? socket.view, "'socket.mode' must be an octal mode such as \"0600\"")
+                throw socket.complaint(
+                    socket.view["mode"] ?? socket.view, "'socket.mode' must be an octal mode such as \"0600\""
+                )
             }
             access.mode = mode
         }
@@ -53,25 +55,35 @@ extension Configuration {
             if let uid = Process.userID(named: name) { access.adminUsers.append(uid) }
             if let gid = Process.groupID(named: name) { access.adminGroups.append(gid) }
             guard Process.userID(named: name) != nil || Process.groupID(named: name) != nil else {
-                throw socket.complaint(socket.view["admins"] ?? socket.view, "'socket.admins': there is no user or group '\(name)'")
+                throw socket.complaint(
+                    socket.view["admins"] ?? socket.view,
+                    "'socket.admins': there is no user or group '\(name)'")
             }
         }
         try socket.finish()
     }
 
-    private func users(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError) -> [UInt32] {
+    private func users(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError)
+        -> [UInt32]
+    {
         var found: [UInt32] = []
         for name in names {
-            guard let uid = Process.userID(named: name) else { throw reader.complaint(reader.view, "there is no user '\(name)'") }
+            guard let uid = Process.userID(named: name) else {
+                throw reader.complaint(reader.view, "there is no user '\(name)'")
+            }
             found.append(uid)
         }
         return found
     }
 
-    private func groups(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError) -> [UInt32] {
+    private func groups(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError)
+        -> [UInt32]
+    {
         var found: [UInt32] = []
         for name in names {
-            guard let gid = Process.groupID(named: name) else { throw reader.complaint(reader.view, "there is no group '\(name)'") }
+            guard let gid = Process.groupID(named: name) else {
+                throw reader.complaint(reader.view, "there is no group '\(name)'")
+            }
             found.append(gid)
         }
         return found
@@ -102,7 +114,9 @@ extension Configuration {
         }
     }
 
-    private static func upstream(_ name: String, _ reader: ConfigurationReader) throws(ConfigurationError) -> UpstreamSettings {
+    private static func upstream(_ name: String, _ reader: ConfigurationReader) throws(ConfigurationError)
+        -> UpstreamSettings
+    {
         var reader = reader
         guard let kind = try reader.word("kind", UpstreamSettings.Kind.self) else {
             throw reader.complaint(reader.view, "'upstreams.\(name)' needs 'kind'")
@@ -129,8 +143,12 @@ extension Configuration {
     /// The base of request paths, `/v1` added where the address has no path of its own.
     private static func baseURL(_ reader: inout ConfigurationReader) throws(ConfigurationError) -> String {
         guard var text = try reader.string("baseURL") else { return "https://api.openai.com/v1" }
-        guard text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains(" "), !text.contains("@"), !text.contains("?") else {
-            throw reader.complaint(reader.view["baseURL"] ?? reader.view, "'baseURL' must be an http or https address without user, query or space")
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains(" "),
+            !text.contains("@"), !text.contains("?")
+        else {
+            throw reader.complaint(
+                reader.view["baseURL"] ?? reader.view,
+                "'baseURL' must be an http or https address without user, query or space")
         }
         while text.hasSuffix("/") { text.removeLast() }
         let host = text.drop { $0 != ":" }.dropFirst(3)
@@ -142,13 +160,19 @@ extension Configuration {
         guard list.kind == .array else { throw reader.complaint(list, "'keys' must be an array") }
         var sources: [KeySource] = []
         for entry in list.elements {
-            guard entry.kind == .object, entry.count == 1, let member = entry.members.first(where: { _ in true }), let value = member.value.string
-            else { throw reader.complaint(entry, "a key must be { env: \"NAME\" }, { file: \"PATH\" } or { credential: \"NAME\" }") }
+            guard entry.kind == .object, entry.count == 1,
+                let member = entry.members.first(where: { _ in true }), let value = member.value.string
+            else {
+                throw reader.complaint(
+                    entry, "a key must be { env: \"NAME\" }, { file: \"PATH\" } or { credential: \"NAME\" }")
+            }
             switch member.key {
             case "env": sources.append(.environment(value))
             case "file": sources.append(.file(value))
             case "credential": sources.append(.credential(value))
-            default: throw reader.complaint(entry, "unknown key source '\(member.key)'; known: env, file, credential")
+            default:
+                throw reader.complaint(
+                    entry, "unknown key source '\(member.key)'; known: env, file, credential")
             }
         }
         return sources
@@ -162,7 +186,10 @@ extension Configuration {
             }
             for name in names where !upstreams.contains(where: { $0.name == name }) {
                 let known = upstreams.map { "'\($0.name)'" }.joined(separator: ", ")
-                throw reader.complaint(member.value, "'routes.\(member.key)': there is no upstream '\(name)'; there are \(known.isEmpty ? "none" : known)")
+                throw reader.complaint(
+                    member.value,
+                    "'routes.\(member.key)': there is no upstream '\(name)'; there are \(known.isEmpty ? "none" : known)"
+                )
             }
             routes[member.key] = names
         }
@@ -176,13 +203,18 @@ extension Configuration {
     }
 
     /// What holds between members.
-    private mutating func checkTogether(_ root: JSONView, _ reader: ConfigurationReader) throws(ConfigurationError) {
+    private mutating func checkTogether(_ root: JSONView, _ reader: ConfigurationReader)
+        throws(ConfigurationError)
+    {
         for upstream in upstreams {
             guard let length = upstream.contextLength, window.reserveTokens >= length else { continue }
             throw reader.complaint(
                 root["window"] ?? root,
-                "'window.reserveTokens' is \(window.reserveTokens), but upstream '\(upstream.name)' holds \(length) tokens in all; reserve less")
+                "'window.reserveTokens' is \(window.reserveTokens), but upstream '\(upstream.name)' holds \(length) tokens in all; reserve less"
+            )
         }
-        if routes[Configuration.defaultRoute] == nil, let first = upstreams.first { routes[Configuration.defaultRoute] = [first.name] }
+        if routes[Configuration.defaultRoute] == nil, let first = upstreams.first {
+            routes[Configuration.defaultRoute] = [first.name]
+        }
     }
 }

@@ -14,7 +14,9 @@ struct ConfigurationReader {
         self.bytes = bytes
         self.view = view
         self.path = path
-        guard view.kind == .object else { throw complaint(view, "'\(path.isEmpty ? "the configuration" : path)' must be an object") }
+        guard view.kind == .object else {
+            throw complaint(view, "'\(path.isEmpty ? "the configuration" : path)' must be an object")
+        }
     }
 
     func complaint(_ place: JSONView, _ words: String) -> ConfigurationError {
@@ -48,13 +50,15 @@ struct ConfigurationReader {
     mutating func int(_ name: String, _ range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
         guard let value = value(name) else { return nil }
         guard let number = value.int, range.contains(number) else {
-            throw complaint(value, "'\(full(name))' must be an integer from \(range.lowerBound) to \(range.upperBound)")
+            throw complaint(
+                value, "'\(full(name))' must be an integer from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
 
     /// One of a few words.
-    mutating func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ type: Word.Type) throws(ConfigurationError) -> Word?
+    mutating func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ type: Word.Type)
+        throws(ConfigurationError) -> Word?
     where Word.RawValue == String {
         guard let value = value(name) else { return nil }
         guard let text = value.string, let word = Word(rawValue: text) else {
@@ -72,10 +76,14 @@ struct ConfigurationReader {
 
     /// A size such as `64KiB` or `16MiB`; in bytes.
     mutating func size(_ name: String) throws(ConfigurationError) -> Int? {
-        try quantity(name, [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)], "a size such as \"64KiB\" or \"16MiB\"")
+        try quantity(
+            name, [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)],
+            "a size such as \"64KiB\" or \"16MiB\"")
     }
 
-    private mutating func quantity(_ name: String, _ units: [(String, Int)], _ what: String) throws(ConfigurationError) -> Int? {
+    private mutating func quantity(_ name: String, _ units: [(String, Int)], _ what: String)
+        throws(ConfigurationError) -> Int?
+    {
         guard let value = value(name) else { return nil }
         guard let text = value.string, let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }),
             let number = Int(text.dropLast(unit.count)), number >= 0, number <= Int.max / factor
@@ -92,7 +100,9 @@ struct ConfigurationReader {
     func finish() throws(ConfigurationError) {
         for member in view.members where !known.contains(member.key) {
             let near = known.min { distance($0, member.key) < distance($1, member.key) }
-            let hint = near.flatMap { distance($0, member.key) <= 3 ? "; did you mean '\($0)'?" : nil } ?? "; known here: \(known.sorted().joined(separator: ", "))"
+            let hint =
+                near.flatMap { distance($0, member.key) <= 3 ? "; did you mean '\($0)'?" : nil }
+                ?? "; known here: \(known.sorted().joined(separator: ", "))"
             throw complaint(member.keyView, "unknown key '\(full(member.key))'\(hint)")
         }
     }

@@ -16,7 +16,8 @@ final class Call {
     private var isSettled = false
 
     init(
-        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, settle: @escaping () -> Void,
+        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection,
+        settle: @escaping () -> Void,
         answer: @escaping (Result<[UInt8], WireError>) -> Void
     ) {
         self.id = id
@@ -66,8 +67,10 @@ extension Method {
         case .cancelRequest, .sessionCancel, .turnCancel: .overtakes
         case .authenticate, .discover, .initialize, .modelList, .serverInfo: .free
         case .messageAppend, .sessionNew: .changes
-        case .contextBuild, .contextPreview, .contextReceipt, .export, .messageList, .sessionClose, .sessionDelete, .sessionFind,
-            .sessionGet, .sessionList, .sessionLoad, .sessionPrompt, .sessionRestore, .sessionResume, .sessionSet,
+        case .contextBuild, .contextPreview, .contextReceipt, .export, .messageList, .sessionClose,
+            .sessionDelete, .sessionFind,
+            .sessionGet, .sessionList, .sessionLoad, .sessionPrompt, .sessionRestore, .sessionResume,
+            .sessionSet,
             .sessionSetConfigOption, .turnGet, .turnList, .turnStart:
             .looks
         }

@@ -32,7 +32,9 @@ final class Dispatcher {
         case .single(let incoming): receive(incoming, connection) { connection.send($0) }
         case .batch(let entries):
             let batch = Batch()
-            batch.left = entries.count { if case .request = $0 { true } else if case .invalid = $0 { true } else { false } }
+            batch.left = entries.count {
+                if case .request = $0 { true } else if case .invalid = $0 { true } else { false }
+            }
             for entry in entries {
                 receive(entry, connection, isBatch: true) { line in
                     batch.lines.append(line)
@@ -47,34 +49,49 @@ final class Dispatcher {
     func forget(_ connection: Connection) {
         guard let client = clients.removeValue(forKey: connection.number) else { return }
         client.held = []
-        for call in client.calls.values where call.method != .sessionPrompt && call.method != .turnStart { call.onCancel?() }
+        for call in client.calls.values where call.method != .sessionPrompt && call.method != .turnStart {
+            call.onCancel?()
+        }
     }
 
-    private func receive(_ incoming: Incoming, _ connection: Connection, isBatch: Bool = false, _ send: @escaping ([UInt8]) -> Void) {
+    private func receive(
+        _ incoming: Incoming, _ connection: Connection, isBatch: Bool = false,
+        _ send: @escaping ([UInt8]) -> Void
+    ) {
         switch incoming {
         case .response: break
         case .invalid(let id, let error): send(Outgoing.failure(id, error))
         case .notification(let name, let params): notify(name, params, connection)
         case .request(let id, let name, let params):
             guard let method = Method(rawValue: name), !method.isNotification else {
-                let error = WireError(.methodNotFound, "there is no method '\(name.prefix(80))'; 'rpc.discover' lists those there are")
+                let error = WireError(
+                    .methodNotFound,
+                    "there is no method '\(name.prefix(80))'; 'rpc.discover' lists those there are")
                 return send(Outgoing.failure(id, error))
             }
             if isBatch && method == .sessionPrompt {
-                return send(Outgoing.failure(id, .init(.invalidRequest, "'session/prompt' cannot stand in a batch; send it alone")))
+                return send(
+                    Outgoing.failure(
+                        id, .init(.invalidRequest, "'session/prompt' cannot stand in a batch; send it alone"))
+                )
             }
             start(id, method, params, connection, send)
         }
     }
 
     private func start(
-        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, _ send: @escaping ([UInt8]) -> Void
+        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection,
+        _ send: @escaping ([UInt8]) -> Void
     ) {
         if let params, params.kind == .array {
-            return send(Outgoing.failure(id, .invalid("'params' must be an object; parameters are given by name")))
+            return send(
+                Outgoing.failure(id, .invalid("'params' must be an object; parameters are given by name")))
         }
         guard connection.expectAnswer(id) else {
-            let error = WireError(.invalidRequest, "the ID \(String(decoding: id.raw.prefix(80), as: UTF8.self)) belongs to a request that still runs; use another")
+            let error = WireError(
+                .invalidRequest,
+                "the ID \(String(decoding: id.raw.prefix(80), as: UTF8.self)) belongs to a request that still runs; use another"
+            )
             return send(Outgoing.failure(id, error))
         }
         let client = clients[connection.number] ?? Client()
@@ -94,7 +111,9 @@ final class Dispatcher {
         }
         client.calls[id] = call
         if method.order == .overtakes || method.order == .free { return run(call, client, isChange: false) }
-        if client.held.isEmpty && (method.order == .changes || client.changes == 0) { return run(call, client, isChange: isChange) }
+        if client.held.isEmpty && (method.order == .changes || client.changes == 0) {
+            return run(call, client, isChange: isChange)
+        }
         client.held.append { [weak self] in self?.run(call, client, isChange: isChange) }
     }
 
@@ -135,7 +154,9 @@ extension Method {
     /// Whether a method that looks at the store also changes it.
     fileprivate var isChange: Bool {
         switch self {
-        case .sessionDelete, .sessionPrompt, .sessionRestore, .sessionSet, .sessionSetConfigOption, .turnStart: true
+        case .sessionDelete, .sessionPrompt, .sessionRestore, .sessionSet, .sessionSetConfigOption,
+            .turnStart:
+            true
         default: false
         }
     }

@@ -8,11 +8,14 @@ internal import Upstream
 extension Handlers {
     /// Finds who would be asked and makes the window for it.
     private func withWindow(
-        _ call: Call, _ asked: ContextParameters, _ then: @escaping (SessionRecord, Candidate, MadeWindow) -> Void
+        _ call: Call, _ asked: ContextParameters,
+        _ then: @escaping (SessionRecord, Candidate, MadeWindow) -> Void
     ) throws(WireError) {
         let record = try session(asked.id, call)
         let settings = record.session.settings, options = asked.options
-        services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+        services.upstreams.resolve(
+            options.upstream ?? settings.upstream, model: options.model ?? settings.model
+        ) { [self] found in
             if call.isAnswered { return }
             do throws(WireError) {
                 guard let first = try found.get().first else { throw .invalid("the route is empty") }
@@ -45,7 +48,8 @@ extension Handlers {
                 $0.key("messages")
                 switch asked.dialect {
                 case .openai:
-                    OpenAIRequest.writeMessages(made.window.outgoing(for: .openAI), system: record.session.system, to: &$0)
+                    OpenAIRequest.writeMessages(
+                        made.window.outgoing(for: .openAI), system: record.session.system, to: &$0)
                 case nil:
                     $0.array { for message in made.window.messages { Wire.write(message, to: &$0) } }
                 }

@@ -9,7 +9,8 @@ extension Handlers {
     func export(_ call: Call) throws(WireError) {
         let asked = try ExportParameters(call.params)
         let record = try session(asked.id, call)
-        let export = Export(call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
+        let export = Export(
+            call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
         call.onCancel = { export.cancel() }
         export.begin(hasHeader: asked.hasHeader)
     }
@@ -66,7 +67,8 @@ private final class Export {
         guard !isOver, call.connection.isOpen else { return }
         let limits = services.configuration.limits
         let page = ReadMessages(
-            session, head: session.session.messageCount, from: next, limit: limits.pageRows, bytes: min(limits.pageBytes, 256 << 10))
+            session, head: session.session.messageCount, from: next, limit: limits.pageRows,
+            bytes: min(limits.pageBytes, 256 << 10))
         services.store.read(page) { [self] result in
             if isOver { return }
             switch result {

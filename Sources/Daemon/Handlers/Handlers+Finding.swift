@@ -13,7 +13,8 @@ extension Handlers {
         case .mine: owner = .user(uid)
         case .user(let other) where other == uid || call.connection.isAdmin: owner = .user(other)
         case .all where call.connection.isAdmin: owner = .all
-        default: throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
+        default:
+            throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
         }
         var search = FindSessions(owner: owner, limit: asked.limit)
         search.query = asked.query
@@ -30,7 +31,9 @@ extension Handlers {
         search.after = try PageCursor.number("f", asked.cursor)
         if let prefix = asked.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
-            let found = try read { (reader) throws(StoreError) in try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit) }
+            let found = try read { (reader) throws(StoreError) in
+                try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit)
+            }
             return reply(call, found.filter { search.matches($0.session) }, next: nil)
         }
         page(search, call) { [self] in reply(call, $0, next: $1) }
@@ -41,7 +44,9 @@ extension Handlers {
         var search = FindSessions(owner: .user(call.connection.peer.uid), limit: 100)
         search.after = try PageCursor.number("s", asked.cursor)
         search.cwd = asked.cwd
-        while let path = search.cwd, path.count > 1, path.hasSuffix("/") { search.cwd = String(path.dropLast()) }
+        while let path = search.cwd, path.count > 1, path.hasSuffix("/") {
+            search.cwd = String(path.dropLast())
+        }
         page(search, call) { found, next in
             call.reply {
                 $0.key("sessions")
@@ -52,7 +57,9 @@ extension Handlers {
                             $0.member("cwd", record.session.cwd)
                             $0.optional("title", record.session.title)
                             $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
-                            $0.member("_meta") { $0.member("convod") { $0.member("messageCount", record.session.messageCount) } }
+                            $0.member("_meta") {
+                                $0.member("convod") { $0.member("messageCount", record.session.messageCount) }
+                            }
                         }
                     }
                 }
@@ -61,14 +68,19 @@ extension Handlers {
         }
     }
 
-    /// Fills a page. A first look is short and made at once; what is not found by it is looked for on the reader's
+    /// Fills a page.
+    ///
+    /// A first look is short and made at once; what is not found by it is looked for on the reader's
     /// thread, slice after slice.
-    private func page(_ search: FindSessions, _ call: Call, _ then: @escaping ([SessionRecord], Int64?) -> Void) {
+    private func page(
+        _ search: FindSessions, _ call: Call, _ then: @escaping ([SessionRecord], Int64?) -> Void
+    ) {
         var first = search
         first.slice = search.limit * 2
         // One more than the page shows whether a next page exists.
         first.limit = search.limit + 1
-        if case .user = search.owner, search.cwd == nil, let output = try? first.run(on: services.store.reader),
+        if case .user = search.owner, search.cwd == nil,
+            let output = try? first.run(on: services.store.reader),
             output.next == nil || output.sessions.count > search.limit
         {
             let page = Array(output.sessions.prefix(search.limit))

@@ -24,7 +24,8 @@ extension Handlers {
             page.messages.reverse()
             page.next = nil
         }
-        let live = asked.order == .asc && page.next == nil ? streaming(record, behind: page.messages.last) : nil
+        let live =
+            asked.order == .asc && page.next == nil ? streaming(record, behind: page.messages.last) : nil
         call.reply {
             $0.key("messages")
             $0.array {
@@ -37,13 +38,16 @@ extension Handlers {
 
     /// The answer that is coming in now, as a message, when it is not among the stored ones.
     private func streaming(_ record: SessionRecord, behind last: Message?) -> Message? {
-        guard let turn = engine.running(on: record.row), turn.row != 0, last?.id != turn.record.answerID else { return nil }
+        guard let turn = engine.running(on: record.row), turn.row != 0, last?.id != turn.record.answerID
+        else { return nil }
         let answer = turn.published
         if answer.isEmpty { return nil }
         let content = answer.content
         return Message(
-            id: turn.record.answerID, parentID: last?.id, seq: (last?.seq ?? 0) + 1, role: .assistant, status: .streaming, turnID: turn.id,
-            createdAt: turn.record.createdAt, tokens: TokenEstimate.message(Part.decode(content)), content: content)
+            id: turn.record.answerID, parentID: last?.id, seq: (last?.seq ?? 0) + 1, role: .assistant,
+            status: .streaming, turnID: turn.id,
+            createdAt: turn.record.createdAt, tokens: TokenEstimate.message(Part.decode(content)),
+            content: content)
     }
 
     func appendMessages(_ call: Call) throws(WireError) {
@@ -54,20 +58,25 @@ extension Handlers {
         if !engine.lines.isEmpty || uid != server.uid, let known = try? session(asked.id, call) {
             owner = known.session.owner
             if engine.lines[known.row]?.isBusy ?? false {
-                throw WireError(.busy, "a turn is running on session '\(asked.id.text)'; wait for its end, or cancel it")
+                throw WireError(
+                    .busy, "a turn is running on session '\(asked.id.text)'; wait for its end, or cancel it")
             }
         }
         var missing: Session?
         if asked.ifMissing == .create {
-            missing = Session(id: asked.id, owner: uid, cwd: asked.cwd ?? home(of: call), createdAt: services.clock())
+            missing = Session(
+                id: asked.id, owner: uid, cwd: asked.cwd ?? home(of: call), createdAt: services.clock())
         }
         let messages = asked.messages.map { message in
             NewMessage(
-                id: services.newID(), role: message.role, content: message.content, tokens: TokenEstimate.message(message.parts),
+                id: services.newID(), role: message.role, content: message.content,
+                tokens: TokenEstimate.message(message.parts),
                 metadata: message.metadata, createdAt: message.createdAt, isPinned: message.isPinned)
         }
         let first = asked.messages.first { $0.role == .user }?.parts ?? []
-        let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing) { suggestedTitle(for: first) }
+        let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing) {
+            suggestedTitle(for: first)
+        }
         services.store.write(append) { [self] result in
             switch result {
             case .success(.appended(let row, let first, let last)):
@@ -81,19 +90,26 @@ extension Handlers {
                 }
             case .success(.missing): call.fail(.noSession(asked.id))
             case .success(.trashed):
-                call.fail(WireError(.conflict, "session '\(asked.id.text)' is in the trash; '_convod/session/restore' brings it back"))
+                call.fail(
+                    WireError(
+                        .conflict,
+                        "session '\(asked.id.text)' is in the trash; '_convod/session/restore' brings it back"
+                    ))
             case .failure(let error): call.fail(WireError(error))
             }
         }
     }
 
-    private func publish(_ messages: [NewMessage], _ id: SessionID, _ row: Int64, _ first: Int, _ call: Call) {
+    private func publish(_ messages: [NewMessage], _ id: SessionID, _ row: Int64, _ first: Int, _ call: Call)
+    {
         if services.channels.subscribers(of: row).isEmpty { return }
         for (index, new) in messages.enumerated() where new.role != .system {
-            let message = Message(id: new.id, seq: first + index, role: new.role, createdAt: 0, tokens: 0, content: new.content)
+            let message = Message(
+                id: new.id, seq: first + index, role: new.role, createdAt: 0, tokens: 0, content: new.content)
             var offset = 0
             for piece in message.pieces {
-                let chunk = Chunk(session: id, messageID: new.id, turnID: nil, role: new.role, piece: piece, offset: offset)
+                let chunk = Chunk(
+                    session: id, messageID: new.id, turnID: nil, role: new.role, piece: piece, offset: offset)
                 services.channels.publish(chunk, on: row, except: call.connection)
                 offset += piece.length
             }

@@ -34,7 +34,8 @@ final class ServerFacts {
 
 extension Handlers {
     func initialize(_ call: Call) throws(WireError) {
-        _ = try InitializeParameters(call.params)  // whatever it asks for, version 1 is the newest that is spoken
+        // Whatever version it asks for, 1 is the newest that is spoken.
+        _ = try InitializeParameters(call.params)
         call.reply {
             $0.member("protocolVersion", Version.protocolNumber)
             $0.member("agentCapabilities") {
@@ -55,7 +56,11 @@ extension Handlers {
                     $0.member("convod") {
                         $0.member("version", Version.text)
                         $0.key("methods")
-                        $0.array { for method in Method.allCases where method.rawValue.hasPrefix("_") { $0.string(method.rawValue) } }
+                        $0.array {
+                            for method in Method.allCases where method.rawValue.hasPrefix("_") {
+                                $0.string(method.rawValue)
+                            }
+                        }
                     }
                 }
             }
@@ -76,11 +81,15 @@ extension Handlers {
         if wantsConfig && !call.connection.isAdmin {
             throw WireError(.permissionDenied, "only administrators may see the configuration")
         }
-        guard services.configuration.isImplicit else { return info(call, wantsConfig, services.configuration) }
+        guard services.configuration.isImplicit else {
+            return info(call, wantsConfig, services.configuration)
+        }
         // Without a configuration it shows at this moment who would be asked: Ollama may just have been started.
         services.upstreams.resolve(nil, model: nil) { [self] found in
             var configuration = services.configuration
-            if let names = try? found.get().map(\.upstream.name) { configuration.routes[Configuration.defaultRoute] = names }
+            if let names = try? found.get().map(\.upstream.name) {
+                configuration.routes[Configuration.defaultRoute] = names
+            }
             info(call, wantsConfig, configuration)
         }
     }
@@ -113,9 +122,16 @@ extension Handlers {
             if configuration.isImplicit { $0.optional("notice", Configuration.notice(environment)) }
             $0.member("environment") {
                 $0.key("keys")
-                $0.array { for name in Configuration.keyVariables where !(environment[name]?.isEmpty ?? true) { $0.string(name) } }
+                $0.array {
+                    for name in Configuration.keyVariables where !(environment[name]?.isEmpty ?? true) {
+                        $0.string(name)
+                    }
+                }
             }
-            if wantsConfig { $0.member("config", raw: configuration.masked(socket: server.socket, database: server.database)) }
+            if wantsConfig {
+                $0.member(
+                    "config", raw: configuration.masked(socket: server.socket, database: server.database))
+            }
         }
     }
 
@@ -131,7 +147,8 @@ extension Handlers {
         writer.member("sessionIdLength", 128)
     }
 
-    private func write(_ upstream: any Upstream, _ configuration: Configuration, to writer: inout JSONWriter) {
+    private func write(_ upstream: any Upstream, _ configuration: Configuration, to writer: inout JSONWriter)
+    {
         writer.object {
             $0.member("name", upstream.name)
             $0.member("kind", upstream.kind)
@@ -159,7 +176,8 @@ extension Handlers {
     }
 
     private static func reply(
-        _ call: Call, _ asked: [any Upstream], _ answers: [String: Result<[ModelDescription], UpstreamFailure>]
+        _ call: Call, _ asked: [any Upstream],
+        _ answers: [String: Result<[ModelDescription], UpstreamFailure>]
     ) {
         call.reply {
             $0.key("models")
@@ -171,7 +189,8 @@ extension Handlers {
                             $0.member("upstream", upstream.name)
                             $0.member("id", model.id)
                             $0.member("isDefault", model.id == upstream.model)
-                            $0.optional("contextLength", model.contextLength ?? upstream.contextLength(of: model.id))
+                            $0.optional(
+                                "contextLength", model.contextLength ?? upstream.contextLength(of: model.id))
                         }
                     }
                 }

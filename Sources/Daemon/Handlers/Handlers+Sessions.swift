@@ -11,7 +11,9 @@ extension Handlers {
         let asked = try NewSessionParameters(call.params)
         try check(asked.settings)
         let id = asked.id ?? SessionID(services.newID() as ID<SessionID>)
-        var session = Session(id: id, owner: call.connection.peer.uid, cwd: asked.cwd ?? home(of: call), createdAt: services.clock())
+        var session = Session(
+            id: id, owner: call.connection.peer.uid, cwd: asked.cwd ?? home(of: call),
+            createdAt: services.clock())
         session.mcpServers = asked.mcpServers ?? session.mcpServers
         session.title = asked.title
         session.system = asked.system
@@ -21,11 +23,18 @@ extension Handlers {
         services.store.write(CreateSession(session)) { [self] result in
             switch result {
             case .success(.created(let record)): opened(record, isNew: true, call)
-            case .success(.existed(let record)) where asked.ifExists == .resume: opened(record, isNew: false, call)
+            case .success(.existed(let record)) where asked.ifExists == .resume:
+                opened(record, isNew: false, call)
             case .success(.existed):
-                call.fail(WireError(.conflict, "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it"))
+                call.fail(
+                    WireError(
+                        .conflict,
+                        "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it"))
             case .success(.trashed):
-                call.fail(WireError(.conflict, "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back"))
+                call.fail(
+                    WireError(
+                        .conflict,
+                        "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back"))
             case .failure(let error): call.fail(WireError(error))
             }
         }
@@ -45,9 +54,13 @@ extension Handlers {
         if let name = settings.upstream, services.configuration.route(named: name) == nil {
             throw .invalid("there is no route or upstream '\(name.prefix(60))'")
         }
-        if let model = settings.model, model.isEmpty || model.utf8.count > 256 { throw .invalid("'model' must have 1 to 256 bytes") }
+        if let model = settings.model, model.isEmpty || model.utf8.count > 256 {
+            throw .invalid("'model' must have 1 to 256 bytes")
+        }
         if let raw = settings.window, let view = try? JSONDocument(raw).root {
-            do { _ = try services.configuration.window.overridden(by: view) } catch { throw .invalid(error.reason) }
+            do { _ = try services.configuration.window.overridden(by: view) } catch {
+                throw .invalid(error.reason)
+            }
         }
     }
 
@@ -94,7 +107,8 @@ extension Handlers {
         var after = record.session
         asked.apply(to: &after)
         try check(after.settings)
-        services.store.write(UpdateSession(record.session.id, owner: record.session.owner, asked.apply)) { [self] result in
+        services.store.write(UpdateSession(record.session.id, owner: record.session.owner, asked.apply)) {
+            [self] result in
             switch result {
             case .success(let changed?):
                 if case .set = asked.title { publishTitle(changed, call) }
@@ -112,14 +126,17 @@ extension Handlers {
             if let title = record.session.title { $0.string(title) } else { $0.null() }
             $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
         }
-        services.channels.publish(update: update, of: record.session.id, on: record.row, except: call.connection)
+        services.channels.publish(
+            update: update, of: record.session.id, on: record.row, except: call.connection)
     }
 
     func restoreSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
         var owner = call.connection.peer.uid
         let own = try read { (reader) throws(StoreError) in try reader.session(asked.id, owner: owner) }
-        if own == nil, call.connection.isAdmin, let other = try read({ (reader) throws(StoreError) in try reader.session(asked.id) }) {
+        if own == nil, call.connection.isAdmin,
+            let other = try read({ (reader) throws(StoreError) in try reader.session(asked.id) })
+        {
             owner = other.session.owner
         }
         services.store.write(RestoreSession(asked.id, owner: owner)) { [self] result in
@@ -140,11 +157,15 @@ extension Handlers {
             settings.upstream = asked.value
             settings.model = nil
         case "model": settings.model = asked.value
-        default: throw .invalid("there is no option '\(asked.configID.prefix(60))'; there are 'upstream' and 'model'")
+        default:
+            throw .invalid(
+                "there is no option '\(asked.configID.prefix(60))'; there are 'upstream' and 'model'")
         }
         try check(settings)
         let changed = settings
-        services.store.write(UpdateSession(record.session.id, owner: record.session.owner) { $0.settings = changed }) { [self] result in
+        services.store.write(
+            UpdateSession(record.session.id, owner: record.session.owner) { $0.settings = changed }
+        ) { [self] result in
             switch result {
             case .success(let record?):
                 let options = JSONWriter.object { writeConfigOptions(record.session, to: &$0) }
@@ -152,7 +173,8 @@ extension Handlers {
                     $0.member("sessionUpdate", "config_option_update")
                     writeConfigOptions(record.session, to: &$0)
                 }
-                services.channels.publish(update: update, of: record.session.id, on: record.row, except: call.connection)
+                services.channels.publish(
+                    update: update, of: record.session.id, on: record.row, except: call.connection)
                 call.reply(.success(options))
             case .success(nil): call.fail(.noSession(asked.id))
             case .failure(let error): call.fail(WireError(error))
@@ -164,18 +186,25 @@ extension Handlers {
     func writeConfigOptions(_ session: Session, to writer: inout JSONWriter) {
         let configuration = services.configuration
         let route = session.settings.upstream ?? Configuration.defaultRoute
-        let names = configuration.routes.keys.sorted() + configuration.upstreams.map(\.name).filter { configuration.routes[$0] == nil }
+        let names =
+            configuration.routes.keys.sorted()
+            + configuration.upstreams.map(\.name).filter { configuration.routes[$0] == nil }
         let first = configuration.route(named: route)?.first.flatMap { services.upstreams.byName[$0] }
-        let models = [session.settings.model, first?.model].compactMap(\.self).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let models = [session.settings.model, first?.model].compactMap(\.self).reduce(into: [String]()) {
+            if !$0.contains($1) { $0.append($1) }
+        }
         writer.key("configOptions")
         writer.array {
-            if names.contains(route) { write(option: "upstream", "Upstream", "_upstream", route, names, to: &$0) }
+            if names.contains(route) {
+                write(option: "upstream", "Upstream", "_upstream", route, names, to: &$0)
+            }
             if let model = models.first { write(option: "model", "Model", "model", model, models, to: &$0) }
         }
     }
 
     private func write(
-        option id: String, _ name: String, _ category: String, _ value: String, _ choices: [String], to writer: inout JSONWriter
+        option id: String, _ name: String, _ category: String, _ value: String, _ choices: [String],
+        to writer: inout JSONWriter
     ) {
         writer.object {
             $0.member("id", id)

@@ -14,15 +14,21 @@ extension Handlers {
         try submit(call, asked.id, content: nil, parts: nil, asked.turn)
     }
 
-    private func submit(_ call: Call, _ id: SessionID, content: [UInt8]?, parts: [Part]?, _ turn: TurnRequest) throws(WireError) {
+    private func submit(_ call: Call, _ id: SessionID, content: [UInt8]?, parts: [Part]?, _ turn: TurnRequest)
+        throws(WireError)
+    {
         let record = try session(id, call)
-        try check(SessionSettings(upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
+        try check(
+            SessionSettings(
+                upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
         let token = ObjectIdentifier(call)
         call.onCancel = { [engine] in engine.cancel(request: token) }
         let waiter = Waiter(connection: call.connection, token: token) { call.reply($0) }
         engine.submit(
-            .init(session: record, prompt: content, parts: parts, turn: turn, waiter: waiter, settled: { call.settled() }))
+            .init(
+                session: record, prompt: content, parts: parts, turn: turn, waiter: waiter,
+                settled: { call.settled() }))
     }
 
     func listTurns(_ call: Call) throws(WireError) {
@@ -34,8 +40,14 @@ extension Handlers {
         }
         call.reply {
             $0.key("turns")
-            $0.array { for stored in found.prefix(asked.limit) { Wire.write(stored.turn, session: record.session.id, to: &$0) } }
-            if found.count > asked.limit { $0.member("nextCursor", PageCursor.text("t", found[asked.limit - 1].row)) }
+            $0.array {
+                for stored in found.prefix(asked.limit) {
+                    Wire.write(stored.turn, session: record.session.id, to: &$0)
+                }
+            }
+            if found.count > asked.limit {
+                $0.member("nextCursor", PageCursor.text("t", found[asked.limit - 1].row))
+            }
         }
     }
 

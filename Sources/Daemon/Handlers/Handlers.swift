@@ -20,7 +20,9 @@ final class Handlers {
     /// Runs a call; what it throws is its answer.
     func handle(_ call: Call) throws(WireError) {
         switch call.method {
-        case .authenticate: throw .invalid("there are no authentication methods; the socket's peer credentials say who you are")
+        case .authenticate:
+            throw .invalid(
+                "there are no authentication methods; the socket's peer credentials say who you are")
         case .cancelRequest: break
         case .contextBuild: try buildContext(call)
         case .contextPreview: try previewContext(call)
@@ -62,7 +64,10 @@ final class Handlers {
         } catch { throw WireError(error) }
         guard let found else { throw .noSession(id) }
         guard found.session.trashedAt == nil else {
-            throw WireError(.notFound, "session '\(id.text)' is in the trash; '_convod/session/restore' or 'convo restore \(id.text)' brings it back")
+            throw WireError(
+                .notFound,
+                "session '\(id.text)' is in the trash; '_convod/session/restore' or 'convo restore \(id.text)' brings it back"
+            )
         }
         return found
     }
@@ -70,7 +75,8 @@ final class Handlers {
     /// A turn as this client may see it, with its session.
     func turn(_ id: TurnID, _ call: Call) throws(WireError) -> (StoredTurn, SessionRecord) {
         do throws(StoreError) {
-            if let stored = try services.store.reader.turn(id), let session = try services.store.reader.session(row: stored.sessionRow),
+            if let stored = try services.store.reader.turn(id),
+                let session = try services.store.reader.session(row: stored.sessionRow),
                 session.session.owner == call.connection.peer.uid || call.connection.isAdmin
             {
                 return (stored, session)

@@ -25,7 +25,10 @@ package struct DaemonOptions: Sendable {
     /// Whether the process's signals stop and reload the daemon; off in tests.
     package var handlesSignals: Bool
 
-    package init(configuration: Configuration, socket: String, database: String, environment: [String: String], log: Log) {
+    package init(
+        configuration: Configuration, socket: String, database: String, environment: [String: String],
+        log: Log
+    ) {
         self.configuration = configuration
         self.socket = socket
         self.database = database
@@ -39,7 +42,9 @@ package struct DaemonOptions: Sendable {
     }
 }
 
-/// One running daemon. Everything but `DaemonHandle` belongs to the thread that calls `run`.
+/// One running daemon.
+///
+/// Everything but `DaemonHandle` belongs to the thread that calls `run`.
 package final class Daemon: ConnectionOwner {
     private enum Command: Sendable { case stop }
 
@@ -67,11 +72,14 @@ package final class Daemon: ConnectionOwner {
     package init(_ options: DaemonOptions) throws(DaemonError) {
         self.options = options
         manager = ServiceManager(environment: options.environment, pid: Process.id)
-        mostConnections = min(options.configuration.limits.connections, max(16, Process.raiseFileLimit() - 96))
+        mostConnections = min(
+            options.configuration.limits.connections, max(16, Process.raiseFileLimit() - 96))
         do throws(PosixError) {
             Signals.ignoreBrokenPipes()
             // Before any thread starts, so that every thread has them blocked.
-            if options.handlesSignals { signals = try Signals.descriptor(for: [Signals.terminate, Signals.interrupt, Signals.hangup]) }
+            if options.handlesSignals {
+                signals = try Signals.descriptor(for: [Signals.terminate, Signals.interrupt, Signals.hangup])
+            }
             loop = try EventLoop()
             mailbox = try LoopMailbox()
             try Files.makeDirectories(Files.directory(of: options.database))
@@ -80,11 +88,13 @@ package final class Daemon: ConnectionOwner {
         do throws(StoreError) {
             lock = try StoreLock(database: options.database, socket: options.socket)
             store = try Store(
-                path: options.database, durability: options.configuration.isDurabilityFull ? .full : .normal, loop: loop,
+                path: options.database, durability: options.configuration.isDurabilityFull ? .full : .normal,
+                loop: loop,
                 clock: options.clock)
         } catch { throw DaemonError("cannot \(error.description)") }
         services = Services(
-            loop: loop, store: store, configuration: options.configuration, log: options.log, environment: options.environment,
+            loop: loop, store: store, configuration: options.configuration, log: options.log,
+            environment: options.environment,
             clock: options.clock, random: options.random)
         engine = TurnEngine(services)
         do throws(DaemonError) { try listen() } catch {
@@ -96,12 +106,16 @@ package final class Daemon: ConnectionOwner {
 
     private func listen() throws(DaemonError) {
         if let fd = options.activated {
-            do { listener = try Listener(activated: fd) } catch { throw DaemonError("cannot use the socket from the service manager: \(error)") }
+            do { listener = try Listener(activated: fd) } catch {
+                throw DaemonError("cannot use the socket from the service manager: \(error)")
+            }
             return
         }
         let locations = Locations(environment: options.environment, uid: Process.userID, home: nil)
         do { try locations.prepareDirectory(ofSocket: options.socket) } catch {
-            throw DaemonError("cannot use directory '\(Files.directory(of: options.socket))' for the socket: it must belong to you and be closed to others (\(error.reason))")
+            throw DaemonError(
+                "cannot use directory '\(Files.directory(of: options.socket))' for the socket: it must belong to you and be closed to others (\(error.reason))"
+            )
         }
         listener = try Listener(path: options.socket, mode: options.configuration.access.mode)
     }
@@ -112,19 +126,27 @@ package final class Daemon: ConnectionOwner {
         facts.startedAt = options.clock()
         facts.connections = { [unowned self] in connections.count }
         let handlers = Handlers(services, engine: engine, server: facts)
-        dispatcher = Dispatcher(limits: { [services] in services.configuration.limits }) { (call) throws(WireError) in try handlers.handle(call) }
+        dispatcher = Dispatcher(limits: { [services] in services.configuration.limits }) {
+            (call) throws(WireError) in try handlers.handle(call)
+        }
         loop.afterEachTurn { [unowned self] in flush() }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
         services.store.write(RecoverTurns(estimate: TokenEstimate.message)) { [self] result in
             switch result {
-            case .success(let count) where count > 0: options.log.notice("turns_recovered", ("count", "\(count)"))
+            case .success(let count) where count > 0:
+                options.log.notice("turns_recovered", ("count", "\(count)"))
             case .failure(let error): options.log.error("recovery_failed", ("reason", error.description))
             default: break
             }
             engine.takeUp((try? services.store.reader.openTurns()) ?? [])
         }
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
-            options.log.warning("network_file_system", ("path", options.database), ("kind", kind), ("hint", "SQLite's locks may not hold there; put the database on a local disk with --database"))
+            options.log.warning(
+                "network_file_system", ("path", options.database), ("kind", kind),
+                (
+                    "hint",
+                    "SQLite's locks may not hold there; put the database on a local disk with --database"
+                ))
         }
     }
 
@@ -142,7 +164,9 @@ package final class Daemon: ConnectionOwner {
             try watchListener()
             manager.notify("READY=1\nSTATUS=listening at \(options.socket)")
             pingWatchdog()
-            options.log.info("started", ("version", Version.text), ("pid", "\(Process.id)"), ("socket", options.socket), ("database", options.database))
+            options.log.info(
+                "started", ("version", Version.text), ("pid", "\(Process.id)"), ("socket", options.socket),
+                ("database", options.database))
             try loop.run()
         } catch { throw DaemonError("the loop failed: \(error)") }
         finish()
@@ -151,7 +175,9 @@ package final class Daemon: ConnectionOwner {
     /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
     private func catchUp(_ subscription: Channels.Subscription, _ row: Int64, _ chunk: Chunk) {
         subscription.isReplaying = true
-        guard let session = try? services.store.reader.session(row: row) else { return subscription.connection.close() }
+        guard let session = try? services.store.reader.session(row: row) else {
+            return subscription.connection.close()
+        }
         let replay = Replay(subscription.connection, session, services, engine) { result in
             if case .failure = result { subscription.connection.close() }
         }
@@ -166,7 +192,9 @@ package final class Daemon: ConnectionOwner {
         }
     }
 
-    /// No new turns; running ones get their time, then they are cut and kept as interrupted. A second call cuts at once.
+    /// No new turns; running ones get their time, then they are cut and kept as interrupted.
+    ///
+    /// A second call cuts at once.
     private func stop() {
         stopRequests += 1
         if stopRequests > 1 { return engine.cut() }
@@ -229,7 +257,8 @@ package final class Daemon: ConnectionOwner {
                 try admit(socket)
             }
         } catch {
-            options.log.warning("accept_paused", ("reason", error.reason), ("connections", "\(connections.count)"))
+            options.log.warning(
+                "accept_paused", ("reason", error.reason), ("connections", "\(connections.count)"))
             unwatchListener()
             loop.after(milliseconds: Daemon.acceptPause) { [self] in
                 if stopRequests == 0 { try? watchListener() }
@@ -242,10 +271,12 @@ package final class Daemon: ConnectionOwner {
         let access = services.configuration.access
         let isAdmin = access.isAdmin(peer, daemon: facts.uid)
         let connection = Connection(
-            socket, number: nextNumber, peer: peer, isAdmin: isAdmin, loop: loop, limits: services.configuration.limits, owner: self)
+            socket, number: nextNumber, peer: peer, isAdmin: isAdmin, loop: loop,
+            limits: services.configuration.limits, owner: self)
         nextNumber += 1
         if connections.count >= mostConnections {
-            let message = "\(connections.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+            let message =
+                "\(connections.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
         }
         guard isAdmin || access.isAllowed(peer) else {
@@ -287,11 +318,13 @@ package struct DaemonHandle: Sendable {
 
 extension Configuration.Access {
     func isAdmin(_ peer: Peer, daemon: UInt32) -> Bool {
-        peer.uid == 0 || peer.uid == daemon || adminUsers.contains(peer.uid) || adminGroups.contains { $0 == peer.gid || peer.groups.contains($0) }
+        peer.uid == 0 || peer.uid == daemon || adminUsers.contains(peer.uid)
+            || adminGroups.contains { $0 == peer.gid || peer.groups.contains($0) }
     }
 
     func isAllowed(_ peer: Peer) -> Bool {
         guard let allowedUsers else { return true }
-        return allowedUsers.contains(peer.uid) || allowedGroups.contains { $0 == peer.gid || peer.groups.contains($0) }
+        return allowedUsers.contains(peer.uid)
+            || allowedGroups.contains { $0 == peer.gid || peer.groups.contains($0) }
     }
 }

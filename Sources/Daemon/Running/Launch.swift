@@ -23,7 +23,9 @@ package enum Launch {
           --version         prints the version
         """
 
-    /// Runs the daemon to its end. Exit codes: 0 stopped, 1 could not run, 2 usage or configuration.
+    /// Runs the daemon to its end.
+    ///
+    /// Exit codes: 0 stopped, 1 could not run, 2 usage or configuration.
     package static func main(_ arguments: [String]) -> Int32 {
         let environment = Process.environment
         let asked: Arguments
@@ -39,7 +41,9 @@ package enum Launch {
         do {
             var options = try options(asked, environment)
             if asked.isCheck {
-                print("the configuration is good: \(options.configuration.upstreams.count) upstreams, socket \(options.socket), database \(options.database)")
+                print(
+                    "the configuration is good: \(options.configuration.upstreams.count) upstreams, socket \(options.socket), database \(options.database)"
+                )
                 return 0
             }
             options.activated = try activated(environment)
@@ -66,8 +70,16 @@ package enum Launch {
             case "--version": return .print("convod \(Version.text)")
             case "--check": asked.isCheck = true
             case "--config", "--socket", "--database":
-                guard let value = inline ?? rest.popFirst(), !value.isEmpty else { return .misused("'\(name)' needs a path") }
-                if name == "--config" { asked.config = value } else if name == "--socket" { asked.socket = value } else { asked.database = value }
+                guard let value = inline ?? rest.popFirst(), !value.isEmpty else {
+                    return .misused("'\(name)' needs a path")
+                }
+                if name == "--config" {
+                    asked.config = value
+                } else if name == "--socket" {
+                    asked.socket = value
+                } else {
+                    asked.database = value
+                }
             default: return .misused("unknown argument '\(argument)'")
             }
         }
@@ -75,24 +87,35 @@ package enum Launch {
     }
 
     private static func split(_ argument: String) -> (String, String?) {
-        guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else { return (argument, nil) }
+        guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else {
+            return (argument, nil)
+        }
         return (String(argument[..<equals]), String(argument[argument.index(after: equals)...]))
     }
 
-    private static func options(_ asked: Arguments, _ environment: [String: String]) throws(ConfigurationError) -> DaemonOptions {
+    private static func options(_ asked: Arguments, _ environment: [String: String])
+        throws(ConfigurationError) -> DaemonOptions
+    {
         let locations = Locations.ofThisProcess
         let named = asked.config ?? environment["CONVOD_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         let file = Files.absolute(named ?? locations.configuration)
         let configuration = try configuration(at: file, isRequired: named != nil, environment)
-        func chosen(_ flag: String?, _ variable: String, _ configured: String?, _ standard: String) -> String {
-            Files.absolute(flag ?? environment[variable].flatMap { $0.isEmpty ? nil : $0 } ?? configured ?? standard)
+        func chosen(_ flag: String?, _ variable: String, _ configured: String?, _ standard: String) -> String
+        {
+            Files.absolute(
+                flag ?? environment[variable].flatMap { $0.isEmpty ? nil : $0 } ?? configured ?? standard)
         }
         var options = DaemonOptions(
             configuration: configuration,
-            socket: chosen(asked.socket, "CONVOD_SOCKET", configuration.socketPath, locations.socket(isUsable: Locations.isUsable)),
-            database: chosen(asked.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
+            socket: chosen(
+                asked.socket, "CONVOD_SOCKET", configuration.socketPath,
+                locations.socket(isUsable: Locations.isUsable)),
+            database: chosen(
+                asked.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
             environment: environment, log: Log(environment: environment))
-        options.reload = { () throws(ConfigurationError) in try Launch.configuration(at: file, isRequired: named != nil, environment) }
+        options.reload = { () throws(ConfigurationError) in
+            try Launch.configuration(at: file, isRequired: named != nil, environment)
+        }
         return options
     }
 
@@ -110,7 +133,9 @@ package enum Launch {
     private static func activated(_ environment: [String: String]) throws(DaemonError) -> Int32? {
         let sockets = ServiceManager.activatedSockets(environment: environment, pid: Process.id)
         guard sockets.count <= 1 else {
-            throw DaemonError("the service manager handed over \(sockets.count) sockets, one is expected; check ListenStream= in the socket unit")
+            throw DaemonError(
+                "the service manager handed over \(sockets.count) sockets, one is expected; check ListenStream= in the socket unit"
+            )
         }
         return sockets.first
     }

@@ -22,7 +22,8 @@ struct Listener: ~Copyable {
     init(path: String, mode: UInt32) throws(DaemonError) {
         guard path.utf8.count <= UnixSocket.longestPath else {
             throw DaemonError(
-                "cannot listen at '\(path)': a socket's path may have \(UnixSocket.longestPath) bytes, this one has \(path.utf8.count); choose a shorter one with --socket")
+                "cannot listen at '\(path)': a socket's path may have \(UnixSocket.longestPath) bytes, this one has \(path.utf8.count); choose a shorter one with --socket"
+            )
         }
         let lock = try Listener.lock(path)
         try Listener.clear(path)
@@ -46,12 +47,17 @@ struct Listener: ~Copyable {
             try Files.lock(file.raw)
             return file
         } catch {
-            let words = error.isAgain ? "another daemon has this socket; stop it, or choose another with --socket" : error.description
+            let words =
+                error.isAgain
+                ? "another daemon has this socket; stop it, or choose another with --socket"
+                : error.description
             throw DaemonError("cannot listen at '\(path)': \(words)")
         }
     }
 
-    /// Removes a socket that nobody listens at. Only a refused connection proves that.
+    /// Removes a socket that nobody listens at.
+    ///
+    /// Only a refused connection proves that.
     private static func clear(_ path: String) throws(DaemonError) {
         do throws(PosixError) {
             guard let status = try Files.status(path) else { return }
@@ -66,7 +72,8 @@ struct Listener: ~Copyable {
         } catch {
             let words =
                 switch error.errno {
-                case 17: "there is something at this path that is no socket; move it away, or choose another path with --socket"
+                case 17:
+                    "there is something at this path that is no socket; move it away, or choose another path with --socket"
                 case 98: "another program listens there; stop it, or choose another path with --socket"
                 default: error.reason
                 }

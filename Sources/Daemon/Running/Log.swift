@@ -10,7 +10,9 @@ package struct Log: Sendable {
     private let write: @Sendable (String) -> Void
 
     /// Takes the environment, whose `JOURNAL_STREAM` says that standard error goes to the journal.
-    package init(environment: [String: String], write: @escaping @Sendable (String) -> Void = Log.toStandardError) {
+    package init(
+        environment: [String: String], write: @escaping @Sendable (String) -> Void = Log.toStandardError
+    ) {
         isJournal = environment["JOURNAL_STREAM"] != nil
         self.write = write
     }
@@ -32,7 +34,8 @@ package struct Log: Sendable {
 
     /// Values with spaces stand in quotes; control characters become spaces.
     private func quoted(_ value: String) -> String {
-        let clean = String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value < 0x20 || $0 == "\"" ? " " : $0 }))
+        let clean = String(
+            String.UnicodeScalarView(value.unicodeScalars.map { $0.value < 0x20 || $0 == "\"" ? " " : $0 }))
         return clean.isEmpty || clean.contains(" ") || clean.contains("=") ? "\"\(clean)\"" : clean
     }
 }

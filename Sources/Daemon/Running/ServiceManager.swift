@@ -9,7 +9,8 @@ struct ServiceManager {
     init(environment: [String: String], pid: Int32) {
         notifySocket = environment["NOTIFY_SOCKET"]
         let isMine = environment["WATCHDOG_PID"].map { Int32($0) == pid } ?? true
-        watchdogInterval = isMine ? environment["WATCHDOG_USEC"].flatMap { Int($0) }.map { max(1, $0 / 2000) } : nil
+        watchdogInterval =
+            isMine ? environment["WATCHDOG_USEC"].flatMap { Int($0) }.map { max(1, $0 / 2000) } : nil
     }
 
     /// Sends a state; without a service manager nothing happens.
@@ -20,8 +21,11 @@ struct ServiceManager {
 
     /// The sockets handed over at the start; the variables are taken out so that no child sees them.
     static func activatedSockets(environment: [String: String], pid: Int32) -> [Int32] {
-        defer { for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] { Process.unsetEnvironment(name) } }
-        guard environment["LISTEN_PID"].flatMap({ Int32($0) }) == pid, let count = environment["LISTEN_FDS"].flatMap({ Int32($0) }),
+        defer {
+            for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] { Process.unsetEnvironment(name) }
+        }
+        guard environment["LISTEN_PID"].flatMap({ Int32($0) }) == pid,
+            let count = environment["LISTEN_FDS"].flatMap({ Int32($0) }),
             (1...64).contains(count)
         else { return [] }
         return (3..<(3 + count)).map { $0 }

@@ -50,9 +50,13 @@ extension WireError {
     init(_ error: StoreError) {
         switch error.code {
         case .full:
-            self.init(.diskFull, "the disk is full, nothing was stored: \(error.description); free some space and try again")
+            self.init(
+                .diskFull,
+                "the disk is full, nothing was stored: \(error.description); free some space and try again")
         case .busy:
-            self.init(.storeFailed, "another process holds the database: \(error.description); close it and try again")
+            self.init(
+                .storeFailed,
+                "another process holds the database: \(error.description); close it and try again")
         default:
             self.init(.storeFailed, "the store failed: \(error.description); run 'convo logs' to see more")
         }
@@ -60,6 +64,7 @@ extension WireError {
 
     /// A session that is not there, or belongs to somebody else.
     static func noSession(_ id: SessionID) -> WireError {
-        WireError(.notFound, "there is no session '\(id.text)'; 'session/list' or 'convo ls' shows those there are")
+        WireError(
+            .notFound, "there is no session '\(id.text)'; 'session/list' or 'convo ls' shows those there are")
     }
 }

@@ -27,7 +27,10 @@ final class UpstreamTable {
     private let clock: () -> Int64
     private let client: HTTPClient
 
-    init(_ configuration: Configuration, loop: EventLoop, environment: [String: String], clock: @escaping () -> Int64) {
+    init(
+        _ configuration: Configuration, loop: EventLoop, environment: [String: String],
+        clock: @escaping () -> Int64
+    ) {
         self.configuration = configuration
         self.loop = loop
         self.environment = environment
@@ -44,7 +47,9 @@ final class UpstreamTable {
             byName[settings.name] =
                 switch settings.kind {
                 case .echo: EchoUpstream(settings, loop: loop)
-                case .openai: OpenAIUpstream(settings, environment: environment, client: client, loop: loop, clock: clock)
+                case .openai:
+                    OpenAIUpstream(
+                        settings, environment: environment, client: client, loop: loop, clock: clock)
                 }
         }
     }
@@ -52,18 +57,27 @@ final class UpstreamTable {
     /// The upstreams in the configuration's order.
     var all: [any Upstream] { configuration.upstreams.compactMap { byName[$0.name] } }
 
-    /// Finds who to ask. Comes back at once unless a server must first be asked for its models.
-    func resolve(_ name: String?, model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void) {
+    /// Finds who to ask.
+    ///
+    /// Comes back at once unless a server must first be asked for its models.
+    func resolve(_ name: String?, model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void)
+    {
         guard let route = configuration.route(named: name) else { return then(.failure(unknown(name))) }
         if name == nil && configuration.isImplicit && route == ["echo"] && byName["ollama"] != nil {
             return modelOf("ollama") { [self] found in
-                if found != nil { candidates(["ollama"], model, then) } else { candidates(route, model, then) }
+                if found != nil {
+                    candidates(["ollama"], model, then)
+                } else {
+                    candidates(route, model, then)
+                }
             }
         }
         candidates(route, model, then)
     }
 
-    private func candidates(_ names: [String], _ model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void) {
+    private func candidates(
+        _ names: [String], _ model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void
+    ) {
         var left = names[...]
         var found: [Candidate] = []
         func next() {
@@ -78,7 +92,12 @@ final class UpstreamTable {
                     found.append(Candidate(upstream: upstream, model: chosen))
                     next()
                 } else if left.isEmpty && found.isEmpty {
-                    then(.failure(WireError(.upstreamUnavailable, "upstream '\(name)' does not answer, or has no model; name one with 'model'")))
+                    then(
+                        .failure(
+                            WireError(
+                                .upstreamUnavailable,
+                                "upstream '\(name)' does not answer, or has no model; name one with 'model'"))
+                    )
                 } else {
                     next()
                 }
@@ -110,7 +129,10 @@ final class UpstreamTable {
         guard let name else {
             return .invalid("no upstream is configured; add one to 'upstreams' in the configuration")
         }
-        let known = Set(configuration.routes.keys).union(configuration.upstreams.map(\.name)).sorted().map { "'\($0)'" }
-        return .invalid("there is no route or upstream '\(name.prefix(60))'; there are \(known.joined(separator: ", "))")
+        let known = Set(configuration.routes.keys).union(configuration.upstreams.map(\.name)).sorted().map {
+            "'\($0)'"
+        }
+        return .invalid(
+            "there is no route or upstream '\(name.prefix(60))'; there are \(known.joined(separator: ", "))")
     }
 }

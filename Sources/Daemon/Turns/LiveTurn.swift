@@ -45,7 +45,8 @@ final class LiveTurn {
 
     /// `ended` is called once, after the turn's end is stored and answered.
     init(
-        _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, asked: WindowRequest, candidates: [Candidate], made: MadeWindow,
+        _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, asked: WindowRequest,
+        candidates: [Candidate], made: MadeWindow,
         services: Services, ended: @escaping (LiveTurn) -> Void
     ) {
         self.record = record
@@ -80,10 +81,13 @@ final class LiveTurn {
         let asker = waiters.first?.connection
         if let prompt {
             let echo = Message(
-                id: prompt.id, seq: seq ?? 0, role: .user, createdAt: services.clock(), tokens: prompt.tokens, content: prompt.content)
+                id: prompt.id, seq: seq ?? 0, role: .user, createdAt: services.clock(), tokens: prompt.tokens,
+                content: prompt.content)
             var offset = 0
             for piece in echo.pieces.flatMap(Chunk.cut) {
-                let chunk = Chunk(session: sessionID, messageID: prompt.id, turnID: id, role: .user, piece: piece, offset: offset)
+                let chunk = Chunk(
+                    session: sessionID, messageID: prompt.id, turnID: id, role: .user, piece: piece,
+                    offset: offset)
                 services.channels.publish(chunk, on: session.row, except: asker)
                 offset += piece.length
             }
@@ -142,7 +146,8 @@ final class LiveTurn {
         if candidate.upstream.name != candidates[0].upstream.name {
             // Another upstream may hold less and has rules of its own.
             do {
-                let other = try WindowMaker(services: services).make(refreshed, WindowRequest(options: asked.options), candidate)
+                let other = try WindowMaker(services: services).make(
+                    refreshed, WindowRequest(options: asked.options), candidate)
                 receipts[candidate.upstream.name] = other.receipt
                 request = other.request
             } catch {
@@ -162,7 +167,9 @@ final class LiveTurn {
             handle(.pieces(pieces))
             guard machine.answer.length > LiveTurn.longest else { return }
             dropCall()
-            failed(UpstreamFailure(.protocolError, "the answer has more than \(LiveTurn.longest) bytes", isRetryable: false))
+            failed(
+                UpstreamFailure(
+                    .protocolError, "the answer has more than \(LiveTurn.longest) bytes", isRetryable: false))
         case .finished(let finish):
             call = nil
             note("complete", status: 200, detail: nil)
@@ -177,13 +184,19 @@ final class LiveTurn {
         note(failure.kind.rawValue, status: failure.status, detail: failure.message)
         let elapsed = Int((services.loop.now - began) / 1_000_000)
         var wait: Turn.Wait?
-        if machine.answer.isEmpty, let next = plan.next(after: failure, policy: services.configuration.retry, elapsed: elapsed, random: services.chance()) {
+        if machine.answer.isEmpty,
+            let next = plan.next(
+                after: failure, policy: services.configuration.retry, elapsed: elapsed,
+                random: services.chance())
+        {
             let chosen = Turn.Wait(milliseconds: next.wait, upstream: next.upstream)
             wait = chosen
             setback = (chosen, failure)
         }
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
-        handle(.callFailed(error, isInterruption: failure.kind == .interrupted || failure.kind == .timeout, wait: wait))
+        handle(
+            .callFailed(
+                error, isInterruption: failure.kind == .interrupted || failure.kind == .timeout, wait: wait))
     }
 
     private func dropCall() {
@@ -196,7 +209,8 @@ final class LiveTurn {
         let candidate = candidates.first { $0.upstream.name == plan.current }
         attempts.append(
             Attempt(
-                number: plan.number, upstream: plan.current, model: candidate?.model ?? "", startedAt: attemptStart, firstAt: firstAt,
+                number: plan.number, upstream: plan.current, model: candidate?.model ?? "",
+                startedAt: attemptStart, firstAt: firstAt,
                 endedAt: services.clock(), outcome: outcome, status: status, detail: detail))
     }
 
@@ -215,7 +229,8 @@ final class LiveTurn {
         let first = storedCount
         storedCount += pieces.count
         let count = storedCount
-        services.store.write(StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal)) { [weak self] result in
+        services.store.write(StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal)) {
+            [weak self] result in
             self?.stored(upTo: count, bytes: bytes, result)
         }
     }
@@ -232,7 +247,10 @@ final class LiveTurn {
             guard machine.state == .streaming || machine.state == .waiting else { return }
             let words = WireError(error)
             dropCall()
-            handle(.callFailed(TurnError(kind: words.kind.rawValue, message: words.message), isInterruption: true, wait: nil))
+            handle(
+                .callFailed(
+                    TurnError(kind: words.kind.rawValue, message: words.message), isInterruption: true,
+                    wait: nil))
         }
     }
 
@@ -251,7 +269,8 @@ final class LiveTurn {
         var offset = start
         for piece in pieces.lazy.flatMap(Chunk.cut) {
             let chunk = Chunk(
-                session: sessionID, messageID: record.answerID, turnID: id, role: .assistant, piece: piece, offset: offset)
+                session: sessionID, messageID: record.answerID, turnID: id, role: .assistant, piece: piece,
+                offset: offset)
             services.channels.publish(chunk, on: session.row)
             offset += piece.length
         }
@@ -270,7 +289,8 @@ final class LiveTurn {
         record.model = candidates.first { $0.upstream.name == plan.current }?.model
         record.receipt = receipts[plan.current] ?? made.receipt
         let end = EndTurn(
-            id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt, upstream: record.upstream,
+            id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
+            upstream: record.upstream,
             model: record.model)
         services.store.write(end) { [self] result in
             if case .failure(let error) = result {
@@ -286,7 +306,9 @@ final class LiveTurn {
     }
 
     private func answer(_ ending: Turn.Ending) {
-        if machine.state == .done && row == 0 && ending.state == .failed { record.state = .failed; record.error = ending.error }
+        if machine.state == .done && row == 0 && ending.state == .failed {
+            record.state = .failed; record.error = ending.error
+        }
         publish(
             TurnAnswers.progress(id, "ended") {
                 if self.hasMessage { $0.member("messageId", self.record.answerID.description) }
@@ -312,7 +334,8 @@ final class LiveTurn {
     /// How full the model's context is by the provider's own count (ACP `usage_update`).
     private func publishUsage() {
         guard let used = record.usage?.inputTokens, let model = record.model,
-            let size = candidates.first(where: { $0.upstream.name == plan.current })?.upstream.contextLength(of: model)
+            let size = candidates.first(where: { $0.upstream.name == plan.current })?.upstream.contextLength(
+                of: model)
         else { return }
         publish(
             JSONWriter.object {

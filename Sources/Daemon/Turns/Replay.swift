@@ -53,7 +53,8 @@ final class Replay {
     /// Only the newest messages, rounded to whole turns.
     func begin(newest limit: Int) {
         do throws(StoreError) {
-            let messages = try services.store.reader.newest(session, tokens: Int.max, turns: nil, messages: limit - 1)
+            let messages = try services.store.reader.newest(
+                session, tokens: Int.max, turns: nil, messages: limit - 1)
             begin(from: messages.first?.seq ?? 1)
         } catch { end(.failure(WireError(error))) }
     }
@@ -64,8 +65,15 @@ final class Replay {
             held = (id, offset)
             session = try services.store.reader.session(row: session.row) ?? session  // time may have passed
             if let seq = try services.store.reader.seq(of: id, in: session) { return begin(from: seq) }
-            if let running, running.record.answerID == id { return begin(from: session.session.messageCount + 1) }
-            end(.failure(WireError(.conflict, "message '\(id)' is not on the session's active path; load the session without a cursor")))
+            if let running, running.record.answerID == id {
+                return begin(from: session.session.messageCount + 1)
+            }
+            end(
+                .failure(
+                    WireError(
+                        .conflict,
+                        "message '\(id)' is not on the session's active path; load the session without a cursor"
+                    )))
         } catch { end(.failure(WireError(error))) }
     }
 
@@ -97,13 +105,18 @@ final class Replay {
             }
             session = now
             while next <= session.session.messageCount {
-                let page = try services.store.reader.messages(session, .from(next), limit: 200, bytes: Replay.step)
+                let page = try services.store.reader.messages(
+                    session, .from(next), limit: 200, bytes: Replay.step)
                 for message in page.messages { send(message) }
                 next = (page.messages.last?.seq ?? session.session.messageCount) + 1
-                if connection.waitingBytes > Replay.step { return connection.whenDrained { [self] in goOn() } }
+                if connection.waitingBytes > Replay.step {
+                    return connection.whenDrained { [self] in goOn() }
+                }
             }
         } catch { return end(.failure(WireError(error))) }
-        if !skipsLive, let running, !subscription.replayed.contains(running.record.answerID), sendLive(running) {
+        if !skipsLive, let running, !subscription.replayed.contains(running.record.answerID),
+            sendLive(running)
+        {
             return connection.whenDrained { [self] in goOn() }
         }
         end(.success(self))
@@ -133,7 +146,9 @@ final class Replay {
     }
 
     private func send(_ message: Message) {
-        if let turn = engine.running(on: session.row), message.id == turn.record.answerID || message.id == turn.record.promptID {
+        if let turn = engine.running(on: session.row),
+            message.id == turn.record.answerID || message.id == turn.record.promptID
+        {
             subscription.replayed.insert(message.id)
         }
         guard message.role != .system else { return }
@@ -153,7 +168,11 @@ final class Replay {
         }
     }
 
-    private func chunk(_ piece: Piece, _ id: MessageID, _ turn: TurnID?, _ role: Message.Role, _ offset: Int) -> Chunk {
-        Chunk(session: session.session.id, messageID: id, turnID: turn, role: role, piece: piece, offset: offset)
+    private func chunk(_ piece: Piece, _ id: MessageID, _ turn: TurnID?, _ role: Message.Role, _ offset: Int)
+        -> Chunk
+    {
+        Chunk(
+            session: session.session.id, messageID: id, turnID: turn, role: role, piece: piece, offset: offset
+        )
     }
 }

@@ -5,7 +5,9 @@ internal import Protocol
 /// How a turn's end looks to who asked for it.
 enum TurnAnswers {
     /// The answer to `session/prompt` or `_convod/turn/start`: a result, or for a failed turn an error with its IDs.
-    static func answer(_ turn: TurnRecord, session: SessionID, hasMessage: Bool, isRepeated: Bool) -> Result<[UInt8], WireError> {
+    static func answer(_ turn: TurnRecord, session: SessionID, hasMessage: Bool, isRepeated: Bool) -> Result<
+        [UInt8], WireError
+    > {
         guard let stopReason = turn.stopReason, turn.state == .complete || turn.state == .cancelled else {
             return .failure(failure(turn, session: session, hasMessage: hasMessage))
         }
@@ -30,7 +32,9 @@ enum TurnAnswers {
 
     private static func failure(_ turn: TurnRecord, session: SessionID, hasMessage: Bool) -> WireError {
         let error = turn.error ?? TurnError(kind: "interrupted", message: "the turn ended without an answer")
-        var details: [String: [UInt8]] = ["turnId": quoted(turn.id.description), "sessionId": quoted(session.text)]
+        var details: [String: [UInt8]] = [
+            "turnId": quoted(turn.id.description), "sessionId": quoted(session.text),
+        ]
         if hasMessage { details["messageId"] = quoted(turn.answerID.description) }
         return WireError(ErrorKind(rawValue: error.kind) ?? .internalError, error.message, details: details)
     }
@@ -42,7 +46,9 @@ enum TurnAnswers {
     }
 
     /// A `session_info_update` that says where a turn stands.
-    static func progress(_ turn: TurnID, _ state: String, _ more: (inout JSONWriter) -> Void = { _ in }) -> [UInt8] {
+    static func progress(_ turn: TurnID, _ state: String, _ more: (inout JSONWriter) -> Void = { _ in })
+        -> [UInt8]
+    {
         JSONWriter.object {
             $0.member("sessionUpdate", "session_info_update")
             $0.member("_meta") {

@@ -71,20 +71,29 @@ final class TurnEngine {
             submission.settled()
             submission.waiter.reply(.failure(error))
         }
-        if isDraining { return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment")) }
+        if isDraining {
+            return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment"))
+        }
         let line = lines[submission.session.row] ?? Line()
         lines[submission.session.row] = line
         if line.isBusy {
             guard line.queue.count < services.configuration.limits.queue else {
-                return refuse(WireError(.overloaded, "\(line.queue.count) prompts wait on this session already; wait for some of them"))
+                return refuse(
+                    WireError(
+                        .overloaded,
+                        "\(line.queue.count) prompts wait on this session already; wait for some of them"))
             }
             return enqueue(submission, line)
         }
         line.starting = Starting(token: submission.waiter.token)
         let settings = submission.session.session.settings, options = submission.turn.options
-        services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+        services.upstreams.resolve(
+            options.upstream ?? settings.upstream, model: options.model ?? settings.model
+        ) { [self] found in
             do throws(WireError) {
-                if line.starting?.isCancelled ?? false { throw WireError(.cancelled, "the prompt was cancelled before it was stored") }
+                if line.starting?.isCancelled ?? false {
+                    throw WireError(.cancelled, "the prompt was cancelled before it was stored")
+                }
                 try begin(submission, line, try found.get())
             } catch {
                 line.starting = nil
@@ -96,7 +105,8 @@ final class TurnEngine {
 
     private func record(_ submission: Submission, _ state: TurnRecord.State) -> TurnRecord {
         var record = TurnRecord(
-            id: services.newID(), state: state, promptID: submission.prompt == nil ? nil : services.newID(), answerID: services.newID(),
+            id: services.newID(), state: state, promptID: submission.prompt == nil ? nil : services.newID(),
+            answerID: services.newID(),
             queuedPrompt: state == .queued ? submission.prompt : nil, requestID: submission.turn.requestID,
             options: submission.turn.options, createdAt: services.clock())
         if record.requestID != nil {
@@ -109,7 +119,8 @@ final class TurnEngine {
 
     private func begin(_ submission: Submission, _ line: Line, _ candidates: [Candidate]) throws(WireError) {
         guard let first = candidates.first else { throw .invalid("the route is empty") }
-        let asked = WindowRequest(options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
+        let asked = WindowRequest(
+            options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
         if submission.prompt == nil && submission.session.session.messageCount == 0 {
             throw WireError(.conflict, "the session has no messages to go on from; send a prompt")
         }
@@ -118,12 +129,16 @@ final class TurnEngine {
         record.upstream = first.upstream.name
         record.model = first.model
         record.receipt = made.receipt
-        let live = live(record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
+        let live = live(
+            record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
         live.waiters = [submission.waiter]
         line.running = live
         line.starting = nil
-        let title = submission.session.session.title == nil ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
-        let accept = AcceptPrompt(session: submission.session.row, turn: record, prompt: live.prompt, title: title)
+        let title =
+            submission.session.session.title == nil
+            ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
+        let accept = AcceptPrompt(
+            session: submission.session.row, turn: record, prompt: live.prompt, title: title)
         services.store.write(accept) { [self] result in
             submission.settled()
             switch result {
@@ -143,7 +158,8 @@ final class TurnEngine {
     }
 
     private func live(
-        _ record: TurnRecord, _ session: SessionRecord, _ parts: [Part]?, _ content: [UInt8]?, _ asked: WindowRequest,
+        _ record: TurnRecord, _ session: SessionRecord, _ parts: [Part]?, _ content: [UInt8]?,
+        _ asked: WindowRequest,
         _ candidates: [Candidate], _ made: MadeWindow
     ) -> LiveTurn {
         var prompt: NewMessage?
@@ -151,7 +167,8 @@ final class TurnEngine {
             prompt = NewMessage(id: id, role: .user, content: content, tokens: TokenEstimate.message(parts))
         }
         return LiveTurn(
-            record, session: session, prompt: prompt, asked: asked, candidates: candidates, made: made, services: services
+            record, session: session, prompt: prompt, asked: asked, candidates: candidates, made: made,
+            services: services
         ) { [weak self] in self?.ended($0) }
     }
 
@@ -171,7 +188,8 @@ final class TurnEngine {
         case .accepted: break
         case .missing: reply(.failure(.noSession(session.session.id)))
         case .conflict(let known):
-            let message = "the request ID was used for another prompt (turn \(known.turn.id)); use a new one for new content"
+            let message =
+                "the request ID was used for another prompt (turn \(known.turn.id)); use a new one for new content"
             reply(.failure(WireError(.conflict, message)))
         case .known(let known):
             let line = lines[session.row]
@@ -181,7 +199,10 @@ final class TurnEngine {
                 queued.waiters += waiters
             } else {
                 let hasMessage = (try? services.store.reader.seq(of: known.turn.answerID, in: session)) ?? nil
-                reply(TurnAnswers.answer(known.turn, session: session.session.id, hasMessage: hasMessage != nil, isRepeated: true))
+                reply(
+                    TurnAnswers.answer(
+                        known.turn, session: session.session.id, hasMessage: hasMessage != nil,
+                        isRepeated: true))
             }
         }
     }
@@ -190,17 +211,23 @@ final class TurnEngine {
 
     private func enqueue(_ submission: Submission, _ line: Line) {
         let record = record(submission, .queued)
-        let queued = Queued(record, session: submission.session, parts: submission.parts, waiters: [submission.waiter])
+        let queued = Queued(
+            record, session: submission.session, parts: submission.parts, waiters: [submission.waiter])
         line.queue.append(queued)
         let position = line.queue.count
         var prompt: NewMessage?
-        if let content = submission.prompt, let id = record.promptID { prompt = NewMessage(id: id, role: .user, content: content, tokens: 0) }
-        services.store.write(AcceptPrompt(session: submission.session.row, turn: record, prompt: prompt, title: nil)) { [self] result in
+        if let content = submission.prompt, let id = record.promptID {
+            prompt = NewMessage(id: id, role: .user, content: content, tokens: 0)
+        }
+        services.store.write(
+            AcceptPrompt(session: submission.session.row, turn: record, prompt: prompt, title: nil)
+        ) { [self] result in
             submission.settled()
             switch result {
             case .success(.accepted):
                 let update = TurnAnswers.progress(record.id, "queued") { $0.member("position", position) }
-                services.channels.publish(update: update, of: submission.session.session.id, on: submission.session.row)
+                services.channels.publish(
+                    update: update, of: submission.session.session.id, on: submission.session.row)
             case .success(let other):
                 line.queue.removeAll { $0 === queued }
                 resolve(other, queued.waiters, submission.session)
@@ -234,18 +261,22 @@ final class TurnEngine {
         let row = queued.session.row
         func fail(_ error: WireError) {
             let ending = Turn.Ending(
-                state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message), isPromptWithdrawn: true)
+                state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
+                isPromptWithdrawn: true)
             services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { [self] _ in
                 for waiter in queued.waiters { waiter.reply(.failure(error)) }
                 line.starting = nil
                 next(row)
             }
         }
-        guard let session = try? services.store.reader.session(row: row), session.session.trashedAt == nil else {
+        guard let session = try? services.store.reader.session(row: row), session.session.trashedAt == nil
+        else {
             return fail(.noSession(queued.session.session.id))
         }
         let settings = session.session.settings, options = queued.record.options
-        services.upstreams.resolve(options.upstream ?? settings.upstream, model: options.model ?? settings.model) { [self] found in
+        services.upstreams.resolve(
+            options.upstream ?? settings.upstream, model: options.model ?? settings.model
+        ) { [self] found in
             if let starting = line.starting, starting.isCancelled {
                 line.starting = nil
                 cancel(queued) { state in for tell in starting.cancelled { tell(state) } }
@@ -257,18 +288,23 @@ final class TurnEngine {
                 let content = queued.record.queuedPrompt
                 let asked = WindowRequest(options: options, prompt: queued.parts, content: content)
                 let made = try WindowMaker(services: services).make(session, asked, first)
-                begin(queued, line, live(queued.record, session, queued.parts, content, asked, candidates, made), first, made)
+                begin(
+                    queued, line,
+                    live(queued.record, session, queued.parts, content, asked, candidates, made), first, made)
             } catch { fail(error) }
         }
     }
 
-    private func begin(_ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow) {
+    private func begin(
+        _ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow
+    ) {
         live.waiters = queued.waiters
         line.running = live
         line.starting = nil
         let title = live.session.session.title == nil ? queued.parts.flatMap { suggestedTitle(for: $0) } : nil
         let begin = BeginQueued(
-            queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name, model: first.model, receipt: made.receipt)
+            queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
+            model: first.model, receipt: made.receipt)
         services.store.write(begin) { [self] result in
             switch result {
             case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)
@@ -308,7 +344,8 @@ final class TurnEngine {
             var record = queued.record
             record.state = .cancelled
             record.stopReason = .cancelled
-            let answer = TurnAnswers.answer(record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
+            let answer = TurnAnswers.answer(
+                record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
             for waiter in queued.waiters { waiter.reply(answer) }
             then(.cancelled)
         }
@@ -317,12 +354,15 @@ final class TurnEngine {
     /// Cancels the turn that a request began, wherever it stands.
     func cancel(request token: ObjectIdentifier) {
         for line in lines.values {
-            if let running = line.running, running.waiters.contains(where: { $0.token == token }) { return running.handle(.cancel) }
+            if let running = line.running, running.waiters.contains(where: { $0.token == token }) {
+                return running.handle(.cancel)
+            }
             if line.starting?.token == token {
                 line.starting?.cancelled.append { _ in }
                 return
             }
-            guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } }) else { continue }
+            guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } })
+            else { continue }
             return cancel(line.queue.remove(at: index))
         }
     }
@@ -346,7 +386,9 @@ final class TurnEngine {
         let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
         line.queue.removeAll { queued in mine.contains { $0 === queued } }
         for queued in mine { cancel(queued) }
-        if let running = line.running, running.waiters.contains(where: { $0.connection === connection }) { running.handle(.cancel) }
+        if let running = line.running, running.waiters.contains(where: { $0.connection === connection }) {
+            running.handle(.cancel)
+        }
     }
 
     /// Ends everything on a session, as before it goes to the trash.
@@ -368,7 +410,8 @@ final class TurnEngine {
                 running.handle(.cancel)
             }
             let gone = line.queue.filter { queued in
-                queued.record.options.onDisconnect == .cancel && queued.waiters.contains { $0.connection === connection }
+                queued.record.options.onDisconnect == .cancel
+                    && queued.waiters.contains { $0.connection === connection }
             }
             line.queue.removeAll { queued in gone.contains { $0 === queued } }
             for queued in gone { cancel(queued) }
@@ -394,7 +437,9 @@ final class TurnEngine {
         isDraining = true
         whenIdle = then
         for queued in lines.values.flatMap(\.queue) {
-            let error = WireError(.shuttingDown, "the daemon is stopping; the prompt is stored and is taken up at the next start")
+            let error = WireError(
+                .shuttingDown,
+                "the daemon is stopping; the prompt is stored and is taken up at the next start")
             for waiter in queued.waiters { waiter.reply(.failure(error)) }
             queued.waiters = []
         }

@@ -27,13 +27,17 @@ struct WindowMaker {
     let services: Services
 
     /// The window for a candidate, or one error that says what does not fit.
-    func make(_ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate) throws(WireError) -> MadeWindow {
+    func make(_ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate) throws(WireError)
+        -> MadeWindow
+    {
         let parameters = try modelParameters(asked.options)
         var policy = try policy(session.session, asked.options)
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
         if let length, policy.reserveTokens >= length {
-            throw .invalid("\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less")
+            throw .invalid(
+                "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less"
+            )
         }
         let budget = policy.budget(contextLength: length)
         let (history, before) = try history(session, asked, policy, budget)
@@ -43,10 +47,13 @@ struct WindowMaker {
         } catch {
             throw WireError(
                 .contextOverflow, error.sentence,
-                details: ["needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8)])
+                details: [
+                    "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
+                ])
         }
         let request = ModelRequest(
-            model: candidate.model, system: session.session.system, messages: window.outgoing(for: candidate.upstream.rules),
+            model: candidate.model, system: session.session.system,
+            messages: window.outgoing(for: candidate.upstream.rules),
             parameters: parameters, userMessageCount: history.count, previousUserText: before)
         var writer = JSONWriter()
         window.receipt.write(to: &writer)
@@ -64,7 +71,9 @@ struct WindowMaker {
     }
 
     private func modelParameters(_ options: TurnOptions) throws(WireError) -> ModelParameters {
-        guard let raw = options.params, let view = try? JSONDocument(raw).root else { return ModelParameters() }
+        guard let raw = options.params, let view = try? JSONDocument(raw).root else {
+            return ModelParameters()
+        }
         return ModelParameters(view)
     }
 
@@ -75,7 +84,8 @@ struct WindowMaker {
         var messages: [Message], pins: [Message] = [], excluded = 0
         do throws(StoreError) {
             let reader = services.store.reader
-            messages = try reader.newest(session, tokens: budget, turns: policy.maxTurns, messages: policy.maxMessages)
+            messages = try reader.newest(
+                session, tokens: budget, turns: policy.maxTurns, messages: policy.maxMessages)
             if let first = messages.first, first.seq > 1 {
                 pins = try reader.pins(session, below: first.seq)
                 excluded = try reader.excludedCount(session, below: first.seq)
@@ -89,8 +99,13 @@ struct WindowMaker {
             tokens += cost
             messages.append(
                 Message(
-                    id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: services.clock(), tokens: cost, content: content))
+                    id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: services.clock(),
+                    tokens: cost, content: content))
         }
-        return (History(messages: messages, olderPins: pins, olderExcluded: excluded, count: count, tokens: tokens), before)
+        return (
+            History(
+                messages: messages, olderPins: pins, olderExcluded: excluded, count: count, tokens: tokens),
+            before
+        )
     }
 }

@@ -72,7 +72,9 @@ final class Channels {
     /// Sends a piece of a message to all who watch, but for `except`.
     func publish(_ chunk: Chunk, on session: Int64, except: Connection? = nil) {
         for subscription in subscribers(of: session) where subscription.connection !== except {
-            guard !subscription.isReplaying, !subscription.replayed.contains(chunk.messageID) else { continue }
+            guard !subscription.isReplaying, !subscription.replayed.contains(chunk.messageID) else {
+                continue
+            }
             if subscription.connection.waitingBytes > Channels.lag {
                 caughtBehind(subscription, session, chunk)
             } else {
@@ -82,13 +84,17 @@ final class Channels {
     }
 
     /// Sends an update to all who watch; `isKept` says that one who is catching up gets it behind the pieces.
-    func publish(update: [UInt8], of id: SessionID, on session: Int64, except: Connection? = nil, isKept: Bool = false) {
+    func publish(
+        update: [UInt8], of id: SessionID, on session: Int64, except: Connection? = nil, isKept: Bool = false
+    ) {
         let watching = subscribers(of: session)
         if watching.isEmpty { return }
         let line = Channels.line(update: update, of: id)
         for subscription in watching where subscription.connection !== except {
             let connection = subscription.connection
-            if isKept || !subscription.isReplaying { subscription.behindReplay { connection.send(line, isPush: true) } }
+            if isKept || !subscription.isReplaying {
+                subscription.behindReplay { connection.send(line, isPush: true) }
+            }
         }
     }
 

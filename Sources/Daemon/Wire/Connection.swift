@@ -29,7 +29,10 @@ final class Connection {
 
     private enum Closing { case no, afterFlush, done }
 
-    init(_ socket: consuming Descriptor, number: Int, peer: Peer, isAdmin: Bool, loop: EventLoop, limits: Limits, owner: any ConnectionOwner) {
+    init(
+        _ socket: consuming Descriptor, number: Int, peer: Peer, isAdmin: Bool, loop: EventLoop,
+        limits: Limits, owner: any ConnectionOwner
+    ) {
         self.socket = socket
         self.number = number
         self.peer = peer
@@ -50,14 +53,18 @@ final class Connection {
 
     // MARK: Out
 
-    /// Queues a line. What a client asked for is never dropped; a push to a client that does not read ends it.
+    /// Queues a line.
+    ///
+    /// What a client asked for is never dropped; a push to a client that does not read ends it.
     func send(_ line: [UInt8], isPush: Bool = false) {
         guard closing == .no else { return }
         outbox.add(line)
         queued(isPush: isPush)
     }
 
-    /// Queues a piece of an answer; it may be merged with those that wait. A replay's pieces were asked for.
+    /// Queues a piece of an answer; it may be merged with those that wait.
+    ///
+    /// A replay's pieces were asked for.
     func send(_ chunk: Chunk, isPush: Bool = true) {
         guard closing == .no else { return }
         outbox.add(chunk)
@@ -75,10 +82,13 @@ final class Connection {
         }
     }
 
-    /// A client that is far behind is told so in one line, given a second, and closed. It costs nobody else.
+    /// A client that is far behind is told so in one line, given a second, and closed.
+    ///
+    /// It costs nobody else.
     private func dropSlowReader() {
         outbox.clear()
-        let message = "this client reads too slowly: more than \(limits.outbox) bytes waited; reconnect and resume with a cursor"
+        let message =
+            "this client reads too slowly: more than \(limits.outbox) bytes waited; reconnect and resume with a cursor"
         outbox.add(Outgoing.notification("_convod/closing", WireError(.overloaded, message).asParameters))
         closing = .afterFlush
         watch()
@@ -137,7 +147,9 @@ final class Connection {
     private func read() {
         let got: Int?
         do {
-            got = try framer.fill { (buffer) throws(PosixError) in try System.read(socket.raw, into: &buffer, most: 64 << 10) }
+            got = try framer.fill { (buffer) throws(PosixError) in
+                try System.read(socket.raw, into: &buffer, most: 64 << 10)
+            }
         } catch { return close() }
         guard let got else { return }
         if got == 0 {
@@ -161,7 +173,8 @@ final class Connection {
         switch output {
         case .line(let bytes): owner?.received(bytes, self)
         case .tooLong:
-            let message = "a line may have \(limits.line) bytes, this one has more; its rest is skipped up to the next newline"
+            let message =
+                "a line may have \(limits.line) bytes, this one has more; its rest is skipped up to the next newline"
             send(Outgoing.failure(.null, WireError(.lineTooLong, message)))
         }
     }

@@ -38,7 +38,9 @@ struct Chunk {
     }
 }
 
-/// What waits to be written to one client, bounded in bytes. Chunks that wait are merged.
+/// What waits to be written to one client, bounded in bytes.
+///
+/// Chunks that wait are merged.
 struct Outbox {
     private enum Item {
         case line([UInt8])
@@ -106,7 +108,10 @@ struct Outbox {
 /// Writes chunks as `session/update` notifications.
 struct ChunkWriter {
     func write(_ chunk: Chunk, to out: inout [UInt8]) {
-        let name = chunk.role == .user ? "user_message_chunk" : chunk.piece.kind == .thought ? "agent_thought_chunk" : "agent_message_chunk"
+        let name =
+            chunk.role == .user
+            ? "user_message_chunk"
+            : chunk.piece.kind == .thought ? "agent_thought_chunk" : "agent_message_chunk"
         if chunk.piece.kind == .part { return writePart(chunk, name, to: &out) }
         out += #"{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":""#.utf8
         out += chunk.session.text.utf8  // an ID needs no escapes
@@ -134,7 +139,8 @@ struct ChunkWriter {
 
     /// A part that is no text: tool calls and results in ACP's own updates, other content as a chunk.
     private func writePart(_ chunk: Chunk, _ name: String, to out: inout [UInt8]) {
-        guard let view = try? JSONDocument(chunk.piece.bytes).root, let part = try? Part(checking: view) else { return }
+        guard let view = try? JSONDocument(chunk.piece.bytes).root, let part = try? Part(checking: view)
+        else { return }
         var writer = JSONWriter()
         writer.object {
             switch part {
@@ -162,9 +168,11 @@ struct ChunkWriter {
                 }
             }
         }
-        out += Outgoing.notification("session/update", JSONWriter.object {
-            $0.member("sessionId", chunk.session.text)
-            $0.member("update", raw: writer.bytes)
-        })
+        out += Outgoing.notification(
+            "session/update",
+            JSONWriter.object {
+                $0.member("sessionId", chunk.session.text)
+                $0.member("update", raw: writer.bytes)
+            })
     }
 }

@@ -38,7 +38,10 @@ package struct AppendMessages: StoreWrite {
     /// Makes a title for a session that has none.
     package let title: @Sendable () -> String?
 
-    package init(_ id: SessionID, owner: UInt32, _ messages: [NewMessage], ifMissing: Session?, title: @escaping @Sendable () -> String?) {
+    package init(
+        _ id: SessionID, owner: UInt32, _ messages: [NewMessage], ifMissing: Session?,
+        title: @escaping @Sendable () -> String?
+    ) {
         self.id = id
         self.owner = owner
         self.messages = messages
@@ -61,7 +64,8 @@ package struct AppendMessages: StoreWrite {
         } else {
             guard let ifMissing else { return .missing }
             let made = try writer.insert(ifMissing)
-            place = Place(row: made.row, branch: made.branch, head: 0, tokens: 0, hasTitle: false, isTrashed: false)
+            place = Place(
+                row: made.row, branch: made.branch, head: 0, tokens: 0, hasTitle: false, isTrashed: false)
         }
         let first = place.head + 1
         for message in messages { try writer.append(message, turn: nil, at: &place) }
@@ -89,13 +93,15 @@ extension Writer {
 
     func place(ofRow row: Int64) throws(StoreError) -> Place? {
         try database.first(
-            "SELECT id, branch, head, tokens, title IS NOT NULL, trashed_at IS NOT NULL FROM session WHERE id = ?", [.int(row)],
+            "SELECT id, branch, head, tokens, title IS NOT NULL, trashed_at IS NOT NULL FROM session WHERE id = ?",
+            [.int(row)],
             doing: "find a session", Writer.place)
     }
 
     private static func place(_ row: Row) -> Place {
         Place(
-            row: row.int(0), branch: row.int(1), head: Int(row.int(2)), tokens: Int(row.int(3)), hasTitle: row.bool(4),
+            row: row.int(0), branch: row.int(1), head: Int(row.int(2)), tokens: Int(row.int(3)),
+            hasTitle: row.bool(4),
             isTrashed: row.bool(5))
     }
 
@@ -109,9 +115,12 @@ extension Writer {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                .int(MessageKey(branch: place.branch, seq: place.head).raw), .blob(message.id.bytes), Bound(message.role.rawValue),
-                Bound(message.status.rawValue), Bound(turn), .int(message.createdAt ?? now), Bound(message.tokens),
-                Bound(place.tokens), .int(message.isPinned ? 1 : 0), Bound(message.metadata), .utf8(message.content),
+                .int(MessageKey(branch: place.branch, seq: place.head).raw), .blob(message.id.bytes),
+                Bound(message.role.rawValue),
+                Bound(message.status.rawValue), Bound(turn), .int(message.createdAt ?? now),
+                Bound(message.tokens),
+                Bound(place.tokens), .int(message.isPinned ? 1 : 0), Bound(message.metadata),
+                .utf8(message.content),
             ], doing: "insert a message")
     }
 
@@ -123,7 +132,8 @@ extension Writer {
              WHERE id = ?
             """,
             [
-                .int(place.branch), Bound(place.head), Bound(place.tokens), .int(now), .int(nextActivity()), Bound(title),
+                .int(place.branch), Bound(place.head), Bound(place.tokens), .int(now), .int(nextActivity()),
+                Bound(title),
                 .int(place.row),
             ], doing: "move a session's head")
     }
@@ -140,8 +150,12 @@ extension Writer {
             guard let (above, fork) = found, let above, seq <= fork else { break }
             parent = above
         }
-        let total = seq == 0 ? 0 : try database.integer(
-            "SELECT total FROM message WHERE key = ?", [.int(MessageKey(branch: parent, seq: seq).raw)], doing: "read a message")
+        let total =
+            seq == 0
+            ? 0
+            : try database.integer(
+                "SELECT total FROM message WHERE key = ?", [.int(MessageKey(branch: parent, seq: seq).raw)],
+                doing: "read a message")
         try database.run(
             "INSERT INTO branch (session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?)",
             [.int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")

@@ -32,13 +32,19 @@ extension Writer {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
             """,
             [
-                .int(Int64(session.owner)), .text(session.id.text), Bound(session.title), .text(session.cwd), .utf8(session.mcpServers),
-                Bound(session.system), .utf8(session.settings.encoded), .utf8(encode(tags: session.tags)), Bound(session.metadata),
+                .int(Int64(session.owner)), .text(session.id.text), Bound(session.title), .text(session.cwd),
+                .utf8(session.mcpServers),
+                Bound(session.system), .utf8(session.settings.encoded), .utf8(encode(tags: session.tags)),
+                Bound(session.metadata),
                 .int(time), .int(time), .int(nextActivity()),
             ], doing: "insert a session")
         let row = database.lastRow
-        try database.run("INSERT INTO branch (session, created_at) VALUES (?, ?)", [.int(row), .int(time)], doing: "insert a branch")
-        try database.run("UPDATE session SET branch = ? WHERE id = ?", [.int(database.lastRow), .int(row)], doing: "set a branch")
+        try database.run(
+            "INSERT INTO branch (session, created_at) VALUES (?, ?)", [.int(row), .int(time)],
+            doing: "insert a branch")
+        try database.run(
+            "UPDATE session SET branch = ? WHERE id = ?", [.int(database.lastRow), .int(row)],
+            doing: "set a branch")
         guard let made = try database.session(row: row) else {
             throw StoreError(.corrupt, "insert a session", reason: "the new row is not there")
         }
@@ -53,7 +59,9 @@ extension Writer {
 
     /// The session of this ID that is not in the trash, or nil.
     func live(_ id: SessionID, owner: UInt32) throws(StoreError) -> SessionRecord? {
-        guard let found = try database.session(id, owner: owner), found.session.trashedAt == nil else { return nil }
+        guard let found = try database.session(id, owner: owner), found.session.trashedAt == nil else {
+            return nil
+        }
         return found
     }
 }
@@ -81,8 +89,10 @@ package struct UpdateSession: StoreWrite {
                                activity = ? WHERE id = ?
             """,
             [
-                Bound(session.title), Bound(session.system), .utf8(session.settings.encoded), .utf8(writer.encode(tags: session.tags)),
-                Bound(session.metadata), .int(session.isArchived ? 1 : 0), .int(writer.now), .int(writer.nextActivity()),
+                Bound(session.title), Bound(session.system), .utf8(session.settings.encoded),
+                .utf8(writer.encode(tags: session.tags)),
+                Bound(session.metadata), .int(session.isArchived ? 1 : 0), .int(writer.now),
+                .int(writer.nextActivity()),
                 .int(found.row),
             ], doing: "update a session")
         return try writer.database.session(row: found.row)
@@ -117,7 +127,9 @@ package struct RestoreSession: StoreWrite {
         self.owner = owner
     }
 
-    /// The session afterwards; nil when there is none. One that was not in the trash stays as it is.
+    /// The session afterwards; nil when there is none.
+    ///
+    /// One that was not in the trash stays as it is.
     package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
         guard let found = try writer.database.session(id, owner: owner) else { return nil }
         guard found.session.trashedAt != nil else { return found }

@@ -5,6 +5,7 @@ package struct SyncTurn: StoreWrite {
 
     package func run(on writer: Writer) throws(StoreError) {
         // A commit without changes would not reach the disk.
-        try writer.database.run("UPDATE turn SET started_at = started_at WHERE id = ?", [.int(turnRow)], doing: "sync a turn")
+        try writer.database.run(
+            "UPDATE turn SET started_at = started_at WHERE id = ?", [.int(turnRow)], doing: "sync a turn")
     }
 }

@@ -30,12 +30,16 @@ package struct AcceptPrompt: StoreWrite {
 
     package func run(on writer: Writer) throws(StoreError) -> Output {
         guard var place = try writer.place(ofRow: session), !place.isTrashed else { return .missing }
-        if let requestID = turn.requestID, let known = try writer.database.turn(session: session, requestID: requestID) {
+        if let requestID = turn.requestID,
+            let known = try writer.database.turn(session: session, requestID: requestID)
+        {
             guard known.turn.requestHash == turn.requestHash else { return .conflict(known) }
             // Failed with nothing to show: its request ID moves to the new turn.
             let isVoid = known.turn.state == .failed ? try writer.isWithdrawn(known) : false
             guard isVoid else { return .known(known) }
-            try writer.database.run("UPDATE turn SET request_id = NULL WHERE id = ?", [.int(known.row)], doing: "free a request ID")
+            try writer.database.run(
+                "UPDATE turn SET request_id = NULL WHERE id = ?", [.int(known.row)],
+                doing: "free a request ID")
         }
         let row = try writer.insert(turn, session: session, prompt: prompt)
         guard turn.state == .running else { return .accepted(turnRow: row, seq: nil) }
@@ -47,10 +51,14 @@ package struct AcceptPrompt: StoreWrite {
 extension Writer {
     /// Whether a failed turn left nothing that anybody saw.
     fileprivate func isWithdrawn(_ turn: StoredTurn) throws(StoreError) -> Bool {
-        try database.first("SELECT 1 FROM message WHERE id = ?", [.blob(turn.turn.answerID.bytes)], doing: "find an answer") { _ in true } == nil
+        try database.first(
+            "SELECT 1 FROM message WHERE id = ?", [.blob(turn.turn.answerID.bytes)], doing: "find an answer"
+        ) { _ in true } == nil
     }
 
-    fileprivate func insert(_ turn: TurnRecord, session: Int64, prompt: NewMessage?) throws(StoreError) -> Int64 {
+    fileprivate func insert(_ turn: TurnRecord, session: Int64, prompt: NewMessage?) throws(StoreError)
+        -> Int64
+    {
         try database.run(
             """
             INSERT INTO turn (uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, upstream, model,
@@ -59,16 +67,21 @@ extension Writer {
             """,
             [
                 .blob(turn.id.bytes), .int(session), Bound(turn.state.rawValue),
-                turn.state == .queued ? Bound(prompt?.content) : .null, turn.promptID.map { .blob($0.bytes) } ?? .null,
-                .blob(turn.answerID.bytes), Bound(turn.requestID), turn.requestHash.map { .blob($0) } ?? .null,
-                .utf8(turn.options.encoded), Bound(turn.upstream), Bound(turn.model), Bound(turn.receipt), .int(turn.createdAt),
+                turn.state == .queued ? Bound(prompt?.content) : .null,
+                turn.promptID.map { .blob($0.bytes) } ?? .null,
+                .blob(turn.answerID.bytes), Bound(turn.requestID),
+                turn.requestHash.map { .blob($0) } ?? .null,
+                .utf8(turn.options.encoded), Bound(turn.upstream), Bound(turn.model), Bound(turn.receipt),
+                .int(turn.createdAt),
                 turn.state == .running ? .int(now) : .null,
             ], doing: "insert a turn")
         return database.lastRow
     }
 
     /// Makes the prompt a message at the head; nil when there is none to make.
-    fileprivate func begin(_ turn: Int64, _ prompt: NewMessage?, _ title: String?, _ place: inout Place) throws(StoreError) -> Int? {
+    fileprivate func begin(_ turn: Int64, _ prompt: NewMessage?, _ title: String?, _ place: inout Place)
+        throws(StoreError) -> Int?
+    {
         guard let prompt else { return nil }
         try append(prompt, turn: turn, at: &place)
         try moveHead(to: place, title: place.hasTitle ? nil : title)
@@ -85,7 +98,9 @@ package struct BeginQueued: StoreWrite {
     package let model: String
     package let receipt: [UInt8]
 
-    package init(_ turn: TurnID, prompt: NewMessage?, title: String?, upstream: String, model: String, receipt: [UInt8]) {
+    package init(
+        _ turn: TurnID, prompt: NewMessage?, title: String?, upstream: String, model: String, receipt: [UInt8]
+    ) {
         self.turn = turn
         self.prompt = prompt
         self.title = title
@@ -107,7 +122,8 @@ package struct BeginQueued: StoreWrite {
         else { return nil }
         try writer.database.run(
             "UPDATE turn SET state = 1, prompt = NULL, upstream = ?, model = ?, receipt = ?, started_at = ? WHERE id = ?",
-            [.text(upstream), .text(model), .utf8(receipt), .int(writer.now), .int(stored.row)], doing: "begin a turn")
+            [.text(upstream), .text(model), .utf8(receipt), .int(writer.now), .int(stored.row)],
+            doing: "begin a turn")
         return Begun(turnRow: stored.row, seq: try writer.begin(stored.row, prompt, title, &place))
     }
 }
@@ -131,7 +147,8 @@ package struct StorePieces: StoreWrite {
         for (index, piece) in pieces.enumerated() {
             try writer.database.run(
                 "INSERT INTO piece (turn, number, kind, bytes) VALUES (?, ?, ?, ?)",
-                [.int(turnRow), Bound(first + index), Bound(piece.kind.rawValue), .blob(piece.bytes)], doing: "insert a piece")
+                [.int(turnRow), Bound(first + index), Bound(piece.kind.rawValue), .blob(piece.bytes)],
+                doing: "insert a piece")
         }
     }
 }
@@ -150,7 +167,8 @@ package struct EndTurn: StoreWrite {
     package let model: String?
 
     package init(
-        _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [], receipt: [UInt8]? = nil,
+        _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
+        receipt: [UInt8]? = nil,
         upstream: String? = nil, model: String? = nil
     ) {
         self.turn = turn
@@ -178,7 +196,9 @@ extension Writer {
             if end.ending.isPromptWithdrawn, stored.turn.state == .running {
                 try withdrawPrompt(of: stored, &place)
             } else if let content = end.content {
-                let message = NewMessage(id: stored.turn.answerID, role: .assistant, status: status, content: content, tokens: end.tokens)
+                let message = NewMessage(
+                    id: stored.turn.answerID, role: .assistant, status: status, content: content,
+                    tokens: end.tokens)
                 try append(message, turn: stored.row, at: &place)
                 try moveHead(to: place, title: nil)
                 seq = place.head
@@ -186,7 +206,8 @@ extension Writer {
         }
         if status == .refused || status == .failed {
             try database.run(
-                "UPDATE message SET status = ? WHERE turn = ? AND role = 1", [Bound(status.rawValue), .int(stored.row)],
+                "UPDATE message SET status = ? WHERE turn = ? AND role = 1",
+                [Bound(status.rawValue), .int(stored.row)],
                 doing: "mark a prompt")
         }
         for attempt in end.attempts { try insert(attempt, turn: stored.row) }
@@ -209,8 +230,10 @@ extension Writer {
                    receipt = coalesce(?, receipt), upstream = coalesce(?, upstream), model = coalesce(?, model) WHERE id = ?
             """,
             [
-                Bound(end.ending.state.rawValue), Bound(end.ending.stopReason?.rawValue), Bound(end.ending.finish), Bound(error),
-                Bound(usage), .int(now), Bound(end.receipt), Bound(end.upstream), Bound(end.model), .int(stored.row),
+                Bound(end.ending.state.rawValue), Bound(end.ending.stopReason?.rawValue),
+                Bound(end.ending.finish), Bound(error),
+                Bound(usage), .int(now), Bound(end.receipt), Bound(end.upstream), Bound(end.model),
+                .int(stored.row),
             ], doing: "end a turn")
         return seq
     }
@@ -218,8 +241,12 @@ extension Writer {
     /// Moves the head back to before the prompt, which stays on its branch, so that retries do not pile up.
     private func withdrawPrompt(of stored: StoredTurn, _ place: inout Place) throws(StoreError) {
         guard let prompt = stored.turn.promptID else { return }
-        let key = try database.first("SELECT key FROM message WHERE id = ?", [.blob(prompt.bytes)], doing: "find a prompt") { $0.int(0) }
-        guard let key, MessageKey.branch(key) == place.branch, MessageKey.seq(key) == place.head else { return }
+        let key = try database.first(
+            "SELECT key FROM message WHERE id = ?", [.blob(prompt.bytes)], doing: "find a prompt"
+        ) { $0.int(0) }
+        guard let key, MessageKey.branch(key) == place.branch, MessageKey.seq(key) == place.head else {
+            return
+        }
         try branchOff(&place, after: place.head - 1)
         try moveHead(to: place, title: nil)
     }
@@ -231,8 +258,10 @@ extension Writer {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                .int(turn), Bound(attempt.number), .text(attempt.upstream), .text(attempt.model), .int(attempt.startedAt),
-                Bound(attempt.firstAt), .int(attempt.endedAt), .text(attempt.outcome), Bound(attempt.status.map(Int64.init)),
+                .int(turn), Bound(attempt.number), .text(attempt.upstream), .text(attempt.model),
+                .int(attempt.startedAt),
+                Bound(attempt.firstAt), .int(attempt.endedAt), .text(attempt.outcome),
+                Bound(attempt.status.map(Int64.init)),
                 Bound(attempt.detail),
             ], doing: "insert an attempt")
     }
@@ -265,19 +294,27 @@ package struct RecoverTurns: StoreWrite {
                    error, upstream, model, usage, receipt, created_at, started_at, ended_at
               FROM turn INDEXED BY turn_open WHERE state < 2 AND state = 1 ORDER BY id
             """, doing: "find running turns"
-        ) { running.append(StoredTurn($0)); return true }
+        ) {
+            running.append(StoredTurn($0)); return true
+        }
         for stored in running {
             var answer = Answer(issuer: stored.turn.upstream)
             try writer.database.rows(
-                "SELECT kind, bytes FROM piece WHERE turn = ? ORDER BY number", [.int(stored.row)], doing: "read pieces"
+                "SELECT kind, bytes FROM piece WHERE turn = ? ORDER BY number", [.int(stored.row)],
+                doing: "read pieces"
             ) { row in
                 answer.append(Piece(Piece.Kind(rawValue: Int(row.int(0))) ?? .text, row.bytes(1)))
                 return true
             }
-            let error = TurnError(kind: "interrupted", message: "the daemon ended before the answer was whole")
+            let error = TurnError(
+                kind: "interrupted", message: "the daemon ended before the answer was whole")
             let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
             let content = answer.isEmpty ? nil : answer.content
-            _ = try writer.end(stored, EndTurn(stored.turn.id, ending, content: content, tokens: content.map { estimate(Part.decode($0)) } ?? 0))
+            _ = try writer.end(
+                stored,
+                EndTurn(
+                    stored.turn.id, ending, content: content,
+                    tokens: content.map { estimate(Part.decode($0)) } ?? 0))
         }
         return running.count
     }

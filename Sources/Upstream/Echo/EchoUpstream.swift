@@ -33,10 +33,14 @@ package final class EchoUpstream: Upstream {
         }
     }
 
-    package func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void) -> any UpstreamCall {
+    package func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void)
+        -> any UpstreamCall
+    {
         let said = EchoUpstream.text(of: request.messages.last { $0.role == .user })
         let usage = Usage(
-            inputTokens: request.messages.reduce(TokenEstimate.perRequest) { $0 + TokenEstimate.message($1.parts) })
+            inputTokens: request.messages.reduce(TokenEstimate.perRequest) {
+                $0 + TokenEstimate.message($1.parts)
+            })
         if let last = EchoUpstream.count(in: said) {
             let numbers = (1...last).lazy.map { Array("\($0)\($0 == last ? "" : " ")".utf8) }
             return EchoCall(Array(numbers), delay: max(10, delay), loop: loop, usage: usage, receive)
@@ -57,11 +61,13 @@ package final class EchoUpstream: Upstream {
 
     private static func quoted(_ text: String, most: Int) -> String {
         let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-        return line.count <= most && line.utf8.count == text.utf8.count ? "“\(line)”" : "“\(line.prefix(most))…”"
+        return line.count <= most && line.utf8.count == text.utf8.count
+            ? "“\(line)”" : "“\(line.prefix(most))…”"
     }
 
     private static func text(of message: OutgoingMessage?) -> String {
-        message?.parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined(separator: "\n") ?? ""
+        message?.parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined(
+            separator: "\n") ?? ""
     }
 
     /// Words with the white space behind them, so that joined they are the text byte for byte.
@@ -83,10 +89,20 @@ package final class EchoUpstream: Upstream {
     /// The number that a text asks to count to, nil when it asks for none.
     static func count(in text: String) -> Int? {
         let words = text.lowercased().split { !$0.isLetter && !$0.isNumber }
-        guard let start = words.indices.first(where: { $0 + 2 < words.count && words[$0] == "count" && words[$0 + 1] == "to" }) else { return nil }
-        let named = ["ten": 10, "twenty": 20, "fifty": 50, "hundred": 100, "thousand": 1000, "million": 1_000_000]
-        let word = words[start + 2] == "a" || words[start + 2] == "one" ? words.dropFirst(start + 3).first ?? "" : words[start + 2]
-        guard let number = Int(word) ?? named[String(word)], (1...1_000_000).contains(number) else { return nil }
+        guard
+            let start = words.indices.first(where: {
+                $0 + 2 < words.count && words[$0] == "count" && words[$0 + 1] == "to"
+            })
+        else { return nil }
+        let named = [
+            "ten": 10, "twenty": 20, "fifty": 50, "hundred": 100, "thousand": 1000, "million": 1_000_000,
+        ]
+        let word =
+            words[start + 2] == "a" || words[start + 2] == "one"
+            ? words.dropFirst(start + 3).first ?? "" : words[start + 2]
+        guard let number = Int(word) ?? named[String(word)], (1...1_000_000).contains(number) else {
+            return nil
+        }
         return number
     }
 }
@@ -99,7 +115,10 @@ private final class EchoCall: UpstreamCall {
     private var usage: Usage
     private var receive: ((UpstreamEvent) -> Void)?
 
-    init(_ words: [[UInt8]], delay: Int, loop: EventLoop, usage: Usage, _ receive: @escaping (UpstreamEvent) -> Void) {
+    init(
+        _ words: [[UInt8]], delay: Int, loop: EventLoop, usage: Usage,
+        _ receive: @escaping (UpstreamEvent) -> Void
+    ) {
         self.words = words[...]
         self.delay = delay
         self.loop = loop

@@ -22,7 +22,10 @@ final class OpenAICall: UpstreamCall {
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
 
-    init(_ timeouts: Timeouts, loop: EventLoop, clock: @escaping () -> Int64, _ receive: @escaping (UpstreamEvent) -> Void) {
+    init(
+        _ timeouts: Timeouts, loop: EventLoop, clock: @escaping () -> Int64,
+        _ receive: @escaping (UpstreamEvent) -> Void
+    ) {
         self.timeouts = timeouts
         self.loop = loop
         self.clock = clock
@@ -94,7 +97,12 @@ final class OpenAICall: UpstreamCall {
         guard receive != nil else { return }
         switch mode {
         case .head:
-            end(.failed(failure.map { UpstreamFailure(transport: $0, hasContent: false) } ?? UpstreamFailure(.protocolError, "the upstream closed the connection without an answer", isRetryable: true)))
+            end(
+                .failed(
+                    failure.map { UpstreamFailure(transport: $0, hasContent: false) }
+                        ?? UpstreamFailure(
+                            .protocolError, "the upstream closed the connection without an answer",
+                            isRetryable: true)))
         case .error(let status, let retryAfter):
             end(.failed(OpenAIError.failure(status: status, anyBody: body, retryAfter: retryAfter)))
         case .json:
@@ -105,14 +113,20 @@ final class OpenAICall: UpstreamCall {
         case .stream:
             let (pieces, last) = stream.finish()
             emit(pieces)
-            if let failure, case .failed = last { end(.failed(UpstreamFailure(transport: failure, hasContent: hasContent))) } else { end(last) }
+            if let failure, case .failed = last {
+                end(.failed(UpstreamFailure(transport: failure, hasContent: hasContent)))
+            } else {
+                end(last)
+            }
         }
     }
 
     private func restartGap() {
         if let gap { loop.cancel(gap) }
         let seconds = timeouts.gap / 1000
-        gap = loop.after(milliseconds: timeouts.gap) { [weak self] in self?.timeOut("the upstream sent nothing for \(seconds) s") }
+        gap = loop.after(milliseconds: timeouts.gap) { [weak self] in
+            self?.timeOut("the upstream sent nothing for \(seconds) s")
+        }
     }
 
     private func timeOut(_ words: String) {

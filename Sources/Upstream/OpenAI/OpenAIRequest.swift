@@ -5,7 +5,9 @@ package import JSON
 /// Writes a Chat Completions request (wire.md C1).
 package enum OpenAIRequest {
     /// How the output's cap is called: new OpenAI models refuse the old name, most other servers know only that.
-    package enum MaxTokensField: String, Sendable { case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens" }
+    package enum MaxTokensField: String, Sendable {
+        case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens"
+    }
 
     /// The whole body.
     package static func body(_ request: ModelRequest, maxTokensField: MaxTokensField) -> [UInt8] {
@@ -20,7 +22,9 @@ package enum OpenAIRequest {
             if let value = parameters.temperature { $0.key("temperature"); $0.double(value) }
             if let value = parameters.topP { $0.key("top_p"); $0.double(value) }
             $0.optional(maxTokensField.rawValue, parameters.maxTokens)
-            if !parameters.stop.isEmpty { $0.key("stop"); $0.array { for text in parameters.stop { $0.string(text) } } }
+            if !parameters.stop.isEmpty {
+                $0.key("stop"); $0.array { for text in parameters.stop { $0.string(text) } }
+            }
             $0.optional("seed", parameters.seed)
             $0.optional("tools", raw: parameters.tools)
             $0.optional("tool_choice", raw: parameters.toolChoice)
@@ -29,7 +33,9 @@ package enum OpenAIRequest {
     }
 
     /// The messages alone, as `_convod/context/build` gives them.
-    package static func writeMessages(_ messages: [OutgoingMessage], system: String?, to writer: inout JSONWriter) {
+    package static func writeMessages(
+        _ messages: [OutgoingMessage], system: String?, to writer: inout JSONWriter
+    ) {
         writer.array {
             if let system {
                 $0.object {
@@ -57,7 +63,9 @@ package enum OpenAIRequest {
             $0.key("content")
             writeContent(message, to: &$0)
             let calls = message.parts.compactMap { if case .toolCall(let call) = $0 { call } else { nil } }
-            if !calls.isEmpty { $0.key("tool_calls"); $0.array { for call in calls { write(call, to: &$0) } } }
+            if !calls.isEmpty {
+                $0.key("tool_calls"); $0.array { for call in calls { write(call, to: &$0) } }
+            }
         }
     }
 
@@ -98,12 +106,15 @@ package enum OpenAIRequest {
             switch part {
             case .image(let mimeType, let data, let uri):
                 $0.member("type", "image_url")
-                $0.member("image_url") { $0.member("url", data.map { "data:\(mimeType);base64,\($0)" } ?? uri ?? "") }
+                $0.member("image_url") {
+                    $0.member("url", data.map { "data:\(mimeType);base64,\($0)" } ?? uri ?? "")
+                }
             case .audio(let mimeType, let data):
                 $0.member("type", "input_audio")
                 $0.member("input_audio") {
                     $0.member("data", data)
-                    $0.member("format", mimeType.hasSuffix("mp3") || mimeType.hasSuffix("mpeg") ? "mp3" : "wav")
+                    $0.member(
+                        "format", mimeType.hasSuffix("mp3") || mimeType.hasSuffix("mpeg") ? "mp3" : "wav")
                 }
             default:
                 $0.member("type", "text")

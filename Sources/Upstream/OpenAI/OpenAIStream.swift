@@ -33,9 +33,18 @@ package struct OpenAIStream: Sendable {
         pieces += flushHalf()
         if let failure { return (pieces, .failed(failure)) }
         guard reason != nil || (isDone && hasContent) else {
-            if !stray.isEmpty, let said = OpenAIError.failure(status: nil, body: stray) { return (pieces, .failed(said)) }
-            let message = hasContent ? "the upstream's stream was cut before the answer was whole" : "the upstream's stream ended without an answer"
-            return (pieces, .failed(UpstreamFailure(hasContent ? .interrupted : .protocolError, message, isRetryable: true)))
+            if !stray.isEmpty, let said = OpenAIError.failure(status: nil, body: stray) {
+                return (pieces, .failed(said))
+            }
+            let message =
+                hasContent
+                ? "the upstream's stream was cut before the answer was whole"
+                : "the upstream's stream ended without an answer"
+            return (
+                pieces,
+                .failed(
+                    UpstreamFailure(hasContent ? .interrupted : .protocolError, message, isRetryable: true))
+            )
         }
         pieces += finishedCalls()
         let finish = Turn.Finish(reason: neutral(reason ?? "stop"), usage: usage)
@@ -48,7 +57,9 @@ package struct OpenAIStream: Sendable {
             switch output {
             case .comment: break
             case .stray(let line): stray += line + [0x0A]
-            case .tooLong: failure = UpstreamFailure(.protocolError, "the upstream sent an event of more than 64 MiB", isRetryable: false)
+            case .tooLong:
+                failure = UpstreamFailure(
+                    .protocolError, "the upstream sent an event of more than 64 MiB", isRetryable: false)
             case .event("error", let data): errorEvent(data)
             case .event(_, let data): pieces += event(data)
             }
@@ -59,8 +70,12 @@ package struct OpenAIStream: Sendable {
     /// An event that says by its name that it is an error.
     private mutating func errorEvent(_ data: [UInt8]) {
         let view = try? JSONDocument(data).root
-        failure = view.map { OpenAIError.failure(status: nil, error: $0["error"] ?? $0) }
-            ?? UpstreamFailure(.protocolError, "the upstream broke the answer off: \(OpenAIError.clean(String(decoding: data.prefix(300), as: UTF8.self)))", isRetryable: false)
+        failure =
+            view.map { OpenAIError.failure(status: nil, error: $0["error"] ?? $0) }
+            ?? UpstreamFailure(
+                .protocolError,
+                "the upstream broke the answer off: \(OpenAIError.clean(String(decoding: data.prefix(300), as: UTF8.self)))",
+                isRetryable: false)
     }
 
     private mutating func event(_ data: [UInt8]) -> [Piece] {
@@ -71,9 +86,12 @@ package struct OpenAIStream: Sendable {
         guard let view = try? JSONDocument(data).root else {
             // Several whole objects without blank lines between them (wire.md F2).
             let lines = data.split(separator: 0x0A)
-            if lines.count > 1, lines.allSatisfy({ (try? JSONDocument(Array($0))) != nil }) { return lines.flatMap { event(Array($0)) } }
+            if lines.count > 1, lines.allSatisfy({ (try? JSONDocument(Array($0))) != nil }) {
+                return lines.flatMap { event(Array($0)) }
+            }
             if data.allSatisfy({ $0 <= 0x20 }) { return [] }
-            failure = UpstreamFailure(.protocolError, "the upstream sent an event that is not JSON", isRetryable: true)
+            failure = UpstreamFailure(
+                .protocolError, "the upstream sent an event that is not JSON", isRetryable: true)
             return []
         }
         return chunk(view)
@@ -85,7 +103,9 @@ package struct OpenAIStream: Sendable {
             return []
         }
         if let counted = view["usage"], counted.kind == .object { usage = Usage(openAI: counted) }
-        guard let choice = view["choices"]?.elements.first(where: { ($0["index"]?.int ?? 0) == 0 }) else { return [] }
+        guard let choice = view["choices"]?.elements.first(where: { ($0["index"]?.int ?? 0) == 0 }) else {
+            return []
+        }
         var pieces: [Piece] = []
         if let delta = choice["delta"] ?? choice["message"] {
             for name in ["reasoning_content", "reasoning"] {
@@ -102,7 +122,10 @@ package struct OpenAIStream: Sendable {
             for call in delta["tool_calls"]?.elements ?? JSONElements.none { toolCall(call) }
         }
         if let said = choice["finish_reason"]?.string { reason = said }
-        if reason == "error" { failure = UpstreamFailure(.protocolError, "the upstream broke the answer off with an error", isRetryable: true) }
+        if reason == "error" {
+            failure = UpstreamFailure(
+                .protocolError, "the upstream broke the answer off with an error", isRetryable: true)
+        }
         if !pieces.isEmpty { hasContent = true }
         return pieces
     }
@@ -118,7 +141,8 @@ package struct OpenAIStream: Sendable {
         if inner.count >= 6 {
             let tail = Array(inner.suffix(6))
             let unit = String(decoding: tail.dropFirst(2), as: UTF8.self)
-            let isEscape = tail[0] == 0x5C && tail[1] == 0x75 && !(inner.count >= 7 && inner[inner.count - 7] == 0x5C)
+            let isEscape =
+                tail[0] == 0x5C && tail[1] == 0x75 && !(inner.count >= 7 && inner[inner.count - 7] == 0x5C)
             if isEscape, let value = UInt16(unit, radix: 16), (0xD800...0xDBFF).contains(value) {
                 halfSurrogate = tail
                 inner.removeLast(6)
@@ -142,19 +166,28 @@ package struct OpenAIStream: Sendable {
         let position: Int
         if let index = view["index"]?.int, let known = calls.firstIndex(where: { $0.key == index }) {
             position = known
-        } else if view["index"]?.int == nil, !id.isEmpty, let known = calls.firstIndex(where: { $0.call.id == id }) {
+        } else if view["index"]?.int == nil, !id.isEmpty,
+            let known = calls.firstIndex(where: { $0.call.id == id })
+        {
             position = known
         } else if view["index"]?.int == nil, id.isEmpty, !calls.isEmpty {
             position = calls.count - 1
         } else {
-            calls.append((view["index"]?.int ?? (1 << 20) + calls.count, Part.ToolCall(id: id, name: "", arguments: [])))
+            calls.append(
+                (
+                    view["index"]?.int ?? (1 << 20) + calls.count,
+                    Part.ToolCall(id: id, name: "", arguments: [])
+                ))
             argumentTexts.append([])
             position = calls.count - 1
         }
         if calls[position].call.id.isEmpty { calls[position].call.id = id }
-        if let name = function?["name"]?.string, calls[position].call.name.isEmpty { calls[position].call.name = name }
+        if let name = function?["name"]?.string, calls[position].call.name.isEmpty {
+            calls[position].call.name = name
+        }
         if let arguments = function?["arguments"] {
-            argumentTexts[position] += arguments.utf8 ?? (arguments.kind == .object ? Array(arguments.raw) : [])
+            argumentTexts[position] +=
+                arguments.utf8 ?? (arguments.kind == .object ? Array(arguments.raw) : [])
         }
     }
 
@@ -192,7 +225,13 @@ package struct OpenAIStream: Sendable {
     package static func whole(_ body: [UInt8]) -> (pieces: [Piece], end: UpstreamEvent) {
         var stream = OpenAIStream()
         guard let view = try? JSONDocument(body).root else {
-            return ([], .failed(UpstreamFailure(.protocolError, "the upstream's answer is neither a stream nor JSON", isRetryable: true)))
+            return (
+                [],
+                .failed(
+                    UpstreamFailure(
+                        .protocolError, "the upstream's answer is neither a stream nor JSON",
+                        isRetryable: true))
+            )
         }
         let pieces = stream.chunk(view)
         let (rest, end) = stream.finish()
