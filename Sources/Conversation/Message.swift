@@ -66,3 +66,28 @@ package struct Message: Sendable, Equatable {
     /// Parts of an unknown type are left out.
     package var parts: [Part] { Part.decode(content) }
 }
+
+extension Message {
+    /// The text of a message that is one plain text part and nothing else, as the JSON string that it is stored as.
+    ///
+    /// Most messages are so, and then copying the string spares decoding and writing it again. Other spellings of the
+    /// same part give nil, which only costs time.
+    package var plainTextJSON: ArraySlice<UInt8>? {
+        let head: StaticString = #"[{"type":"text","text":"#
+        let start = head.utf8CodeUnitCount, end = content.count - 2
+        guard end - start >= 2, content.starts(with: head.description.utf8) else { return nil }
+        guard content[end] == UInt8(ascii: "}"), content[end + 1] == UInt8(ascii: "]") else { return nil }
+        let text = content.span
+        guard text[start] == UInt8(ascii: "\"") else { return nil }
+        var at = start + 1
+        while at < end {
+            switch text[at] {
+            case UInt8(ascii: "\\"): at += 2
+            case UInt8(ascii: "\""): return at == end - 1 ? content[start..<end] : nil
+            case ..<0x20: return nil
+            default: at += 1
+            }
+        }
+        return nil
+    }
+}

@@ -4,7 +4,7 @@ internal import JSON
 /// Records of the Session Trace Simple Format (hub-docs, `docs/hub/session-traces-format.md`).
 ///
 /// The format allows members of one's own, so beside what linear readers look at stands what makes it lossless: the
-/// raw `parts`, IDs, parents, status and marks.
+/// raw `parts` (left out where one plain text is all there is), IDs, parents, status and marks.
 enum TraceRecord {
     static func header(of session: Session) -> [UInt8] {
         JSONWriter.object {
@@ -30,14 +30,28 @@ enum TraceRecord {
             $0.member("id", message.id.description)
             $0.key("parentId")
             if let parent = message.parentID { $0.string(parent.description) } else { $0.null() }
-            $0.member("message") { writeMessage(message, model, to: &$0) }
-            $0.member("parts", raw: oneLine(message.content))
+            if let text = message.plainTextJSON {
+                $0.member("message") { writeMessage(message, plain: text, model, to: &$0) }
+            } else {
+                $0.member("message") { writeMessage(message, model, to: &$0) }
+                $0.member("parts", raw: oneLine(message.content))
+            }
             $0.member("status", message.status.name)
             $0.optional("turnId", message.turnID?.description)
             if message.isPinned { $0.member("pinned", true) }
             if message.isExcluded { $0.member("excluded", true) }
             $0.optional("metadata", raw: message.metadata.map(oneLine))
         }
+    }
+
+    /// A message of plain text says everything in its `content`, so it needs no `parts`.
+    private static func writeMessage(
+        _ message: Message, plain text: ArraySlice<UInt8>, _ model: String?, to writer: inout JSONWriter
+    ) {
+        writer.member("role", message.role.name)
+        writer.member("content", raw: text)
+        writer.member("timestamp", Int(message.createdAt))
+        writer.optional("model", model)
     }
 
     /// What a linear reader looks at.

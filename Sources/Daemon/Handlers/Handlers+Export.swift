@@ -24,7 +24,8 @@ private final class Export {
     private let session: SessionRecord
     private let writer: TranscriptWriter
     private let services: Services
-    private let requestID: [UInt8]
+    /// What every notification begins with, up to its record.
+    private let head: [UInt8]
     private let isText: Bool
     private var next = 1
     private var count = 0
@@ -36,7 +37,10 @@ private final class Export {
         self.session = session
         self.writer = writer
         self.services = services
-        requestID = call.id.raw
+        head =
+            Array(#"{"jsonrpc":"2.0","method":"_convod/export/item","params":{"requestId":"#.utf8)
+            + call.id.raw
+            + Array(#","record":"#.utf8)
         isText = writer.format == .markdown
     }
 
@@ -52,15 +56,14 @@ private final class Export {
 
     private func send(_ record: [UInt8]) {
         count += 1
-        digest.update(record + [0x0A])
-        call.connection.send(
-            Outgoing.notification(
-                "_convod/export/item",
-                JSONWriter.object {
-                    $0.member("requestId", raw: requestID)
-                    $0.key("record")
-                    if isText { $0.string(utf8: record) } else { $0.raw(record) }
-                }))
+        digest.update(record)
+        digest.update([0x0A])
+        var line: [UInt8] = []
+        line.reserveCapacity(record.count + head.count + 64)
+        line += head
+        if isText { JSONText.append(record[...], to: &line) } else { line += record }
+        line += "}}\n".utf8
+        call.connection.send(line)
     }
 
     private func readOn() {
