@@ -97,3 +97,7 @@ static inline int clinux_spawn_directory(posix_spawn_file_actions_t *actions, co
     extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
     return posix_spawn_file_actions_addchdir_np(actions, path);
 }
+static inline int clinux_pipe(int *fds) {
+    extern int pipe2(int *, int);
+    return pipe2(fds, O_CLOEXEC);
+}

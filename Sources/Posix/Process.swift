@@ -144,10 +144,9 @@ package enum Process {
     /// A pipe: the reading end, the writing end; both close on exec.
     package static func pipe() throws(PosixError) -> (reading: Int32, writing: Int32) {
         var fds: [Int32] = [0, 0]
-        guard unsafe fds.withUnsafeMutableBufferPointer({ unsafe CLinux.pipe($0.baseAddress) }) == 0 else {
-            throw .last("pipe")
+        guard unsafe fds.withUnsafeMutableBufferPointer({ unsafe clinux_pipe($0.baseAddress) }) == 0 else {
+            throw .last("pipe2")
         }
-        for fd in fds { _ = clinux_fcntl(fd, F_SETFD, FD_CLOEXEC) }
         return (fds[0], fds[1])
     }
 

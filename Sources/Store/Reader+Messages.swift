@@ -145,9 +145,30 @@ extension Reader {
                 found.append(Message($0)); return true
             }
         }
+        try addPartners(&found, session)
         let path = try path(branch: session.branch, head: seq - 1)
         for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
         return found
+    }
+
+    /// How far from a pinned call its results are looked for, and the other way round.
+    private static let partnerDistance = 64
+
+    /// Adds what belongs to pinned tool calls and results, so that no pair is parted.
+    private func addPartners(_ pins: inout [Message], _ session: SessionRecord) throws(StoreError) {
+        var seqs = Set(pins.map(\.seq))
+        for pin in pins {
+            let calls = pin.toolIDs
+            if calls.isEmpty { continue }
+            let from = max(1, pin.seq - Reader.partnerDistance)
+            let near = try messages(session, .from(from), limit: 2 * Reader.partnerDistance, bytes: 4 << 20)
+                .messages
+            for message in near
+            where !calls.isDisjoint(with: message.toolIDs) && seqs.insert(message.seq).inserted {
+                pins.append(message)
+            }
+        }
+        pins.sort { $0.seq < $1.seq }
     }
 
     /// How many messages below a seq of the path are excluded.
@@ -174,6 +195,21 @@ extension Reader {
         let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
         let path = try path(branch: session.branch, head: session.session.messageCount)
         return path.contains { $0.branch == branch && ($0.from...$0.to).contains(seq) } ? seq : nil
+    }
+}
+
+extension Message {
+    /// The IDs of the tool calls that the message makes or answers.
+    fileprivate var toolIDs: Set<String> {
+        guard role == .assistant || role == .tool else { return [] }
+        return Set(
+            parts.compactMap { part in
+                switch part {
+                case .toolCall(let call): call.id
+                case .toolResult(let result): result.callID
+                default: nil
+                }
+            })
     }
 }
 

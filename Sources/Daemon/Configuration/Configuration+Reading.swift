@@ -99,7 +99,7 @@ extension Configuration {
     private mutating func read(limits reader: ConfigurationReader) throws(ConfigurationError) {
         var reader = reader
         if let value = try reader.size("line") { limits.line = max(value, 4_096) }
-        if let value = try reader.int("depth", 8...10_000) { limits.depth = value }
+        if let value = try reader.int("depth", 8...128) { limits.depth = value }
         if let value = try reader.int("connections", 1...1_000_000) { limits.connections = value }
         if let value = try reader.size("outbox") { limits.outbox = max(value, 256 << 10) }
         if let value = try reader.int("queue", 1...100_000) { limits.queue = value }

@@ -67,7 +67,7 @@ final class LiveTurn {
     private var sessionID: SessionID { session.session.id }
 
     /// The answer as far as everyone was told of it.
-    var published: Answer { machine.answer.first(machine.publishedOffset) }
+    var published: Answer { machine.published }
 
     /// Moves the machine on and does what it says.
     func handle(_ event: Turn.Event) {

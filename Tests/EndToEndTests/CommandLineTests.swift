@@ -1,0 +1,119 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+/// `convo` in a home of its own; the daemon that it starts is ended with it.
+private final class Home {
+    let directory: TemporaryDirectory
+    let environment: [String: String]
+
+    /// A home without a configuration, or with one.
+    init(_ configuration: String? = nil) throws {
+        directory = try TemporaryDirectory()
+        if let configuration {
+            try Files.makeDirectories(directory.file(".config/convod"))
+            try Files.replace(
+                directory.file(".config/convod/config.json5"), with: Array(configuration.utf8))
+        }
+        environment = Built.environment(directory).merging(["CONVOD_SOCKET": directory.file("s.sock")]) { $1 }
+    }
+
+    deinit { _ = try? Built.run(Built.convo, ["stop"], environment: environment) }
+
+    /// Runs a command; what it says must not be more than the test looks at.
+    func convo(_ arguments: String..., input: String = "") throws -> (code: Int32, said: String) {
+        try Built.run(Built.convo, arguments, environment: environment, input: input)
+    }
+}
+
+@Suite struct `The command line` {
+    private static let echo = #"{ upstreams: { echo: { kind: "echo" } } }"#
+
+    @Test func `starts a daemon, keeps a session, and changes and shows it`() throws {
+        let home = try Home(Self.echo)
+        #expect(try home.convo("status").code == 4)
+        let first = try home.convo("send", "--new", "trip", "hello")
+        #expect(first == (0, "Message 1 of this session; you said: hello\n"))
+        let second = try home.convo("send", "-c", "two")
+        #expect(second.said.hasPrefix("Message 3 of this session; you said: two"))
+        let third = try home.convo("send", "-c", "-", input: "three\n")
+        #expect(third.said.hasPrefix("Message 5 of this session; you said: three"), "\(third)")
+        #expect(third.code == 0)
+
+        let listed = try home.convo("ls")
+        #expect(
+            listed.code == 0 && listed.said.hasPrefix("trip\t") && listed.said.contains("\t6\t"), "\(listed)")
+        let shown = try home.convo("show", "trip")
+        #expect(
+            shown.code == 0 && shown.said.contains("hello") && shown.said.contains("Message 5"), "\(shown)")
+        let drawn = try home.convo("context")
+        #expect(drawn.code == 0 && drawn.said.contains("6 of 6 messages go to the model"), "\(drawn)")
+
+        #expect(try home.convo("rename", "trip", "Lisbon") == (0, ""))
+        #expect(try home.convo("ls").said.contains("Lisbon"))
+        #expect(try home.convo("rm", "trip").code == 0)
+        #expect(try home.convo("ls") == (0, ""))
+        #expect(try home.convo("show", "trip").code == 3)
+        #expect(try home.convo("restore", "trip").code == 0)
+        #expect(try home.convo("ls").said.contains("Lisbon"))
+    }
+
+    @Test func `exports a session whole`() throws {
+        let home = try Home(Self.echo)
+        for words in ["one", "two"] { #expect(try home.convo("send", "--new", words, words).code == 0) }
+        let exported = try home.convo("export", "one")
+        #expect(exported.code == 0)
+        let records = try exported.said.split(separator: "\n").map { try Fixtures.json(String($0)) }
+        #expect(records.count > 2)
+        #expect(exported.said.contains("you said: one") && !exported.said.contains("you said: two"))
+        #expect(try home.convo("export", "one", "-o", home.directory.file("one.jsonl")).code == 0)
+        #expect(text(try Files.read(home.directory.file("one.jsonl"))) == exported.said)
+        #expect(try home.convo("export", "one", "-f", "markdown").said.contains("you said: one"))
+        #expect(try home.convo("export", "nowhere").code == 3)
+    }
+
+    @Test func `says with its exit code how it went`() throws {
+        let home = try Home()
+        #expect(try home.convo("status").code == 4)
+        #expect(try home.convo("stop").code == 0)
+        #expect(try home.convo("frobnicate").code == 2)
+        #expect(try home.convo("start").code == 0)
+        #expect(try home.convo("status").code == 0)
+        let echo = try home.convo("send", "hello")
+        #expect(echo.code == 5 && echo.said.contains("-u echo"), "\(echo)")
+        #expect(
+            try home.convo("send", "-u", "echo", "hello") == (
+                0, "Message 1 of this session; you said: hello\n"
+            ))
+        #expect(try home.convo("send", "-s", "nowhere", "hello").code == 3)
+        #expect(try home.convo("rpc", "no/such").code == 1)
+        #expect(try home.convo("stop").code == 0)
+        #expect(try home.convo("status").code == 4)
+    }
+
+    @Test func `takes each line of a pipe as a prompt of one chat`() throws {
+        let home = try Home(Self.echo)
+        let chat = try home.convo("chat", input: "hi\nagain\n")
+        #expect(chat.code == 0)
+        #expect(chat.said.contains("Message 1 of this session; you said: hi"), "\(chat)")
+        #expect(chat.said.contains("Message 3 of this session; you said: again"), "\(chat)")
+    }
+
+    @Test func `is an ACP agent that answers what came before the end of its input`() throws {
+        let home = try Home(Self.echo)
+        let spoken = try home.convo(
+            "acp",
+            input: #"""
+                {"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":1,"clientCapabilities":{}}}
+                {"jsonrpc":"2.0","id":"1","method":"session/new","params":{"cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"sessionId":"demo"}}}}
+                {"jsonrpc":"2.0","id":2,"method":"session/prompt","params":{"sessionId":"demo","prompt":[{"type":"text","text":"hello"}]}}
+
+                """#)
+        #expect(spoken.code == 0)
+        let lines = try spoken.said.split(separator: "\n").map { try Fixtures.json(String($0)) }
+        #expect(lines.first?["id"]?.int == 0 && lines.first?["result"]?["protocolVersion"]?.int == 1)
+        #expect(lines.contains { $0["id"]?.string == "1" && $0["result"]?["sessionId"]?.string == "demo" })
+        #expect(lines.last?["id"]?.int == 2 && lines.last?["result"]?["stopReason"]?.string == "end_turn")
+    }
+}

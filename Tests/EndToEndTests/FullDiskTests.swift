@@ -1,0 +1,48 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A full disk` {
+    @Test(.enabled(if: canMount, "this user may not mount a file system"))
+    func `is said at once, leaves what is stored readable, and is over when there is room again`() throws {
+        let directory = try TemporaryDirectory()
+        let mount = directory.file("small")
+        try Files.makeDirectories(mount)
+        try shell("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", mount)
+        defer { _ = try? shell("umount", mount) }
+        try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 600 << 10))
+        do {
+            let daemon = try RealDaemon(in: directory, database: mount + "/convod.db")
+            let client = try daemon.client()
+            try client.open("demo")
+            var stored = 0, kind: String?
+            let words = String(repeating: "words ", count: 3_000)
+            while kind == nil && stored < 500 {
+                let begin = Machine.monotonic()
+                kind = try append("\(stored) \(words)", client)
+                #expect(Machine.monotonic() - begin < 1_000_000_000, "the answer took more than a second")
+                if kind == nil { stored += 1 }
+            }
+            #expect(kind == "disk_full")
+            #expect(stored > 0)
+            #expect(try client.prompt("demo", "is there room? \(words)").kind == "disk_full")
+            #expect(try client.messages("demo").count == stored)
+
+            try Files.remove(mount + "/filler")
+            #expect(try append("there is room", client) == nil)
+            #expect(try client.prompt("demo", "is there room?").result != nil)
+            #expect(try client.messages("demo").count == stored + 3)
+            try daemon.stop()
+            #expect(try daemon.sqlite("PRAGMA integrity_check") == "ok")
+        }
+    }
+
+    /// Appends one message; the kind of the error, nil when it was stored.
+    private func append(_ words: String, _ client: TestClient) throws -> String? {
+        try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"demo","messages":[{"role":"user","content":[{"type":"text","text":\#(quoted(words))}]}]}"#
+        ).kind
+    }
+}

@@ -1,0 +1,80 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `SIGTERM` {
+    @Test func `with nothing running ends the daemon quickly, its files left as they should be`() throws {
+        let daemon = try RealDaemon()
+        try daemon.client().open("demo")
+        let begin = Machine.monotonic()
+        #expect(try daemon.stop() == .exited(0))
+        #expect(Machine.monotonic() - begin < 2_000_000_000)
+        #expect(try Files.status(daemon.socket) == nil)
+        #expect(try daemon.sqlite("PRAGMA integrity_check") == "ok")
+    }
+
+    @Test func `in mid-answer keeps the part that came, marked as interrupted`() throws {
+        let daemon = try RealDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        _ = try client.startPrompt("demo", "count to 1000")
+        var received = ""
+        func take(_ message: JSONView) {
+            let update = message["params"]?["update"]
+            guard update?["sessionUpdate"]?.string == "agent_message_chunk" else { return }
+            received += update?["content"]?["text"]?.string ?? ""
+        }
+        _ = try client.update {
+            take($0)
+            return received.utf8.count > 20
+        }
+        try daemon.signal(Signals.terminate)
+        let answer = try client.update {
+            take($0)
+            return $0["method"] == nil
+        }
+        #expect(answer["error"]?["data"]?["kind"]?.string == "interrupted")
+        #expect(try daemon.ended() == .exited(0))
+
+        try daemon.start()
+        let messages = try daemon.client().messages("demo")
+        #expect(messages == ["user: count to 1000", "assistant: \(received) [interrupted]"])
+    }
+
+    @Test func `leaves a queued prompt to be taken up at the next start`() throws {
+        let daemon = try RealDaemon()
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("demo")
+        let first = try client.startPrompt("demo", "count to 1000")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        _ = try other.startPrompt("demo", "and then?", #""requestId":"second""#)
+        _ = try other.update {
+            $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "queued"
+        }
+        try daemon.signal(Signals.terminate)
+        #expect(try client.finish(first).kind == "interrupted")
+        #expect(try daemon.ended() == .exited(0))
+
+        try daemon.start()
+        let again = try daemon.client().prompt("demo", "and then?", #""requestId":"second""#)
+        #expect(again.result?["stopReason"]?.string == "end_turn")
+        let messages = try daemon.client().messages("demo")
+        #expect(messages.count == 4)
+        #expect(messages.filter { $0 == "user: and then?" }.count == 1)
+        #expect(messages.last?.hasPrefix("assistant: Message 3 of this session; you said: and then?") == true)
+    }
+
+    @Test func `a second time does not wait for running answers`() throws {
+        let daemon = try RealDaemon(#"{ drain: "1h", upstreams: { echo: { kind: "echo" } } }"#)
+        let client = try daemon.client()
+        try client.open("demo")
+        let id = try client.startPrompt("demo", "count to 100000")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        try daemon.signal(Signals.terminate)
+        try soon("the listener is gone") { try Files.status(daemon.socket) == nil }
+        try daemon.signal(Signals.terminate)
+        #expect(try client.finish(id).kind == "interrupted")
+        #expect(try daemon.ended() == .exited(0))
+    }
+}

@@ -1,0 +1,58 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `Under systemd` {
+    private static let activator = "/usr/bin/systemd-socket-activate"
+    private static let analyzer = "/usr/bin/systemd-analyze"
+
+    @Test(.enabled(if: Files.isExecutable(activator), "systemd-socket-activate is not installed"))
+    func `a listening socket is taken over, and its file stays`() throws {
+        let directory = try TemporaryDirectory()
+        let daemon = try RealDaemon(
+            in: directory, launcher: [Self.activator, "-l", directory.file("s.sock")])
+        let client = try daemon.client()
+        try client.open("demo")
+        #expect(try client.prompt("demo", "hello").text().contains("hello"))
+        let info = try client.call("_convod/server/info").result
+        #expect(info?["pid"]?.int == daemon.pid.map { Int($0) })
+        #expect(try daemon.stop() == .exited(0))
+        #expect(try Files.status(daemon.socket)?.kind == .socket)
+    }
+
+    @Test func `it says that it is ready and that it stops`() throws {
+        let directory = try TemporaryDirectory()
+        let notices = try DatagramSocket(at: directory.file("notify"))
+        let daemon = try RealDaemon(
+            in: directory,
+            environment: ["NOTIFY_SOCKET": directory.file("notify"), "WATCHDOG_USEC": "100000"])
+        #expect(try notices.next()?.hasPrefix("READY=1\n") == true)
+        for _ in 0..<3 { #expect(try notices.next() == "WATCHDOG=1") }
+        try daemon.signal(Signals.terminate)
+        var last = try notices.next()
+        while last == "WATCHDOG=1" { last = try notices.next() }
+        #expect(last == "STOPPING=1")
+        #expect(try daemon.ended() == .exited(0))
+    }
+
+    @Test(.enabled(if: Files.isExecutable(analyzer), "systemd-analyze is not installed"))
+    func `the units for users have nothing that it does not know`() throws {
+        let directory = try TemporaryDirectory()
+        let root = Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
+        for name in ["convod.service", "convod.socket"] {
+            let unit = text(try Files.read("\(root)/systemd/user/\(name)"))
+                .split(separator: "\n", omittingEmptySubsequences: false)
+                .map { $0.hasPrefix("ExecStart=") ? "ExecStart=\(Built.convod)" : String($0) }
+            try Files.replace(directory.file(name), with: Array(unit.joined(separator: "\n").utf8))
+        }
+        let (ending, said) = try run(
+            Self.analyzer,
+            [
+                "--user", "verify", "--man=no", "--recursive-errors=no", directory.file("convod.service"),
+                directory.file("convod.socket"),
+            ], environment: Built.environment(directory).merging(["XDG_RUNTIME_DIR": directory.path]) { $1 })
+        #expect(ending == .exited(0))
+        #expect(said == "")
+    }
+}
