@@ -16,10 +16,62 @@ enum Bound {
     init(_ value: Int64?) { self = value.map(Bound.int) ?? .null }
 }
 
+/// The text of a statement: a literal, behind the columns of a record where it reads whole records.
+struct SQL: ExpressibleByStringLiteral {
+    /// What the text begins with; records read their columns in this order.
+    enum Head: Int, Hashable {
+        case none, sessions, turns, messages
+
+        var text: String {
+            switch self {
+            case .none: ""
+            case .sessions:
+                """
+                SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens, created_at, \
+                updated_at, activity, archived, trashed_at FROM session\u{20}
+                """
+            case .turns:
+                """
+                SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, \
+                finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at FROM turn\u{20}
+                """
+            case .messages:
+                """
+                SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, \
+                m.content FROM message m\u{20}
+                """
+            }
+        }
+    }
+
+    /// Tells statements apart: a literal has one address, but two heads may share a literal.
+    struct Key: Hashable {
+        let head: Head
+        let address: UInt
+    }
+
+    private let head: Head
+    private let rest: StaticString
+
+    init(stringLiteral rest: StaticString) { self.init(.none, rest) }
+
+    private init(_ head: Head, _ rest: StaticString) {
+        self.head = head
+        self.rest = rest
+    }
+
+    static func sessions(_ rest: StaticString) -> SQL { SQL(.sessions, rest) }
+    static func turns(_ rest: StaticString) -> SQL { SQL(.turns, rest) }
+    static func messages(_ rest: StaticString) -> SQL { SQL(.messages, rest) }
+
+    var key: Key { unsafe Key(head: head, address: UInt(bitPattern: rest.utf8Start)) }
+    var text: String { head.text + rest.description }
+}
+
 /// One connection to SQLite with its cached statements; belongs to one thread.
 @safe final class Database {
     private let handle: OpaquePointer
-    private var cache: [UInt: Statement] = [:]
+    private var cache: [SQL.Key: Statement] = [:]
 
     enum Mode { case writing, reading, inspecting }
 
@@ -71,13 +123,13 @@ enum Bound {
     }
 
     /// Runs one cached statement to its end.
-    func run(_ sql: StaticString, _ values: [Bound] = [], doing: String) throws(StoreError) {
+    func run(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(StoreError) {
         try rows(sql, values, doing: doing) { _ in true }
     }
 
     /// Runs one cached statement and hands each row to `body`, until that returns false.
     func rows(
-        _ sql: StaticString, _ values: [Bound] = [], doing: String, _ body: (Row) -> Bool
+        _ sql: SQL, _ values: [Bound] = [], doing: String, _ body: (Row) -> Bool
     ) throws(StoreError) {
         let statement = try statement(sql, doing: doing)
         try statement.bind(values, self, doing)
@@ -92,7 +144,7 @@ enum Bound {
 
     /// The first row made into a value, nil when there is none.
     func first<Value>(
-        _ sql: StaticString, _ values: [Bound] = [], doing: String, _ make: (Row) -> Value
+        _ sql: SQL, _ values: [Bound] = [], doing: String, _ make: (Row) -> Value
     ) throws(StoreError) -> Value? {
         var value: Value?
         try rows(sql, values, doing: doing) { row in
@@ -103,7 +155,7 @@ enum Bound {
     }
 
     /// The single integer of a query, 0 when it gives none.
-    func integer(_ sql: StaticString, _ values: [Bound] = [], doing: String) throws(StoreError) -> Int64 {
+    func integer(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(StoreError) -> Int64 {
         try first(sql, values, doing: doing) { $0.int(0) } ?? 0
     }
 
@@ -116,12 +168,12 @@ enum Bound {
     /// Rows that the newest statement changed.
     var changes: Int { Int(unsafe sqlite3_changes(handle)) }
 
-    private func statement(_ sql: StaticString, doing: String) throws(StoreError) -> Statement {
-        let key = unsafe UInt(bitPattern: sql.utf8Start)
+    private func statement(_ sql: SQL, doing: String) throws(StoreError) -> Statement {
+        let key = sql.key
         if let cached = cache[key] { return cached }
         var raw: OpaquePointer?
         let code = unsafe sqlite3_prepare_v3(
-            handle, sql.description, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
+            handle, sql.text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
         guard code == SQLITE_OK, let made = unsafe raw else { throw failure(code, doing) }
         let statement = unsafe Statement(owning: made)
         cache[key] = statement

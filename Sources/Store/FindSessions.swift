@@ -91,11 +91,8 @@ package struct FindSessions: StoreRead {
     {
         var found: [SessionRecord] = []
         try reader.database.rows(
-            """
-            SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
-                   created_at, updated_at, activity, archived, trashed_at
-              FROM session INDEXED BY session_here WHERE owner = ? AND cwd = ?
-            """, [.int(Int64(uid)), .text(cwd)], doing: "list sessions of a directory"
+            .sessions("INDEXED BY session_here WHERE owner = ? AND cwd = ?"), [.int(Int64(uid)), .text(cwd)],
+            doing: "list sessions of a directory"
         ) { row in
             let record = SessionRecord(row)
             let isBehind = isDescending ? record.session.activity < edge : record.session.activity > edge

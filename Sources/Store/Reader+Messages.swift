@@ -82,10 +82,8 @@ extension Reader {
             .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
         ]
         try database.rows(
-            """
-            SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, m.content
-              FROM message m LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key
-            """, range, doing: "read messages", take)
+            .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key"), range,
+            doing: "read messages", take)
     }
 
     private func descending(_ segment: Segment, to: Int, _ take: (Row) -> Bool) throws(StoreError) {
@@ -94,10 +92,8 @@ extension Reader {
             .int(MessageKey(branch: segment.branch, seq: to).raw),
         ]
         try database.rows(
-            """
-            SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, m.content
-              FROM message m LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key DESC
-            """, range, doing: "read messages", take)
+            .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key DESC"),
+            range, doing: "read messages", take)
     }
 
     /// The newest messages that a window may need: read from the end until the budget is passed at a turn's edge.
@@ -136,11 +132,9 @@ extension Reader {
                 .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
             ]
             try database.rows(
-                """
-                SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, m.content
-                  FROM message m INDEXED BY message_pinned LEFT JOIN turn t ON t.id = m.turn
-                 WHERE m.pinned = 1 AND m.key BETWEEN ? AND ? ORDER BY m.key
-                """, range, doing: "read pinned messages"
+                .messages(
+                    "INDEXED BY message_pinned LEFT JOIN turn t ON t.id = m.turn WHERE m.pinned = 1 AND m.key BETWEEN ? AND ? ORDER BY m.key"
+                ), range, doing: "read pinned messages"
             ) {
                 found.append(Message($0)); return true
             }

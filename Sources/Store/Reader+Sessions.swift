@@ -39,18 +39,13 @@ extension Reader {
         let values: [Bound] = [.int(Int64(owner)), .int(edge)]
         if isDescending {
             try database.rows(
-                """
-                SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
-                       created_at, updated_at, activity, archived, trashed_at
-                  FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC
-                """, values, doing: "list sessions", visit)
+                .sessions(
+                    "INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC"),
+                values, doing: "list sessions", visit)
         } else {
             try database.rows(
-                """
-                SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
-                       created_at, updated_at, activity, archived, trashed_at
-                  FROM session INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity
-                """, values, doing: "list sessions", visit)
+                .sessions("INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity"),
+                values, doing: "list sessions", visit)
         }
     }
 
@@ -58,11 +53,8 @@ extension Reader {
     package func sessions(owner: UInt32, prefix: String, limit: Int) throws(StoreError) -> [SessionRecord] {
         var found: [SessionRecord] = []
         try database.rows(
-            """
-            SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
-                   created_at, updated_at, activity, archived, trashed_at
-              FROM session WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?
-            """, [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)],
+            .sessions("WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"),
+            [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)],
             doing: "find sessions by ID"
         ) {
             found.append(SessionRecord($0)); return true
@@ -74,19 +66,12 @@ extension Reader {
 extension Database {
     func session(_ id: SessionID, owner: UInt32) throws(StoreError) -> SessionRecord? {
         try first(
-            """
-            SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
-                   created_at, updated_at, activity, archived, trashed_at
-              FROM session WHERE owner = ? AND name = ?
-            """, [.int(Int64(owner)), .text(id.text)], doing: "find a session", SessionRecord.init)
+            .sessions("WHERE owner = ? AND name = ?"), [.int(Int64(owner)), .text(id.text)],
+            doing: "find a session", SessionRecord.init)
     }
 
     func session(row: Int64) throws(StoreError) -> SessionRecord? {
         try first(
-            """
-            SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens,
-                   created_at, updated_at, activity, archived, trashed_at
-              FROM session WHERE id = ?
-            """, [.int(row)], doing: "find a session", SessionRecord.init)
+            .sessions("WHERE id = ?"), [.int(row)], doing: "find a session", SessionRecord.init)
     }
 }

@@ -9,11 +9,8 @@ extension Reader {
     {
         var found: [StoredTurn] = []
         try database.rows(
-            """
-            SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
-                   error, upstream, model, usage, receipt, created_at, started_at, ended_at
-              FROM turn WHERE session = ? AND id < ? AND (? = 0 OR state < 2) ORDER BY id DESC LIMIT ?
-            """, [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit)],
+            .turns("WHERE session = ? AND id < ? AND (? = 0 OR state < 2) ORDER BY id DESC LIMIT ?"),
+            [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit)],
             doing: "list turns"
         ) {
             found.append(StoredTurn($0)); return true
@@ -45,11 +42,7 @@ extension Reader {
     package func openTurns() throws(StoreError) -> [StoredTurn] {
         var found: [StoredTurn] = []
         try database.rows(
-            """
-            SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
-                   error, upstream, model, usage, receipt, created_at, started_at, ended_at
-              FROM turn INDEXED BY turn_open WHERE state < 2 ORDER BY id
-            """, doing: "find open turns"
+            .turns("INDEXED BY turn_open WHERE state < 2 ORDER BY id"), doing: "find open turns"
         ) {
             found.append(StoredTurn($0)); return true
         }
@@ -60,19 +53,12 @@ extension Reader {
 extension Database {
     func turn(_ id: TurnID) throws(StoreError) -> StoredTurn? {
         try first(
-            """
-            SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
-                   error, upstream, model, usage, receipt, created_at, started_at, ended_at
-              FROM turn WHERE uuid = ?
-            """, [.blob(id.bytes)], doing: "find a turn", StoredTurn.init)
+            .turns("WHERE uuid = ?"), [.blob(id.bytes)], doing: "find a turn", StoredTurn.init)
     }
 
     func turn(session: Int64, requestID: String) throws(StoreError) -> StoredTurn? {
         try first(
-            """
-            SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
-                   error, upstream, model, usage, receipt, created_at, started_at, ended_at
-              FROM turn WHERE session = ? AND request_id = ?
-            """, [.int(session), .text(requestID)], doing: "find a turn by its request", StoredTurn.init)
+            .turns("WHERE session = ? AND request_id = ?"), [.int(session), .text(requestID)],
+            doing: "find a turn by its request", StoredTurn.init)
     }
 }

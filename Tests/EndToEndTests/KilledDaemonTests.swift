@@ -10,6 +10,7 @@ internal import Testing
     @Test func `has each acknowledged message once, and no turn that still runs`() throws {
         var random = SeededRandom()
         let daemon = try RealDaemon()
+        try daemon.client().open(Work.shared)
         var known: [String: Work] = [:], acknowledged = 0, cut = 0
         for round in 1...Self.rounds {
             let socket = daemon.socket
@@ -29,11 +30,12 @@ internal import Testing
                 let problems = try work.check(client)
                 #expect(problems == [], "round \(round), \(random)")
                 known[work.session] = work
-                acknowledged += work.appended.count + work.answered.count
+                acknowledged += work.appended.count + work.inShared.count + work.answered.count
                 cut += work.open == nil ? 0 : 1
             }
         }
         let client = try daemon.client()
+        #expect(try Work.checkShared(Array(known.values), client) == [], "at the end, \(random)")
         for var work in known.values { #expect(try work.check(client) == [], "at the end, \(random)") }
         #expect(acknowledged > 0)
         try daemon.stop()
@@ -54,9 +56,13 @@ private struct Work: Sendable {
         var received = ""
     }
 
+    /// A session into which all clients append.
+    static let shared = "all"
+
     let session: String
     var hasBegun = false
     var appended: [String] = []
+    var inShared: [String] = []
     /// An append that was sent and not acknowledged.
     var appending: String?
     var answered: [Prompt] = []
@@ -77,21 +83,24 @@ private struct Work: Sendable {
                     let words =
                         number.isMultiple(of: 2) ? "\(session).\(number)" : "count to 9 \(session).\(number)"
                     try prompt(words, client)
+                } else if number.isMultiple(of: 4) {
+                    try append("\(session).\(number)", to: Work.shared, client)
+                    inShared.append("\(session).\(number)")
                 } else {
-                    try append("\(session).\(number)", client)
+                    try append("\(session).\(number)", to: session, client)
+                    appended.append("\(session).\(number)")
                 }
             } catch { return }
         }
     }
 
-    private mutating func append(_ words: String, _ client: TestClient) throws {
+    private mutating func append(_ words: String, to session: String, _ client: TestClient) throws {
         appending = words
         let answer = try client.call(
             "_convod/message/append",
             #"{"sessionId":"\#(session)","messages":[{"role":"user","content":[{"type":"text","text":"\#(words)"}]}]}"#
         )
         guard answer.result != nil else { throw Late(description: "refused: \(answer.message)") }
-        appended.append(words)
         appending = nil
     }
 
@@ -158,6 +167,17 @@ private struct Work: Sendable {
         let turns = try client.call("_convod/turn/list", #"{"sessionId":"\#(session)","open":true}"#)
         if turns.result?["turns"]?.count != 0 { problems.append("turns run: \(text(turns.message.raw))") }
         return problems
+    }
+
+    /// What is wrong with the session of all clients.
+    static func checkShared(_ works: [Work], _ client: TestClient) throws -> [String] {
+        let stored = try Stored(shared, client)
+        var counts: [String: Int] = [:]
+        for message in stored.messages { counts[message.text, default: 0] += 1 }
+        let lost = works.flatMap(\.inShared).filter { counts[$0] == nil }
+        let doubled = counts.filter { $0.value > 1 }.keys
+        let gaps = stored.seqs == Array(1..<(stored.seqs.count + 1)) ? [] : ["gaps in \(stored.seqs)"]
+        return lost.map { "'\($0)' is lost" } + doubled.map { "'\($0)' is doubled" } + gaps
     }
 
     /// Sends the cut prompt again; whatever became of it, it is there once and has one end.

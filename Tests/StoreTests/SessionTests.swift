@@ -148,8 +148,16 @@ internal import Testing
                 let literal = rest[..<end.lowerBound].split(whereSeparator: \.isWhitespace).joined(
                     separator: " ")
                 rest = rest[end.upperBound...]
-                if ["SELECT ", "UPDATE ", "DELETE "].contains(where: literal.hasPrefix),
-                    !literal.contains("max(activity)"), !literal.contains("sqlite_schema")
+                let before = String(source[..<start].suffix(10))
+                let heads = [
+                    "sessions(": "SELECT * FROM session ", "turns(": "SELECT * FROM turn ",
+                    "messages(": "SELECT * FROM message m ",
+                ]
+                if let head = heads.first(where: { before.hasSuffix($0.key) }) {
+                    found.append(head.value + literal)
+                } else if ["SELECT ", "UPDATE ", "DELETE "].contains(where: literal.hasPrefix),
+                    !literal.contains("max(activity)"), !literal.contains("\\"),
+                    !literal.contains("sqlite_schema")
                 {
                     found.append(literal)
                 }

@@ -97,11 +97,26 @@ package final class Daemon: ConnectionOwner {
             environment: options.environment,
             clock: options.clock, random: options.random)
         engine = TurnEngine(services)
+        recover()
         do throws(DaemonError) { try listen() } catch {
             store.close()
             throw error
         }
         begin()
+    }
+
+    /// Closes what a crash left running, before any client can look.
+    private func recover() {
+        var isDone = false
+        services.store.write(RecoverTurns(estimate: TokenEstimate.message)) { [options] result in
+            isDone = true
+            switch result {
+            case .success(let count) where count > 0: options.log.notice("turns_recovered", ("count", "\(count)"))
+            case .failure(let error): options.log.error("recovery_failed", ("reason", error.description))
+            default: break
+            }
+        }
+        while !isDone { do { try loop.turn(waiting: true) } catch { break } }
     }
 
     private func listen() throws(DaemonError) {
@@ -131,15 +146,7 @@ package final class Daemon: ConnectionOwner {
         }
         loop.afterEachTurn { [unowned self] in flush() }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
-        services.store.write(RecoverTurns(estimate: TokenEstimate.message)) { [self] result in
-            switch result {
-            case .success(let count) where count > 0:
-                options.log.notice("turns_recovered", ("count", "\(count)"))
-            case .failure(let error): options.log.error("recovery_failed", ("reason", error.description))
-            default: break
-            }
-            engine.takeUp((try? services.store.reader.openTurns()) ?? [])
-        }
+        engine.takeUp((try? services.store.reader.openTurns()) ?? [])
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
             options.log.warning(
                 "network_file_system", ("path", options.database), ("kind", kind),

@@ -289,11 +289,8 @@ package struct RecoverTurns: StoreWrite {
     package func run(on writer: Writer) throws(StoreError) -> Int {
         var running: [StoredTurn] = []
         try writer.database.rows(
-            """
-            SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, finish,
-                   error, upstream, model, usage, receipt, created_at, started_at, ended_at
-              FROM turn INDEXED BY turn_open WHERE state < 2 AND state = 1 ORDER BY id
-            """, doing: "find running turns"
+            .turns("INDEXED BY turn_open WHERE state < 2 AND state = 1 ORDER BY id"),
+            doing: "find running turns"
         ) {
             running.append(StoredTurn($0)); return true
         }

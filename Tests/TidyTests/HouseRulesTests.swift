@@ -1,0 +1,108 @@
+internal import Posix
+internal import Protocol
+internal import TestSupport
+internal import Testing
+
+/// The sources as the tests find them.
+private enum Tree {
+    static let top = Files.directory(of: #filePath) + "/../.."
+
+    /// Swift files below a directory, with their lines.
+    static func files(_ directory: String) throws -> [(name: String, lines: [Substring])] {
+        try shell("find", top + "/" + directory, "-name", "*.swift").split(separator: "\n").map { path in
+            let lines = text(try Files.read(String(path))).split(
+                separator: "\n", omittingEmptySubsequences: false)
+            return (String(path.dropFirst(top.utf8.count + 1)), lines)
+        }
+    }
+
+    /// The target that a source file belongs to.
+    static func target(_ name: String) -> String { String(name.split(separator: "/")[1]) }
+}
+
+@Suite struct `The house` {
+    @Test func `imports no Foundation, and says of each import at what level it stands`() throws {
+        for (name, lines) in try Tree.files("Sources") {
+            for line in lines where line.contains("import ") && !line.contains("//") && !line.contains("\"") {
+                let words = line.split(separator: " ")
+                guard words.count == 3, words[1] == "import" else { continue }
+                #expect(["internal", "package"].contains(words[0]), "\(name): \(line)")
+                #expect(!words[2].hasPrefix("Foundation") && words[2] != "Glibc", "\(name): \(line)")
+            }
+        }
+    }
+
+    @Test func `keeps each C library to one target`() throws {
+        let homes = [
+            "CSQLite": ["Store"], "CCurl": ["Upstream"], "CCrypto": ["Crypto"],
+            "CLinux": ["EventLoop", "Posix"],
+        ]
+        var found: [String: Set<String>] = [:]
+        for (name, lines) in try Tree.files("Sources") {
+            for line in lines {
+                for module in homes.keys where line.hasSuffix("import \(module)") {
+                    found[module, default: []].insert(Tree.target(name))
+                }
+            }
+        }
+        #expect(found.mapValues { $0.sorted() } == homes)
+    }
+
+    @Test func `says unsafe only where pointers are, and no more often than before`() throws {
+        var counts: [String: Int] = [:]
+        for (name, lines) in try Tree.files("Sources") {
+            let uses = lines.reduce(0) { sum, line in
+                sum + line.split { !$0.isLetter && $0 != "_" }.count { $0 == "unsafe" }
+            }
+            if uses > 0 { counts[Tree.target(name), default: 0] += uses }
+        }
+        let most = ["Crypto": 7, "EventLoop": 9, "Posix": 103, "Store": 40, "Upstream": 58]
+        for (target, count) in counts { #expect(count <= most[target] ?? 0, "\(target)") }
+    }
+
+    @Test func `makes nothing Sendable unchecked but the lock`() throws {
+        var found: [String] = []
+        for (name, lines) in try Tree.files("Sources") {
+            for line in lines where line.contains("@unchecked Sendable") && !line.contains("///") {
+                found.append(name)
+            }
+            for line in lines {
+                #expect(!line.contains("try!") && !line.contains("nonisolated(unsafe)"), "\(name): \(line)")
+            }
+        }
+        #expect(found == ["Sources/Posix/Locked.swift"])
+    }
+
+    @Test func `has no file of more than 500 lines, and thin mains`() throws {
+        for (name, lines) in try Tree.files("Sources") { #expect(lines.count <= 500, "\(name)") }
+        for main in ["Sources/convod", "Sources/convo"] {
+            for (name, lines) in try Tree.files(main) { #expect(lines.count < 80, "\(name)") }
+        }
+    }
+
+    @Test func `has sorted methods`() {
+        let names = Method.allCases.map(\.rawValue)
+        #expect(names == names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+    }
+
+    @Test func `has tests that do not sleep`() throws {
+        for (name, lines) in try Tree.files("Tests") where !name.hasSuffix("HouseRulesTests.swift") {
+            for line in lines {
+                #expect(
+                    !["usleep(", "nanosleep(", "Task.sleep", "sleep("].contains(where: line.contains),
+                    "\(name): \(line)")
+            }
+        }
+    }
+
+    @Test func `has only what was agreed at its top`() throws {
+        let agreed: Set<Substring> = [
+            "LICENSE", "Package.swift", "README.md", "Sources", "Tests", "schema", "systemd",
+        ]
+        let there = Set(
+            try shell("git", "-C", Tree.top, "ls-files").split(separator: "\n").map {
+                $0.split(separator: "/")[0]
+            }.filter { !$0.hasPrefix(".") })
+        #expect(there.isSubset(of: agreed))
+    }
+}
