@@ -49,7 +49,7 @@ package struct FindSessions: StoreRead {
             return output
         }
         var all: [SessionRecord] = [], stop: Int64?
-        for uid in try reader.owners() {
+        for uid in try reader.database.owners() {
             let output = try one(uid, edge, reader)
             all += output.sessions
             // Nothing beyond the nearest place where a slice stopped is known yet.

@@ -9,7 +9,7 @@ extension Reader {
     /// A session with this ID of any owner, the newest of several.
     package func session(_ id: SessionID) throws(StoreError) -> SessionRecord? {
         var newest: SessionRecord?
-        for owner in try owners() {
+        for owner in try database.owners() {
             guard let found = try database.session(id, owner: owner) else { continue }
             if newest.map({ $0.session.activity < found.session.activity }) ?? true { newest = found }
         }
@@ -17,20 +17,6 @@ extension Reader {
     }
 
     package func session(row: Int64) throws(StoreError) -> SessionRecord? { try database.session(row: row) }
-
-    /// Everyone who has a session, found by leaps through an index.
-    func owners() throws(StoreError) -> [UInt32] {
-        var found: [UInt32] = []
-        var last: Int64 = -1
-        while let next = try database.first(
-            "SELECT owner FROM session WHERE owner > ? ORDER BY owner LIMIT 1", [.int(last)],
-            doing: "list owners", { $0.int(0) })
-        {
-            found.append(UInt32(truncatingIfNeeded: next))
-            last = next
-        }
-        return found
-    }
 
     /// Sessions of an owner by activity, newest first or oldest first, beginning behind `edge`; `visit` says when to stop.
     func sessions(
@@ -64,6 +50,20 @@ extension Reader {
 }
 
 extension Database {
+    /// Everyone who has a session, found by leaps through an index.
+    func owners() throws(StoreError) -> [UInt32] {
+        var found: [UInt32] = []
+        var last: Int64 = -1
+        while let next = try first(
+            "SELECT owner FROM session WHERE owner > ? ORDER BY owner LIMIT 1", [.int(last)],
+            doing: "list owners", { $0.int(0) })
+        {
+            found.append(UInt32(truncatingIfNeeded: next))
+            last = next
+        }
+        return found
+    }
+
     func session(_ id: SessionID, owner: UInt32) throws(StoreError) -> SessionRecord? {
         try first(
             .sessions("WHERE owner = ? AND name = ?"), [.int(Int64(owner)), .text(id.text)],

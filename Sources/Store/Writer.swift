@@ -38,8 +38,14 @@ package final class Writer {
             PRAGMA journal_size_limit = 67108864;
             """, doing: "open database '\(path)'")
         try Migrations.migrate(database, from: version, path: path)
-        activity = try database.integer(
-            "SELECT max(activity) FROM session", doing: "read the newest activity")
+        var newest: Int64 = 0
+        for owner in try database.owners() {
+            let last = try database.integer(
+                "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? ORDER BY activity DESC LIMIT 1",
+                [.int(Int64(owner))], doing: "read the newest activity")
+            newest = max(newest, last)
+        }
+        activity = newest
     }
 
     /// Milliseconds since 1970, for what is written now.

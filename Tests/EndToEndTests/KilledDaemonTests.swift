@@ -81,7 +81,7 @@ private struct Work: Sendable {
             do {
                 if number.isMultiple(of: 3) {
                     let words =
-                        number.isMultiple(of: 2) ? "\(session).\(number)" : "count to 9 \(session).\(number)"
+                        number.isMultiple(of: 6) ? "count to 9 \(session).\(number)" : "\(session).\(number)"
                     try prompt(words, client)
                 } else if number.isMultiple(of: 4) {
                     try append("\(session).\(number)", to: Work.shared, client)

@@ -156,7 +156,7 @@ internal import Testing
                 if let head = heads.first(where: { before.hasSuffix($0.key) }) {
                     found.append(head.value + literal)
                 } else if ["SELECT ", "UPDATE ", "DELETE "].contains(where: literal.hasPrefix),
-                    !literal.contains("max(activity)"), !literal.contains("\\"),
+                    !literal.contains("\\"),
                     !literal.contains("sqlite_schema")
                 {
                     found.append(literal)

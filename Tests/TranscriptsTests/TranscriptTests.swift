@@ -64,8 +64,17 @@ private func everyKind() -> [Message] {
         #expect(!record.contains(0x0A) && !record.contains(0x0D))
         let view = try JSONDocument(record).root
         #expect(view["message"]?["content"]?.utf8 == Array(text.utf8))
-        #expect(view["parts"].map { Array($0.raw) } == Part.encode([.text(text)]))
-        #expect(view["parts"]?.elements.first { _ in true }?["text"]?.utf8 == Array(text.utf8))
+        #expect(view["parts"] == nil)  // one plain text says everything in `content`
+    }
+
+    @Test(arguments: nasty) func `keeps parts that are more than one plain text, raw`(_ text: String) throws {
+        let content = Part.encode([.text(text), .text("")])
+        let view = try JSONDocument(writer.record(of: message(.user, [.text(text), .text("")]))).root
+        #expect(view["parts"].map { Array($0.raw) } == content)
+        let spaced = Array(#"[ {"type":"text","text":"x"} ]"#.utf8)
+        var other = message(.user, [])
+        other.content = spaced
+        #expect(try JSONDocument(writer.record(of: other)).root["parts"].map { Array($0.raw) } == spaced)
     }
 
     @Test(arguments: nasty) func `holds every kind of part on one valid line`(_ text: String) throws {
