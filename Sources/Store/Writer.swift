@@ -17,7 +17,7 @@ package final class Writer {
     private var activity: Int64
 
     /// Checkpoint also while busy after so many commits, so that the WAL stays bounded.
-    private static let checkpointEvery = 2_000
+    private static let checkpointEvery = 500
     /// Checkpoint when nothing came for so long.
     private static let idle: Int32 = 100
 
@@ -71,7 +71,13 @@ package final class Writer {
     }
 
     private func perform(_ jobs: [WriteJob]) -> [Answer] {
+        lastFailure = StoreError(.other, "commit", reason: "the commit failed")
         if let answers = together(jobs) { return answers }
+        if lastFailure.code == .full {
+            // The WAL may be what fills the disk: its pages fit into the database, and then there is room again.
+            checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+            if let answers = together(jobs) { return answers }
+        }
         // SQLite ended the transaction by itself (as on a full disk), or the commit failed: each job for itself.
         return jobs.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
     }
@@ -89,7 +95,8 @@ package final class Writer {
                 let result = jobs.count == 1 ? alone(job) : inSavepoint(job)
                 if database.isAutocommit {
                     if case .failure(let error) = result { lastFailure = error }
-                    return jobs.count == 1 ? [Answer(token: job.token, result: result)] : nil
+                    return jobs.count == 1 && lastFailure.code != .full
+                        ? [Answer(token: job.token, result: result)] : nil
                 }
                 answers.append(Answer(token: job.token, result: result))
             }
@@ -138,9 +145,9 @@ package final class Writer {
     }
 
     /// Moves the WAL's pages into the database as far as no reader stands in the way; keeps the WAL at its size.
-    private func checkpoint() {
+    private func checkpoint(_ how: SQL = "PRAGMA wal_checkpoint(PASSIVE)") {
         isCheckpointDue = false
         commitsSinceCheckpoint = 0
-        try? database.run("PRAGMA wal_checkpoint(PASSIVE)", doing: "checkpoint")
+        try? database.run(how, doing: "checkpoint")
     }
 }

@@ -38,6 +38,36 @@ internal import Testing
         }
     }
 
+    @Test(.enabled(if: canMount, "this user may not mount a file system"))
+    func `in mid-answer keeps what its client had and ends the turn`() throws {
+        let directory = try TemporaryDirectory()
+        let mount = directory.file("small")
+        try Files.makeDirectories(mount)
+        try shell("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", mount)
+        defer { _ = try? shell("umount", mount) }
+        try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 1_300 << 10))
+        do {
+            let daemon = try RealDaemon(in: directory, database: mount + "/convod.db")
+            let client = try daemon.client()
+            try client.open("demo")
+            let cut = try client.prompt("demo", "count to 10000")
+            #expect(cut.kind == "disk_full")
+            #expect(!cut.text().isEmpty)
+
+            try Files.remove(mount + "/filler")
+            try soon("no turn is open", milliseconds: 10_000) {
+                try client.call("_convod/turn/list", #"{"sessionId":"demo","open":true}"#)
+                    .result?["turns"]?.count == 0
+            }
+            #expect(try append("there is room", client) == nil)
+            try daemon.kill()
+            try daemon.start()
+            let messages = try daemon.client().messages("demo")
+            #expect(messages.contains { $0.hasPrefix("assistant: \(cut.text())") }, "\(messages)")
+            #expect(try daemon.sqlite("PRAGMA integrity_check") == "ok")
+        }
+    }
+
     /// Appends one message; the kind of the error, nil when it was stored.
     private func append(_ words: String, _ client: TestClient) throws -> String? {
         try client.call(

@@ -11,11 +11,11 @@ package final class TestDaemon: Sendable {
     private let thread: Locked<Thread?>
     private let log: Locked<[String]>
 
-    /// Starts a daemon; `configuration` is JSON5, by default an echo.
+    /// Starts a daemon; `configuration` is JSON5, by default an echo, nil for none at all.
     ///
     /// Give a directory to start again on old files.
     package init(
-        _ configuration: String = "{ upstreams: { echo: { kind: \"echo\" } } }",
+        _ configuration: String? = "{ upstreams: { echo: { kind: \"echo\" } } }",
         in directory: TemporaryDirectory? = nil,
         environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil
     ) throws {
@@ -26,7 +26,10 @@ package final class TestDaemon: Sendable {
         let lines = Locked<[String]>([])
         log = lines
         var options = DaemonOptions(
-            configuration: try Configuration(reading: Array(configuration.utf8), file: "test.json5"),
+            configuration: try configuration.map {
+                try Configuration(reading: Array($0.utf8), file: "test.json5")
+            }
+                ?? Configuration(implicitIn: environment),
             socket: socket, database: database,
             environment: environment,
             log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })

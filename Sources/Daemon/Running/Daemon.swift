@@ -48,6 +48,9 @@ package struct DaemonOptions: Sendable {
 package final class Daemon: ConnectionOwner {
     private enum Command: Sendable { case stop }
 
+    /// Milliseconds for the last writes at a stop.
+    private static let lastPatience = 3_000
+
     /// Milliseconds for which a full listener is left alone.
     private static let acceptPause = 200
 
@@ -105,18 +108,29 @@ package final class Daemon: ConnectionOwner {
         begin()
     }
 
-    /// Closes what a crash left running, before any client can look.
+    /// Closes what a crash left running, before any client can look; where that cannot be stored it is tried again.
     private func recover() {
         var isDone = false
-        services.store.write(RecoverTurns(estimate: TokenEstimate.message)) { [options] result in
-            isDone = true
+        let newest = (try? services.store.reader.openTurns())?.last?.row ?? 0
+        closeLeftTurns(upTo: newest, patience: 1_000) { isDone = true }
+        while !isDone { do { try loop.turn(waiting: true) } catch { break } }
+    }
+
+    private func closeLeftTurns(upTo newest: Int64, patience: Int, _ tried: @escaping () -> Void) {
+        services.store.write(RecoverTurns(upTo: newest, estimate: TokenEstimate.message)) {
+            [weak self, options] result in
+            defer { tried() }
             switch result {
-            case .success(let count) where count > 0: options.log.notice("turns_recovered", ("count", "\(count)"))
-            case .failure(let error): options.log.error("recovery_failed", ("reason", error.description))
-            default: break
+            case .success(let count) where count > 0:
+                options.log.notice("turns_recovered", ("count", "\(count)"))
+            case .success: break
+            case .failure(let error):
+                options.log.error("recovery_failed", ("reason", error.description))
+                self?.loop.after(milliseconds: patience) {
+                    self?.closeLeftTurns(upTo: newest, patience: min(2 * patience, 60_000)) {}
+                }
             }
         }
-        while !isDone { do { try loop.turn(waiting: true) } catch { break } }
     }
 
     private func listen() throws(DaemonError) {
@@ -209,7 +223,11 @@ package final class Daemon: ConnectionOwner {
         options.log.info("stopping", ("running", "\(engine.runningCount)"))
         unwatchListener()
         listener?.removeFile()
-        let timer = loop.after(milliseconds: services.configuration.drain) { [self] in engine.cut() }
+        let timer = loop.after(milliseconds: services.configuration.drain) { [self] in
+            engine.cut()
+            // A turn whose end cannot be stored must not keep the daemon; it is closed at the next start.
+            loop.after(milliseconds: Daemon.lastPatience) { [self] in loop.stop() }
+        }
         engine.drain { [self] in
             loop.cancel(timer)
             settle()

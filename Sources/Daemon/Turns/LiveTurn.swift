@@ -292,16 +292,23 @@ final class LiveTurn {
             id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
             upstream: record.upstream,
             model: record.model)
+        write(end, patience: LiveTurn.firstPatience)
+    }
+
+    /// Milliseconds before an ending that could not be stored is tried again: doubled each time, up to a minute.
+    private static let firstPatience = 1_000, longestPatience = 60_000
+
+    /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
+    private func write(_ end: EndTurn, patience: Int) {
         services.store.write(end) { [self] result in
-            if case .failure(let error) = result {
-                // The answer could not be stored, so it is not announced as kept; at the next start the turn is closed.
-                let words = WireError(error)
-                record.state = .failed
-                record.stopReason = nil
-                record.error = TurnError(kind: words.kind.rawValue, message: words.message)
-                services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            guard case .failure(let error) = result else { return handle(.endingStored) }
+            let words = WireError(error)
+            services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            for waiter in waiters { waiter.reply(.failure(words)) }
+            waiters = []
+            services.loop.after(milliseconds: patience) { [weak self] in
+                self?.write(end, patience: min(2 * patience, LiveTurn.longestPatience))
             }
-            handle(.endingStored)
         }
     }
 

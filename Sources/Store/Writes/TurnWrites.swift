@@ -283,13 +283,19 @@ extension Message.Status {
 package struct RecoverTurns: StoreWrite {
     /// Estimates the tokens of an answer's parts.
     package let estimate: @Sendable ([Part]) -> Int
-    package init(estimate: @escaping @Sendable ([Part]) -> Int) { self.estimate = estimate }
+    /// The newest turn that may be closed, so that a later try spares what has begun since; nil means all.
+    package let upTo: Int64?
+    package init(upTo: Int64? = nil, estimate: @escaping @Sendable ([Part]) -> Int) {
+        self.upTo = upTo
+        self.estimate = estimate
+    }
 
     /// How many turns were closed.
     package func run(on writer: Writer) throws(StoreError) -> Int {
         var running: [StoredTurn] = []
         try writer.database.rows(
-            .turns("INDEXED BY turn_open WHERE state < 2 AND state = 1 ORDER BY id"),
+            .turns("INDEXED BY turn_open WHERE state < 2 AND state = 1 AND id <= ? ORDER BY id"),
+            [.int(upTo ?? Int64.max)],
             doing: "find running turns"
         ) {
             running.append(StoredTurn($0)); return true

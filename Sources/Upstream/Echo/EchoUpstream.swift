@@ -10,7 +10,7 @@ package final class EchoUpstream: Upstream {
     package let name: String
     package let kind = "echo"
     package var model: String? { "echo" }
-    package let rules = DialectRules(isAlternating: true, startsWithUser: true)
+    package let rules = DialectRules(isAlternating: false, startsWithUser: true)
     package let url: String? = nil
     package let hasKey = true
 

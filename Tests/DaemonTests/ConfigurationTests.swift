@@ -1,0 +1,143 @@
+internal import Daemon
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+/// What is said about a configuration, nil when it is good.
+private func complaint(_ text: String) -> String? {
+    do throws(ConfigurationError) {
+        _ = try Configuration(reading: Array(text.utf8), file: "c.json5")
+        return nil
+    } catch { return error.description }
+}
+
+@Suite struct `A configuration` {
+    @Test(arguments: [
+        ("{ upstreams: {}, }", nil), ("// nothing\r\n{}", nil),
+        ("{\n  databse: {} }", "c.json5:2:3: unknown key 'databse'; did you mean 'database'?"),
+        ("{\r\n a: 1 }", "c.json5:2:2: unknown key 'a'; known here:"),
+        (
+            "{ limits: { line: 5 } }",
+            "c.json5:1:19: 'limits.line' must be a size such as \"64KiB\" or \"16MiB\""
+        ),
+        (
+            "{ limits: { connections: true } }",
+            "c.json5:1:26: 'limits.connections' must be an integer from 1 to 1000000"
+        ),
+        (
+            "{ routes: { default: ['x'] } }",
+            "c.json5:1:22: 'routes.default': there is no upstream 'x'; there are none"
+        ),
+        (
+            "{ upstreams: { a: { kind: 'gemini' } } }",
+            "c.json5:1:27: 'upstreams.a.kind' must be one of 'echo', 'openai'"
+        ),
+        (
+            "{ upstreams: { a: { kind: 'openai', baseURL: 'ftp://x' } } }",
+            "c.json5:1:46: 'baseURL' must be an http or https address"
+        ),
+        ("{ drain: '5s', drain: '6s' }", "c.json5:1:16: the key 'drain' stands twice; keep one"),
+        ("{ window: { maxTokens: 0 } }", "'window.maxTokens' must be an integer of 1 or more, or null"),
+        (
+            "{ window: { reserveTokens: 9000 }, upstreams: { a: { kind: 'openai', contextLength: 8192 } } }",
+            "reserve less"
+        ),
+        ("{ socket: { mode: 'rw' } }", "'socket.mode' must be an octal mode"),
+        ("{ socket: { allow: { users: ['no-such-user-x'] } } }", "there is no user 'no-such-user-x'"),
+        ("{ a: ", "c.json5:1:6: the text ends inside a value"),
+    ]) func `is taken, or refused with the place and what to do`(text: String, said: String?) {
+        let found = complaint(text)
+        if let said {
+            #expect(found?.contains(said) == true, "\(found ?? "taken")")
+        } else {
+            #expect(found == nil)
+        }
+    }
+
+    @Test(arguments: [
+        ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1/chat/completions"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/v1/chat/completions"),
+        ("https://x.org/openai/v1", "https://x.org/openai/v1/chat/completions"),
+    ]) func `has base addresses with or without a version`(base: String, url: String) throws {
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: 'openai', baseURL: '\(base)', model: 'm' } } }")
+        let client = try daemon.client()
+        try client.open("demo")
+        let preview = try client.call(
+            "_convod/context/preview", #"{"sessionId":"demo","prompt":[{"type":"text","text":"x"}]}"#)
+        #expect(preview.result?["url"]?.string == url)
+    }
+
+    @Test func `is shown without a key in it`() throws {
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ env: 'PLANTED' }] } } }",
+            environment: ["PLANTED": "sk-planted-1234"])
+        let info = try daemon.client().call("_convod/server/info", #"{"config":true}"#)
+        #expect(info.result?["config"]?["upstreams"]?["a"]?["keys"] != nil)
+        #expect(!text(info.message.raw).contains("sk-planted"))
+    }
+}
+
+@Suite struct `Without a configuration` {
+    private func answer(_ environment: [String: String]) throws -> (
+        upstream: String?, isImplicit: Bool?, notice: String?
+    ) {
+        let daemon = try TestDaemon(nil, environment: environment)
+        let client = try daemon.client()
+        try client.open("demo")
+        let answer = try client.prompt("demo", "hello")
+        let info = try client.call("_convod/server/info").result
+        return (answer.extras?["upstream"]?.string, info?["isImplicit"]?.bool, info?["notice"]?.string)
+    }
+
+    @Test func `the echo answers when there is nothing else`() throws {
+        let found = try answer(["OLLAMA_HOST": "127.0.0.1:9"])
+        #expect(found.upstream == "echo" && found.isImplicit == true && found.notice == nil)
+    }
+
+    @Test func `Ollama is used when it answers on its port, with the first model that it has`() throws {
+        let models =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"data\":[{\"id\":\"qwen3\"}]}"
+        let ollama = try ScriptedUpstream([[.write(models)], ScriptedUpstream.answer(["hi"])])
+        let found = try answer(["OLLAMA_HOST": "127.0.0.1:\(ollama.port)"])
+        #expect(found.upstream == "ollama")
+        #expect(ollama.requests[1].contains(#""model":"qwen3""#))
+    }
+
+    @Test func `an OpenAI key is used, and goes into a header only`() throws {
+        let openai = try ScriptedUpstream([ScriptedUpstream.answer(["hi"])])
+        let found = try answer(["OPENAI_API_KEY": "sk-test-key", "OPENAI_BASE_URL": openai.base])
+        #expect(found.upstream == "openai")
+        #expect(openai.requests[0].contains("Authorization: Bearer sk-test-key"))
+    }
+
+    @Test func `a key of a provider that is not spoken yet gets a clear line`() throws {
+        let found = try answer(["GEMINI_API_KEY": "AIza-x", "OLLAMA_HOST": "127.0.0.1:9"])
+        #expect(found.upstream == "echo")
+        #expect(
+            found.notice?.contains("GEMINI_API_KEY is set, but this version speaks only OpenAI's dialect")
+                == true)
+    }
+}
+
+@Suite struct `A key file` {
+    @Test func `that others can read is refused, and its content told to nobody`() throws {
+        let directory = try TemporaryDirectory()
+        try shell(
+            "sh", "-c",
+            "echo sk-planted-5678 > \(directory.file("key")) && chmod 644 \(directory.file("key"))")
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ file: '\(directory.file("key"))' }] } } }"
+        )
+        let client = try daemon.client()
+        try client.open("demo")
+        let refused = try client.prompt("demo", "x")
+        #expect(refused.kind == "upstream_auth")
+        #expect(
+            refused.error?["message"]?.string?.contains(
+                "can be read by others (mode 644); run 'chmod 600' on it") == true)
+        #expect(!daemon.logged.joined().contains("sk-planted"))
+        let dump = try shell("sh", "-c", "cat \(daemon.database)* | strings")
+        #expect(!dump.contains("sk-planted"))
+    }
+}
