@@ -131,7 +131,8 @@ final class Connection {
         if waitingBytes < Connection.low && !drained.isEmpty {
             let actions = drained
             drained = []
-            for action in actions { action() }
+            // On the next turn, so that one client with much to read does not hold up the others.
+            loop.after(milliseconds: 0) { for action in actions { action() } }
         }
         watch()
     }
