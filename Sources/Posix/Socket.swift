@@ -40,7 +40,7 @@ package enum UnixSocket {
     ///
     /// Linux gives the file the mode of the unbound socket less the umask, so no other user can connect before the mode
     /// is set, and the umask, which belongs to all threads, is left alone.
-    package static func listen(at path: String, mode: UInt32, backlog: Int32 = 1024) throws(PosixError)
+    package static func listen(at path: String, mode: UInt32, backlog: Int32 = 4096) throws(PosixError)
         -> Descriptor
     {
         let socket = try make()

@@ -62,6 +62,11 @@ package struct LineFramer: Sendable {
         }
     }
 
+    /// Ends the stream: a last line without its LF counts as a line.
+    package mutating func terminate() {
+        if !isSkipping && pending > 0 { buffer.append(0x0A) }
+    }
+
     /// The last line when the stream ended without an LF; nil when there is none.
     package mutating func finish() -> Output? {
         if isSkipping || pending == 0 { return nil }

@@ -38,11 +38,33 @@ extension ParameterReader {
         return id
     }
 
-    /// An absolute path.
+    /// A title: at most 1,024 bytes, since lists carry many of them.
+    package mutating func title(_ name: String = "title") throws(WireError) -> String? {
+        try bounded(name, 1_024)
+    }
+
+    /// A system prompt: at most 1 MiB.
+    package mutating func system(_ name: String = "system") throws(WireError) -> String? {
+        try bounded(name, 1 << 20)
+    }
+
+    private mutating func bounded(_ name: String, _ most: Int) throws(WireError) -> String? {
+        guard let text = try string(name) else { return nil }
+        guard text.utf8.count <= most else {
+            throw .invalid("'\(name)' may have \(most) bytes, it has \(text.utf8.count)")
+        }
+        return text
+    }
+
+    /// An absolute path, without slashes at its end.
     package mutating func directory(_ name: String = "cwd") throws(WireError) -> String? {
         guard let path = try string(name) else { return nil }
         guard path.hasPrefix("/"), !path.utf8.contains(0) else { throw wrong(name, "an absolute path") }
-        return path
+        var end = path.endIndex
+        while end > path.index(after: path.startIndex), path[path.index(before: end)] == "/" {
+            end = path.index(before: end)
+        }
+        return String(path[..<end])
     }
 
     /// An object kept byte for byte; at most 64 KiB.
@@ -97,8 +119,8 @@ package struct NewSessionParameters: Sendable {
         var extra = try extras(&reader)
         id = try extra.optionalSessionID()
         ifExists = try extra.word("ifExists", IfExists.self) ?? .error
-        title = try extra.string("title")
-        system = try extra.string("system")
+        title = try extra.title()
+        system = try extra.system()
         settings = SessionSettings(
             upstream: try extra.string("upstream"), model: try extra.string("model"),
             window: try extra.object("window").map { Array($0.raw) })
@@ -204,8 +226,8 @@ package struct SetSessionParameters: Sendable {
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
-        if reader.nullable("title") != nil { title = .set(try reader.string("title")) }
-        if reader.nullable("system") != nil { system = .set(try reader.string("system")) }
+        if reader.nullable("title") != nil { title = .set(try reader.title()) }
+        if reader.nullable("system") != nil { system = .set(try reader.system()) }
         if reader.nullable("upstream") != nil { upstream = .set(try reader.string("upstream")) }
         if reader.nullable("model") != nil { model = .set(try reader.string("model")) }
         if reader.nullable("window") != nil {

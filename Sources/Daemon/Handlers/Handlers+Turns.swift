@@ -24,7 +24,10 @@ extension Handlers {
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
         let token = ObjectIdentifier(call)
         call.onCancel = { [engine] in engine.cancel(request: token) }
-        let waiter = Waiter(connection: call.connection, token: token) { call.reply($0) }
+        let waiter = Waiter(connection: call.connection, token: token) {
+            // Whatever went wrong with a turn's bookkeeping must not take everybody's daemon down.
+            if !call.isAnswered { call.reply($0) }
+        }
         engine.submit(
             .init(
                 session: record, prompt: content, parts: parts, turn: turn, waiter: waiter,

@@ -202,7 +202,7 @@ package final class Daemon: ConnectionOwner {
         let replay = Replay(subscription.connection, session, services, engine) { result in
             if case .failure = result { subscription.connection.close() }
         }
-        subscription.connection.whenDrained { replay.begin(after: chunk.messageID, offset: chunk.offset) }
+        subscription.connection.whenDrained { replay.catchUp(after: chunk.messageID, offset: chunk.offset) }
     }
 
     // MARK: Stopping

@@ -22,6 +22,7 @@ final class Replay {
     private var held: (id: MessageID, offset: Int)?
     private(set) var rewind: (id: MessageID, offset: Int)?
     private var isOver = false
+    private var hasBegun = false
     /// Whether the running answer is left out, since the client wants only what comes from now on.
     private var skipsLive = false
 
@@ -42,16 +43,20 @@ final class Replay {
     var running: LiveTurn? { engine.running(on: session.row).flatMap { $0.row == 0 ? nil : $0 } }
 
     /// Everything.
-    func begin() { begin(from: 1) }
+    func begin() { inTurn { $0.begin(from: 1) } }
 
     /// Nothing of what was: only what comes from now on.
     func beginLive() {
-        skipsLive = true
-        begin(from: session.session.messageCount + 1)
+        inTurn {
+            $0.skipsLive = true
+            $0.begin(from: $0.session.session.messageCount + 1)
+        }
     }
 
     /// Only the newest messages, rounded to whole turns.
-    func begin(newest limit: Int) {
+    func begin(newest limit: Int) { inTurn { $0.start(newest: limit) } }
+
+    private func start(newest limit: Int) {
         do throws(StoreError) {
             let messages = try services.store.reader.newest(
                 session, tokens: Int.max, turns: nil, messages: limit - 1)
@@ -60,7 +65,11 @@ final class Replay {
     }
 
     /// What follows a place on the active path.
-    func begin(after id: MessageID, offset: Int) {
+    func begin(after id: MessageID, offset: Int) { inTurn { $0.catchUp(after: id, offset: offset) } }
+
+    /// The same for a client whose pieces are held back already.
+    func catchUp(after id: MessageID, offset: Int) {
+        hasBegun = true
         do throws(StoreError) {
             held = (id, offset)
             session = try services.store.reader.session(row: session.row) ?? session  // time may have passed
@@ -77,11 +86,26 @@ final class Replay {
         } catch { end(.failure(WireError(error))) }
     }
 
-    /// Gives up; the client is not joined.
+    /// Gives up; what was sent was sent.
     func cancel() {
         if isOver { return }
-        services.channels.unsubscribe(connection, from: session.row)
+        guard hasBegun else {
+            isOver = true
+            return done(.failure(WireError(.cancelled, "the request was cancelled")))
+        }
         end(.failure(WireError(.cancelled, "the request was cancelled")))
+    }
+
+    /// Waits for another replay of the same client on the same session, so that their pieces do not mix.
+    private func inTurn(_ start: @escaping (Replay) -> Void) {
+        subscription.behindReplay { [self] in
+            if isOver { return }
+            hasBegun = true
+            do throws(StoreError) {
+                session = try services.store.reader.session(row: session.row) ?? session
+            } catch { return end(.failure(WireError(error))) }
+            start(self)
+        }
     }
 
     private func begin(from seq: Int) {

@@ -16,13 +16,24 @@ final class TurnEngine {
         let record: TurnRecord
         let session: SessionRecord
         let parts: [Part]?
-        var waiters: [Waiter]
+        private(set) var waiters: [Waiter]
+        /// Whether the store has it; before that it is not taken out to run.
+        var isStored = false
 
         init(_ record: TurnRecord, session: SessionRecord, parts: [Part]?, waiters: [Waiter]) {
             self.record = record
             self.session = session
             self.parts = parts
             self.waiters = waiters
+        }
+
+        /// One more who waits for the same end.
+        func add(_ more: [Waiter]) { waiters += more }
+
+        /// Hands the waiters over: whoever gets them answers them, and nobody else does.
+        func takeWaiters() -> [Waiter] {
+            defer { waiters = [] }
+            return waiters
         }
     }
 
@@ -196,7 +207,7 @@ final class TurnEngine {
             if let running = line?.running, running.id == known.turn.id {
                 running.waiters += waiters
             } else if let queued = line?.queue.first(where: { $0.record.id == known.turn.id }) {
-                queued.waiters += waiters
+                queued.add(waiters)
             } else {
                 let hasMessage = (try? services.store.reader.seq(of: known.turn.answerID, in: session)) ?? nil
                 reply(
@@ -225,15 +236,16 @@ final class TurnEngine {
             submission.settled()
             switch result {
             case .success(.accepted):
+                queued.isStored = true
                 let update = TurnAnswers.progress(record.id, "queued") { $0.member("position", position) }
                 services.channels.publish(
                     update: update, of: submission.session.session.id, on: submission.session.row)
             case .success(let other):
                 line.queue.removeAll { $0 === queued }
-                resolve(other, queued.waiters, submission.session)
+                resolve(other, queued.takeWaiters(), submission.session)
             case .failure(let error):
                 line.queue.removeAll { $0 === queued }
-                for waiter in queued.waiters { waiter.reply(.failure(WireError(error))) }
+                for waiter in queued.takeWaiters() { waiter.reply(.failure(WireError(error))) }
             }
             next(submission.session.row)
         }
@@ -248,7 +260,7 @@ final class TurnEngine {
     /// Begins a session's next turn when none runs; forgets a session with nothing to do.
     private func next(_ row: Int64) {
         guard let line = lines[row], line.running == nil, line.starting == nil else { return }
-        if let queued = line.queue.first, !isDraining {
+        if let queued = line.queue.first, queued.isStored, !isDraining {
             line.queue.removeFirst()
             line.starting = Starting(turn: queued.record.id, token: queued.waiters.first?.token)
             return take(queued, line)
@@ -264,8 +276,10 @@ final class TurnEngine {
                 state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
                 isPromptWithdrawn: true)
             services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { [self] _ in
-                for waiter in queued.waiters { waiter.reply(.failure(error)) }
+                for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
+                let told = line.starting?.cancelled ?? []
                 line.starting = nil
+                for tell in told { tell(.failed) }
                 next(row)
             }
         }
@@ -298,7 +312,7 @@ final class TurnEngine {
     private func begin(
         _ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow
     ) {
-        live.waiters = queued.waiters
+        live.waiters = queued.takeWaiters()
         line.running = live
         line.starting = nil
         let title = live.session.session.title == nil ? queued.parts.flatMap { suggestedTitle(for: $0) } : nil
@@ -308,8 +322,9 @@ final class TurnEngine {
         services.store.write(begin) { [self] result in
             switch result {
             case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)
-            case .success(nil):  // it was not stored: its own answer came by another way
+            case .success(nil):  // its session has gone to the trash meanwhile
                 line.running = nil
+                for waiter in live.waiters { waiter.reply(.failure(.noSession(queued.session.session.id))) }
                 next(queued.session.row)
             case .failure(let error):
                 line.running = nil
@@ -346,7 +361,7 @@ final class TurnEngine {
             record.stopReason = .cancelled
             let answer = TurnAnswers.answer(
                 record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
-            for waiter in queued.waiters { waiter.reply(answer) }
+            for waiter in queued.takeWaiters() { waiter.reply(answer) }
             then(.cancelled)
         }
     }
@@ -427,7 +442,9 @@ final class TurnEngine {
             let line = lines[session.row] ?? Line()
             lines[session.row] = line
             let parts = turn.turn.queuedPrompt.map { Part.decode($0) }
-            line.queue.append(Queued(turn.turn, session: session, parts: parts, waiters: []))
+            let queued = Queued(turn.turn, session: session, parts: parts, waiters: [])
+            queued.isStored = true
+            line.queue.append(queued)
         }
         for row in Array(lines.keys) { next(row) }
     }
@@ -440,8 +457,7 @@ final class TurnEngine {
             let error = WireError(
                 .shuttingDown,
                 "the daemon is stopping; the prompt is stored and is taken up at the next start")
-            for waiter in queued.waiters { waiter.reply(.failure(error)) }
-            queued.waiters = []
+            for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
         }
         if runningCount == 0 { then() }
     }

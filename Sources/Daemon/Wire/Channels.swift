@@ -12,10 +12,8 @@ final class Channels {
         /// Whether history is still being replayed; live updates wait, since the replay catches up with them.
         var isReplaying = false {
             didSet {
-                guard oldValue, !isReplaying else { return }
-                let lines = deferred
-                deferred = []
-                for line in lines { line() }
+                // One of them may begin another replay; the rest waits for its end too.
+                while !isReplaying, !deferred.isEmpty { deferred.removeFirst()() }
             }
         }
         /// What must come behind the replay: answers to this client's own prompts, and the newest news of a turn.

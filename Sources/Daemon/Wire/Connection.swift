@@ -22,6 +22,9 @@ final class Connection {
     private var isFlushDue = false
     private var isReadingPaused = false
     private var hasEnded = false
+    /// Whether lines wait in the framer until this client has read more of its answers.
+    private var hasMoreLines = false
+    private var isTakeDue = false
     private var closing: Closing = .no
     private var drained: [() -> Void] = []
     /// Requests that have no answer yet.
@@ -76,10 +79,7 @@ final class Connection {
             flush()  // one oversized line may be on its way beside those that wait
             if outbox.bytes > limits.outbox { return dropSlowReader() }
         }
-        if !isFlushDue {
-            isFlushDue = true
-            owner?.wantsFlush(self)
-        }
+        wantFlush()
     }
 
     /// A client that is far behind is told so in one line, given a second, and closed.
@@ -102,10 +102,7 @@ final class Connection {
     /// Runs `action` once nearly everything is written, never from inside this call.
     func whenDrained(_ action: @escaping () -> Void) {
         drained.append(action)
-        if !isFlushDue {
-            isFlushDue = true
-            owner?.wantsFlush(self)
-        }
+        wantFlush()
     }
 
     /// Writes what the socket takes.
@@ -127,7 +124,13 @@ final class Connection {
             }
         } catch { return close() }
         let isEmpty = outbox.isEmpty && writing.isEmpty
-        if isEmpty && (closing == .afterFlush || (hasEnded && unanswered.isEmpty)) { return close() }
+        if isEmpty && (closing == .afterFlush || (hasEnded && unanswered.isEmpty && !hasMoreLines)) {
+            return close()
+        }
+        if hasMoreLines && !isTakeDue && waitingBytes < limits.outbox / 4 {
+            isTakeDue = true
+            loop.after(milliseconds: 0) { [weak self] in self?.takeLines() }
+        }
         if waitingBytes < Connection.low && !drained.isEmpty {
             let actions = drained
             drained = []
@@ -155,19 +158,33 @@ final class Connection {
         guard let got else { return }
         if got == 0 {
             hasEnded = true
-            if let last = framer.finish() { take(last) }
-            if unanswered.isEmpty && outbox.isEmpty && writing.isEmpty { return close() }
-            owner?.inputEnded(self)
-            watch()
-            return
+            framer.terminate()
         }
         takeLines()
     }
 
     /// Handles the lines that are there, until the client must wait for its own answers.
     private func takeLines() {
-        while closing == .no, waitingBytes < limits.outbox / 2, let output = framer.next() { take(output) }
+        isTakeDue = false
+        hasMoreLines = false
+        while closing == .no, let output = nextLine() { take(output) }
+        if hasEnded && !hasMoreLines { owner?.inputEnded(self) }
+        if hasEnded { wantFlush() }  // which closes when nothing is left to answer
         watch()
+    }
+
+    private func nextLine() -> LineFramer.Output? {
+        if waitingBytes >= limits.outbox / 2 {
+            hasMoreLines = true
+            return nil
+        }
+        return framer.next()
+    }
+
+    private func wantFlush() {
+        if isFlushDue { return }
+        isFlushDue = true
+        owner?.wantsFlush(self)
     }
 
     private func take(_ output: LineFramer.Output) {
@@ -186,10 +203,7 @@ final class Connection {
     /// The request is answered by the next line that is sent.
     func forget(_ id: RequestID) {
         unanswered.remove(id)
-        if hasEnded && unanswered.isEmpty && !isFlushDue {
-            isFlushDue = true
-            owner?.wantsFlush(self)
-        }
+        if hasEnded && unanswered.isEmpty { wantFlush() }
     }
 
     private func watch() {
@@ -199,10 +213,8 @@ final class Connection {
         var wanted: Readiness = hasEnded || isFull || closing == .afterFlush ? [] : .reading
         if !outbox.isEmpty || !writing.isEmpty { wanted.insert(.writing) }
         if wanted != watched {
-            let isResumed = wanted.contains(.reading) && !watched.contains(.reading)
             watched = wanted
             do { try loop.change(socket.raw, wanted) } catch { return close() }
-            if isResumed { loop.after(milliseconds: 0) { [weak self] in self?.takeLines() } }
         }
     }
 
