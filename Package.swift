@@ -35,7 +35,8 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "Schema", path: "schema", exclude: ["README.md", "migrations", "protocol.json", "views.sql"],
+            name: "Schema", path: "schema",
+            exclude: ["README.md", "migrations", "protocol.json", "views.sql"],
             sources: ["schema.c"], publicHeadersPath: "include"),
 
         house("Posix", ["CLinux"]),
