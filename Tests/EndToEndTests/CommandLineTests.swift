@@ -78,6 +78,7 @@ private final class Home {
         #expect(try home.convo("status").code == 4)
         #expect(try home.convo("stop").code == 0)
         #expect(try home.convo("frobnicate").code == 2)
+        #expect(try home.convo("send", " ").code == 2)
         #expect(try home.convo("start").code == 0)
         #expect(try home.convo("status").code == 0)
         let echo = try home.convo("send", "hello")

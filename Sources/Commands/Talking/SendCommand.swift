@@ -38,7 +38,11 @@ extension Command {
             throw .usage("'send' needs TEXT, or input from a pipe; 'convo help send' says more")
         }
         let piped = StandardInput.isTerminal && !isOnlyInput ? "" : try StandardInput.all()
-        return [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
+        let words = [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
+        guard words.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+            throw .usage("there is nothing to send: TEXT and the input are empty")
+        }
+        return words
     }
 
     /// The session to go on with, or what a new one is to be made with.
