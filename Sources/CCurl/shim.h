@@ -23,7 +23,6 @@ static inline void ccurl_multi_callbacks(CURLM *m, ccurl_socket s, ccurl_timer t
     curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, t);
     curl_multi_setopt(m, CURLMOPT_TIMERDATA, context);
 }
-static inline void ccurl_multi_long(CURLM *m, CURLMoption o, long v) { curl_multi_setopt(m, o, v); }
 // The message's fields without its union; returns NULL when there is none.
 static inline CURL *ccurl_next_done(CURLM *m, CURLcode *result) {
     int left;

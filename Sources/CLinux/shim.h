@@ -69,14 +69,9 @@ static inline void clinux_thread_name(const char *name) {
 static inline int clinux_exited(int status) { return WIFEXITED(status); }
 static inline int clinux_exit_code(int status) { return WEXITSTATUS(status); }
 static inline int clinux_term_signal(int status) { return WTERMSIG(status); }
-static inline unsigned clinux_epoll_out(void) { return EPOLLOUT; }
 static inline int clinux_errno(void) { return errno; }
 static inline void clinux_sigpipe(int ignored) { signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL); }
 static inline unsigned clinux_file_type(unsigned mode) { return mode & S_IFMT; }
-static inline void clinux_release_free_memory(void) {
-    extern int malloc_trim(size_t);
-    malloc_trim(0);
-}
 // The socket calls on a sockaddr_un, without a cast in Swift.
 static inline int clinux_connect(int fd, const struct sockaddr_un *a, socklen_t n) {
     return connect(fd, (const struct sockaddr *)a, n);

@@ -105,11 +105,6 @@ package enum Files {
         guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw .last("flock") }
     }
 
-    /// Takes an exclusive advisory lock, waiting for it.
-    package static func lockWaiting(_ fd: Int32) throws(PosixError) {
-        while flock(fd, LOCK_EX) != 0 { guard errno == EINTR else { throw .last("flock") } }
-    }
-
     package static func truncate(_ fd: Int32) throws(PosixError) {
         guard ftruncate(fd, 0) == 0 else { throw .last("ftruncate") }
     }

@@ -41,7 +41,6 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isAgain: Bool { errno == EAGAIN }
     package var isConnectionRefused: Bool { errno == ECONNREFUSED }
     package var isExists: Bool { errno == EEXIST }
-    package var isOutOfDescriptors: Bool { errno == EMFILE || errno == ENFILE }
 }
 
 extension String {

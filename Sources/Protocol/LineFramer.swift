@@ -69,8 +69,7 @@ package struct LineFramer: Sendable {
 
     /// The last line when the stream ended without an LF; nil when there is none.
     package mutating func finish() -> Output? {
-        if isSkipping || pending == 0 { return nil }
-        buffer.append(0x0A)
+        terminate()
         return next()
     }
 

@@ -165,9 +165,6 @@ struct SQL: ExpressibleByStringLiteral {
     /// The rowid of the newest insert.
     var lastRow: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
-    /// Rows that the newest statement changed.
-    var changes: Int { Int(unsafe sqlite3_changes(handle)) }
-
     private func statement(_ sql: SQL, doing: String) throws(StoreError) -> Statement {
         let key = sql.key
         if let cached = cache[key] { return cached }

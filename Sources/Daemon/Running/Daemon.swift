@@ -315,8 +315,6 @@ package final class Daemon: ConnectionOwner {
 
     func received(_ line: [UInt8], _ connection: Connection) { dispatcher?.receive(line, connection) }
 
-    func inputEnded(_ connection: Connection) {}
-
     func closed(_ connection: Connection) {
         connections[connection.number] = nil
         services.channels.forget(connection)

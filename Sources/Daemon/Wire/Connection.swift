@@ -168,7 +168,6 @@ final class Connection {
         isTakeDue = false
         hasMoreLines = false
         while closing == .no, let output = nextLine() { take(output) }
-        if hasEnded && !hasMoreLines { owner?.inputEnded(self) }
         if hasEnded { wantFlush() }  // which closes when nothing is left to answer
         watch()
     }
@@ -240,8 +239,6 @@ final class Connection {
 /// Who a connection belongs to.
 protocol ConnectionOwner: AnyObject {
     func received(_ line: [UInt8], _ connection: Connection)
-    /// The client ended its sending side; what it asked for is still answered.
-    func inputEnded(_ connection: Connection)
     func closed(_ connection: Connection)
     func wantsFlush(_ connection: Connection)
 }
