@@ -47,7 +47,8 @@ let package = Package(
         house("Protocol", ["Conversation", "JSON"]),
         house("ContextWindow", ["Conversation", "JSON"]),
         house("Transcripts", ["Conversation", "JSON"]),
-        house("Upstream", ["ContextWindow", "Conversation", "JSON", "EventLoop", "Posix", "CCurl"]),
+        house(
+            "Upstream", ["ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix", "CCurl"]),
         house("Store", ["Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
         house("ConvoClient", ["Protocol", "JSON", "Posix"]),
         house(
@@ -69,13 +70,16 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: strict),
         checks("PosixTests", ["Posix"]),
         checks("EventLoopTests", ["EventLoop", "Posix"]),
+        checks("CryptoTests", ["Crypto"]),
         checks("JSONTests", ["JSON", "Posix"], exclude: ["Fixtures"]),
         checks("ProtocolTests", ["Protocol", "Conversation", "JSON"]),
         checks("ConversationTests", ["Conversation", "JSON"]),
         checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
         checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON"]),
         checks("StoreTests", ["Store", "Conversation", "EventLoop", "Posix"]),
-        checks("UpstreamTests", ["Upstream", "Conversation", "JSON", "EventLoop", "Posix"]),
+        checks(
+            "UpstreamTests",
+            ["Upstream", "ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix"]),
         checks("DaemonTests", ["Daemon", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
         checks("EndToEndTests", ["ConvoClient", "Protocol", "JSON", "Posix"]),
         checks("TidyTests", ["Protocol", "Posix", "JSON", "Schema"]),

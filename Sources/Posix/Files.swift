@@ -14,12 +14,12 @@ package struct FileStatus: Sendable, Equatable {
 
 /// Files by path.
 package enum Files {
-    /// Looks at the path itself, not at what a symlink names; nil when nothing is there.
-    package static func status(_ path: String) throws(PosixError) -> FileStatus? {
+    /// Looks at the path itself, or with `follows` at what a symlink names; nil when nothing is there.
+    package static func status(_ path: String, follows: Bool = false) throws(PosixError) -> FileStatus? {
         var raw = stat()
-        guard unsafe lstat(path, &raw) == 0 else {
+        guard unsafe fstatat(AT_FDCWD, path, &raw, follows ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .last("lstat", path)
+            throw .last("fstatat", path)
         }
         let kind: FileStatus.Kind =
             switch clinux_file_type(raw.st_mode) {

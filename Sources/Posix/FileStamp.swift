@@ -1,0 +1,35 @@
+internal import CLinux
+
+/// Tells one state of a file from another: a file that was written or replaced has another stamp.
+package struct FileStamp: Sendable, Equatable {
+    /// Nanoseconds since 1970 of the last change of its bytes.
+    package let modified: Int64
+    package let size: Int64
+    package let inode: UInt64
+    package let device: UInt64
+    /// The permission bits.
+    package let mode: UInt32
+    package let isRegular: Bool
+
+    /// Looks at what the path leads to, through symlinks; nil when nothing is there.
+    package static func of(_ path: String) throws(PosixError) -> FileStamp? {
+        var raw = stat()
+        guard unsafe stat(path, &raw) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .last("stat", path)
+        }
+        return FileStamp(
+            modified: Int64(raw.st_mtim.tv_sec) * 1_000_000_000 + Int64(raw.st_mtim.tv_nsec),
+            size: Int64(raw.st_size), inode: UInt64(raw.st_ino), device: UInt64(raw.st_dev),
+            mode: raw.st_mode & 0o7777, isRegular: clinux_file_type(raw.st_mode) == 0o100000)
+    }
+}
+
+extension Files {
+    /// The path with all its symlinks followed, so that a rename replaces the file and not a link to it.
+    package static func resolved(_ path: String) throws(PosixError) -> String {
+        guard let text = unsafe realpath(path, nil) else { throw .last("realpath", path) }
+        defer { unsafe free(text) }
+        return unsafe String(cString: text)
+    }
+}
