@@ -3,6 +3,9 @@
 static const unsigned char v001[] = {
 #embed "migrations/v001_initial.sql"
 };
+static const unsigned char v002[] = {
+#embed "migrations/v002_upstreams.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -12,6 +15,7 @@ static const unsigned char protocol[] = {
 
 static const schema_file migrations[] = {
     { "v001_initial.sql", v001, sizeof v001 },
+    { "v002_upstreams.sql", v002, sizeof v002 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

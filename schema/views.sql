@@ -28,7 +28,13 @@ CREATE VIEW turns AS
 SELECT s.name AS session, lower(hex(t.uuid)) AS turn,
        CASE t.state WHEN 0 THEN 'queued' WHEN 1 THEN 'running' WHEN 2 THEN 'complete'
                     WHEN 3 THEN 'cancelled' WHEN 4 THEN 'interrupted' ELSE 'failed' END AS state,
-       t.stop_reason, t.finish, t.error, t.upstream, t.model, t.usage, t.receipt, t.request_id,
+       t.stop_reason, t.finish, t.detail, t.cached, t.error, t.upstream, t.model, t.usage, t.receipt, t.request_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', t.created_at / 1000.0, 'unixepoch') AS created,
        t.ended_at - t.started_at AS milliseconds
   FROM turn t JOIN session s ON s.id = t.session;
+
+DROP VIEW IF EXISTS usages;
+CREATE VIEW usages AS
+SELECT date(u.day * 86400, 'unixepoch') AS day, u.owner AS uid, s.name AS session, u.upstream, u.model, u.turns,
+       u.input_tokens, u.output_tokens, u.cached_tokens, u.cost / 1000000.0 AS dollars
+  FROM usage u LEFT JOIN session s ON s.id = u.session;

@@ -6,14 +6,34 @@ package struct DialectRules: Sendable, Equatable {
     package var isAlternating: Bool
     /// Who gets back thoughts that it made; nil means that thoughts are never sent.
     package var thoughtIssuer: String?
+    /// Which of the issuer's thoughts go back to it.
+    package enum Replay: Sendable {
+        /// All of them.
+        case all
+        /// Those with the provider's seal, whole.
+        case sealed
+        /// Only seals that stand alone or behind a text.
+        case seals
+    }
+    package var replay: Replay
     /// Whether the first message must be the user's.
     package var startsWithUser: Bool
+    /// Whether the last message must be the user's, or a tool's.
+    package var endsWithUser: Bool
 
-    package init(isAlternating: Bool, thoughtIssuer: String? = nil, startsWithUser: Bool) {
+    package init(
+        isAlternating: Bool, thoughtIssuer: String? = nil, replay: Replay = .all, startsWithUser: Bool,
+        endsWithUser: Bool = false
+    ) {
+        self.replay = replay
         self.isAlternating = isAlternating
         self.thoughtIssuer = thoughtIssuer
         self.startsWithUser = startsWithUser
+        self.endsWithUser = endsWithUser
     }
+
+    /// What asks a model to go on where its answer was cut, for dialects that take no answer as the last message.
+    package static let goOn = "Continue exactly where you stopped."
 
     /// OpenAI's own servers demand no alternation, many local chat templates do (wire.md C1).
     package static let openAI = DialectRules(isAlternating: false, startsWithUser: false)
@@ -24,13 +44,18 @@ extension Window {
     /// results, roles alternating where they must.
     package func outgoing(for rules: DialectRules) -> [OutgoingMessage] {
         let plain = messages.map { message in
-            OutgoingMessage(role: message.role, parts: message.parts.filter { rules.sends($0) })
+            OutgoingMessage(
+                role: message.role, parts: message.parts.filter { rules.sends($0) }.map { rules.unsealed($0) }
+            )
         }
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
             while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {
                 out.remove(at: first)
             }
+        }
+        if rules.endsWithUser, out.last?.role == .assistant {
+            out.append(OutgoingMessage(role: .user, parts: [.text(DialectRules.goOn)]))
         }
         return rules.isAlternating ? merged(out) : out
     }
@@ -94,8 +119,20 @@ extension DialectRules {
     fileprivate func sends(_ part: Part) -> Bool {
         switch part {
         case .text(let text): !text.isEmpty
-        case .thought(_, let issuer, _): thoughtIssuer != nil && issuer == thoughtIssuer
+        case .thought(let text, let issuer, let signature):
+            isFor(issuer) && (replay == .all || signature != nil && (replay == .sealed || text.isEmpty))
+        case .redactedThought(_, let issuer): isFor(issuer) && replay == .sealed
         default: true
         }
+    }
+
+    private func isFor(_ issuer: String?) -> Bool { thoughtIssuer != nil && issuer == thoughtIssuer }
+
+    /// A call without the seal that only its own provider can read.
+    fileprivate func unsealed(_ part: Part) -> Part {
+        guard case .toolCall(var call) = part, call.issuer != thoughtIssuer else { return part }
+        call.issuer = nil
+        call.signature = nil
+        return .toolCall(call)
     }
 }

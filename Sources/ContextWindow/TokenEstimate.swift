@@ -30,6 +30,7 @@ package enum TokenEstimate {
     package static func part(_ part: Part) -> Int {
         switch part {
         case .text(let text), .thought(let text, _, _): self.text(text)
+        case .redactedThought: 0
         case .image: perImage
         // 32 tokens a second at about 12 kB a second.
         case .audio(_, let data): max(64, data.utf8.count / 400)

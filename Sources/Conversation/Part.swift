@@ -5,6 +5,8 @@ package enum Part: Sendable, Equatable {
     case text(String)
     /// What the model thought; `signature` and `issuer` bind it to the provider that made it.
     case thought(text: String, issuer: String?, signature: String?)
+    /// What the model thought and its provider hides: opaque bytes that only the issuer can read.
+    case redactedThought(data: String, issuer: String?)
     case image(mimeType: String, data: String?, uri: String?)
     case audio(mimeType: String, data: String)
     /// An embedded resource, as in ACP; `text` is nil for a binary one.
@@ -18,10 +20,17 @@ package enum Part: Sendable, Equatable {
         package var id: String
         package var name: String
         package var arguments: [UInt8]
-        package init(id: String, name: String, arguments: [UInt8]) {
+        /// What binds the call to the provider that made it, and who that is; nil where it gave none.
+        package var signature: String?
+        package var issuer: String?
+        package init(
+            id: String, name: String, arguments: [UInt8], signature: String? = nil, issuer: String? = nil
+        ) {
             self.id = id
             self.name = name
             self.arguments = arguments
+            self.signature = signature
+            self.issuer = issuer
         }
         /// The arguments as the JSON text that OpenAI's dialect carries inside a string.
         package var argumentText: String {
@@ -87,6 +96,8 @@ package enum Part: Sendable, Equatable {
         }
         switch type {
         case "text": self = .text(try text("text"))
+        case "thought" where view["redacted"]?.bool == true:
+            self = .redactedThought(data: try text("signature"), issuer: view["issuer"]?.string)
         case "thought":
             self = .thought(
                 text: try text("text"), issuer: view["issuer"]?.string, signature: view["signature"]?.string)
@@ -107,7 +118,9 @@ package enum Part: Sendable, Equatable {
                 throw PartError("a 'tool_call' part needs 'arguments'")
             }
             self = .toolCall(
-                ToolCall(id: try text("id"), name: try text("name"), arguments: Array(arguments.raw)))
+                ToolCall(
+                    id: try text("id"), name: try text("name"), arguments: Array(arguments.raw),
+                    signature: view["signature"]?.string, issuer: view["issuer"]?.string))
         case "tool_result":
             guard let content = view["content"] else {
                 throw PartError("a 'tool_result' part needs 'content'")
@@ -142,6 +155,12 @@ package enum Part: Sendable, Equatable {
             writer.member("text", text)
             writer.optional("issuer", issuer)
             writer.optional("signature", signature)
+        case .redactedThought(let data, let issuer):
+            writer.member("type", "thought")
+            writer.member("text", "")
+            writer.optional("issuer", issuer)
+            writer.member("signature", data)
+            writer.member("redacted", true)
         case .image(let mimeType, let data, let uri):
             writer.member("type", "image")
             writer.member("mimeType", mimeType)
@@ -156,6 +175,8 @@ package enum Part: Sendable, Equatable {
             writer.member("id", call.id)
             writer.member("name", call.name)
             writer.member("arguments", raw: call.arguments)
+            writer.optional("issuer", call.issuer)
+            writer.optional("signature", call.signature)
         case .toolResult(let result):
             writer.member("type", "tool_result")
             writer.member("toolCallId", result.callID)

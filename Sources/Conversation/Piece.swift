@@ -1,9 +1,16 @@
+internal import JSON
+
 /// A piece of a running answer, in the order in which the upstream gave it.
 package struct Piece: Sendable, Equatable {
     /// What it belongs to; the raw value is stored.
-    package enum Kind: Int, Sendable { case text, thought, part }
+    package enum Kind: Int, Sendable {
+        case text, thought, part
+        /// The provider's seal on the thought before it, or on the text; opaque, and never shown.
+        case signature
+        fileprivate var joins: Bool { self == .text || self == .thought }
+    }
     package let kind: Kind
-    /// UTF-8 text; for `part` the whole part as raw JSON.
+    /// UTF-8 text; for `part` the whole part as raw JSON, for `signature` the seal as it came.
     package fileprivate(set) var bytes: [UInt8]
 
     package init(_ kind: Kind, _ bytes: [UInt8]) {
@@ -11,14 +18,14 @@ package struct Piece: Sendable, Equatable {
         self.bytes = bytes
     }
 
-    /// How far it moves the offset: whole parts carry no text.
-    package var length: Int { kind == .part ? 0 : bytes.count }
+    /// How far it moves the offset: whole parts and seals carry no text.
+    package var length: Int { kind.joins ? bytes.count : 0 }
 }
 
 /// An answer put together from its pieces.
 package struct Answer: Sendable, Equatable {
     /// Who made the thoughts, kept with them.
-    private let issuer: String?
+    package var issuer: String?
     /// What has come, neighbours of one kind joined.
     package private(set) var pieces: [Piece] = []
     /// UTF-8 bytes over all text, thoughts included: the offset of the next piece.
@@ -32,7 +39,7 @@ package struct Answer: Sendable, Equatable {
     package mutating func append(_ piece: Piece) {
         count += 1
         length += piece.length
-        if pieces.last?.kind == piece.kind, piece.kind != .part {
+        if pieces.last?.kind == piece.kind, piece.kind.joins {
             pieces[pieces.count - 1].bytes += piece.bytes
         } else {
             pieces.append(piece)
@@ -40,7 +47,7 @@ package struct Answer: Sendable, Equatable {
     }
 
     /// Whether nothing has come that is worth keeping.
-    package var isEmpty: Bool { pieces.allSatisfy { $0.bytes.isEmpty } }
+    package var isEmpty: Bool { pieces.allSatisfy { $0.bytes.isEmpty || $0.kind == .signature } }
 
     /// Whether the reader saw text of the answer itself (thoughts do not count).
     package var hasVisibleText: Bool { pieces.contains { $0.kind == .text && !$0.bytes.isEmpty } }
@@ -49,21 +56,27 @@ package struct Answer: Sendable, Equatable {
     ///
     /// Bytes cut inside a character read as U+FFFD.
     package var content: [UInt8] {
-        var out: [UInt8] = [0x5B]
-        for piece in pieces where !piece.bytes.isEmpty {
-            if out.count > 1 { out.append(0x2C) }
-            switch piece.kind {
-            case .part: out += piece.bytes
-            case .text:
-                out += Part.encode([.text(String(decoding: piece.bytes, as: UTF8.self))]).dropFirst()
-                    .dropLast()
-            case .thought:
-                let part = Part.thought(
-                    text: String(decoding: piece.bytes, as: UTF8.self), issuer: issuer, signature: nil)
-                out += Part.encode([part]).dropFirst().dropLast()
+        var writer = JSONWriter()
+        writer.array {
+            let shown = pieces.filter { !$0.bytes.isEmpty }
+            for (index, piece) in shown.enumerated() {
+                let text = String(decoding: piece.bytes, as: UTF8.self)
+                switch piece.kind {
+                case .part: $0.raw(piece.bytes)
+                case .text: Part.text(text).write(to: &$0)
+                case .thought: thought(text, sealedBy: shown.dropFirst(index + 1).first).write(to: &$0)
+                case .signature where index > 0 && shown[index - 1].kind == .thought: break
+                case .signature: thought("", sealedBy: piece).write(to: &$0)
+                }
             }
         }
-        return out + [0x5D]
+        return writer.bytes
+    }
+
+    private func thought(_ text: String, sealedBy piece: Piece?) -> Part {
+        let seal = piece?.kind == .signature ? piece?.bytes : nil
+        return .thought(
+            text: text, issuer: issuer, signature: seal.map { String(decoding: $0, as: UTF8.self) })
     }
 
     /// The first bytes of the answer as an answer of its own, with as many of the whole parts right at the cut as make
@@ -111,12 +124,13 @@ package struct Answer: Sendable, Equatable {
 }
 
 extension Message {
-    /// A stored message's content as pieces, so that finished and running answers are replayed alike.
+    /// A stored message's content as pieces, so that finished and running answers are replayed alike; seals are left out.
     package var pieces: [Piece] {
         parts.map { part in
             switch part {
             case .text(let text): Piece(.text, Array(text.utf8))
             case .thought(let text, _, _): Piece(.thought, Array(text.utf8))
+            case .redactedThought: Piece(.thought, [])
             default: Piece(.part, Array(Part.encode([part]).dropFirst().dropLast()))
             }
         }

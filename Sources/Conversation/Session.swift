@@ -53,18 +53,23 @@ package struct SessionSettings: Sendable, Equatable {
     package var model: String?
     /// A raw JSON object, see `WindowPolicy`.
     package var window: [UInt8]?
+    /// A raw JSON object `{tokens, cost}`: what the session may use in all; set by operators.
+    package var quota: [UInt8]?
 
-    package init(upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil) {
+    package init(
+        upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil, quota: [UInt8]? = nil
+    ) {
         self.upstream = upstream
         self.model = model
         self.window = window
+        self.quota = quota
     }
 
     /// Reads what `encoded` wrote.
     package init(_ view: JSONView) {
         self.init(
             upstream: view["upstream"]?.string, model: view["model"]?.string,
-            window: view["window"].map { Array($0.raw) })
+            window: view["window"].map { Array($0.raw) }, quota: view["quota"].map { Array($0.raw) })
     }
 
     package var encoded: [UInt8] {
@@ -72,6 +77,7 @@ package struct SessionSettings: Sendable, Equatable {
             $0.optional("upstream", upstream)
             $0.optional("model", model)
             $0.optional("window", raw: window)
+            $0.optional("quota", raw: quota)
         }
     }
 }

@@ -13,6 +13,8 @@ package struct Turn: Sendable {
         case backingOff
         /// Pieces are coming in.
         case streaming
+        /// The answer was cut and is to be made anew; the write that puts the partial one aside is out.
+        case settingAside(Wait)
         /// The answer is whole or cut; the write of the ending is out.
         case ending
         /// Nothing more will happen.
@@ -32,7 +34,11 @@ package struct Turn: Sendable {
         /// The upstream finished by itself.
         case finished(Finish)
         /// The upstream's call came to nothing; `wait` is what to wait before the next try, nil for none.
+        ///
+        /// A wait after visible text begins the answer anew.
         case callFailed(TurnError, isInterruption: Bool, wait: Wait?)
+        /// The partial answer is a message of its own now, off the path.
+        case setAside
         /// The time to try again has come.
         case retryDue
         /// Someone wants no more of it.
@@ -58,9 +64,21 @@ package struct Turn: Sendable {
         /// Neutral words: `stop`, `length`, `tool_calls`, `content_filter`, or the provider's own.
         package var reason: String
         package var usage: Usage?
-        package init(reason: String, usage: Usage? = nil) {
+        /// Why, in the provider's words: the category of a refusal, or an unusual reason; nil when there is none.
+        package var detail: String?
+        /// Further answers to the same prompt, each as raw JSON parts.
+        package var alternatives: [[UInt8]]
+        /// Whether it was given before and comes out of the cache.
+        package var isCached: Bool
+        package init(
+            reason: String, usage: Usage? = nil, detail: String? = nil, alternatives: [[UInt8]] = [],
+            isCached: Bool = false
+        ) {
             self.reason = reason
             self.usage = usage
+            self.detail = detail
+            self.alternatives = alternatives
+            self.isCached = isCached
         }
     }
 
@@ -71,19 +89,28 @@ package struct Turn: Sendable {
         package var finish: String?
         package var error: TurnError?
         package var usage: Usage?
+        /// Why, in the provider's words; see `Finish.detail`.
+        package var detail: String?
+        /// Further answers, each as raw JSON parts; they become branches.
+        package var alternatives: [[UInt8]]
+        package var isCached: Bool
         /// Whether the prompt leaves the path again: the turn failed and nobody saw any text of it.
         package var isPromptWithdrawn: Bool
 
         package init(
             state: TurnRecord.State, stopReason: StopReason? = nil, finish: String? = nil,
             error: TurnError? = nil,
-            usage: Usage? = nil, isPromptWithdrawn: Bool
+            usage: Usage? = nil, detail: String? = nil, alternatives: [[UInt8]] = [], isCached: Bool = false,
+            isPromptWithdrawn: Bool
         ) {
             self.state = state
             self.stopReason = stopReason
             self.finish = finish
             self.error = error
             self.usage = usage
+            self.detail = detail
+            self.alternatives = alternatives
+            self.isCached = isCached
             self.isPromptWithdrawn = isPromptWithdrawn
         }
     }
@@ -100,6 +127,8 @@ package struct Turn: Sendable {
         case stopTimer
         /// Store these pieces; their count goes on from those before.
         case store([Piece])
+        /// Store this partial answer beside the path, as failed; the next try answers under a new message ID.
+        case setAside(Answer)
         /// Send these pieces to the subscribers, the first of them at this offset.
         case publish([Piece], offset: Int)
         /// Store the answer's message and the turn's end.
@@ -111,12 +140,17 @@ package struct Turn: Sendable {
     package private(set) var state = State.storing
     /// What has come in so far.
     package private(set) var answer: Answer
+
+    /// Who makes the thoughts of the next try.
+    package mutating func setIssuer(_ name: String) { answer.issuer = name }
+
     private var unpublished: [Piece] = []
     private var publishedLength = 0
     private var publishedCount = 0
     private var publishedParts = 0
     private var ending: Ending?
     private var isCancelWanted = false
+    private var isShutDownWanted = false
 
     /// Begins a turn whose prompt is being stored.
     ///
@@ -153,9 +187,17 @@ package struct Turn: Sendable {
             return [.store(pieces)]
         case (.waiting, .finished(let finish)), (.streaming, .finished(let finish)):
             return end(Ending.finished(finish))
-        case (.waiting, .callFailed(_, _, let wait?)) where answer.isEmpty:
-            state = .backingOff
-            return [.announce(.backingOff), .startTimer(milliseconds: wait.milliseconds)]
+        case (.waiting, .callFailed(_, _, let wait?)) where answer.isEmpty: return backOff(wait)
+        case (.streaming, .callFailed(_, _, let wait?)):
+            state = .settingAside(wait)
+            return [.setAside(answer)]
+        case (.settingAside(let wait), .setAside): return beginAnew(wait)
+        case (.settingAside, .cancel):
+            isCancelWanted = true
+            return []
+        case (.settingAside, .shutDown):
+            isShutDownWanted = true
+            return []
         case (.waiting, .callFailed(let error, let isInterruption, _)),
             (.streaming, .callFailed(let error, let isInterruption, _)):
             return end(
@@ -167,15 +209,29 @@ package struct Turn: Sendable {
         case (.backingOff, .cancel): return [.stopTimer] + end(.cancelled())
         case (.waiting, .cancel), (.streaming, .cancel): return [.abortCall] + end(.cancelled())
         case (.waiting, .shutDown), (.streaming, .shutDown), (.backingOff, .shutDown), (.storing, .shutDown):
-            let error = TurnError(
-                kind: "interrupted", message: "the daemon was stopped before the answer was whole")
-            return [.abortCall, .stopTimer] + end(.failed(error, isInterruption: true, hasText: true))
+            return [.abortCall, .stopTimer] + end(.shutDown())
         case (_, .piecesStored(let count)): return publish(upTo: count)
         case (.ending, .endingStored):
             state = .done
             return ending.map { [.answer($0)] } ?? []
         default: return []  // an event that came too late, as after a cancel
         }
+    }
+
+    private mutating func backOff(_ wait: Wait) -> [Effect] {
+        state = .backingOff
+        return [.announce(.backingOff), .startTimer(milliseconds: wait.milliseconds)]
+    }
+
+    /// Every piece of the partial answer was announced before its write was acknowledged.
+    private mutating func beginAnew(_ wait: Wait) -> [Effect] {
+        answer = Answer(issuer: answer.issuer)
+        unpublished = []
+        publishedLength = 0
+        publishedParts = 0
+        if isShutDownWanted { return end(.shutDown()) }
+        if isCancelWanted { return end(.cancelled()) }
+        return backOff(wait)
     }
 
     private mutating func publish(upTo count: Int) -> [Effect] {
@@ -201,21 +257,23 @@ extension Turn.Ending {
         Self(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
     }
 
+    fileprivate static func shutDown() -> Self {
+        let error = TurnError(
+            kind: "interrupted", message: "the daemon was stopped before the answer was whole")
+        return failed(error, isInterruption: true, hasText: true)
+    }
+
     fileprivate static func finished(_ finish: Turn.Finish) -> Self {
-        switch finish.reason {
-        case "length":
-            Self(
-                state: .complete, stopReason: .maxTokens, finish: "length", usage: finish.usage,
-                isPromptWithdrawn: false)
-        case "content_filter":
-            Self(
-                state: .complete, stopReason: .refusal, finish: "content_filter", usage: finish.usage,
-                isPromptWithdrawn: false)
-        default:
-            Self(
-                state: .complete, stopReason: .endTurn, finish: finish.reason, usage: finish.usage,
-                isPromptWithdrawn: false)
-        }
+        let stop: StopReason =
+            switch finish.reason {
+            case "length": .maxTokens
+            case "content_filter": .refusal
+            default: .endTurn
+            }
+        return Self(
+            state: .complete, stopReason: stop, finish: finish.reason, usage: finish.usage,
+            detail: finish.detail, alternatives: finish.alternatives, isCached: finish.isCached,
+            isPromptWithdrawn: false)
     }
 
     fileprivate static func failed(_ error: TurnError, isInterruption: Bool, hasText: Bool) -> Self {

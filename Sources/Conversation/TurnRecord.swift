@@ -25,6 +25,10 @@ package struct TurnRecord: Sendable, Equatable {
     package var stopReason: StopReason?
     /// What the provider said, in neutral words: `stop`, `length`, `tool_calls`, `content_filter`, or its own word.
     package var finish: String?
+    /// Why it ended so, in the provider's words: a refusal's category, or an unusual reason.
+    package var detail: String?
+    /// Whether the answer came out of the cache.
+    package var isCached = false
     package var error: TurnError?
     package var upstream: String?
     package var model: String?
@@ -61,9 +65,12 @@ package enum StopReason: String, Sendable {
 package struct TurnError: Sendable, Equatable {
     package let kind: String
     package let message: String
-    package init(kind: String, message: String) {
+    /// Milliseconds after which another try may help, nil when nobody knows.
+    package let retryAfter: Int?
+    package init(kind: String, message: String, retryAfter: Int? = nil) {
         self.kind = kind
         self.message = message
+        self.retryAfter = retryAfter
     }
 }
 

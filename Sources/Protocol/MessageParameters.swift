@@ -103,7 +103,7 @@ package struct ExportParameters: Sendable {
 
 /// `_convod/context/build` and `_convod/context/preview`.
 package struct ContextParameters: Sendable {
-    package enum Dialect: String, Sendable, CaseIterable { case openai }
+    package enum Dialect: String, Sendable, CaseIterable { case anthropic, gemini, openai }
 
     package var id: SessionID
     /// nil means neutral messages.
@@ -112,12 +112,15 @@ package struct ContextParameters: Sendable {
     package var prompt: [UInt8]?
     package var promptParts: [Part]
     package var options: TurnOptions
+    /// Whether the upstream is asked how many tokens the request has.
+    package var isCounted: Bool
 
     /// Reads `build`'s parameters, or with `isPreview` those of `preview`, which knows the dialect by its upstream.
     package init(_ view: JSONView?, isPreview: Bool) throws(WireError) {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         dialect = isPreview ? nil : try reader.word("dialect", Dialect.self)
+        isCounted = isPreview ? try reader.bool("count") ?? false : false
         let array = try reader.array("prompt")
         prompt = array.map { Array($0.raw) }
         promptParts =

@@ -17,6 +17,8 @@ package enum Method: String, Sendable, CaseIterable {
     case turnGet = "_convod/turn/get"
     case turnList = "_convod/turn/list"
     case turnStart = "_convod/turn/start"
+    case upstreamList = "_convod/upstream/list"
+    case upstreamTest = "_convod/upstream/test"
     case authenticate
     case initialize
     case discover = "rpc.discover"

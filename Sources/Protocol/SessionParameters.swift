@@ -219,6 +219,8 @@ package struct SetSessionParameters: Sendable {
     package var upstream = Change<String>.keep
     package var model = Change<String>.keep
     package var window = Change<[UInt8]>.keep
+    /// Only administrators may set it.
+    package var quota = Change<[UInt8]>.keep
     package var tags = Change<[String]>.keep
     package var metadata = Change<[UInt8]>.keep
     package var isArchived: Bool?
@@ -233,10 +235,22 @@ package struct SetSessionParameters: Sendable {
         if reader.nullable("window") != nil {
             window = .set(try reader.object("window").map { Array($0.raw) })
         }
+        if reader.nullable("quota") != nil { quota = .set(try SetSessionParameters.quota(&reader)) }
         if reader.nullable("tags") != nil { tags = .set(try reader.tags()) }
         if reader.nullable("metadata") != nil { metadata = .set(try reader.metadata()) }
         isArchived = try reader.bool("archived")
         try reader.finish()
+    }
+
+    private static func quota(_ reader: inout ParameterReader) throws(WireError) -> [UInt8]? {
+        guard let value = try reader.object("quota") else { return nil }
+        var inner = try ParameterReader(value, path: "quota")
+        _ = try inner.int("tokens", in: 1...Int.max)
+        if let cost = inner.value("cost"), cost.double.map({ (0...1e12).contains($0) }) != true {
+            throw .invalid("'quota.cost' must be a number of dollars from 0 to 1e12")
+        }
+        try inner.finish()
+        return Array(value.raw)
     }
 }
 

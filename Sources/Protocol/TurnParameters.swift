@@ -43,6 +43,8 @@ package struct TurnRequest: Sendable {
         _ = try inner.int("maxTokens", in: 1...10_000_000)
         _ = try inner.strings("stop")
         _ = try inner.int("seed", in: Int.min...Int.max)
+        _ = try inner.int("candidates", in: 1...8)
+        _ = try inner.int("thinking", in: -1...1_000_000)
         _ = try inner.array("tools")
         _ = inner.value("toolChoice")
         try inner.finish()
@@ -109,7 +111,7 @@ extension Part {
     fileprivate func isAllowed(for role: Message.Role) -> Bool {
         switch self {
         case .text: role != .tool
-        case .thought, .toolCall: role == .assistant
+        case .thought, .redactedThought, .toolCall: role == .assistant
         case .toolResult: role == .tool
         case .image, .audio, .resource, .resourceLink: role == .user || role == .assistant
         }

@@ -47,6 +47,7 @@ package enum Wire {
         guard isWhole else { return }
         writer.optional("system", session.system)
         writer.optional("window", raw: session.settings.window)
+        writer.optional("quota", raw: session.settings.quota)
         writer.optional("metadata", raw: session.metadata)
         writer.member("mcpServers", raw: session.mcpServers)
     }
@@ -65,6 +66,8 @@ package enum Wire {
         writer.optional("requestId", turn.requestID)
         writer.optional("stopReason", turn.stopReason?.rawValue)
         writer.optional("finish", turn.finish)
+        writer.optional("detail", turn.detail)
+        if turn.isCached { writer.member("cached", true) }
         if let error = turn.error {
             writer.member("error") {
                 $0.member("kind", error.kind)

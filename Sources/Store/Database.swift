@@ -33,7 +33,8 @@ struct SQL: ExpressibleByStringLiteral {
             case .turns:
                 """
                 SELECT id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason, \
-                finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at FROM turn\u{20}
+                finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at, detail, \
+                cached FROM turn\u{20}
                 """
             case .messages:
                 """

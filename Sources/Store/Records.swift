@@ -66,7 +66,7 @@ package struct StoredTurn: Sendable, Equatable {
     package let sessionRow: Int64
 
     /// Reads: id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason,
-    /// finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at.
+    /// finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at, detail, cached.
     init(_ row: Row) {
         self.row = row.int(0)
         sessionRow = row.int(2)
@@ -82,7 +82,8 @@ package struct StoredTurn: Sendable, Equatable {
         turn.finish = row.optionalText(11)
         if let error = row.optionalJSON(12), let view = try? JSONDocument(error).root {
             turn.error = TurnError(
-                kind: view["kind"]?.string ?? "internal", message: view["message"]?.string ?? "")
+                kind: view["kind"]?.string ?? "internal", message: view["message"]?.string ?? "",
+                retryAfter: view["retryAfterMs"]?.int)
         }
         turn.upstream = row.optionalText(13)
         turn.model = row.optionalText(14)
@@ -92,6 +93,8 @@ package struct StoredTurn: Sendable, Equatable {
         turn.receipt = row.optionalJSON(16)
         turn.startedAt = row.optionalInt(18)
         turn.endedAt = row.optionalInt(19)
+        turn.detail = row.optionalText(20)
+        turn.isCached = row.bool(21)
         self.turn = turn
     }
 }

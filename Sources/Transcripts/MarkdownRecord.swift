@@ -29,6 +29,7 @@ enum MarkdownRecord {
         switch part {
         case .text(let text): [text]
         case .thought(let text, _, _): [quoted(text)]
+        case .redactedThought: []
         case .toolCall(let call):
             ["Tool call \(code(call.name)), \(code(call.id)):", "", fenced(call.argumentText, "json")]
         case .toolResult(let result):

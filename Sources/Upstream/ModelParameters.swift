@@ -7,6 +7,10 @@ package struct ModelParameters: Sendable, Equatable {
     package var maxTokens: Int?
     package var stop: [String]
     package var seed: Int?
+    /// How many answers to ask for; nil for one (Gemini only).
+    package var candidates: Int?
+    /// Tokens for thinking: 0 is off, -1 leaves it to the model, nil says nothing (Gemini and Anthropic).
+    package var thinking: Int?
     /// Raw JSON array of tools in OpenAI's form.
     package var tools: [UInt8]?
     /// Raw JSON.
@@ -22,6 +26,8 @@ package struct ModelParameters: Sendable, Equatable {
         maxTokens = view["maxTokens"]?.int
         stop = view["stop"]?.elements.compactMap(\.string) ?? []
         seed = view["seed"]?.int
+        candidates = view["candidates"]?.int
+        thinking = view["thinking"]?.int
         tools = view["tools"].map { Array($0.raw) }
         toolChoice = view["toolChoice"].map { Array($0.raw) }
     }

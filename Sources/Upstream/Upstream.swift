@@ -8,19 +8,21 @@ package struct ModelRequest: Sendable {
     package var system: String?
     package var messages: [OutgoingMessage]
     package var parameters: ModelParameters
+    /// What it costs by the window's estimate, in tokens.
+    package var estimate: Int
     /// What the conversation had before, for the echo: how many messages of the user the session holds with this one.
     package var userMessageCount: Int
     package var previousUserText: String?
 
     package init(
         model: String, system: String?, messages: [OutgoingMessage], parameters: ModelParameters,
-        userMessageCount: Int = 0,
-        previousUserText: String? = nil
+        estimate: Int = 0, userMessageCount: Int = 0, previousUserText: String? = nil
     ) {
         self.model = model
         self.system = system
         self.messages = messages
         self.parameters = parameters
+        self.estimate = estimate
         self.userMessageCount = userMessageCount
         self.previousUserText = previousUserText
     }
@@ -51,7 +53,7 @@ package protocol UpstreamCall: AnyObject {
 package protocol Upstream: AnyObject {
     /// Its name in the configuration.
     var name: String { get }
-    /// `echo` or `openai`.
+    /// The dialect's name, as in the configuration.
     var kind: String { get }
     /// The model that is used when nobody names one; nil when it must be asked for first.
     var model: String? { get }
@@ -61,14 +63,25 @@ package protocol Upstream: AnyObject {
     var rules: DialectRules { get }
     /// The exact body of the request, as raw JSON.
     func body(for request: ModelRequest) -> [UInt8]
-    /// Where requests go, nil for an upstream without an address.
-    var url: String? { get }
+    /// Where requests for a model go, nil for an upstream without an address.
+    func url(for model: String) -> String?
     /// Whether a key is at hand.
     var hasKey: Bool { get }
+    /// Where its keys or tokens come from, for people.
+    var keyOrigin: String { get }
+    var keys: [KeyDescription] { get }
     /// Asks; events come on the loop, until one that ends the call.
     func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void) -> any UpstreamCall
     /// Lists the models it has.
     func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
+    /// Asks the server how many tokens a request has; nil when it has no way to tell.
+    func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
+    /// Whether a request of so many tokens may be sent now.
+    func availability(tokens: Int) -> Availability
+    /// Whether the server read less than it was sent without a word; both in tokens.
+    func cutSilently(counted: Int, estimate: Int) -> Bool
+    /// How it has fared.
+    var health: Health { get }
 }
 
 /// A model that an upstream offers.
@@ -78,40 +91,5 @@ package struct ModelDescription: Sendable, Equatable {
     package init(id: String, contextLength: Int? = nil) {
         self.id = id
         self.contextLength = contextLength
-    }
-}
-
-/// Why an upstream gave no whole answer.
-package struct UpstreamFailure: Error, Sendable, Equatable {
-    /// What kind of failure; the names are those of `schema/protocol.json`.
-    package enum Kind: String, Sendable {
-        case auth = "upstream_auth"
-        case unavailable = "upstream_unavailable"
-        case timeout = "upstream_timeout"
-        case refused = "upstream_refused"
-        case protocolError = "upstream_protocol"
-        case overflow = "context_overflow"
-        case throttled
-        case quota
-        case interrupted
-    }
-    package var kind: Kind
-    /// One sentence for a person; never a key, at most 500 characters of what the server said.
-    package var message: String
-    /// HTTP status, nil when none came.
-    package var status: Int?
-    /// Whether the same request may succeed with this upstream later.
-    package var isRetryable: Bool
-    /// What the server asked to wait, in milliseconds.
-    package var retryAfter: Int?
-
-    package init(
-        _ kind: Kind, _ message: String, status: Int? = nil, isRetryable: Bool, retryAfter: Int? = nil
-    ) {
-        self.kind = kind
-        self.message = message
-        self.status = status
-        self.isRetryable = isRetryable
-        self.retryAfter = retryAfter
     }
 }

@@ -1,18 +1,34 @@
 /// How one upstream is set up: an entry of `upstreams` in the configuration.
 package struct UpstreamSettings: Sendable, Equatable {
     /// Which dialect it speaks.
-    package enum Kind: String, Sendable, CaseIterable { case echo, openai }
+    package enum Kind: String, Sendable, CaseIterable { case anthropic, echo, gemini, openai }
 
     package var name: String
     package var kind: Kind
     package var baseURL: String
     package var model: String?
-    package var keys: [KeySource]
-    package var timeouts: Timeouts
+    package var keys: [KeySource] = []
+    /// Google's credentials, in place of keys.
+    package var google: GoogleSettings?
+    package var timeouts = Timeouts()
     /// Tokens; nil leaves it to what is known of the model.
     package var contextLength: Int?
     /// Milliseconds between the chunks of an echo.
-    package var delay: Int
+    package var delay = 0
+    /// Requests and tokens per minute.
+    package var throttle = Throttle.Limits()
+    package var breaker = Breaker.Policy()
+    /// What tokens cost, for quotas and `convo usage`.
+    package var price: Price?
+    /// Further headers by name, such as `HTTP-Referer`; they may hold secrets and are shown masked.
+    package var headers: [String: String] = [:]
+    /// Azure's `api-version`.
+    package var apiVersion: String?
+    /// Whether neighbours of one role are joined, for chat templates that demand alternation.
+    package var isAlternating = false
+    /// Whether the stable prefix is marked for the provider's prompt cache (Anthropic).
+    package var marksCache = true
+    package var signing: Signing?
 
     package init(name: String, kind: Kind, baseURL: String = "", model: String? = nil, keys: [KeySource] = [])
     {
@@ -21,9 +37,16 @@ package struct UpstreamSettings: Sendable, Equatable {
         self.baseURL = baseURL
         self.model = model
         self.keys = keys
-        timeouts = Timeouts()
-        contextLength = nil
-        delay = 0
+    }
+
+    /// Where the vendor's own service is.
+    package static func defaultBaseURL(_ kind: Kind) -> String {
+        switch kind {
+        case .anthropic: "https://api.anthropic.com"
+        case .gemini: "https://generativelanguage.googleapis.com"
+        case .openai: "https://api.openai.com/v1"
+        case .echo: ""
+        }
     }
 }
 
@@ -42,11 +65,58 @@ package struct Timeouts: Sendable, Equatable {
 /// Where a key comes from.
 ///
 /// It is read at each call, so a changed file or variable counts at once.
-package enum KeySource: Sendable, Equatable {
+package enum KeySource: Sendable, Equatable, CustomStringConvertible {
     /// A variable of the daemon's environment.
     case environment(String)
     /// A file that only its owner can read.
     case file(String)
     /// A systemd credential: a file in `$CREDENTIALS_DIRECTORY`.
     case credential(String)
+    /// A program and its arguments; the first line that it prints is the key.
+    case command([String])
+
+    package var description: String {
+        switch self {
+        case .environment(let name): "env \(name)"
+        case .file(let path): "file \(path)"
+        case .credential(let name): "credential \(name)"
+        case .command(let words): "command \(words.first ?? "")"
+        }
+    }
+}
+
+/// What a million tokens cost, in dollars.
+package struct Price: Sendable, Equatable {
+    package var input: Double
+    package var output: Double
+    /// For tokens that the provider read from its prompt cache; nil is the price of input.
+    package var cachedInput: Double?
+
+    package init(input: Double, output: Double, cachedInput: Double? = nil) {
+        self.input = input
+        self.output = output
+        self.cachedInput = cachedInput
+    }
+
+    /// Millionths of a dollar for a turn's tokens; `cached` is part of `input`.
+    package func cost(input: Int, output: Int, cached: Int) -> Int {
+        let fresh = Double(max(0, input - cached)) * self.input
+        let read = Double(cached) * (cachedInput ?? self.input)
+        return Int(fresh + read + Double(output) * self.output + 0.5)
+    }
+}
+
+/// Signing of requests for a gateway that asks for it: HMAC-SHA256 over `timestamp.body`.
+package struct Signing: Sendable, Equatable {
+    /// Where the shared secret comes from.
+    package var secret: KeySource
+    /// Said with each signature, so that secrets can be exchanged one by one.
+    package var keyID: String?
+    /// The header with the timestamp and the signature, see `RequestSigner`.
+    package var header = "X-Convod-Signature"
+
+    package init(secret: KeySource, keyID: String? = nil) {
+        self.secret = secret
+        self.keyID = keyID
+    }
 }

@@ -181,12 +181,39 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         ])
     }
 
-    @Test func `never tries again after the first visible piece (B044)`() {
+    @Test func `is not tried again by itself after the first visible piece (B044)`() {
         let ending = Turn.Ending(state: .interrupted, error: broken, isPromptWithdrawn: false)
         check(
             [
                 begin, (.pieces([piece("a")]), [.store([piece("a")])]),
-                (failed(true, wait: 5), [.end(ending)]),
+                (failed(true), [.end(ending)]),
+            ], .ending)
+    }
+
+    @Test func `begins anew after visible text where that is wanted, and the offset with it`() {
+        var partial = Answer()
+        partial.append(piece("a"))
+        let ending = complete(.endTurn, "stop")
+        check([
+            begin, (.pieces([piece("a")]), [.store([piece("a")])]),
+            (failed(true, wait: 5), [.setAside(partial)]),
+            (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
+            (.setAside, [.announce(.backingOff), .startTimer(milliseconds: 5)]),
+            (.retryDue, [.announce(.waiting), .call]),
+            (.pieces([piece("b")]), [.store([piece("b")])]),
+            (.piecesStored(2), [.publish([piece("b")], offset: 0)]),
+            (.finished(Turn.Finish(reason: "stop")), [.end(ending)]), (.endingStored, [.answer(ending)]),
+        ])
+    }
+
+    @Test func `ends as cancelled when that is asked while its partial answer is put aside`() {
+        var partial = Answer()
+        partial.append(piece("a"))
+        let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
+        check(
+            [
+                begin, (.pieces([piece("a")]), [.store([piece("a")])]),
+                (failed(true, wait: 5), [.setAside(partial)]), (.cancel, []), (.setAside, [.end(ending)]),
             ], .ending)
     }
 

@@ -7,6 +7,9 @@ private struct Driver {
     private(set) var turn = Turn()
     private var stored: [Piece] = [], acknowledged = 0, published: [Piece] = []
     private var hasCall = false, hasTimer = false
+    /// Pieces of partial answers that were set aside before.
+    private var before = 0, isSettingAside = false
+    private(set) var asides = 0
     private(set) var endings = 0, answers = 0, isEndingStored = false
     private(set) var complaint: String?
 
@@ -24,7 +27,8 @@ private struct Driver {
         case 3: return .callFailed(error, isInterruption: random.oneIn(2), wait: wait)
         case 4: return random.oneIn(10) ? .storeFailed(error) : .stored
         case 5 where endings > 0: return .endingStored
-        case 5, 6, 7: return .piecesStored(random.int(acknowledged...stored.count))
+        case 6 where isSettingAside: return .setAside
+        case 5, 6, 7: return .piecesStored(before + random.int(acknowledged...stored.count))
         default:
             let kinds: [Piece.Kind] = [.text, .text, .thought, .part]
             return .pieces(
@@ -34,11 +38,21 @@ private struct Driver {
 
     mutating func play(_ event: Turn.Event) {
         let isOver = turn.state == .done
-        if case .piecesStored(let count) = event { acknowledged = max(acknowledged, count) }
+        if case .piecesStored(let count) = event { acknowledged = max(acknowledged, count - before) }
+        // Writes are acknowledged in their order: all pieces before the partial answer is set aside.
+        if case .setAside = event, isSettingAside, acknowledged < stored.count {
+            play(.piecesStored(before + stored.count))
+        }
         if case .endingStored = event { isEndingStored = true }
         if case .callFailed = event { hasCall = false }
         if case .finished = event { hasCall = false }
         if case .retryDue = event { hasTimer = false }
+        if case .setAside = event, isSettingAside {
+            if published != stored { complain("set aside before all of it was published") }
+            before += stored.count
+            (stored, acknowledged, published, isSettingAside) = ([], 0, [], false)
+            asides += 1
+        }
         let effects = turn.handle(event)
         if isOver && !effects.isEmpty { complain("effects after done: \(effects)") }
         for effect in effects { look(at: effect) }
@@ -62,6 +76,9 @@ private struct Driver {
             if Array(stored.prefix(published.count)) != published {
                 complain("published is no prefix of stored")
             }
+        case .setAside(let answer):
+            isSettingAside = true
+            if answer.count != stored.count { complain("another answer is set aside than the stored one") }
         case .call:
             if hasCall || hasTimer { complain("a call beside another") }
             hasCall = true
@@ -82,7 +99,8 @@ private struct Driver {
 
     /// What must hold once all is over.
     mutating func finish() {
-        for event in [Turn.Event.stored, .cancel, .piecesStored(stored.count), .endingStored] { play(event) }
+        for event in [Turn.Event.stored, .cancel, .setAside] { play(event) }
+        for event in [Turn.Event.piecesStored(before + stored.count), .endingStored] { play(event) }
         if turn.state != .done { complain("not done at the end, but \(turn.state)") }
         if turn.answer.count != stored.count { complain("the answer has other pieces than the store") }
         let text = stored.reduce(0) { $0 + $1.length }

@@ -29,8 +29,8 @@ private func complaint(_ text: String) -> String? {
             "c.json5:1:22: 'routes.default': there is no upstream 'x'; there are none"
         ),
         (
-            "{ upstreams: { a: { kind: 'gemini' } } }",
-            "c.json5:1:27: 'upstreams.a.kind' must be one of 'echo', 'openai'"
+            "{ upstreams: { a: { kind: 'palm' } } }",
+            "c.json5:1:27: 'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'openai'"
         ),
         (
             "{ upstreams: { a: { kind: 'openai', baseURL: 'ftp://x' } } }",
@@ -80,19 +80,19 @@ private func complaint(_ text: String) -> String? {
 
 @Suite struct `Without a configuration` {
     private func answer(_ environment: [String: String]) throws -> (
-        upstream: String?, isImplicit: Bool?, notice: String?
+        upstream: String?, isImplicit: Bool?
     ) {
         let daemon = try TestDaemon(nil, environment: environment)
         let client = try daemon.client()
         try client.open("demo")
         let answer = try client.prompt("demo", "hello")
         let info = try client.call("_convod/server/info").result
-        return (answer.extras?["upstream"]?.string, info?["isImplicit"]?.bool, info?["notice"]?.string)
+        return (answer.extras?["upstream"]?.string, info?["isImplicit"]?.bool)
     }
 
     @Test func `the echo answers when there is nothing else`() throws {
         let found = try answer(["OLLAMA_HOST": "127.0.0.1:9"])
-        #expect(found.upstream == "echo" && found.isImplicit == true && found.notice == nil)
+        #expect(found.upstream == "echo" && found.isImplicit == true)
     }
 
     @Test func `Ollama is used when it answers on its port, with the first model that it has`() throws {
@@ -111,12 +111,33 @@ private func complaint(_ text: String) -> String? {
         #expect(openai.requests[0].contains("Authorization: Bearer sk-test-key"))
     }
 
-    @Test func `a key of a provider that is not spoken yet gets a clear line`() throws {
-        let found = try answer(["GEMINI_API_KEY": "AIza-x", "OLLAMA_HOST": "127.0.0.1:9"])
-        #expect(found.upstream == "echo")
-        #expect(
-            found.notice?.contains("GEMINI_API_KEY is set, but this version speaks only OpenAI's dialect")
-                == true)
+    @Test(arguments: [
+        (["GEMINI_API_KEY": "AIza-x", "GOOGLE_GEMINI_BASE_URL": "BASE"], "gemini", "x-goog-api-key: AIza-x"),
+        (
+            ["ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": "BASE"], "anthropic",
+            "x-api-key: sk-ant-x"
+        ),
+    ]) func `a key of Gemini or Anthropic is used, and goes into a header only`(
+        variables: [String: String], name: String, header: String
+    ) throws {
+        let answer =
+            name == "gemini"
+            ? #"data: {"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}]}"#
+                + "\r\n\r\n"
+            : """
+            data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}
+
+            data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}
+
+            data: {"type":"message_stop"}
+
+
+            """
+        let server = try ScriptedUpstream([[.write(ScriptedUpstream.head + answer)]])
+        let found = try self.answer(variables.mapValues { $0 == "BASE" ? server.origin : $0 })
+        #expect(found.upstream == name)
+        #expect(server.requests[0].contains(header))
+        #expect(!server.requests[0].prefix { $0 != "\r\n" }.contains("-x"))
     }
 }
 

@@ -266,7 +266,10 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
 @Suite struct `A look at the context` {
     @Test(arguments: [
         (#"{"sessionId":"a","dialect":"openai"}"#, false, "openai"), (#"{"sessionId":"a"}"#, false, "-"),
-        (#"{"sessionId":"a","dialect":"pascal"}"#, false, "'dialect' must be 'openai'"),
+        (
+            #"{"sessionId":"a","dialect":"pascal"}"#, false,
+            "'dialect' must be 'anthropic' or 'gemini' or 'openai'"
+        ),
         (#"{"sessionId":"a","dialect":"openai"}"#, true, "'dialect' is not known here"),
         (#"{"sessionId":"a","window":7}"#, true, "'window' must be an object"),
     ])

@@ -18,9 +18,9 @@ internal import Testing
         try shell("sqlite3", directory.file("c.db"), "PRAGMA user_version = 7; DROP INDEX session_here")
         let before = try digest(directory)
         let error = #expect(throws: StoreError.self) { try open(directory) }
-        #expect(error?.code == .fromTheFuture(7, known: 1))
+        #expect(error?.code == .fromTheFuture(7, known: 2))
         #expect(
-            error?.description.contains("made by version 7, this build knows 1; start a newer build") == true)
+            error?.description.contains("made by version 7, this build knows 2; start a newer build") == true)
         #expect(try digest(directory) == before)
     }
 
@@ -44,16 +44,40 @@ internal import Testing
     @Test func `has the schema of the migrations, pinned by its digest`() throws {
         let directory = try TemporaryDirectory()
         try open(directory)
-        let migration = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
-        let sum = try shell("sha256sum", migration).prefix(64)
-        #expect(
-            sum == "c855cf20fb30017560b2a5790b170a4ab381344e4faac2b2e5f4d3f5cb8ba8e5",
-            "a migration is never edited after its merge: write v002 instead")
+        let pinned = [
+            ("v001_initial.sql", "c855cf20fb30017560b2a5790b170a4ab381344e4faac2b2e5f4d3f5cb8ba8e5"),
+            ("v002_upstreams.sql", "da00c747dd368d1e76ac66a5c08b4cb45acaa227bf44fce74a508d01075c0f1e"),
+        ]
+        for (name, digest) in pinned {
+            let migration = Files.directory(of: #filePath) + "/../../schema/migrations/\(name)"
+            #expect(
+                try shell("sha256sum", migration).prefix(64) == digest,
+                "a migration is never edited after its merge: write the next one instead")
+        }
         #expect(
             try shell(
                 "sqlite3", directory.file("c.db"),
                 "PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version; PRAGMA application_id"
-            ) == "ok\n1\n1131312740\n")
+            ) == "ok\n2\n1131312740\n")
+    }
+
+    @Test func `of the version before is brought up to this one, with a backup, and loses no piece`() throws {
+        let directory = try TemporaryDirectory()
+        let old = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
+        let rows = """
+            INSERT INTO session (owner, name, cwd, branch, created_at, updated_at, activity)
+                VALUES (0, 'a', '/', 1, 0, 0, 1);
+            INSERT INTO branch (session, created_at) VALUES (1, 0);
+            INSERT INTO turn (uuid, session, state, answer_id, created_at)
+                VALUES (randomblob(16), 1, 1, randomblob(16), 0);
+            INSERT INTO piece VALUES (1, 0, 0, x'6869');
+            PRAGMA application_id = 1131312740; PRAGMA user_version = 1;
+            """
+        try shell("sqlite3", directory.file("c.db"), ".read '\(old)'", rows)
+        try open(directory)
+        let asked = "SELECT number, kind, hex(bytes) FROM piece; SELECT cached FROM turn; PRAGMA user_version"
+        #expect(try shell("sqlite3", directory.file("c.db"), asked) == "0|0|6869\n0\n2\n")
+        #expect(try Files.status(directory.file("c.db") + ".v1.backup") != nil)
     }
 
     @Test func `has views for the shell`() throws {

@@ -44,8 +44,11 @@ package final class ScriptedUpstream: Sendable {
             try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, gate) })
     }
 
+    /// Its address without a path, the base of dialects that bring their own version.
+    package var origin: String { "http://127.0.0.1:\(port)" }
+
     /// The base URL of its OpenAI dialect.
-    package var base: String { "http://127.0.0.1:\(port)/v1" }
+    package var base: String { "\(origin)/v1" }
 
     /// The requests it got, head and body.
     package var requests: [String] { seen.withLock { $0 } }

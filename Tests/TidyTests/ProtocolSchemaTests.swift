@@ -177,7 +177,8 @@ private func row(_ table: String, _ field: String, _ name: String) -> JSONView? 
         case .sessionNew: _ = try NewSessionParameters(params)
         case .sessionPrompt: _ = try PromptParameters(params)
         case .sessionSetConfigOption: _ = try SetConfigOptionParameters(params)
-        case .cancelRequest, .modelList, .serverInfo, .authenticate, .discover: break
+        case .cancelRequest, .modelList, .serverInfo, .authenticate, .discover, .upstreamList, .upstreamTest:
+            break
         }
     }
 }

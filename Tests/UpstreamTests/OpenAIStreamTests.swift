@@ -130,7 +130,8 @@ private func delta(_ json: String, _ finish: String = "null") -> String {
     }
 
     @Test func `may be one JSON object when the server does not stream`() {
-        let (pieces, end) = OpenAIStream.whole(
+        var stream = OpenAIStream()
+        let (pieces, end) = stream.takeWhole(
             Array(
                 "\n\n {\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}"
                     .utf8))
@@ -183,33 +184,6 @@ extension String {
     func `ignores what cannot be read`(header: String) {
         #expect(RetryAfter.milliseconds(["retry-after": header], now: 0) == nil)
     }
-
-    @Test func `doubles with jitter, never below the named wait, and ends with its tries and its time`() {
-        let policy = RetryPolicy(attempts: 3, total: 10_000)
-        #expect(policy.wait(before: 2, elapsed: 0, retryAfter: nil, random: 0) == 300)
-        #expect(policy.wait(before: 2, elapsed: 0, retryAfter: nil, random: 1) == 500)
-        #expect(policy.wait(before: 3, elapsed: 0, retryAfter: nil, random: 1) == 1_000)
-        #expect(policy.wait(before: 2, elapsed: 0, retryAfter: 4_000, random: 0) == 4_000)
-        #expect(policy.wait(before: 4, elapsed: 0, retryAfter: nil, random: 0) == nil)
-        #expect(policy.wait(before: 2, elapsed: 0, retryAfter: 86_400_000, random: 0) == nil)
-    }
-
-    @Test func `goes along the route when an upstream is used up, but not with a refused request`() {
-        var plan = RoutePlan(route: ["a", "b"])
-        let policy = RetryPolicy(attempts: 1, total: 1_000)
-        let down = UpstreamFailure(.unavailable, "down", isRetryable: true)
-        #expect(plan.next(after: down, policy: policy, elapsed: 0, random: 0)?.upstream == "b")
-        #expect(plan.next(after: down, policy: policy, elapsed: 0, random: 0) == nil)
-        var other = RoutePlan(route: ["a", "b"])
-        #expect(
-            other.next(
-                after: UpstreamFailure(.refused, "bad", isRetryable: false), policy: policy, elapsed: 0,
-                random: 0) == nil)
-        #expect(
-            other.next(
-                after: UpstreamFailure(.quota, "spent", isRetryable: false), policy: policy, elapsed: 0,
-                random: 0)?.upstream == "b")
-    }
 }
 
 @Suite struct `What a server says when it fails` {
@@ -240,13 +214,13 @@ extension String {
         (529, "", "upstream_unavailable", true),
         (500, #"{"error":"plain words"}"#, "upstream_unavailable", true),
     ]) func `is put into one of our kinds`(status: Int, body: String, kind: String, isRetryable: Bool) {
-        let failure = OpenAIError.failure(status: status, anyBody: Array(body.utf8), retryAfter: nil)
+        let failure = FailureClassifier.failure(FailureReport(status: status, body: Array(body.utf8)))
         #expect(failure.kind.rawValue == kind)
         #expect(failure.isRetryable == isRetryable)
     }
 
     @Test func `is one line without anything like a key`() {
-        let said = OpenAIError.clean("bad\nkey sk-abc123 and Bearer xyz AIzaSy9 \u{7}end")
-        #expect(said == "bad key … and … xyz … end")
+        let said = FailureReport.clean("bad\nkey sk-abc123 and Bearer xyz AIzaSy9 \u{7}end")
+        #expect(said == "bad key … and … … … end")
     }
 }

@@ -29,7 +29,6 @@ struct ServerInfo {
     var socket: String { view["socket"]?.string ?? "" }
     var database: String { view["database"]?.string ?? "" }
     var isImplicit: Bool { view["isImplicit"]?.bool ?? false }
-    var notice: String? { view["notice"]?.string }
 
     /// The upstreams of the route that is used when nobody names one.
     var defaultRoute: [String] { view["routes"]?["default"]?.elements.compactMap(\.string) ?? [] }
@@ -43,7 +42,10 @@ struct ServerInfo {
 
 extension Invocation {
     /// Variables whose key a restarted daemon would use by itself.
-    private static let keyVariables = ["OPENAI_API_KEY"]
+    private static let keyVariables = [
+        "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
+        "OPENAI_API_KEY",
+    ]
 
     /// Says on standard error what a user of this daemon should know before talking.
     func warn(about info: ServerInfo) {
@@ -59,6 +61,5 @@ extension Invocation {
                 "\(name) is set here, but the running daemon was started without it; 'convo restart' would use it"
             )
         }
-        if let notice = info.notice { console.note(notice) }
     }
 }

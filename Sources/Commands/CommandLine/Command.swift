@@ -15,7 +15,7 @@ struct Command: Sendable {
     static let all: [Command] = [
         .acp, .chat, .config, .context, .export, .help, .list, .logs, .models, .rename, .restart, .restore,
         .remove, .rpc,
-        .send, .show, .start, .status, .stop,
+        .send, .show, .start, .status, .stop, .upstreams,
     ].sorted { $0.name < $1.name }
 }
 

@@ -36,6 +36,7 @@ struct MessagePrinter {
     private mutating func block(_ part: Part) -> String {
         switch part {
         case .text(let text): colors.colored(clean(text))
+        case .redactedThought: console.styled("(a hidden thought)", .dim)
         case .thought(let text, _, _): console.styled(clean(text), .dim)
         case .toolCall(let call):
             console.styled("calls \(clean(call.name)) \(clean(call.argumentText))", .cyan)

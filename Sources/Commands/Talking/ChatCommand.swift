@@ -178,6 +178,9 @@ final class AnswerView {
             isThinking = true
             write(text)
         case .notice(let sentence): if console.isErrorTerminal { console.note(sentence) }
+        case .restart:
+            finish()
+            console.note("the answer was cut; it begins anew")
         }
     }
 

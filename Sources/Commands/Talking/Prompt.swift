@@ -14,6 +14,8 @@ final class Prompt {
         case thought(String)
         /// A sentence about waiting, queueing or trying again.
         case notice(String)
+        /// The answer was cut and begins anew; what was shown of it does not count.
+        case restart
     }
 
     /// What became of it.
@@ -109,6 +111,10 @@ final class Prompt {
             return
         }
         if turnID == nil { turnID = turn }
+        if turn == turnID, meta?["replaces"] != nil {
+            if offset > 0 { show(.restart) }
+            (text, offset, isBroken) = ("", 0, false)
+        }
         guard turn == turnID, !isBroken else { return }
         guard meta?["offset"]?.int ?? offset == offset else {
             isBroken = true
@@ -125,7 +131,11 @@ final class Prompt {
         switch state {
         case "queued":
             let before = meta["position"]?.int ?? 0
+            if let wait = meta["waitMs"]?.int {
+                return "waiting \((wait + 999) / 1000) s: \(meta["reason"]?.string ?? "a limit is reached")"
+            }
             return before > 0 ? "waiting behind \(Times.count(before, "prompt")) of this session" : nil
+        case "paused": return meta["reason"]?.string
         case "retrying":
             let who = meta["upstream"]?.string ?? "the upstream"
             let why = meta["error"]?["message"]?.string ?? meta["error"]?.string
@@ -185,9 +195,18 @@ extension Prompt.Outcome {
         }
         switch stopReason {
         case "max_tokens": return (.success, "the answer was cut at the model's limit of tokens")
-        case "refusal": return (.upstream, "the model refused to answer")
+        case "refusal":
+            let why = details?["detail"]?.string.map { ": \($0)" } ?? ""
+            return (.upstream, "the model refused to answer\(why)")
         case "cancelled": return (.cancelled, "cancelled")
-        default: return (.success, nil)
+        default:
+            let isCut = details?["receipt"]?["cutByServer"]?.bool ?? false
+            return (
+                .success,
+                isCut
+                    ? "the server dropped part of the context without a word; set 'contextLength' to what it holds"
+                    : nil
+            )
         }
     }
 }

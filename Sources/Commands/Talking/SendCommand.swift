@@ -77,6 +77,9 @@ extension Command {
             case .text(let text): if !isJSON { console.write(verbatim: text) }
             case .thought: break
             case .notice(let sentence): if console.isErrorTerminal { console.note(sentence) }
+            case .restart:
+                if !isJSON { console.print("") }
+                console.note("the answer was cut; it begins anew")
             }
         }
         let settings = Prompt.Settings(
@@ -109,7 +112,10 @@ extension Prompt.Outcome {
                 }
                 return
             }
-            for name in ["finish", "usage", "upstream", "model", "cached", "repeated", "receipt"] {
+            for name in [
+                "finish", "detail", "alternatives", "usage", "upstream", "model", "cached", "repeated",
+                "receipt",
+            ] {
                 if let value = details?[name] { $0.member(name, raw: value.raw) }
             }
         }
@@ -119,7 +125,7 @@ extension Prompt.Outcome {
 extension Invocation {
     /// What to do when the daemon has no model to ask.
     static let noModel =
-        "no model is configured; set OPENAI_API_KEY and run 'convo restart', start Ollama, or write a configuration ('convo config path')"
+        "no model is configured; set GEMINI_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY and run 'convo restart', start Ollama, or write a configuration ('convo config path')"
 
     /// The session that `-s` or `-c` name, nil when neither was given.
     func chosenSession(_ client: Client) throws(CommandError) -> JSONView? {

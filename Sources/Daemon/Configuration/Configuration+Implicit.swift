@@ -1,32 +1,83 @@
 internal import Upstream
 
 extension Configuration {
-    /// Variables that hold a key of a provider.
+    /// Variables that hold a key of a provider, or lead to one.
     package static let keyVariables = [
-        "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
+        "OPENAI_API_KEY",
     ]
 
-    /// What is used without a configuration file: OpenAI when its key is there, else Ollama when it answers, else the echo.
+    /// What is used without a configuration file: the providers whose keys are there, else Ollama when it answers,
+    /// else the echo.
     package init(implicitIn environment: [String: String]) {
         self.init()
-        var echo = UpstreamSettings(name: "echo", kind: .echo)
-        echo.delay = 0
-        if let key = environment["OPENAI_API_KEY"], !key.isEmpty {
-            var openai = UpstreamSettings(
-                name: "openai", kind: .openai, baseURL: "https://api.openai.com/v1", model: "gpt-4.1")
-            if let base = environment["OPENAI_BASE_URL"], base.hasPrefix("http") {
-                openai.baseURL = base.hasSuffix("/") ? String(base.dropLast()) : base
-            }
-            if let model = environment["OPENAI_MODEL"], !model.isEmpty { openai.model = model }
-            openai.keys = [.environment("OPENAI_API_KEY")]
-            upstreams = [openai, echo]
-            routes = [Configuration.defaultRoute: ["openai"]]
-            return
+        var found = [
+            Configuration.gemini(environment), Configuration.openai(environment),
+            Configuration.anthropic(environment),
+        ].compactMap(\.self)
+        let echo = UpstreamSettings(name: "echo", kind: .echo)
+        if found.isEmpty {
+            found = [
+                UpstreamSettings(
+                    name: "ollama", kind: .openai, baseURL: Configuration.ollama(environment) + "/v1")
+            ]
+            routes = [Configuration.defaultRoute: ["echo"]]
+        } else {
+            // Only the first: nobody's words go to another company because the first was down.
+            routes = [Configuration.defaultRoute: found.prefix(1).map(\.name)]
         }
-        let ollama = UpstreamSettings(
-            name: "ollama", kind: .openai, baseURL: Configuration.ollama(environment) + "/v1")
-        upstreams = [ollama, echo]
-        routes = [Configuration.defaultRoute: ["echo"]]
+        upstreams = found + [echo]
+    }
+
+    private static func has(_ name: String, _ environment: [String: String]) -> Bool {
+        !(environment[name]?.isEmpty ?? true)
+    }
+
+    /// An address from the environment, the vendor's own where there is none.
+    private static func base(
+        _ name: String, _ kind: UpstreamSettings.Kind, _ environment: [String: String]
+    ) -> String {
+        guard var base = environment[name], base.hasPrefix("http") else {
+            return UpstreamSettings.defaultBaseURL(kind)
+        }
+        while base.hasSuffix("/") { base.removeLast() }
+        return base
+    }
+
+    /// `GOOGLE_API_KEY` beats `GEMINI_API_KEY`, as in Google's own libraries (wire.md A2).
+    private static func gemini(_ environment: [String: String]) -> UpstreamSettings? {
+        var gemini = UpstreamSettings(
+            name: "gemini", kind: .gemini,
+            baseURL: base("GOOGLE_GEMINI_BASE_URL", .gemini, environment), model: "gemini-2.5-flash")
+        if let model = environment["GEMINI_MODEL"], !model.isEmpty { gemini.model = model }
+        if let name = ["GOOGLE_API_KEY", "GEMINI_API_KEY"].first(where: { has($0, environment) }) {
+            gemini.keys = [.environment(name)]
+        } else if has("GOOGLE_APPLICATION_CREDENTIALS", environment) {
+            gemini.google = GoogleSettings(source: .applicationDefault)
+        } else {
+            return nil
+        }
+        return gemini
+    }
+
+    private static func openai(_ environment: [String: String]) -> UpstreamSettings? {
+        guard has("OPENAI_API_KEY", environment) else { return nil }
+        var openai = UpstreamSettings(
+            name: "openai", kind: .openai, baseURL: base("OPENAI_BASE_URL", .openai, environment),
+            model: "gpt-4.1")
+        if let model = environment["OPENAI_MODEL"], !model.isEmpty { openai.model = model }
+        openai.keys = [.environment("OPENAI_API_KEY")]
+        return openai
+    }
+
+    private static func anthropic(_ environment: [String: String]) -> UpstreamSettings? {
+        guard has("ANTHROPIC_API_KEY", environment) else { return nil }
+        var anthropic = UpstreamSettings(
+            name: "anthropic", kind: .anthropic,
+            baseURL: base("ANTHROPIC_BASE_URL", .anthropic, environment), model: "claude-sonnet-4-5")
+        if let model = environment["ANTHROPIC_MODEL"], !model.isEmpty { anthropic.model = model }
+        anthropic.keys = [.environment("ANTHROPIC_API_KEY")]
+        return anthropic
     }
 
     /// Ollama's address: `OLLAMA_HOST`, else its port on loopback.
@@ -38,16 +89,5 @@ extension Configuration {
         host = address.contains(":") ? host : host + ":11434"
         return host.split(separator: "0.0.0.0", omittingEmptySubsequences: false).joined(
             separator: "127.0.0.1")
-    }
-
-    /// What a user should know about the upstreams that were found, nil when there is nothing to say.
-    package static func notice(_ environment: [String: String]) -> String? {
-        guard environment["OPENAI_API_KEY"]?.isEmpty ?? true else { return nil }
-        let later = ["GEMINI_API_KEY", "GOOGLE_API_KEY", "ANTHROPIC_API_KEY"].filter {
-            !(environment[$0]?.isEmpty ?? true)
-        }
-        guard let name = later.first else { return nil }
-        return
-            "\(name) is set, but this version speaks only OpenAI's dialect; set OPENAI_API_KEY or write a configuration"
     }
 }

@@ -45,8 +45,36 @@ extension Configuration {
             $0.member("retry") {
                 $0.member("attempts", retry.attempts)
                 $0.member("total", "\(retry.total)ms")
+                $0.member("base", "\(retry.base)ms")
+                $0.member("cap", "\(retry.cap)ms")
+                $0.member("patience", "\(retry.patience)ms")
+                $0.member("cutStream", retry.cutStream.rawValue)
             }
+            writeLimits(to: &$0)
             $0.member("drain", "\(drain)ms")
+        }
+    }
+
+    private func writeLimits(to writer: inout JSONWriter) {
+        writer.member("throttle") {
+            $0.nullable("promptsPerMinute", userThrottle.requestsPerMinute)
+            $0.nullable("tokensPerMinute", userThrottle.tokensPerMinute)
+            $0.member("wait", "\(throttleWait)ms")
+        }
+        writer.member("quotas") {
+            $0.member("user") {
+                $0.nullable("tokensPerDay", quotas.user.tokens)
+                $0.dollars("costPerDay", quotas.user.cost)
+            }
+            $0.member("session") {
+                $0.nullable("tokens", quotas.session.tokens)
+                $0.dollars("cost", quotas.session.cost)
+            }
+        }
+        writer.member("cache") {
+            $0.member("enabled", cache.isOn)
+            $0.member("age", "\(cache.age)ms")
+            $0.member("entries", cache.entries)
         }
     }
 
@@ -57,23 +85,98 @@ extension Configuration {
             guard upstream.kind != .echo else { return $0.member("delay", "\(upstream.delay)ms") }
             $0.member("baseURL", upstream.baseURL)
             $0.optional("contextLength", upstream.contextLength)
-            $0.key("keys")
-            $0.array {
-                for key in upstream.keys {
-                    $0.object {
-                        switch key {
-                        case .environment(let name): $0.member("env", name)
-                        case .file(let path): $0.member("file", path)
-                        case .credential(let name): $0.member("credential", name)
-                        }
-                    }
-                }
+            if let google = upstream.google {
+                write(google, to: &$0)
+            } else {
+                $0.key("keys")
+                $0.array { for key in upstream.keys { write(key, to: &$0) } }
             }
             $0.member("timeouts") {
                 $0.member("connect", "\(upstream.timeouts.connect)ms")
                 $0.member("firstToken", "\(upstream.timeouts.firstToken)ms")
                 $0.member("gap", "\(upstream.timeouts.gap)ms")
             }
+            writeMore(upstream, to: &$0)
         }
+    }
+
+    private func writeMore(_ upstream: UpstreamSettings, to writer: inout JSONWriter) {
+        if upstream.throttle != .init() {
+            writer.member("throttle") {
+                $0.nullable("requestsPerMinute", upstream.throttle.requestsPerMinute)
+                $0.nullable("tokensPerMinute", upstream.throttle.tokensPerMinute)
+            }
+        }
+        writer.member("breaker") {
+            $0.member("failures", upstream.breaker.failures)
+            $0.member("cooldown", "\(upstream.breaker.cooldown)ms")
+            $0.member("longest", "\(upstream.breaker.longest)ms")
+        }
+        if let price = upstream.price {
+            writer.member("price") {
+                $0.key("input"); $0.double(price.input)
+                $0.key("output"); $0.double(price.output)
+                if let cached = price.cachedInput { $0.key("cachedInput"); $0.double(cached) }
+            }
+        }
+        if !upstream.headers.isEmpty {
+            writer.member("headers") { for name in upstream.headers.keys.sorted() { $0.member(name, "…") } }
+        }
+        writer.optional("apiVersion", upstream.apiVersion)
+        if upstream.isAlternating { writer.member("alternate", true) }
+        if !upstream.marksCache { writer.member("promptCache", false) }
+        if let signing = upstream.signing {
+            writer.member("signing") {
+                $0.key("secret")
+                write(signing.secret, to: &$0)
+                $0.optional("keyId", signing.keyID)
+                $0.member("header", signing.header)
+            }
+        }
+    }
+
+    private func write(_ key: KeySource, to writer: inout JSONWriter) {
+        writer.object {
+            switch key {
+            case .environment(let name): $0.member("env", name)
+            case .file(let path): $0.member("file", path)
+            case .credential(let name): $0.member("credential", name)
+            case .command(let words):
+                // Its arguments may hold a secret.
+                $0.key("command")
+                $0.array {
+                    $0.string(words.first ?? ""); if words.count > 1 { $0.string("…") }
+                }
+            }
+        }
+    }
+
+    private func write(_ google: GoogleSettings, to writer: inout JSONWriter) {
+        writer.member("credentials") {
+            switch google.source {
+            case .serviceAccount(let path): $0.member("serviceAccount", path)
+            case .authorizedUser(let path): $0.member("authorizedUser", path)
+            case .metadataServer: $0.member("metadataServer", true)
+            case .applicationDefault: $0.member("applicationDefault", true)
+            }
+            $0.key("scopes")
+            $0.array { for scope in google.scopes { $0.string(scope) } }
+            $0.optional("quotaProject", google.quotaProject)
+            $0.optional("tokenURL", google.tokenURL)
+            $0.optional("audience", google.audience)
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func nullable(_ name: String, _ value: Int?) {
+        key(name)
+        if let value { int(value) } else { null() }
+    }
+
+    /// Millionths of a dollar as dollars.
+    fileprivate mutating func dollars(_ name: String, _ value: Int?) {
+        key(name)
+        if let value { double(Double(value) / 1_000_000) } else { null() }
     }
 }

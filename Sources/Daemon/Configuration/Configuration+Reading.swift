@@ -27,9 +27,14 @@ extension Configuration {
         if let view = root.value("window") {
             do { window = try window.overridden(by: view) } catch { throw root.complaint(view, error.reason) }
         }
-        if let upstreams = try root.object("upstreams") { try read(upstreams: upstreams) }
+        if let entries = try root.object("upstreams") {
+            upstreams = try UpstreamReading.upstreams(entries)
+        }
         if let routes = try root.object("routes") { try read(routes: routes) }
         if let retry = try root.object("retry") { try read(retry: retry) }
+        if let throttle = try root.object("throttle") { try read(throttle: throttle) }
+        if let quotas = try root.object("quotas") { try read(quotas: quotas) }
+        if let cache = try root.object("cache") { try read(cache: cache) }
         if let milliseconds = try root.duration("drain") { drain = milliseconds }
         try root.finish()
         try checkTogether(document.root, root)
@@ -106,78 +111,6 @@ extension Configuration {
         try reader.finish()
     }
 
-    private mutating func read(upstreams reader: ConfigurationReader) throws(ConfigurationError) {
-        for member in reader.view.members {
-            var reader = reader
-            guard let entry = try reader.object(member.key) else { continue }
-            upstreams.append(try Configuration.upstream(member.key, entry))
-        }
-    }
-
-    private static func upstream(_ name: String, _ reader: ConfigurationReader) throws(ConfigurationError)
-        -> UpstreamSettings
-    {
-        var reader = reader
-        guard let kind = try reader.word("kind", UpstreamSettings.Kind.self) else {
-            throw reader.complaint(reader.view, "'upstreams.\(name)' needs 'kind'")
-        }
-        var settings = UpstreamSettings(name: name, kind: kind)
-        settings.model = try reader.string("model")
-        switch kind {
-        case .echo: settings.delay = try reader.duration("delay") ?? 0
-        case .openai:
-            settings.baseURL = try baseURL(&reader)
-            settings.keys = try keys(&reader)
-            settings.contextLength = try reader.int("contextLength", 256...100_000_000)
-            if var timeouts = try reader.object("timeouts") {
-                if let value = try timeouts.duration("connect") { settings.timeouts.connect = value }
-                if let value = try timeouts.duration("firstToken") { settings.timeouts.firstToken = value }
-                if let value = try timeouts.duration("gap") { settings.timeouts.gap = value }
-                try timeouts.finish()
-            }
-        }
-        try reader.finish()
-        return settings
-    }
-
-    /// The base of request paths, `/v1` added where the address has no path of its own.
-    private static func baseURL(_ reader: inout ConfigurationReader) throws(ConfigurationError) -> String {
-        guard var text = try reader.string("baseURL") else { return "https://api.openai.com/v1" }
-        guard text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains(" "),
-            !text.contains("@"), !text.contains("?")
-        else {
-            throw reader.complaint(
-                reader.view["baseURL"] ?? reader.view,
-                "'baseURL' must be an http or https address without user, query or space")
-        }
-        while text.hasSuffix("/") { text.removeLast() }
-        let host = text.drop { $0 != ":" }.dropFirst(3)
-        return host.contains("/") ? text : text + "/v1"
-    }
-
-    private static func keys(_ reader: inout ConfigurationReader) throws(ConfigurationError) -> [KeySource] {
-        guard let list = reader.value("keys") else { return [] }
-        guard list.kind == .array else { throw reader.complaint(list, "'keys' must be an array") }
-        var sources: [KeySource] = []
-        for entry in list.elements {
-            guard entry.kind == .object, entry.count == 1,
-                let member = entry.members.first(where: { _ in true }), let value = member.value.string
-            else {
-                throw reader.complaint(
-                    entry, "a key must be { env: \"NAME\" }, { file: \"PATH\" } or { credential: \"NAME\" }")
-            }
-            switch member.key {
-            case "env": sources.append(.environment(value))
-            case "file": sources.append(.file(value))
-            case "credential": sources.append(.credential(value))
-            default:
-                throw reader.complaint(
-                    entry, "unknown key source '\(member.key)'; known: env, file, credential")
-            }
-        }
-        return sources
-    }
-
     private mutating func read(routes reader: ConfigurationReader) throws(ConfigurationError) {
         var reader = reader
         for member in reader.view.members {
@@ -199,6 +132,41 @@ extension Configuration {
         var reader = reader
         if let value = try reader.int("attempts", 1...100) { retry.attempts = value }
         if let value = try reader.duration("total") { retry.total = value }
+        if let value = try reader.duration("base") { retry.base = max(1, value) }
+        if let value = try reader.duration("cap") { retry.cap = max(1, value) }
+        if let value = try reader.duration("patience") { retry.patience = value }
+        if let word = try reader.word("cutStream", RetryPolicy.CutStream.self) { retry.cutStream = word }
+        try reader.finish()
+    }
+
+    private mutating func read(throttle reader: ConfigurationReader) throws(ConfigurationError) {
+        var reader = reader
+        userThrottle.requestsPerMinute = try reader.int("promptsPerMinute", 1...1_000_000)
+        userThrottle.tokensPerMinute = try reader.int("tokensPerMinute", 1...1_000_000_000_000)
+        if let value = try reader.duration("wait") { throttleWait = value }
+        try reader.finish()
+    }
+
+    private mutating func read(quotas reader: ConfigurationReader) throws(ConfigurationError) {
+        var reader = reader
+        if var user = try reader.object("user") {
+            quotas.user.tokens = try user.int("tokensPerDay", 1...Int.max)
+            quotas.user.cost = try user.number("costPerDay").map { Int($0 * 1_000_000) }
+            try user.finish()
+        }
+        if var session = try reader.object("session") {
+            quotas.session.tokens = try session.int("tokens", 1...Int.max)
+            quotas.session.cost = try session.number("cost").map { Int($0 * 1_000_000) }
+            try session.finish()
+        }
+        try reader.finish()
+    }
+
+    private mutating func read(cache reader: ConfigurationReader) throws(ConfigurationError) {
+        var reader = reader
+        if let value = try reader.bool("enabled") { cache.isOn = value }
+        if let value = try reader.duration("age") { cache.age = value }
+        if let value = try reader.int("entries", 1...1_000_000) { cache.entries = value }
         try reader.finish()
     }
 

@@ -29,6 +29,12 @@ package struct Configuration: Sendable, Equatable {
     /// Names of routes with the upstreams to ask in order.
     package var routes: [String: [String]] = [:]
     package var retry = RetryPolicy()
+    /// Prompts and tokens per minute of one user.
+    package var userThrottle = Throttle.Limits()
+    /// Milliseconds that a prompt waits for its user's limit before it is refused.
+    package var throttleWait = 60_000
+    package var quotas = Quotas()
+    var cache = ResponseCache.Settings()
     /// Milliseconds that running turns get at a stop.
     package var drain = 5_000
     /// Whether there was no configuration file and upstreams come from the environment.
@@ -44,6 +50,25 @@ package struct Configuration: Sendable, Equatable {
         if let name { return routes[name] ?? (upstreams.contains { $0.name == name } ? [name] : nil) }
         return routes[Configuration.defaultRoute]
     }
+}
+
+/// What users and sessions may use; nil is no limit.
+package struct Quotas: Sendable, Equatable {
+    /// A cap on tokens and on cost.
+    package struct Cap: Sendable, Equatable {
+        package var tokens: Int?
+        /// Millionths of a dollar.
+        package var cost: Int?
+        package init(tokens: Int? = nil, cost: Int? = nil) {
+            self.tokens = tokens
+            self.cost = cost
+        }
+        package var isNone: Bool { tokens == nil && cost == nil }
+    }
+    /// Per user and day (UTC).
+    package var user = Cap()
+    /// Per session, over its life.
+    package var session = Cap()
 }
 
 /// What is wrong with a configuration, where, and what to do.

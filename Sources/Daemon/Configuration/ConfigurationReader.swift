@@ -56,6 +56,21 @@ struct ConfigurationReader {
         return number
     }
 
+    mutating func bool(_ name: String) throws(ConfigurationError) -> Bool? {
+        guard let value = value(name) else { return nil }
+        guard let flag = value.bool else { throw complaint(value, "'\(full(name))' must be true or false") }
+        return flag
+    }
+
+    /// A number that is not negative.
+    mutating func number(_ name: String) throws(ConfigurationError) -> Double? {
+        guard let value = value(name) else { return nil }
+        guard let number = value.double, (0...1e12).contains(number) else {
+            throw complaint(value, "'\(full(name))' must be a number from 0 to 1e12")
+        }
+        return number
+    }
+
     /// One of a few words.
     mutating func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ type: Word.Type)
         throws(ConfigurationError) -> Word?

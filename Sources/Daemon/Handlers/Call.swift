@@ -65,7 +65,8 @@ extension Method {
     var order: Order {
         switch self {
         case .cancelRequest, .sessionCancel, .turnCancel: .overtakes
-        case .authenticate, .discover, .initialize, .modelList, .serverInfo: .free
+        case .authenticate, .discover, .initialize, .modelList, .serverInfo, .upstreamList, .upstreamTest:
+            .free
         case .messageAppend, .sessionNew: .changes
         case .contextBuild, .contextPreview, .contextReceipt, .export, .messageList, .sessionClose,
             .sessionDelete, .sessionFind,

@@ -29,14 +29,25 @@ extension Handlers {
     func previewContext(_ call: Call) throws(WireError) {
         let asked = try ContextParameters(call.params, isPreview: true)
         try withWindow(call, asked) { _, candidate, made in
-            let body = candidate.upstream.body(for: made.request)
-            call.reply {
-                $0.member("upstream", candidate.upstream.name)
-                $0.member("kind", candidate.upstream.kind)
-                $0.member("model", candidate.model)
-                $0.optional("url", candidate.upstream.url)
-                $0.member("request", raw: body)
-                $0.member("receipt", raw: made.receipt)
+            func answer(_ counted: Int?) {
+                let body = candidate.upstream.body(for: made.request)
+                call.reply {
+                    $0.member("upstream", candidate.upstream.name)
+                    $0.member("kind", candidate.upstream.kind)
+                    $0.member("model", candidate.model)
+                    $0.optional("url", candidate.upstream.url(for: candidate.model))
+                    $0.member("request", raw: body)
+                    $0.member("receipt", raw: made.receipt)
+                    $0.optional("counted", counted)
+                }
+            }
+            guard asked.isCounted else { return answer(nil) }
+            candidate.upstream.countTokens(made.request) { result in
+                if call.isAnswered { return }
+                switch result {
+                case .success(let counted): answer(counted)
+                case .failure(let failure): call.fail(WireError(failure))
+                }
             }
         }
     }
@@ -47,13 +58,13 @@ extension Handlers {
             call.reply {
                 $0.key("messages")
                 switch asked.dialect {
-                case .openai:
-                    OpenAIRequest.writeMessages(
-                        made.window.outgoing(for: .openAI), system: record.session.system, to: &$0)
+                case let dialect?:
+                    DialectMessages.write(
+                        made.window, system: record.session.system, in: dialect.rawValue, to: &$0)
                 case nil:
                     $0.array { for message in made.window.messages { Wire.write(message, to: &$0) } }
                 }
-                if asked.dialect == nil { $0.optional("system", record.session.system) }
+                if asked.dialect != .openai { $0.optional("system", record.session.system) }
                 $0.member("receipt", raw: made.receipt)
             }
         }

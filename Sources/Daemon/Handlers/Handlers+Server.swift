@@ -119,7 +119,6 @@ extension Handlers {
                 }
             }
             $0.member("isImplicit", configuration.isImplicit)
-            if configuration.isImplicit { $0.optional("notice", Configuration.notice(environment)) }
             $0.member("environment") {
                 $0.key("keys")
                 $0.array {

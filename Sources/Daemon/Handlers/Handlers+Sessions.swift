@@ -104,6 +104,9 @@ extension Handlers {
     func setSession(_ call: Call) throws(WireError) {
         let asked = try SetSessionParameters(call.params)
         let record = try session(asked.id, call)
+        if case .set = asked.quota, !call.connection.isAdmin {
+            throw WireError(.permissionDenied, "only administrators may set a session's 'quota'")
+        }
         var after = record.session
         asked.apply(to: &after)
         try check(after.settings)
@@ -113,6 +116,7 @@ extension Handlers {
             case .success(let changed?):
                 if case .set = asked.title { publishTitle(changed, call) }
                 reply(call, with: changed)
+                if case .set = asked.quota { engine.wakeHeld() }
             case .success(nil): call.fail(.noSession(asked.id))
             case .failure(let error): call.fail(WireError(error))
             }
@@ -233,6 +237,7 @@ extension SetSessionParameters {
         if case .set(let value) = upstream { session.settings.upstream = value }
         if case .set(let value) = model { session.settings.model = value }
         if case .set(let value) = window { session.settings.window = value }
+        if case .set(let value) = quota { session.settings.quota = value }
         if case .set(let value) = tags { session.tags = value ?? [] }
         if case .set(let value) = metadata { session.metadata = value }
         if let isArchived { session.isArchived = isArchived }

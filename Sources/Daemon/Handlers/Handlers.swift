@@ -51,6 +51,8 @@ final class Handlers {
         case .turnGet: try getTurn(call)
         case .turnList: try listTurns(call)
         case .turnStart: try startTurn(call)
+        case .upstreamList: try listUpstreams(call)
+        case .upstreamTest: try testUpstream(call)
         }
     }
 

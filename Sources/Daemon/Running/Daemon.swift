@@ -255,6 +255,7 @@ package final class Daemon: ConnectionOwner {
         guard let read = options.reload else { return options.log.notice("nothing_to_reload") }
         do {
             services.adopt(try read())
+            engine.wakeHeld()
             options.log.info("reloaded")
         } catch { options.log.error("reload_refused", ("reason", error.description)) }
     }

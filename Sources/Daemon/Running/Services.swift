@@ -14,6 +14,7 @@ final class Services {
     /// Milliseconds since 1970.
     let clock: () -> Int64
     let upstreams: UpstreamTable
+    let cache: ResponseCache
     var configuration: Configuration
     private let random: () -> UInt64
     private var ids = IDMaker()
@@ -30,6 +31,8 @@ final class Services {
         self.clock = clock
         self.random = random
         upstreams = UpstreamTable(configuration, loop: loop, environment: environment, clock: clock)
+        cache = ResponseCache(store, clock: clock)
+        cache.settings = configuration.cache
     }
 
     /// A new ID, greater than those before.
@@ -41,11 +44,19 @@ final class Services {
     /// Puts another configuration in force; running calls keep what they began with.
     func adopt(_ configuration: Configuration) {
         self.configuration = configuration
+        cache.settings = configuration.cache
         upstreams.rebuild(configuration)
     }
 }
 
 extension WireError {
+    /// An upstream's failure as clients see it.
+    init(_ failure: UpstreamFailure) {
+        self.init(
+            ErrorKind(rawValue: failure.kind.rawValue) ?? .internalError, failure.message,
+            retryAfterMs: failure.retryAfter)
+    }
+
     /// A store's failure as clients see it; the store's own words hold no content.
     init(_ error: StoreError) {
         switch error.code {

@@ -21,6 +21,7 @@ final class UpstreamTable {
 
     private(set) var configuration: Configuration
     private(set) var byName: [String: any Upstream] = [:]
+    private var settings: [String: UpstreamSettings] = [:]
     private var findings: [String: Finding] = [:]
     private let loop: EventLoop
     private let environment: [String: String]
@@ -42,13 +43,21 @@ final class UpstreamTable {
     func rebuild(_ configuration: Configuration) {
         self.configuration = configuration
         findings = [:]
+        let before = byName, known = self.settings
         byName = [:]
+        self.settings = [:]
         for settings in configuration.upstreams {
+            self.settings[settings.name] = settings
+            // What was learned of an upstream stays where nothing about it changed.
+            if known[settings.name] == settings, let upstream = before[settings.name] {
+                byName[settings.name] = upstream
+                continue
+            }
             byName[settings.name] =
                 switch settings.kind {
                 case .echo: EchoUpstream(settings, loop: loop)
-                case .openai:
-                    OpenAIUpstream(
+                case .anthropic, .gemini, .openai:
+                    HTTPUpstream(
                         settings, environment: environment, client: client, loop: loop, clock: clock)
                 }
         }

@@ -23,11 +23,18 @@ final class LiveTurn {
     var row: Int64 = 0
     private(set) var machine: Turn
 
-    private let services: Services
+    let services: Services
     private let candidates: [Candidate]
-    private let made: MadeWindow
-    private let asked: WindowRequest
-    private var plan: RoutePlan
+    let asked: WindowRequest
+    /// The window of each upstream that was asked, by its name.
+    var made: [String: MadeWindow] = [:]
+    var plan: RoutePlan
+    var trims = 0
+    /// What the route said before the first call.
+    private var firstStep: RoutePlan.Step?
+    /// The message that the present answer takes the place of.
+    private(set) var replaced: MessageID?
+    private var cacheKey: [UInt8]?
     private var call: (any UpstreamCall)?
     private var timer: EventLoop.TimerID?
     private var attempts: [Attempt] = []
@@ -38,8 +45,9 @@ final class LiveTurn {
     private var began: UInt64 = 0
     private var storedCount = 0, unstoredBytes = 0, isPaused = false
     private var unsyncedBytes = 0, syncTimer: EventLoop.TimerID?
-    private var receipts: [String: [UInt8]] = [:]
     private let ended: (LiveTurn) -> Void
+    /// Further answers of the same call; they become branches.
+    private var alternatives: [NewMessage] = []
     /// Whether the turn's ending found an answer worth keeping.
     private(set) var hasMessage = false
 
@@ -54,12 +62,11 @@ final class LiveTurn {
         self.prompt = prompt
         self.asked = asked
         self.candidates = candidates
-        self.made = made
         self.services = services
         self.ended = ended
         plan = RoutePlan(route: candidates.map(\.upstream.name))
         machine = Turn(issuer: candidates.first?.upstream.name)
-        receipts[candidates.first?.upstream.name ?? ""] = made.receipt
+        self.made[candidates.first?.upstream.name ?? ""] = made
     }
 
     var id: TurnID { record.id }
@@ -97,8 +104,18 @@ final class LiveTurn {
                 $0.optional("promptId", self.record.promptID?.description)
                 $0.member("messageId", self.record.answerID.description)
             })
+        let step = plan.begin(policy: services.configuration.retry, availability)
+        firstStep = step
         handle(.stored)
     }
+
+    private func availability(_ name: String) -> Availability {
+        let tokens = made[name]?.request.estimate ?? made.values.first?.request.estimate ?? 0
+        return candidate(name)?.upstream.availability(tokens: tokens) ?? .ready
+    }
+
+    private func candidate(_ name: String) -> Candidate? { candidates.first { $0.upstream.name == name } }
+    var current: Candidate? { candidate(plan.current) }
 
     private func publish(_ update: [UInt8], isKept: Bool = false) {
         services.channels.publish(update: update, of: sessionID, on: session.row, isKept: isKept)
@@ -116,6 +133,7 @@ final class LiveTurn {
         case .stopTimer:
             if let timer { services.loop.cancel(timer) }
         case .store(let pieces): store(pieces)
+        case .setAside(let answer): setAside(answer)
         case .publish(let pieces, let offset): publish(pieces, from: offset)
         case .end(let ending): store(ending)
         case .answer(let ending): answer(ending)
@@ -139,26 +157,53 @@ final class LiveTurn {
     // MARK: The call
 
     private func startCall() {
-        guard let candidate = candidates.first(where: { $0.upstream.name == plan.current }) else { return }
+        if let step = firstStep {
+            firstStep = nil
+            switch step {
+            case .fail(let failure): return give(up: failure)
+            case .ask(_, let wait) where wait > 0: return hold(wait)
+            case .ask: break
+            }
+        }
+        guard let candidate = current else { return }
         attemptStart = services.clock()
         firstAt = nil
-        var request = made.request
-        if candidate.upstream.name != candidates[0].upstream.name {
-            // Another upstream may hold less and has rules of its own.
-            do {
-                let other = try WindowMaker(services: services).make(
-                    refreshed, WindowRequest(options: asked.options), candidate)
-                receipts[candidate.upstream.name] = other.receipt
-                request = other.request
-            } catch {
-                return failed(UpstreamFailure(.overflow, error.message, isRetryable: false))
-            }
+        machine.setIssuer(candidate.upstream.name)
+        guard let request = request(for: candidate) else { return }
+        cacheKey = services.cache.key(request, candidate, owner: session.session.owner)
+        if let key = cacheKey, let kept = services.cache.response(key) {
+            cacheKey = nil
+            call = KeptCall(kept, loop: services.loop) { [weak self] in self?.receive($0) }
+            return
         }
         call = candidate.upstream.start(request) { [weak self] in self?.receive($0) }
     }
 
+    /// The request for a candidate: another upstream may hold less and has rules of its own.
+    private func request(for candidate: Candidate) -> ModelRequest? {
+        if let known = made[candidate.upstream.name] { return known.request }
+        do {
+            let other = try WindowMaker(services: services).make(
+                refreshed, WindowRequest(options: asked.options), candidate)
+            made[candidate.upstream.name] = other
+            return other.request
+        } catch {
+            failed(UpstreamFailure(.overflow, error.message, isRetryable: false))
+            return nil
+        }
+    }
+
+    /// Waits before the first try, because of a limit or of what a server asked for.
+    private func hold(_ milliseconds: Int) {
+        guard case .blocked(_, let failure, _) = availability(plan.current) else { return startCall() }
+        let wait = Turn.Wait(milliseconds: milliseconds, upstream: plan.current)
+        setback = (wait, failure)
+        let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
+        handle(.callFailed(error, isInterruption: false, wait: wait))
+    }
+
     /// The session as it stands with the prompt stored.
-    private var refreshed: SessionRecord { (try? services.store.reader.session(row: session.row)) ?? session }
+    var refreshed: SessionRecord { (try? services.store.reader.session(row: session.row)) ?? session }
 
     private func receive(_ event: UpstreamEvent) {
         switch event {
@@ -172,7 +217,7 @@ final class LiveTurn {
                     .protocolError, "the answer has more than \(LiveTurn.longest) bytes", isRetryable: false))
         case .finished(let finish):
             call = nil
-            note("complete", status: 200, detail: nil)
+            note(finish.isCached ? "cached" : "complete", status: finish.isCached ? nil : 200, detail: nil)
             handle(.finished(finish))
         case .failed(let failure):
             call = nil
@@ -180,23 +225,35 @@ final class LiveTurn {
         }
     }
 
+    private var elapsed: Int { Int((services.loop.now - began) / 1_000_000) }
+
     private func failed(_ failure: UpstreamFailure) {
         note(failure.kind.rawValue, status: failure.status, detail: failure.message)
-        let elapsed = Int((services.loop.now - began) / 1_000_000)
-        var wait: Turn.Wait?
-        if machine.answer.isEmpty,
-            let next = plan.next(
-                after: failure, policy: services.configuration.retry, elapsed: elapsed,
-                random: services.chance())
-        {
-            let chosen = Turn.Wait(milliseconds: next.wait, upstream: next.upstream)
-            wait = chosen
-            setback = (chosen, failure)
+        let isCut = !machine.answer.isEmpty
+        guard !isCut || services.configuration.retry.cutStream == .restart && failure.isRetryable else {
+            return give(up: failure)
         }
+        if !isCut, trim(after: failure) { return retry(failure, wait: 0) }
+        let step = plan.next(
+            after: failure, policy: services.configuration.retry, elapsed: elapsed,
+            random: services.chance(), availability)
+        switch step {
+        case .ask(_, let wait): retry(failure, wait: wait)
+        case .fail(let last): give(up: last)
+        }
+    }
+
+    private func retry(_ failure: UpstreamFailure, wait: Int) {
+        let chosen = Turn.Wait(milliseconds: wait, upstream: plan.current)
+        setback = (chosen, failure)
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
-        handle(
-            .callFailed(
-                error, isInterruption: failure.kind == .interrupted || failure.kind == .timeout, wait: wait))
+        handle(.callFailed(error, isInterruption: failure.isInterruption, wait: chosen))
+    }
+
+    private func give(up failure: UpstreamFailure) {
+        let error = TurnError(
+            kind: failure.kind.rawValue, message: failure.message, retryAfter: failure.retryAfter)
+        handle(.callFailed(error, isInterruption: failure.isInterruption, wait: nil))
     }
 
     private func dropCall() {
@@ -206,10 +263,9 @@ final class LiveTurn {
 
     /// Writes down how a try went.
     private func note(_ outcome: String, status: Int?, detail: String?) {
-        let candidate = candidates.first { $0.upstream.name == plan.current }
         attempts.append(
             Attempt(
-                number: plan.number, upstream: plan.current, model: candidate?.model ?? "",
+                number: max(1, plan.number), upstream: plan.current, model: current?.model ?? "",
                 startedAt: attemptStart, firstAt: firstAt,
                 endedAt: services.clock(), outcome: outcome, status: status, detail: detail))
     }
@@ -268,11 +324,36 @@ final class LiveTurn {
     private func publish(_ pieces: [Piece], from start: Int) {
         var offset = start
         for piece in pieces.lazy.flatMap(Chunk.cut) {
-            let chunk = Chunk(
+            var chunk = Chunk(
                 session: sessionID, messageID: record.answerID, turnID: id, role: .assistant, piece: piece,
                 offset: offset)
+            if offset == 0 { chunk.replaces = replaced }
             services.channels.publish(chunk, on: session.row)
             offset += piece.length
+        }
+    }
+
+    /// Puts the partial answer beside the path; the next try answers under a new message ID.
+    private func setAside(_ answer: Answer) {
+        let content = answer.content, next: MessageID = services.newID()
+        let write = SetAside(
+            id, content: content, tokens: TokenEstimate.message(Part.decode(content)), next: next)
+        services.store.write(write) { [self] result in
+            switch result {
+            case .success:
+                replaced = record.answerID
+                record.answerID = next
+                began = services.loop.now  // the bound is on the way to a first chunk
+                handle(.setAside)
+            case .failure(let error):
+                let words = WireError(error)
+                services.log.error(
+                    "answer_not_set_aside", ("turn", id.description), ("reason", words.message))
+                services.loop.after(milliseconds: LiveTurn.firstPatience) { [weak self] in
+                    guard let self, case .settingAside = machine.state else { return }
+                    setAside(answer)
+                }
+            }
         }
     }
 
@@ -283,15 +364,23 @@ final class LiveTurn {
         record.state = ending.state
         record.stopReason = ending.stopReason
         record.finish = ending.finish
+        record.detail = ending.detail
+        record.isCached = ending.isCached
         record.error = ending.error
         record.usage = ending.usage
         record.upstream = plan.current
-        record.model = candidates.first { $0.upstream.name == plan.current }?.model
-        record.receipt = receipts[plan.current] ?? made.receipt
+        record.model = current?.model
+        record.receipt = receipt(ending.usage)
+        alternatives = ending.alternatives.map { content in
+            NewMessage(
+                id: services.newID(), role: .assistant, content: content,
+                tokens: TokenEstimate.message(Part.decode(content)))
+        }
+        let keepsAnswer = ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
         let end = EndTurn(
             id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
-            upstream: record.upstream,
-            model: record.model)
+            upstream: record.upstream, model: record.model, used: used(ending, tokens),
+            alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil)
         write(end, patience: LiveTurn.firstPatience)
     }
 
@@ -328,7 +417,9 @@ final class LiveTurn {
                 }
             }, isKept: true)
         publishUsage()
-        let answer = TurnAnswers.answer(record, session: sessionID, hasMessage: hasMessage, isRepeated: false)
+        let answer = TurnAnswers.answer(
+            record, session: sessionID, hasMessage: hasMessage, isRepeated: false,
+            alternatives: alternatives.map(\.id))
         for waiter in waiters {
             // A client that is still reading the answer gets its result behind it.
             let behind = waiter.connection.flatMap { services.channels.subscription(of: $0, to: session.row) }
@@ -341,8 +432,7 @@ final class LiveTurn {
     /// How full the model's context is by the provider's own count (ACP `usage_update`).
     private func publishUsage() {
         guard let used = record.usage?.inputTokens, let model = record.model,
-            let size = candidates.first(where: { $0.upstream.name == plan.current })?.upstream.contextLength(
-                of: model)
+            let size = current?.upstream.contextLength(of: model)
         else { return }
         publish(
             JSONWriter.object {

@@ -5,9 +5,10 @@ internal import Protocol
 /// How a turn's end looks to who asked for it.
 enum TurnAnswers {
     /// The answer to `session/prompt` or `_convod/turn/start`: a result, or for a failed turn an error with its IDs.
-    static func answer(_ turn: TurnRecord, session: SessionID, hasMessage: Bool, isRepeated: Bool) -> Result<
-        [UInt8], WireError
-    > {
+    static func answer(
+        _ turn: TurnRecord, session: SessionID, hasMessage: Bool, isRepeated: Bool,
+        alternatives: [MessageID] = []
+    ) -> Result<[UInt8], WireError> {
         guard let stopReason = turn.stopReason, turn.state == .complete || turn.state == .cancelled else {
             return .failure(failure(turn, session: session, hasMessage: hasMessage))
         }
@@ -19,11 +20,16 @@ enum TurnAnswers {
                         $0.member("turnId", turn.id.description)
                         if hasMessage { $0.member("messageId", turn.answerID.description) }
                         $0.optional("finish", turn.finish)
+                        $0.optional("detail", turn.detail)
+                        if !alternatives.isEmpty {
+                            $0.key("alternatives")
+                            $0.array { for id in alternatives { $0.string(id.description) } }
+                        }
                         if let usage = turn.usage { $0.key("usage"); usage.write(to: &$0) }
                         $0.optional("receipt", raw: turn.receipt)
                         $0.optional("upstream", turn.upstream)
                         $0.optional("model", turn.model)
-                        $0.member("cached", false)
+                        $0.member("cached", turn.isCached)
                         if isRepeated { $0.member("repeated", true) }
                     }
                 }
@@ -36,7 +42,9 @@ enum TurnAnswers {
             "turnId": quoted(turn.id.description), "sessionId": quoted(session.text),
         ]
         if hasMessage { details["messageId"] = quoted(turn.answerID.description) }
-        return WireError(ErrorKind(rawValue: error.kind) ?? .internalError, error.message, details: details)
+        return WireError(
+            ErrorKind(rawValue: error.kind) ?? .internalError, error.message,
+            retryAfterMs: error.retryAfter, details: details)
     }
 
     private static func quoted(_ text: String) -> [UInt8] {

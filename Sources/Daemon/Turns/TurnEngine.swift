@@ -1,6 +1,7 @@
 internal import ContextWindow
 internal import Conversation
 internal import Crypto
+internal import EventLoop
 internal import JSON
 internal import Protocol
 internal import Store
@@ -43,7 +44,17 @@ final class TurnEngine {
         /// A turn that is being prepared, or taken out of the queue.
         var starting: Starting?
         var queue: [Queued] = []
+        /// Why the queue is not taken from although nothing runs.
+        var hold: Hold?
         var isBusy: Bool { running != nil || starting != nil || !queue.isEmpty }
+    }
+
+    /// A limit that a session's queue waits for.
+    enum Hold: Equatable {
+        /// The user's prompts per minute; a timer goes on.
+        case throttled
+        /// A quota; raising it, or the next day, goes on.
+        case paused
     }
 
     /// A turn whose upstream is being looked for.
@@ -56,12 +67,16 @@ final class TurnEngine {
         var isCancelled: Bool { !cancelled.isEmpty }
     }
 
-    private let services: Services
+    let services: Services
+    let quotas: QuotaKeeper
     private(set) var lines: [Int64: Line] = [:]
     private(set) var isDraining = false
     private var whenIdle: (() -> Void)?
 
-    init(_ services: Services) { self.services = services }
+    init(_ services: Services) {
+        self.services = services
+        quotas = QuotaKeeper(services)
+    }
 
     var runningCount: Int { lines.values.count { $0.running != nil } }
 
@@ -85,9 +100,18 @@ final class TurnEngine {
         if isDraining {
             return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment"))
         }
+        if let refusal = quotas.refusal(submission.session) { return refuse(refusal) }
+        let wait = quotas.wait(for: submission.session.session.owner)
+        guard wait <= services.configuration.throttleWait else {
+            return refuse(
+                WireError(
+                    .throttled,
+                    "you have sent as many prompts as 'throttle' in the configuration allows a minute; try again in \((wait + 999) / 1000) s",
+                    retryAfterMs: wait))
+        }
         let line = lines[submission.session.row] ?? Line()
         lines[submission.session.row] = line
-        if line.isBusy {
+        if line.isBusy || wait > 0 {
             guard line.queue.count < services.configuration.limits.queue else {
                 return refuse(
                     WireError(
@@ -136,6 +160,7 @@ final class TurnEngine {
             throw WireError(.conflict, "the session has no messages to go on from; send a prompt")
         }
         let made = try WindowMaker(services: services).make(submission.session, asked, first)
+        quotas.begin(submission.session.session.owner, tokens: made.request.estimate)
         var record = record(submission, .running)
         record.upstream = first.upstream.name
         record.model = first.model
@@ -254,13 +279,19 @@ final class TurnEngine {
     private func ended(_ turn: LiveTurn) {
         guard let line = lines[turn.session.row], line.running === turn else { return }
         line.running = nil
+        if let session = try? services.store.reader.session(row: turn.session.row),
+            let refusal = quotas.refusal(session)
+        {
+            publish(paused: refusal, turn.id, session)
+        }
         next(turn.session.row)
     }
 
     /// Begins a session's next turn when none runs; forgets a session with nothing to do.
-    private func next(_ row: Int64) {
+    func next(_ row: Int64) {
         guard let line = lines[row], line.running == nil, line.starting == nil else { return }
         if let queued = line.queue.first, queued.isStored, !isDraining {
+            if isHeld(queued, line) { return }
             line.queue.removeFirst()
             line.starting = Starting(turn: queued.record.id, token: queued.waiters.first?.token)
             return take(queued, line)
@@ -302,6 +333,7 @@ final class TurnEngine {
                 let content = queued.record.queuedPrompt
                 let asked = WindowRequest(options: options, prompt: queued.parts, content: content)
                 let made = try WindowMaker(services: services).make(session, asked, first)
+                quotas.begin(session.session.owner, tokens: made.request.estimate)
                 begin(
                     queued, line,
                     live(queued.record, session, queued.parts, content, asked, candidates, made), first, made)
@@ -331,105 +363,6 @@ final class TurnEngine {
                 for waiter in live.waiters { waiter.reply(.failure(WireError(error))) }
                 next(queued.session.row)
             }
-        }
-    }
-
-    // MARK: Cancelling
-
-    /// Cancels a turn wherever it stands; nil when it neither runs nor waits.
-    func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (TurnRecord.State) -> Void) -> Bool {
-        guard let line = lines[row] else { return false }
-        if let running = line.running, running.id == id {
-            running.waiters.append(Waiter { _ in then(running.record.state) })
-            running.handle(.cancel)
-            return true
-        }
-        if line.starting?.turn == id {
-            line.starting?.cancelled.append(then)
-            return true
-        }
-        guard let index = line.queue.firstIndex(where: { $0.record.id == id }) else { return false }
-        cancel(line.queue.remove(at: index), then)
-        return true
-    }
-
-    private func cancel(_ queued: Queued, _ then: @escaping (TurnRecord.State) -> Void = { _ in }) {
-        let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
-        services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { result in
-            var record = queued.record
-            record.state = .cancelled
-            record.stopReason = .cancelled
-            let answer = TurnAnswers.answer(
-                record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
-            for waiter in queued.takeWaiters() { waiter.reply(answer) }
-            then(.cancelled)
-        }
-    }
-
-    /// Cancels the turn that a request began, wherever it stands.
-    func cancel(request token: ObjectIdentifier) {
-        for line in lines.values {
-            if let running = line.running, running.waiters.contains(where: { $0.token == token }) {
-                return running.handle(.cancel)
-            }
-            if line.starting?.token == token {
-                line.starting?.cancelled.append { _ in }
-                return
-            }
-            guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } })
-            else { continue }
-            return cancel(line.queue.remove(at: index))
-        }
-    }
-
-    /// The running turn of a session.
-    func running(on row: Int64) -> LiveTurn? { lines[row]?.running }
-
-    /// `session/cancel`: ends the running turn and what this client has in the queue.
-    func cancel(session row: Int64, of connection: Connection) {
-        guard let line = lines[row] else { return }
-        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
-        line.queue.removeAll { queued in mine.contains { $0 === queued } }
-        for queued in mine { cancel(queued) }
-        line.starting?.cancelled.append { _ in }
-        line.running?.handle(.cancel)
-    }
-
-    /// Ends only what this client asked for on a session, as `session/close` does.
-    func close(session row: Int64, of connection: Connection) {
-        guard let line = lines[row] else { return }
-        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
-        line.queue.removeAll { queued in mine.contains { $0 === queued } }
-        for queued in mine { cancel(queued) }
-        if let running = line.running, running.waiters.contains(where: { $0.connection === connection }) {
-            running.handle(.cancel)
-        }
-    }
-
-    /// Ends everything on a session, as before it goes to the trash.
-    func cancelAll(session row: Int64) {
-        guard let line = lines[row] else { return }
-        let waiting = line.queue
-        line.queue = []
-        for queued in waiting { cancel(queued) }
-        line.starting?.cancelled.append { _ in }
-        line.running?.handle(.cancel)
-    }
-
-    /// The client has gone: its turns go on, but for those that it wanted cancelled.
-    func disconnected(_ connection: Connection) {
-        for line in lines.values {
-            if let running = line.running, running.record.options.onDisconnect == .cancel,
-                running.waiters.contains(where: { $0.connection === connection })
-            {
-                running.handle(.cancel)
-            }
-            let gone = line.queue.filter { queued in
-                queued.record.options.onDisconnect == .cancel
-                    && queued.waiters.contains { $0.connection === connection }
-            }
-            line.queue.removeAll { queued in gone.contains { $0 === queued } }
-            for queued in gone { cancel(queued) }
         }
     }
 

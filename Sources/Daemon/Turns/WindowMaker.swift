@@ -12,12 +12,14 @@ struct WindowRequest {
     var prompt: [Part]?
     /// The prompt's raw JSON.
     var content: [UInt8]?
+    /// Tokens that the request may have at most, after a provider said that it was too long.
+    var limit: Int?
 }
 
 /// A window with what it was made for.
 struct MadeWindow {
     let window: Window
-    let request: ModelRequest
+    var request: ModelRequest
     /// The receipt as raw JSON.
     let receipt: [UInt8]
 }
@@ -39,7 +41,7 @@ struct WindowMaker {
                 "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less"
             )
         }
-        let budget = policy.budget(contextLength: length)
+        let budget = min(policy.budget(contextLength: length), asked.limit ?? Int.max)
         let (history, before) = try history(session, asked, policy, budget)
         let window: Window
         do throws(WindowError) {
@@ -54,7 +56,8 @@ struct WindowMaker {
         let request = ModelRequest(
             model: candidate.model, system: session.session.system,
             messages: window.outgoing(for: candidate.upstream.rules),
-            parameters: parameters, userMessageCount: history.count, previousUserText: before)
+            parameters: parameters, estimate: window.receipt.estimate, userMessageCount: history.count,
+            previousUserText: before)
         var writer = JSONWriter()
         window.receipt.write(to: &writer)
         return MadeWindow(window: window, request: request, receipt: writer.bytes)

@@ -14,9 +14,12 @@ struct Chunk {
     var piece: Piece
     /// Where the piece begins in its message, in UTF-8 bytes.
     let offset: Int
+    /// The message that this one takes the place of, said with its first chunk.
+    var replaces: MessageID?
 
     /// A long text in pieces that each make one chunk, cut between characters.
     static func cut(_ piece: Piece) -> [Piece] {
+        if piece.kind == .signature { return [] }  // it is between us and the provider
         guard piece.kind != .part, piece.bytes.count > most else { return [piece] }
         var out: [Piece] = [], start = 0
         while start < piece.bytes.count {
@@ -134,6 +137,11 @@ struct ChunkWriter {
         }
         out += #""offset":"#.utf8
         out += String(chunk.offset).utf8
+        if let replaced = chunk.replaces {
+            out += #","replaces":""#.utf8
+            out += replaced.description.utf8
+            out += #"""#.utf8
+        }
         out += "}}}}}\n".utf8
     }
 
@@ -165,6 +173,7 @@ struct ChunkWriter {
                 $0.member("convod") {
                     $0.optional("turnId", chunk.turnID?.description)
                     $0.member("offset", chunk.offset)
+                    $0.optional("replaces", chunk.replaces?.description)
                 }
             }
         }

@@ -165,12 +165,21 @@ package struct EndTurn: StoreWrite {
     package let receipt: [UInt8]?
     package let upstream: String?
     package let model: String?
+    /// What it used, nil for a turn that asked nobody.
+    package let used: TurnUsage?
+    /// Further answers, which become branches.
+    package let alternatives: [NewMessage]
+    /// Under which key the answer is kept for repeated questions; nil keeps it nowhere.
+    package let cacheKey: [UInt8]?
 
     package init(
         _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
-        receipt: [UInt8]? = nil,
-        upstream: String? = nil, model: String? = nil
+        receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
+        alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil
     ) {
+        self.used = used
+        self.alternatives = alternatives
+        self.cacheKey = cacheKey
         self.turn = turn
         self.ending = ending
         self.content = content
@@ -199,9 +208,11 @@ extension Writer {
                 let message = NewMessage(
                     id: stored.turn.answerID, role: .assistant, status: status, content: content,
                     tokens: end.tokens)
+                let before = place
                 try append(message, turn: stored.row, at: &place)
-                try moveHead(to: place, title: nil)
                 seq = place.head
+                for other in end.alternatives { try setAside(other, turn: stored.row, at: before) }
+                try moveHead(to: place, title: nil)
             }
         }
         if status == .refused || status == .failed {
@@ -210,12 +221,21 @@ extension Writer {
                 [Bound(status.rawValue), .int(stored.row)],
                 doing: "mark a prompt")
         }
+        if let used = end.used {
+            try add(
+                used, of: stored, end.upstream ?? stored.turn.upstream ?? "",
+                end.model ?? stored.turn.model ?? "")
+        }
+        if let key = end.cacheKey, let content = end.content {
+            try keep(content, under: key, end.ending)
+        }
         for attempt in end.attempts { try insert(attempt, turn: stored.row) }
         try database.run("DELETE FROM piece WHERE turn = ?", [.int(stored.row)], doing: "drop pieces")
         let error = end.ending.error.map { error in
             JSONWriter.object {
                 $0.member("kind", error.kind)
                 $0.member("message", error.message)
+                $0.optional("retryAfterMs", error.retryAfter)
             }
         }
         var usage: [UInt8]?
@@ -226,16 +246,25 @@ extension Writer {
         }
         try database.run(
             """
-            UPDATE turn SET state = ?, prompt = NULL, stop_reason = ?, finish = ?, error = ?, usage = ?, ended_at = ?,
+            UPDATE turn SET state = ?, prompt = NULL, stop_reason = ?, finish = ?, detail = ?, cached = ?, error = ?,
+                   usage = ?, ended_at = ?,
                    receipt = coalesce(?, receipt), upstream = coalesce(?, upstream), model = coalesce(?, model) WHERE id = ?
             """,
             [
                 Bound(end.ending.state.rawValue), Bound(end.ending.stopReason?.rawValue),
-                Bound(end.ending.finish), Bound(error),
+                Bound(end.ending.finish), Bound(end.ending.detail), .int(end.ending.isCached ? 1 : 0),
+                Bound(error),
                 Bound(usage), .int(now), Bound(end.receipt), Bound(end.upstream), Bound(end.model),
                 .int(stored.row),
             ], doing: "end a turn")
         return seq
+    }
+
+    /// Puts an answer beside the path, on a branch of its own that begins where the answer would stand.
+    fileprivate func setAside(_ message: NewMessage, turn: Int64, at place: Place) throws(StoreError) {
+        var beside = place
+        try branchOff(&beside, after: place.head)
+        try append(message, turn: turn, at: &beside)
     }
 
     /// Moves the head back to before the prompt, which stays on its branch, so that retries do not pile up.
@@ -264,6 +293,36 @@ extension Writer {
                 Bound(attempt.status.map(Int64.init)),
                 Bound(attempt.detail),
             ], doing: "insert an attempt")
+    }
+}
+
+/// Puts a partial answer beside the path, as failed, so that the turn can answer anew under another message ID.
+package struct SetAside: StoreWrite {
+    package let turn: TurnID
+    package let content: [UInt8]
+    package let tokens: Int
+    /// The message ID of the answer that is to come.
+    package let next: MessageID
+
+    package init(_ turn: TurnID, content: [UInt8], tokens: Int, next: MessageID) {
+        self.turn = turn
+        self.content = content
+        self.tokens = tokens
+        self.next = next
+    }
+
+    package func run(on writer: Writer) throws(StoreError) {
+        guard let stored = try writer.database.turn(turn), stored.turn.state == .running,
+            let place = try writer.place(ofRow: stored.sessionRow)
+        else { return }
+        let partial = NewMessage(
+            id: stored.turn.answerID, role: .assistant, status: .failed, content: content, tokens: tokens)
+        try writer.setAside(partial, turn: stored.row, at: place)
+        try writer.database.run(
+            "DELETE FROM piece WHERE turn = ?", [.int(stored.row)], doing: "drop pieces")
+        try writer.database.run(
+            "UPDATE turn SET answer_id = ? WHERE id = ?", [.blob(next.bytes), .int(stored.row)],
+            doing: "give a turn another answer")
     }
 }
 

@@ -11,8 +11,10 @@ package final class EchoUpstream: Upstream {
     package let kind = "echo"
     package var model: String? { "echo" }
     package let rules = DialectRules(isAlternating: false, startsWithUser: true)
-    package let url: String? = nil
     package let hasKey = true
+    package let keyOrigin = ""
+    package let keys: [KeyDescription] = []
+    package private(set) var health = Health()
 
     private let delay: Int
     private let loop: EventLoop
@@ -23,7 +25,21 @@ package final class EchoUpstream: Upstream {
         self.loop = loop
     }
 
+    package func url(for model: String) -> String? { nil }
     package func contextLength(of model: String) -> Int? { nil }
+    package func availability(tokens: Int) -> Availability { .ready }
+    package func cutSilently(counted: Int, estimate: Int) -> Bool { false }
+
+    package func countTokens(
+        _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void
+    ) {
+        let count = EchoUpstream.tokens(request)
+        loop.after(milliseconds: 0) { receive(.success(count)) }
+    }
+
+    private static func tokens(_ request: ModelRequest) -> Int {
+        request.messages.reduce(TokenEstimate.perRequest) { $0 + TokenEstimate.message($1.parts) }
+    }
 
     package func body(for request: ModelRequest) -> [UInt8] {
         JSONWriter.object {
@@ -37,10 +53,7 @@ package final class EchoUpstream: Upstream {
         -> any UpstreamCall
     {
         let said = EchoUpstream.text(of: request.messages.last { $0.role == .user })
-        let usage = Usage(
-            inputTokens: request.messages.reduce(TokenEstimate.perRequest) {
-                $0 + TokenEstimate.message($1.parts)
-            })
+        let usage = Usage(inputTokens: EchoUpstream.tokens(request))
         if let last = EchoUpstream.count(in: said) {
             let numbers = (1...last).lazy.map { Array("\($0)\($0 == last ? "" : " ")".utf8) }
             return EchoCall(Array(numbers), delay: max(10, delay), loop: loop, usage: usage, receive)

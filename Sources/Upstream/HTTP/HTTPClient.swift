@@ -15,6 +15,8 @@ package struct HTTPRequest: Sendable {
     package var connectTimeout: Int
     /// Milliseconds for the whole exchange, 0 for no end.
     package var totalTimeout: Int
+    /// Never goes through a proxy, whatever the environment says.
+    package var isDirect = false
 
     package init(url: String, headers: [String], body: [UInt8]?, connectTimeout: Int, totalTimeout: Int = 0) {
         self.url = url
@@ -197,7 +199,7 @@ package struct TransportFailure: Error, Sendable, Equatable {
         unsafe ccurl_set_string(easy, CURLOPT_URL, request.url)
         unsafe ccurl_set_list(easy, CURLOPT_HTTPHEADER, list)
         unsafe ccurl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-        unsafe ccurl_set_string(easy, CURLOPT_NOPROXY, noProxy)
+        unsafe ccurl_set_string(easy, CURLOPT_NOPROXY, request.isDirect ? "*" : noProxy)
         unsafe ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
         unsafe ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
         unsafe ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout)

@@ -2,13 +2,13 @@ internal import Conversation
 internal import EventLoop
 
 /// One streamed answer: the exchange, its three timers, and the reader of its bytes.
-final class OpenAICall: UpstreamCall {
+final class StreamedCall: UpstreamCall {
     /// How much of an error's body is read.
     private static let longestError = 65_536
     /// Milliseconds to wait for the usage after the answer is whole; some servers leave `[DONE]` away.
     private static let patience = 3_000
 
-    private enum Mode { case head, stream, json, error(status: Int, retryAfter: Int?) }
+    private enum Mode { case head, stream, json, error(status: Int, headers: [String: String]) }
 
     private let timeouts: Timeouts
     private let loop: EventLoop
@@ -16,23 +16,27 @@ final class OpenAICall: UpstreamCall {
     private var receive: ((UpstreamEvent) -> Void)?
     private var http: HTTPCall?
     private var mode = Mode.head
-    private var stream = OpenAIStream()
+    private var stream: any AnswerReader
     private var body: [UInt8] = []
     private var hasContent = false
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
 
+    /// `clock` gives milliseconds since 1970; events come until one that ends the call.
     init(
-        _ timeouts: Timeouts, loop: EventLoop, clock: @escaping () -> Int64,
+        _ reader: any AnswerReader, _ timeouts: Timeouts, loop: EventLoop, clock: @escaping () -> Int64,
         _ receive: @escaping (UpstreamEvent) -> Void
     ) {
+        stream = reader
         self.timeouts = timeouts
         self.loop = loop
         self.clock = clock
         self.receive = receive
     }
 
+    /// Sends the request, unless the call was cancelled while its key was looked for.
     func begin(_ client: HTTPClient, _ request: HTTPRequest) {
+        guard receive != nil else { return }
         let seconds = timeouts.firstToken / 1000
         firstToken = loop.after(milliseconds: timeouts.firstToken) { [weak self] in
             self?.timeOut("the upstream sent no content for \(seconds) s")
@@ -64,7 +68,7 @@ final class OpenAICall: UpstreamCall {
         if (200...299).contains(status) {
             mode = headers["content-type"]?.lowercased().contains("json") ?? false ? .json : .stream
         } else {
-            mode = .error(status: status, retryAfter: RetryAfter.milliseconds(headers, now: clock()))
+            mode = .error(status: status, headers: headers)
         }
         restartGap()
     }
@@ -72,7 +76,7 @@ final class OpenAICall: UpstreamCall {
     private func take(_ bytes: [UInt8]) {
         restartGap()
         guard case .stream = mode else {
-            let limit = if case .json = mode { 64 << 20 } else { OpenAICall.longestError }
+            let limit = if case .json = mode { 64 << 20 } else { StreamedCall.longestError }
             body += bytes.prefix(max(0, limit - body.count))
             return
         }
@@ -81,7 +85,7 @@ final class OpenAICall: UpstreamCall {
         if receive == nil { return }
         if stream.isOver { return finish(nil) }
         if !had && stream.hasFinish {
-            loop.after(milliseconds: OpenAICall.patience) { [weak self] in self?.finish(nil) }
+            loop.after(milliseconds: StreamedCall.patience) { [weak self] in self?.finish(nil) }
         }
     }
 
@@ -103,11 +107,12 @@ final class OpenAICall: UpstreamCall {
                         ?? UpstreamFailure(
                             .protocolError, "the upstream closed the connection without an answer",
                             isRetryable: true)))
-        case .error(let status, let retryAfter):
-            end(.failed(OpenAIError.failure(status: status, anyBody: body, retryAfter: retryAfter)))
+        case .error(let status, let headers):
+            let report = FailureReport(status: status, headers: headers, body: body, now: clock())
+            end(StreamedCall.ending(report))
         case .json:
             if let failure { return end(.failed(UpstreamFailure(transport: failure, hasContent: false))) }
-            let (pieces, last) = OpenAIStream.whole(body)
+            let (pieces, last) = stream.takeWhole(body)
             emit(pieces)
             end(last)
         case .stream:
@@ -121,6 +126,13 @@ final class OpenAICall: UpstreamCall {
         }
     }
 
+    /// A failed answer; a prompt that the provider's filter refused is a refusal and no fault of anybody's.
+    private static func ending(_ report: FailureReport) -> UpstreamEvent {
+        let failure = FailureClassifier.failure(report)
+        guard failure.kind == .refused, FailureClassifier.isFiltered(report) else { return .failed(failure) }
+        return .finished(Turn.Finish(reason: "content_filter", detail: failure.message))
+    }
+
     private func restartGap() {
         if let gap { loop.cancel(gap) }
         let seconds = timeouts.gap / 1000
@@ -130,7 +142,13 @@ final class OpenAICall: UpstreamCall {
     }
 
     private func timeOut(_ words: String) {
-        if stream.hasFinish { return finish(nil) }
+        if case .stream = mode {
+            let (pieces, last) = stream.finish()
+            if case .finished = last {  // whole, only its end was missing
+                emit(pieces)
+                return end(last)
+            }
+        }
         end(.failed(UpstreamFailure(hasContent ? .interrupted : .timeout, words, isRetryable: true)))
     }
 

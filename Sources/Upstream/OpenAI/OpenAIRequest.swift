@@ -4,28 +4,27 @@ package import JSON
 
 /// Writes a Chat Completions request (wire.md C1).
 package enum OpenAIRequest {
-    /// How the output's cap is called: new OpenAI models refuse the old name, most other servers know only that.
-    package enum MaxTokensField: String, Sendable {
-        case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens"
-    }
-
     /// The whole body.
-    package static func body(_ request: ModelRequest, maxTokensField: MaxTokensField) -> [UInt8] {
+    package static func body(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
         var writer = JSONWriter(capacity: 4096)
         writer.object {
             $0.member("model", request.model)
             $0.key("messages")
             writeMessages(request.messages, system: request.system, to: &$0)
             $0.member("stream", true)
-            $0.member("stream_options") { $0.member("include_usage", true) }
+            if quirks.sends("stream_options") {
+                $0.member("stream_options") { $0.member("include_usage", true) }
+            }
             let parameters = request.parameters
-            if let value = parameters.temperature { $0.key("temperature"); $0.double(value) }
-            if let value = parameters.topP { $0.key("top_p"); $0.double(value) }
-            $0.optional(maxTokensField.rawValue, parameters.maxTokens)
-            if !parameters.stop.isEmpty {
+            if let value = parameters.temperature, quirks.sends("temperature") {
+                $0.key("temperature"); $0.double(value)
+            }
+            if let value = parameters.topP, quirks.sends("top_p") { $0.key("top_p"); $0.double(value) }
+            $0.optional(quirks.maxTokensField.rawValue, parameters.maxTokens)
+            if !parameters.stop.isEmpty, quirks.sends("stop") {
                 $0.key("stop"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
-            $0.optional("seed", parameters.seed)
+            if quirks.sends("seed") { $0.optional("seed", parameters.seed) }
             $0.optional("tools", raw: parameters.tools)
             $0.optional("tool_choice", raw: parameters.toolChoice)
         }
@@ -63,6 +62,11 @@ package enum OpenAIRequest {
             $0.key("content")
             writeContent(message, to: &$0)
             let calls = message.parts.compactMap { if case .toolCall(let call) = $0 { call } else { nil } }
+            let thoughts = message.parts.compactMap {
+                if case .thought(let text, _, _) = $0 { text } else { nil }
+            }
+            // DeepSeek demands them back in turns with calls and ignores them in others (wire.md C6).
+            if !calls.isEmpty && !thoughts.isEmpty { $0.member("reasoning_content", thoughts.joined()) }
             if !calls.isEmpty {
                 $0.key("tool_calls"); $0.array { for call in calls { write(call, to: &$0) } }
             }
@@ -82,23 +86,18 @@ package enum OpenAIRequest {
 
     /// A string where text is all there is, since not every server takes parts; else parts, or null beside calls.
     private static func writeContent(_ message: OutgoingMessage, to writer: inout JSONWriter) {
-        let parts = message.parts.filter { if case .toolCall = $0 { false } else { true } }
+        let parts = message.parts.filter {
+            switch $0 {
+            case .toolCall, .thought, .redactedThought: false
+            default: true
+            }
+        }
         if parts.isEmpty { return writer.null() }
-        let texts = parts.map(plainText)
+        let texts = parts.map(\.plainText)
         if texts.allSatisfy({ $0 != nil }) {
             return writer.string(texts.compactMap(\.self).joined(separator: parts.count > 1 ? "\n\n" : ""))
         }
         writer.array { for part in parts { write(part, to: &$0) } }
-    }
-
-    private static func plainText(_ part: Part) -> String? {
-        switch part {
-        case .text(let text): text
-        case .resource(let uri, let text?, _): "<resource uri=\"\(uri)\">\n\(text)\n</resource>"
-        case .resource(let uri, nil, _): "[binary resource \(uri)]"
-        case .resourceLink(let uri, let name, _): "[\(name)](\(uri))"
-        default: nil
-        }
     }
 
     private static func write(_ part: Part, to writer: inout JSONWriter) {
@@ -118,7 +117,7 @@ package enum OpenAIRequest {
                 }
             default:
                 $0.member("type", "text")
-                $0.member("text", plainText(part) ?? "")
+                $0.member("text", part.plainText ?? "")
             }
         }
     }

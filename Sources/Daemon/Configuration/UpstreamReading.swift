@@ -1,0 +1,195 @@
+internal import JSON
+internal import Upstream
+
+/// Reads the entries of `upstreams`.
+enum UpstreamReading {
+    /// All of them, in their order.
+    static func upstreams(_ reader: ConfigurationReader) throws(ConfigurationError) -> [UpstreamSettings] {
+        var found: [UpstreamSettings] = []
+        for member in reader.view.members {
+            var reader = reader
+            guard let entry = try reader.object(member.key) else { continue }
+            found.append(try upstream(member.key, entry))
+        }
+        return found
+    }
+
+    private static func upstream(_ name: String, _ reader: ConfigurationReader) throws(ConfigurationError)
+        -> UpstreamSettings
+    {
+        var reader = reader
+        guard let kind = try reader.word("kind", UpstreamSettings.Kind.self) else {
+            throw reader.complaint(reader.view, "'upstreams.\(name)' needs 'kind'")
+        }
+        var settings = UpstreamSettings(name: name, kind: kind)
+        settings.model = try reader.string("model")
+        if kind == .echo {
+            settings.delay = try reader.duration("delay") ?? 0
+            try reader.finish()
+            return settings
+        }
+        settings.baseURL = try baseURL(kind, &reader)
+        settings.keys = try keys(&reader)
+        settings.contextLength = try reader.int("contextLength", 256...100_000_000)
+        try readTimes(&settings, &reader)
+        try readLimits(&settings, &reader)
+        if let headers = try reader.object("headers") { settings.headers = try read(headers: headers) }
+        if var signing = try reader.object("signing") { settings.signing = try read(signing: &signing) }
+        switch kind {
+        case .gemini: try readGoogle(&settings, &reader)
+        case .anthropic: settings.marksCache = try reader.bool("promptCache") ?? true
+        case .openai, .echo:
+            settings.apiVersion = try reader.string("apiVersion")
+            settings.isAlternating = try reader.bool("alternate") ?? false
+        }
+        try reader.finish()
+        return settings
+    }
+
+    private static func readTimes(_ settings: inout UpstreamSettings, _ reader: inout ConfigurationReader)
+        throws(ConfigurationError)
+    {
+        guard var timeouts = try reader.object("timeouts") else { return }
+        if let value = try timeouts.duration("connect") { settings.timeouts.connect = value }
+        if let value = try timeouts.duration("firstToken") { settings.timeouts.firstToken = value }
+        if let value = try timeouts.duration("gap") { settings.timeouts.gap = value }
+        try timeouts.finish()
+    }
+
+    private static func readLimits(_ settings: inout UpstreamSettings, _ reader: inout ConfigurationReader)
+        throws(ConfigurationError)
+    {
+        if var throttle = try reader.object("throttle") {
+            settings.throttle.requestsPerMinute = try throttle.int("requestsPerMinute", 1...1_000_000)
+            settings.throttle.tokensPerMinute = try throttle.int("tokensPerMinute", 1...1_000_000_000_000)
+            try throttle.finish()
+        }
+        if var breaker = try reader.object("breaker") {
+            if let value = try breaker.int("failures", 1...1_000_000) { settings.breaker.failures = value }
+            if let value = try breaker.duration("cooldown") { settings.breaker.cooldown = max(1, value) }
+            if let value = try breaker.duration("longest") { settings.breaker.longest = max(1, value) }
+            try breaker.finish()
+        }
+        if var price = try reader.object("price") {
+            settings.price = Price(
+                input: try price.number("input") ?? 0, output: try price.number("output") ?? 0,
+                cachedInput: try price.number("cachedInput"))
+            try price.finish()
+        }
+    }
+
+    /// The base of request paths; for Chat Completions `/v1` is added where the address has no path of its own.
+    private static func baseURL(_ kind: UpstreamSettings.Kind, _ reader: inout ConfigurationReader)
+        throws(ConfigurationError) -> String
+    {
+        guard var text = try reader.string("baseURL") else { return UpstreamSettings.defaultBaseURL(kind) }
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains(" "),
+            !text.contains("@"), !text.contains("?")
+        else {
+            throw reader.complaint(
+                reader.view["baseURL"] ?? reader.view,
+                "'baseURL' must be an http or https address without user, query or space")
+        }
+        while text.hasSuffix("/") { text.removeLast() }
+        let host = text.drop { $0 != ":" }.dropFirst(3)
+        return kind != .openai || host.contains("/") ? text : text + "/v1"
+    }
+
+    // MARK: Keys and credentials
+
+    private static func keys(_ reader: inout ConfigurationReader) throws(ConfigurationError) -> [KeySource] {
+        guard let list = reader.value("keys") else { return [] }
+        guard list.kind == .array else { throw reader.complaint(list, "'keys' must be an array") }
+        var sources: [KeySource] = []
+        for entry in list.elements { sources.append(try key(entry, reader)) }
+        return sources
+    }
+
+    private static func key(_ entry: JSONView, _ reader: ConfigurationReader) throws(ConfigurationError)
+        -> KeySource
+    {
+        let words =
+            "a key must be { env: \"NAME\" }, { file: \"PATH\" }, { credential: \"NAME\" } or { command: [\"PROGRAM\", …] }"
+        guard entry.kind == .object, entry.count == 1,
+            let member = entry.members.first(where: { _ in true })
+        else { throw reader.complaint(entry, words) }
+        if member.key == "command" {
+            let command = member.value.elements.compactMap(\.string)
+            guard !command.isEmpty, command.count == member.value.count else {
+                throw reader.complaint(entry, "'command' must be an array of strings, the program first")
+            }
+            return .command(command)
+        }
+        guard ["env", "file", "credential"].contains(member.key) else {
+            throw reader.complaint(
+                entry, "unknown key source '\(member.key)'; known: command, credential, env, file")
+        }
+        guard let value = member.value.string, !value.isEmpty else { throw reader.complaint(entry, words) }
+        return switch member.key {
+        case "env": .environment(value)
+        case "file": .file(value)
+        default: .credential(value)
+        }
+    }
+
+    private static func readGoogle(_ settings: inout UpstreamSettings, _ reader: inout ConfigurationReader)
+        throws(ConfigurationError)
+    {
+        guard var credentials = try reader.object("credentials") else { return }
+        var sources: [GoogleSettings.Source] = []
+        if let path = try credentials.string("serviceAccount") { sources.append(.serviceAccount(path)) }
+        if let path = try credentials.string("authorizedUser") { sources.append(.authorizedUser(path)) }
+        if try credentials.bool("metadataServer") ?? false { sources.append(.metadataServer) }
+        if try credentials.bool("applicationDefault") ?? false { sources.append(.applicationDefault) }
+        guard let source = sources.first, sources.count == 1, settings.keys.isEmpty else {
+            throw credentials.complaint(
+                credentials.view,
+                "'credentials' needs exactly one of 'serviceAccount', 'authorizedUser', 'metadataServer' and 'applicationDefault', and no 'keys' beside it"
+            )
+        }
+        var google = GoogleSettings(source: source)
+        let isVertex = settings.baseURL.contains("aiplatform")
+        if isVertex { google.scopes = ["https://www.googleapis.com/auth/cloud-platform"] }
+        if let scopes = try credentials.strings("scopes") { google.scopes = scopes }
+        google.quotaProject = try credentials.string("quotaProject")
+        google.tokenURL = try credentials.string("tokenURL")
+        google.audience = try credentials.string("audience")
+        try credentials.finish()
+        settings.google = google
+    }
+
+    // MARK: Headers and signing
+
+    private static func read(headers reader: ConfigurationReader) throws(ConfigurationError)
+        -> [String: String]
+    {
+        var headers: [String: String] = [:]
+        for member in reader.view.members {
+            let isName =
+                !member.key.isEmpty && member.key.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3A }
+            guard isName, let value = member.value.string, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+            else {
+                throw reader.complaint(member.value, "'headers' must hold header names with string values")
+            }
+            headers[member.key] = value
+        }
+        return headers
+    }
+
+    private static func read(signing reader: inout ConfigurationReader) throws(ConfigurationError) -> Signing
+    {
+        guard let secret = reader.value("secret") else {
+            throw reader.complaint(
+                reader.view, "'signing' needs 'secret': { env: \"NAME\" } or another source")
+        }
+        var signing = Signing(secret: try key(secret, reader), keyID: try reader.string("keyId"))
+        if let header = try reader.string("header") {
+            guard !header.isEmpty, header.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3A }) else {
+                throw reader.complaint(reader.view, "'signing.header' must be a header's name")
+            }
+            signing.header = header
+        }
+        try reader.finish()
+        return signing
+    }
+}

@@ -1,0 +1,67 @@
+internal import Conversation
+internal import ContextWindow
+internal import JSON
+internal import Protocol
+internal import Store
+internal import Upstream
+
+extension LiveTurn {
+    /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
+    func receipt(_ usage: Usage?) -> [UInt8]? {
+        guard let window = made[plan.current] else { return made.values.first?.receipt }
+        guard let counted = usage?.inputTokens, let upstream = current?.upstream else {
+            return window.receipt
+        }
+        let isCut = upstream.cutSilently(counted: counted, estimate: window.request.estimate)
+        if isCut {
+            services.log.warning(
+                "context_cut_by_server", ("upstream", upstream.name), ("counted", "\(counted)"),
+                ("estimate", "\(window.request.estimate)"))
+        }
+        var writer = JSONWriter()
+        writer.object {
+            $0.member("counted", counted)
+            if isCut { $0.member("cutByServer", true) }
+        }
+        return Array(window.receipt.dropLast()) + [0x2C] + writer.bytes.dropFirst()
+    }
+
+    /// What the turn used: the provider's count, or the estimate where it gave none.
+    func used(_ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {
+        guard !ending.isCached, ending.usage != nil || tokens > 0 else { return nil }
+        let usage = ending.usage
+        let input = usage?.inputTokens ?? made[plan.current]?.request.estimate ?? 0
+        let output = usage?.outputTokens ?? tokens
+        let price = services.configuration.upstreams.first { $0.name == plan.current }?.price
+        let cached = usage?.cachedTokens ?? 0
+        return TurnUsage(
+            owner: session.session.owner, input: input, output: output, cached: cached,
+            cost: price?.cost(input: input, output: output, cached: cached) ?? 0)
+    }
+
+    /// Makes a smaller window after a provider said that the context is too long, at most twice (design section 4).
+    func trim(after failure: UpstreamFailure) -> Bool {
+        guard let candidate = current, let before = made[candidate.upstream.name], trims < 2 else {
+            return false
+        }
+        let length = candidate.upstream.contextLength(of: candidate.model)
+        guard
+            let change = OverflowTrim.change(
+                after: failure, estimate: before.request.estimate, length: length,
+                answer: before.request.parameters.maxTokens, trims: trims)
+        else { return false }
+        trims += 1
+        var next = before
+        switch change {
+        case .answer(let tokens): next.request.parameters.maxTokens = tokens
+        case .window(let tokens):
+            let request = WindowRequest(options: asked.options, limit: tokens)
+            do { next = try WindowMaker(services: services).make(refreshed, request, candidate) } catch {
+                return false  // what must be sent does not fit; the provider's own words say it best
+            }
+        }
+        made[candidate.upstream.name] = next
+        plan.repeats()
+        return true
+    }
+}

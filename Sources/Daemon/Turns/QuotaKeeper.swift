@@ -1,0 +1,91 @@
+internal import Conversation
+internal import JSON
+internal import Protocol
+internal import Store
+internal import Upstream
+
+/// Tells whether a user or a session has used up what it may use, and how fast a user may ask.
+final class QuotaKeeper {
+    private let services: Services
+    private var throttles: [UInt32: Throttle] = [:]
+    private var limits = Throttle.Limits()
+
+    init(_ services: Services) { self.services = services }
+
+    private var configuration: Configuration { services.configuration }
+
+    // MARK: Quotas
+
+    /// Why a session may not begin a turn now, nil when it may.
+    func refusal(_ record: SessionRecord) -> WireError? { sessionRefusal(record) ?? userRefusal(record) }
+
+    private func sessionRefusal(_ record: SessionRecord) -> WireError? {
+        let cap = cap(of: record.session)
+        guard !cap.isNone, let used = try? services.store.reader.usage(session: record.row),
+            let words = QuotaKeeper.excess(used, cap)
+        else { return nil }
+        return WireError(
+            .paused,
+            "session '\(record.session.id.text)' is paused: it has used \(words); an administrator can raise 'quota' by '_convod/session/set', or 'quotas.session' in the configuration"
+        )
+    }
+
+    private func userRefusal(_ record: SessionRecord) -> WireError? {
+        let cap = configuration.quotas.user, owner = record.session.owner, now = services.clock()
+        guard !cap.isNone,
+            let used = try? services.store.reader.usage(owner: owner, day: UsageDay.of(now)),
+            let words = QuotaKeeper.excess(used, cap)
+        else { return nil }
+        return WireError(
+            .quota,
+            "user \(owner) has used \(words) of today (UTC); wait for tomorrow, or raise 'quotas.user' in the configuration",
+            retryAfterMs: UsageDay.rest(of: now))
+    }
+
+    /// The session's own cap over the configured one.
+    private func cap(of session: Session) -> Quotas.Cap {
+        var cap = configuration.quotas.session
+        guard let raw = session.settings.quota, let view = try? JSONDocument(raw).root else { return cap }
+        if let tokens = view["tokens"]?.int { cap.tokens = tokens }
+        if let cost = view["cost"]?.double { cap.cost = Int(cost * 1_000_000) }
+        return cap
+    }
+
+    private static func excess(_ used: UsageSum, _ cap: Quotas.Cap) -> String? {
+        if let most = cap.tokens, used.tokens >= most { return "\(used.tokens) of \(most) tokens" }
+        if let most = cap.cost, used.cost >= most {
+            return "\(dollars(used.cost)) of \(dollars(most)) dollars"
+        }
+        return nil
+    }
+
+    private static func dollars(_ millionths: Int) -> String {
+        let cents = String(millionths % 1_000_000 + 1_000_000).dropFirst().prefix(4)
+        return "\(millionths / 1_000_000).\(cents)"
+    }
+
+    // MARK: Limits per minute
+
+    /// Milliseconds until a user may ask again, 0 for at once.
+    func wait(for user: UInt32) -> Int {
+        let now = services.clock()
+        return throttle(of: user, now)?.wait(tokens: 1, now: now) ?? 0
+    }
+
+    /// A user's turn begins, with a request of so many tokens.
+    func begin(_ user: UInt32, tokens: Int) {
+        let now = services.clock()
+        guard var throttle = throttle(of: user, now) else { return }
+        throttle.take(tokens: tokens, now: now)
+        throttles[user] = throttle
+    }
+
+    private func throttle(of user: UInt32, _ now: Int64) -> Throttle? {
+        if limits != configuration.userThrottle {
+            limits = configuration.userThrottle
+            throttles = [:]
+        }
+        guard limits != .init() else { return nil }
+        return throttles[user] ?? Throttle(limits, now: now)
+    }
+}

@@ -1,0 +1,75 @@
+internal import Conversation
+internal import Crypto
+internal import EventLoop
+internal import JSON
+internal import Store
+internal import Upstream
+
+/// Whole answers to requests that were asked before, byte for byte the same, by the same user; off by default.
+final class ResponseCache {
+    /// How long answers are kept, and how many.
+    struct Settings: Sendable, Equatable {
+        var isOn = false
+        /// Milliseconds.
+        var age = 86_400_000
+        var entries = 1_000
+    }
+
+    /// Answers kept between two sweeps.
+    private static let sweep = 64
+
+    var settings = Settings()
+    private let store: Store
+    private let clock: () -> Int64
+    private var kept = 0
+
+    init(_ store: Store, clock: @escaping () -> Int64) {
+        self.store = store
+        self.clock = clock
+    }
+
+    /// The key of a request: over who asks, where it goes and all that is sent; nil when nothing is to be kept.
+    func key(_ request: ModelRequest, _ candidate: Candidate, owner: UInt32) -> [UInt8]? {
+        guard settings.isOn, let url = candidate.upstream.url(for: candidate.model) else { return nil }
+        var digest = SHA256Digest()
+        digest.update(Array("\(owner)\n\(candidate.upstream.kind)\n\(url)\n".utf8))
+        digest.update(candidate.upstream.body(for: request))
+        return digest.finish()
+    }
+
+    /// The answer under a key, nil when there is none that is young enough.
+    func response(_ key: [UInt8]) -> KeptResponse? {
+        kept += 1
+        if kept % ResponseCache.sweep == 0 {
+            let prune = PruneResponses(before: clock() - Int64(settings.age), most: settings.entries)
+            store.write(prune) { _ in }
+        }
+        guard let found = try? store.reader.response(key), clock() - found.createdAt < Int64(settings.age)
+        else { return nil }
+        return found
+    }
+}
+
+/// Gives a kept answer as if it came from an upstream.
+final class KeptCall: UpstreamCall {
+    private var receive: ((UpstreamEvent) -> Void)?
+
+    init(_ kept: KeptResponse, loop: EventLoop, _ receive: @escaping (UpstreamEvent) -> Void) {
+        self.receive = receive
+        loop.after(milliseconds: 0) { [weak self] in self?.give(kept) }
+    }
+
+    func cancel() { receive = nil }
+    func pause() {}  // one answer, in memory already
+    func resume() {}
+
+    private func give(_ kept: KeptResponse) {
+        let message = Message(
+            id: MessageID(high: 0, low: 0), seq: 0, role: .assistant, createdAt: 0, tokens: 0,
+            content: kept.content)
+        receive?(.pieces(message.pieces.filter { !$0.bytes.isEmpty }))
+        let receive = receive
+        self.receive = nil
+        receive?(.finished(Turn.Finish(reason: kept.finish, usage: kept.usage, isCached: true)))
+    }
+}

@@ -1,0 +1,102 @@
+internal import Conversation
+internal import Protocol
+internal import Store
+
+extension TurnEngine {
+    /// Cancels a turn wherever it stands; nil when it neither runs nor waits.
+    func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (TurnRecord.State) -> Void) -> Bool {
+        guard let line = lines[row] else { return false }
+        if let running = line.running, running.id == id {
+            running.waiters.append(Waiter { _ in then(running.record.state) })
+            running.handle(.cancel)
+            return true
+        }
+        if line.starting?.turn == id {
+            line.starting?.cancelled.append(then)
+            return true
+        }
+        guard let index = line.queue.firstIndex(where: { $0.record.id == id }) else { return false }
+        cancel(line.queue.remove(at: index), then)
+        return true
+    }
+
+    func cancel(_ queued: Queued, _ then: @escaping (TurnRecord.State) -> Void = { _ in }) {
+        let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
+        services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { result in
+            var record = queued.record
+            record.state = .cancelled
+            record.stopReason = .cancelled
+            let answer = TurnAnswers.answer(
+                record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
+            for waiter in queued.takeWaiters() { waiter.reply(answer) }
+            then(.cancelled)
+        }
+    }
+
+    /// Cancels the turn that a request began, wherever it stands.
+    func cancel(request token: ObjectIdentifier) {
+        for line in lines.values {
+            if let running = line.running, running.waiters.contains(where: { $0.token == token }) {
+                return running.handle(.cancel)
+            }
+            if line.starting?.token == token {
+                line.starting?.cancelled.append { _ in }
+                return
+            }
+            guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } })
+            else { continue }
+            return cancel(line.queue.remove(at: index))
+        }
+    }
+
+    /// The running turn of a session.
+    func running(on row: Int64) -> LiveTurn? { lines[row]?.running }
+
+    /// `session/cancel`: ends the running turn and what this client has in the queue.
+    func cancel(session row: Int64, of connection: Connection) {
+        guard let line = lines[row] else { return }
+        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
+        line.queue.removeAll { queued in mine.contains { $0 === queued } }
+        for queued in mine { cancel(queued) }
+        line.starting?.cancelled.append { _ in }
+        line.running?.handle(.cancel)
+    }
+
+    /// Ends only what this client asked for on a session, as `session/close` does.
+    func close(session row: Int64, of connection: Connection) {
+        guard let line = lines[row] else { return }
+        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
+        line.queue.removeAll { queued in mine.contains { $0 === queued } }
+        for queued in mine { cancel(queued) }
+        if let running = line.running, running.waiters.contains(where: { $0.connection === connection }) {
+            running.handle(.cancel)
+        }
+    }
+
+    /// Ends everything on a session, as before it goes to the trash.
+    func cancelAll(session row: Int64) {
+        guard let line = lines[row] else { return }
+        let waiting = line.queue
+        line.queue = []
+        for queued in waiting { cancel(queued) }
+        line.starting?.cancelled.append { _ in }
+        line.running?.handle(.cancel)
+    }
+
+    /// The client has gone: its turns go on, but for those that it wanted cancelled.
+    func disconnected(_ connection: Connection) {
+        for line in lines.values {
+            if let running = line.running, running.record.options.onDisconnect == .cancel,
+                running.waiters.contains(where: { $0.connection === connection })
+            {
+                running.handle(.cancel)
+            }
+            let gone = line.queue.filter { queued in
+                queued.record.options.onDisconnect == .cancel
+                    && queued.waiters.contains { $0.connection === connection }
+            }
+            line.queue.removeAll { queued in gone.contains { $0 === queued } }
+            for queued in gone { cancel(queued) }
+        }
+    }
+}

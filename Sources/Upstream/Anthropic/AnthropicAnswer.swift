@@ -1,0 +1,163 @@
+package import Conversation
+package import JSON
+
+/// The events of a Messages answer, put together (wire.md E3).
+///
+/// It is whole with `message_stop`, or when a stop reason came and only that event is missing.
+package struct AnthropicAnswer: AnswerBody {
+    /// A content block that is open.
+    private enum Block: Sendable {
+        case text
+        case thinking(signature: [UInt8])
+        case tool(Part.ToolCall, input: [UInt8])
+        case other
+    }
+
+    private var blocks: [Int: Block] = [:]
+    private var reason: String?
+    private var detail: String?
+    private var usage: Usage?
+    private var isStopped = false
+    private var hasContent = false
+    private var joiner = SurrogateJoiner()
+    let issuer: String
+
+    package init(issuer: String) { self.issuer = issuer }
+
+    package var hasFinish: Bool { reason != nil }
+    package var isOver: Bool { isStopped }
+
+    package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
+        var pieces: [Piece] = []
+        switch view["type"]?.string {
+        case "message_start": if let counted = view["message"]?["usage"] { add(counted) }
+        case "message": pieces = whole(view)
+        case "content_block_start": pieces = begin(view)
+        case "content_block_delta": pieces = delta(view)
+        case "content_block_stop": pieces = close(view["index"]?.int ?? 0)
+        case "message_delta":
+            if let counted = view["usage"] { add(counted) }
+            if let delta = view["delta"] { stop(delta) }
+        case "message_stop": isStopped = true
+        default: break  // ping, and what is yet to be invented
+        }
+        if !pieces.isEmpty { hasContent = true }
+        return pieces
+    }
+
+    /// An answer of a server that does not stream: the blocks at once.
+    private mutating func whole(_ message: JSONView) -> [Piece] {
+        if let counted = message["usage"] { add(counted) }
+        var pieces: [Piece] = []
+        for (index, block) in (message["content"]?.elements ?? JSONElements.none).enumerated() {
+            pieces += begin(index, block) + close(index)
+        }
+        stop(message)
+        isStopped = true
+        return pieces
+    }
+
+    private mutating func stop(_ view: JSONView) {
+        if let said = view["stop_reason"]?.string { reason = said }
+        if let why = view["stop_details"] {
+            let words = [why["category"]?.string, why["explanation"]?.string].compactMap(\.self)
+            if !words.isEmpty { detail = FailureReport.clean(words.joined(separator: ": ")) }
+        }
+    }
+
+    private mutating func begin(_ view: JSONView) -> [Piece] {
+        guard let block = view["content_block"] else { return [] }
+        return begin(view["index"]?.int ?? 0, block)
+    }
+
+    private mutating func begin(_ index: Int, _ block: JSONView) -> [Piece] {
+        switch block["type"]?.string {
+        case "text":
+            blocks[index] = .text
+            return block["text"].map { text($0) } ?? []
+        case "thinking":
+            blocks[index] = .thinking(signature: block["signature"]?.utf8 ?? [])
+            let words = block["thinking"]?.utf8 ?? []
+            return words.isEmpty ? [] : [Piece(.thought, words)]
+        case "redacted_thinking":
+            blocks[index] = .other
+            let data = block["data"]?.string ?? ""
+            return data.isEmpty ? [] : [Piece(Part.redactedThought(data: data, issuer: issuer))]
+        case "tool_use":
+            let call = Part.ToolCall(
+                id: block["id"]?.string ?? "call_\(index)", name: block["name"]?.string ?? "", arguments: [])
+            let input = block["input"].map { Array($0.raw) } ?? []
+            blocks[index] = .tool(call, input: block["input"]?.count == 0 ? [] : input)
+            return []
+        default:
+            blocks[index] = .other
+            return []
+        }
+    }
+
+    private mutating func delta(_ view: JSONView) -> [Piece] {
+        let index = view["index"]?.int ?? 0
+        guard let delta = view["delta"] else { return [] }
+        switch (delta["type"]?.string, blocks[index]) {
+        case ("text_delta", _): return delta["text"].map { text($0) } ?? []
+        case ("thinking_delta", _):
+            let words = delta["thinking"]?.utf8 ?? []
+            return words.isEmpty ? [] : [Piece(.thought, words)]
+        case ("signature_delta", .thinking(let before)?):
+            blocks[index] = .thinking(signature: before + (delta["signature"]?.utf8 ?? []))
+        case ("input_json_delta", .tool(let call, let input)?):
+            blocks[index] = .tool(call, input: input + (delta["partial_json"]?.utf8 ?? []))
+        default: break
+        }
+        return []
+    }
+
+    private mutating func close(_ index: Int) -> [Piece] {
+        switch blocks.removeValue(forKey: index) {
+        case .thinking(let signature): return signature.isEmpty ? [] : [Piece(.signature, signature)]
+        case .tool(var call, let input):
+            call.arguments = ToolCallAssembly.arguments(input)
+            return [Piece(call)]
+        default: return []
+        }
+    }
+
+    private mutating func text(_ view: JSONView) -> [Piece] {
+        let bytes = joiner.text(view)
+        return bytes.isEmpty ? [] : [Piece(.text, bytes)]
+    }
+
+    /// Totals so far; a later value takes the place of an earlier one, the input is the sum of its three kinds.
+    private mutating func add(_ view: JSONView) {
+        var sum = usage ?? Usage()
+        let read = view["cache_read_input_tokens"]?.int
+        if let fresh = view["input_tokens"]?.int {
+            sum.inputTokens = fresh + (view["cache_creation_input_tokens"]?.int ?? 0) + (read ?? 0)
+        }
+        sum.cachedTokens = read ?? sum.cachedTokens
+        sum.outputTokens = view["output_tokens"]?.int ?? sum.outputTokens
+        usage = sum
+    }
+
+    package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
+    {
+        let tail = joiner.flush()
+        guard let reason else { return (tail, isStopped ? Turn.Finish(reason: "stop", usage: usage) : nil) }
+        if reason == "model_context_window_exceeded" && !hasContent {
+            var failure = UpstreamFailure(
+                .overflow, "the upstream says that the context is too long", isRetryable: false)
+            failure.overflow = .init(limit: nil, counted: usage?.inputTokens, isLowerBound: false)
+            throw failure
+        }
+        let word =
+            switch reason {
+            case "end_turn", "stop_sequence": "stop"
+            case "max_tokens", "model_context_window_exceeded": "length"
+            case "tool_use": "tool_calls"
+            case "refusal": "content_filter"
+            default: reason
+            }
+        let why = word == "content_filter" ? detail ?? "the model declined" : detail
+        return (tail, Turn.Finish(reason: word, usage: usage, detail: why))
+    }
+}

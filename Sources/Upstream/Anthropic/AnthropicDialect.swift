@@ -1,0 +1,67 @@
+package import ContextWindow
+internal import Conversation
+internal import JSON
+
+/// Anthropic's Messages API, and servers compatible with it (wire.md E).
+package struct AnthropicDialect: Dialect {
+    let base: String
+    private let request: AnthropicRequest
+
+    /// `marksCache` puts `cache_control` marks on the stable prefix.
+    package init(base: String, marksCache: Bool = true) {
+        self.base = base
+        request = AnthropicRequest(marksCache: marksCache)
+    }
+
+    package func rules(issuer: String) -> DialectRules { .anthropic(issuer) }
+    package func url(for model: String) -> String { Addresses.join(base, version: "v1", "messages") }
+
+    /// The version that every compatible server knows; the newer one refuses sampling parameters (wire.md E1).
+    package let headers = ["anthropic-version: 2023-06-01"]
+
+    package func keyHeaders(_ key: String) -> [String] { ["x-api-key: \(key)"] }
+
+    package func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        self.request.body(request, quirks)
+    }
+
+    package func reader(issuer: String) -> any AnswerReader {
+        StreamedAnswer(body: AnthropicAnswer(issuer: issuer))
+    }
+
+    package func modelsURL(page token: String?) -> String {
+        Addresses.join(base, version: "v1", "models?limit=1000")
+            + (token.map { "&after_id=\(Addresses.escaped($0))" } ?? "")
+    }
+
+    package func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?) {
+        guard let root = try? JSONDocument(body).root else { return ([], nil) }
+        let models = (root["data"]?.elements ?? JSONElements.none).compactMap { model in
+            model["id"]?.string.map {
+                ModelDescription(id: $0, contextLength: model["max_input_tokens"]?.int)
+            }
+        }
+        let hasMore = root["has_more"]?.bool ?? false
+        return (models, hasMore ? root["last_id"]?.string : nil)
+    }
+
+    package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
+        (Addresses.join(base, version: "v1", "messages/count_tokens"), self.request.countBody(request))
+    }
+
+    package func counted(in body: [UInt8]) -> Int? {
+        ((try? JSONDocument(body).root["input_tokens"]) ?? nil)?.int
+    }
+
+    /// Windows that Anthropic publishes; all present models have at least this.
+    package func knownLength(of model: String) -> Int? { model.hasPrefix("claude-") ? 200_000 : nil }
+}
+
+extension DialectRules {
+    /// Roles alternate and begin with the user; recent models take no answer as the last message (wire.md E2).
+    static func anthropic(_ issuer: String?) -> DialectRules {
+        DialectRules(
+            isAlternating: true, thoughtIssuer: issuer, replay: .sealed, startsWithUser: true,
+            endsWithUser: true)
+    }
+}

@@ -1,0 +1,176 @@
+internal import ContextWindow
+internal import Conversation
+internal import JSON
+
+/// Writes a Messages request (wire.md E2).
+struct AnthropicRequest {
+    /// Where nothing is asked for: `max_tokens` is required.
+    private static let defaultMaxTokens = 4_096
+    /// Marks of the prompt cache that a request may have (wire.md E2).
+    private static let mostMarks = 4
+
+    /// Whether the stable prefix is marked for the provider's prompt cache.
+    let marksCache: Bool
+
+    /// The whole body.
+    func body(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        JSONWriter.object {
+            writePrompt(of: request, to: &$0)
+            let parameters = request.parameters
+            let budget = parameters.thinking ?? 0
+            let room = parameters.maxTokens ?? AnthropicRequest.defaultMaxTokens
+            // The budget counts into the cap.
+            $0.member("max_tokens", budget > 0 ? max(room, budget + 1_024) : room)
+            $0.member("stream", true)
+            if let value = parameters.temperature, quirks.sends("temperature") {
+                $0.key("temperature"); $0.double(value)
+            }
+            if let value = parameters.topP, quirks.sends("top_p") { $0.key("top_p"); $0.double(value) }
+            if !parameters.stop.isEmpty {
+                $0.key("stop_sequences"); $0.array { for text in parameters.stop { $0.string(text) } }
+            }
+        }
+    }
+
+    /// The body of `count_tokens`: the same without what concerns the answer (wire.md E7).
+    func countBody(_ request: ModelRequest) -> [UInt8] {
+        JSONWriter.object { writePrompt(of: request, to: &$0) }
+    }
+
+    private func writePrompt(of request: ModelRequest, to writer: inout JSONWriter) {
+        writer.member("model", request.model)
+        if let system = request.system, !system.isEmpty {
+            writer.key("system")
+            writer.array { $0.object { writeText(system, isMarked: marksCache, to: &$0) } }
+        }
+        writer.key("messages")
+        writeMessages(request.messages, hasSystem: !(request.system ?? "").isEmpty, to: &writer)
+        AnthropicTools.write(request.parameters, to: &writer)
+        if let budget = request.parameters.thinking {
+            writer.member("thinking") {
+                $0.member("type", budget == 0 ? "disabled" : budget < 0 ? "adaptive" : "enabled")
+                if budget > 0 { $0.member("budget_tokens", max(1_024, budget)) }
+            }
+        }
+    }
+
+    /// The messages alone, as `_convod/context/build` gives them.
+    func writeMessages(_ messages: [OutgoingMessage], hasSystem: Bool, to writer: inout JSONWriter) {
+        let turns = WireTurn.joined(messages)
+        // The newest user turns: this request's prefix is read from the one before, and written for the next.
+        let users = turns.indices.filter { !turns[$0].isModel }
+        let marked = marksCache ? Set(users.suffix(AnthropicRequest.mostMarks - (hasSystem ? 2 : 1))) : []
+        writer.array {
+            for (index, turn) in turns.enumerated() {
+                $0.object {
+                    $0.member("role", turn.isModel ? "assistant" : "user")
+                    $0.key("content")
+                    $0.array {
+                        write(AnthropicRequest.ordered(turn), isMarked: marked.contains(index), to: &$0)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Results before text (wire.md E2); no white space at the end of an answer that is to be continued.
+    private static func ordered(_ turn: WireTurn) -> [Part] {
+        if turn.isModel { return turn.parts }
+        func isResult(_ part: Part) -> Bool { if case .toolResult = part { true } else { false } }
+        return turn.parts.filter(isResult) + turn.parts.filter { !isResult($0) }
+    }
+
+    private func write(_ parts: [Part], isMarked: Bool, to writer: inout JSONWriter) {
+        for (index, part) in parts.enumerated() {
+            let mark = isMarked && index == parts.count - 1
+            writer.object { write(part, isMarked: mark, to: &$0) }
+        }
+    }
+
+    private func write(_ part: Part, isMarked: Bool, to writer: inout JSONWriter) {
+        switch part {
+        case .thought(let text, _, let signature):
+            writer.member("type", "thinking")
+            writer.member("thinking", text)
+            writer.member("signature", signature ?? "")
+            return  // thoughts take no mark
+        case .redactedThought(let data, _):
+            writer.member("type", "redacted_thinking")
+            writer.member("data", data)
+            return
+        case .image(let type, let data, let uri): writeSource("image", type, data, uri, to: &writer)
+        case .toolCall(let call):
+            let arguments = try? JSONDocument(call.arguments).root
+            writer.member("type", "tool_use")
+            writer.member("id", call.id)
+            writer.member("name", call.name)
+            writer.member("input", raw: arguments?.kind == .object ? call.arguments : Array("{}".utf8))
+        case .toolResult(let result):
+            writer.member("type", "tool_result")
+            writer.member("tool_use_id", result.callID)
+            writer.member("content", result.text)
+            if result.isError { writer.member("is_error", true) }
+        case .audio(let type, _): return writeText("[audio \(type)]", isMarked: isMarked, to: &writer)
+        default: return writeText(part.plainText ?? "", isMarked: isMarked, to: &writer)
+        }
+        writeMark(isMarked, to: &writer)
+    }
+
+    private func writeSource(
+        _ type: String, _ mimeType: String, _ data: String?, _ uri: String?, to writer: inout JSONWriter
+    ) {
+        writer.member("type", type)
+        writer.member("source") {
+            $0.member("type", data == nil ? "url" : "base64")
+            if let data {
+                $0.member("media_type", mimeType)
+                $0.member("data", data)
+            } else {
+                $0.member("url", uri ?? "")
+            }
+        }
+    }
+
+    private func writeText(_ text: String, isMarked: Bool, to writer: inout JSONWriter) {
+        writer.member("type", "text")
+        writer.member("text", text)
+        writeMark(isMarked, to: &writer)
+    }
+
+    private func writeMark(_ isMarked: Bool, to writer: inout JSONWriter) {
+        if isMarked { writer.member("cache_control") { $0.member("type", "ephemeral") } }
+    }
+}
+
+/// Tools of OpenAI's form in Anthropic's.
+enum AnthropicTools {
+    static func write(_ parameters: ModelParameters, to writer: inout JSONWriter) {
+        guard let raw = parameters.tools, let tools = try? JSONDocument(raw).root else { return }
+        let functions = tools.elements.compactMap { $0["function"] ?? ($0["name"] == nil ? nil : $0) }
+        guard !functions.isEmpty else { return }
+        writer.key("tools")
+        writer.array {
+            for function in functions {
+                $0.object {
+                    $0.optional("name", function["name"]?.string)
+                    $0.optional("description", function["description"]?.string)
+                    let schema = function["parameters"] ?? function["input_schema"]
+                    $0.key("input_schema")
+                    if let schema { $0.raw(schema.raw) } else { $0.object { $0.member("type", "object") } }
+                }
+            }
+        }
+        guard let choice = parameters.toolChoice, let view = try? JSONDocument(choice).root else { return }
+        let named = view["function"]?["name"]?.string ?? view["name"]?.string
+        writer.member("tool_choice") {
+            switch view.string ?? view["type"]?.string {
+            case "none": $0.member("type", "none")
+            case "required", "any": $0.member("type", "any")
+            case _ where named != nil:
+                $0.member("type", "tool")
+                $0.optional("name", named)
+            default: $0.member("type", "auto")
+            }
+        }
+    }
+}

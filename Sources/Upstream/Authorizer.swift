@@ -1,0 +1,58 @@
+/// What authorizes one request.
+package struct Authorization: Sendable, Equatable {
+    /// Header lines `Name: value`; they hold secrets and are never logged.
+    package var headers: [String]
+    /// Tells this key or token from others without showing it.
+    package var identity: [UInt8]
+
+    package init(headers: [String], identity: [UInt8]) {
+        self.headers = headers
+        self.identity = identity
+    }
+
+    /// For servers that ask for nothing.
+    package static let none = Authorization(headers: [], identity: [])
+}
+
+/// Finds keys and tokens for requests, and learns how they fared; belongs to the loop's thread.
+package protocol Authorizer: AnyObject {
+    /// Gives what the next request carries, at once or after a token was fetched.
+    func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void)
+    /// The server refused it (401); returns whether asking at once again may help.
+    func refused(_ authorization: Authorization) -> Bool
+    /// The server asked this key to wait, in milliseconds; returns whether another key is free.
+    func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool
+    /// The server took it.
+    func succeeded(_ authorization: Authorization)
+    /// Whether a key or credential is at hand, without asking anyone.
+    var isAtHand: Bool { get }
+    /// Where the key or token comes from, for people; never the key itself.
+    var origin: String { get }
+    /// The keys there are, for people.
+    var keys: [KeyDescription] { get }
+}
+
+extension Authorizer {
+    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool { false }
+    package var keys: [KeyDescription] { [] }
+}
+
+/// One source of keys as people may see it.
+package struct KeyDescription: Sendable, Equatable {
+    /// How a key stands.
+    package enum State: String, Sendable { case ready, refused, waiting, missing }
+    /// Where it comes from, as `env OPENAI_API_KEY`.
+    package let source: String
+    /// Its last four characters behind dots; nil when there is none.
+    package let masked: String?
+    package let state: State
+    /// What is wrong with it, in one clause.
+    package let reason: String?
+
+    package init(source: String, masked: String?, state: State, reason: String?) {
+        self.source = source
+        self.masked = masked
+        self.state = state
+        self.reason = reason
+    }
+}

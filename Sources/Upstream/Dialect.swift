@@ -1,0 +1,100 @@
+package import ContextWindow
+internal import Conversation
+internal import JSON
+
+/// How one family of servers is spoken to: requests written and answers read, without I/O.
+package protocol Dialect: Sendable {
+    /// What a request's messages must obey; `issuer` is the upstream whose thoughts may go back to it.
+    func rules(issuer: String) -> DialectRules
+    /// Where requests for a model go.
+    func url(for model: String) -> String
+    /// Headers that every request has; none of them secret.
+    var headers: [String] { get }
+    /// Headers that carry a key.
+    func keyHeaders(_ key: String) -> [String]
+    /// The exact body.
+    func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8]
+    /// A reader for one answer; `issuer` binds its tool calls to who made them.
+    func reader(issuer: String) -> any AnswerReader
+    /// A request that asks for the models, from the page that `token` names.
+    func modelsURL(page token: String?) -> String
+    /// The models of a page, and the token of the next.
+    func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?)
+    /// A request that counts tokens; nil when the dialect has none.
+    func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])?
+    /// The count in its answer.
+    func counted(in body: [UInt8]) -> Int?
+    /// Context length that the vendor publishes for a model, nil when it is unknown.
+    func knownLength(of model: String) -> Int?
+    /// What the servers are known to take before anyone complained.
+    var quirks: Quirks { get }
+}
+
+extension Dialect {
+    package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? { nil }
+    package func counted(in body: [UInt8]) -> Int? { nil }
+    package func knownLength(of model: String) -> Int? { nil }
+    package var quirks: Quirks { Quirks() }
+}
+
+/// What a model was found to demand or refuse; learned from its complaints and remembered (wire.md C1, E1).
+package struct Quirks: Sendable, Equatable {
+    /// How the output's cap is called: new OpenAI models refuse the old name, most other servers know only that.
+    package enum MaxTokensField: String, Sendable {
+        case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens"
+    }
+
+    package var maxTokensField = MaxTokensField.maxTokens
+    /// Parameters that are left out, by their names on the wire.
+    package var dropped: Set<String> = []
+
+    package init(maxTokensField: MaxTokensField = .maxTokens) { self.maxTokensField = maxTokensField }
+
+    func sends(_ name: String) -> Bool { !dropped.contains(name) }
+
+    /// Learns from a complaint; returns whether the next request differs from the last.
+    mutating func learn(from failure: UpstreamFailure, _ parameters: ModelParameters) -> Bool {
+        guard failure.kind == .refused, let name = failure.parameter, sends(name) else { return false }
+        if let field = MaxTokensField(rawValue: name) {
+            guard parameters.maxTokens != nil, field == maxTokensField else { return false }
+            if dropped.contains("swapped") { return false }
+            dropped.insert("swapped")
+            maxTokensField = field == .maxTokens ? .maxCompletionTokens : .maxTokens
+            return true
+        }
+        dropped.insert(name)
+        return true
+    }
+}
+
+/// Joins base addresses and paths (design section 10, "Upstreams").
+enum Addresses {
+    /// `base` with the dialect's path behind it; the version is left out where the base has one.
+    static func join(_ base: String, version: String, _ path: String) -> String {
+        let host = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
+        let segments = host.split(separator: "/").dropFirst()
+        let hasVersion = segments.contains { segment in
+            segment.first == "v" && segment.dropFirst().first?.isNumber ?? false
+        }
+        return hasVersion ? "\(base)/\(path)" : "\(base)/\(version)/\(path)"
+    }
+
+    /// A piece of a path or query with everything but unreserved characters percent-encoded (RFC 3986, 2.3).
+    static func escaped(_ text: String, keeping extra: String = "") -> String {
+        var out = ""
+        for byte in text.utf8 {
+            let scalar = Unicode.Scalar(byte)
+            let isPlain =
+                byte < 0x80 && (scalar.properties.isAlphabetic || (0x30...0x39).contains(byte))
+                || "-._~\(extra)".utf8.contains(byte)
+            if isPlain {
+                out.unicodeScalars.append(scalar)
+            } else {
+                out +=
+                    "%"
+                    + [byte].map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }.joined()
+            }
+        }
+        return out
+    }
+}

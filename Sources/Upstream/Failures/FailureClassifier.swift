@@ -1,0 +1,198 @@
+/// Puts what servers say into our kinds: the one place for all dialects.
+///
+/// The order of evidence is that of wire.md G3: machine words, the server's own verdict, a wait that it names, the
+/// status. `schema/failures.json` has the table with an example per row; a test reads it.
+package enum FailureClassifier {
+    /// Words that never recover by waiting (wire.md C3, E5).
+    private static let spent: Set<String> = [
+        "billing_error", "contract_spend_limit_reached", "credit_balance_exhausted",
+        "enforced_spend_limit_reached", "insufficient_quota", "linked_organization_spend_limit_reached",
+        "organization_on_hold", "organization_spend_limit_exceeded", "organization_usage_limit_exceeded",
+        "project_spend_limit_exceeded",
+    ]
+
+    /// What a word means as an HTTP status, for errors inside a stream and behind proxies (wire.md A6, C3, E5).
+    private static let statuses: [String: Int] = [
+        "ABORTED": 409, "ALREADY_EXISTS": 409, "CANCELLED": 499, "DATA_LOSS": 500, "DEADLINE_EXCEEDED": 504,
+        "FAILED_PRECONDITION": 400, "INTERNAL": 500, "INVALID_ARGUMENT": 400, "NOT_FOUND": 404,
+        "OUT_OF_RANGE": 400, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429, "UNAUTHENTICATED": 401,
+        "UNAVAILABLE": 503, "UNIMPLEMENTED": 501, "UNKNOWN": 500,
+        "api_error": 500, "authentication_error": 401, "conflict_error": 409, "invalid_api_key": 401,
+        "invalid_request_error": 400, "model_not_found": 404, "not_found_error": 404, "overloaded_error": 529,
+        "permission_error": 403, "rate_limit_error": 429, "rate_limit_exceeded": 429,
+        "request_too_large": 413, "server_error": 500, "slow_down": 429, "timeout_error": 504,
+        "unavailable_error": 503,
+    ]
+
+    /// The failure that a report tells of.
+    package static func failure(_ report: FailureReport) -> UpstreamFailure {
+        let status = status(of: report)
+        if let known = decided(by: report, status) { return known }
+        var failure = byStatus(report, status)
+        if let verdict = report.shouldRetry { failure.isRetryable = verdict }
+        return failure
+    }
+
+    /// Google's own status first, since proxies wrap it in another; then HTTP's, then whatever word stands for one.
+    private static func status(of report: FailureReport) -> Int? {
+        let google = report.codes.first {
+            $0.allSatisfy { $0.isUppercase || $0 == "_" } && statuses[$0] != nil
+        }
+        if let google { return statuses[google] }
+        if let status = report.status, status != 200 { return status }
+        let numeric = report.codes.compactMap(Int.init).first { (400...599).contains($0) }
+        return numeric ?? report.codes.sorted().lazy.compactMap { statuses[$0] }.max()
+    }
+
+    private static func decided(by report: FailureReport, _ status: Int?) -> UpstreamFailure? {
+        let text = report.text.lowercased()
+        if !spent.isDisjoint(with: report.codes) || text.hasPrefix("you have reached your specified")
+            || status == 402 && report.retryAfter == nil
+        {
+            return made(.quota, "the upstream's quota is spent", report, status, isRetryable: false)
+        }
+        if OverflowReport.isOverflow(report, status: status) {
+            var failure = made(
+                .overflow, "the upstream says that the context is too long", report, status,
+                isRetryable: false)
+            failure.overflow = OverflowReport.numbers(report)
+            return failure
+        }
+        if report.codes.contains("API_KEY_INVALID") {  // HTTP 400 (wire.md A6)
+            return made(.auth, "the upstream refused the key", report, 401, isRetryable: false)
+        }
+        if isFiltered(report) {
+            return made(
+                .refused, "the upstream's filter refused the prompt", report, status, isRetryable: false)
+        }
+        if status == 429 { return limited(report, text) }
+        return nil
+    }
+
+    /// Azure's and OpenRouter's filters (wire.md C6).
+    package static func isFiltered(_ report: FailureReport) -> Bool {
+        !report.codes.isDisjoint(with: ["content_filter", "ResponsibleAIPolicyViolation"])
+    }
+
+    /// Quota or rate, in Google's own order (wire.md A7).
+    private static func limited(_ report: FailureReport, _ text: String) -> UpstreamFailure {
+        if text.contains("limit: 0") && !text.contains("limit: 0.") {
+            var failure = made(
+                .quota, "the upstream gives this account none of this model", report, 429, isRetryable: false)
+            failure.retryAfter = nil
+            return failure
+        }
+        if report.quotas.contains(where: { $0.contains("PerDay") || $0.contains("Daily") }) {
+            return made(
+                .quota, "the upstream's quota for the day is spent", report, 429, isRetryable: false)
+        }
+        if let (limit, requested) = sizes(in: text), requested > limit {
+            return made(
+                .throttled, "the request alone is more than the upstream takes in a minute", report, 429,
+                isRetryable: false)
+        }
+        var failure = made(.throttled, "the upstream asks to slow down", report, 429, isRetryable: true)
+        if failure.retryAfter == nil, report.quotas.contains(where: { $0.contains("PerMinute") }) {
+            failure.retryAfter = 60_000
+        }
+        if let verdict = report.shouldRetry { failure.isRetryable = verdict }
+        return failure
+    }
+
+    /// `Limit 30000, Requested 45000` (wire.md C5).
+    private static func sizes(in text: String) -> (limit: Int, requested: Int)? {
+        func number(_ lead: String) -> Int? {
+            guard let found = text.firstRange(of: lead) else { return nil }
+            return Int(text[found.upperBound...].prefix { $0.isASCII && $0.isNumber })
+        }
+        guard !text.contains("used "), let limit = number("limit "), let asked = number("requested ") else {
+            return nil
+        }
+        return (limit, asked)
+    }
+
+    private static func byStatus(_ report: FailureReport, _ status: Int?) -> UpstreamFailure {
+        func made(_ kind: UpstreamFailure.Kind, _ lead: String, retry: Bool) -> UpstreamFailure {
+            self.made(kind, lead, report, status, isRetryable: retry)
+        }
+        switch status {
+        case let status? where (300..<400).contains(status):
+            return made(
+                .refused, "the upstream redirects; put the final address into 'baseURL'", retry: false)
+        case 401: return made(.auth, "the upstream refused the key", retry: false)
+        case 402: return made(.throttled, "the upstream's budget is in use", retry: true)
+        case 403: return made(.auth, "the upstream denies access", retry: false)
+        case 404: return made(.refused, "the upstream knows no such model or address", retry: false)
+        case 408, 504: return made(.timeout, "the upstream took too long", retry: true)
+        case 409, 499, 500, 502, 503, 520, 521, 522, 523, 524, 529:
+            return made(.unavailable, "the upstream is not available", retry: true)
+        case 498: return made(.throttled, "the upstream has no capacity", retry: true)
+        case let status? where status >= 500:
+            return made(.unavailable, "the upstream is not available", retry: false)
+        case .some:
+            var failure = made(.refused, "the upstream refused the request", retry: false)
+            failure.parameter = Unsupported.parameter(report)
+            // Perhaps too long: who knows the window decides (wire.md C5, step 5).
+            if report.isEmpty, status == 400 || status == 413 {
+                failure.overflow = .init(limit: nil, counted: nil, isLowerBound: false)
+            }
+            return failure
+        case nil: return inStream(report)
+        }
+    }
+
+    /// An error without any status: what the words say.
+    private static func inStream(_ report: FailureReport) -> UpstreamFailure {
+        let words = (report.codes.sorted().joined(separator: " ") + " " + report.text).lowercased()
+        if ["overload", "unavailable", "server_error", "insufficient_system_resource"].contains(
+            where: words.contains)
+        {
+            return made(.unavailable, "the upstream broke the answer off", report, nil, isRetryable: true)
+        }
+        if ["rate_limit", "rate limit"].contains(where: words.contains) {
+            return made(.throttled, "the upstream asks to slow down", report, nil, isRetryable: true)
+        }
+        return made(.protocolError, "the upstream broke the answer off", report, nil, isRetryable: false)
+    }
+
+    private static func made(
+        _ kind: UpstreamFailure.Kind, _ lead: String, _ report: FailureReport, _ status: Int?,
+        isRetryable: Bool
+    ) -> UpstreamFailure {
+        let said = FailureReport.clean(report.text)
+        let place = (report.status ?? status).map { " (HTTP \($0))" } ?? ""
+        let hint =
+            report.codes.contains("ACCESS_TOKEN_SCOPE_INSUFFICIENT")
+            ? "; the token's scopes do not reach, see 'credentials.scopes'" : ""
+        return UpstreamFailure(
+            kind, "\(lead)\(place)\(said.isEmpty ? "" : ": \(said)")\(hint)", status: status,
+            isRetryable: isRetryable, retryAfter: report.retryAfter)
+    }
+}
+
+/// Parameters that some models refuse and others demand (wire.md C1, E1).
+enum Unsupported {
+    private static let names = [
+        "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
+        "stream_options",
+    ]
+
+    /// The parameter that a report says is not taken, nil when it says no such thing.
+    static func parameter(_ report: FailureReport) -> String? {
+        let text = report.text.lowercased()
+        let isSaid =
+            !report.codes.isDisjoint(with: ["unsupported_parameter", "unsupported_value"])
+            || [
+                "not supported", "unsupported", "deprecated", "does not support", "not permitted",
+                "not allowed",
+            ]
+            .contains(where: text.contains)
+        guard isSaid else { return nil }
+        if let named = report.parameter { return names.contains(named) ? named : nil }
+        return names.filter { text.contains($0) }.min { place(of: $0, in: text) < place(of: $1, in: text) }
+    }
+
+    private static func place(of name: String, in text: String) -> String.Index {
+        text.firstRange(of: name)?.lowerBound ?? text.endIndex
+    }
+}

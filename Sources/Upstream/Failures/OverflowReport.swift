@@ -1,0 +1,85 @@
+/// Tells a context that is too long from other refusals, and reads the numbers that come with it (wire.md C5).
+enum OverflowReport {
+    private static let codes: Set<String> = [
+        "1261", "context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded",
+        "request_too_large",
+    ]
+
+    /// How servers put it into words (wire.md C5, step 4).
+    private static let phrases = [
+        "`inputs` tokens + `max_new_tokens` must be", "configured context size is", "context length is only",
+        "context limit is", "context size has been exceeded", "context window exceeds limit",
+        "exceed context limit", "exceed model maximum", "exceeded context length",
+        "exceeded max context length", "exceeded model token limit", "exceeds the available context size",
+        "exceeds the context window", "exceeds the maximum allowed input length",
+        "exceeds the maximum number of tokens allowed", "greater than the context length",
+        "input is too long", "input tokens exceed the configured limit", "input too long",
+        "larger than the max context size", "longer than the context length",
+        "longer than the model's context length", "maximum context length", "maximum prompt length is",
+        "model's maximum context limit", "must be less than max_seq_len", "prompt is too long",
+        "prompt too long", "range of input length should be", "reduce the length of the",
+        "requested token count exceeds", "token limit exceeded", "too large for model with",
+        "too many input tokens", "too many tokens",
+    ]
+
+    /// Whether a report tells of a context that is too long, the machine's words first.
+    static func isOverflow(_ report: FailureReport, status: Int?) -> Bool {
+        if report.codes.contains("string_above_max_length") { return false }
+        if !codes.isDisjoint(with: report.codes) { return true }
+        let text = report.text.lowercased()
+        if status == 413, text.contains("tokens per minute") || text.contains("tpm") { return true }
+        if status == 429 { return false }
+        if ["rate limit", "too many requests", "throttl"].contains(where: text.contains) { return false }
+        guard status.map({ [200, 400, 404, 413, 422, 500, 502].contains($0) }) ?? true else { return false }
+        return phrases.contains { text.contains($0) }
+            || text.contains("current length is") && text.contains("while limit is")
+            || text.contains("maximum input length is") && text.contains("tokens")
+            || text.contains("prompt token count of") && text.contains("exceeds the limit of")
+    }
+
+    private static let limitLeads = [
+        "maximum context length is ", "context length is only ", "configured limit of ",
+        "maximum prompt length is ", "maximum number of tokens allowed (",
+        "maximum number of tokens allowed ",
+        "exceeds the limit of ", "model token limit: ", "configured context size is ", "while limit is ",
+        "maximum allowed input length of ", "maximum context length of ", "maximum context length (",
+        "input length should be [1, ", "too large for model with ", "model maximum (", "context length (",
+        " > ",
+    ]
+
+    private static let countLeads = [
+        "in the messages, ", "messages resulted in ", "resulted in ", "at least ", "your request has ",
+        "input token count (", "prompt is too long: ", "current length is ", "request contains ",
+        "input length (", "input length ", "prompt token count of ", "prompt has ", "(requested: ",
+        "you passed ", "prompt contains ", "contains ", "prompt tokens (", "input (", "context limit: ",
+    ]
+
+    /// The numbers of a report, as far as they can be read.
+    static func numbers(_ report: FailureReport) -> UpstreamFailure.Overflow {
+        let text = report.text.lowercased()
+        let limit = report.contextLimit ?? limitLeads.lazy.compactMap { number(after: $0, in: text) }.first
+        var counted = report.promptTokens
+        if counted == nil, let inMessages = number(before: " in the messages", in: text) {
+            counted = inMessages
+        }
+        if counted == nil { counted = countLeads.lazy.compactMap { number(after: $0, in: text) }.first }
+        if counted == limit { counted = report.promptTokens }
+        return .init(limit: limit, counted: counted, isLowerBound: text.contains("at least"))
+    }
+
+    private static func number(after lead: String, in text: String) -> Int? {
+        var rest = text[...]
+        while let found = rest.firstRange(of: lead) {
+            rest = rest[found.upperBound...]
+            let digits = rest.prefix { $0.isASCII && $0.isNumber || $0 == "," }.filter { $0 != "," }
+            if let value = Int(digits), value > 0 { return value }
+        }
+        return nil
+    }
+
+    private static func number(before tail: String, in text: String) -> Int? {
+        guard let found = text.firstRange(of: tail) else { return nil }
+        let digits = text[..<found.lowerBound].reversed().prefix { $0.isASCII && $0.isNumber || $0 == "," }
+        return Int(String(digits.reversed().filter { $0 != "," }))
+    }
+}

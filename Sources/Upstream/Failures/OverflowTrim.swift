@@ -1,0 +1,43 @@
+/// How much smaller a request must be after a provider said that it was too long (wire.md C5, "Numbers").
+package enum OverflowTrim {
+    package enum Change: Sendable, Equatable {
+        /// The history fits, but not with so long an answer: ask for so many tokens.
+        case answer(Int)
+        /// The request may have so many tokens by our own estimate.
+        case window(Int)
+    }
+
+    /// What to change, nil when the failure tells of no overflow.
+    ///
+    /// `estimate` is ours for the request, `length` the model's window as far as it is known, `answer` the cap that was
+    /// asked for, `trims` how often it was trimmed before; all in tokens.
+    package static func change(
+        after failure: UpstreamFailure, estimate: Int, length: Int?, answer: Int?, trims: Int
+    ) -> Change? {
+        guard let said = failure.overflow, estimate > 0 else { return nil }
+        // A refusal without a word may mean anything; near the window it most likely means this.
+        if failure.kind != .overflow {
+            guard failure.kind == .refused, let length, estimate * 100 >= length * 85 else { return nil }
+        }
+        guard let limit = said.limit else {
+            return .window(max(1, trims == 0 ? estimate * 3 / 4 : estimate / 2))
+        }
+        let margin = max(16, min(256, limit / 16), limit / 50)
+        if let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,
+            counted + answer > limit, limit - counted - margin >= 64
+        {
+            return .answer(limit - counted - margin)
+        }
+        var target = Double(max(1, limit - (answer ?? 0) - margin))
+        if let counted = said.counted, !said.isLowerBound {
+            target /= min(max(Double(counted) / Double(estimate), 0.5), 3)
+            return .window(max(1, min(Int(target), estimate * 15 / 16)))
+        }
+        return .window(max(1, min(Int(target), estimate * 3 / 4)))
+    }
+}
+
+extension UpstreamFailure {
+    /// Whether an answer that had begun is to be kept as interrupted.
+    package var isInterruption: Bool { kind == .interrupted || kind == .timeout }
+}

@@ -1,0 +1,69 @@
+/// Why an upstream gave no whole answer.
+package struct UpstreamFailure: Error, Sendable, Equatable {
+    /// What kind of failure; the names are those of `schema/protocol.json`.
+    package enum Kind: String, Sendable {
+        case auth = "upstream_auth"
+        case unavailable = "upstream_unavailable"
+        case timeout = "upstream_timeout"
+        case refused = "upstream_refused"
+        case protocolError = "upstream_protocol"
+        case overflow = "context_overflow"
+        case throttled
+        case quota
+        case interrupted
+    }
+
+    /// What a server said of a context that is too long (wire.md C5).
+    package struct Overflow: Sendable, Equatable {
+        /// Tokens that the model holds; nil when it was not said.
+        package var limit: Int?
+        /// Tokens that the server counted; nil when it was not said.
+        package var counted: Int?
+        /// Whether `counted` is only what it had counted when it gave up (vLLM).
+        package var isLowerBound: Bool
+    }
+
+    package var kind: Kind
+    /// One sentence for a person; never a key, at most 500 characters of what the server said.
+    package var message: String
+    /// HTTP status, nil when none came.
+    package var status: Int?
+    /// Whether the same request may succeed with this upstream later.
+    package var isRetryable: Bool
+    /// What the server asked to wait, in milliseconds.
+    package var retryAfter: Int?
+    /// Whether asking at once again may help, since the key, the token or the request is another one now.
+    package var retriesAtOnce = false
+    /// Set when `kind` is `overflow`.
+    package var overflow: Overflow?
+    /// The request's parameter that the server does not take.
+    package var parameter: String?
+
+    package init(
+        _ kind: Kind, _ message: String, status: Int? = nil, isRetryable: Bool, retryAfter: Int? = nil
+    ) {
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.isRetryable = isRetryable
+        self.retryAfter = retryAfter
+    }
+}
+
+extension UpstreamFailure {
+    /// The failure that a broken exchange is.
+    init(transport failure: TransportFailure, hasContent: Bool) {
+        if hasContent {
+            self.init(
+                .interrupted,
+                "the upstream's stream was cut before the answer was whole: \(failure.message.lowercased())",
+                isRetryable: true)
+        } else if failure.isTimeout {
+            self.init(.timeout, "the upstream could not be reached in time", isRetryable: true)
+        } else {
+            self.init(
+                .unavailable, "the upstream cannot be reached: \(failure.message.lowercased())",
+                isRetryable: failure.isRetryable)
+        }
+    }
+}

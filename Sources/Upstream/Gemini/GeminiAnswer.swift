@@ -1,0 +1,167 @@
+package import Conversation
+package import JSON
+
+/// The chunks of a Gemini answer, put together (wire.md A3, A6).
+///
+/// The first `finishReason` is no end: old models repeat it and proxies put it first. The answer is whole at the end
+/// of the body, if any finish reason came; the last one counts.
+package struct GeminiAnswer: AnswerBody {
+    /// Reasons that mean that a filter stopped the answer.
+    private static let filtered: Set<String> = [
+        "BLOCKLIST", "ESCALATION", "FINISH_REASON_UNSPECIFIED", "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION", "IMAGE_SAFETY", "LANGUAGE", "MODEL_ARMOR", "PROHIBITED_CONTENT",
+        "PUP_LIMITED_DISABLED", "RECITATION", "SAFETY", "SPII",
+    ]
+    /// Reasons after which one more try is sensible when there is no text.
+    private static let unexplained: Set<String> = [
+        "IMAGE_OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "NO_IMAGE", "OTHER",
+    ]
+
+    /// Who made it: tool calls keep their seal for this upstream only.
+    let issuer: String
+    private var reason: String?
+    private var message: String?
+    private var flagged: String?
+    private var block: String?
+    private var isWithoutCandidates = false
+    private var usage: Usage?
+    private var hasContent = false
+    private var calls = 0
+    private var others: [Int: Answer] = [:]
+    private var joiner = SurrogateJoiner()
+
+    package init(issuer: String) { self.issuer = issuer }
+
+    package var hasFinish: Bool { false }  // only the end of the body tells
+    package var isOver: Bool { false }
+
+    package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
+        if let counted = view["usageMetadata"], counted.kind == .object { add(counted) }
+        if let feedback = view["promptFeedback"], let why = feedback["blockReason"]?.string {
+            block = why + (feedback["blockReasonMessage"]?.string.map { ": \($0)" } ?? "")
+            flagged = GeminiAnswer.flagged(feedback) ?? flagged
+        }
+        guard let candidates = view["candidates"] else { return [] }
+        if candidates.count == 0 { isWithoutCandidates = true }
+        var pieces: [Piece] = []
+        for candidate in candidates.elements { pieces += take(candidate: candidate) }
+        if !pieces.isEmpty { hasContent = true }
+        return pieces
+    }
+
+    private mutating func take(candidate: JSONView) -> [Piece] {
+        let index = candidate["index"]?.int ?? 0
+        var pieces: [Piece] = []
+        for part in candidate["content"]?["parts"]?.elements ?? JSONElements.none { pieces += read(part) }
+        guard index == 0 else {
+            var other = others[index] ?? Answer(issuer: issuer)
+            for piece in pieces { other.append(piece) }
+            others[index] = other
+            return []
+        }
+        if let why = candidate["finishReason"]?.string { reason = why }
+        message = candidate["finishMessage"]?.string ?? message
+        flagged = GeminiAnswer.flagged(candidate) ?? flagged
+        return pieces
+    }
+
+    private mutating func read(_ part: JSONView) -> [Piece] {
+        let signature = part["thoughtSignature"]?.string
+        if let call = part["functionCall"] { return [read(call: call, signature)] }
+        var pieces: [Piece] = []
+        if let text = part["text"], text.kind == .string {
+            let isThought = part["thought"]?.bool ?? false
+            let bytes = isThought ? text.utf8 ?? [] : joiner.text(text)
+            if !bytes.isEmpty { pieces.append(Piece(isThought ? .thought : .text, bytes)) }
+        } else if let inline = part["inlineData"], let data = inline["data"]?.string {
+            let type = inline["mimeType"]?.string ?? "application/octet-stream"
+            let made: Part =
+                type.hasPrefix("audio/")
+                ? .audio(mimeType: type, data: data) : .image(mimeType: type, data: data, uri: nil)
+            pieces.append(Piece(made))
+        } else if let file = part["fileData"], let uri = file["fileUri"]?.string {
+            pieces.append(Piece(.image(mimeType: file["mimeType"]?.string ?? "", data: nil, uri: uri)))
+        } else if let code = part["executableCode"] {
+            let language = code["language"]?.string?.lowercased() ?? ""
+            pieces.append(Piece(.text, Array("\n```\(language)\n\(code["code"]?.string ?? "")\n```\n".utf8)))
+        } else if let result = part["codeExecutionResult"]?["output"]?.string {
+            pieces.append(Piece(.text, Array("\n```\n\(result)\n```\n".utf8)))
+        }
+        if let signature { pieces.append(Piece(.signature, Array(signature.utf8))) }
+        return pieces
+    }
+
+    private mutating func read(call: JSONView, _ signature: String?) -> Piece {
+        calls += 1
+        let arguments = call["args"].map { ToolCallAssembly.arguments(Array($0.raw)) } ?? Array("{}".utf8)
+        return Piece(
+            Part.ToolCall(
+                id: call["id"]?.string ?? "call_\(calls)", name: call["name"]?.string ?? "",
+                arguments: arguments, signature: signature, issuer: signature == nil ? nil : issuer))
+    }
+
+    /// Counts are totals so far; each field's last value counts (wire.md A3).
+    private mutating func add(_ view: JSONView) {
+        var sum = usage ?? Usage()
+        let tools = view["toolUsePromptTokenCount"]?.int ?? 0
+        sum.inputTokens = view["promptTokenCount"]?.int.map { $0 + tools } ?? sum.inputTokens
+        sum.cachedTokens = view["cachedContentTokenCount"]?.int ?? sum.cachedTokens
+        sum.reasoningTokens = view["thoughtsTokenCount"]?.int ?? sum.reasoningTokens
+        if let answered = view["candidatesTokenCount"]?.int {
+            sum.outputTokens = answered + (sum.reasoningTokens ?? 0)
+        }
+        usage = sum
+    }
+
+    /// The category that blocked, out of the safety ratings.
+    private static func flagged(_ view: JSONView) -> String? {
+        let ratings = view["safetyRatings"]?.elements ?? JSONElements.none
+        let worst =
+            ratings.first { $0["blocked"]?.bool ?? false }
+            ?? ratings.first { $0["probability"]?.string == "HIGH" }
+        return worst?["category"]?.string
+    }
+
+    package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
+    {
+        let tail = joiner.flush()
+        if let block, !hasContent { return (tail, refusal("the prompt was blocked: \(block)")) }
+        guard let reason else {
+            if isWithoutCandidates && !hasContent {
+                return (tail, refusal("the provider gave no answer to this prompt"))
+            }
+            return (tail, nil)
+        }
+        if GeminiAnswer.filtered.contains(reason) { return (tail, refusal(reason)) }
+        if GeminiAnswer.unexplained.contains(reason) && !hasContent {
+            throw UpstreamFailure(
+                .protocolError, "the upstream gave no answer: \(reason)\(message.map { ", \($0)" } ?? "")",
+                isRetryable: true)
+        }
+        let word =
+            switch reason {
+            case "STOP": calls > 0 ? "tool_calls" : "stop"
+            case "MAX_TOKENS": "length"
+            default: reason.lowercased()
+            }
+        let detail = reason == "STOP" || reason == "MAX_TOKENS" ? nil : message ?? reason
+        let alternatives = others.sorted { $0.key < $1.key }.map(\.value).filter { !$0.isEmpty }.map(
+            \.content)
+        return (tail, Turn.Finish(reason: word, usage: usage, detail: detail, alternatives: alternatives))
+    }
+
+    private func refusal(_ why: String) -> Turn.Finish {
+        let category = flagged.map { " (\($0))" } ?? ""
+        let words = message.map { ": \(FailureReport.clean($0))" } ?? ""
+        return Turn.Finish(reason: "content_filter", usage: usage, detail: why + category + words)
+    }
+}
+
+extension Piece {
+    /// A whole part.
+    init(_ part: Part) {
+        var writer = JSONWriter()
+        part.write(to: &writer)
+        self.init(.part, writer.bytes)
+    }
+}

@@ -1,0 +1,80 @@
+package import ContextWindow
+internal import Conversation
+internal import JSON
+
+/// Google's Generative Language API, and Vertex AI by its base address (wire.md A).
+package struct GeminiDialect: Dialect {
+    let base: String
+    /// `base` is an address without a trailing slash.
+    package init(base: String) { self.base = base }
+
+    package func rules(issuer: String) -> DialectRules { .gemini(issuer) }
+
+    package func url(for model: String) -> String { address(model) + ":streamGenerateContent?alt=sse" }
+
+    package let headers: [String] = []
+
+    /// The header, not the query: addresses end up in logs (wire.md A2).
+    package func keyHeaders(_ key: String) -> [String] { ["x-goog-api-key: \(key)"] }
+
+    package func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        GeminiRequest.body(request, quirks)
+    }
+
+    package func reader(issuer: String) -> any AnswerReader {
+        StreamedAnswer(body: GeminiAnswer(issuer: issuer))
+    }
+
+    package func modelsURL(page token: String?) -> String {
+        Addresses.join(base, version: "v1beta", "models?pageSize=1000")
+            + (token.map { "&pageToken=\(Addresses.escaped($0))" } ?? "")
+    }
+
+    package func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?) {
+        guard let root = try? JSONDocument(body).root else { return ([], nil) }
+        let chatting = (root["models"]?.elements ?? JSONElements.none).filter { model in
+            guard let methods = model["supportedGenerationMethods"] else { return true }
+            return methods.elements.contains { $0.string == "generateContent" }
+        }
+        let models = chatting.compactMap { model in
+            model["name"]?.string.map { name in
+                ModelDescription(
+                    id: name.hasPrefix("models/") ? String(name.dropFirst(7)) : name,
+                    contextLength: model["inputTokenLimit"]?.int)
+            }
+        }
+        return (models, root["nextPageToken"]?.string)
+    }
+
+    package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
+        (address(request.model) + ":countTokens", GeminiRequest.countBody(request, quirks))
+    }
+
+    package func counted(in body: [UInt8]) -> Int? {
+        ((try? JSONDocument(body).root["totalTokens"]) ?? nil)?.int
+    }
+
+    /// Input limits that Google publishes, by the model's family.
+    package func knownLength(of model: String) -> Int? {
+        let name = model.hasPrefix("models/") ? model.dropFirst(7) : model[...]
+        let families = [("gemini-1.5-pro", 2_097_152), ("gemini-", 1_048_576), ("gemma-3", 131_072)]
+        return families.first { name.hasPrefix($0.0) }?.1
+    }
+
+    private func address(_ model: String) -> String {
+        Addresses.join(
+            base, version: "v1beta", Addresses.escaped(GeminiDialect.qualified(model), keeping: "/@"))
+    }
+
+    /// The model as a resource name; a caller's may have its collection already (wire.md A1).
+    static func qualified(_ model: String) -> String { model.contains("/") ? model : "models/\(model)" }
+}
+
+extension DialectRules {
+    /// Roles alternate, begin and end with the user (wire.md A5).
+    static func gemini(_ issuer: String?) -> DialectRules {
+        DialectRules(
+            isAlternating: true, thoughtIssuer: issuer, replay: .seals, startsWithUser: true,
+            endsWithUser: true)
+    }
+}

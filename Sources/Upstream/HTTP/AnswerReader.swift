@@ -1,0 +1,206 @@
+package import Conversation
+package import JSON
+
+/// Reads one streamed answer out of bytes cut anywhere.
+package protocol AnswerReader {
+    /// Whether nothing more needs to be read: the stream said so, or failed.
+    var isOver: Bool { get }
+    /// Whether the answer is whole and only its usage may follow.
+    var hasFinish: Bool { get }
+    /// Takes bytes as they came; returns the pieces they hold.
+    mutating func feed(_ bytes: [UInt8]) -> [Piece]
+    /// Ends the stream: the last pieces and how the call ended.
+    mutating func finish() -> (pieces: [Piece], end: UpstreamEvent)
+    /// Takes a whole JSON body from a server that does not stream.
+    mutating func takeWhole(_ body: [UInt8]) -> (pieces: [Piece], end: UpstreamEvent)
+}
+
+/// What a dialect puts into the events of a stream.
+package protocol AnswerBody: Sendable {
+    /// Takes one event's JSON and returns the pieces in it.
+    mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece]
+    /// Whether the answer is whole and only its usage may follow.
+    var hasFinish: Bool { get }
+    /// Whether the dialect's own last event has come.
+    var isOver: Bool { get }
+    /// Ends it; `isDone` tells that the stream said `[DONE]`. Nil for a finish means that the answer was cut.
+    mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
+}
+
+/// The outer half of every dialect's stream: events, bare JSON between them, errors, and its end (wire.md F).
+package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
+    private var parser = EventStreamParser()
+    private var body: Body
+    private var stray = StrayObject()
+    private var isDone = false
+    private var hasPieces = false
+    private var failure: UpstreamFailure?
+
+    package init(body: Body) { self.body = body }
+
+    package var isOver: Bool { isDone || failure != nil || body.isOver }
+    package var hasFinish: Bool { body.hasFinish }
+
+    package mutating func feed(_ bytes: [UInt8]) -> [Piece] { read(parser.feed(bytes)) }
+
+    package mutating func finish() -> (pieces: [Piece], end: UpstreamEvent) {
+        var pieces = read(parser.finish())
+        if failure == nil, let rest = stray.rest { pieces += takeStray(rest) }
+        return end(pieces)
+    }
+
+    package mutating func takeWhole(_ bytes: [UInt8]) -> (pieces: [Piece], end: UpstreamEvent) {
+        guard let view = try? JSONDocument(bytes).root else {
+            failure = UpstreamFailure(
+                .protocolError, "the upstream's answer is neither a stream nor JSON", isRetryable: true)
+            return end([])
+        }
+        // Gemini without `alt=sse` sends one array of all its chunks (wire.md A3).
+        return end(view.kind == .array ? view.elements.flatMap { take($0) } : take(view))
+    }
+
+    private mutating func end(_ pieces: [Piece]) -> (pieces: [Piece], end: UpstreamEvent) {
+        if let failure { return (pieces, .failed(failure)) }
+        do throws(UpstreamFailure) {
+            let (rest, finish) = try body.end(isDone: isDone)
+            if let finish { return (pieces + rest, .finished(finish)) }
+            let words =
+                hasPieces
+                ? "the upstream's stream was cut before the answer was whole"
+                : "the upstream's stream ended without an answer"
+            let failure = UpstreamFailure(hasPieces ? .interrupted : .protocolError, words, isRetryable: true)
+            return (pieces + rest, .failed(failure))
+        } catch { return (pieces, .failed(error)) }
+    }
+
+    private mutating func read(_ outputs: [EventStreamParser.Output]) -> [Piece] {
+        var pieces: [Piece] = []
+        for output in outputs where failure == nil && !isDone {
+            switch output {
+            case .comment: break
+            case .stray(let line): if let object = stray.add(line) { pieces += takeStray(object) }
+            case .tooLong:
+                failure = UpstreamFailure(
+                    .protocolError, "the upstream sent an event of more than 64 MiB", isRetryable: false)
+            case .event("error", let data): errorEvent(data)
+            case .event(_, let data): pieces += event(data)
+            }
+        }
+        return pieces
+    }
+
+    /// An event that says by its name that it is an error.
+    private mutating func errorEvent(_ data: [UInt8]) {
+        let view = try? JSONDocument(data).root
+        let report =
+            view.map { FailureReport(inStream: $0) } ?? FailureReport(status: nil, body: data)
+        failure = FailureClassifier.failure(report)
+    }
+
+    /// Bare JSON between the events: Gemini's errors, or its chunks when `alt=sse` got lost (wire.md A3, A6).
+    private mutating func takeStray(_ object: [UInt8]) -> [Piece] {
+        guard let view = try? JSONDocument(object).root else { return [] }
+        return view.kind == .array ? view.elements.flatMap { take($0) } : take(view)
+    }
+
+    private mutating func event(_ data: [UInt8]) -> [Piece] {
+        if data.starts(with: "[DONE]".utf8) {
+            isDone = true
+            return []
+        }
+        guard let view = try? JSONDocument(data).root else {
+            // Several whole objects without blank lines between them (wire.md F2).
+            let lines = data.split(separator: 0x0A)
+            if lines.count > 1, lines.allSatisfy({ (try? JSONDocument(Array($0))) != nil }) {
+                return lines.flatMap { event(Array($0)) }
+            }
+            if data.allSatisfy({ $0 <= 0x20 }) { return [] }
+            failure = UpstreamFailure(
+                hasPieces ? .interrupted : .protocolError, "the upstream sent an event that is not JSON",
+                isRetryable: true)
+            return []
+        }
+        return take(view)
+    }
+
+    private mutating func take(_ view: JSONView) -> [Piece] {
+        if failure != nil { return [] }
+        if FailureReport.isError(view) {
+            failure = FailureClassifier.failure(FailureReport(inStream: view))
+            return []
+        }
+        do throws(UpstreamFailure) {
+            let pieces = try body.take(view)
+            if !pieces.isEmpty { hasPieces = true }
+            return pieces
+        } catch {
+            failure = error
+            return []
+        }
+    }
+}
+
+/// Collects lines that are no field of an event stream until they make up a whole JSON value (wire.md A6).
+struct StrayObject: Sendable {
+    private static let most = 8 << 20
+    private var bytes: [UInt8] = []
+    private var depth = 0, isInString = false, isEscaped = false
+
+    /// What was collected and never came to its end.
+    var rest: [UInt8]? { bytes.isEmpty ? nil : bytes }
+
+    /// Adds a line; returns the value that it completes.
+    mutating func add(_ line: [UInt8]) -> [UInt8]? {
+        if bytes.count + line.count > StrayObject.most { return nil }
+        bytes += line + [0x0A]
+        var hasClosed = false
+        for byte in line {
+            if isInString {
+                if !isEscaped && byte == 0x22 { isInString = false }
+                isEscaped = byte == 0x5C && !isEscaped
+                continue
+            }
+            switch byte {
+            case 0x22: isInString = true
+            case 0x7B, 0x5B: depth += 1
+            case 0x7D, 0x5D:
+                depth -= 1
+                hasClosed = depth <= 0
+            default: break
+            }
+        }
+        guard hasClosed, depth <= 0 else { return nil }
+        defer { self = StrayObject() }
+        return bytes
+    }
+}
+
+/// Joins the halves of a character that came in two events (wire.md F3).
+struct SurrogateJoiner: Sendable {
+    private var half: [UInt8] = []
+
+    /// The text of one delta; a high surrogate at its end waits for its mate in the next.
+    mutating func text(_ content: JSONView) -> [UInt8] {
+        guard content.hasLoneSurrogate || !half.isEmpty else { return content.utf8 ?? [] }
+        var inner = half + content.raw.dropFirst().dropLast()
+        half = []
+        if inner.count >= 6 {
+            let tail = Array(inner.suffix(6))
+            let unit = String(decoding: tail.dropFirst(2), as: UTF8.self)
+            let isEscape =
+                tail[0] == 0x5C && tail[1] == 0x75 && !(inner.count >= 7 && inner[inner.count - 7] == 0x5C)
+            if isEscape, let value = UInt16(unit, radix: 16), (0xD800...0xDBFF).contains(value) {
+                half = tail
+                inner.removeLast(6)
+            }
+        }
+        return JSONText.unescaped(inner[...])
+    }
+
+    /// A half whose mate never came.
+    mutating func flush() -> [Piece] {
+        if half.isEmpty { return [] }
+        half = []
+        return [Piece(.text, Array("\u{FFFD}".utf8))]
+    }
+}

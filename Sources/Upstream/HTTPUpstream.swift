@@ -1,0 +1,325 @@
+package import ContextWindow
+internal import Conversation
+package import EventLoop
+internal import JSON
+
+/// A server behind HTTP that speaks one of the dialects, with its keys, its limits and its health.
+package final class HTTPUpstream: Upstream {
+    /// A wait that a server names is kept at most this long, in milliseconds; then it is asked again.
+    private static let longestGate = 600_000
+    /// How long a spent quota without a named wait is remembered.
+    private static let quotaMemory = 60_000
+
+    package let name: String
+    package let kind: String
+    package let model: String?
+    package private(set) var health: Health
+
+    private let settings: UpstreamSettings
+    private let dialect: any Dialect
+    private let authorizer: any Authorizer
+    private let signing: KeyRing?
+    private let client: HTTPClient
+    private let loop: EventLoop
+    private let clock: () -> Int64
+    private var throttle: Throttle
+    private var quirks: [String: Quirks] = [:]
+    private var lengths: [String: Int] = [:]
+    /// Limits that servers named when a request was too long.
+    private var learned: [String: Int] = [:]
+    private var isGateFirm = true
+
+    /// `clock` gives milliseconds since 1970, for waits, limits and dates in `Retry-After`.
+    package init(
+        _ settings: UpstreamSettings, environment: [String: String], client: HTTPClient, loop: EventLoop,
+        clock: @escaping () -> Int64
+    ) {
+        name = settings.name
+        kind = settings.kind.rawValue
+        model = settings.model
+        self.settings = settings
+        let dialect = HTTPUpstream.dialect(settings)
+        self.dialect = dialect
+        if let google = settings.google {
+            authorizer = GoogleCredentials(
+                google, environment: environment, client: client, loop: loop, clock: clock)
+        } else {
+            authorizer = KeyRing(
+                settings.keys, environment: environment, loop: loop, clock: clock,
+                headers: dialect.keyHeaders)
+        }
+        signing = settings.signing.map {
+            KeyRing([$0.secret], environment: environment, loop: loop, clock: clock) { [$0] }
+        }
+        self.client = client
+        self.loop = loop
+        self.clock = clock
+        health = Health(Breaker(settings.breaker))
+        throttle = Throttle(settings.throttle, now: clock())
+    }
+
+    private static func dialect(_ settings: UpstreamSettings) -> any Dialect {
+        switch settings.kind {
+        case .anthropic: AnthropicDialect(base: settings.baseURL, marksCache: settings.marksCache)
+        case .gemini: GeminiDialect(base: settings.baseURL)
+        case .openai, .echo:
+            OpenAIDialect(
+                base: settings.baseURL, apiVersion: settings.apiVersion, isAlternating: settings.isAlternating
+            )
+        }
+    }
+
+    package var hasKey: Bool { authorizer.isAtHand }
+    package var keyOrigin: String { authorizer.origin }
+    package var keys: [KeyDescription] { authorizer.keys }
+    package var rules: DialectRules { dialect.rules(issuer: name) }
+    package func url(for model: String) -> String? { dialect.url(for: model) }
+
+    package func contextLength(of model: String) -> Int? {
+        let known = settings.contextLength ?? lengths[model] ?? dialect.knownLength(of: model)
+        return learned[model].map { min($0, known ?? Int.max) } ?? known
+    }
+
+    package func body(for request: ModelRequest) -> [UInt8] {
+        dialect.body(for: request, quirks(of: request.model))
+    }
+
+    private func quirks(of model: String) -> Quirks { quirks[model] ?? dialect.quirks }
+
+    // MARK: Asking
+
+    package func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void)
+        -> any UpstreamCall
+    {
+        let body = body(for: request), began = loop.now
+        throttle.take(tokens: request.estimate, now: clock())
+        health.breaker.sent(now: clock())
+        var first: Int?, used: Authorization?
+        let call = StreamedCall(
+            dialect.reader(issuer: name), settings.timeouts, loop: loop, clock: clock
+        ) { [weak self] event in
+            guard let self else { return receive(event) }
+            switch event {
+            case .pieces:
+                if first == nil {
+                    first = Int((loop.now - began) / 1_000_000)
+                    health.breaker.succeeded()
+                    if let used { authorizer.succeeded(used) }
+                }
+                receive(event)
+            case .finished(let finish):
+                health.answered(now: clock(), first: first)
+                if let used { authorizer.succeeded(used) }
+                correct(request, finish.usage)
+                receive(event)
+            case .failed(let failure): receive(.failed(settled(failure, used, request)))
+            }
+        }
+        authorize(body) { [weak self, weak call] result in
+            guard let self, let call else { return }
+            switch result {
+            case .success(let authorization):
+                used = authorization
+                call.begin(client, streaming(body, for: request.model, authorization))
+            case .failure(let failure): call.fail(failure)
+            }
+        }
+        return call
+    }
+
+    private func streaming(_ body: [UInt8], for model: String, _ authorization: Authorization) -> HTTPRequest
+    {
+        HTTPRequest(
+            url: dialect.url(for: model),
+            headers: common + authorization.headers
+                + ["Content-Type: application/json", "Accept: text/event-stream"],
+            body: body, connectTimeout: settings.timeouts.connect)
+    }
+
+    private var common: [String] {
+        ["User-Agent: convod"] + dialect.headers
+            + settings.headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    }
+
+    /// The key or token, with the signature of the body where a gateway asks for one.
+    private func authorize(
+        _ body: [UInt8]?, _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
+    ) {
+        guard let signing, let settings = settings.signing else { return authorizer.authorize(then) }
+        signing.authorize { [authorizer, clock] found in
+            switch found {
+            case .failure(let failure):
+                let words = "the requests cannot be signed: \(failure.message)"
+                then(.failure(UpstreamFailure(.auth, words, isRetryable: false)))
+            case .success(let secret):
+                let line = RequestSigner.header(
+                    settings.header, keyID: settings.keyID, secret: Array(secret.headers.joined().utf8),
+                    body: body ?? [], now: clock())
+                authorizer.authorize { result in
+                    then(result.map { .init(headers: $0.headers + [line], identity: $0.identity) })
+                }
+            }
+        }
+    }
+
+    /// What the estimate missed is put right with the provider's own count.
+    private func correct(_ request: ModelRequest, _ usage: Usage?) {
+        guard let usage, let input = usage.inputTokens else { return }
+        throttle.correct(tokens: input + (usage.outputTokens ?? 0) - request.estimate, now: clock())
+    }
+
+    // MARK: Failing
+
+    /// A failure with what is learned from it: another key, another token, another request, a wait.
+    private func settled(_ failure: UpstreamFailure, _ used: Authorization?, _ request: ModelRequest)
+        -> UpstreamFailure
+    {
+        var failure = failure
+        let used = used ?? .none
+        switch failure.kind {
+        case .auth where failure.status == 401: failure.retriesAtOnce = authorizer.refused(used)
+        case .throttled, .quota: failure.retriesAtOnce = keepAway(failure, used)
+        case .refused:
+            var known = quirks(of: request.model)
+            failure.retriesAtOnce = known.learn(from: failure, request.parameters)
+            quirks[request.model] = known
+        case .overflow:
+            if let limit = failure.overflow?.limit, limit >= 256 { learned[request.model] = limit }
+        default: break
+        }
+        if failure.status != nil, failure.status != 401 { authorizer.succeeded(used) }
+        health.failed(failure, now: clock())
+        return failure
+    }
+
+    /// Leaves a key, or the whole upstream, alone for as long as it asks; returns whether another key is free.
+    private func keepAway(_ failure: UpstreamFailure, _ used: Authorization) -> Bool {
+        let wait = failure.retryAfter ?? (failure.kind == .quota ? HTTPUpstream.quotaMemory : 0)
+        if authorizer.throttled(used, milliseconds: max(wait, 1)) { return true }
+        if wait > 0 {
+            isGateFirm = failure.retryAfter != nil
+            health.gate = clock() + Int64(min(wait, HTTPUpstream.longestGate))
+            health.gateReason = failure
+        }
+        return false
+    }
+
+    package func availability(tokens: Int) -> Availability {
+        let now = clock()
+        let gate = health.gateWait(now: now)
+        if gate > 0, var reason = health.gateReason {
+            reason.retryAfter = gate
+            return .blocked(milliseconds: gate, reason, isFirm: isGateFirm)
+        }
+        let wait = throttle.wait(tokens: tokens, now: now)
+        if wait > 0 {
+            let words = "upstream '\(name)' has used what its 'throttle' in the configuration allows a minute"
+            let failure = UpstreamFailure(.throttled, words, isRetryable: true, retryAfter: wait)
+            return .blocked(milliseconds: wait, failure, isFirm: true)
+        }
+        let pause = health.breaker.wait(now: now)
+        guard pause > 0 else { return .ready }
+        let why = health.lastFailure.map { ": \($0.failure.message)" } ?? ""
+        let failure = UpstreamFailure(
+            .unavailable, "upstream '\(name)' failed again and again and is left alone for a while\(why)",
+            isRetryable: true, retryAfter: pause)
+        return .blocked(milliseconds: pause, failure, isFirm: false)
+    }
+
+    /// Whether the server read less than it was sent, and did not say so, as Ollama does (wire.md C5).
+    ///
+    /// `counted` and `estimate` are tokens.
+    package func cutSilently(counted: Int, estimate: Int) -> Bool {
+        guard settings.kind == .openai, estimate > 1_000 else { return false }
+        let isAtPower = (10...18).contains { (0...64).contains((1 << $0) - counted) }
+        return counted * 2 < estimate || isAtPower && counted * 5 < estimate * 4
+    }
+
+    // MARK: Small questions
+
+    package func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void) {
+        listModels(page: nil, before: [], receive)
+    }
+
+    private func listModels(
+        page: String?, before: [ModelDescription],
+        _ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void
+    ) {
+        exchange(dialect.modelsURL(page: page), body: nil) { [weak self] result in
+            guard let self else { return }
+            switch result {
+            case .failure(let failure): receive(.failure(failure))
+            case .success(let body):
+                let (models, next) = dialect.models(in: body)
+                for model in models { lengths[model.id] = model.contextLength }
+                let all = before + models
+                if let next, next != page, all.count < 10_000 {
+                    return listModels(page: next, before: all, receive)
+                }
+                receive(.success(all))
+            }
+        }
+    }
+
+    package func countTokens(
+        _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void
+    ) {
+        guard let (url, body) = dialect.count(request, quirks(of: request.model)) else {
+            loop.after(milliseconds: 0) { receive(.success(nil)) }
+            return
+        }
+        exchange(url, body: body) { [dialect] result in
+            // Compatible servers often lack it; then nobody can tell (wire.md E7).
+            if case .failure(let failure) = result, failure.status == 404 { return receive(.success(nil)) }
+            receive(result.map { dialect.counted(in: $0) })
+        }
+    }
+
+    /// A small exchange, repeated once where the key or token is another one now.
+    private func exchange(
+        _ url: String, body: [UInt8]?, isAgain: Bool = false,
+        _ receive: @escaping (Result<[UInt8], UpstreamFailure>) -> Void
+    ) {
+        authorize(body) { [weak self] found in
+            guard let self else { return }
+            let authorization: Authorization
+            switch found {
+            case .success(let got): authorization = got
+            case .failure(let failure):
+                loop.after(milliseconds: 0) { receive(.failure(failure)) }
+                return
+            }
+            let request = HTTPRequest(
+                url: url, headers: common + authorization.headers + ["Content-Type: application/json"],
+                body: body, connectTimeout: min(3_000, settings.timeouts.connect), totalTimeout: 10_000)
+            fetch(request, client, clock) { [weak self] result in
+                guard let self else { return }
+                if case .failure(let failure) = result, failure.status == 401, !isAgain,
+                    authorizer.refused(authorization)
+                {
+                    return exchange(url, body: body, isAgain: true, receive)
+                }
+                receive(result)
+            }
+        }
+    }
+}
+
+/// Gets a small JSON document; the answer comes on the loop.
+func fetch(
+    _ request: HTTPRequest, _ client: HTTPClient, _ clock: @escaping () -> Int64,
+    _ receive: @escaping (Result<[UInt8], UpstreamFailure>) -> Void
+) {
+    var status = 0, headers: [String: String] = [:], body: [UInt8] = []
+    _ = client.start(request) { event in
+        switch event {
+        case .head(let code, let lines): (status, headers) = (code, lines)
+        case .body(let bytes): body += bytes.prefix(max(0, (8 << 20) - body.count))
+        case .end:
+            if (200...299).contains(status) { return receive(.success(body)) }
+            let report = FailureReport(status: status, headers: headers, body: body, now: clock())
+            receive(.failure(FailureClassifier.failure(report)))
+        case .failed(let failure): receive(.failure(UpstreamFailure(transport: failure, hasContent: false)))
+        }
+    }
+}

@@ -1,0 +1,76 @@
+package import ContextWindow
+internal import JSON
+
+/// Chat Completions, as OpenAI, Ollama, llama.cpp, vLLM, LM Studio, OpenRouter, DeepSeek, Groq and Azure speak it
+/// (wire.md C).
+package struct OpenAIDialect: Dialect {
+    let base: String
+    private let apiVersion: String?
+    private let isAlternating: Bool
+
+    /// `base` is an address without a trailing slash; `apiVersion` is Azure's.
+    package init(base: String, apiVersion: String? = nil, isAlternating: Bool = false) {
+        self.base = base
+        self.apiVersion = apiVersion
+        self.isAlternating = isAlternating
+    }
+
+    private var host: Substring {
+        let rest = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
+        return rest.prefix { $0 != "/" && $0 != ":" }
+    }
+    private var isAzure: Bool { host.hasSuffix(".openai.azure.com") || host.hasSuffix(".azure-api.net") }
+    private var isOpenAI: Bool { host == "api.openai.com" || isAzure }
+    private var isDeepSeek: Bool { host.hasSuffix("deepseek.com") }
+
+    package func rules(issuer: String) -> DialectRules {
+        DialectRules(
+            isAlternating: isAlternating, thoughtIssuer: isDeepSeek ? issuer : nil,
+            startsWithUser: isAlternating)
+    }
+
+    package func url(for model: String) -> String { address("chat/completions") }
+
+    package let headers: [String] = []
+
+    package func keyHeaders(_ key: String) -> [String] {
+        isAzure ? ["api-key: \(key)"] : ["Authorization: Bearer \(key)"]
+    }
+
+    package func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        OpenAIRequest.body(request, quirks)
+    }
+
+    package func reader(issuer: String) -> any AnswerReader { OpenAIStream() }
+
+    package func modelsURL(page token: String?) -> String { address("models") }
+
+    package func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?) {
+        let list = (try? JSONDocument(body).root["data"]) ?? nil
+        let models = (list?.elements ?? JSONElements.none).compactMap { entry in
+            entry["id"]?.string.map {
+                ModelDescription(
+                    id: $0, contextLength: (entry["max_model_len"] ?? entry["context_length"])?.int)
+            }
+        }
+        return (models, nil)
+    }
+
+    /// OpenAI's own models refuse `max_tokens`, most other servers know only that (wire.md C1).
+    package var quirks: Quirks { Quirks(maxTokensField: isOpenAI ? .maxCompletionTokens : .maxTokens) }
+
+    /// Context lengths that vendors publish, by the model's family.
+    package func knownLength(of model: String) -> Int? {
+        let families = [
+            ("deepseek-", 131_072), ("gpt-3.5-turbo", 16_385), ("gpt-4-turbo", 128_000),
+            ("gpt-4.1", 1_047_576), ("gpt-4o", 128_000), ("gpt-5", 400_000), ("o1", 200_000),
+            ("o3", 200_000), ("o4", 200_000),
+        ]
+        return families.first { model.hasPrefix($0.0) }?.1
+    }
+
+    private func address(_ path: String) -> String {
+        let query = apiVersion.map { "?api-version=\(Addresses.escaped($0))" } ?? ""
+        return "\(base)/\(path)\(query)"
+    }
+}

@@ -1,0 +1,107 @@
+/// The tries of one turn along its route: who is asked next, and after how long.
+package struct RoutePlan: Sendable, Equatable {
+    /// What to do.
+    package enum Step: Sendable, Equatable {
+        /// Ask this upstream after so many milliseconds.
+        case ask(String, wait: Int)
+        /// Nobody is left to ask; the turn fails of this.
+        case fail(UpstreamFailure)
+    }
+
+    /// Keys and changed requests tried at once, at most, with each upstream.
+    private static let mostRepairs = 8
+
+    /// Names of upstreams, first to last.
+    package let route: [String]
+    /// Which of them is asked now.
+    package private(set) var position = 0
+    /// Tries in all.
+    package private(set) var number = 0
+    private var tries: [Int]
+    private var repairs: [Int]
+    private var isUsedUp: [Bool]
+
+    package init(route: [String]) {
+        self.route = route
+        tries = route.map { _ in 0 }
+        repairs = tries
+        isUsedUp = route.map { _ in false }
+    }
+
+    package var current: String { route[position] }
+
+    /// The first upstream that may be asked: the first of the route, unless it must be waited for and another need not.
+    package mutating func begin(
+        policy: RetryPolicy, elapsed: Int = 0, _ availability: (String) -> Availability
+    ) -> Step {
+        choose(policy, elapsed, nil, availability)
+    }
+
+    /// What follows a failure of the upstream that was asked.
+    package mutating func next(
+        after failure: UpstreamFailure, policy: RetryPolicy, elapsed: Int, random: Double,
+        _ availability: (String) -> Availability
+    ) -> Step {
+        if failure.retriesAtOnce, repairs[position] < RoutePlan.mostRepairs {
+            repairs[position] += 1
+            number += 1
+            return .ask(current, wait: 0)
+        }
+        if !failure.isRetryable || tries[position] >= policy.attempts { isUsedUp[position] = true }
+        // A prompt that does not fit or is not taken here is not taken elsewhere either, as far as one can know.
+        if failure.kind == .overflow { return .fail(failure) }
+        if failure.kind == .refused && !failure.isRetryable && failure.status != 404 { return .fail(failure) }
+        let backoff = policy.backoff(after: tries[position], retryAfter: failure.retryAfter, random: random)
+        return choose(policy, elapsed, (failure, backoff), availability)
+    }
+
+    /// The same upstream is asked once more with a smaller request.
+    package mutating func repeats() { number += 1 }
+
+    /// One upstream that is not used up, as it stands now.
+    private struct Option {
+        let index: Int
+        /// Milliseconds until it should be asked.
+        let wait: Int
+        /// Milliseconds until it may be asked where nobody else is left.
+        let least: Int
+    }
+
+    /// The first upstream that is ready soon; else one whose breaker is open, as a probe; else the one that is ready first.
+    private mutating func choose(
+        _ policy: RetryPolicy, _ elapsed: Int, _ last: (failure: UpstreamFailure, backoff: Int)?,
+        _ availability: (String) -> Availability
+    ) -> Step {
+        var blocks: [UpstreamFailure] = []
+        let options = route.indices.filter { !isUsedUp[$0] }.map { index in
+            let state = availability(route[index])
+            let backoff = index == position ? last?.backoff ?? 0 : 0
+            guard case .blocked(let blocked, let failure, let isFirm) = state else {
+                return Option(index: index, wait: backoff, least: backoff)
+            }
+            blocks.append(failure)
+            return Option(
+                index: index, wait: max(blocked, backoff), least: isFirm ? max(blocked, backoff) : backoff)
+        }
+        let soon = options.first { $0.wait <= policy.patience }
+        let probe = options.first { $0.least <= policy.patience }
+        let chosen =
+            soon.map { ($0.index, $0.wait) } ?? probe.map { ($0.index, $0.least) }
+            ?? options.min { $0.least < $1.least }.map { ($0.index, $0.least) }
+        guard let (index, wait) = chosen, elapsed + wait <= policy.total else {
+            return .fail(refusal(last?.failure ?? blocks.first, chosen?.1))
+        }
+        position = index
+        tries[index] += 1
+        number += 1
+        return .ask(current, wait: wait)
+    }
+
+    /// The failure with the wait that would have been needed.
+    private func refusal(_ failure: UpstreamFailure?, _ wait: Int?) -> UpstreamFailure {
+        var failure =
+            failure ?? UpstreamFailure(.unavailable, "no upstream is left to ask", isRetryable: false)
+        if let wait, wait > 0 { failure.retryAfter = max(failure.retryAfter ?? 0, wait) }
+        return failure
+    }
+}
