@@ -196,7 +196,9 @@ final class LiveTurn {
     /// Waits before the first try, because of a limit or of what a server asked for.
     private func hold(_ milliseconds: Int) {
         guard case .blocked(_, let failure, _) = availability(plan.current) else { return startCall() }
-        let wait = Turn.Wait(milliseconds: milliseconds, upstream: plan.current)
+        // A little more by chance: those who wait for the same moment must not all come in it.
+        let spread = Int(services.chance() * Double(min(milliseconds / 4, 2_000)))
+        let wait = Turn.Wait(milliseconds: milliseconds + spread, upstream: plan.current)
         setback = (wait, failure)
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
         handle(.callFailed(error, isInterruption: false, wait: wait))

@@ -20,12 +20,15 @@ package struct RoutePlan: Sendable, Equatable {
     private var tries: [Int]
     private var repairs: [Int]
     private var isUsedUp: [Bool]
+    /// The last wait of each that no server asked for; the next one is longer, whatever others wait for meanwhile.
+    private var waited: [Int]
 
     package init(route: [String]) {
         self.route = route
         tries = route.map { _ in 0 }
         repairs = tries
         isUsedUp = route.map { _ in false }
+        waited = tries
     }
 
     package var current: String { route[position] }
@@ -51,8 +54,9 @@ package struct RoutePlan: Sendable, Equatable {
         // A prompt that does not fit or is not taken here is not taken elsewhere either, as far as one can know.
         if failure.kind == .overflow { return .fail(failure) }
         if failure.kind == .refused && !failure.isRetryable && failure.status != 404 { return .fail(failure) }
-        let backoff = policy.backoff(after: tries[position], retryAfter: failure.retryAfter, random: random)
-        return choose(policy, elapsed, (failure, backoff), availability)
+        let grown = min(policy.cap, waited[position] * 5 / 4)
+        let pause = max(grown, policy.backoff(after: tries[position], retryAfter: nil, random: random))
+        return choose(policy, elapsed, (failure, pause), availability)
     }
 
     /// The same upstream is asked once more with a smaller request.
@@ -69,19 +73,20 @@ package struct RoutePlan: Sendable, Equatable {
 
     /// The first upstream that is ready soon; else one whose breaker is open, as a probe; else the one that is ready first.
     private mutating func choose(
-        _ policy: RetryPolicy, _ elapsed: Int, _ last: (failure: UpstreamFailure, backoff: Int)?,
+        _ policy: RetryPolicy, _ elapsed: Int, _ last: (failure: UpstreamFailure, pause: Int)?,
         _ availability: (String) -> Availability
     ) -> Step {
         var blocks: [UpstreamFailure] = []
         let options = route.indices.filter { !isUsedUp[$0] }.map { index in
-            let state = availability(route[index])
-            let backoff = index == position ? last?.backoff ?? 0 : 0
-            guard case .blocked(let blocked, let failure, let isFirm) = state else {
+            let pause = index == position ? last?.pause ?? 0 : 0
+            let backoff = index == position ? max(pause, last?.failure.retryAfter ?? 0) : 0
+            guard case .blocked(let blocked, let failure, let isFirm) = availability(route[index]) else {
                 return Option(index: index, wait: backoff, least: backoff)
             }
             blocks.append(failure)
-            return Option(
-                index: index, wait: max(blocked, backoff), least: isFirm ? max(blocked, backoff) : backoff)
+            // Those who waited for the same moment must not all come back in it.
+            let wait = max(blocked + pause, backoff)
+            return Option(index: index, wait: wait, least: isFirm ? wait : backoff)
         }
         let soon = options.first { $0.wait <= policy.patience }
         let probe = options.first { $0.least <= policy.patience }
@@ -91,6 +96,7 @@ package struct RoutePlan: Sendable, Equatable {
         guard let (index, wait) = chosen, elapsed + wait <= policy.total else {
             return .fail(refusal(last?.failure ?? blocks.first, chosen?.1))
         }
+        if index == position, let last, last.failure.retryAfter == nil { waited[index] = wait }
         position = index
         tries[index] += 1
         number += 1
