@@ -144,7 +144,7 @@ final class LiveTurn {
         publish(
             TurnAnswers.progress(id, state == .backingOff ? "retrying" : "waiting") {
                 $0.member("upstream", self.plan.current)
-                $0.member("attempt", self.plan.number)
+                $0.member("attempt", max(1, self.plan.number))
                 guard state == .backingOff, let (wait, failure) = self.setback else { return }
                 $0.member("retryInMs", wait.milliseconds)
                 $0.member("error") {

@@ -36,6 +36,11 @@ struct WindowMaker {
         var policy = try policy(session.session, asked.options)
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
+        if let length, policy.reserveTokens >= length, parameters.maxTokens == nil,
+            policy.reserveTokens == services.configuration.window.reserveTokens
+        {
+            policy.reserveTokens = length / 4  // nobody chose it for so small a window
+        }
         if let length, policy.reserveTokens >= length {
             throw .invalid(
                 "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less"

@@ -149,6 +149,7 @@ struct ChunkWriter {
     private func writePart(_ chunk: Chunk, _ name: String, to out: inout [UInt8]) {
         guard let view = try? JSONDocument(chunk.piece.bytes).root, let part = try? Part(checking: view)
         else { return }
+        if case .redactedThought = part { return }  // it is between us and the provider
         var writer = JSONWriter()
         writer.object {
             switch part {

@@ -1,0 +1,104 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+private func daemon(_ more: String, clock: ManualClock = ManualClock()) throws -> TestDaemon {
+    try TestDaemon("{ upstreams: { echo: { kind: 'echo' } }, \(more) }", clock: clock.now)
+}
+
+extension JSONView {
+    /// `_meta.convod` of an update.
+    fileprivate var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
+}
+
+@Suite struct `A user's limit of prompts` {
+    @Test func `refuses with the wait where that is too long`() throws {
+        let clock = ManualClock()
+        let daemon = try daemon("throttle: { promptsPerMinute: 1, wait: '10s' }", clock: clock)
+        let client = try daemon.client()
+        try client.open("s")
+        #expect(try client.prompt("s", "one").result != nil)
+        let answer = try client.prompt("s", "two")
+        #expect(answer.kind == "throttled")
+        #expect(answer.message["error"]?["data"]?["retryAfterMs"]?.int == 60_000)
+        clock.advance(60_000)
+        #expect(try client.prompt("s", "three").result != nil)
+        #expect(try client.messages("s").count == 4, "the refused prompt was not stored")
+    }
+
+    @Test func `puts a prompt into the stored queue where it may wait, and says for how long`() throws {
+        let clock = ManualClock()
+        let daemon = try daemon("throttle: { promptsPerMinute: 1, wait: '2m' }", clock: clock)
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.prompt("s", "one")
+        let id = try client.startPrompt("s", "two")
+        let update = try client.update { $0.extras?["waitMs"] != nil }
+        #expect(update.extras?["waitMs"]?.int == 60_000 && update.extras?["state"]?.string == "queued")
+        let turn = update.extras?["turnId"]?.string ?? ""
+        #expect(
+            try client.call("_convod/turn/get", #"{"turnId":"\#(turn)"}"#).result?["state"]?.string
+                == "queued")
+        _ = try client.start("_convod/turn/cancel", #"{"turnId":"\#(turn)"}"#)
+        #expect(try client.finish(id).result?["stopReason"]?.string == "cancelled")
+    }
+}
+
+@Suite struct `A quota` {
+    @Test func `of a session pauses it with a sentence, and raising it goes on`() throws {
+        let daemon = try daemon("quotas: { session: { tokens: 10 } }")
+        let client = try daemon.client()
+        try client.open("s")
+        let first = try client.startPrompt("s", "count to 20")
+        let second = try client.startPrompt("s", "and then")
+        #expect(try client.finish(first).result != nil)
+        let paused = try client.update { $0.extras?["state"]?.string == "paused" }
+        #expect(paused.extras?["reason"]?.string?.contains("is paused: it has used") == true)
+        #expect(try client.prompt("s", "third").kind == "paused", "a new prompt is refused")
+        let raised = try client.start("_convod/session/set", #"{"sessionId":"s","quota":{"tokens":1000000}}"#)
+        var isAnswered = false
+        while !isAnswered {
+            let message = try client.next()
+            if message["id"]?.int == raised {
+                #expect(message["result"]?["quota"]?["tokens"]?.int == 1_000_000)
+            }
+            if message["id"]?.int == second {
+                isAnswered = true
+                #expect(message["result"] != nil, "the queued prompt went on")
+            }
+        }
+        #expect(try client.prompt("s", "fourth").result != nil)
+    }
+
+    @Test func `of a user's day refuses until the next, and counts over sessions`() throws {
+        let clock = ManualClock()
+        let daemon = try daemon("quotas: { user: { tokensPerDay: 10 } }", clock: clock)
+        let client = try daemon.client()
+        try client.open("one")
+        try client.open("two")
+        #expect(try client.prompt("one", "hello").result != nil)
+        let answer = try client.prompt("two", "hello")
+        #expect(answer.kind == "quota")
+        #expect(answer.message["error"]?["data"]?["retryAfterMs"]?.int == 18 * 3_600_000)
+        clock.advance(18 * 3_600_000)
+        #expect(try client.prompt("two", "hello").result != nil)
+    }
+
+    @Test func `counts cost by the price of the upstream, in the database`() throws {
+        let server = try ScriptedUpstream([ScriptedUpstream.answer(["hi"])])
+        let configuration =
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm', price: { input: 1000000, output: 2000000 } } }, quotas: { session: { cost: 13 } } }"
+        let daemon = try TestDaemon(configuration)
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.prompt("s", "one")  // 7 tokens in and 3 out: 13 dollars
+        let answer = try client.prompt("s", "two")
+        #expect(answer.kind == "paused")
+        #expect(answer.error?["message"]?.string?.contains("13.0000 of 13.0000 dollars") == true)
+        #expect(
+            try shell(
+                "sqlite3", daemon.database,
+                "SELECT upstream, model, turns, input_tokens, output_tokens, dollars FROM usages")
+                == "up|m|1|7|3|13.0\n")
+    }
+}

@@ -1,0 +1,60 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+
+/// A daemon over scripted servers, with a client that keeps them alive.
+struct Bench {
+    let servers: [ScriptedUpstream]
+    let daemon: TestDaemon
+    let client: TestClient
+
+    /// Each script is a server named `a`, `b`, …; `each` has what every upstream has beside kind, address and model.
+    init(
+        _ scripts: [[[ScriptedUpstream.Step]]], kind: String = "openai", each: String = "", more: String = "",
+        environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil
+    ) throws {
+        servers = try scripts.map { try ScriptedUpstream($0) }
+        let names = ["a", "b", "c"].prefix(scripts.count)
+        let entries = zip(names, servers).map { name, server in
+            let base = kind == "openai" ? server.base : server.origin
+            return
+                "\(name): { kind: '\(kind)', baseURL: '\(base)', model: 'm'\(each.isEmpty ? "" : ", ")\(each) }"
+        }
+        let route = names.map { "'\($0)'" }.joined(separator: ", ")
+        daemon = try TestDaemon(
+            """
+            { upstreams: { \(entries.joined(separator: ", ")), echo: { kind: 'echo' } }, routes: { default: [\(route)] },
+              \(more.contains("retry:") ? more : "retry: { base: '1ms' }\(more.isEmpty ? "" : ", ")\(more)") }
+            """, environment: environment, clock: clock)
+        client = try daemon.client()
+        client.kept = [daemon] + servers
+    }
+
+    /// How many requests each server got.
+    var counts: [Int] { servers.map(\.requests.count) }
+
+    /// Sends a prompt in a session of its own.
+    func ask(_ session: String, _ words: String = "hello", _ extras: String = "") throws -> TestClient.Answer
+    {
+        try client.open(session)
+        return try client.prompt(session, words, extras)
+    }
+
+    /// How the tries of a prompt's turn went.
+    func outcomes(_ answer: TestClient.Answer) throws -> [String] {
+        let id = answer.extras?["turnId"]?.string ?? answer.message["error"]?["data"]?["turnId"]?.string ?? ""
+        let turn = try client.call("_convod/turn/get", #"{"turnId":"\#(id)"}"#).result
+        let attempts = turn?["attempts"].map { Array($0.elements) } ?? []
+        return attempts.map { "\($0["upstream"]?.string ?? "") \($0["outcome"]?.string ?? "")" }
+    }
+}
+
+/// A clock that stands until it is moved; in milliseconds since 1970.
+final class ManualClock: Sendable {
+    private let time = Locked<Int64>(1_795_586_400_000)
+    var now: @Sendable () -> Int64 { { [time] in time.withLock { $0 } } }
+    func advance(_ milliseconds: Int64) { time.withLock { $0 += milliseconds } }
+}
+
+/// A 503 with nothing more.
+let down = ScriptedUpstream.failure("503 Service Unavailable", "{}")
