@@ -28,12 +28,15 @@ package protocol Authorizer: AnyObject {
     var isAtHand: Bool { get }
     /// Where the key or token comes from, for people; never the key itself.
     var origin: String { get }
+    /// What people should know about it; nil for nothing.
+    var notice: String? { get }
     /// The keys there are, for people.
     var keys: [KeyDescription] { get }
 }
 
 extension Authorizer {
     package func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool { false }
+    package var notice: String? { nil }
     package var keys: [KeyDescription] { [] }
 }
 

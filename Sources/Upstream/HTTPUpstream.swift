@@ -64,13 +64,14 @@ package final class HTTPUpstream: Upstream {
         case .gemini: GeminiDialect(base: settings.baseURL)
         case .openai, .echo:
             OpenAIDialect(
-                base: settings.baseURL, apiVersion: settings.apiVersion, isAlternating: settings.isAlternating
-            )
+                base: settings.baseURL, apiVersion: settings.apiVersion,
+                isAlternating: settings.isAlternating,
+                isOllama: settings.isOllama)
         }
     }
 
     package var hasKey: Bool { authorizer.isAtHand }
-    package var keyOrigin: String { authorizer.origin }
+    package var keyOrigin: String { authorizer.origin + (authorizer.notice.map { "; \($0)" } ?? "") }
     package var keys: [KeyDescription] { authorizer.keys }
     package var rules: DialectRules { dialect.rules(issuer: name) }
     package func url(for model: String) -> String? { dialect.url(for: model) }

@@ -24,6 +24,8 @@ package struct UpstreamSettings: Sendable, Equatable {
     package var headers: [String: String] = [:]
     /// Azure's `api-version`.
     package var apiVersion: String?
+    /// Whether it was found on Ollama's port without a configuration.
+    package var isOllama = false
     /// Whether neighbours of one role are joined, for chat templates that demand alternation.
     package var isAlternating = false
     /// Whether the stable prefix is marked for the provider's prompt cache (Anthropic).

@@ -97,10 +97,11 @@ private func complaint(_ text: String) -> String? {
 
     @Test func `Ollama is used when it answers on its port, with the first model that it has`() throws {
         let models =
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"data\":[{\"id\":\"qwen3\"}]}"
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"models\":[{\"name\":\"qwen3\"},{\"name\":\"older\"}]}"
         let ollama = try ScriptedUpstream([[.write(models)], ScriptedUpstream.answer(["hi"])])
         let found = try answer(["OLLAMA_HOST": "127.0.0.1:\(ollama.port)"])
         #expect(found.upstream == "ollama")
+        #expect(ollama.requests[0].hasPrefix("GET /api/tags "))
         #expect(ollama.requests[1].contains(#""model":"qwen3""#))
     }
 

@@ -145,6 +145,16 @@ private func ready(_ name: String) -> Availability { .ready }
         #expect(waits == [1_000, 2_000, 3_000, 3_000])
     }
 
+    @Test func `stays open no longer for requests that went out although it was open`() {
+        var breaker = Breaker(.init(failures: 1, cooldown: 1_000, longest: 3_000))
+        breaker.failed(now: 0)
+        for now in Int64(1)...5 {
+            breaker.sent(now: now)
+            breaker.failed(now: now)
+        }
+        #expect(breaker.wait(now: 1_000) == 0)
+    }
+
     @Test func `counts only failures in a row`() {
         var breaker = Breaker(.init(failures: 2, cooldown: 1_000, longest: 3_000))
         breaker.failed(now: 0)

@@ -17,10 +17,10 @@ extension Configuration {
         ].compactMap(\.self)
         let echo = UpstreamSettings(name: "echo", kind: .echo)
         if found.isEmpty {
-            found = [
-                UpstreamSettings(
-                    name: "ollama", kind: .openai, baseURL: Configuration.ollama(environment) + "/v1")
-            ]
+            var ollama = UpstreamSettings(
+                name: "ollama", kind: .openai, baseURL: Configuration.ollama(environment) + "/v1")
+            ollama.isOllama = true
+            found = [ollama]
             routes = [Configuration.defaultRoute: ["echo"]]
         } else {
             // Only the first: nobody's words go to another company because the first was down.

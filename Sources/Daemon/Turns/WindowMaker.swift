@@ -99,7 +99,11 @@ struct WindowMaker {
                 excluded = try reader.excludedCount(session, below: first.seq)
             }
         } catch { throw WireError(error) }
-        let before = messages.last { $0.role == .user && $0.isSendable }?.parts.first?.visibleText
+        // A prompt that is stored already is not what was said before it.
+        let isStored = asked.prompt == nil && messages.last?.role == .user
+        let before = (isStored ? messages.dropLast() : messages[...]).last {
+            $0.role == .user && $0.isSendable
+        }?.parts.first?.visibleText
         var count = session.session.messageCount, tokens = session.session.tokens
         if let parts = asked.prompt, let content = asked.content {
             let cost = TokenEstimate.message(parts)

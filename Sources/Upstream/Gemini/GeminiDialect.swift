@@ -47,7 +47,10 @@ package struct GeminiDialect: Dialect {
     }
 
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
-        (address(request.model) + ":countTokens", GeminiRequest.countBody(request, quirks))
+        // Vertex AI takes the request itself (wire.md A9), this API only wrapped (A8).
+        let isVertex = base.contains("aiplatform")
+        let body = isVertex ? GeminiRequest.body(request, quirks) : GeminiRequest.countBody(request, quirks)
+        return (address(request.model) + ":countTokens", body)
     }
 
     package func counted(in body: [UInt8]) -> Int? {

@@ -7,9 +7,13 @@ package struct OpenAIDialect: Dialect {
     let base: String
     private let apiVersion: String?
     private let isAlternating: Bool
+    private let isOllama: Bool
 
-    /// `base` is an address without a trailing slash; `apiVersion` is Azure's.
-    package init(base: String, apiVersion: String? = nil, isAlternating: Bool = false) {
+    /// `base` is an address without a trailing slash; `apiVersion` is Azure's; Ollama lists its models in its own way.
+    package init(
+        base: String, apiVersion: String? = nil, isAlternating: Bool = false, isOllama: Bool = false
+    ) {
+        self.isOllama = isOllama
         self.base = base
         self.apiVersion = apiVersion
         self.isAlternating = isAlternating
@@ -43,12 +47,17 @@ package struct OpenAIDialect: Dialect {
 
     package func reader(issuer: String) -> any AnswerReader { OpenAIStream() }
 
-    package func modelsURL(page token: String?) -> String { address("models") }
+    package func modelsURL(page token: String?) -> String {
+        guard isOllama else { return address("models") }
+        return (base.hasSuffix("/v1") ? String(base.dropLast(3)) : base) + "/api/tags"
+    }
 
     package func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?) {
-        let list = (try? JSONDocument(body).root["data"]) ?? nil
+        let root = try? JSONDocument(body).root
+        // Ollama's own list has the newest first under 'models' (design section 10).
+        let list = root?["data"] ?? root?["models"]
         let models = (list?.elements ?? JSONElements.none).compactMap { entry in
-            entry["id"]?.string.map {
+            (entry["id"] ?? entry["name"])?.string.map {
                 ModelDescription(
                     id: $0, contextLength: (entry["max_model_len"] ?? entry["context_length"])?.int)
             }

@@ -38,9 +38,9 @@ package struct Breaker: Sendable, Equatable {
         }
     }
 
-    /// A request goes out; when the breaker is open, it is the probe.
+    /// A request goes out; when the breaker's time is over, it is the probe.
     package mutating func sent(now: Int64) {
-        if case .open(_, let cooldown) = state {
+        if case .open(let until, let cooldown) = state, now >= until {
             state = .halfOpen(until: now + Int64(cooldown), cooldown: cooldown)
         }
     }
