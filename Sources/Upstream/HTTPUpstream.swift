@@ -112,7 +112,9 @@ package final class HTTPUpstream: Upstream {
                 health.answered(now: clock(), first: first)
                 if let used { authorizer.succeeded(used) }
                 correct(request, finish.usage)
-                receive(event)
+                var finish = finish
+                finish.detail = finish.detail.map { redaction(used).strike($0) }
+                receive(.finished(finish))
             case .failed(let failure): receive(.failed(settled(failure, used, request)))
             }
         }
@@ -176,6 +178,7 @@ package final class HTTPUpstream: Upstream {
         -> UpstreamFailure
     {
         var failure = failure
+        failure.message = redaction(used).strike(failure.message)
         let used = used ?? .none
         switch failure.kind {
         case .auth where failure.status == 401: failure.retriesAtOnce = authorizer.refused(used)
@@ -191,6 +194,11 @@ package final class HTTPUpstream: Upstream {
         if failure.status != nil, failure.status != 401 { authorizer.succeeded(used) }
         health.failed(failure, now: clock())
         return failure
+    }
+
+    /// Strikes what was sent as a secret out of what the server says.
+    private func redaction(_ used: Authorization?) -> Redaction {
+        Redaction(headers: (used?.headers ?? []) + settings.headers.map { "\($0.key): \($0.value)" })
     }
 
     /// Leaves a key, or the whole upstream, alone for as long as it asks; returns whether another key is free.
@@ -300,7 +308,12 @@ package final class HTTPUpstream: Upstream {
                 {
                     return exchange(url, body: body, isAgain: true, receive)
                 }
-                receive(result)
+                receive(
+                    result.mapError { failure in
+                        var failure = failure
+                        failure.message = redaction(authorization).strike(failure.message)
+                        return failure
+                    })
             }
         }
     }

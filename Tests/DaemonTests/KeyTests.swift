@@ -123,3 +123,36 @@ extension Bench {
         #expect(answer.error?["message"]?.string?.contains("cannot be signed") == true)
     }
 }
+
+@Suite struct `A key that a server sends back` {
+    @Test(arguments: [
+        ScriptedUpstream.failure(
+            "401 Unauthorized", #"{"error":{"message":"incorrect key 'Zq8vX7wB2nM5kL9p' provided"}}"#),
+        ScriptedUpstream.failure(
+            "400 Bad Request",
+            #"{"error":{"message":"\#(String(repeating: "word ", count: 58))Zq8vX7wB2nM5kL9p"}}"#),
+        [
+            .write(
+                ScriptedUpstream.head
+                    + "data: {\"error\":{\"message\":\"no Zq8vX7wB2nM5kL9p and gate-Yw7uT5sR3qP1\",\"code\":400}}\n\n"
+            )
+        ],
+    ]) func `is struck out of every answer, of the log and of the database`(script: [ScriptedUpstream.Step])
+        throws
+    {
+        let bench = try Bench(
+            [[script]], each: "keys: [{ env: 'ONE' }], headers: { 'X-Gate': 'gate-Yw7uT5sR3qP1' }",
+            environment: ["ONE": "Zq8vX7wB2nM5kL9p"])
+        let answer = try bench.ask("s")
+        let told = [
+            text(answer.message.raw), answer.updates.map { text($0.raw) }.joined(),
+            text(try bench.client.call("_convod/upstream/list").message.raw),
+            text(try bench.client.call("_convod/upstream/test", #"{"upstream":"a"}"#).message.raw),
+            text(try bench.client.call("_convod/server/info", #"{"config":true}"#).message.raw),
+            text(try bench.client.call("_convod/turn/list", #"{"sessionId":"s"}"#).message.raw),
+            bench.daemon.logged.joined(), try bench.outcomes(answer).joined(),
+            try shell("sh", "-c", "cat \(bench.daemon.database)* | strings"),
+        ].joined()
+        for secret in ["Zq8vX7", "gate-Yw7"] { #expect(!told.contains(secret)) }
+    }
+}

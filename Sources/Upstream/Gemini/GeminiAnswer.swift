@@ -33,6 +33,7 @@ package struct GeminiAnswer: AnswerBody {
     package init(issuer: String) { self.issuer = issuer }
 
     package var hasFinish: Bool { false }  // only the end of the body tells
+    package var seemsWhole: Bool { reason != nil && hasContent }
     package var isOver: Bool { false }
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {

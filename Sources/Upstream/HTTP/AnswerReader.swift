@@ -7,6 +7,8 @@ package protocol AnswerReader {
     var isOver: Bool { get }
     /// Whether the answer is whole and only its usage may follow.
     var hasFinish: Bool { get }
+    /// Whether the answer seems to be whole, although the dialect has no mark for it but the end of the stream.
+    var seemsWhole: Bool { get }
     /// Takes bytes as they came; returns the pieces they hold.
     mutating func feed(_ bytes: [UInt8]) -> [Piece]
     /// Ends the stream: the last pieces and how the call ended.
@@ -21,10 +23,16 @@ package protocol AnswerBody: Sendable {
     mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece]
     /// Whether the answer is whole and only its usage may follow.
     var hasFinish: Bool { get }
+    /// See `AnswerReader.seemsWhole`.
+    var seemsWhole: Bool { get }
     /// Whether the dialect's own last event has come.
     var isOver: Bool { get }
     /// Ends it; `isDone` tells that the stream said `[DONE]`. Nil for a finish means that the answer was cut.
     mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
+}
+
+extension AnswerBody {
+    package var seemsWhole: Bool { false }
 }
 
 /// The outer half of every dialect's stream: events, bare JSON between them, errors, and its end (wire.md F).
@@ -40,6 +48,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
 
     package var isOver: Bool { isDone || failure != nil || body.isOver }
     package var hasFinish: Bool { body.hasFinish }
+    package var seemsWhole: Bool { body.seemsWhole }
 
     package mutating func feed(_ bytes: [UInt8]) -> [Piece] { read(parser.feed(bytes)) }
 

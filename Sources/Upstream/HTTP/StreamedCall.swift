@@ -21,6 +21,7 @@ final class StreamedCall: UpstreamCall {
     private var hasContent = false
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
+    private var whole: EventLoop.TimerID?
 
     /// `clock` gives milliseconds since 1970; events come until one that ends the call.
     init(
@@ -81,12 +82,20 @@ final class StreamedCall: UpstreamCall {
             return
         }
         let had = stream.hasFinish
-        emit(stream.feed(bytes))
+        let pieces = stream.feed(bytes)
+        emit(pieces)
         if receive == nil { return }
+        if stream.seemsWhole && (whole == nil || !pieces.isEmpty) { waitForEnd() }
         if stream.isOver { return finish(nil) }
         if !had && stream.hasFinish {
             loop.after(milliseconds: StreamedCall.patience) { [weak self] in self?.finish(nil) }
         }
+    }
+
+    /// A server that keeps the connection alive behind its answer must not keep the answer back.
+    private func waitForEnd() {
+        if let whole { loop.cancel(whole) }
+        whole = loop.after(milliseconds: timeouts.gap) { [weak self] in self?.finish(nil) }
     }
 
     private func emit(_ pieces: [Piece]) {
@@ -162,6 +171,7 @@ final class StreamedCall: UpstreamCall {
     private func stop() {
         if let firstToken { loop.cancel(firstToken) }
         if let gap { loop.cancel(gap) }
+        if let whole { loop.cancel(whole) }
         http?.cancel()
         http = nil
     }
