@@ -24,7 +24,8 @@ def plant():
                          capture_output=True, text=True, check=True).stdout
     return {"openai": "sk-proj-" + letters(40), "anthropic": "sk-ant-api03-" + letters(40), "gemini": "AIza" + letters(35),
             "token": "ya29." + letters(60), "pem": pem, "client secret": "GOCSPX-" + letters(28), "refresh token": "1//" + letters(40),
-            "signing": letters(40), "header": letters(32), "command": letters(40), "file": letters(32), "stderr": letters(40)}
+            "signing": letters(40), "header": letters(32), "command": letters(40),
+            "file": letters(16) + "/" + letters(14) + "+", "stderr": letters(40)}
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -86,7 +87,8 @@ class Handler(socketserver.StreamRequestHandler):
         if mode == "html":
             return self.reply(502, f"<p>Bad gateway for {self.echo}</p>", "text/html")
         if mode == "fastapi":
-            return self.reply(422, {"detail": [{"loc": ["header"], "msg": words, "input": self.echo}]})
+            body = json.dumps({"detail": [{"loc": ["header"], "msg": words, "input": self.echo}]})
+            return self.reply(422, body.replace("/", "\\/"))  # as PHP writes it
         if mode == "long":  # a cut at any length may fall into a key
             return self.reply(400, self.error("word " * 50 + "x" * 31 + " " + self.echo, 400))
         if mode == "redirect":

@@ -105,6 +105,35 @@ private func ready(_ name: String) -> Availability { .ready }
         #expect(alone.begin(policy: policy, open) == .ask("a", wait: 0))
     }
 
+    @Test func `does not wait for one that is left alone because of others while another is ready`() {
+        for isFirm in [true, false] {
+            let shut: (String) -> Availability = { name in
+                name == "a" ? .blocked(milliseconds: 1_000, slow(1_000), isFirm: isFirm) : .ready
+            }
+            var plan = RoutePlan(route: ["a", "b"])
+            #expect(plan.begin(policy: policy, shut) == .ask("b", wait: 0))
+        }
+        let gate: (String) -> Availability = { name in
+            name == "a" ? .blocked(milliseconds: 1_000, slow(1_000), isFirm: true) : .ready
+        }
+        var own = begun(["a", "b"])
+        let step = own.next(after: slow(1_000), policy: policy, elapsed: 0, random: 0, gate)
+        #expect(step == .ask("a", wait: 1_300), "its own short wait comes first")
+    }
+
+    @Test func `looks again after a wait, so that a breaker that opened meanwhile holds`() {
+        var plan = begun(["a", "b"])
+        #expect(
+            plan.next(after: down, policy: policy, elapsed: 0, random: 0, ready) == .ask("a", wait: 300))
+        var same = plan
+        #expect(same.resume(policy: policy, elapsed: 300, ready) == .ask("a", wait: 0))
+        let open: (String) -> Availability = { name in
+            name == "a" ? .blocked(milliseconds: 4_700, down, isFirm: false) : .ready
+        }
+        #expect(plan.resume(policy: policy, elapsed: 300, open) == .ask("b", wait: 0))
+        #expect(plan.number == 2)
+    }
+
     @Test
     func `waits out what a server asked for where nobody else is left, and says how long when it cannot`() {
         let shut: (String) -> Availability = { _ in
@@ -153,6 +182,15 @@ private func ready(_ name: String) -> Availability { .ready }
             breaker.failed(now: now)
         }
         #expect(breaker.wait(now: 1_000) == 0)
+    }
+
+    @Test func `lets one more probe through when nothing is heard of the last`() {
+        var breaker = Breaker(.init(failures: 1, cooldown: 1_000, longest: 3_000))
+        breaker.failed(now: 0)
+        breaker.sent(now: 1_000)
+        #expect(breaker.wait(now: 2_000) == 0)
+        breaker.sent(now: 2_000)
+        #expect(breaker.wait(now: 2_000) == 1_000)
     }
 
     @Test func `counts only failures in a row`() {

@@ -58,6 +58,8 @@ extension UpstreamFailure {
                 .interrupted,
                 "the upstream's stream was cut before the answer was whole: \(failure.message.lowercased())",
                 isRetryable: true)
+        } else if failure.isProtocolFault {
+            self.init(.protocolError, "the upstream's answer is not HTTP", isRetryable: true)
         } else if failure.isTimeout {
             self.init(.timeout, "the upstream could not be reached in time", isRetryable: true)
         } else {

@@ -39,7 +39,8 @@ package struct GeminiAnswer: AnswerBody {
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         if let counted = view["usageMetadata"], counted.kind == .object { add(counted) }
         if let feedback = view["promptFeedback"], let why = feedback["blockReason"]?.string {
-            block = why + (feedback["blockReasonMessage"]?.string.map { ": \($0)" } ?? "")
+            let words = feedback["blockReasonMessage"]?.string.map(FailureReport.clean)
+            block = why + (words.map { ": \($0)" } ?? "")
             flagged = GeminiAnswer.flagged(feedback) ?? flagged
         }
         guard let candidates = view["candidates"] else { return [] }
@@ -61,7 +62,7 @@ package struct GeminiAnswer: AnswerBody {
             return []
         }
         if let why = candidate["finishReason"]?.string { reason = why }
-        message = candidate["finishMessage"]?.string ?? message
+        message = candidate["finishMessage"]?.string.map(FailureReport.clean) ?? message
         flagged = GeminiAnswer.flagged(candidate) ?? flagged
         return pieces
     }
@@ -153,7 +154,7 @@ package struct GeminiAnswer: AnswerBody {
 
     private func refusal(_ why: String) -> Turn.Finish {
         let category = flagged.map { " (\($0))" } ?? ""
-        let words = message.map { ": \(FailureReport.clean($0))" } ?? ""
+        let words = message.map { ": \($0)" } ?? ""
         return Turn.Finish(reason: "content_filter", usage: usage, detail: why + category + words)
     }
 }

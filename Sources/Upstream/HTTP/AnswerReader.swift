@@ -90,7 +90,8 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             case .stray(let line): if let object = stray.add(line) { pieces += takeStray(object) }
             case .tooLong:
                 failure = UpstreamFailure(
-                    .protocolError, "the upstream sent an event of more than 64 MiB", isRetryable: false)
+                    hasPieces ? .interrupted : .protocolError,
+                    "the upstream sent an event of more than 64 MiB", isRetryable: false)
             case .event("error", let data): errorEvent(data)
             case .event(_, let data): pieces += event(data)
             }

@@ -44,6 +44,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
     /// Whether a further try may help (wire.md G3, point 8).
     package var isRetryable: Bool { [5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92].contains(code) }
     package var isTimeout: Bool { code == 28 }
+    /// Whether what came is no HTTP: addresses are checked before, so 1 is said of nothing else here.
+    package var isProtocolFault: Bool { [1, 8].contains(code) }
 }
 
 /// HTTP over libcurl's multi interface, driven by the loop; everything is called on the loop's thread.

@@ -38,9 +38,9 @@ final class StreamedCall: UpstreamCall {
     /// Sends the request, unless the call was cancelled while its key was looked for.
     func begin(_ client: HTTPClient, _ request: HTTPRequest) {
         guard receive != nil else { return }
-        let seconds = timeouts.firstToken / 1000
+        let time = StreamedCall.words(timeouts.firstToken)
         firstToken = loop.after(milliseconds: timeouts.firstToken) { [weak self] in
-            self?.timeOut("the upstream sent no content for \(seconds) s")
+            self?.timeOut("the upstream sent no content for \(time)")
         }
         http = client.start(request) { [weak self] in self?.take($0) }
     }
@@ -144,10 +144,14 @@ final class StreamedCall: UpstreamCall {
 
     private func restartGap() {
         if let gap { loop.cancel(gap) }
-        let seconds = timeouts.gap / 1000
+        let time = StreamedCall.words(timeouts.gap)
         gap = loop.after(milliseconds: timeouts.gap) { [weak self] in
-            self?.timeOut("the upstream sent nothing for \(seconds) s")
+            self?.timeOut("the upstream sent nothing for \(time)")
         }
+    }
+
+    private static func words(_ milliseconds: Int) -> String {
+        milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
     }
 
     private func timeOut(_ words: String) {

@@ -30,7 +30,7 @@ package struct OpenAIDialect: Dialect {
     package func rules(issuer: String) -> DialectRules {
         DialectRules(
             isAlternating: isAlternating, thoughtIssuer: isDeepSeek ? issuer : nil,
-            startsWithUser: isAlternating)
+            startsWithUser: isAlternating, endsWithUser: true)
     }
 
     package func url(for model: String) -> String { address("chat/completions") }

@@ -40,8 +40,12 @@ package struct Breaker: Sendable, Equatable {
 
     /// A request goes out; when the breaker's time is over, it is the probe.
     package mutating func sent(now: Int64) {
-        if case .open(let until, let cooldown) = state, now >= until {
+        switch state {
+        // Of a probe that nothing was heard of the next one takes the place, and again only one.
+        case .open(let until, let cooldown) where now >= until,
+            .halfOpen(let until, let cooldown) where now >= until:
             state = .halfOpen(until: now + Int64(cooldown), cooldown: cooldown)
+        default: break
         }
     }
 

@@ -69,6 +69,18 @@ package struct RoutePlan: Sendable, Equatable {
         let wait: Int
         /// Milliseconds until it may be asked where nobody else is left.
         let least: Int
+        /// Whether the wait is this turn's own; who is left alone because of others is not waited for while another is ready.
+        let isOwn: Bool
+    }
+
+    /// What to do once a wait is over: ask who was waited for, unless it is to be left alone again by now.
+    package mutating func resume(
+        policy: RetryPolicy, elapsed: Int, _ availability: (String) -> Availability
+    ) -> Step {
+        guard availability(current).wait > 0 else { return .ask(current, wait: 0) }
+        tries[position] -= 1
+        number -= 1
+        return choose(policy, elapsed, nil, availability)
     }
 
     /// The first upstream that is ready soon; else one whose breaker is open, as a probe; else the one that is ready first.
@@ -81,14 +93,18 @@ package struct RoutePlan: Sendable, Equatable {
             let pause = index == position ? last?.pause ?? 0 : 0
             let backoff = index == position ? max(pause, last?.failure.retryAfter ?? 0) : 0
             guard case .blocked(let blocked, let failure, let isFirm) = availability(route[index]) else {
-                return Option(index: index, wait: backoff, least: backoff)
+                return Option(index: index, wait: backoff, least: backoff, isOwn: true)
             }
             blocks.append(failure)
             // Those who waited for the same moment must not all come back in it.
             let wait = max(blocked + pause, backoff)
-            return Option(index: index, wait: wait, least: isFirm ? wait : backoff)
+            return Option(
+                index: index, wait: wait, least: isFirm ? wait : backoff,
+                isOwn: isFirm && last != nil && index == position)
         }
-        let soon = options.first { $0.wait <= policy.patience }
+        let soon =
+            options.first { $0.isOwn && $0.wait <= policy.patience }
+            ?? options.first { $0.wait <= policy.patience }
         let probe = options.first { $0.least <= policy.patience }
         let chosen =
             soon.map { ($0.index, $0.wait) } ?? probe.map { ($0.index, $0.least) }
