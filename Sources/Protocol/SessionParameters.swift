@@ -2,7 +2,7 @@ package import Conversation
 package import JSON
 
 /// What `_meta.convod` of a request holds, read strictly.
-private func extras(_ reader: inout ParameterReader) throws(WireError) -> ParameterReader {
+func extras(_ reader: inout ParameterReader) throws(WireError) -> ParameterReader {
     let meta = try reader.object("_meta")
     return try ParameterReader(meta?["convod"].flatMap { $0.isNull ? nil : $0 }, path: "_meta.convod")
 }
@@ -155,6 +155,9 @@ package struct OpenSessionParameters: Sendable {
     package var after: Cursor?
     /// The newest messages to replay, rounded to whole turns.
     package var limit: Int?
+    /// Whether the client may change the session, or only looks.
+    package enum Role: String, Sendable, CaseIterable { case controller, observer }
+    package var role: Role
 
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
@@ -164,6 +167,7 @@ package struct OpenSessionParameters: Sendable {
         var extra = try extras(&reader)
         after = try Cursor(try extra.object("after"))
         limit = try extra.int("limit", in: 1...1_000_000)
+        role = try extra.word("role", Role.self) ?? .controller
         try extra.finish()
     }
 }

@@ -4,13 +4,20 @@ package import JSON
 /// What `session/prompt`'s `_meta.convod` and `_convod/turn/start` have in common.
 package struct TurnRequest: Sendable {
     /// What to do when a turn is running on the session already.
-    ///
-    /// Only queueing exists now.
-    package enum IfBusy: String, Sendable, CaseIterable { case queue }
+    package enum IfBusy: String, Sendable, CaseIterable {
+        /// Wait behind it, in the stored queue.
+        case queue
+        /// Be refused with `busy`.
+        case reject
+        /// Cut it, keep its answer as cancelled, and go before all that wait.
+        case interrupt
+    }
 
     package var requestID: String?
     package var ifBusy = IfBusy.queue
     package var options = TurnOptions()
+    /// The newest message that the client knows of; another one is a conflict.
+    package var expectedHead: MessageID?
 
     package init() {}
 
@@ -21,6 +28,7 @@ package struct TurnRequest: Sendable {
             throw .invalid("'requestId' must have 1 to 256 bytes, it has \(requestID.utf8.count)")
         }
         ifBusy = try reader.word("ifBusy", IfBusy.self) ?? .queue
+        expectedHead = try reader.messageID("expectedHead")
         options = TurnOptions(
             upstream: try reader.string("upstream"), model: try reader.string("model"),
             window: try reader.object("window").map { Array($0.raw) },
@@ -127,6 +135,53 @@ package struct StartTurnParameters: Sendable {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         turn = try TurnRequest(&reader)
+        try reader.finish()
+    }
+}
+
+/// `_convod/turn/retry`: answers a prompt of the active path anew, or another prompt in its place.
+package struct RetryTurnParameters: Sendable {
+    package var id: SessionID
+    /// The prompt, or an answer to it; nil means the newest answer.
+    package var messageID: MessageID?
+    /// What takes the place of the prompt, as raw JSON parts; nil leaves it.
+    package var prompt: [UInt8]?
+    package var parts: [Part]?
+    package var turn: TurnRequest
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        messageID = try reader.messageID("messageId")
+        let array = try reader.array("prompt")
+        prompt = array.map { Array($0.raw) }
+        parts = try array.map { array throws(WireError) in
+            try checkedContent(array, path: "prompt", role: .user)
+        }
+        if let parts, !parts.contains(where: { !$0.isBlank }) {
+            throw .invalid("'prompt' holds nothing but white space; send some text")
+        }
+        turn = try TurnRequest(&reader)
+        try reader.finish()
+    }
+}
+
+/// `_convod/turn/set`: gives a prompt that waits in the queue other words.
+package struct SetTurnParameters: Sendable {
+    package var id: TurnID
+    package var prompt: [UInt8]
+    package var parts: [Part]
+
+    package init(_ view: JSONView?) throws(WireError) {
+        var reader = try ParameterReader(view)
+        guard let id = try reader.turnID() else { throw .invalid("'turnId' is missing") }
+        self.id = id
+        guard let array = try reader.array("prompt") else { throw .invalid("'prompt' is missing") }
+        prompt = Array(array.raw)
+        parts = try checkedContent(array, path: "prompt", role: .user)
+        guard parts.contains(where: { !$0.isBlank }) else {
+            throw .invalid("'prompt' holds nothing but white space; send some text")
+        }
         try reader.finish()
     }
 }

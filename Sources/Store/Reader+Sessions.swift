@@ -35,6 +35,26 @@ extension Reader {
         }
     }
 
+    /// A user's sessions that changed after a point in the order of changes, oldest first, trashed ones too.
+    package func changed(owner: UInt32, after activity: Int64, limit: Int) throws(StoreError)
+        -> [SessionRecord]
+    {
+        var found: [SessionRecord] = []
+        try sessions(owner: owner, isDescending: false, edge: activity) { row in
+            found.append(SessionRecord(row))
+            return found.count < limit
+        }
+        return found
+    }
+
+    /// The newest point in the order of a user's changes, 0 for none.
+    package func newestActivity(owner: UInt32) throws(StoreError) -> Int64 {
+        try database.first(
+            "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? ORDER BY activity DESC LIMIT 1",
+            [.int(Int64(owner))], doing: "read the newest activity"
+        ) { $0.int(0) } ?? 0
+    }
+
     /// Sessions whose ID begins with `prefix`, by ID, trashed ones too.
     package func sessions(owner: UInt32, prefix: String, limit: Int) throws(StoreError) -> [SessionRecord] {
         var found: [SessionRecord] = []

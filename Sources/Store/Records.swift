@@ -8,6 +8,12 @@ package struct SessionRecord: Sendable, Equatable {
     package let row: Int64
     package let branch: Int64
 
+    init(_ session: Session, row: Int64, branch: Int64) {
+        self.session = session
+        self.row = row
+        self.branch = branch
+    }
+
     init(_ row: Row) {
         self.row = row.int(0)
         var session = Session(

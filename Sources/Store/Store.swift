@@ -33,10 +33,14 @@ package protocol StoreRead: Sendable {
 ///
 /// - Invariant: answers come in the order in which changes were sent.
 package final class Store {
-    private struct Letter: Sendable {
-        let token: UInt64
-        let result: Result<any Sendable, StoreError>
+    private enum Letter: Sendable {
+        case answer(UInt64, Result<any Sendable, StoreError>)
+        /// Rows of sessions that a commit changed; it comes behind the answers of that commit.
+        case changed(Set<Int64>)
     }
+
+    /// Called with the rows of sessions that changed, after their changes were answered.
+    package var sessionsChanged: ((Set<Int64>) -> Void)?
 
     /// Reads on the calling thread, for what is bounded: a page, a window, a list by index.
     package let reader: Reader
@@ -66,14 +70,15 @@ package final class Store {
             let box = Locked<Writer?>(writer)
             writerThread = try Thread(named: "writer") {
                 guard let writer = box.withLock({ $0.take() }) else { return }
-                writer.serve(writes) { answers in
-                    mailbox.post(answers.map { Letter(token: $0.token, result: $0.result) })
+                writer.serve(writes) { answers, changed in
+                    let letters = answers.map { Letter.answer($0.token, $0.result) }
+                    mailbox.post(changed.isEmpty ? letters : letters + [.changed(changed)])
                 }
             }
             readerThread = try Thread(named: "reader") {
                 let reader = Result { () throws(StoreError) in try Reader(path: path) }
                 while let jobs = reads.take() {
-                    for job in jobs { mailbox.post(Letter(token: job.token, result: job.answer(reader))) }
+                    for job in jobs { mailbox.post(.answer(job.token, job.answer(reader))) }
                 }
             }
         } catch { throw StoreError(.other, "start the store", reason: error.description) }
@@ -128,7 +133,12 @@ package final class Store {
         return token
     }
 
-    private func receive(_ letter: Letter) { waiting.removeValue(forKey: letter.token)?(letter.result) }
+    private func receive(_ letter: Letter) {
+        switch letter {
+        case .answer(let token, let result): waiting.removeValue(forKey: token)?(result)
+        case .changed(let rows): sessionsChanged?(rows)
+        }
+    }
 
     /// Makes the file with mode 0600 before SQLite would make it with the umask's; -wal and -shm take its mode over.
     private static func prepareFile(_ path: String) throws(StoreError) {

@@ -15,6 +15,7 @@ package final class Writer {
     private var isCheckpointDue = false
     private var commitsSinceCheckpoint = 0
     private var activity: Int64
+    private var changed: Set<Int64> = []
 
     /// Checkpoint also while busy after so many commits, so that the WAL stays bounded.
     private static let checkpointEvery = 500
@@ -51,19 +52,34 @@ package final class Writer {
     /// Milliseconds since 1970, for what is written now.
     var now: Int64 { clock() }
 
-    /// The next number in the order of changes.
+    /// The next number in the order of changes, for a session that changes now.
+    func nextActivity(of session: Int64) -> Int64 {
+        changed.insert(session)
+        return nextActivity()
+    }
+
+    /// The next number for a session whose row is not known yet; `noteChange` follows.
     func nextActivity() -> Int64 {
         activity += 1
         return activity
     }
 
+    func noteChange(of session: Int64) { changed.insert(session) }
+
+    /// Sessions that changed since this was asked last.
+    private func takeChanged() -> Set<Int64> {
+        defer { changed = [] }
+        return changed
+    }
+
     /// Takes jobs until the queue is closed; `answer` is called with the answers of each commit.
-    func serve(_ queue: WorkQueue<WriteJob>, _ answer: ([Answer]) -> Void) {
+    func serve(_ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<Int64>) -> Void) {
         while let jobs = queue.take(milliseconds: isCheckpointDue ? Writer.idle : -1) {
             if jobs.isEmpty {
                 checkpoint()
             } else {
-                answer(perform(jobs))
+                let answers = perform(jobs)
+                answer(answers, takeChanged())
                 if commitsSinceCheckpoint >= Writer.checkpointEvery { checkpoint() }
             }
         }

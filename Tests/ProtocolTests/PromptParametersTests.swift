@@ -116,7 +116,7 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
     @Test(arguments: [
         (#"{"requestId":""}"#, "'requestId' must have 1 to 256 bytes, it has 0"),
         (#"{"requestId":1}"#, "'_meta.convod.requestId' must be a string"),
-        (#"{"ifBusy":"wait"}"#, "'_meta.convod.ifBusy' must be 'queue'"),
+        (#"{"ifBusy":"wait"}"#, "'_meta.convod.ifBusy' must be 'queue' or 'reject' or 'interrupt'"),
         (#"{"onDisconnect":"stop"}"#, "'_meta.convod.onDisconnect' must be 'continue' or 'cancel'"),
         (#"{"window":true}"#, "'_meta.convod.window' must be an object"),
         (#"{"params":[]}"#, "'_meta.convod.params' must be an object"),

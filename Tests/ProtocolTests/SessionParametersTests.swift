@@ -86,10 +86,10 @@ private func newRefusal(_ source: String) throws -> String? {
             try newRefusal(#"{"_meta":{"convod":{"colour":1}}}"#) == "'_meta.convod.colour' is not known here"
         )
         let prompt =
-            #"{"sessionId":"a","prompt":[{"type":"text","text":"x"}],"_meta":{"convod":{"expectedHead":1}}}"#
+            #"{"sessionId":"a","prompt":[{"type":"text","text":"x"}],"_meta":{"convod":{"expectedTail":1}}}"#
         #expect(
             try refusal(prompt) { (view) throws(WireError) in _ = try PromptParameters(view) }
-                == "'_meta.convod.expectedHead' is not known here")
+                == "'_meta.convod.expectedTail' is not known here")
     }
 
     @Test func `is refused among the parameters of convod's own methods`() throws {

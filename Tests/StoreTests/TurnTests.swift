@@ -60,7 +60,7 @@ internal import Testing
             let bench = try Bench(directory)
             let session = try bench.session("s"), turn = turn(bench)
             answerID = turn.answerID
-            guard case .accepted(let row, _) = try accept(bench, turn, "hello", session) else { return }
+            guard case .accepted(let row, _, _) = try accept(bench, turn, "hello", session) else { return }
             _ = try bench.write(
                 StorePieces(
                     turnRow: row, first: 0,

@@ -159,6 +159,16 @@ private func row(_ table: String, _ field: String, _ name: String) -> JSONView? 
     private func read(_ params: JSONView, of method: Method) throws {
         let limits = Limits()
         switch method {
+        case .branchCompare: _ = try CompareBranchesParameters(params)
+        case .branchDelete, .branchSwitch: _ = try BranchParameters(params)
+        case .branchList: _ = try SessionParameters(params, isStrict: true)
+        case .messageSet: _ = try SetMessageParameters(params)
+        case .sessionFork: _ = try ForkSessionParameters(params, isOwn: false)
+        case .sessionForkOwn: _ = try ForkSessionParameters(params, isOwn: true)
+        case .turnContinue: _ = try StartTurnParameters(params)
+        case .turnRetry: _ = try RetryTurnParameters(params)
+        case .turnSet: _ = try SetTurnParameters(params)
+        case .watch: _ = try WatchParameters(params)
         case .contextBuild: _ = try ContextParameters(params, isPreview: false)
         case .contextPreview: _ = try ContextParameters(params, isPreview: true)
         case .contextReceipt, .turnCancel, .turnGet: _ = try TurnParameters(params)

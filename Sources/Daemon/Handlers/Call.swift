@@ -65,6 +65,9 @@ extension Method {
     var order: Order {
         switch self {
         case .cancelRequest, .sessionCancel, .turnCancel: .overtakes
+        case .branchCompare, .branchDelete, .branchList, .branchSwitch, .messageSet, .sessionFork,
+            .sessionForkOwn, .turnContinue, .turnRetry, .turnSet, .watch:
+            .looks
         case .authenticate, .discover, .initialize, .modelList, .serverInfo, .upstreamList, .upstreamTest:
             .free
         case .messageAppend, .sessionNew: .changes

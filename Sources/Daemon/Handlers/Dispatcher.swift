@@ -154,7 +154,9 @@ extension Method {
     /// Whether a method that looks at the store also changes it.
     fileprivate var isChange: Bool {
         switch self {
-        case .sessionDelete, .sessionPrompt, .sessionRestore, .sessionSet, .sessionSetConfigOption,
+        case .branchDelete, .branchSwitch, .messageSet, .sessionFork, .sessionForkOwn, .turnContinue,
+            .turnRetry, .turnSet, .sessionDelete, .sessionPrompt, .sessionRestore, .sessionSet,
+            .sessionSetConfigOption,
             .turnStart:
             true
         default: false

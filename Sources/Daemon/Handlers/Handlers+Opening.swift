@@ -14,6 +14,8 @@ extension Handlers {
             case .failure(let error): call.fail(error)
             }
         }
+        services.channels.subscription(of: call.connection, to: record.row)?.isObserver =
+            asked.role == .observer
         call.onCancel = { replay.cancel() }
         if let after = asked.after {
             replay.begin(after: after.messageID, offset: after.offset)

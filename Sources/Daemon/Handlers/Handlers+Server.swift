@@ -50,7 +50,7 @@ extension Handlers {
                     $0.member("sse", false)
                 }
                 $0.member("sessionCapabilities") {
-                    for name in ["list", "resume", "close", "delete"] { $0.member(name) { _ in } }
+                    for name in ["list", "resume", "fork", "close", "delete"] { $0.member(name) { _ in } }
                 }
                 $0.member("_meta") {
                     $0.member("convod") {

@@ -40,7 +40,7 @@ extension Handlers {
         }
     }
 
-    private func opened(_ record: SessionRecord, isNew: Bool, _ call: Call) {
+    func opened(_ record: SessionRecord, isNew: Bool, _ call: Call) {
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
         call.reply {
             $0.member("sessionId", record.session.id.text)
@@ -83,7 +83,7 @@ extension Handlers {
 
     func cancelSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
-        engine.cancel(session: try session(asked.id, call).row, of: call.connection)
+        engine.cancel(session: try changeable(asked.id, call).row, of: call.connection)
     }
 
     func getSession(_ call: Call) throws(WireError) {
@@ -103,7 +103,7 @@ extension Handlers {
 
     func setSession(_ call: Call) throws(WireError) {
         let asked = try SetSessionParameters(call.params)
-        let record = try session(asked.id, call)
+        let record = try changeable(asked.id, call)
         if case .set = asked.quota, !call.connection.isAdmin {
             throw WireError(.permissionDenied, "only administrators may set a session's 'quota'")
         }

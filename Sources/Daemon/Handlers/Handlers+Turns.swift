@@ -6,21 +6,24 @@ internal import Store
 extension Handlers {
     func prompt(_ call: Call) throws(WireError) {
         let asked = try PromptParameters(call.params)
-        try submit(call, asked.id, content: asked.prompt, parts: asked.parts, asked.turn)
+        submit(call, try changeable(asked.id, call), content: asked.prompt, parts: asked.parts, asked.turn)
     }
 
     func startTurn(_ call: Call) throws(WireError) {
         let asked = try StartTurnParameters(call.params)
-        try submit(call, asked.id, content: nil, parts: nil, asked.turn)
+        submit(call, try changeable(asked.id, call), content: nil, parts: nil, asked.turn)
     }
 
-    private func submit(_ call: Call, _ id: SessionID, content: [UInt8]?, parts: [Part]?, _ turn: TurnRequest)
-        throws(WireError)
-    {
-        let record = try session(id, call)
-        try check(
-            SessionSettings(
-                upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
+    /// Hands a turn to the engine; `base` makes it go on from further back, on a branch of its own.
+    func submit(
+        _ call: Call, _ record: SessionRecord, content: [UInt8]?, parts: [Part]?, _ turn: TurnRequest,
+        base: Int? = nil
+    ) {
+        do throws(WireError) {
+            try check(
+                SessionSettings(
+                    upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
+        } catch { return call.fail(error) }
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
         let token = ObjectIdentifier(call)
         call.onCancel = { [engine] in engine.cancel(request: token) }
@@ -30,7 +33,7 @@ extension Handlers {
         }
         engine.submit(
             .init(
-                session: record, prompt: content, parts: parts, turn: turn, waiter: waiter,
+                session: record, prompt: content, parts: parts, turn: turn, base: base, waiter: waiter,
                 settled: { call.settled() }))
     }
 
@@ -68,6 +71,7 @@ extension Handlers {
     func cancelTurn(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
         let (stored, record) = try turn(asked.id, call)
+        try checkController(call.connection, record)
         let isLive = engine.cancel(asked.id, on: record.row) { state in
             call.reply {
                 $0.member("turnId", asked.id.description)

@@ -20,6 +20,17 @@ final class Handlers {
     /// Runs a call; what it throws is its answer.
     func handle(_ call: Call) throws(WireError) {
         switch call.method {
+        case .branchCompare: try compareBranches(call)
+        case .branchDelete: try deleteBranch(call)
+        case .branchList: try listBranches(call)
+        case .branchSwitch: try switchBranch(call)
+        case .messageSet: try setMessage(call)
+        case .sessionFork: try forkSession(call, isOwn: false)
+        case .sessionForkOwn: try forkSession(call, isOwn: true)
+        case .turnContinue: try continueTurn(call)
+        case .turnRetry: try retryTurn(call)
+        case .turnSet: try setTurn(call)
+        case .watch: try watch(call)
         case .authenticate:
             throw .invalid(
                 "there are no authentication methods; the socket's peer credentials say who you are")
@@ -72,6 +83,21 @@ final class Handlers {
             )
         }
         return found
+    }
+
+    /// A session that this client may change: as `session`, but not where it only looks.
+    func changeable(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord {
+        let record = try session(id, call)
+        try checkController(call.connection, record)
+        return record
+    }
+
+    func checkController(_ connection: Connection, _ record: SessionRecord) throws(WireError) {
+        guard services.channels.isObserver(connection, of: record.row) else { return }
+        throw WireError(
+            .permissionDenied,
+            "this client observes session '\(record.session.id.text)'; resume it with 'role': \"controller\" to change it"
+        )
     }
 
     /// A turn as this client may see it, with its session.

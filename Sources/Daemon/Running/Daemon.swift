@@ -159,6 +159,10 @@ package final class Daemon: ConnectionOwner {
             (call) throws(WireError) in try handlers.handle(call)
         }
         loop.afterEachTurn { [unowned self] in flush() }
+        services.store.sessionsChanged = { [unowned self] rows in
+            guard services.channels.isWatched else { return }
+            services.channels.tell(rows.compactMap { try? services.store.reader.session(row: $0) })
+        }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
         engine.takeUp((try? services.store.reader.openTurns()) ?? [])
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {

@@ -19,6 +19,8 @@ final class LiveTurn {
     private(set) var record: TurnRecord
     let prompt: NewMessage?
     var waiters: [Waiter] = []
+    /// The branch that the turn left, to go back to when nothing comes of it.
+    var left: Int64?
     /// The store's number of the turn, once it is stored.
     var row: Int64 = 0
     private(set) var machine: Turn
@@ -157,13 +159,14 @@ final class LiveTurn {
     // MARK: The call
 
     private func startCall() {
-        if let step = firstStep {
-            firstStep = nil
-            switch step {
-            case .fail(let failure): return give(up: failure)
-            case .ask(_, let wait) where wait > 0: return hold(wait)
-            case .ask: break
-            }
+        // While a try waited, other turns may have found out more.
+        let step =
+            firstStep ?? plan.resume(policy: services.configuration.retry, elapsed: elapsed, availability)
+        firstStep = nil
+        switch step {
+        case .fail(let failure): return give(up: failure)
+        case .ask(_, let wait) where wait > 0: return hold(wait)
+        case .ask: break
         }
         guard let candidate = current else { return }
         attemptStart = services.clock()
@@ -382,7 +385,8 @@ final class LiveTurn {
         let end = EndTurn(
             id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
             upstream: record.upstream, model: record.model, used: used(ending, tokens),
-            alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil)
+            alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil,
+            restores: left)
         write(end, patience: LiveTurn.firstPatience)
     }
 

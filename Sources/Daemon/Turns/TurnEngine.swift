@@ -14,9 +14,9 @@ internal import Upstream
 final class TurnEngine {
     /// A prompt that waits for its session.
     final class Queued {
-        let record: TurnRecord
+        private(set) var record: TurnRecord
         let session: SessionRecord
-        let parts: [Part]?
+        private(set) var parts: [Part]?
         private(set) var waiters: [Waiter]
         /// Whether the store has it; before that it is not taken out to run.
         var isStored = false
@@ -26,6 +26,12 @@ final class TurnEngine {
             self.session = session
             self.parts = parts
             self.waiters = waiters
+        }
+
+        /// Other words in the place of those that wait.
+        func edit(_ prompt: [UInt8], _ parts: [Part]) {
+            record.queuedPrompt = prompt
+            self.parts = parts
         }
 
         /// One more who waits for the same end.
@@ -86,6 +92,8 @@ final class TurnEngine {
         var prompt: [UInt8]?
         var parts: [Part]?
         var turn: TurnRequest
+        /// Where it goes on from: behind this seq, on a branch of its own; nil means the head.
+        var base: Int?
         var waiter: Waiter
         /// Called once the prompt is stored or refused, so that requests behind it may look at the store.
         var settled: () -> Void
@@ -111,6 +119,7 @@ final class TurnEngine {
         }
         let line = lines[submission.session.row] ?? Line()
         lines[submission.session.row] = line
+        if let refusal = busyRefusal(submission, line) { return refuse(refusal) }
         if line.isBusy || wait > 0 {
             guard line.queue.count < services.configuration.limits.queue else {
                 return refuse(
@@ -174,11 +183,13 @@ final class TurnEngine {
             submission.session.session.title == nil
             ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
         let accept = AcceptPrompt(
-            session: submission.session.row, turn: record, prompt: live.prompt, title: title)
+            session: submission.session.row, turn: record, prompt: live.prompt, title: title,
+            base: submission.base, expectedHead: submission.turn.expectedHead)
         services.store.write(accept) { [self] result in
             submission.settled()
             switch result {
-            case .success(.accepted(let row, let seq)):
+            case .success(.accepted(let row, let seq, let left)):
+                live.left = left
                 live.promptStored(row: row, seq: seq)
                 if let title { publish(title: title, submission.session) }
             case .success(let other):
@@ -223,6 +234,14 @@ final class TurnEngine {
         switch outcome {
         case .accepted: break
         case .missing: reply(.failure(.noSession(session.session.id)))
+        case .stale(let head):
+            let now = head.map { "it is '\($0)' now" } ?? "there is none now"
+            reply(
+                .failure(
+                    WireError(
+                        .conflict,
+                        "the newest message is not the expected one, \(now); read what came since, then decide"
+                    )))
         case .conflict(let known):
             let message =
                 "the request ID was used for another prompt (turn \(known.turn.id)); use a new one for new content"
@@ -243,20 +262,70 @@ final class TurnEngine {
         }
     }
 
+    /// Why a busy session does not take what was submitted; nil when it does.
+    private func busyRefusal(_ submission: Submission, _ line: Line) -> WireError? {
+        guard line.isBusy else { return nil }
+        if submission.turn.ifBusy == .reject {
+            return WireError(
+                .busy,
+                "a turn is running on session '\(submission.session.session.id.text)'; wait for its end")
+        }
+        guard submission.base != nil else { return nil }
+        return WireError(
+            .busy,
+            "a turn is running on session '\(submission.session.session.id.text)', and the path may not change under it; wait for its end, or cancel it"
+        )
+    }
+
+    /// Gives a prompt that waits other words.
+    func edit(
+        _ id: TurnID, on row: Int64, _ prompt: [UInt8], _ parts: [Part],
+        _ then: @escaping (Result<Void, WireError>) -> Void
+    ) {
+        guard let queued = lines[row]?.queue.first(where: { $0.record.id == id }) else {
+            return then(
+                .failure(
+                    WireError(
+                        .conflict,
+                        "turn '\(id)' does not wait any more; edit its prompt by '_convod/turn/retry'")))
+        }
+        let hash =
+            queued.record.requestID == nil
+            ? nil : SHA256Digest.of(Part.encode(parts) + [0] + (queued.record.options.params ?? []))
+        services.store.write(EditQueued(id, prompt: prompt, hash: hash)) { result in
+            switch result {
+            case .success(true):
+                queued.edit(prompt, parts)
+                then(.success(()))
+            case .success(false): then(.failure(WireError(.conflict, "turn '\(id)' does not wait any more")))
+            case .failure(let error): then(.failure(WireError(error)))
+            }
+        }
+    }
+
+    /// Cuts what runs; its answer is kept as cancelled.
+    private func interrupt(_ line: Line) {
+        line.starting?.cancelled.append { _ in }
+        line.running?.handle(.cancel)
+    }
+
     // MARK: The queue
 
     private func enqueue(_ submission: Submission, _ line: Line) {
         let record = record(submission, .queued)
         let queued = Queued(
             record, session: submission.session, parts: submission.parts, waiters: [submission.waiter])
-        line.queue.append(queued)
-        let position = line.queue.count
+        let isFirst = submission.turn.ifBusy == .interrupt
+        line.queue.insert(queued, at: isFirst ? 0 : line.queue.count)
+        let position = isFirst ? 1 : line.queue.count
         var prompt: NewMessage?
         if let content = submission.prompt, let id = record.promptID {
             prompt = NewMessage(id: id, role: .user, content: content, tokens: 0)
         }
         services.store.write(
-            AcceptPrompt(session: submission.session.row, turn: record, prompt: prompt, title: nil)
+            AcceptPrompt(
+                session: submission.session.row, turn: record, prompt: prompt, title: nil,
+                expectedHead: submission.turn.expectedHead)
         ) { [self] result in
             submission.settled()
             switch result {
@@ -265,6 +334,7 @@ final class TurnEngine {
                 let update = TurnAnswers.progress(record.id, "queued") { $0.member("position", position) }
                 services.channels.publish(
                     update: update, of: submission.session.session.id, on: submission.session.row)
+                if isFirst { interrupt(line) }
             case .success(let other):
                 line.queue.removeAll { $0 === queued }
                 resolve(other, queued.takeWaiters(), submission.session)

@@ -1,12 +1,15 @@
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Store
 
 /// Which clients see what happens on which session.
 final class Channels {
     /// A client's view of one session.
     final class Subscription {
         let connection: Connection
+        /// Whether it only looks: it may not prompt, cancel or change the session.
+        var isObserver = false
         /// Messages of the running turn that a replay delivered already; their own announcements are skipped.
         var replayed: Set<MessageID> = []
         /// Whether history is still being replayed; live updates wait, since the replay catches up with them.
@@ -46,6 +49,11 @@ final class Channels {
         return subscription
     }
 
+    /// Whether a client only looks at a session.
+    func isObserver(_ connection: Connection, of session: Int64) -> Bool {
+        subscription(of: connection, to: session)?.isObserver ?? false
+    }
+
     func unsubscribe(_ connection: Connection, from session: Int64) {
         subscriptions[session]?.removeAll { $0.connection === connection }
         if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
@@ -54,9 +62,47 @@ final class Channels {
 
     /// Takes a client out of everything.
     func forget(_ connection: Connection) {
+        unwatch(connection)
         for session in sessions.removeValue(forKey: connection.number) ?? [] {
             subscriptions[session]?.removeAll { $0.connection === connection }
             if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
+        }
+    }
+
+    // MARK: The session list
+
+    /// A client that watches its list of sessions, and how far it has seen.
+    private final class Watcher {
+        weak var connection: Connection?
+        let owner: UInt32
+        var activity: Int64
+        init(_ connection: Connection, _ owner: UInt32, _ activity: Int64) {
+            self.connection = connection
+            self.owner = owner
+            self.activity = activity
+        }
+    }
+    private var watchers: [Int: Watcher] = [:]  // by the connection's number
+
+    /// Tells a client from now on of changes behind a point in the order of changes.
+    func watch(_ connection: Connection, owner: UInt32, after activity: Int64) {
+        watchers[connection.number] = Watcher(connection, owner, activity)
+    }
+
+    func unwatch(_ connection: Connection) { watchers[connection.number] = nil }
+
+    /// Whose lists are watched.
+    var isWatched: Bool { !watchers.isEmpty }
+
+    /// Tells all who watch of sessions that changed, in the order of their changes.
+    func tell(_ records: [SessionRecord]) {
+        for record in records.sorted(by: { $0.session.activity < $1.session.activity }) {
+            let line = WatchAnswers.event(record)
+            for watcher in watchers.values
+            where watcher.owner == record.session.owner && watcher.activity < record.session.activity {
+                watcher.activity = record.session.activity
+                watcher.connection?.send(line, isPush: true)
+            }
         }
     }
 

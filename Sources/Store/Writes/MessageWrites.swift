@@ -132,7 +132,8 @@ extension Writer {
              WHERE id = ?
             """,
             [
-                .int(place.branch), Bound(place.head), Bound(place.tokens), .int(now), .int(nextActivity()),
+                .int(place.branch), Bound(place.head), Bound(place.tokens), .int(now),
+                .int(nextActivity(of: place.row)),
                 Bound(title),
                 .int(place.row),
             ], doing: "move a session's head")
@@ -142,14 +143,7 @@ extension Writer {
     ///
     /// The new branch hangs on the one that owns `seq`, so that chains of branches do not grow with retries.
     func branchOff(_ place: inout Place, after seq: Int) throws(StoreError) {
-        var parent = place.branch
-        while true {
-            let found = try database.first(
-                "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(parent)], doing: "read a branch"
-            ) { ($0.optionalInt(0), Int($0.int(1))) }
-            guard let (above, fork) = found, let above, seq <= fork else { break }
-            parent = above
-        }
+        let parent = try owner(of: seq, on: place.branch)
         let total =
             seq == 0
             ? 0

@@ -39,6 +39,7 @@ extension Writer {
                 .int(time), .int(time), .int(nextActivity()),
             ], doing: "insert a session")
         let row = database.lastRow
+        noteChange(of: row)
         try database.run(
             "INSERT INTO branch (session, created_at) VALUES (?, ?)", [.int(row), .int(time)],
             doing: "insert a branch")
@@ -92,8 +93,7 @@ package struct UpdateSession: StoreWrite {
                 Bound(session.title), Bound(session.system), .utf8(session.settings.encoded),
                 .utf8(writer.encode(tags: session.tags)),
                 Bound(session.metadata), .int(session.isArchived ? 1 : 0), .int(writer.now),
-                .int(writer.nextActivity()),
-                .int(found.row),
+                .int(writer.nextActivity(of: found.row)), .int(found.row),
             ], doing: "update a session")
         return try writer.database.session(row: found.row)
     }
@@ -113,7 +113,8 @@ package struct TrashSession: StoreWrite {
         guard let found = try writer.live(id, owner: owner) else { return false }
         try writer.database.run(
             "UPDATE session SET trashed_at = ?, activity = ? WHERE id = ?",
-            [.int(writer.now), .int(writer.nextActivity()), .int(found.row)], doing: "trash a session")
+            [.int(writer.now), .int(writer.nextActivity(of: found.row)), .int(found.row)],
+            doing: "trash a session")
         return true
     }
 }
@@ -135,7 +136,7 @@ package struct RestoreSession: StoreWrite {
         guard found.session.trashedAt != nil else { return found }
         try writer.database.run(
             "UPDATE session SET trashed_at = NULL, updated_at = ?, activity = ? WHERE id = ?",
-            [.int(writer.now), .int(writer.nextActivity()), .int(found.row)],
+            [.int(writer.now), .int(writer.nextActivity(of: found.row)), .int(found.row)],
             doing: "restore a session")
         return try writer.database.session(row: found.row)
     }

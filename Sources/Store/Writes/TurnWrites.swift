@@ -8,9 +8,18 @@ package struct AcceptPrompt: StoreWrite {
     /// The prompt's message; nil when the turn goes on from the head.
     package let prompt: NewMessage?
     package let title: String?
+    /// Where the turn goes on from: behind this seq of the active path, on a branch of its own; nil means the head.
+    package let base: Int?
+    /// The newest message that the client knows of; nil for any.
+    package let expectedHead: MessageID?
 
     /// `turn.state` says whether the prompt begins (`running`) or waits (`queued`).
-    package init(session: Int64, turn: TurnRecord, prompt: NewMessage?, title: String?) {
+    package init(
+        session: Int64, turn: TurnRecord, prompt: NewMessage?, title: String?, base: Int? = nil,
+        expectedHead: MessageID? = nil
+    ) {
+        self.base = base
+        self.expectedHead = expectedHead
         self.session = session
         self.turn = turn
         self.prompt = prompt
@@ -18,14 +27,17 @@ package struct AcceptPrompt: StoreWrite {
     }
 
     package enum Output: Sendable, Equatable {
-        /// Stored; `seq` is the prompt's message, nil for one in the queue or a turn without a prompt.
-        case accepted(turnRow: Int64, seq: Int?)
+        /// Stored; `seq` is the prompt's message, nil for one in the queue or a turn without a prompt; `left` is the
+        /// branch that was active before, when the turn began another one.
+        case accepted(turnRow: Int64, seq: Int?, left: Int64?)
         /// The request ID was used before, with the same content.
         case known(StoredTurn)
         /// The request ID was used before, with other content.
         case conflict(StoredTurn)
         /// The session is gone or in the trash.
         case missing
+        /// The newest message is another one than the client expected; nil when there is none.
+        case stale(MessageID?)
     }
 
     package func run(on writer: Writer) throws(StoreError) -> Output {
@@ -41,14 +53,34 @@ package struct AcceptPrompt: StoreWrite {
                 "UPDATE turn SET request_id = NULL WHERE id = ?", [.int(known.row)],
                 doing: "free a request ID")
         }
+        if let expectedHead {
+            let head = try writer.headID(of: place)
+            guard head == expectedHead else { return .stale(head) }
+        }
+        var left: Int64?
+        if let base, base < place.head {
+            left = place.branch
+            try writer.branchOff(&place, after: base)
+            if prompt == nil { try writer.moveHead(to: place, title: nil) }
+        }
         let row = try writer.insert(turn, session: session, prompt: prompt)
-        guard turn.state == .running else { return .accepted(turnRow: row, seq: nil) }
+        guard turn.state == .running else { return .accepted(turnRow: row, seq: nil, left: left) }
         let seq = try writer.begin(row, prompt, title, &place)
-        return .accepted(turnRow: row, seq: seq)
+        return .accepted(turnRow: row, seq: seq, left: left)
     }
 }
 
 extension Writer {
+    /// The ID of the newest message of a path.
+    fileprivate func headID(of place: Place) throws(StoreError) -> MessageID? {
+        guard place.head > 0 else { return nil }
+        let branch = try owner(of: place.head, on: place.branch)
+        return try database.first(
+            "SELECT id FROM message WHERE key = ?", [.int(MessageKey(branch: branch, seq: place.head).raw)],
+            doing: "read a message"
+        ) { MessageID(bytes: $0.bytes(0)) } ?? nil
+    }
+
     /// Whether a failed turn left nothing that anybody saw.
     fileprivate func isWithdrawn(_ turn: StoredTurn) throws(StoreError) -> Bool {
         try database.first(
@@ -169,14 +201,17 @@ package struct EndTurn: StoreWrite {
     package let used: TurnUsage?
     /// Further answers, which become branches.
     package let alternatives: [NewMessage]
+    /// The branch to go back to when nothing came of the turn; nil goes back to before its prompt.
+    package let restores: Int64?
     /// Under which key the answer is kept for repeated questions; nil keeps it nowhere.
     package let cacheKey: [UInt8]?
 
     package init(
         _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
         receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
-        alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil
+        alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: Int64? = nil
     ) {
+        self.restores = restores
         self.used = used
         self.alternatives = alternatives
         self.cacheKey = cacheKey
@@ -202,7 +237,9 @@ extension Writer {
         let status = Message.Status(of: end.ending)
         var seq: Int?
         if var place = try place(ofRow: stored.sessionRow) {
-            if end.ending.isPromptWithdrawn, stored.turn.state == .running {
+            if end.ending.isPromptWithdrawn, stored.turn.state == .running, let branch = end.restores {
+                try goBack(to: branch, &place)
+            } else if end.ending.isPromptWithdrawn, stored.turn.state == .running {
                 try withdrawPrompt(of: stored, &place)
             } else if let content = end.content {
                 let message = NewMessage(
@@ -277,6 +314,17 @@ extension Writer {
             return
         }
         try branchOff(&place, after: place.head - 1)
+        try moveHead(to: place, title: nil)
+    }
+
+    /// Makes the branch active again that a retry or an edit left; the new one stays beside it.
+    private func goBack(to branch: Int64, _ place: inout Place) throws(StoreError) {
+        let found = try database.first(
+            "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(branch)], doing: "find a branch"
+        ) { ($0.optionalInt(0), Int($0.int(1))) }
+        guard let (parent, fork) = found else { return }
+        let tip = try database.tip(of: branch, parent: parent, fork: fork)
+        (place.branch, place.head, place.tokens) = (branch, tip.seq, tip.total)
         try moveHead(to: place, title: nil)
     }
 

@@ -1,0 +1,199 @@
+package import Conversation
+
+/// Makes a session that begins as another one is up to a message; nothing is copied.
+package struct ForkSession: StoreWrite {
+    package enum Output: Sendable, Equatable {
+        case forked(SessionRecord)
+        /// The ID is taken.
+        case existed
+        /// The source is gone or in the trash.
+        case missing
+        /// The message is on no path of the source.
+        case notHere
+    }
+
+    package let source: Int64
+    /// The last message that is shared; nil means the newest.
+    package let message: MessageID?
+    package let session: Session
+
+    package init(_ source: Int64, at message: MessageID?, as session: Session) {
+        self.source = source
+        self.message = message
+        self.session = session
+    }
+
+    package func run(on writer: Writer) throws(StoreError) -> Output {
+        guard let place = try writer.place(ofRow: source), !place.isTrashed else { return .missing }
+        if try writer.database.session(session.id, owner: session.owner) != nil { return .existed }
+        var shared = (branch: place.branch, seq: place.head)
+        if let message {
+            guard let found = try writer.database.place(of: message, inSession: source) else {
+                return .notHere
+            }
+            shared = found
+        }
+        let made = try writer.insert(session)
+        guard shared.seq > 0 else { return .forked(made) }
+        let parent = try writer.owner(of: shared.seq, on: shared.branch)
+        let total = try writer.database.integer(
+            "SELECT total FROM message WHERE key = ?",
+            [.int(MessageKey(branch: parent, seq: shared.seq).raw)],
+            doing: "read a message")
+        try writer.database.run(
+            "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
+            [.int(parent), Bound(shared.seq), .int(made.branch)], doing: "fork a branch")
+        try writer.database.run(
+            "UPDATE session SET head = ?, tokens = ? WHERE id = ?",
+            [Bound(shared.seq), .int(total), .int(made.row)], doing: "fork a session")
+        guard let forked = try writer.database.session(row: made.row) else { return .missing }
+        return .forked(forked)
+    }
+}
+
+/// Makes another branch of a session the active one, at its newest message.
+package struct SwitchBranch: StoreWrite {
+    package let session: Int64
+    package let branch: Int64
+
+    package init(_ session: Int64, to branch: Int64) {
+        self.session = session
+        self.branch = branch
+    }
+
+    /// The session as it is then; nil when it has no such branch.
+    package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
+        guard var place = try writer.place(ofRow: session), !place.isTrashed else { return nil }
+        let found = try writer.database.first(
+            "SELECT parent, fork_seq FROM branch WHERE id = ? AND session = ?",
+            [.int(branch), .int(session)],
+            doing: "find a branch"
+        ) { ($0.optionalInt(0), Int($0.int(1))) }
+        guard let (parent, fork) = found else { return nil }
+        if place.branch == branch { return try writer.database.session(row: session) }
+        let tip = try writer.database.tip(of: branch, parent: parent, fork: fork)
+        place.branch = branch
+        place.head = tip.seq
+        place.tokens = tip.total
+        try writer.moveHead(to: place, title: nil)
+        return try writer.database.session(row: session)
+    }
+}
+
+/// Removes a branch with the messages that only it has.
+package struct DeleteBranch: StoreWrite {
+    package enum Output: Sendable, Equatable {
+        /// Removed, with so many messages.
+        case deleted(Int)
+        case missing
+        /// It is the active one.
+        case active
+        /// Others begin in it: so many.
+        case needed(Int)
+    }
+
+    package let session: Int64
+    package let branch: Int64
+
+    package init(_ session: Int64, _ branch: Int64) {
+        self.session = session
+        self.branch = branch
+    }
+
+    package func run(on writer: Writer) throws(StoreError) -> Output {
+        guard let place = try writer.place(ofRow: session) else { return .missing }
+        let database = writer.database
+        let owner = try database.first(
+            "SELECT session FROM branch WHERE id = ?", [.int(branch)], doing: "find a branch"
+        ) { $0.int(0) }
+        guard owner == session else { return .missing }
+        if place.branch == branch { return .active }
+        let children = try database.integer(
+            "SELECT count(*) FROM branch INDEXED BY branch_parent WHERE parent = ?", [.int(branch)],
+            doing: "count branches")
+        if children > 0 { return .needed(Int(children)) }
+        let range: [Bound] = [
+            .int(MessageKey(branch: branch, seq: 0).raw),
+            .int(MessageKey(branch: branch, seq: Int(UInt32.max)).raw),
+        ]
+        let count = try database.integer(
+            "SELECT count(*) FROM message WHERE key BETWEEN ? AND ?", range, doing: "count messages")
+        try database.run(
+            "DELETE FROM message WHERE key BETWEEN ? AND ?", range, doing: "delete a branch's messages")
+        try database.run("DELETE FROM branch WHERE id = ?", [.int(branch)], doing: "delete a branch")
+        try writer.moveHead(to: place, title: nil)
+        return .deleted(Int(count))
+    }
+}
+
+/// Puts a message with other content in the place of one on the active path, on a branch of its own.
+package struct EditMessage: StoreWrite {
+    package let session: Int64
+    package let message: MessageID
+    package let edited: NewMessage
+
+    package init(_ session: Int64, _ message: MessageID, _ edited: NewMessage) {
+        self.session = session
+        self.message = message
+        self.edited = edited
+    }
+
+    /// The session as it is then, with the edited message at its head; nil when the message is not on its active path.
+    package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
+        guard var place = try writer.place(ofRow: session), !place.isTrashed,
+            let record = try writer.database.session(row: session),
+            let seq = try writer.seq(of: message, in: record)
+        else { return nil }
+        try writer.branchOff(&place, after: seq - 1)
+        try writer.append(edited, turn: nil, at: &place)
+        try writer.moveHead(to: place, title: nil)
+        return try writer.database.session(row: session)
+    }
+}
+
+/// Gives a prompt that waits in the queue other words.
+package struct EditQueued: StoreWrite {
+    package let turn: TurnID
+    package let prompt: [UInt8]
+    package let hash: [UInt8]?
+
+    package init(_ turn: TurnID, prompt: [UInt8], hash: [UInt8]?) {
+        self.turn = turn
+        self.prompt = prompt
+        self.hash = hash
+    }
+
+    /// Whether it still waited.
+    package func run(on writer: Writer) throws(StoreError) -> Bool {
+        guard let stored = try writer.database.turn(turn), stored.turn.state == .queued else { return false }
+        try writer.database.run(
+            "UPDATE turn SET prompt = ?, request_hash = coalesce(?, request_hash) WHERE id = ?",
+            [.utf8(prompt), hash.map { .blob($0) } ?? .null, .int(stored.row)], doing: "edit a queued prompt")
+        return true
+    }
+}
+
+extension Writer {
+    /// The branch that itself has the message at a seq of a path.
+    func owner(of seq: Int, on branch: Int64) throws(StoreError) -> Int64 {
+        var owner = branch
+        while true {
+            let found = try database.first(
+                "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(owner)], doing: "read a branch"
+            ) { ($0.optionalInt(0), Int($0.int(1))) }
+            guard let (above, fork) = found, let above, seq <= fork else { return owner }
+            owner = above
+        }
+    }
+
+    /// A message's place on the active path, nil when it is not on it.
+    func seq(of id: MessageID, in session: SessionRecord) throws(StoreError) -> Int? {
+        let key = try database.first(
+            "SELECT key FROM message WHERE id = ?", [.blob(id.bytes)], doing: "find a message"
+        ) { $0.int(0) }
+        guard let key else { return nil }
+        let seq = MessageKey.seq(key)
+        guard seq <= session.session.messageCount else { return nil }
+        return try owner(of: seq, on: session.branch) == MessageKey.branch(key) ? seq : nil
+    }
+}
