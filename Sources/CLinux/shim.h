@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <grp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>

@@ -25,6 +25,41 @@ struct WireTurn {
     }
 }
 
+/// The calls of a request in order, so that each result finds its own: providers use IDs again (wire.md A3).
+struct CallLedger {
+    /// A call as the request says it.
+    struct Entry: Equatable {
+        let name: String
+        let id: String
+    }
+
+    private var open: [String: [Entry]] = [:]
+    private var used: Set<String> = []
+
+    /// Notes a call and returns the ID for it, which no other call of the request has.
+    ///
+    /// Anthropic takes letters, digits, `_` and `-` in IDs, each once; Gemini's and Kimi's are otherwise.
+    @discardableResult
+    mutating func add(_ call: Part.ToolCall) -> String {
+        let plain = String(
+            call.id.map { $0.isASCII && ($0.isLetter || $0.isNumber) || $0 == "_" || $0 == "-" ? $0 : "_" })
+        var id = plain.isEmpty ? "call" : plain, number = 1
+        while !used.insert(id).inserted {
+            number += 1
+            id = "\(plain)_\(number)"
+        }
+        open[call.id, default: []].append(Entry(name: call.name, id: id))
+        return id
+    }
+
+    /// The call that a result answers: the oldest with its ID that has no result yet.
+    mutating func caller(of result: Part.ToolResult) -> Entry? {
+        guard let first = open[result.callID]?.first else { return nil }
+        open[result.callID]?.removeFirst()
+        return first
+    }
+}
+
 extension Part {
     /// What stands for the part in a dialect that knows only text: nil for media and calls.
     var plainText: String? {

@@ -79,6 +79,7 @@ package final class Daemon: ConnectionOwner {
             options.configuration.limits.connections, max(16, Process.raiseFileLimit() - 96))
         do throws(PosixError) {
             Signals.ignoreBrokenPipes()
+            Process.giveBackLargeBlocks()
             // Before any thread starts, so that every thread has them blocked.
             if options.handlesSignals {
                 signals = try Signals.descriptor(for: [Signals.terminate, Signals.interrupt, Signals.hangup])

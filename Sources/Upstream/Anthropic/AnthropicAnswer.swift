@@ -16,7 +16,7 @@ package struct AnthropicAnswer: AnswerBody {
     private var blocks: [Int: Block] = [:]
     private var reason: String?
     private var detail: String?
-    private var usage: Usage?
+    private var counts: [String: Int] = [:]
     private var isStopped = false
     private var hasContent = false
     private var joiner = SurrogateJoiner()
@@ -58,7 +58,7 @@ package struct AnthropicAnswer: AnswerBody {
     }
 
     private mutating func stop(_ view: JSONView) {
-        if let said = view["stop_reason"]?.string { reason = said }
+        if let said = view["stop_reason"]?.string, !said.isEmpty { reason = said }
         if let why = view["stop_details"] {
             let words = [why["category"]?.string, why["explanation"]?.string].compactMap(\.self)
             if !words.isEmpty { detail = FailureReport.clean(words.joined(separator: ": ")) }
@@ -129,19 +129,23 @@ package struct AnthropicAnswer: AnswerBody {
 
     /// Totals so far; a later value takes the place of an earlier one, the input is the sum of its three kinds.
     private mutating func add(_ view: JSONView) {
-        var sum = usage ?? Usage()
-        let read = view["cache_read_input_tokens"]?.int
-        if let fresh = view["input_tokens"]?.int {
-            sum.inputTokens = fresh + (view["cache_creation_input_tokens"]?.int ?? 0) + (read ?? 0)
-        }
-        sum.cachedTokens = read ?? sum.cachedTokens
-        sum.outputTokens = view["output_tokens"]?.int ?? sum.outputTokens
-        usage = sum
+        for member in view.members { if let count = member.value.int { counts[member.key] = count } }
+    }
+
+    private var usage: Usage? {
+        if counts.isEmpty { return nil }
+        let input = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"]
+            .compactMap { counts[$0] }
+        return Usage(
+            inputTokens: input.isEmpty ? nil : input.reduce(0, +), outputTokens: counts["output_tokens"],
+            cachedTokens: counts["cache_read_input_tokens"])
     }
 
     package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
     {
-        let tail = joiner.flush()
+        var tail = joiner.flush()
+        // What compatible servers never closed, though they ended the answer.
+        if hasFinish || isStopped { for index in blocks.keys.sorted() { tail += close(index) } }
         guard let reason else { return (tail, isStopped ? Turn.Finish(reason: "stop", usage: usage) : nil) }
         if reason == "model_context_window_exceeded" && !hasContent {
             var failure = UpstreamFailure(

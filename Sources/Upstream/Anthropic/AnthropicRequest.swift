@@ -56,7 +56,8 @@ struct AnthropicRequest {
 
     /// The messages alone, as `_convod/context/build` gives them.
     func writeMessages(_ messages: [OutgoingMessage], hasSystem: Bool, to writer: inout JSONWriter) {
-        let turns = WireTurn.joined(messages)
+        let turns = WireTurn.joined(messages.map(AnthropicRequest.trimmed).filter { !$0.parts.isEmpty })
+        var ledger = CallLedger()
         // The newest user turns: this request's prefix is read from the one before, and written for the next.
         let users = turns.indices.filter { !turns[$0].isModel }
         let marked = marksCache ? Set(users.suffix(AnthropicRequest.mostMarks - (hasSystem ? 2 : 1))) : []
@@ -66,11 +67,25 @@ struct AnthropicRequest {
                     $0.member("role", turn.isModel ? "assistant" : "user")
                     $0.key("content")
                     $0.array {
-                        write(AnthropicRequest.ordered(turn), isMarked: marked.contains(index), to: &$0)
+                        write(
+                            AnthropicRequest.ordered(turn), isMarked: marked.contains(index), &ledger, to: &$0
+                        )
                     }
                 }
             }
         }
+    }
+
+    /// An answer without thoughts at its end, where an interruption may leave them: none may end in one.
+    private static func trimmed(_ message: OutgoingMessage) -> OutgoingMessage {
+        var message = message
+        while let last = message.parts.last, message.role == .assistant {
+            switch last {
+            case .thought, .redactedThought: message.parts.removeLast()
+            default: return message
+            }
+        }
+        return message
     }
 
     /// Results before text (wire.md E2); no white space at the end of an answer that is to be continued.
@@ -80,14 +95,18 @@ struct AnthropicRequest {
         return turn.parts.filter(isResult) + turn.parts.filter { !isResult($0) }
     }
 
-    private func write(_ parts: [Part], isMarked: Bool, to writer: inout JSONWriter) {
+    private func write(
+        _ parts: [Part], isMarked: Bool, _ ledger: inout CallLedger, to writer: inout JSONWriter
+    ) {
         for (index, part) in parts.enumerated() {
             let mark = isMarked && index == parts.count - 1
-            writer.object { write(part, isMarked: mark, to: &$0) }
+            writer.object { write(part, isMarked: mark, &ledger, to: &$0) }
         }
     }
 
-    private func write(_ part: Part, isMarked: Bool, to writer: inout JSONWriter) {
+    private func write(
+        _ part: Part, isMarked: Bool, _ ledger: inout CallLedger, to writer: inout JSONWriter
+    ) {
         switch part {
         case .thought(let text, _, let signature):
             writer.member("type", "thinking")
@@ -102,12 +121,12 @@ struct AnthropicRequest {
         case .toolCall(let call):
             let arguments = try? JSONDocument(call.arguments).root
             writer.member("type", "tool_use")
-            writer.member("id", call.id)
+            writer.member("id", ledger.add(call))
             writer.member("name", call.name)
             writer.member("input", raw: arguments?.kind == .object ? call.arguments : Array("{}".utf8))
         case .toolResult(let result):
             writer.member("type", "tool_result")
-            writer.member("tool_use_id", result.callID)
+            writer.member("tool_use_id", ledger.caller(of: result)?.id ?? result.callID)
             writer.member("content", result.text)
             if result.isError { writer.member("is_error", true) }
         case .audio(let type, _): return writeText("[audio \(type)]", isMarked: isMarked, to: &writer)

@@ -71,7 +71,7 @@ package enum FailureClassifier {
 
     /// Azure's and OpenRouter's filters (wire.md C6).
     package static func isFiltered(_ report: FailureReport) -> Bool {
-        !report.codes.isDisjoint(with: ["content_filter", "ResponsibleAIPolicyViolation"])
+        !report.codes.isDisjoint(with: ["content_filter", "flagged_input", "ResponsibleAIPolicyViolation"])
     }
 
     /// Quota or rate, in Google's own order (wire.md A7).
@@ -101,13 +101,9 @@ package enum FailureClassifier {
 
     /// `Limit 30000, Requested 45000` (wire.md C5).
     private static func sizes(in text: String) -> (limit: Int, requested: Int)? {
-        func number(_ lead: String) -> Int? {
-            guard let found = text.firstRange(of: lead) else { return nil }
-            return Int(text[found.upperBound...].prefix { $0.isASCII && $0.isNumber })
-        }
-        guard !text.contains("used "), let limit = number("limit "), let asked = number("requested ") else {
-            return nil
-        }
+        guard !text.contains("used "), let limit = OverflowReport.number(after: "limit ", in: text),
+            let asked = OverflowReport.number(after: "requested ", in: text)
+        else { return nil }
         return (limit, asked)
     }
 
@@ -133,7 +129,7 @@ package enum FailureClassifier {
             var failure = made(.refused, "the upstream refused the request", retry: false)
             failure.parameter = Unsupported.parameter(report)
             // Perhaps too long: who knows the window decides (wire.md C5, step 5).
-            if report.isEmpty, status == 400 || status == 413 {
+            if status == 413 || report.isEmpty && status == 400 {
                 failure.overflow = .init(limit: nil, counted: nil, isLowerBound: false)
             }
             return failure

@@ -29,12 +29,13 @@ package struct FailureReport: Sendable {
     package init(status: Int?, headers: [String: String] = [:], body: [UInt8], now: Int64 = 0) {
         self.status = status
         isEmpty = body.allSatisfy { $0 <= 0x20 }
-        if let root = try? JSONDocument(body).root {
+        if let root = JSONDocument.repaired(body)?.root {
             read(root)
         } else if !isEmpty {
             let start = String(decoding: body.prefix(2_000), as: UTF8.self)
             text = start.contains("<html") || start.contains("<!DOCTYPE") ? "it sent an HTML page" : start
         }
+        if text.isEmpty, !isEmpty { text = String(decoding: body.prefix(2_000), as: UTF8.self) }
         shouldRetry = headers["x-should-retry"].flatMap(Bool.init)
         retryAfter = RetryAfter.milliseconds(headers, now: now) ?? retryAfter ?? Durations.asked(in: text)
     }
@@ -48,8 +49,19 @@ package struct FailureReport: Sendable {
     /// Whether a JSON value tells of an error at all.
     package static func isError(_ view: JSONView) -> Bool {
         if view.kind == .array { return view.elements.contains { isError($0) } }
-        if let error = view["error"], !error.isNull, error.bool != false { return true }
+        if let error = view["error"], isTold(error) { return true }
         return view["type"]?.string == "error" || view["object"]?.string == "error"
+    }
+
+    /// Whether the value of `error` is one: empty ones ride along with answers (wire.md C2).
+    private static func isTold(_ error: JSONView) -> Bool {
+        switch error.kind {
+        case .null: false
+        case .bool: error.bool == true
+        case .number: error.double != 0
+        case .string: error.string?.isEmpty == false
+        case .array, .object: error.count > 0
+        }
     }
 
     private mutating func read(_ root: JSONView) {
@@ -58,7 +70,7 @@ package struct FailureReport: Sendable {
             return
         }
         if let plain = root.string { return add(text: plain) }
-        if let error = root["error"], !error.isNull {
+        if let error = root["error"], error.kind == .string || error.kind == .object {
             add(code: error.kind == .string ? nil : root["type"])
             if let plain = error.string {
                 add(text: plain)
@@ -83,10 +95,12 @@ package struct FailureReport: Sendable {
         add(text: error["message"]?.string)
         add(text: error["detail"].map { $0.string ?? String(decoding: $0.raw.prefix(2_000), as: UTF8.self) })
         for detail in error["details"]?.elements ?? JSONElements.none { readDetail(detail) }
-        if let raw = error["metadata"]?["raw"]?.string {  // OpenRouter passes the provider's own text on
-            add(text: raw)
-            if let nested = try? JSONDocument(Array(raw.utf8)).root, nested.kind == .object { read(nested) }
-        }
+        guard let metadata = error["metadata"] else { return }
+        if metadata["flagged_input"] != nil { codes.insert("flagged_input") }  // OpenRouter (wire.md C6)
+        guard let raw = metadata["raw"] else { return }  // it passes the provider's own text on
+        if raw.kind == .object { return read(raw) }
+        add(text: raw.string)
+        if let nested = try? JSONDocument(raw.utf8 ?? []).root, nested.kind == .object { read(nested) }
     }
 
     /// One of Google's details (wire.md A6).

@@ -9,6 +9,7 @@ enum OverflowReport {
     private static let phrases = [
         "`inputs` tokens + `max_new_tokens` must be", "configured context size is", "context length is only",
         "context limit is", "context size has been exceeded", "context window exceeds limit",
+        "contextwindowexceedederror",
         "exceed context limit", "exceed model maximum", "exceeded context length",
         "exceeded max context length", "exceeded model token limit", "exceeds the available context size",
         "exceeds the context window", "exceeds the maximum allowed input length",
@@ -19,7 +20,7 @@ enum OverflowReport {
         "model's maximum context limit", "must be less than max_seq_len", "prompt is too long",
         "prompt too long", "range of input length should be", "reduce the length of the",
         "requested token count exceeds", "token limit exceeded", "too large for model with",
-        "too many input tokens", "too many tokens",
+        "too many input tokens", "too many tokens", "trying to keep the first",
     ]
 
     /// Whether a report tells of a context that is too long, the machine's words first.
@@ -43,7 +44,9 @@ enum OverflowReport {
         "maximum number of tokens allowed ",
         "exceeds the limit of ", "model token limit: ", "configured context size is ", "while limit is ",
         "maximum allowed input length of ", "maximum context length of ", "maximum context length (",
-        "input length should be [1, ", "too large for model with ", "model maximum (", "context length (",
+        "available context size (", "context length of only ", "context limit is ",
+        "`max_new_tokens` must be <= ", "input length should be [1, ", "too large for model with ",
+        "model maximum (", "context length (",
         " > ",
     ]
 
@@ -51,6 +54,7 @@ enum OverflowReport {
         "in the messages, ", "messages resulted in ", "resulted in ", "at least ", "your request has ",
         "input token count (", "prompt is too long: ", "current length is ", "request contains ",
         "input length (", "input length ", "prompt token count of ", "prompt has ", "(requested: ",
+        "trying to keep the first ", "prompt=", "given: ", "request (",
         "you passed ", "prompt contains ", "contains ", "prompt tokens (", "input (", "context limit: ",
     ]
 
@@ -62,17 +66,23 @@ enum OverflowReport {
         if counted == nil, let inMessages = number(before: " in the messages", in: text) {
             counted = inMessages
         }
+        if counted == nil, let inText = number(before: " of text input", in: text) {  // OpenRouter
+            counted = inText + (number(before: " of tool input", in: text) ?? 0)
+        }
         if counted == nil { counted = countLeads.lazy.compactMap { number(after: $0, in: text) }.first }
         if counted == limit { counted = report.promptTokens }
         return .init(limit: limit, counted: counted, isLowerBound: text.contains("at least"))
     }
 
-    private static func number(after lead: String, in text: String) -> Int? {
+    /// The first number right behind `lead`, unless it counts characters (wire.md C5, vLLM).
+    static func number(after lead: String, in text: String) -> Int? {
         var rest = text[...]
         while let found = rest.firstRange(of: lead) {
             rest = rest[found.upperBound...]
-            let digits = rest.prefix { $0.isASCII && $0.isNumber || $0 == "," }.filter { $0 != "," }
-            if let value = Int(digits), value > 0 { return value }
+            let run = rest.prefix { $0.isASCII && $0.isNumber || $0 == "," }
+            let behind = rest.dropFirst(run.count)
+            if behind.hasPrefix(" characters") || behind.hasPrefix(" input characters") { continue }
+            if let value = Int(run.filter { $0 != "," }), value > 0 { return value }
         }
         return nil
     }

@@ -21,6 +21,12 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         package var counted: Int?
         /// Whether `counted` is only what it had counted when it gave up (vLLM).
         package var isLowerBound: Bool
+
+        package init(limit: Int?, counted: Int?, isLowerBound: Bool = false) {
+            self.limit = limit
+            self.counted = counted
+            self.isLowerBound = isLowerBound
+        }
     }
 
     package var kind: Kind

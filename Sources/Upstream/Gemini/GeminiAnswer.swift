@@ -16,6 +16,10 @@ package struct GeminiAnswer: AnswerBody {
     private static let unexplained: Set<String> = [
         "IMAGE_OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "NO_IMAGE", "OTHER",
     ]
+    /// Reasons after which the same request ends the same way.
+    private static let misused: Set<String> = [
+        "MISSING_THOUGHT_SIGNATURE", "TOO_MANY_TOOL_CALLS", "UNEXPECTED_TOOL_CALL",
+    ]
 
     /// Who made it: tool calls keep their seal for this upstream only.
     let issuer: String
@@ -24,7 +28,7 @@ package struct GeminiAnswer: AnswerBody {
     private var flagged: String?
     private var block: String?
     private var isWithoutCandidates = false
-    private var usage: Usage?
+    private var counts: [String: Int] = [:]
     private var hasContent = false
     private var calls = 0
     private var others: [Int: Answer] = [:]
@@ -61,7 +65,7 @@ package struct GeminiAnswer: AnswerBody {
             others[index] = other
             return []
         }
-        if let why = candidate["finishReason"]?.string { reason = why }
+        if let why = candidate["finishReason"]?.string, !why.isEmpty { reason = why }
         message = candidate["finishMessage"]?.string.map(FailureReport.clean) ?? message
         flagged = GeminiAnswer.flagged(candidate) ?? flagged
         return pieces
@@ -95,7 +99,8 @@ package struct GeminiAnswer: AnswerBody {
 
     private mutating func read(call: JSONView, _ signature: String?) -> Piece {
         calls += 1
-        let arguments = call["args"].map { ToolCallAssembly.arguments(Array($0.raw)) } ?? Array("{}".utf8)
+        let given = call["args"].flatMap { $0.isNull ? nil : Array($0.raw) } ?? []
+        let arguments = ToolCallAssembly.arguments(given)
         return Piece(
             Part.ToolCall(
                 id: call["id"]?.string ?? "call_\(calls)", name: call["name"]?.string ?? "",
@@ -104,15 +109,19 @@ package struct GeminiAnswer: AnswerBody {
 
     /// Counts are totals so far; each field's last value counts (wire.md A3).
     private mutating func add(_ view: JSONView) {
-        var sum = usage ?? Usage()
-        let tools = view["toolUsePromptTokenCount"]?.int ?? 0
-        sum.inputTokens = view["promptTokenCount"]?.int.map { $0 + tools } ?? sum.inputTokens
-        sum.cachedTokens = view["cachedContentTokenCount"]?.int ?? sum.cachedTokens
-        sum.reasoningTokens = view["thoughtsTokenCount"]?.int ?? sum.reasoningTokens
-        if let answered = view["candidatesTokenCount"]?.int {
-            sum.outputTokens = answered + (sum.reasoningTokens ?? 0)
+        for member in view.members { if let count = member.value.int { counts[member.key] = count } }
+    }
+
+    private var usage: Usage? {
+        if counts.isEmpty { return nil }
+        func sum(_ first: String, _ second: String) -> Int? {
+            if counts[first] == nil && counts[second] == nil { return nil }
+            return (counts[first] ?? 0) + (counts[second] ?? 0)
         }
-        usage = sum
+        return Usage(
+            inputTokens: sum("promptTokenCount", "toolUsePromptTokenCount"),
+            outputTokens: sum("candidatesTokenCount", "thoughtsTokenCount"),
+            cachedTokens: counts["cachedContentTokenCount"], reasoningTokens: counts["thoughtsTokenCount"])
     }
 
     /// The category that blocked, out of the safety ratings.
@@ -127,7 +136,9 @@ package struct GeminiAnswer: AnswerBody {
     package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
     {
         let tail = joiner.flush()
-        if let block, !hasContent { return (tail, refusal("the prompt was blocked: \(block)")) }
+        if let block, !hasContent || reason == nil {
+            return (tail, refusal("the prompt was blocked: \(block)"))
+        }
         guard let reason else {
             if isWithoutCandidates && !hasContent {
                 return (tail, refusal("the provider gave no answer to this prompt"))
@@ -135,10 +146,12 @@ package struct GeminiAnswer: AnswerBody {
             return (tail, nil)
         }
         if GeminiAnswer.filtered.contains(reason) { return (tail, refusal(reason)) }
-        if GeminiAnswer.unexplained.contains(reason) && !hasContent {
+        let words = message.map(FailureReport.clean)
+        let isMisuse = GeminiAnswer.misused.contains(reason)
+        if isMisuse || GeminiAnswer.unexplained.contains(reason), !hasContent {
             throw UpstreamFailure(
-                .protocolError, "the upstream gave no answer: \(reason)\(message.map { ", \($0)" } ?? "")",
-                isRetryable: true)
+                .protocolError, "the upstream gave no answer: \(reason)\(words.map { ", \($0)" } ?? "")",
+                isRetryable: !isMisuse)
         }
         let word =
             switch reason {
@@ -146,7 +159,7 @@ package struct GeminiAnswer: AnswerBody {
             case "MAX_TOKENS": "length"
             default: reason.lowercased()
             }
-        let detail = reason == "STOP" || reason == "MAX_TOKENS" ? nil : message ?? reason
+        let detail = reason == "STOP" || reason == "MAX_TOKENS" ? nil : words ?? reason
         let alternatives = others.sorted { $0.key < $1.key }.map(\.value).filter { !$0.isEmpty }.map(
             \.content)
         return (tail, Turn.Finish(reason: word, usage: usage, detail: detail, alternatives: alternatives))

@@ -24,7 +24,7 @@ enum GeminiRequest {
 
     /// The messages alone, as `_convod/context/build` gives them.
     static func writeContents(_ messages: [OutgoingMessage], to writer: inout JSONWriter) {
-        let names = callNames(messages)
+        var ledger = CallLedger()
         let turns = WireTurn.joined(messages)
         // Within the running tool loop the first call of each model turn must be signed.
         let loopStart = turns.lastIndex { $0.isSpoken } ?? -1
@@ -33,7 +33,7 @@ enum GeminiRequest {
                 $0.object {
                     $0.member("role", turn.isModel ? "model" : "user")
                     $0.key("parts")
-                    $0.array { write(turn.parts, names, isInLoop: index > loopStart, to: &$0) }
+                    $0.array { write(turn.parts, &ledger, isInLoop: index > loopStart, to: &$0) }
                 }
             }
         }
@@ -78,15 +78,8 @@ enum GeminiRequest {
         if config.count > 2 { writer.member("generationConfig", raw: config) }
     }
 
-    /// The name of each call by its ID: results must say it again.
-    private static func callNames(_ messages: [OutgoingMessage]) -> [String: String] {
-        var names: [String: String] = [:]
-        for case .toolCall(let call) in messages.flatMap(\.parts) { names[call.id] = call.name }
-        return names
-    }
-
     private static func write(
-        _ parts: [Part], _ names: [String: String], isInLoop: Bool, to writer: inout JSONWriter
+        _ parts: [Part], _ ledger: inout CallLedger, isInLoop: Bool, to writer: inout JSONWriter
     ) {
         var isFirstCall = true
         for (index, part) in parts.enumerated() {
@@ -110,8 +103,10 @@ enum GeminiRequest {
             case .toolCall(let call):
                 let seal = call.signature ?? (isFirstCall && isInLoop ? placeholder : nil)
                 isFirstCall = false
+                ledger.add(call)
                 write(call, seal, to: &writer)
-            default: write(part, names, to: &writer)
+            case .toolResult(let result): write(result, of: ledger.caller(of: result), to: &writer)
+            default: write(part, to: &writer)
             }
         }
     }
@@ -127,7 +122,19 @@ enum GeminiRequest {
         }
     }
 
-    private static func write(_ part: Part, _ names: [String: String], to writer: inout JSONWriter) {
+    /// A result says its call's name again.
+    private static func write(
+        _ result: Part.ToolResult, of call: CallLedger.Entry?, to writer: inout JSONWriter
+    ) {
+        writer.object {
+            $0.member("functionResponse") {
+                $0.member("name", call?.name ?? "unknown")
+                $0.member("response") { $0.member(result.isError ? "error" : "output", result.text) }
+            }
+        }
+    }
+
+    private static func write(_ part: Part, to writer: inout JSONWriter) {
         writer.object {
             switch part {
             case .image(let type, let data?, _), .audio(let type, let data):
@@ -139,11 +146,6 @@ enum GeminiRequest {
                 $0.member("fileData") {
                     $0.member("mimeType", type)
                     $0.member("fileUri", uri ?? "")
-                }
-            case .toolResult(let result):
-                $0.member("functionResponse") {
-                    $0.member("name", names[result.callID] ?? "unknown")
-                    $0.member("response") { $0.member(result.isError ? "error" : "output", result.text) }
                 }
             default: $0.member("text", part.plainText ?? "")
             }

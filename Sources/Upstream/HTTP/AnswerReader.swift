@@ -43,6 +43,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     private var isDone = false
     private var hasPieces = false
     private var failure: UpstreamFailure?
+    private var isAtEnd = false, isFiltered = false
 
     package init(body: Body) { self.body = body }
 
@@ -53,22 +54,28 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     package mutating func feed(_ bytes: [UInt8]) -> [Piece] { read(parser.feed(bytes)) }
 
     package mutating func finish() -> (pieces: [Piece], end: UpstreamEvent) {
-        var pieces = read(parser.finish())
-        if failure == nil, let rest = stray.rest { pieces += takeStray(rest) }
-        return end(pieces)
+        isAtEnd = true
+        return end(read(parser.finish()))
     }
 
     package mutating func takeWhole(_ bytes: [UInt8]) -> (pieces: [Piece], end: UpstreamEvent) {
-        guard let view = try? JSONDocument(bytes).root else {
-            failure = UpstreamFailure(
-                .protocolError, "the upstream's answer is neither a stream nor JSON", isRetryable: true)
-            return end([])
+        guard let view = JSONDocument.repaired(bytes)?.root else {
+            // A stream, or a run of objects, that was called JSON.
+            let pieces = feed(bytes) + read(parser.finish())
+            if failure == nil && !hasPieces && !isDone {
+                failure = UpstreamFailure(
+                    .protocolError, "the upstream's answer is neither a stream nor JSON", isRetryable: true)
+            }
+            return end(pieces)
         }
         // Gemini without `alt=sse` sends one array of all its chunks (wire.md A3).
         return end(view.kind == .array ? view.elements.flatMap { take($0) } : take(view))
     }
 
     private mutating func end(_ pieces: [Piece]) -> (pieces: [Piece], end: UpstreamEvent) {
+        if let failure, failure.kind == .refused, isFiltered {  // as where HTTP says so (wire.md C6)
+            return (pieces, .finished(Turn.Finish(reason: "content_filter", detail: failure.message)))
+        }
         if let failure { return (pieces, .failed(failure)) }
         do throws(UpstreamFailure) {
             let (rest, finish) = try body.end(isDone: isDone)
@@ -87,7 +94,11 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
         for output in outputs where failure == nil && !isDone {
             switch output {
             case .comment: break
-            case .stray(let line): if let object = stray.add(line) { pieces += takeStray(object) }
+            // Bare JSON: Gemini's errors, or its chunks when `alt=sse` got lost (wire.md A3, A6).
+            case .stray(let line):
+                for object in stray.add(line) {
+                    if let view = JSONDocument.repaired(object)?.root { pieces += take(view) }
+                }
             case .tooLong:
                 failure = UpstreamFailure(
                     hasPieces ? .interrupted : .protocolError,
@@ -101,16 +112,15 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
 
     /// An event that says by its name that it is an error.
     private mutating func errorEvent(_ data: [UInt8]) {
-        let view = try? JSONDocument(data).root
+        let view = JSONDocument.repaired(data)?.root
         let report =
             view.map { FailureReport(inStream: $0) } ?? FailureReport(status: nil, body: data)
-        failure = FailureClassifier.failure(report)
+        fail(report)
     }
 
-    /// Bare JSON between the events: Gemini's errors, or its chunks when `alt=sse` got lost (wire.md A3, A6).
-    private mutating func takeStray(_ object: [UInt8]) -> [Piece] {
-        guard let view = try? JSONDocument(object).root else { return [] }
-        return view.kind == .array ? view.elements.flatMap { take($0) } : take(view)
+    private mutating func fail(_ report: FailureReport) {
+        failure = FailureClassifier.failure(report)
+        isFiltered = FailureClassifier.isFiltered(report)
     }
 
     private mutating func event(_ data: [UInt8]) -> [Piece] {
@@ -118,13 +128,15 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             isDone = true
             return []
         }
-        guard let view = try? JSONDocument(data).root else {
+        guard let view = JSONDocument.repaired(data)?.root else {
             // Several whole objects without blank lines between them (wire.md F2).
-            let lines = data.split(separator: 0x0A)
-            if lines.count > 1, lines.allSatisfy({ (try? JSONDocument(Array($0))) != nil }) {
-                return lines.flatMap { event(Array($0)) }
+            let lines = data.split(separator: 0x0A).map { Array($0) }
+            let isEach = { (line: [UInt8]) in
+                line == Array("[DONE]".utf8) || JSONDocument.repaired(line) != nil
             }
+            if lines.count > 1, lines.allSatisfy(isEach) { return lines.flatMap { event($0) } }
             if data.allSatisfy({ $0 <= 0x20 }) { return [] }
+            if isAtEnd && body.hasFinish { return [] }  // cut inside what only repeats the usage
             failure = UpstreamFailure(
                 hasPieces ? .interrupted : .protocolError, "the upstream sent an event that is not JSON",
                 isRetryable: true)
@@ -136,7 +148,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     private mutating func take(_ view: JSONView) -> [Piece] {
         if failure != nil { return [] }
         if FailureReport.isError(view) {
-            failure = FailureClassifier.failure(FailureReport(inStream: view))
+            fail(FailureReport(inStream: view))
             return []
         }
         do throws(UpstreamFailure) {
@@ -150,38 +162,48 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     }
 }
 
-/// Collects lines that are no field of an event stream until they make up a whole JSON value (wire.md A6).
+/// Collects lines that are no field of an event stream until they make up whole JSON objects (wire.md A6).
+///
+/// Brackets and commas around the objects are skipped, so the elements of an array come out one by one.
 struct StrayObject: Sendable {
-    private static let most = 8 << 20
+    private static let most = 64 << 20
     private var bytes: [UInt8] = []
     private var depth = 0, isInString = false, isEscaped = false
 
-    /// What was collected and never came to its end.
-    var rest: [UInt8]? { bytes.isEmpty ? nil : bytes }
-
-    /// Adds a line; returns the value that it completes.
-    mutating func add(_ line: [UInt8]) -> [UInt8]? {
-        if bytes.count + line.count > StrayObject.most { return nil }
-        bytes += line + [0x0A]
-        var hasClosed = false
-        for byte in line {
+    /// Adds a line; returns the objects that it completes.
+    mutating func add(_ line: [UInt8]) -> [[UInt8]] {
+        var objects: [[UInt8]] = [], start = line.startIndex
+        for (index, byte) in line.enumerated() {
             if isInString {
                 if !isEscaped && byte == 0x22 { isInString = false }
                 isEscaped = byte == 0x5C && !isEscaped
                 continue
             }
             switch byte {
-            case 0x22: isInString = true
-            case 0x7B, 0x5B: depth += 1
-            case 0x7D, 0x5D:
+            case 0x22 where depth > 0: isInString = true
+            case 0x7B:
+                if depth == 0 { start = index }
+                depth += 1
+            case 0x7D where depth > 0:
                 depth -= 1
-                hasClosed = depth <= 0
+                if depth > 0 { continue }
+                objects.append(bytes + line[start...index])
+                bytes = []
             default: break
             }
         }
-        guard hasClosed, depth <= 0 else { return nil }
-        defer { self = StrayObject() }
-        return bytes
+        if depth > 0 { bytes += line[start...] + [0x0A] }
+        if bytes.count > StrayObject.most { self = StrayObject() }
+        return objects
+    }
+}
+
+extension JSONDocument {
+    /// Reads JSON as servers send it: a byte order mark and bytes that are not UTF-8 do no harm (wire.md F3).
+    static func repaired(_ bytes: [UInt8]) -> JSONDocument? {
+        if let document = try? JSONDocument(bytes) { return document }
+        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
+        return try? JSONDocument(Array(String(decoding: text, as: UTF8.self).utf8))
     }
 }
 
@@ -197,9 +219,10 @@ struct SurrogateJoiner: Sendable {
         if inner.count >= 6 {
             let tail = Array(inner.suffix(6))
             let unit = String(decoding: tail.dropFirst(2), as: UTF8.self)
-            let isEscape =
-                tail[0] == 0x5C && tail[1] == 0x75 && !(inner.count >= 7 && inner[inner.count - 7] == 0x5C)
-            if isEscape, let value = UInt16(unit, radix: 16), (0xD800...0xDBFF).contains(value) {
+            let backslashes = inner.dropLast(6).reversed().prefix { $0 == 0x5C }.count
+            if tail[0] == 0x5C, tail[1] == 0x75, backslashes.isMultiple(of: 2),
+                let value = UInt16(unit, radix: 16), (0xD800...0xDBFF).contains(value)
+            {
                 half = tail
                 inner.removeLast(6)
             }

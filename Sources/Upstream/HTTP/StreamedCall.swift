@@ -22,6 +22,7 @@ final class StreamedCall: UpstreamCall {
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
     private var whole: EventLoop.TimerID?
+    private var patience: EventLoop.TimerID?
 
     /// `clock` gives milliseconds since 1970; events come until one that ends the call.
     init(
@@ -81,15 +82,17 @@ final class StreamedCall: UpstreamCall {
             body += bytes.prefix(max(0, limit - body.count))
             return
         }
-        let had = stream.hasFinish
         let pieces = stream.feed(bytes)
         emit(pieces)
         if receive == nil { return }
         if stream.seemsWhole && (whole == nil || !pieces.isEmpty) { waitForEnd() }
         if stream.isOver { return finish(nil) }
-        if !had && stream.hasFinish {
-            loop.after(milliseconds: StreamedCall.patience) { [weak self] in self?.finish(nil) }
+        if let patience, !pieces.isEmpty || !stream.hasFinish {
+            loop.cancel(patience)
+            self.patience = nil
         }
+        guard stream.hasFinish, patience == nil else { return }
+        patience = loop.after(milliseconds: StreamedCall.patience) { [weak self] in self?.finish(nil) }
     }
 
     /// A server that keeps the connection alive behind its answer must not keep the answer back.
@@ -176,6 +179,7 @@ final class StreamedCall: UpstreamCall {
         if let firstToken { loop.cancel(firstToken) }
         if let gap { loop.cancel(gap) }
         if let whole { loop.cancel(whole) }
+        if let patience { loop.cancel(patience) }
         http?.cancel()
         http = nil
     }
@@ -186,7 +190,8 @@ extension Piece {
     static func joined(_ pieces: [Piece]) -> [Piece] {
         var out: [Piece] = []
         for piece in pieces {
-            if let last = out.last, last.kind == piece.kind, piece.kind != .part {
+            // Parts and seals stay apart: two seals in one read are two.
+            if let last = out.last, last.kind == piece.kind, piece.kind == .text || piece.kind == .thought {
                 out[out.count - 1] = Piece(piece.kind, last.bytes + piece.bytes)
             } else {
                 out.append(piece)

@@ -36,13 +36,23 @@ package enum OpenAIRequest {
         _ messages: [OutgoingMessage], system: String?, to writer: inout JSONWriter
     ) {
         writer.array {
-            if let system {
+            if let system, !system.isEmpty {
                 $0.object {
                     $0.member("role", "system")
                     $0.member("content", system)
                 }
             }
-            for message in messages { write(message, to: &$0) }
+            for message in messages where isSaying(message) { write(message, to: &$0) }
+        }
+    }
+
+    /// Whether anything is left of a message here: an answer cut while the model thought has only thoughts.
+    private static func isSaying(_ message: OutgoingMessage) -> Bool {
+        message.parts.contains {
+            switch $0 {
+            case .thought, .redactedThought: false
+            default: true
+            }
         }
     }
 

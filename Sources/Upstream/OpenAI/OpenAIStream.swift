@@ -18,19 +18,30 @@ package struct OpenAIAnswer: AnswerBody {
     private var refusal: String?
     private var usage: Usage?
     private var hasContent = false
+    private var goesOn = false
     private var joiner = SurrogateJoiner()
 
-    package var hasFinish: Bool { reason != nil }
+    /// A reason that stands before the text, or on each chunk, is no end (wire.md A3, of translating proxies).
+    package var hasFinish: Bool { reason != nil && hasContent && !goesOn }
     package var isOver: Bool { false }
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
-        let counted = view["usage"] ?? view["x_groq"]?["usage"]
-        if let counted, counted.kind == .object { usage = Usage(openAI: counted) }
+        for counted in [view["x_groq"]?["usage"], view["usage"]] {
+            if let counted, counted.kind == .object { usage = Usage(openAI: counted) }
+        }
+        if let groq = view["x_groq"], FailureReport.isError(groq) {
+            throw FailureClassifier.failure(FailureReport(inStream: groq))
+        }
         let choices = view["choices"]?.elements ?? JSONElements.none
         guard let choice = choices.first(where: { ($0["index"]?.int ?? 0) == 0 }) else { return [] }
         let pieces = (choice["delta"] ?? choice["message"]).map { delta($0) } ?? []
-        if let said = choice["finish_reason"]?.string { reason = said }
+        let said = choice["finish_reason"]?.string ?? ""
+        if !said.isEmpty { reason = said }
+        if !pieces.isEmpty { goesOn = said.isEmpty && reason != nil }
         if reason == "error" {
+            if FailureReport.isError(choice) {
+                throw FailureClassifier.failure(FailureReport(inStream: choice))
+            }
             throw UpstreamFailure(
                 .protocolError, "the upstream broke the answer off with an error", isRetryable: true)
         }
@@ -81,7 +92,7 @@ package struct OpenAIAnswer: AnswerBody {
     }
 
     private func neutral(_ reason: String) -> String {
-        switch reason {
+        switch reason.lowercased() {
         case "stop", "eos", "end_turn": calls.isEmpty ? "stop" : "tool_calls"
         case "length", "max_tokens", "model_context_window_exceeded": "length"
         case "tool_calls", "function_call": "tool_calls"
@@ -100,8 +111,9 @@ struct ToolCallAssembly: Sendable {
     /// A fragment of a call: by its index, else by its ID, else it belongs to the last one.
     mutating func add(_ view: JSONView) {
         let id = view["id"]?.string ?? ""
-        let position = position(of: view["index"]?.int, id)
         let function = view["function"]
+        let position = position(
+            of: view["index"]?.int, id, begins: !(function?["name"]?.string ?? "").isEmpty)
         if calls[position].call.id.isEmpty { calls[position].call.id = id }
         if let name = function?["name"]?.string, calls[position].call.name.isEmpty {
             calls[position].call.name = name
@@ -111,9 +123,13 @@ struct ToolCallAssembly: Sendable {
         }
     }
 
-    private mutating func position(of index: Int?, _ id: String) -> Int {
+    private mutating func position(of index: Int?, _ id: String, begins: Bool) -> Int {
         if let index {
-            if let known = calls.firstIndex(where: { $0.key == index }) { return known }
+            if let known = calls.lastIndex(where: { $0.key == index }) {
+                // Some servers give every call the index 0.
+                let isAnother = begins && !id.isEmpty && !calls[known].call.id.isEmpty
+                if !isAnother || calls[known].call.id == id { return known }
+            }
         } else if !id.isEmpty {
             if let known = calls.firstIndex(where: { $0.call.id == id }) { return known }
         } else if !calls.isEmpty {

@@ -1,6 +1,6 @@
 """Keys, tokens and secrets that must show up nowhere, whatever a provider does with them.
 
-    python3 Tests/External/secrets.py .build/debug
+    python3 Tests/External/leaks.py .build/debug
 
 Plants one secret of each kind: keys in the environment, in a file, printed by a command, in an extra header, a signing
 secret, Google's login and private key and the tokens they give. Then a server that sends back what it was sent answers
