@@ -43,10 +43,13 @@ extension Window {
     /// The messages as a request carries them: no empty parts, no empty message, calls followed by all their
     /// results, roles alternating where they must.
     package func outgoing(for rules: DialectRules) -> [OutgoingMessage] {
-        let plain = messages.map { message in
+        var plain = messages.map { message in
             OutgoingMessage(
                 role: message.role, parts: message.parts.filter { rules.sends($0) }.map { rules.unsealed($0) }
             )
+        }
+        if rules.isAlternating {  // such dialects know one system prompt, and it stands first
+            plain = plain.map { $0.role == .system ? OutgoingMessage(role: .user, parts: $0.parts) : $0 }
         }
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
@@ -118,7 +121,8 @@ extension DialectRules {
     /// Whether a part goes out: empty text never, thoughts only to who made them.
     fileprivate func sends(_ part: Part) -> Bool {
         switch part {
-        case .text(let text): !text.isEmpty
+        // White space alone is refused by some (wire.md A5, E2) and says nothing to any.
+        case .text(let text): !text.utf8.allSatisfy { $0 == 0x20 || (0x09...0x0D).contains($0) }
         case .thought(let text, let issuer, let signature):
             isFor(issuer) && (replay == .all || signature != nil && (replay == .sealed || text.isEmpty))
         case .redactedThought(_, let issuer): isFor(issuer) && replay == .sealed

@@ -22,7 +22,8 @@ internal import Testing
             }
             let answer = try client.call(method.rawValue, params)
             let mayFail: Set<Method> = [
-                .authenticate, .branchDelete, .turnContinue, .turnSet, .sessionNew, .sessionResume, .sessionLoad, .sessionSetConfigOption,
+                .authenticate, .branchDelete, .turnContinue, .turnSet, .sessionNew, .sessionResume,
+                .sessionLoad, .sessionSetConfigOption,
                 .sessionSet, .sessionPrompt, .turnStart,
             ]
             #expect(

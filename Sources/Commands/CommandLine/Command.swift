@@ -13,7 +13,8 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .chat, .config, .context, .export, .help, .list, .logs, .models, .rename, .restart, .restore,
+        .acp, .branches, .chat, .config, .context, .edit, .export, .fork, .goOn, .help, .list, .logs, .models,
+        .rename, .restart, .restore, .retry,
         .remove, .rpc,
         .send, .show, .start, .status, .stop, .upstreams,
     ].sorted { $0.name < $1.name }

@@ -23,6 +23,7 @@ struct MessagePrinter {
     private func heading(_ message: JSONView) -> String {
         let role = message["role"]?.string ?? ""
         var facts = [message["createdAt"]?.string.map { Times.relative($0) } ?? ""]
+        if let seq = message["seq"]?.int { facts.insert("#\(seq)", at: 0) }
         if let status = message["status"]?.string, status != "complete" {
             facts.append(console.styled(status, .red))
         }

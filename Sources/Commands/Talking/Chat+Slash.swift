@@ -5,12 +5,17 @@ internal import Protocol
 extension Chat {
     /// What can be typed, sorted, with what it does.
     private static let commands: [(name: String, arguments: String, help: String)] = [
+        ("/branches", "[N]", "draw the branches, or go over to one"),
         ("/context", "", "what of this session the model would see now"),
+        ("/continue", "", "go on with an answer that was cut"),
+        ("/edit", "[N] TEXT", "put other words in the place of prompt N, or of the newest"),
         ("/export", "FILE", "write the session down (FILE.md: Markdown, else JSON lines)"),
+        ("/fork", "[N]", "go on in a new session that shares this one up to message N"),
         ("/help", "", "this list"),
         ("/model", "[NAME]", "list models, or use one from here on"),
         ("/new", "", "begin a new session"),
         ("/quit", "", "leave, like Ctrl-D"),
+        ("/retry", "[N]", "answer the newest prompt anew, or prompt N"),
         ("/session", "", "ID and title of this session"),
         ("/system", "TEXT", "set the system prompt"),
         ("/title", "TEXT", "give the session a title"),
@@ -24,6 +29,13 @@ extension Chat {
         let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
         let text = String(rest)
         switch name {
+        case "/branches": try branches(text)
+        case "/continue": _ = try ask { $0.goOn($1) }
+        case "/edit": try edit(text)
+        case "/fork": try fork(text)
+        case "/retry":
+            let message = text.isEmpty ? nil : try MessageChoice(client, try view()).id(of: text)
+            _ = try ask { $0.retry(message, nil, $1) }
         case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
         case "/export": try export(to: text)
         case "/help": printHelp()
@@ -46,6 +58,50 @@ extension Chat {
             throw CommandError(.notFound, "the session begins with the first prompt; say something first")
         }
         return session
+    }
+
+    private func view() throws(CommandError) -> JSONView {
+        let id = try current()
+        return try client.ask(.sessionGet) { $0.member("sessionId", id) }
+    }
+
+    private func branches(_ text: String) throws(CommandError) {
+        let id = try current()
+        guard !text.isEmpty else {
+            let list = try client.ask(.branchList) { $0.member("sessionId", id) }
+            for line in BranchTree.lines(list["branches"].map { Array($0.elements) } ?? [], console) {
+                console.print(line)
+            }
+            return
+        }
+        guard let number = Int(text) else {
+            throw .usage("/branches takes the number of a branch, or nothing")
+        }
+        _ = try client.ask(.branchSwitch) {
+            $0.member("sessionId", id)
+            $0.member("branch", number)
+        }
+    }
+
+    /// `N TEXT` edits prompt N, `TEXT` the newest.
+    private func edit(_ text: String) throws(CommandError) {
+        let words = text.split(separator: " ", maxSplits: 1)
+        let isNumbered = words.count == 2 && Int(words[0]) != nil
+        let message = isNumbered ? try MessageChoice(client, try view()).id(of: String(words[0])) : nil
+        let rest = isNumbered ? String(words[1]) : text
+        guard !rest.isEmpty else { throw .usage("/edit needs the new words") }
+        _ = try ask { $0.retry(message, rest, $1) }
+    }
+
+    private func fork(_ text: String) throws(CommandError) {
+        let source = try view()
+        let message = text.isEmpty ? nil : try MessageChoice(client, source).id(of: text)
+        let made = try client.ask(.sessionForkOwn) {
+            $0.member("sessionId", source.id)
+            $0.optional("messageId", message)
+        }
+        session = made["sessionId"]?.string
+        console.print(console.styled("forked into \(session ?? "")", .dim))
     }
 
     private func printHelp() {

@@ -131,9 +131,19 @@ final class Chat {
         let id: String
         if let session { id = session } else { id = try new.make(client) }
         session = id
+        return try ask { prompt, settings in prompt.send(words, settings) }
+    }
+
+    /// Asks for an answer in the session there is, and shows it.
+    func ask(_ how: (Prompt, Prompt.Settings) -> Prompt.Outcome) throws(CommandError) -> ExitCode {
+        guard let session else {
+            throw CommandError(.notFound, "the session begins with the first prompt; say something first")
+        }
         let view = AnswerView(console)
-        let prompt = Prompt(client: client, session: id, signals: interrupts?.descriptor) { view.show($0) }
-        let outcome = prompt.send(words)
+        let prompt = Prompt(client: client, session: session, signals: interrupts?.descriptor) {
+            view.show($0)
+        }
+        let outcome = how(prompt, Prompt.Settings())
         view.finish()
         if let code = outcome.error?.code, case .closed = code { client = try invocation.connect() }
         let (code, message) = outcome.ending

@@ -73,8 +73,42 @@ final class Prompt {
                 }
             }
         }
+        return run(.sessionPrompt, params)
+    }
+
+    /// Answers a prompt anew, or other words in its place; nil for a message means the newest.
+    func retry(_ message: String?, _ words: String?, _ settings: Settings) -> Outcome {
+        run(
+            .turnRetry,
+            JSONWriter.object {
+                writeTurn(settings, to: &$0)
+                $0.optional("messageId", message)
+                guard let words else { return }
+                $0.key("prompt")
+                $0.array {
+                    $0.object {
+                        $0.member("type", "text")
+                        $0.member("text", words)
+                    }
+                }
+            })
+    }
+
+    /// Goes on with an answer that was cut.
+    func goOn(_ settings: Settings) -> Outcome {
+        run(.turnContinue, JSONWriter.object { writeTurn(settings, to: &$0) })
+    }
+
+    private func writeTurn(_ settings: Settings, to writer: inout JSONWriter) {
+        writer.member("sessionId", session)
+        writer.optional("requestId", settings.requestID)
+        writer.optional("upstream", settings.upstream)
+        writer.optional("model", settings.model)
+    }
+
+    private func run(_ method: Method, _ params: [UInt8]) -> Outcome {
         do {
-            let result = try client.call(.sessionPrompt, params, signals: signals) { [self] in hear($0) }
+            let result = try client.call(method, params, signals: signals) { [self] in hear($0) }
             return outcome(result: result)
         } catch { return outcome(error: error) }
     }

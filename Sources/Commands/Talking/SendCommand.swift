@@ -70,6 +70,16 @@ extension Command {
     private static func send(
         _ words: String, _ session: String, _ client: Client, _ invocation: Invocation
     ) throws(CommandError) -> ExitCode {
+        try SendCommand.run(session, client, invocation) { prompt, settings in prompt.send(words, settings) }
+    }
+}
+
+/// Asks for one answer and prints it, as `send`, `retry`, `edit` and `continue` do.
+enum SendCommand {
+    static func run(
+        _ session: String, _ client: Client, _ invocation: Invocation,
+        _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
+    ) throws(CommandError) -> ExitCode {
         let console = invocation.console, isJSON = invocation.has(.json)
         let interrupts = Interrupts()
         let prompt = Prompt(client: client, session: session, signals: interrupts?.descriptor) { piece in
@@ -85,7 +95,7 @@ extension Command {
         let settings = Prompt.Settings(
             upstream: invocation.value(.upstream), model: invocation.value(.model),
             requestID: invocation.value(.requestID))
-        let outcome = prompt.send(words, settings)
+        let outcome = ask(prompt, settings)
         if isJSON { console.write(outcome.json(session: session) + [0x0A]) }
         if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) {
             console.print("")

@@ -29,7 +29,6 @@ enum OverflowReport {
         if !codes.isDisjoint(with: report.codes) { return true }
         let text = report.text.lowercased()
         if status == 413, text.contains("tokens per minute") || text.contains("tpm") { return true }
-        if status == 429 { return false }
         if ["rate limit", "too many requests", "throttl"].contains(where: text.contains) { return false }
         guard status.map({ [200, 400, 404, 413, 422, 500, 502].contains($0) }) ?? true else { return false }
         return phrases.contains { text.contains($0) }

@@ -1,0 +1,244 @@
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+extension Command {
+    static let branches = Command(
+        name: "branches", summary: "draw a session's branches, switch, compare or delete them",
+        arguments: "[switch N|compare N|delete N]", count: 0...2,
+        options: [.continue, .json, .jsonl, .session],
+        details: """
+            Without -s the latest session that convo made. ● is the active branch: what 'convo send' goes on from.
+            """
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        let session = try invocation.sessionToChange(client)
+        let words = invocation.positionals
+        if words.isEmpty { return try BranchTree(client, session.id).print(on: invocation) }
+        guard words.count == 2, let number = Int(words[1]),
+            ["switch", "compare", "delete"].contains(words[0])
+        else {
+            throw .usage("'convo branches' takes 'switch N', 'compare N' or 'delete N', N as it lists them")
+        }
+        switch words[0] {
+        case "switch":
+            _ = try client.ask(.branchSwitch) {
+                $0.member("sessionId", session.id)
+                $0.member("branch", number)
+            }
+            invocation.console.note("branch \(number) of '\(session.title)' is the active one")
+        case "compare": try BranchTree(client, session.id).compare(number, invocation)
+        default:
+            let removed = try client.ask(.branchDelete) {
+                $0.member("sessionId", session.id)
+                $0.member("branch", number)
+            }
+            let count = removed["deletedMessages"]?.int ?? 0
+            invocation.console.note("branch \(number) is gone, with \(Times.count(count, "message"))")
+        }
+        return .success
+    }
+
+    static let fork = Command(
+        name: "fork", summary: "begin a new session out of another one", arguments: "[MESSAGE]", count: 0...1,
+        options: [.continue, .json, .new, .session],
+        details: """
+            MESSAGE is the last message that both have: its number, as 'convo show' has it, or its ID; without it
+            all of them. Nothing is copied, and neither session changes the other. Prints the new session's ID.
+            """
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        let session = try invocation.sessionToChange(client)
+        let message = try invocation.positionals.first.map { name throws(CommandError) in
+            try MessageChoice(client, session).id(of: name)
+        }
+        let made = try client.ask(.sessionForkOwn) {
+            $0.member("sessionId", session.id)
+            $0.optional("newSessionId", invocation.value(.new))
+            $0.optional("messageId", message)
+        }
+        if invocation.has(.json) {
+            invocation.console.print(json: made)
+        } else {
+            invocation.console.print(made["sessionId"]?.string ?? "")
+        }
+        return .success
+    }
+
+    static let edit = Command(
+        name: "edit", summary: "put other words in the place of a past prompt, and answer them",
+        arguments: "MESSAGE TEXT|-", count: 1...Int.max,
+        options: [.continue, .json, .model, .session, .upstream],
+        details: """
+            MESSAGE is the prompt's number, as 'convo show' has it, or its ID. What was there stays on its own
+            branch: 'convo branches' shows it.
+            """
+    ) { invocation throws(CommandError) in
+        let given = invocation.positionals.dropFirst().joined(separator: " ")
+        let words = given.isEmpty || given == "-" ? try StandardInput.all() : given
+        guard words.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+            throw .usage("'edit' needs the new words, as TEXT or from a pipe")
+        }
+        let client = try invocation.connect()
+        let session = try invocation.sessionToChange(client)
+        let message = try MessageChoice(client, session).id(of: invocation.positionals[0])
+        return try SendCommand.run(session.id, client, invocation) { prompt, settings in
+            prompt.retry(message, words, settings)
+        }
+    }
+
+    static let retry = Command(
+        name: "retry", summary: "answer a prompt anew", arguments: "[MESSAGE]", count: 0...1,
+        options: [.continue, .json, .model, .session, .upstream],
+        details: """
+            MESSAGE is the prompt or the answer, by its number or ID; without it the newest. The old answer stays on
+            its own branch: 'convo branches' shows it.
+            """
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        let session = try invocation.sessionToChange(client)
+        let message = try invocation.positionals.first.map { name throws(CommandError) in
+            try MessageChoice(client, session).id(of: name)
+        }
+        return try SendCommand.run(session.id, client, invocation) { prompt, settings in
+            prompt.retry(message, nil, settings)
+        }
+    }
+
+    static let goOn = Command(
+        name: "continue", summary: "go on with an answer that was cut",
+        options: [.continue, .json, .model, .session, .upstream],
+        details: "Of the latest session that convo made, or of the one that -s names."
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        let session = try invocation.sessionToChange(client)
+        return try SendCommand.run(session.id, client, invocation) { prompt, settings in
+            prompt.goOn(settings)
+        }
+    }
+}
+
+extension Invocation {
+    /// The session that `-s` names, else the latest that convo made.
+    fileprivate func sessionToChange(_ client: Client) throws(CommandError) -> JSONView {
+        try SessionChoice(client: client).session(named: has(.continue) ? nil : value(.session))
+    }
+}
+
+/// Finds the message that a person means: by its number on the active path, or by its ID.
+struct MessageChoice {
+    private let client: Client
+    private let session: JSONView
+
+    init(_ client: Client, _ session: JSONView) {
+        self.client = client
+        self.session = session
+    }
+
+    func id(of name: String) throws(CommandError) -> String {
+        guard let number = Int(name.hasPrefix("#") ? String(name.dropFirst()) : name) else { return name }
+        let count = session["messageCount"]?.int ?? 0
+        guard (1...max(1, count)).contains(number), count > 0 else {
+            throw CommandError(
+                .notFound,
+                "session '\(session.id)' has no message \(number), it has \(count); 'convo show' numbers them"
+            )
+        }
+        let pages = MessagePages(client: client, session: session.id)
+        let found = try pages.newest(count - number + 1).first { $0["seq"]?.int == number }
+        guard let id = found?["id"]?.string else {
+            throw CommandError(.notFound, "session '\(session.id)' has no message \(number)")
+        }
+        return id
+    }
+}
+
+/// A session's branches as a tree.
+struct BranchTree {
+    private let client: Client
+    private let session: String
+
+    init(_ client: Client, _ session: String) {
+        self.client = client
+        self.session = session
+    }
+
+    func print(on invocation: Invocation) throws(CommandError) -> ExitCode {
+        let console = invocation.console
+        let view = try client.ask(.branchList) { $0.member("sessionId", session) }
+        let branches = view["branches"].map { Array($0.elements) } ?? []
+        if invocation.has(.jsonl) {
+            for branch in branches { console.print(record: branch) }
+        } else if invocation.has(.json) {
+            console.print(json: view)
+        } else {
+            for line in BranchTree.lines(branches, console) { console.print(line) }
+        }
+        return .success
+    }
+
+    /// One line a branch, each under the one that it leaves.
+    static func lines(_ branches: [JSONView], _ console: Console) -> [String] {
+        let known = Set(branches.compactMap { $0["branch"]?.int })
+        // A branch without a message of its own is what a failed prompt leaves; it says nothing unless it is active.
+        let shown = branches.filter { branch in
+            (branch["ownMessages"]?.int ?? 0) > 0 || branch["active"]?.bool == true
+                || branches.contains { $0["parent"]?.int == branch["branch"]?.int }
+        }
+        var children: [Int: [JSONView]] = [:], roots: [JSONView] = []
+        for branch in shown {
+            if let parent = branch["parent"]?.int, known.contains(parent) {
+                children[parent, default: []].append(branch)
+            } else {
+                roots.append(branch)
+            }
+        }
+        var out: [String] = []
+        func draw(_ branch: JSONView, _ lead: String, _ stem: String) {
+            out.append(lead + line(branch, console, room: console.columns - lead.count))
+            let below = children[branch["branch"]?.int ?? 0] ?? []
+            for (index, child) in below.enumerated() {
+                let isLast = index == below.count - 1
+                draw(child, stem + (isLast ? "└─ " : "├─ "), stem + (isLast ? "   " : "│  "))
+            }
+        }
+        for root in roots { draw(root, "", "") }
+        return out
+    }
+
+    private static func line(_ branch: JSONView, _ console: Console, room: Int) -> String {
+        let isActive = branch["active"]?.bool == true
+        let number = branch["branch"]?.int ?? 0, fork = branch["forkSeq"]?.int ?? 0
+        let place = branch["parent"] == nil ? "" : " after #\(fork)"
+        let count = Times.count(branch["ownMessages"]?.int ?? 0, "message")
+        let facts = "\(isActive ? "●" : "○") \(number)\(place), \(count)"
+        let first = branch["first"]
+        let status = first?["status"]?.string ?? "complete"
+        let mark = status == "complete" ? "" : " (\(status))"
+        let words = Console.harmless(first?["text"]?.string ?? "", keepingLines: false)
+        let role = first?["role"]?.string.map { "\($0): " } ?? ""
+        let rest = max(20, room - facts.count - 3)
+        let text = TextWidth.fitted("\(role)\(words)\(mark)", to: rest)
+        return (isActive ? console.styled(facts, .bold) : facts) + "  " + console.styled(text, .dim)
+    }
+
+    /// What a branch and the active one have for themselves, one after the other.
+    func compare(_ number: Int, _ invocation: Invocation) throws(CommandError) {
+        let console = invocation.console
+        let view = try client.ask(.branchCompare) {
+            $0.member("sessionId", session)
+            $0.member("branch", number)
+        }
+        if invocation.has(.json) || invocation.has(.jsonl) { return console.print(record: view) }
+        let common = view["commonMessages"]?.int ?? 0
+        console.print("\(Times.count(common, "message")) in common")
+        var printer = MessagePrinter(console)
+        for side in view["sides"]?.elements ?? view.elements {
+            console.print("\n" + console.styled("branch \(side["branch"]?.int ?? 0)", .bold))
+            for message in side["messages"]?.elements ?? side.elements {
+                console.print(printer.text(of: message))
+            }
+            if side["more"]?.bool == true { console.print("…") }
+        }
+    }
+}
