@@ -1,0 +1,154 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+extension JSONView {
+    /// `_meta.convod` of an update.
+    fileprivate var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
+}
+
+@Suite struct `A second prompt on a busy session` {
+    private func busy(_ words: String = "count to 100") throws -> (TestClient, Int) {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        client.kept = [daemon]
+        try client.open("s")
+        let running = try client.startPrompt("s", words)
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        return (client, running)
+    }
+
+    @Test func `is queued and answered behind the first, by default`() throws {
+        let (client, running) = try busy("count to 10")
+        let second = try client.startPrompt("s", "second")
+        #expect(try client.finish(running).result?["stopReason"]?.string == "end_turn")
+        #expect(try client.finish(second).result?["stopReason"]?.string == "end_turn")
+        #expect(
+            try client.messages("s").map { $0.prefix(9) } == [
+                "user: cou", "assistant", "user: sec", "assistant",
+            ])
+    }
+
+    @Test func `is refused at once where that is asked, and nothing is stored`() throws {
+        let (client, running) = try busy("count to 20")
+        let second = try client.prompt("s", "second", #""ifBusy":"reject""#)
+        #expect(second.kind == "busy")
+        #expect(second.message["error"]?["data"]?["retryable"]?.bool == true)
+        _ = try client.finish(running)
+        #expect(try client.messages("s").count == 2)
+        #expect(try client.prompt("s", "third", #""ifBusy":"reject""#).result != nil)
+    }
+
+    @Test
+    func `interrupts the first where that is asked, whose answer is kept, and goes before those that wait`()
+        throws
+    {
+        let (client, running) = try busy()
+        let waiting = try client.startPrompt("s", "waiting")
+        _ = try client.update { $0.extras?["state"]?.string == "queued" }
+        let second = try client.startPrompt("s", "now", #""ifBusy":"interrupt""#)
+        var ends: [Int] = []
+        while ends.count < 3 {
+            let message = try client.next()
+            if message["method"] == nil, let id = message["id"]?.int {
+                ends.append(id)
+                let stop = message["result"]?["stopReason"]?.string
+                #expect(stop == (id == running ? "cancelled" : "end_turn"))
+            }
+        }
+        #expect(ends == [running, second, waiting])
+        let messages = try client.messages("s")
+        #expect(messages[1].hasSuffix("[cancelled]"))
+        #expect([messages[2], messages[4]] == ["user: now", "user: waiting"])
+    }
+
+    @Test func `can be given other words while it waits`() throws {
+        let (client, running) = try busy("count to 30")
+        let second = try client.startPrompt("s", "old words", #""requestId":"r""#)
+        let queued = try client.update { $0.extras?["state"]?.string == "queued" }
+        let turn = queued.extras?["turnId"]?.string ?? ""
+        func set(_ words: String) throws -> TestClient.Answer {
+            try client.call(
+                "_convod/turn/set", #"{"turnId":"\#(turn)","prompt":[{"type":"text","text":"\#(words)"}]}"#)
+        }
+        #expect(try set("new words").result?["turnId"]?.string == turn)
+        _ = try client.finish(running)
+        _ = try client.finish(second)
+        #expect(try client.messages("s")[2] == "user: new words")
+        #expect(try set("too late").kind == "conflict")
+        #expect(try client.prompt("s", "new words", #""requestId":"r""#).extras?["repeated"]?.bool == true)
+    }
+}
+
+@Suite struct `A prompt made on a stale view` {
+    @Test func `is a conflict that names the newest message, and nothing is stored`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("s")
+        let first = try client.prompt("s", "one").extras?["messageId"]?.string ?? ""
+        let second = try client.prompt("s", "two", #""expectedHead":"\#(first)""#)
+        let head = second.extras?["messageId"]?.string ?? ""
+        #expect(second.result != nil)
+        let stale = try client.prompt("s", "three", #""expectedHead":"\#(first)""#)
+        #expect(stale.kind == "conflict")
+        #expect(stale.error?["message"]?.string?.contains(head) == true)
+        #expect(try client.messages("s").count == 4)
+    }
+}
+
+@Suite struct `Watching` {
+    @Test func `tells of changes of one's own sessions, in order, and from a cursor what was missed`() throws
+    {
+        let daemon = try TestDaemon()
+        let watcher = try daemon.client(), client = try daemon.client()
+        let begin = try watcher.call("_convod/watch").result
+        #expect(begin?["live"]?.bool == true && begin?["changes"]?.count == 0)
+        try client.open("a")
+        try client.open("b")
+        let first = try watcher.update { $0["method"]?.string == "_convod/watch/event" }
+        let second = try watcher.update { $0["method"]?.string == "_convod/watch/event" }
+        let names = [first, second].map { $0["params"]?["session"]?["sessionId"]?.string }
+        #expect(names == ["a", "b"])
+        let cursor = first["params"]?["cursor"]?.string ?? ""
+        _ = try client.call("session/delete", #"{"sessionId":"a"}"#)
+        let gone = try watcher.update { $0["params"]?["gone"]?.bool == true }
+        #expect(gone["params"]?["session"]?["sessionId"]?.string == "a")
+        let late = try daemon.client()
+        let missed = try late.call("_convod/watch", #"{"cursor":"\#(cursor)"}"#).result
+        let changes = missed?["changes"]?.elements.map {
+            "\($0["session"]?["sessionId"]?.string ?? "") \($0["gone"]?.bool ?? false)"
+        }
+        #expect(changes == ["b false", "a true"])
+    }
+
+    @Test func `of chosen sessions sees their updates, and changes nothing`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), watcher = try daemon.client()
+        try client.open("s")
+        _ = try watcher.call("_convod/watch", #"{"sessions":["s"]}"#)
+        let id = try client.startPrompt("s", "hello")
+        let seen = try watcher.update {
+            $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+        }
+        #expect(seen["params"]?["sessionId"]?.string == "s")
+        _ = try client.finish(id)
+        #expect(try watcher.prompt("s", "me too").kind == "permission_denied")
+        let set = try watcher.call("_convod/session/set", #"{"sessionId":"s","title":"x"}"#)
+        #expect(set.kind == "permission_denied")
+        _ = try watcher.call("session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        #expect(try watcher.prompt("s", "now I may").result != nil)
+    }
+
+    @Test func `as an observer is chosen when a session is opened`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), observer = try daemon.client()
+        try client.open("s")
+        _ = try client.prompt("s", "hello")
+        let loaded = try observer.call(
+            "session/load",
+            #"{"sessionId":"s","cwd":"/tmp","mcpServers":[],"_meta":{"convod":{"role":"observer"}}}"#)
+        #expect(loaded.text().contains("you said: hello"))
+        #expect(try observer.prompt("s", "x").kind == "permission_denied")
+        #expect(try observer.call("_convod/turn/retry", #"{"sessionId":"s"}"#).kind == "permission_denied")
+    }
+}
