@@ -54,7 +54,7 @@ package struct RoutePlan: Sendable, Equatable {
         // A prompt that does not fit or is not taken here is not taken elsewhere either, as far as one can know.
         if failure.kind == .overflow { return .fail(failure) }
         if failure.kind == .refused && !failure.isRetryable && failure.status != 404 { return .fail(failure) }
-        let grown = min(policy.cap, waited[position] * 5 / 4)
+        let grown = min(policy.cap, waited[position] * 3 / 2)
         let pause = max(grown, policy.backoff(after: tries[position], retryAfter: nil, random: random))
         return choose(policy, elapsed, (failure, pause), availability)
     }
@@ -80,7 +80,11 @@ package struct RoutePlan: Sendable, Equatable {
         guard availability(current).wait > 0 else { return .ask(current, wait: 0) }
         tries[position] -= 1
         number -= 1
-        return choose(policy, elapsed, nil, availability)
+        let before = position
+        let step = choose(policy, elapsed, nil, availability)
+        // What is waited for others counts too: the next wait of this turn is longer than all of this one.
+        if case .ask(_, let wait) = step, position == before { waited[position] += wait }
+        return step
     }
 
     /// The first upstream that is ready soon; else one whose breaker is open, as a probe; else the one that is ready first.
