@@ -24,6 +24,8 @@ package struct Session: Sendable, Equatable {
     package var activity: Int64
     package var isArchived: Bool
     package var trashedAt: Int64?
+    /// Whether it lives in memory only and is gone with the daemon.
+    package var isEphemeral = false
 
     package init(id: SessionID, owner: UInt32, cwd: String, createdAt: Int64) {
         self.id = id

@@ -104,6 +104,8 @@ package struct NewSessionParameters: Sendable {
 
     package var id: SessionID?
     package var ifExists = IfExists.error
+    /// Whether the session lives in memory only.
+    package var isEphemeral = false
     package var cwd: String?
     package var mcpServers: [UInt8]?
     package var title: String?
@@ -119,6 +121,7 @@ package struct NewSessionParameters: Sendable {
         var extra = try extras(&reader)
         id = try extra.optionalSessionID()
         ifExists = try extra.word("ifExists", IfExists.self) ?? .error
+        isEphemeral = try extra.bool("ephemeral") ?? false
         title = try extra.title()
         system = try extra.system()
         settings = SessionSettings(

@@ -41,6 +41,7 @@ package enum Wire {
         writer.key("tags")
         writer.array { for tag in session.tags { $0.string(tag) } }
         writer.member("archived", session.isArchived)
+        if session.isEphemeral { writer.member("ephemeral", true) }
         writer.member("createdAt", Timestamp.text(session.createdAt))
         writer.member("updatedAt", Timestamp.text(session.updatedAt))
         writer.optional("trashedAt", session.trashedAt.map(Timestamp.text))

@@ -1,6 +1,13 @@
 package import Conversation
 internal import JSON
 
+extension SessionRecord {
+    /// Where the rows of sessions begin that live in memory only.
+    package static let firstEphemeralRow: Int64 = 1 << 40
+    /// Whether the session lives in memory only.
+    package static func isEphemeral(_ row: Int64) -> Bool { row >= firstEphemeralRow }
+}
+
 /// A stored session with the handles by which the store finds its messages.
 package struct SessionRecord: Sendable, Equatable {
     package var session: Session
@@ -38,6 +45,7 @@ package struct SessionRecord: Sendable, Equatable {
         session.activity = row.int(15)
         session.isArchived = row.bool(16)
         session.trashedAt = row.optionalInt(17)
+        session.isEphemeral = SessionRecord.isEphemeral(self.row)
         self.session = session
     }
 }

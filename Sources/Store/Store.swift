@@ -56,12 +56,16 @@ package final class Store {
     /// Opens the database, brings it to the newest version and starts the writer's and the reader's thread.
     ///
     /// A file from a newer version or of another program is refused before anything in it is touched.
+    ///
+    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart.
     package init(
-        path: String, durability: Durability, loop: EventLoop, clock: @escaping @Sendable () -> Int64
+        path: String, durability: Durability, loop: EventLoop, firstRow: Int64 = 1,
+        clock: @escaping @Sendable () -> Int64
     ) throws(StoreError) {
         try Store.prepareFile(path)
         let version = try Migrations.version(ofFileAt: path)
-        let writer = try Writer(path: path, version: version ?? 0, durability: durability, clock: clock)
+        let writer = try Writer(
+            path: path, version: version ?? 0, durability: durability, firstRow: firstRow, clock: clock)
         reader = try Reader(path: path)
         self.loop = loop
         do {

@@ -22,9 +22,14 @@ package final class Writer {
     /// Checkpoint when nothing came for so long.
     private static let idle: Int32 = 100
 
-    init(path: String, version: Int, durability: Durability, clock: @escaping @Sendable () -> Int64)
-        throws(StoreError)
-    {
+    /// The number of the first session.
+    private let firstRow: Int64
+
+    init(
+        path: String, version: Int, durability: Durability, firstRow: Int64 = 1,
+        clock: @escaping @Sendable () -> Int64
+    ) throws(StoreError) {
+        self.firstRow = firstRow
         database = try Database(path: path, .writing)
         self.clock = clock
         isAlwaysFull = durability == .full
@@ -62,6 +67,15 @@ package final class Writer {
     func nextActivity() -> Int64 {
         activity += 1
         return activity
+    }
+
+    /// The number of the next session where they do not begin at 1; nil leaves it to SQLite.
+    func nextRow() throws(StoreError) -> Int64? {
+        if firstRow == 1 { return nil }
+        let newest = try database.first(
+            "SELECT id FROM session WHERE id > 0 ORDER BY id DESC LIMIT 1", [], doing: "number a session"
+        ) { $0.int(0) }
+        return max(firstRow, (newest ?? 0) + 1)
     }
 
     func noteChange(of session: Int64) { changed.insert(session) }

@@ -48,6 +48,8 @@ extension Option {
     static let everywhere: [Option] = [.color, .config, .database, .help, .quiet, .socket, .version]
 
     static let `continue` = Option(short: "c", long: "continue", help: "the latest session that convo made")
+    static let ephemeral = Option(
+        long: "ephemeral", help: "make a session in memory only, gone with the daemon")
     static let json = Option(long: "json", help: "print JSON")
     static let jsonl = Option(long: "jsonl", help: "print JSON, a record a line")
     static let model = Option(short: "m", long: "model", value: "MODEL", help: "ask this model")

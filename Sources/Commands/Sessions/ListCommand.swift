@@ -64,7 +64,9 @@ extension Command {
         for session in sessions {
             let updated = session["updatedAt"]?.string ?? ""
             table.add([
-                session.id, session["title"]?.string ?? "", "\(session["messageCount"]?.int ?? 0)",
+                session.id,
+                (session["title"]?.string ?? "") + (session["ephemeral"] == nil ? "" : " (in memory)"),
+                "\(session["messageCount"]?.int ?? 0)",
                 console.isOutputTerminal ? Times.relative(updated) : updated,
             ])
         }

@@ -6,7 +6,7 @@ internal import Protocol
 extension Command {
     static let chat = Command(
         name: "chat", summary: "talk, with the answer as it streams",
-        options: [.continue, .model, .new, .session, .system, .upstream],
+        options: [.continue, .ephemeral, .model, .new, .session, .system, .upstream],
         details: """
             On a terminal: Ctrl-C cancels the running answer, Ctrl-D leaves, /help lists what else can be typed.
             With piped input every line is one prompt, the answers go to standard output.
@@ -39,7 +39,7 @@ final class Chat {
         self.invocation = invocation
         new = NewSession(
             id: invocation.value(.new), system: invocation.value(.system), model: invocation.value(.model),
-            upstream: invocation.value(.upstream))
+            upstream: invocation.value(.upstream), isEphemeral: invocation.has(.ephemeral))
         session = try invocation.chosenSession(client)?.id
         try applySettings()
     }

@@ -9,6 +9,8 @@ struct NewSession {
     var system: String?
     var model: String?
     var upstream: String?
+    /// Whether it lives in memory only.
+    var isEphemeral = false
 
     /// Makes the session for the working directory and returns its ID.
     func make(_ client: Client) throws(CommandError) -> String {
@@ -29,6 +31,7 @@ struct NewSession {
     private func writeExtras(to writer: inout JSONWriter) {
         writer.optional("sessionId", id)
         if id != nil { writer.member("ifExists", "error") }
+        if isEphemeral { writer.member("ephemeral", true) }
         writer.optional("system", system)
         writer.optional("model", model)
         writer.optional("upstream", upstream)

@@ -11,7 +11,7 @@ extension Option {
 extension Command {
     static let send = Command(
         name: "send", summary: "send one prompt, print the answer", arguments: "TEXT|-", count: 0...Int.max,
-        options: [.continue, .json, .model, .new, .requestID, .session, .system, .upstream],
+        options: [.continue, .ephemeral, .json, .model, .new, .requestID, .session, .system, .upstream],
         details: """
             Piped input is put behind TEXT; '-' or no TEXT takes it alone. Without -s or -c a new session is made.
             The answer comes to standard output as it streams. Ctrl-C cancels it; what has come stays stored.
@@ -51,7 +51,7 @@ extension Command {
     ) throws(CommandError) -> (view: JSONView?, new: NewSession) {
         let new = NewSession(
             id: invocation.value(.new), system: invocation.value(.system), model: invocation.value(.model),
-            upstream: invocation.value(.upstream))
+            upstream: invocation.value(.upstream), isEphemeral: invocation.has(.ephemeral))
         guard let view = try invocation.chosenSession(client) else { return (nil, new) }
         if let system = invocation.value(.system) {
             _ = try client.ask(.sessionSet) {

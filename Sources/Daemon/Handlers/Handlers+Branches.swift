@@ -19,7 +19,8 @@ extension Handlers {
         fork.settings.quota = nil
         fork.tags = source.session.tags
         fork.metadata = source.session.metadata
-        services.store.write(ForkSession(source.row, at: asked.messageID, as: fork)) { [self] result in
+        services.store(of: source.row).write(ForkSession(source.row, at: asked.messageID, as: fork)) {
+            [self] result in
             switch result {
             case .success(.forked(let record)): opened(record, isNew: true, call)
             case .success(.existed):
@@ -37,7 +38,7 @@ extension Handlers {
     func listBranches(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
         let record = try session(asked.id, call)
-        let branches = try read { (reader) throws(StoreError) in try reader.branches(of: record) }
+        let branches = try read(record) { (reader) throws(StoreError) in try reader.branches(of: record) }
         call.reply {
             $0.key("branches")
             $0.array { for branch in branches { write(branch, of: record, to: &$0) } }
@@ -84,7 +85,8 @@ extension Handlers {
         let asked = try BranchParameters(call.params)
         let record = try changeable(asked.id, call)
         try checkIdle(record)
-        services.store.write(SwitchBranch(record.row, to: Int64(asked.branch))) { [self] result in
+        services.store(of: record.row).write(SwitchBranch(record.row, to: Int64(asked.branch))) {
+            [self] result in
             switch result {
             case .success(let changed?):
                 publish(path: changed, call)
@@ -107,7 +109,7 @@ extension Handlers {
     }
 
     private func reply(_ call: Call, onPath record: SessionRecord) {
-        let head = try? services.store.reader.branch(record.branch, of: record)?.headID
+        let head = try? services.store(of: record.row).reader.branch(record.branch, of: record)?.headID
         call.reply {
             $0.member("sessionId", record.session.id.text)
             $0.member("branch", Int(record.branch))
@@ -120,7 +122,7 @@ extension Handlers {
         let asked = try BranchParameters(call.params)
         let record = try changeable(asked.id, call)
         try checkIdle(record)
-        services.store.write(DeleteBranch(record.row, Int64(asked.branch))) { [self] result in
+        services.store(of: record.row).write(DeleteBranch(record.row, Int64(asked.branch))) { [self] result in
             switch result {
             case .success(.deleted(let count)): call.reply { $0.member("deletedMessages", count) }
             case .success(.missing): call.fail(noBranch(asked.branch, asked.id))
@@ -145,7 +147,7 @@ extension Handlers {
         let record = try session(asked.id, call)
         let other = asked.with ?? Int(record.branch)
         let limits = services.configuration.limits
-        let found = try read { (reader) throws(StoreError) in
+        let found = try read(record) { (reader) throws(StoreError) in
             (
                 try reader.branch(Int64(asked.branch), of: record),
                 try reader.branch(Int64(other), of: record)
@@ -153,8 +155,8 @@ extension Handlers {
         }
         guard let first = found.0 else { throw noBranch(asked.branch, asked.id) }
         guard let second = found.1 else { throw noBranch(other, asked.id) }
-        let common = try read { (reader) throws(StoreError) in try reader.commonSeq(first, second) }
-        let pages = try read { (reader) throws(StoreError) in
+        let common = try read(record) { (reader) throws(StoreError) in try reader.commonSeq(first, second) }
+        let pages = try read(record) { (reader) throws(StoreError) in
             try [first, second].map { (branch) throws(StoreError) in
                 let path = record.at(branch: branch.id, head: branch.head, tokens: branch.tokens)
                 return try reader.messages(path, .from(common + 1), limit: 100, bytes: limits.pageBytes / 2)
@@ -187,7 +189,8 @@ extension Handlers {
         let edited = NewMessage(
             id: services.newID(), role: old.role, content: asked.content,
             tokens: TokenEstimate.message(parts), metadata: old.metadata, isPinned: old.isPinned)
-        services.store.write(EditMessage(record.row, asked.messageID, edited)) { [self] result in
+        services.store(of: record.row).write(EditMessage(record.row, asked.messageID, edited)) {
+            [self] result in
             switch result {
             case .success(let changed?):
                 publish(path: changed, call)
@@ -209,7 +212,7 @@ extension Handlers {
 
     /// A message of the active path.
     private func message(_ id: MessageID, on record: SessionRecord) throws(WireError) -> Message {
-        let found = try read { (reader) throws(StoreError) -> Message? in
+        let found = try read(record) { (reader) throws(StoreError) -> Message? in
             guard let seq = try reader.seq(of: id, in: record) else { return nil }
             return try reader.messages(record, .from(seq), limit: 1, bytes: 1).messages.first
         }
@@ -221,7 +224,7 @@ extension Handlers {
     private func prompt(for id: MessageID?, on record: SessionRecord) throws(WireError) -> Message {
         var seq = record.session.messageCount
         if let id { seq = try message(id, on: record).seq }
-        let found = try read { (reader) throws(StoreError) -> Message? in
+        let found = try read(record) { (reader) throws(StoreError) -> Message? in
             var next: Int? = seq
             while let from = next, from > 0 {
                 let page = try reader.messages(record, .backFrom(from), limit: 100, bytes: 1 << 20)
@@ -245,7 +248,9 @@ extension Handlers {
         // A refused or failed prompt stays out of every window: it goes as a new one.
         if content == nil && !old.status.isSent { (content, parts) = (old.content, old.parts) }
         let base = content == nil ? old.seq : old.seq - 1
-        let tokens = try read { (reader) throws(StoreError) in try reader.tokens(of: record, upTo: base) }
+        let tokens = try read(record) { (reader) throws(StoreError) in
+            try reader.tokens(of: record, upTo: base)
+        }
         let before = record.at(branch: record.branch, head: base, tokens: tokens)
         submit(call, before, content: content, parts: parts, asked.turn, base: base)
     }
@@ -254,13 +259,13 @@ extension Handlers {
     func continueTurn(_ call: Call) throws(WireError) {
         let asked = try StartTurnParameters(call.params)
         let record = try changeable(asked.id, call)
-        let last = try read { (reader) throws(StoreError) in
+        let last = try read(record) { (reader) throws(StoreError) in
             try reader.messages(record, .backFrom(record.session.messageCount), limit: 1, bytes: 1).messages
                 .first
         }
         var isCut = last?.role == .assistant && last?.status != .complete
         if let turn = last?.turnID, last?.role == .assistant, !isCut {
-            let stored = try read { (reader) throws(StoreError) in try reader.turn(turn) }
+            let stored = try read(record) { (reader) throws(StoreError) in try reader.turn(turn) }
             isCut = stored?.turn.stopReason == .maxTokens
         }
         guard isCut else {

@@ -72,8 +72,8 @@ extension Handlers {
 
     func receipt(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
-        let (stored, _) = try turn(asked.id, call)
-        let attempts = try read { (reader) throws(StoreError) in try reader.attempts(stored) }
+        let (stored, record) = try turn(asked.id, call)
+        let attempts = try read(record) { (reader) throws(StoreError) in try reader.attempts(stored) }
         call.reply {
             $0.member("turnId", stored.turn.id.description)
             $0.optional("receipt", raw: stored.turn.receipt)

@@ -72,7 +72,7 @@ private final class Export {
         let page = ReadMessages(
             session, head: session.session.messageCount, from: next, limit: limits.pageRows,
             bytes: min(limits.pageBytes, 256 << 10))
-        services.store.read(page) { [self] result in
+        services.store(of: session.row).read(page) { [self] result in
             if isOver { return }
             switch result {
             case .failure(let error):

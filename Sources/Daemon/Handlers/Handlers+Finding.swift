@@ -31,12 +31,32 @@ extension Handlers {
         search.after = try PageCursor.number("f", asked.cursor)
         if let prefix = asked.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
-            let found = try read { (reader) throws(StoreError) in
+            var found = try read { (reader) throws(StoreError) in
                 try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit)
+            }
+            if let memory = services.memory {
+                found += (try? memory.reader.sessions(owner: uid, prefix: prefix, limit: asked.limit)) ?? []
             }
             return reply(call, found.filter { search.matches($0.session) }, next: nil)
         }
-        page(search, call) { [self] in reply(call, $0, next: $1) }
+        page(search, call) { [self] in
+            let (found, next) = withMemory(search, $0, $1)
+            reply(call, found, next: next)
+        }
+    }
+
+    /// Sessions in memory come first, on the first page only; there are few of them.
+    private func withMemory(_ search: FindSessions, _ stored: [SessionRecord], _ next: Int64?) -> (
+        [SessionRecord], Int64?
+    ) {
+        guard search.after == nil, let memory = services.memory,
+            let found = try? search.run(on: memory.reader).sessions, !found.isEmpty
+        else { return (stored, next) }
+        let first = found.prefix(search.limit), room = search.limit - first.count
+        guard stored.count > room else { return (Array(first + stored), next) }
+        let rest = stored.prefix(room)
+        let edge = rest.last?.session.activity ?? (search.isDescending ? Int64.max : Int64.min)
+        return (Array(first + rest), edge)
     }
 
     func listSessions(_ call: Call) throws(WireError) {
@@ -47,7 +67,8 @@ extension Handlers {
         while let path = search.cwd, path.count > 1, path.hasSuffix("/") {
             search.cwd = String(path.dropLast())
         }
-        page(search, call) { found, next in
+        page(search, call) { [self] in
+            let (found, next) = withMemory(search, $0, $1)
             call.reply {
                 $0.key("sessions")
                 $0.array {
@@ -58,7 +79,10 @@ extension Handlers {
                             $0.optional("title", record.session.title)
                             $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
                             $0.member("_meta") {
-                                $0.member("convod") { $0.member("messageCount", record.session.messageCount) }
+                                $0.member("convod") {
+                                    $0.member("messageCount", record.session.messageCount)
+                                    if record.session.isEphemeral { $0.member("ephemeral", true) }
+                                }
                             }
                         }
                     }

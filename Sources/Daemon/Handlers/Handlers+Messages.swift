@@ -17,7 +17,7 @@ extension Handlers {
         } else {
             start = asked.order == .asc ? .from(place ?? 1) : .backFrom(place ?? record.session.messageCount)
         }
-        var page = try read { (reader) throws(StoreError) in
+        var page = try read(record) { (reader) throws(StoreError) in
             try reader.messages(record, start, limit: asked.last ?? asked.limit, bytes: limits.pageBytes)
         }
         if asked.last != nil {
@@ -77,7 +77,9 @@ extension Handlers {
         let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing) {
             suggestedTitle(for: first)
         }
-        services.store.write(append) { [self] result in
+        let inMemory = try? services.memory?.reader.session(asked.id, owner: owner)
+        let store = (inMemory ?? nil) == nil ? services.store : services.memory ?? services.store
+        store.write(append) { [self] result in
             switch result {
             case .success(.appended(let row, let first, let last)):
                 publish(messages, asked.id, row, first, call)

@@ -38,7 +38,7 @@ extension Handlers {
             }
             call.connection.send(Channels.line(update: update, of: session.id))
         }
-        let newest = try? services.store.reader.messages(
+        let newest = try? services.store(of: replay.session.row).reader.messages(
             replay.session, .backFrom(session.messageCount), limit: 1, bytes: 1
         ).messages.first
         call.reply {

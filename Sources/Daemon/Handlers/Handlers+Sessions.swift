@@ -20,7 +20,19 @@ extension Handlers {
         session.settings = asked.settings
         session.tags = asked.tags
         session.metadata = asked.metadata
-        services.store.write(CreateSession(session)) { [self] result in
+        // An ID names one session, wherever it lives.
+        let other = asked.isEphemeral ? services.store : services.memory
+        let elsewhere = try? other?.reader.session(id, owner: session.owner)
+        if let found = elsewhere ?? nil, found.session.trashedAt == nil {
+            guard asked.ifExists == .resume else {
+                throw WireError(
+                    .conflict,
+                    "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it")
+            }
+            return opened(found, isNew: false, call)
+        }
+        let store = asked.isEphemeral ? try services.memoryStore() : services.store
+        store.write(CreateSession(session)) { [self] result in
             switch result {
             case .success(.created(let record)): opened(record, isNew: true, call)
             case .success(.existed(let record)) where asked.ifExists == .resume:
@@ -76,7 +88,8 @@ extension Handlers {
         let asked = try SessionParameters(call.params, isStrict: false)
         guard let record = try? session(asked.id, call) else { return call.reply { _ in } }
         engine.cancelAll(session: record.row)
-        services.store.write(TrashSession(record.session.id, owner: record.session.owner)) { result in
+        services.store(of: record.row).write(TrashSession(record.session.id, owner: record.session.owner)) {
+            result in
             if case .failure(let error) = result { call.fail(WireError(error)) } else { call.reply { _ in } }
         }
     }
@@ -110,7 +123,9 @@ extension Handlers {
         var after = record.session
         asked.apply(to: &after)
         try check(after.settings)
-        services.store.write(UpdateSession(record.session.id, owner: record.session.owner, asked.apply)) {
+        services.store(of: record.row).write(
+            UpdateSession(record.session.id, owner: record.session.owner, asked.apply)
+        ) {
             [self] result in
             switch result {
             case .success(let changed?):
@@ -143,7 +158,9 @@ extension Handlers {
         {
             owner = other.session.owner
         }
-        services.store.write(RestoreSession(asked.id, owner: owner)) { [self] result in
+        let inMemory = try? services.memory?.reader.session(asked.id, owner: owner)
+        let store = (inMemory ?? nil) == nil ? services.store : services.memory ?? services.store
+        store.write(RestoreSession(asked.id, owner: owner)) { [self] result in
             switch result {
             case .success(let record?): reply(call, with: record)
             case .success(nil): call.fail(.noSession(asked.id))
@@ -167,7 +184,7 @@ extension Handlers {
         }
         try check(settings)
         let changed = settings
-        services.store.write(
+        services.store(of: record.row).write(
             UpdateSession(record.session.id, owner: record.session.owner) { $0.settings = changed }
         ) { [self] result in
             switch result {

@@ -41,7 +41,7 @@ extension Handlers {
         let asked = try ListTurnsParameters(call.params, limits: services.configuration.limits)
         let record = try session(asked.id, call)
         let before = try PageCursor.number("t", asked.cursor)
-        let found = try read { (reader) throws(StoreError) in
+        let found = try read(record) { (reader) throws(StoreError) in
             try reader.turns(record, openOnly: asked.isOpenOnly, before: before, limit: asked.limit + 1)
         }
         call.reply {
@@ -60,7 +60,7 @@ extension Handlers {
     func getTurn(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
         let (stored, record) = try turn(asked.id, call)
-        let attempts = try read { (reader) throws(StoreError) in try reader.attempts(stored) }
+        let attempts = try read(record) { (reader) throws(StoreError) in try reader.attempts(stored) }
         call.reply {
             Wire.writeMembers(of: stored.turn, session: record.session.id, to: &$0)
             $0.optional("receipt", raw: stored.turn.receipt)

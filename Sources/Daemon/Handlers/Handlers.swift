@@ -69,11 +69,14 @@ final class Handlers {
 
     /// The session as this client may see it: its own, or for administrators anybody's.
     func session(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord {
-        let reader = services.store.reader
+        let uid = call.connection.peer.uid
         var found: SessionRecord?
         do throws(StoreError) {
-            found = try reader.session(id, owner: call.connection.peer.uid)
-            if found == nil && call.connection.isAdmin { found = try reader.session(id) }
+            for reader in [services.memory?.reader, services.store.reader].compactMap(\.self)
+            where found == nil {
+                found = try reader.session(id, owner: uid)
+                if found == nil && call.connection.isAdmin { found = try reader.session(id) }
+            }
         } catch { throw WireError(error) }
         guard let found else { throw .noSession(id) }
         guard found.session.trashedAt == nil else {
@@ -103,11 +106,13 @@ final class Handlers {
     /// A turn as this client may see it, with its session.
     func turn(_ id: TurnID, _ call: Call) throws(WireError) -> (StoredTurn, SessionRecord) {
         do throws(StoreError) {
-            if let stored = try services.store.reader.turn(id),
-                let session = try services.store.reader.session(row: stored.sessionRow),
-                session.session.owner == call.connection.peer.uid || call.connection.isAdmin
-            {
-                return (stored, session)
+            for reader in [services.memory?.reader, services.store.reader].compactMap(\.self) {
+                if let stored = try reader.turn(id),
+                    let session = try reader.session(row: stored.sessionRow),
+                    session.session.owner == call.connection.peer.uid || call.connection.isAdmin
+                {
+                    return (stored, session)
+                }
             }
         } catch { throw WireError(error) }
         throw WireError(.notFound, "there is no turn '\(id)'; '_convod/turn/list' shows those of a session")
@@ -125,6 +130,13 @@ final class Handlers {
     /// Reads the store for a call.
     func read<Value>(_ body: (Reader) throws(StoreError) -> Value) throws(WireError) -> Value {
         do { return try body(services.store.reader) } catch { throw WireError(error) }
+    }
+
+    /// Reads the store that a session lives in.
+    func read<Value>(_ record: SessionRecord, _ body: (Reader) throws(StoreError) -> Value)
+        throws(WireError) -> Value
+    {
+        do { return try body(services.store(of: record.row).reader) } catch { throw WireError(error) }
     }
 }
 

@@ -97,10 +97,12 @@ package final class Daemon: ConnectionOwner {
                 clock: options.clock)
         } catch { throw DaemonError("cannot \(error.description)") }
         services = Services(
-            loop: loop, store: store, configuration: options.configuration, log: options.log,
+            loop: loop, store: store, database: options.database, configuration: options.configuration,
+            log: options.log,
             environment: options.environment,
             clock: options.clock, random: options.random)
         engine = TurnEngine(services)
+        services.forgetMemory()
         recover()
         do throws(DaemonError) { try listen() } catch {
             store.close()
@@ -201,7 +203,7 @@ package final class Daemon: ConnectionOwner {
     /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
     private func catchUp(_ subscription: Channels.Subscription, _ row: Int64, _ chunk: Chunk) {
         subscription.isReplaying = true
-        guard let session = try? services.store.reader.session(row: row) else {
+        guard let session = try? services.store(of: row).reader.session(row: row) else {
             return subscription.connection.close()
         }
         let replay = Replay(subscription.connection, session, services, engine) { result in
@@ -241,7 +243,7 @@ package final class Daemon: ConnectionOwner {
 
     /// Waits for the last commits, writes the last lines and ends the loop.
     private func settle() {
-        guard services.store.pending == 0 else {
+        guard services.store.pending == 0, services.memory?.pending ?? 0 == 0 else {
             loop.after(milliseconds: 1) { [self] in settle() }
             return
         }
@@ -253,6 +255,7 @@ package final class Daemon: ConnectionOwner {
     private func finish() {
         for connection in Array(connections.values) { connection.close() }
         services.store.close()
+        services.closeMemory()
         options.log.info("stopped")
     }
 

@@ -208,7 +208,9 @@ final class LiveTurn {
     }
 
     /// The session as it stands with the prompt stored.
-    var refreshed: SessionRecord { (try? services.store.reader.session(row: session.row)) ?? session }
+    var refreshed: SessionRecord {
+        (try? services.store(of: session.row).reader.session(row: session.row)) ?? session
+    }
 
     private func receive(_ event: UpstreamEvent) {
         switch event {
@@ -290,7 +292,9 @@ final class LiveTurn {
         let first = storedCount
         storedCount += pieces.count
         let count = storedCount
-        services.store.write(StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal)) {
+        services.store(of: session.row).write(
+            StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal)
+        ) {
             [weak self] result in
             self?.stored(upTo: count, bytes: bytes, result)
         }
@@ -322,7 +326,7 @@ final class LiveTurn {
             syncTimer = nil
             guard unsyncedBytes > 0, machine.state == .streaming else { return }
             unsyncedBytes = 0
-            services.store.write(SyncTurn(turnRow: row)) { _ in }
+            services.store(of: session.row).write(SyncTurn(turnRow: row)) { _ in }
         }
     }
 
@@ -343,7 +347,7 @@ final class LiveTurn {
         let content = answer.content, next: MessageID = services.newID()
         let write = SetAside(
             id, content: content, tokens: TokenEstimate.message(Part.decode(content)), next: next)
-        services.store.write(write) { [self] result in
+        services.store(of: session.row).write(write) { [self] result in
             switch result {
             case .success:
                 replaced = record.answerID
@@ -395,7 +399,7 @@ final class LiveTurn {
 
     /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
     private func write(_ end: EndTurn, patience: Int) {
-        services.store.write(end) { [self] result in
+        services.store(of: session.row).write(end) { [self] result in
             guard case .failure(let error) = result else { return handle(.endingStored) }
             let words = WireError(error)
             services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))

@@ -21,7 +21,7 @@ final class QuotaKeeper {
 
     private func sessionRefusal(_ record: SessionRecord) -> WireError? {
         let cap = cap(of: record.session)
-        guard !cap.isNone, let used = try? services.store.reader.usage(session: record.row),
+        guard !cap.isNone, let used = try? services.store(of: record.row).reader.usage(session: record.row),
             let words = QuotaKeeper.excess(used, cap)
         else { return nil }
         return WireError(
@@ -33,13 +33,24 @@ final class QuotaKeeper {
     private func userRefusal(_ record: SessionRecord) -> WireError? {
         let cap = configuration.quotas.user, owner = record.session.owner, now = services.clock()
         guard !cap.isNone,
-            let used = try? services.store.reader.usage(owner: owner, day: UsageDay.of(now)),
+            let used = used(by: owner, on: UsageDay.of(now)),
             let words = QuotaKeeper.excess(used, cap)
         else { return nil }
         return WireError(
             .quota,
             "user \(owner) has used \(words) of today (UTC); wait for tomorrow, or raise 'quotas.user' in the configuration",
             retryAfterMs: UsageDay.rest(of: now))
+    }
+
+    /// What a user used on a day, sessions in memory included.
+    private func used(by owner: UInt32, on day: Int64) -> UsageSum? {
+        guard var sum = try? services.store.reader.usage(owner: owner, day: day) else { return nil }
+        if let more = try? services.memory?.reader.usage(owner: owner, day: day) {
+            sum.turns += more.turns
+            sum.tokens += more.tokens
+            sum.cost += more.cost
+        }
+        return sum
     }
 
     /// The session's own cap over the configured one.

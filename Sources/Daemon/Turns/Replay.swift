@@ -58,7 +58,7 @@ final class Replay {
 
     private func start(newest limit: Int) {
         do throws(StoreError) {
-            let messages = try services.store.reader.newest(
+            let messages = try services.store(of: session.row).reader.newest(
                 session, tokens: Int.max, turns: nil, messages: limit - 1)
             begin(from: messages.first?.seq ?? 1)
         } catch { end(.failure(WireError(error))) }
@@ -72,8 +72,10 @@ final class Replay {
         hasBegun = true
         do throws(StoreError) {
             held = (id, offset)
-            session = try services.store.reader.session(row: session.row) ?? session  // time may have passed
-            if let seq = try services.store.reader.seq(of: id, in: session) { return begin(from: seq) }
+            session = try services.store(of: session.row).reader.session(row: session.row) ?? session  // time may have passed
+            if let seq = try services.store(of: session.row).reader.seq(of: id, in: session) {
+                return begin(from: seq)
+            }
             if let running, running.record.answerID == id {
                 return begin(from: session.session.messageCount + 1)
             }
@@ -102,7 +104,7 @@ final class Replay {
             if isOver { return }
             hasBegun = true
             do throws(StoreError) {
-                session = try services.store.reader.session(row: session.row) ?? session
+                session = try services.store(of: session.row).reader.session(row: session.row) ?? session
             } catch { return end(.failure(WireError(error))) }
             start(self)
         }
@@ -124,12 +126,12 @@ final class Replay {
     private func goOn() {
         guard !isOver, connection.isOpen else { return }
         do throws(StoreError) {
-            guard let now = try services.store.reader.session(row: session.row) else {
+            guard let now = try services.store(of: session.row).reader.session(row: session.row) else {
                 return end(.failure(.noSession(session.session.id)))
             }
             session = now
             while next <= session.session.messageCount {
-                let page = try services.store.reader.messages(
+                let page = try services.store(of: session.row).reader.messages(
                     session, .from(next), limit: 200, bytes: Replay.step)
                 for message in page.messages { send(message) }
                 next = (page.messages.last?.seq ?? session.session.messageCount) + 1

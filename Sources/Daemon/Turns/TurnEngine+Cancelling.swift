@@ -22,7 +22,9 @@ extension TurnEngine {
 
     func cancel(_ queued: Queued, _ then: @escaping (TurnRecord.State) -> Void = { _ in }) {
         let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
-        services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { result in
+        services.store(of: queued.session.row).write(
+            EndTurn(queued.record.id, ending, content: nil, tokens: 0)
+        ) { result in
             var record = queued.record
             record.state = .cancelled
             record.stopReason = .cancelled

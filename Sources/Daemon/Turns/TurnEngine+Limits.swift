@@ -7,7 +7,9 @@ internal import Store
 extension TurnEngine {
     /// Whether the session's next turn must wait for a limit; everyone is told once.
     func isHeld(_ queued: Queued, _ line: Line) -> Bool {
-        guard let session = try? services.store.reader.session(row: queued.session.row) else { return false }
+        guard
+            let session = try? services.store(of: queued.session.row).reader.session(row: queued.session.row)
+        else { return false }
         if let refusal = quotas.refusal(session) {
             if line.hold != .paused { publish(paused: refusal, queued.record.id, session) }
             line.hold = .paused

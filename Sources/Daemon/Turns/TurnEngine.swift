@@ -185,7 +185,7 @@ final class TurnEngine {
         let accept = AcceptPrompt(
             session: submission.session.row, turn: record, prompt: live.prompt, title: title,
             base: submission.base, expectedHead: submission.turn.expectedHead)
-        services.store.write(accept) { [self] result in
+        services.store(of: submission.session.row).write(accept) { [self] result in
             submission.settled()
             switch result {
             case .success(.accepted(let row, let seq, let left)):
@@ -253,7 +253,9 @@ final class TurnEngine {
             } else if let queued = line?.queue.first(where: { $0.record.id == known.turn.id }) {
                 queued.add(waiters)
             } else {
-                let hasMessage = (try? services.store.reader.seq(of: known.turn.answerID, in: session)) ?? nil
+                let hasMessage =
+                    (try? services.store(of: session.row).reader.seq(of: known.turn.answerID, in: session))
+                    ?? nil
                 reply(
                     TurnAnswers.answer(
                         known.turn, session: session.session.id, hasMessage: hasMessage != nil,
@@ -292,7 +294,7 @@ final class TurnEngine {
         let hash =
             queued.record.requestID == nil
             ? nil : SHA256Digest.of(Part.encode(parts) + [0] + (queued.record.options.params ?? []))
-        services.store.write(EditQueued(id, prompt: prompt, hash: hash)) { result in
+        services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { result in
             switch result {
             case .success(true):
                 queued.edit(prompt, parts)
@@ -322,7 +324,7 @@ final class TurnEngine {
         if let content = submission.prompt, let id = record.promptID {
             prompt = NewMessage(id: id, role: .user, content: content, tokens: 0)
         }
-        services.store.write(
+        services.store(of: submission.session.row).write(
             AcceptPrompt(
                 session: submission.session.row, turn: record, prompt: prompt, title: nil,
                 expectedHead: submission.turn.expectedHead)
@@ -349,7 +351,7 @@ final class TurnEngine {
     private func ended(_ turn: LiveTurn) {
         guard let line = lines[turn.session.row], line.running === turn else { return }
         line.running = nil
-        if let session = try? services.store.reader.session(row: turn.session.row),
+        if let session = try? services.store(of: turn.session.row).reader.session(row: turn.session.row),
             let refusal = quotas.refusal(session)
         {
             publish(paused: refusal, turn.id, session)
@@ -376,7 +378,8 @@ final class TurnEngine {
             let ending = Turn.Ending(
                 state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
                 isPromptWithdrawn: true)
-            services.store.write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) { [self] _ in
+            services.store(of: row).write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) {
+                [self] _ in
                 for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
                 let told = line.starting?.cancelled ?? []
                 line.starting = nil
@@ -384,7 +387,8 @@ final class TurnEngine {
                 next(row)
             }
         }
-        guard let session = try? services.store.reader.session(row: row), session.session.trashedAt == nil
+        guard let session = try? services.store(of: row).reader.session(row: row),
+            session.session.trashedAt == nil
         else {
             return fail(.noSession(queued.session.session.id))
         }
@@ -421,7 +425,7 @@ final class TurnEngine {
         let begin = BeginQueued(
             queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
             model: first.model, receipt: made.receipt)
-        services.store.write(begin) { [self] result in
+        services.store(of: queued.session.row).write(begin) { [self] result in
             switch result {
             case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)
             case .success(nil):  // its session has gone to the trash meanwhile

@@ -91,7 +91,7 @@ struct WindowMaker {
     ) throws(WireError) -> (History, String?) {
         var messages: [Message], pins: [Message] = [], excluded = 0
         do throws(StoreError) {
-            let reader = services.store.reader
+            let reader = services.store(of: session.row).reader
             messages = try reader.newest(
                 session, tokens: budget, turns: policy.maxTurns, messages: policy.maxMessages)
             if let first = messages.first, first.seq > 1 {

@@ -27,12 +27,13 @@ extension Writer {
         let time = now
         try database.run(
             """
-            INSERT INTO session (owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, created_at,
+            INSERT INTO session (id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, created_at,
                                  updated_at, activity)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
             """,
             [
-                .int(Int64(session.owner)), .text(session.id.text), Bound(session.title), .text(session.cwd),
+                Bound(try nextRow()), .int(Int64(session.owner)), .text(session.id.text),
+                Bound(session.title), .text(session.cwd),
                 .utf8(session.mcpServers),
                 Bound(session.system), .utf8(session.settings.encoded), .utf8(encode(tags: session.tags)),
                 Bound(session.metadata),

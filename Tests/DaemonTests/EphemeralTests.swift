@@ -1,0 +1,76 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `An ephemeral session` {
+    private func daemon() throws -> (TestDaemon, TestClient) {
+        let daemon = try TestDaemon()
+        return (daemon, try daemon.client())
+    }
+
+    @Test func `talks like any other, is marked in lists, and nothing of it is in the database`() throws {
+        let (daemon, client) = try daemon()
+        try client.open("kept")
+        _ = try client.prompt("kept", "kept words")
+        try client.open("hush-hush", #""ephemeral":true,"title":"hidden title""#)
+        _ = try client.prompt("hush-hush", "whispered words")
+        _ = try client.call("_convod/turn/retry", #"{"sessionId":"hush-hush"}"#)
+        #expect(try client.messages("hush-hush").count == 2)
+        let found = try client.call("_convod/session/find", "{}").result?["sessions"]
+        let marks = found?.elements.map {
+            "\($0["sessionId"]?.string ?? "") \($0["ephemeral"]?.bool ?? false)"
+        }
+        #expect(marks == ["hush-hush true", "kept false"])
+        let listed = try client.call("session/list", "{}").result?["sessions"]?.elements.compactMap {
+            $0["sessionId"]?.string
+        }
+        #expect(listed == ["hush-hush", "kept"])
+        let first = try client.call("_convod/session/find", #"{"limit":1}"#).result
+        let cursor = first?["nextCursor"]?.string ?? ""
+        let second = try client.call("_convod/session/find", #"{"limit":1,"cursor":"\#(cursor)"}"#).result
+        let pages = [first, second].map { page in
+            page?["sessions"]?.elements.compactMap { $0["sessionId"]?.string } ?? []
+        }
+        #expect(pages == [["hush-hush"], ["kept"]])
+        let disk = try shell("sh", "-c", "cat \(daemon.database)* | strings")
+        #expect(disk.contains("kept words"))
+        for words in ["whispered", "hidden title", "hush-hush"] { #expect(!disk.contains(words)) }
+    }
+
+    @Test func `has an ID that no other session has`() throws {
+        let (daemon, client) = try daemon()
+        try client.open("a", #""ephemeral":true"#)
+        try client.open("b")
+        #expect(try client.open("a").kind == "conflict")
+        #expect(try client.open("b", #""ephemeral":true"#).kind == "conflict")
+        let again = try client.open("a", #""ephemeral":true,"ifExists":"resume""#)
+        #expect(again.result?["_meta"]?["convod"]?["created"]?.bool == false)
+        daemon.stop()
+    }
+
+    @Test func `can be read, exported, forked, changed, deleted and restored`() throws {
+        let (daemon, client) = try daemon()
+        try client.open("a", #""ephemeral":true"#)
+        let turn = try client.prompt("a", "hello").extras?["turnId"]?.string ?? ""
+        #expect(try client.call("_convod/turn/get", #"{"turnId":"\#(turn)"}"#).result != nil)
+        #expect(
+            try client.call("_convod/export", #"{"sessionId":"a","format":"jsonl"}"#).result?["count"]?.int
+                == 3)
+        _ = try client.call("_convod/session/fork", #"{"sessionId":"a","newSessionId":"f"}"#)
+        let fork = try client.call("_convod/session/get", #"{"sessionId":"f"}"#).result
+        #expect(fork?["ephemeral"]?.bool == true && fork?["messageCount"]?.int == 2)
+        _ = try client.call("_convod/session/set", #"{"sessionId":"a","title":"new"}"#)
+        let append =
+            #"{"sessionId":"a","messages":[{"role":"user","content":[{"type":"text","text":"more"}]}]}"#
+        #expect(try client.call("_convod/message/append", append).result?["lastSeq"]?.int == 3)
+        let loaded = try client.call("session/load", #"{"sessionId":"a","cwd":"/tmp","mcpServers":[]}"#)
+        #expect(loaded.text("user_message_chunk") == "hellomore")
+        _ = try client.call("session/delete", #"{"sessionId":"a"}"#)
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"a"}"#).kind == "not_found")
+        _ = try client.call("_convod/session/restore", #"{"sessionId":"a"}"#)
+        #expect(
+            try client.call("_convod/session/get", #"{"sessionId":"a"}"#).result?["title"]?.string == "new")
+        daemon.stop()
+    }
+}
