@@ -11,12 +11,15 @@ package final class ScriptedUpstream: Sendable {
         case hold
         /// Closes at once with a reset.
         case reset
+        /// Waits until the client closes the connection, and notes when.
+        case untilClosed
     }
 
     package let port: UInt16
     private let listener: Int32
     private let scripts: Locked<[[Step]]>
     private let seen = Locked<[String]>([])
+    private let closed = Locked<[UInt64]>([])
     private let gate: Wakeup
     private let thread: Locked<Thread?>
 
@@ -36,12 +39,12 @@ package final class ScriptedUpstream: Sendable {
             }
         }
         port = UInt16(bigEndian: address.sin_port)
-        let scripts = Locked(scripts), seen = seen
+        let scripts = Locked(scripts), seen = seen, closed = closed
         self.scripts = scripts
         let gate = try Wakeup(blocking: true)
         self.gate = gate
         thread = Locked(
-            try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, gate) })
+            try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, closed, gate) })
     }
 
     /// Its address without a path, the base of dialects that bring their own version.
@@ -52,6 +55,9 @@ package final class ScriptedUpstream: Sendable {
 
     /// The requests it got, head and body.
     package var requests: [String] { seen.withLock { $0 } }
+
+    /// When connections were closed by the client, in monotonic nanoseconds.
+    package var closings: [UInt64] { closed.withLock { $0 } }
 
     /// Lets a script go on behind `hold`.
     package func proceed() { gate.signal() }
@@ -64,21 +70,25 @@ package final class ScriptedUpstream: Sendable {
     }
 
     private static func serve(
-        _ fd: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup
+        _ fd: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ closed: Locked<[UInt64]>,
+        _ gate: Wakeup
     ) {
         while true {
             let client = accept(fd, nil, nil)
             guard client >= 0 else { return }
             // A thread for each, so that one that holds does not hold up the others.
             do {
-                let helper = try Thread(named: "test-exchange") { exchange(client, scripts, seen, gate) }
+                let helper = try Thread(named: "test-exchange") {
+                    exchange(client, scripts, seen, closed, gate)
+                }
                 helper.detach()
             } catch { close(client) }
         }
     }
 
     private static func exchange(
-        _ client: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ gate: Wakeup
+        _ client: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ closed: Locked<[UInt64]>,
+        _ gate: Wakeup
     ) {
         defer { close(client) }
         while let request = readRequest(client) {
@@ -90,6 +100,10 @@ package final class ScriptedUpstream: Sendable {
                 switch step {
                 case .write(let text): writeAll(client, Array(text.utf8))
                 case .hold: gate.wait()
+                case .untilClosed:
+                    var bytes: [UInt8] = []
+                    while let got = try? System.read(client, into: &bytes, most: 4_096), got > 0 {}
+                    closed.withLock { $0.append(Machine.monotonic()) }
                 case .reset:
                     var linger = linger(l_onoff: 1, l_linger: 0)
                     unsafe setsockopt(

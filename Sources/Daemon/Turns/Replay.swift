@@ -72,7 +72,8 @@ final class Replay {
         hasBegun = true
         do throws(StoreError) {
             held = (id, offset)
-            session = try services.store(of: session.row).reader.session(row: session.row) ?? session  // time may have passed
+            // Time may have passed.
+            session = try services.store(of: session.row).reader.session(row: session.row) ?? session
             if let seq = try services.store(of: session.row).reader.seq(of: id, in: session) {
                 return begin(from: seq)
             }

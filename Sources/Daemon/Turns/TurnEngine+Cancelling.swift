@@ -88,6 +88,9 @@ extension TurnEngine {
     /// The client has gone: its turns go on, but for those that it wanted cancelled.
     func disconnected(_ connection: Connection) {
         for line in lines.values {
+            if let leaver = line.starting?.leaver, leaver === connection {
+                line.starting?.cancelled.append { _ in }
+            }
             if let running = line.running, running.record.options.onDisconnect == .cancel,
                 running.waiters.contains(where: { $0.connection === connection })
             {

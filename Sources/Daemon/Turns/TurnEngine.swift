@@ -68,6 +68,8 @@ final class TurnEngine {
         /// nil for one that is not stored yet.
         var turn: TurnID?
         var token: ObjectIdentifier?
+        /// Who asked, where the turn is to end with that client.
+        weak var leaver: Connection?
         /// What to tell those who cancelled it meanwhile.
         var cancelled: [(TurnRecord.State) -> Void] = []
         var isCancelled: Bool { !cancelled.isEmpty }
@@ -130,6 +132,9 @@ final class TurnEngine {
             return enqueue(submission, line)
         }
         line.starting = Starting(token: submission.waiter.token)
+        if submission.turn.options.onDisconnect == .cancel {
+            line.starting?.leaver = submission.waiter.connection
+        }
         let settings = submission.session.session.settings, options = submission.turn.options
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
@@ -366,6 +371,9 @@ final class TurnEngine {
             if isHeld(queued, line) { return }
             line.queue.removeFirst()
             line.starting = Starting(turn: queued.record.id, token: queued.waiters.first?.token)
+            if queued.record.options.onDisconnect == .cancel {
+                line.starting?.leaver = queued.waiters.first?.connection
+            }
             return take(queued, line)
         }
         if line.queue.isEmpty { lines[row] = nil }

@@ -1,0 +1,68 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A cancelled answer` {
+    /// An upstream that gives one piece and then waits for the connection to be closed.
+    private func waiting() throws -> Bench {
+        try Bench([
+            [
+                [
+                    .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)),
+                    .untilClosed,
+                ],
+                ScriptedUpstream.answer(["fine"]),
+            ]
+        ])
+    }
+
+    private func begin(_ bench: Bench, _ extras: String = "") throws -> Int {
+        try bench.client.open("s")
+        let id = try bench.client.startPrompt("s", "hello", extras)
+        _ = try bench.client.update {
+            $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+        }
+        return id
+    }
+
+    @Test(arguments: [
+        #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#,
+        #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":2}}"#,
+    ]) func `closes the connection upstream within 50 ms, is kept and marked, and the next prompt goes on`(
+        line: String
+    ) throws {
+        let bench = try waiting()
+        let id = try begin(bench)
+        let began = Machine.monotonic()
+        try bench.client.send(line)
+        #expect(try bench.client.finish(id).result?["stopReason"]?.string == "cancelled")
+        #expect(try bench.client.prompt("s", "again").text() == "fine")
+        let closed = try #require(bench.servers[0].closings.first)
+        #expect(closed - began < 50_000_000, "\((closed - began) / 1_000_000) ms")
+        #expect(
+            try bench.client.messages("s") == [
+                "user: hello", "assistant: half [cancelled]", "user: again", "assistant: fine",
+            ])
+        #expect(
+            bench.servers[0].requests[1].contains(
+                #"{"role":"assistant","content":"half"},{"role":"user","content":"again"}"#))
+    }
+
+    @Test
+    func `of a client that left ends with it where that was asked`()
+        throws
+    {
+        let bench = try waiting()
+        try bench.client.open("s")
+        var other: TestClient? = try bench.daemon.client()
+        _ = try other?.startPrompt("s", "hello", #""onDisconnect":"cancel""#)
+        _ = try bench.client.call(
+            "session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        other = nil
+        let ended = try bench.client.update {
+            $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended"
+        }
+        #expect(ended["params"]?["update"]?["_meta"]?["convod"]?["stopReason"]?.string == "cancelled")
+    }
+}
