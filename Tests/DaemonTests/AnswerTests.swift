@@ -147,6 +147,20 @@ private func anthropic(_ events: String...) -> [ScriptedUpstream.Step] {
     }
 }
 
+@Suite struct `A server that drops messages without a word` {
+    @Test(arguments: [("100", true), ("4096", true), ("5100", false)])
+    func `is found out by what it counted`(counted: String, isCut: Bool) throws {
+        let answer = ScriptedUpstream.answer(
+            ["x"], usage: "{\"prompt_tokens\":\(counted),\"completion_tokens\":1}")
+        let bench = try Bench([[answer]], each: "contextLength: 32768")
+        let receipt = try bench.ask("s", String(repeating: "some more words ", count: 1_600)).extras?[
+            "receipt"]
+        #expect((receipt?["estimate"]?.int ?? 0) > 5_000)
+        #expect(receipt?["counted"]?.int == Int(counted))
+        #expect((receipt?["cutByServer"]?.bool ?? false) == isCut)
+    }
+}
+
 @Suite struct `A parameter that a model refuses` {
     @Test func `is called by its other name, once, and that is remembered`() throws {
         let bench = try Bench([
