@@ -186,7 +186,7 @@ package final class HTTPUpstream: Upstream {
         case .refused:
             var known = quirks(of: request.model)
             failure.retriesAtOnce = known.learn(from: failure, request.parameters)
-            quirks[request.model] = known
+            if failure.retriesAtOnce { quirks[request.model] = known }
         case .overflow:
             if let limit = failure.overflow?.limit, limit >= 256 { learned[request.model] = limit }
         default: break

@@ -84,6 +84,8 @@ extension TestClient {
         let before = try client.messages("s"), ids = try client.ids("s")
         let answer = try client.call("_convod/turn/retry", #"{"sessionId":"s"}"#)
         #expect(answer.result?["stopReason"]?.string == "end_turn")
+        let moved = answer.updates.compactMap { $0["params"]?["update"]?["_meta"]?["convod"]?["branch"]?.int }
+        #expect(moved == [2], "everyone is told that another path is active")
         #expect(try client.messages("s") == before, "the echo says the same again")
         #expect(try client.ids("s")[3] != ids[3])
         #expect(try client.branches("s") == ["1 0 4", "2* 3 1"])

@@ -105,6 +105,7 @@ final class LiveTurn {
             TurnAnswers.progress(id, "stored") {
                 $0.optional("promptId", self.record.promptID?.description)
                 $0.member("messageId", self.record.answerID.description)
+                if self.left != nil { $0.member("branch", Int(self.refreshed.branch)) }
             })
         let step = plan.begin(policy: services.configuration.retry, availability)
         firstStep = step
