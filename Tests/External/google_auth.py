@@ -217,7 +217,18 @@ class Convo:
         self.google.check(done.returncode == 0 and done.stdout.strip() == "pong", f"{words}: {done.returncode}: {done.stderr.strip()}")
 
     def kill(self):
-        os.kill(json.loads(self.run("status", "--json").stdout)["pid"], signal.SIGKILL)
+        """Kills the daemon and waits until the kernel has closed what it held."""
+        pid = json.loads(self.run("status", "--json").stdout)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                with open(f"/proc/{pid}/stat") as stat_file:
+                    if stat_file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                        return
+            except OSError:
+                return
+            threading.Event().wait(0.005)
 
     def __enter__(self):
         return self
