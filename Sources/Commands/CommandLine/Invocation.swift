@@ -1,4 +1,5 @@
 internal import ConvoClient
+internal import JSON
 internal import Posix
 internal import Protocol
 
@@ -16,11 +17,25 @@ struct Invocation {
     /// Connects to the daemon, starting one when none runs.
     func connect() throws(CommandError) -> Client {
         let client: Client
-        do { client = try DaemonStarter(locator, environment: environment).connect() } catch {
-            throw CommandError(error)
-        }
+        do { client = try served() } catch { throw CommandError(error) }
         try checkDatabase(client)
         return client
+    }
+
+    /// A connection that somebody serves: one to a daemon that has just been killed is closed at the first word, and
+    /// then another daemon is found or started.
+    private func served() throws(ClientError) -> Client {
+        let starter = DaemonStarter(locator, environment: environment)
+        for _ in 0..<2 {
+            let client = try starter.connect()
+            do throws(ClientError) {
+                _ = try client.call(.serverInfo, JSONWriter.object { _ in }, milliseconds: 5_000)
+                return client
+            } catch {
+                guard case .closed = error.code else { return client }
+            }
+        }
+        return try starter.connect()
     }
 
     /// Connects only when a daemon runs already.
