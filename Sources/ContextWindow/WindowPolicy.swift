@@ -71,12 +71,15 @@ package struct WindowPolicy: Sendable, Equatable {
         return value
     }
 
-    /// How many tokens may be sent to a model of this context length; nil means that nobody knows it.
-    package func budget(contextLength: Int?) -> Int {
-        switch (maxTokens, contextLength) {
-        case (let own?, let length?): max(1, min(own, length - reserveTokens))
+    /// How many estimated tokens may be sent to a model of this context length; nil means that nobody knows it.
+    ///
+    /// The context length is in the provider's tokens, `maxTokens` in estimated ones.
+    package func budget(contextLength: Int?, _ calibration: Calibration = Calibration()) -> Int {
+        let room = contextLength.map { calibration.estimated(max(1, $0 - reserveTokens)) }
+        return switch (maxTokens, room) {
+        case (let own?, let room?): min(own, room)
         case (let own?, nil): own
-        case (nil, let length?): max(1, length - reserveTokens)
+        case (nil, let room?): room
         case (nil, nil): WindowPolicy.unknownModelTokens
         }
     }

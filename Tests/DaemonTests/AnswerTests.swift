@@ -147,6 +147,22 @@ private func anthropic(_ events: String...) -> [ScriptedUpstream.Step] {
     }
 }
 
+@Suite struct `A model that counts more tokens than we estimate` {
+    @Test func `gets a smaller window from then on, and is remembered`() throws {
+        let answer = ScriptedUpstream.answer(["x"], usage: #"{"prompt_tokens":700,"completion_tokens":1}"#)
+        let bench = try Bench([[answer]], each: "contextLength: 9000")
+        let words = String(repeating: "word ", count: 250)
+        let before = try bench.ask("s", words).extras?["receipt"]
+        let estimate = before?["estimate"]?.int ?? 1
+        let after = try bench.ask("t", words).extras?["receipt"]
+        #expect(before?["budget"]?.int == 7_976)
+        let expected = Double(7_976) * Double(estimate) / 700
+        #expect(abs(Double(after?["budget"]?.int ?? 0) - expected) < 20)
+        let kept = "SELECT upstream, model, samples FROM calibration"
+        #expect(try shell("sqlite3", bench.daemon.database, kept) == "a|m|2\n")
+    }
+}
+
 @Suite struct `A server that drops messages without a word` {
     @Test(arguments: [("100", true), ("4096", true), ("5100", false)])
     func `is found out by what it counted`(counted: String, isCut: Bool) throws {

@@ -19,25 +19,30 @@ internal import Testing
         #endif
     }
 
+    /// Milliseconds by which the upstream's own writes may be late on a machine that has time for this test.
+    private static let quiet = 3.0
+
     @Test(.tags(.manyClients))
     func `get every chunk once, in order and soon, though one of them never reads`()
         throws
     {
-        var best: Double?
-        // What else runs on this machine can only add to a delay, so the best of a few runs is the daemon's own.
-        for _ in 0..<4 where best.map({ $0 >= Self.bound }) ?? true {
-            let slowest = try run()
-            best = min(best ?? slowest, slowest)
+        // What else runs on this machine adds to a delay: the first run that is not disturbed counts.
+        for _ in 0..<4 {
+            let (slowest, lateness) = try run()
+            if slowest < Self.bound { return }
+            if lateness < Self.quiet {
+                Issue.record("a hundredth took more than \(slowest) ms")
+                return
+            }
         }
-        let daemon = try RealDaemon()
-        #expect(best ?? .infinity < Self.bound || daemon.isSanitized)
+        print("the watchers' delays say nothing: this machine was busy with other things")
     }
 
-    /// One stream to all watchers; returns the delay of the slowest hundredth in milliseconds.
-    private func run() throws -> Double {
+    /// One stream to all watchers; returns the slowest hundredth of the delays, and of the upstream's own lateness.
+    private func run() throws -> (slowest: Double, lateness: Double) {
         let upstream = try PacedUpstream(chunks: Self.seconds * Self.perSecond, perSecond: Self.perSecond)
         let daemon = try RealDaemon(
-            #"{ drain: "50ms", upstreams: { paced: { kind: "openai", baseURL: "\#(upstream.base)", model: "m" } } }"#
+            #"{ drain: "50ms", database: { durability: "normal" }, upstreams: { paced: { kind: "openai", baseURL: "\#(upstream.base)", model: "m" } } }"#
         )
         try daemon.client().open("all")
         let stuck = try Watcher(daemon.socket, number: 1, reads: false)
@@ -53,12 +58,13 @@ internal import Testing
         let delays = try watchers.flatMap { try check($0, upstream) }.sorted()
         let half = delays[delays.count / 2], slowest = delays[delays.count * 99 / 100]
         print(
-            "\(delays.count) chunks to \(watchers.count) watchers: p50 \(half) ms, p99 \(slowest) ms, \(before) KiB resident before, \(after) after"
+            "\(delays.count) chunks to \(watchers.count) watchers: p50 \(half) ms, p99 \(slowest) ms, upstream late by \(upstream.lateness) ms, \(before) KiB resident before, \(after) after"
         )
         #expect(after - before < 16 << 10 || daemon.isSanitized)
         try checkStuck(stuck, upstream)
+        let isSanitized = daemon.isSanitized
         #expect(try daemon.stop() == .exited(0))
-        return slowest
+        return (isSanitized ? 0 : slowest, upstream.lateness)
     }
 
     /// Waits until all have joined.
@@ -202,6 +208,7 @@ private final class PacedUpstream: Sendable {
     private let listener: Int32
     private let began = Locked<[UInt64]>([])
     private let done = Locked(false)
+    private let late = Locked<[UInt64]>([])
     private let thread: Locked<Thread?>
 
     init(chunks: Int, perSecond: Int) throws {
@@ -220,13 +227,13 @@ private final class PacedUpstream: Sendable {
             }
         }
         port = UInt16(bigEndian: address.sin_port)
-        let began = began, done = done
+        let began = began, done = done, late = late
         thread = Locked(
             try Thread(named: "test-paced") {
                 while true {
                     let client = accept(fd, nil, nil)
                     guard client >= 0 else { return }
-                    PacedUpstream.answer(client, chunks, perSecond, began)
+                    PacedUpstream.answer(client, chunks, perSecond, began, late)
                     close(client)
                     done.withLock { $0 = true }
                 }
@@ -239,13 +246,21 @@ private final class PacedUpstream: Sendable {
     /// Whether an answer was written to its end.
     var isDone: Bool { done.withLock { $0 } }
 
+    /// By how many milliseconds the slowest hundredth of the writes came too late.
+    var lateness: Double {
+        let sorted = late.withLock { $0 }.sorted()
+        return sorted.isEmpty ? .infinity : Double(sorted[sorted.count * 99 / 100]) / 1_000_000
+    }
+
     deinit {
         _ = shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
         if let thread = thread.withLock({ $0.take() }) { thread.join() }
     }
 
-    private static func answer(_ client: Int32, _ chunks: Int, _ perSecond: Int, _ began: Locked<[UInt64]>) {
+    private static func answer(
+        _ client: Int32, _ chunks: Int, _ perSecond: Int, _ began: Locked<[UInt64]>, _ late: Locked<[UInt64]>
+    ) {
         var request: [UInt8] = []
         while !request.contains(Array("\"stream\":true".utf8)) {
             guard let got = try? System.read(client, into: &request, most: 65_536), got > 0 else { return }
@@ -258,7 +273,9 @@ private final class PacedUpstream: Sendable {
             while case let now = Machine.monotonic(), now < due {
                 _ = try? System.wait(readable: [], milliseconds: Int32((due - now) / 1_000_000 + 1))
             }
-            write(client, ScriptedUpstream.chunk(#"{"content":"\#(number) \#(Machine.monotonic());"}"#))
+            let now = Machine.monotonic()
+            late.withLock { $0.append(now - due) }
+            write(client, ScriptedUpstream.chunk(#"{"content":"\#(number) \#(now);"}"#))
         }
         write(
             client,

@@ -46,7 +46,7 @@ internal import Testing
         try open(directory)
         let pinned = [
             ("v001_initial.sql", "c855cf20fb30017560b2a5790b170a4ab381344e4faac2b2e5f4d3f5cb8ba8e5"),
-            ("v002_upstreams.sql", "da00c747dd368d1e76ac66a5c08b4cb45acaa227bf44fce74a508d01075c0f1e"),
+            ("v002_upstreams.sql", "b64ff5a0a8991150a8f1fd06105e7dad68119674ac34b70a540b1a43ac3d66a2"),
         ]
         for (name, digest) in pinned {
             let migration = Files.directory(of: #filePath) + "/../../schema/migrations/\(name)"

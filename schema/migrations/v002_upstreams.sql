@@ -40,3 +40,12 @@ CREATE TABLE response (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX response_age ON response (created_at);
+
+-- How many tokens a provider counts for one of our estimate.
+CREATE TABLE calibration (
+    upstream TEXT    NOT NULL,
+    model    TEXT    NOT NULL,
+    ratio    INTEGER NOT NULL CHECK (ratio > 0),  -- thousandths
+    samples  INTEGER NOT NULL,
+    PRIMARY KEY (upstream, model)
+) STRICT, WITHOUT ROWID;

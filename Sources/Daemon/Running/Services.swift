@@ -15,6 +15,7 @@ final class Services {
     let clock: () -> Int64
     let upstreams: UpstreamTable
     let cache: ResponseCache
+    let calibrations: Calibrations
     var configuration: Configuration
     private let random: () -> UInt64
     private let database: String
@@ -38,6 +39,7 @@ final class Services {
         self.random = random
         upstreams = UpstreamTable(configuration, loop: loop, environment: environment, clock: clock)
         cache = ResponseCache(store, clock: clock)
+        calibrations = Calibrations(store)
         cache.settings = configuration.cache
     }
 

@@ -26,6 +26,16 @@ extension LiveTurn {
         return Array(window.receipt.dropLast()) + [0x2C] + writer.bytes.dropFirst()
     }
 
+    /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
+    func learned(_ ending: Turn.Ending) -> Learned? {
+        guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate = current,
+            let estimate = made[plan.current]?.request.estimate,
+            !candidate.upstream.cutSilently(counted: counted, estimate: estimate)
+        else { return nil }
+        return services.calibrations.learn(
+            candidate.upstream.name, candidate.model, counted: counted, estimate: estimate)
+    }
+
     /// What the turn used: the provider's count, or the estimate where it gave none.
     func used(_ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {
         guard !ending.isCached, ending.usage != nil || tokens > 0 else { return nil }

@@ -391,7 +391,7 @@ final class LiveTurn {
             id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
             upstream: record.upstream, model: record.model, used: used(ending, tokens),
             alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil,
-            restores: left)
+            restores: left, learned: learned(ending))
         write(end, patience: LiveTurn.firstPatience)
     }
 

@@ -46,7 +46,8 @@ struct WindowMaker {
                 "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less"
             )
         }
-        let budget = min(policy.budget(contextLength: length), asked.limit ?? Int.max)
+        let calibration = services.calibrations.of(candidate.upstream.name, candidate.model)
+        let budget = min(policy.budget(contextLength: length, calibration), asked.limit ?? Int.max)
         let (history, before) = try history(session, asked, policy, budget)
         let window: Window
         do throws(WindowError) {

@@ -201,6 +201,8 @@ package struct EndTurn: StoreWrite {
     package let used: TurnUsage?
     /// Further answers, which become branches.
     package let alternatives: [NewMessage]
+    /// What was learned of the model's tokens; nil for nothing.
+    package let learned: Learned?
     /// The branch to go back to when nothing came of the turn; nil goes back to before its prompt.
     package let restores: Int64?
     /// Under which key the answer is kept for repeated questions; nil keeps it nowhere.
@@ -209,8 +211,10 @@ package struct EndTurn: StoreWrite {
     package init(
         _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
         receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
-        alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: Int64? = nil
+        alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: Int64? = nil,
+        learned: Learned? = nil
     ) {
+        self.learned = learned
         self.restores = restores
         self.used = used
         self.alternatives = alternatives
@@ -263,6 +267,7 @@ extension Writer {
                 used, of: stored, end.upstream ?? stored.turn.upstream ?? "",
                 end.model ?? stored.turn.model ?? "")
         }
+        if let learned = end.learned { try keep(learned) }
         if let key = end.cacheKey, let content = end.content {
             try keep(content, under: key, end.ending)
         }

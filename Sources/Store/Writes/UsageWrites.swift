@@ -78,6 +78,31 @@ extension Writer {
     }
 }
 
+/// How many tokens a provider counts for one of our estimate.
+package struct Learned: Sendable, Equatable {
+    package let upstream: String
+    package let model: String
+    /// Thousandths.
+    package let ratio: Int
+    package let samples: Int
+
+    package init(upstream: String, model: String, ratio: Int, samples: Int) {
+        self.upstream = upstream
+        self.model = model
+        self.ratio = ratio
+        self.samples = samples
+    }
+}
+
+extension Writer {
+    func keep(_ learned: Learned) throws(StoreError) {
+        try database.run(
+            "INSERT OR REPLACE INTO calibration (upstream, model, ratio, samples) VALUES (?, ?, ?, ?)",
+            [.text(learned.upstream), .text(learned.model), Bound(learned.ratio), Bound(learned.samples)],
+            doing: "keep a calibration")
+    }
+}
+
 /// Drops kept answers that are too old or too many.
 package struct PruneResponses: StoreWrite {
     package let before: Int64
@@ -120,6 +145,16 @@ extension Reader {
             return KeptResponse(
                 content: row.json(0), finish: row.text(1), usage: usage.map { Usage($0) },
                 createdAt: row.int(3))
+        }
+    }
+
+    /// What was learned of a model's tokens, nil for nothing.
+    package func learned(upstream: String, model: String) throws(StoreError) -> Learned? {
+        try database.first(
+            "SELECT ratio, samples FROM calibration WHERE upstream = ? AND model = ?",
+            [.text(upstream), .text(model)], doing: "read a calibration"
+        ) { row in
+            Learned(upstream: upstream, model: model, ratio: Int(row.int(0)), samples: Int(row.int(1)))
         }
     }
 
