@@ -88,13 +88,18 @@ package struct WatchParameters: Sendable {
     /// Sessions whose updates are wanted too, as an observer.
     package var sessions: [SessionID]
     package var isOn: Bool
+    private static let mostSessions = 1_000
 
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
         cursor = try reader.string("cursor")
         isOn = try reader.bool("on") ?? true
         sessions = []
-        for text in try reader.strings("sessions") ?? [] {
+        let names = try reader.strings("sessions") ?? []
+        guard names.count <= WatchParameters.mostSessions else {
+            throw .invalid("'sessions' may hold \(WatchParameters.mostSessions) IDs, it has \(names.count)")
+        }
+        for text in names {
             guard let id = SessionID(text) else {
                 throw .invalid("'sessions' holds '\(text.prefix(60))', which is no session ID")
             }

@@ -3,6 +3,11 @@ package import Conversation
 extension Reader {
     package func turn(_ id: TurnID) throws(StoreError) -> StoredTurn? { try database.turn(id) }
 
+    /// The turn that a request ID began on a session.
+    package func turn(requestID: String, in session: SessionRecord) throws(StoreError) -> StoredTurn? {
+        try database.turn(session: session.row, requestID: requestID)
+    }
+
     /// A session's turns, newest first; `before` is the row of the last one of the page before.
     package func turns(_ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int)
         throws(StoreError) -> [StoredTurn]

@@ -104,7 +104,7 @@ package struct Price: Sendable, Equatable {
     package func cost(input: Int, output: Int, cached: Int) -> Int {
         let fresh = Double(max(0, input - cached)) * self.input
         let read = Double(cached) * (cachedInput ?? self.input)
-        return Int(fresh + read + Double(output) * self.output + 0.5)
+        return Int(min(fresh + read + Double(output) * self.output + 0.5, 1e15))
     }
 }
 

@@ -13,6 +13,8 @@ final class Call {
     private let answer: (Result<[UInt8], WireError>) -> Void
     private let settle: () -> Void
     private(set) var isAnswered = false
+    /// Whether its handler was called; before that it waits for others, and holds up nobody.
+    var hasBegun = false
     private var isSettled = false
 
     init(
@@ -45,11 +47,19 @@ final class Call {
     func settled() {
         if isSettled { return }
         isSettled = true
-        settle()
+        if hasBegun { settle() }
     }
 }
 
 extension Method {
+    /// Whether it begins a turn, which goes on without its client unless that asked otherwise.
+    var beginsTurn: Bool {
+        switch self {
+        case .sessionPrompt, .turnContinue, .turnRetry, .turnStart: true
+        default: false
+        }
+    }
+
     /// What may pass what on one connection.
     enum Order {
         /// Acts at once, ahead of everything that waits.

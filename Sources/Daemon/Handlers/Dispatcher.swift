@@ -49,7 +49,7 @@ final class Dispatcher {
     func forget(_ connection: Connection) {
         guard let client = clients.removeValue(forKey: connection.number) else { return }
         client.held = []
-        for call in client.calls.values where call.method != .sessionPrompt && call.method != .turnStart {
+        for call in client.calls.values where !call.method.beginsTurn || !call.hasBegun {
             call.onCancel?()
         }
     }
@@ -114,10 +114,16 @@ final class Dispatcher {
         if client.held.isEmpty && (method.order == .changes || client.changes == 0) {
             return run(call, client, isChange: isChange)
         }
+        call.onCancel = { [weak call] in
+            call?.fail(WireError(.cancelled, "the request was cancelled before it began"))
+        }
         client.held.append { [weak self] in self?.run(call, client, isChange: isChange) }
     }
 
     private func run(_ call: Call, _ client: Client, isChange: Bool) {
+        if call.isAnswered { return }
+        call.hasBegun = true
+        call.onCancel = nil
         if isChange { client.changes += 1 }
         do { try handle(call) } catch { if !call.isAnswered { call.fail(error) } }
     }

@@ -85,8 +85,10 @@ extension Handlers {
         let asked = try BranchParameters(call.params)
         let record = try changeable(asked.id, call)
         try checkIdle(record)
+        engine.beginPathChange(on: record.row)
         services.store(of: record.row).write(SwitchBranch(record.row, to: Int64(asked.branch))) {
             [self] result in
+            defer { engine.endPathChange(on: record.row) }
             switch result {
             case .success(let changed?):
                 publish(path: changed, call)
@@ -109,12 +111,15 @@ extension Handlers {
     }
 
     private func reply(_ call: Call, onPath record: SessionRecord) {
-        let head = try? services.store(of: record.row).reader.branch(record.branch, of: record)?.headID
+        // Not the branch's newest message: another client's prompt may stand behind it by now.
+        let head = try? services.store(of: record.row).reader.messages(
+            record, .backFrom(record.session.messageCount), limit: 1, bytes: 1
+        ).messages.first
         call.reply {
             $0.member("sessionId", record.session.id.text)
             $0.member("branch", Int(record.branch))
             $0.member("messageCount", record.session.messageCount)
-            $0.optional("headId", (head ?? nil)?.description)
+            $0.optional("headId", head?.id.description)
         }
     }
 
@@ -189,8 +194,10 @@ extension Handlers {
         let edited = NewMessage(
             id: services.newID(), role: old.role, content: asked.content,
             tokens: TokenEstimate.message(parts), metadata: old.metadata, isPinned: old.isPinned)
+        engine.beginPathChange(on: record.row)
         services.store(of: record.row).write(EditMessage(record.row, asked.messageID, edited)) {
             [self] result in
+            defer { engine.endPathChange(on: record.row) }
             switch result {
             case .success(let changed?):
                 publish(path: changed, call)
@@ -220,13 +227,16 @@ extension Handlers {
         return found
     }
 
+    /// Messages between an answer and its prompt at most; looking further back would hold up everybody.
+    private static let farthestPrompt = 1_000
+
     /// The prompt that a message is, or answers: the nearest message of the user, looking back from it.
     private func prompt(for id: MessageID?, on record: SessionRecord) throws(WireError) -> Message {
         var seq = record.session.messageCount
         if let id { seq = try message(id, on: record).seq }
         let found = try read(record) { (reader) throws(StoreError) -> Message? in
             var next: Int? = seq
-            while let from = next, from > 0 {
+            while let from = next, from > max(0, seq - Handlers.farthestPrompt) {
                 let page = try reader.messages(record, .backFrom(from), limit: 100, bytes: 1 << 20)
                 if let prompt = page.messages.first(where: { $0.role == .user }) { return prompt }
                 next = page.next
@@ -252,7 +262,7 @@ extension Handlers {
             try reader.tokens(of: record, upTo: base)
         }
         let before = record.at(branch: record.branch, head: base, tokens: tokens)
-        submit(call, before, content: content, parts: parts, asked.turn, base: base)
+        submit(call, before, content: content, parts: parts, asked.turn, base: base, about: asked.messageID)
     }
 
     /// Goes on with an answer that was cut.
@@ -263,7 +273,9 @@ extension Handlers {
             try reader.messages(record, .backFrom(record.session.messageCount), limit: 1, bytes: 1).messages
                 .first
         }
-        var isCut = last?.role == .assistant && last?.status != .complete
+        // A refused or failed answer stays out of every window, so there is nothing to go on from.
+        var isCut =
+            last?.role == .assistant && (last?.status == .cancelled || last?.status == .interrupted)
         if let turn = last?.turnID, last?.role == .assistant, !isCut {
             let stored = try read(record) { (reader) throws(StoreError) in try reader.turn(turn) }
             isCut = stored?.turn.stopReason == .maxTokens

@@ -14,8 +14,9 @@ extension Handlers {
             case .failure(let error): call.fail(error)
             }
         }
-        services.channels.subscription(of: call.connection, to: record.row)?.isObserver =
-            asked.role == .observer
+        let subscription = services.channels.subscription(of: call.connection, to: record.row)
+        subscription?.isObserver = asked.role == .observer
+        subscription?.isWatched = false
         call.onCancel = { replay.cancel() }
         if let after = asked.after {
             replay.begin(after: after.messageID, offset: after.offset)

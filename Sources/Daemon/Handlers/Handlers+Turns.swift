@@ -17,7 +17,7 @@ extension Handlers {
     /// Hands a turn to the engine; `base` makes it go on from further back, on a branch of its own.
     func submit(
         _ call: Call, _ record: SessionRecord, content: [UInt8]?, parts: [Part]?, _ turn: TurnRequest,
-        base: Int? = nil
+        base: Int? = nil, about: MessageID? = nil
     ) {
         do throws(WireError) {
             try check(
@@ -33,7 +33,8 @@ extension Handlers {
         }
         engine.submit(
             .init(
-                session: record, prompt: content, parts: parts, turn: turn, base: base, waiter: waiter,
+                session: record, prompt: content, parts: parts, turn: turn, base: base, about: about,
+                waiter: waiter,
                 settled: { call.settled() }))
     }
 

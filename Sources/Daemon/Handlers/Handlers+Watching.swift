@@ -31,15 +31,11 @@ extension Handlers {
         let connection = call.connection, owner = connection.peer.uid
         guard asked.isOn else {
             services.channels.unwatch(connection)
+            services.channels.leaveWatched(connection)
             return call.reply { $0.member("live", false) }
         }
-        for id in asked.sessions {
-            let record = try session(id, call)
-            guard connection.isOpen else { continue }
-            let isNew = services.channels.subscription(of: connection, to: record.row) == nil
-            let subscription = services.channels.subscribe(connection, to: record.row)
-            if isNew { subscription.isObserver = true }
-        }
+        // All are looked for before one is joined: a refused request changes nothing.
+        let records = try asked.sessions.map { (id) throws(WireError) in try session(id, call) }
         let after = try PageCursor.number("w", asked.cursor)
         let limit = services.configuration.limits.pageRows
         // Reading what changed and joining are one step of the loop: nothing is missed, nothing comes twice.
@@ -48,6 +44,7 @@ extension Handlers {
             guard let after else { return (newest, [SessionRecord]()) }
             return (newest, try reader.changed(owner: owner, after: after, limit: limit + 1))
         }
+        if connection.isOpen { services.channels.watch(connection, records.map(\.row)) }
         let page = changed.prefix(limit)
         let isLive = changed.count <= limit
         let seen = page.last?.session.activity ?? after ?? newest

@@ -207,7 +207,9 @@ package final class Daemon: ConnectionOwner {
             return subscription.connection.close()
         }
         let replay = Replay(subscription.connection, session, services, engine) { result in
-            if case .failure = result { subscription.connection.close() }
+            guard case .failure(let error) = result else { return }
+            subscription.connection.closeAfter(
+                Outgoing.notification("_convod/closing", error.asParameters))
         }
         subscription.connection.whenDrained { replay.catchUp(after: chunk.messageID, offset: chunk.offset) }
     }

@@ -175,7 +175,9 @@ final class LiveTurn {
         machine.setIssuer(candidate.upstream.name)
         guard let request = request(for: candidate) else { return }
         cacheKey = services.cache.key(request, candidate, owner: session.session.owner)
-        if let key = cacheKey, let kept = services.cache.response(key) {
+        // Who asks for another answer to a prompt does not want the same one again.
+        let isAnew = prompt == nil && left != nil
+        if !isAnew, let key = cacheKey, let kept = services.cache.response(key) {
             cacheKey = nil
             call = KeptCall(kept, loop: services.loop) { [weak self] in self?.receive($0) }
             return

@@ -21,6 +21,8 @@ final class Replay {
     /// Where the client stands inside the message that it saw last.
     private var held: (id: MessageID, offset: Int)?
     private(set) var rewind: (id: MessageID, offset: Int)?
+    /// The newest message that was sent whole.
+    private var last: MessageID?
     private var isOver = false
     private var hasBegun = false
     /// Whether the running answer is left out, since the client wants only what comes from now on.
@@ -130,6 +132,7 @@ final class Replay {
             guard let now = try services.store(of: session.row).reader.session(row: session.row) else {
                 return end(.failure(.noSession(session.session.id)))
             }
+            guard try goesOn(on: now) else { return end(.failure(elsewhere)) }
             session = now
             while next <= session.session.messageCount {
                 let page = try services.store(of: session.row).reader.messages(
@@ -147,6 +150,24 @@ final class Replay {
             return connection.whenDrained { [self] in goOn() }
         }
         end(.success(self))
+    }
+
+    /// Whether what was sent is on the session's path still; a retry or a switch may have changed that meanwhile.
+    private func goesOn(on now: SessionRecord) throws(StoreError) -> Bool {
+        guard now.branch != session.branch else { return true }
+        let reader = services.store(of: now.row).reader
+        for id in [held?.id, last] {
+            guard let id, running?.record.answerID != id else { continue }
+            if try reader.seq(of: id, in: now) == nil { return false }
+        }
+        return true
+    }
+
+    private var elsewhere: WireError {
+        WireError(
+            .conflict,
+            "session '\(session.session.id.text)' went on on another branch while it was replayed; load it again"
+        )
     }
 
     /// Sends some of the running answer as far as it was announced; true when there is more of it.
@@ -178,6 +199,7 @@ final class Replay {
         {
             subscription.replayed.insert(message.id)
         }
+        last = message.id
         guard message.role != .system else { return }
         let pieces = message.pieces, length = pieces.reduce(0) { $0 + $1.length }
         var wanted = 0

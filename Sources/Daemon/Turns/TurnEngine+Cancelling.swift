@@ -22,9 +22,11 @@ extension TurnEngine {
 
     func cancel(_ queued: Queued, _ then: @escaping (TurnRecord.State) -> Void = { _ in }) {
         let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
+        between[queued.record.id] = queued
         services.store(of: queued.session.row).write(
             EndTurn(queued.record.id, ending, content: nil, tokens: 0)
-        ) { result in
+        ) { [self] _ in
+            between[queued.record.id] = nil
             var record = queued.record
             record.state = .cancelled
             record.stopReason = .cancelled

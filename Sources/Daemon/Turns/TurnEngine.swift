@@ -20,6 +20,9 @@ final class TurnEngine {
         private(set) var waiters: [Waiter]
         /// Whether the store has it; before that it is not taken out to run.
         var isStored = false
+        /// Edits that are on their way to the store; until they are there it is not taken out either.
+        var edits = 0
+        var isReady: Bool { isStored && edits == 0 }
 
         init(_ record: TurnRecord, session: SessionRecord, parts: [Part]?, waiters: [Waiter]) {
             self.record = record
@@ -52,7 +55,10 @@ final class TurnEngine {
         var queue: [Queued] = []
         /// Why the queue is not taken from although nothing runs.
         var hold: Hold?
-        var isBusy: Bool { running != nil || starting != nil || !queue.isEmpty }
+        /// Changes of the session's path that are on their way to the store.
+        var pathChanges = 0
+        var hasTurns: Bool { running != nil || starting != nil || !queue.isEmpty }
+        var isBusy: Bool { hasTurns || pathChanges > 0 }
     }
 
     /// A limit that a session's queue waits for.
@@ -78,6 +84,8 @@ final class TurnEngine {
     let services: Services
     let quotas: QuotaKeeper
     private(set) var lines: [Int64: Line] = [:]
+    /// Turns taken out of a queue that neither run nor have ended yet: who repeats one waits with the others.
+    var between: [TurnID: Queued] = [:]
     private(set) var isDraining = false
     private var whenIdle: (() -> Void)?
 
@@ -96,9 +104,19 @@ final class TurnEngine {
         var turn: TurnRequest
         /// Where it goes on from: behind this seq, on a branch of its own; nil means the head.
         var base: Int?
+        /// The message that a retry named.
+        var about: MessageID?
         var waiter: Waiter
         /// Called once the prompt is stored or refused, so that requests behind it may look at the store.
         var settled: () -> Void
+    }
+
+    /// A session's line, made where there is none.
+    func line(of row: Int64) -> Line {
+        if let known = lines[row] { return known }
+        let made = Line()
+        lines[row] = made
+        return made
     }
 
     /// Takes a prompt: begins it, queues it, or refuses it.
@@ -113,15 +131,14 @@ final class TurnEngine {
         if let refusal = quotas.refusal(submission.session) { return refuse(refusal) }
         let wait = quotas.wait(for: submission.session.session.owner)
         guard wait <= services.configuration.throttleWait else {
-            return refuse(
-                WireError(
-                    .throttled,
-                    "you have sent as many prompts as 'throttle' in the configuration allows a minute; try again in \((wait + 999) / 1000) s",
-                    retryAfterMs: wait))
+            return refuse(tooFast(wait))
         }
-        let line = lines[submission.session.row] ?? Line()
-        lines[submission.session.row] = line
-        if let refusal = busyRefusal(submission, line) { return refuse(refusal) }
+        let line = line(of: submission.session.row)
+        if let refusal = busyRefusal(submission, line), !isRepeat(submission, line) { return refuse(refusal) }
+        if wait > 0 && submission.base != nil {
+            next(submission.session.row)  // forgets the line
+            return refuse(tooFast(wait))  // what is queued goes on from the head
+        }
         if line.isBusy || wait > 0 {
             guard line.queue.count < services.configuration.limits.queue else {
                 return refuse(
@@ -158,11 +175,7 @@ final class TurnEngine {
             answerID: services.newID(),
             queuedPrompt: state == .queued ? submission.prompt : nil, requestID: submission.turn.requestID,
             options: submission.turn.options, createdAt: services.clock())
-        if record.requestID != nil {
-            // Over what was decoded, so that another spelling of the same prompt is the same prompt.
-            let prompt = submission.parts.map(Part.encode) ?? []
-            record.requestHash = SHA256Digest.of(prompt + [0] + (record.options.params ?? []))
-        }
+        if record.requestID != nil { record.requestHash = hash(of: submission) }
         return record
     }
 
@@ -257,6 +270,8 @@ final class TurnEngine {
                 running.waiters += waiters
             } else if let queued = line?.queue.first(where: { $0.record.id == known.turn.id }) {
                 queued.add(waiters)
+            } else if let leaving = between[known.turn.id] {
+                leaving.add(waiters)
             } else {
                 let hasMessage =
                     (try? services.store(of: session.row).reader.seq(of: known.turn.answerID, in: session))
@@ -267,21 +282,6 @@ final class TurnEngine {
                         isRepeated: true))
             }
         }
-    }
-
-    /// Why a busy session does not take what was submitted; nil when it does.
-    private func busyRefusal(_ submission: Submission, _ line: Line) -> WireError? {
-        guard line.isBusy else { return nil }
-        if submission.turn.ifBusy == .reject {
-            return WireError(
-                .busy,
-                "a turn is running on session '\(submission.session.session.id.text)'; wait for its end")
-        }
-        guard submission.base != nil else { return nil }
-        return WireError(
-            .busy,
-            "a turn is running on session '\(submission.session.session.id.text)', and the path may not change under it; wait for its end, or cancel it"
-        )
     }
 
     /// Gives a prompt that waits other words.
@@ -299,7 +299,9 @@ final class TurnEngine {
         let hash =
             queued.record.requestID == nil
             ? nil : SHA256Digest.of(Part.encode(parts) + [0] + (queued.record.options.params ?? []))
-        services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { result in
+        queued.edits += 1
+        services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { [self] result in
+            queued.edits -= 1
             switch result {
             case .success(true):
                 queued.edit(prompt, parts)
@@ -307,6 +309,7 @@ final class TurnEngine {
             case .success(false): then(.failure(WireError(.conflict, "turn '\(id)' does not wait any more")))
             case .failure(let error): then(.failure(WireError(error)))
             }
+            next(row)
         }
     }
 
@@ -336,6 +339,11 @@ final class TurnEngine {
         ) { [self] result in
             submission.settled()
             switch result {
+            case .success(.accepted) where submission.base != nil:
+                // It repeated one that failed just now; what waits goes on from the head, and this may not.
+                line.queue.removeAll { $0 === queued }
+                for waiter in queued.takeWaiters() { waiter.reply(.failure(pathIsTaken(submission))) }
+                cancel(queued)
             case .success(.accepted):
                 queued.isStored = true
                 let update = TurnAnswers.progress(record.id, "queued") { $0.member("position", position) }
@@ -366,11 +374,14 @@ final class TurnEngine {
 
     /// Begins a session's next turn when none runs; forgets a session with nothing to do.
     func next(_ row: Int64) {
-        guard let line = lines[row], line.running == nil, line.starting == nil else { return }
-        if let queued = line.queue.first, queued.isStored, !isDraining {
+        guard let line = lines[row], line.running == nil, line.starting == nil, line.pathChanges == 0 else {
+            return
+        }
+        if let queued = line.queue.first, queued.isReady, !isDraining {
             if isHeld(queued, line) { return }
             line.queue.removeFirst()
             line.starting = Starting(turn: queued.record.id, token: queued.waiters.first?.token)
+            between[queued.record.id] = queued
             if queued.record.options.onDisconnect == .cancel {
                 line.starting?.leaver = queued.waiters.first?.connection
             }
@@ -388,6 +399,7 @@ final class TurnEngine {
                 isPromptWithdrawn: true)
             services.store(of: row).write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) {
                 [self] _ in
+                between[queued.record.id] = nil
                 for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
                 let told = line.starting?.cancelled ?? []
                 line.starting = nil
@@ -426,6 +438,7 @@ final class TurnEngine {
     private func begin(
         _ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow
     ) {
+        between[queued.record.id] = nil
         live.waiters = queued.takeWaiters()
         line.running = live
         line.starting = nil
@@ -454,8 +467,7 @@ final class TurnEngine {
     func takeUp(_ stored: [StoredTurn]) {
         for turn in stored where turn.turn.state == .queued {
             guard let session = try? services.store.reader.session(row: turn.sessionRow) else { continue }
-            let line = lines[session.row] ?? Line()
-            lines[session.row] = line
+            let line = line(of: session.row)
             let parts = turn.turn.queuedPrompt.map { Part.decode($0) }
             let queued = Queued(turn.turn, session: session, parts: parts, waiters: [])
             queued.isStored = true

@@ -10,6 +10,8 @@ final class Channels {
         let connection: Connection
         /// Whether it only looks: it may not prompt, cancel or change the session.
         var isObserver = false
+        /// Whether it was joined by `_convod/watch`, and goes with that.
+        var isWatched = false
         /// Messages of the running turn that a replay delivered already; their own announcements are skipped.
         var replayed: Set<MessageID> = []
         /// Whether history is still being replayed; live updates wait, since the replay catches up with them.
@@ -87,6 +89,23 @@ final class Channels {
     /// Tells a client from now on of changes behind a point in the order of changes.
     func watch(_ connection: Connection, owner: UInt32, after activity: Int64) {
         watchers[connection.number] = Watcher(connection, owner, activity)
+    }
+
+    /// Joins a client to sessions as an observer; where it is already it stays as it is.
+    func watch(_ connection: Connection, _ rows: [Int64]) {
+        for row in rows where subscription(of: connection, to: row) == nil {
+            let subscription = subscribe(connection, to: row)
+            subscription.isObserver = true
+            subscription.isWatched = true
+        }
+    }
+
+    /// Leaves the sessions that a client joined by watching only.
+    func leaveWatched(_ connection: Connection) {
+        for row in sessions[connection.number] ?? []
+        where subscription(of: connection, to: row)?.isWatched ?? false {
+            unsubscribe(connection, from: row)
+        }
     }
 
     func unwatch(_ connection: Connection) { watchers[connection.number] = nil }

@@ -129,7 +129,7 @@ package struct AnthropicAnswer: AnswerBody {
 
     /// Totals so far; a later value takes the place of an earlier one, the input is the sum of its three kinds.
     private mutating func add(_ view: JSONView) {
-        for member in view.members { if let count = member.value.int { counts[member.key] = count } }
+        for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
     }
 
     private var usage: Usage? {

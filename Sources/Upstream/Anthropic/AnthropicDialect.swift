@@ -38,7 +38,7 @@ package struct AnthropicDialect: Dialect {
         guard let root = try? JSONDocument(body).root else { return ([], nil) }
         let models = (root["data"]?.elements ?? JSONElements.none).compactMap { model in
             model["id"]?.string.map {
-                ModelDescription(id: $0, contextLength: model["max_input_tokens"]?.int)
+                ModelDescription(id: $0, contextLength: model["max_input_tokens"]?.tokens)
             }
         }
         let hasMore = root["has_more"]?.bool ?? false
@@ -50,7 +50,7 @@ package struct AnthropicDialect: Dialect {
     }
 
     package func counted(in body: [UInt8]) -> Int? {
-        ((try? JSONDocument(body).root["input_tokens"]) ?? nil)?.int
+        ((try? JSONDocument(body).root["input_tokens"]) ?? nil)?.tokens
     }
 
     /// Windows that Anthropic publishes; all present models have at least this.

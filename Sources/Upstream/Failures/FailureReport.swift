@@ -90,8 +90,8 @@ package struct FailureReport: Sendable {
             add(code: error[key]?["error_code"])
         }
         parameter = error["param"]?.string ?? parameter
-        promptTokens = error["n_prompt_tokens"]?.int ?? promptTokens
-        contextLimit = error["n_ctx"]?.int ?? contextLimit
+        promptTokens = error["n_prompt_tokens"]?.tokens ?? promptTokens
+        contextLimit = error["n_ctx"]?.tokens ?? contextLimit
         add(text: error["message"]?.string)
         add(text: error["detail"].map { $0.string ?? String(decoding: $0.raw.prefix(2_000), as: UTF8.self) })
         for detail in error["details"]?.elements ?? JSONElements.none { readDetail(detail) }

@@ -81,7 +81,7 @@ enum OverflowReport {
             let run = rest.prefix { $0.isASCII && $0.isNumber || $0 == "," }
             let behind = rest.dropFirst(run.count)
             if behind.hasPrefix(" characters") || behind.hasPrefix(" input characters") { continue }
-            if let value = Int(run.filter { $0 != "," }), value > 0 { return value }
+            if let value = Int(run.filter { $0 != "," }), 1...TokenCount.most ~= value { return value }
         }
         return nil
     }
@@ -89,6 +89,8 @@ enum OverflowReport {
     private static func number(before tail: String, in text: String) -> Int? {
         guard let found = text.firstRange(of: tail) else { return nil }
         let digits = text[..<found.lowerBound].reversed().prefix { $0.isASCII && $0.isNumber || $0 == "," }
-        return Int(String(digits.reversed().filter { $0 != "," }))
+        return Int(String(digits.reversed().filter { $0 != "," })).flatMap {
+            0...TokenCount.most ~= $0 ? $0 : nil
+        }
     }
 }

@@ -109,7 +109,7 @@ package struct GeminiAnswer: AnswerBody {
 
     /// Counts are totals so far; each field's last value counts (wire.md A3).
     private mutating func add(_ view: JSONView) {
-        for member in view.members { if let count = member.value.int { counts[member.key] = count } }
+        for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
     }
 
     private var usage: Usage? {

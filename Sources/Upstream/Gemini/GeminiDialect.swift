@@ -40,7 +40,7 @@ package struct GeminiDialect: Dialect {
             model["name"]?.string.map { name in
                 ModelDescription(
                     id: name.hasPrefix("models/") ? String(name.dropFirst(7)) : name,
-                    contextLength: model["inputTokenLimit"]?.int)
+                    contextLength: model["inputTokenLimit"]?.tokens)
             }
         }
         return (models, root["nextPageToken"]?.string)
@@ -54,7 +54,7 @@ package struct GeminiDialect: Dialect {
     }
 
     package func counted(in body: [UInt8]) -> Int? {
-        ((try? JSONDocument(body).root["totalTokens"]) ?? nil)?.int
+        ((try? JSONDocument(body).root["totalTokens"]) ?? nil)?.tokens
     }
 
     /// Input limits that Google publishes, by the model's family.

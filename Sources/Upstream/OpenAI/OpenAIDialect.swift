@@ -59,7 +59,7 @@ package struct OpenAIDialect: Dialect {
         let models = (list?.elements ?? JSONElements.none).compactMap { entry in
             (entry["id"] ?? entry["name"])?.string.map {
                 ModelDescription(
-                    id: $0, contextLength: (entry["max_model_len"] ?? entry["context_length"])?.int)
+                    id: $0, contextLength: (entry["max_model_len"] ?? entry["context_length"])?.tokens)
             }
         }
         return (models, nil)

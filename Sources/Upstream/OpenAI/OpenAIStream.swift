@@ -173,8 +173,8 @@ extension Usage {
     /// Reads OpenAI's `usage` object (wire.md C2).
     init(openAI view: JSONView) {
         self.init(
-            inputTokens: view["prompt_tokens"]?.int, outputTokens: view["completion_tokens"]?.int,
-            cachedTokens: view["prompt_tokens_details"]?["cached_tokens"]?.int,
-            reasoningTokens: view["completion_tokens_details"]?["reasoning_tokens"]?.int)
+            inputTokens: view["prompt_tokens"]?.tokens, outputTokens: view["completion_tokens"]?.tokens,
+            cachedTokens: view["prompt_tokens_details"]?["cached_tokens"]?.tokens,
+            reasoningTokens: view["completion_tokens_details"]?["reasoning_tokens"]?.tokens)
     }
 }
