@@ -120,8 +120,10 @@ extension ModelRun {
             client.notify("session/cancel", #"{"sessionId":"\#(session.name)"}"#)
             confirmCancel(session.name, client)
         case 1:
-            let pending = client.pending.values.filter { $0.kind != .newSession && $0.kind != .fork }
-                .sorted { $0.id < $1.id }
+            let pending = client.pending.values.filter {
+                ![.newSession, .fork, .deleteSession].contains($0.kind)
+            }
+            .sorted { $0.id < $1.id }
             guard !pending.isEmpty else { return }
             let chosen = pending[step.d % pending.count]
             model.sessions[chosen.session]?.cancels += 1

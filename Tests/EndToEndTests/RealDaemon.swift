@@ -124,8 +124,12 @@ final class RealDaemon {
 
 /// The programs that were built with the tests.
 enum Built {
+    /// Where other programs lie that are to be tested instead, such as the release build.
+    static let others = Process.environment["CONVOD_PROGRAMS"].map { Files.absolute($0) }
+
     /// The directory that holds this test and the programs.
     static let directory: String = {
+        if let others { return others }
         for start in [CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? "", Process.executable] {
             var directory = Files.directory(of: Files.absolute(start))
             while directory != "/" {

@@ -87,8 +87,8 @@ extension SessionModel {
             if session?.isDeleted ?? true { return true }
             return request.kind == .deleteBranch || request.kind == .switchBranch
         case "interrupted": return isTurn(request) && (isStopping || restarts > firstUse(request))
-        case "cancelled":
-            return session?.cancels != request.cancels && (isTurn(request) || request.kind == .load)
+        // A request that waits behind others of its client can be cancelled before it begins.
+        case "cancelled": return session?.cancels != request.cancels
         case "busy" where request.isRepeat: return false
         case "busy":
             return !isAlone && (request.isPathChange || request.rejectsBusy || request.kind == .deleteBranch)
