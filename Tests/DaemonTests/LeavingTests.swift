@@ -31,6 +31,77 @@ internal import Testing
     }
 }
 
+@Suite struct `A turn that ends with its client` {
+    @Test func `goes on for another client that repeated it, and ends when nobody is left`() throws {
+        let daemon = try TestDaemon()
+        let other = try daemon.client()
+        try other.open("s")
+        let asked = #""requestId":"r","onDisconnect":"cancel""#
+        var attached = 0
+        do {
+            let client = try daemon.client()
+            _ = try client.startPrompt("s", "count to 200", asked)
+            _ = try other.update { $0.isChunk }
+            attached = try other.startPrompt("s", "count to 200", asked)
+            _ = try other.call("_convod/server/info")
+        }
+        let answer = try other.finish(attached)
+        #expect(answer.result?["stopReason"]?.string == "end_turn")
+        do {
+            let client = try daemon.client()
+            _ = try client.startPrompt("s", "count to 3000", #""onDisconnect":"cancel""#)
+            _ = try other.update { $0.isChunk }
+        }
+        let end = try other.update { $0.extras?["state"]?.string == "ended" }
+        #expect(end.extras?["stopReason"]?.string == "cancelled")
+    }
+
+    @Test func `is told to have ended also when it waited and did not begin`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("s")
+        _ = try other.call("session/resume", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#)
+        let running = try client.startPrompt("s", "count to 3000")
+        _ = try other.update { $0.isChunk }
+        let queued = try client.startPrompt("s", "and then?")
+        let id = try other.update { $0.extras?["state"]?.string == "queued" }.extras?["turnId"]?.string
+        try client.send(
+            #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":\#(queued)}}"#)
+        let end = try other.update { $0.extras?["state"]?.string == "ended" }.extras
+        #expect(end?["turnId"]?.string == id && end?["stopReason"]?.string == "cancelled")
+        _ = try client.finish(queued)
+        try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#)
+        _ = try client.finish(running)
+    }
+}
+
+@Suite struct `A session that is opened at a message which is not there` {
+    @Test func `is not joined, and a client that was there stays what it was`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), other = try daemon.client(), watcher = try daemon.client()
+        try client.open("s")
+        _ = try client.prompt("s", "one")
+        _ = try watcher.call("_convod/watch", #"{"sessions":["s"]}"#)
+        let nowhere =
+            #"{"sessionId":"s","cwd":"/","mcpServers":[],"_meta":{"convod":{"after":{"messageId":"01a211bd-7321-7000-8074-7667af49e4be"}}}}"#
+        for guest in [other, watcher] {
+            #expect(try guest.call("session/resume", nowhere).kind == "conflict")
+        }
+        _ = try client.prompt("s", "two")
+        let other2 = try other.call("_convod/server/info")
+        #expect(other2.updates.isEmpty)
+        _ = try watcher.update { $0.isChunk }
+        #expect(try watcher.prompt("s", "may I?").kind != nil)
+    }
+}
+
+extension JSONView {
+    fileprivate var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
+    fileprivate var isChunk: Bool {
+        self["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+    }
+}
+
 @Suite struct `A repeated request ID` {
     @Test func `attaches to its own turn where a busy session is to refuse, and gives back one that ended`()
         throws

@@ -199,8 +199,8 @@ final class ModelClient {
                     problems.append("\(session), \(id): ended without a chunk of it")
                 }
                 ended.insert(id)
+                joined[session]?.mayStartInside = false
             }
-            joined[session]?.mayStartInside = false
         default: break
         }
     }

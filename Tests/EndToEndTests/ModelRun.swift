@@ -127,7 +127,7 @@ final class ModelRun {
             session.pending -= 1
             session.isUnsure = true
             model.note(session.name, "left: \(request.method) \(request.params)")
-            // Whoever waits for a turn ends it by leaving, where its first request said so.
+            // Whoever waits for a turn ends it by leaving as the last one, where its first request said so.
             let same = request.requestID.flatMap { model.keyed["\(request.session) \($0)"] } ?? [request]
             if same.contains(where: { $0.params.contains(#""onDisconnect":"cancel""#) }) {
                 session.cancels += 1

@@ -231,6 +231,11 @@ struct SessionModel {
     }
 
     private mutating func end(_ extras: JSONView?, _ session: ModelSession) {
+        if let id = extras?["turnId"]?.string, turns[id] == nil, queued.remove(id) != nil {
+            counts["ended in the queue", default: 0] += 1
+            if extras?["messageId"] != nil { wrong("turn \(id) waited and ends with a message") }
+            return
+        }
         guard let id = extras?["turnId"]?.string, id == session.running, var turn = turns[id] else {
             return wrong("\(session.name): a turn ends that does not run")
         }

@@ -8,13 +8,22 @@ extension Handlers {
     func openSession(_ call: Call, replaysAll: Bool) throws(WireError) {
         let asked = try OpenSessionParameters(call.params)
         let record = try session(asked.id, call)
-        let replay = Replay(call.connection, record, services, engine) { [self] result in
+        let connection = call.connection
+        let before = services.channels.subscription(of: connection, to: record.row).map {
+            ($0.isObserver, $0.isWatched)
+        }
+        let replay = Replay(connection, record, services, engine) { [self] result in
             switch result {
             case .success(let replay): opened(replay, sendsTitle: replaysAll || asked.after != nil, call)
-            case .failure(let error): call.fail(error)
+            case .failure(let error):
+                if let joined = services.channels.subscription(of: connection, to: record.row) {
+                    (joined.isObserver, joined.isWatched) = before ?? (false, false)
+                    services.channels.takeBack(joined, of: record.row)
+                }
+                call.fail(error)
             }
         }
-        let subscription = services.channels.subscription(of: call.connection, to: record.row)
+        let subscription = services.channels.subscription(of: connection, to: record.row)
         subscription?.isObserver = asked.role == .observer
         subscription?.isWatched = false
         call.onCancel = { replay.cancel() }

@@ -422,12 +422,7 @@ final class LiveTurn {
             TurnAnswers.progress(id, "ended") {
                 if self.hasMessage { $0.member("messageId", self.record.answerID.description) }
                 $0.optional("stopReason", self.record.stopReason?.rawValue)
-                if let error = self.record.error {
-                    $0.member("error") {
-                        $0.member("kind", error.kind)
-                        $0.member("message", error.message)
-                    }
-                }
+                if let error = self.record.error { error.write(to: &$0) }
             }, isKept: true)
         publishUsage()
         let answer = TurnAnswers.answer(

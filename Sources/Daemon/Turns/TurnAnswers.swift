@@ -69,3 +69,13 @@ enum TurnAnswers {
         }
     }
 }
+
+extension TurnError {
+    /// As member `error` of an update.
+    func write(to writer: inout JSONWriter) {
+        writer.member("error") {
+            $0.member("kind", kind)
+            $0.member("message", message)
+        }
+    }
+}

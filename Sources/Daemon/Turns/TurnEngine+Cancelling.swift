@@ -1,4 +1,5 @@
 internal import Conversation
+internal import JSON
 internal import Protocol
 internal import Store
 
@@ -30,6 +31,7 @@ extension TurnEngine {
             var record = queued.record
             record.state = .cancelled
             record.stopReason = .cancelled
+            if queued.isStored { publish(ended: record, of: queued.session) }
             let answer = TurnAnswers.answer(
                 record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
             for waiter in queued.takeWaiters() { waiter.reply(answer) }
@@ -87,21 +89,31 @@ extension TurnEngine {
         line.running?.handle(.cancel)
     }
 
+    /// Whether a turn that ends with its client has nobody left when this one goes; who repeated it waits still.
+    private func isLeft(_ turn: TurnRecord, _ waiters: [Waiter], by connection: Connection) -> Bool {
+        turn.options.onDisconnect == .cancel && waiters.contains { $0.connection === connection }
+            && !waiters.contains { $0.connection !== connection && $0.connection?.isOpen ?? false }
+    }
+
+    /// Tells a session's clients that a turn which waited does not begin.
+    func publish(ended record: TurnRecord, of session: SessionRecord) {
+        let update = TurnAnswers.progress(record.id, "ended") {
+            $0.optional("stopReason", record.stopReason?.rawValue)
+            if let error = record.error { error.write(to: &$0) }
+        }
+        services.channels.publish(update: update, of: session.session.id, on: session.row)
+    }
+
     /// The client has gone: its turns go on, but for those that it wanted cancelled.
     func disconnected(_ connection: Connection) {
         for line in lines.values {
             if let leaver = line.starting?.leaver, leaver === connection {
                 line.starting?.cancelled.append { _ in }
             }
-            if let running = line.running, running.record.options.onDisconnect == .cancel,
-                running.waiters.contains(where: { $0.connection === connection })
-            {
+            if let running = line.running, isLeft(running.record, running.waiters, by: connection) {
                 running.handle(.cancel)
             }
-            let gone = line.queue.filter { queued in
-                queued.record.options.onDisconnect == .cancel
-                    && queued.waiters.contains { $0.connection === connection }
-            }
+            let gone = line.queue.filter { isLeft($0.record, $0.waiters, by: connection) }
             line.queue.removeAll { queued in gone.contains { $0 === queued } }
             for queued in gone { cancel(queued) }
         }

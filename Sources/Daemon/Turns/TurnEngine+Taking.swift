@@ -5,8 +5,16 @@ internal import Store
 
 /// What a session's line does with a turn that cannot begin at once.
 extension TurnEngine {
+    /// Why a turn that is not a repeated one is not taken; nil when it is.
+    func refusal(of submission: Submission, _ line: Line, _ wait: Int) -> WireError? {
+        if let refusal = quotas.refusal(submission.session) { return refusal }
+        if wait > services.configuration.throttleWait { return tooFast(wait) }
+        // What is queued goes on from the head; a turn that does not cannot wait.
+        return busyRefusal(submission, line) ?? (wait > 0 && submission.base != nil ? tooFast(wait) : nil)
+    }
+
     /// Why a busy session does not take what was submitted; nil when it does.
-    func busyRefusal(_ submission: Submission, _ line: Line) -> WireError? {
+    private func busyRefusal(_ submission: Submission, _ line: Line) -> WireError? {
         guard line.isBusy else { return nil }
         if line.hasTurns, submission.turn.ifBusy == .reject {
             return WireError(
@@ -23,11 +31,27 @@ extension TurnEngine {
         )
     }
 
-    func tooFast(_ wait: Int) -> WireError {
+    private func tooFast(_ wait: Int) -> WireError {
         WireError(
             .throttled,
             "you have sent as many prompts as 'throttle' in the configuration allows a minute; try again in \((wait + 999) / 1000) s",
             retryAfterMs: wait)
+    }
+
+    /// Lets a repeated request whose turn runs or waits already wait for it too; false for any other.
+    func join(_ submission: Submission, _ line: Line) -> Bool {
+        guard let id = submission.turn.requestID else { return false }
+        let hash = hash(of: submission)
+        func isSame(_ record: TurnRecord) -> Bool { record.requestID == id && record.requestHash == hash }
+        if let running = line.running, running.row != 0, isSame(running.record) {
+            running.waiters.append(submission.waiter)
+        } else if let queued = line.queue.first(where: { $0.isStored && isSame($0.record) }) {
+            queued.add([submission.waiter])
+        } else {
+            return false
+        }
+        submission.settled()
+        return true
     }
 
     /// Whether the request ID has a turn already: asking for that one again waits for nobody, and changes no path.

@@ -32,8 +32,9 @@ final class TurnEngine {
         }
 
         /// Other words in the place of those that wait.
-        func edit(_ prompt: [UInt8], _ parts: [Part]) {
+        func edit(_ prompt: [UInt8], _ parts: [Part], _ hash: [UInt8]?) {
             record.queuedPrompt = prompt
+            record.requestHash = hash
             self.parts = parts
         }
 
@@ -128,16 +129,12 @@ final class TurnEngine {
         if isDraining {
             return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment"))
         }
-        if let refusal = quotas.refusal(submission.session) { return refuse(refusal) }
-        let wait = quotas.wait(for: submission.session.session.owner)
-        guard wait <= services.configuration.throttleWait else {
-            return refuse(tooFast(wait))
-        }
         let line = line(of: submission.session.row)
-        if let refusal = busyRefusal(submission, line), !isRepeat(submission, line) { return refuse(refusal) }
-        if wait > 0 && submission.base != nil {
-            next(submission.session.row)  // forgets the line
-            return refuse(tooFast(wait))  // what is queued goes on from the head
+        if join(submission, line) { return }
+        let wait = quotas.wait(for: submission.session.session.owner)
+        if let refusal = refusal(of: submission, line, wait), !isRepeat(submission, line) {
+            refuse(refusal)
+            return next(submission.session.row)
         }
         if line.isBusy || wait > 0 {
             guard line.queue.count < services.configuration.limits.queue else {
@@ -304,7 +301,7 @@ final class TurnEngine {
             queued.edits -= 1
             switch result {
             case .success(true):
-                queued.edit(prompt, parts)
+                queued.edit(prompt, parts, hash)
                 then(.success(()))
             case .success(false): then(.failure(WireError(.conflict, "turn '\(id)' does not wait any more")))
             case .failure(let error): then(.failure(WireError(error)))
@@ -400,6 +397,9 @@ final class TurnEngine {
             services.store(of: row).write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) {
                 [self] _ in
                 between[queued.record.id] = nil
+                var record = queued.record
+                record.error = ending.error
+                publish(ended: record, of: queued.session)
                 for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
                 let told = line.starting?.cancelled ?? []
                 line.starting = nil

@@ -10,6 +10,8 @@ final class Channels {
         let connection: Connection
         /// Whether it only looks: it may not prompt, cancel or change the session.
         var isObserver = false
+        /// How often the client joined; a refused joining takes its own back.
+        fileprivate var joins = 1
         /// Whether it was joined by `_convod/watch`, and goes with that.
         var isWatched = false
         /// Messages of the running turn that a replay delivered already; their own announcements are skipped.
@@ -44,7 +46,10 @@ final class Channels {
     /// Joins a client to a session; a client that is there already stays once.
     @discardableResult
     func subscribe(_ connection: Connection, to session: Int64) -> Subscription {
-        if let known = subscriptions[session]?.first(where: { $0.connection === connection }) { return known }
+        if let known = subscription(of: connection, to: session) {
+            known.joins += 1
+            return known
+        }
         let subscription = Subscription(connection)
         subscriptions[session, default: []].append(subscription)
         sessions[connection.number, default: []].insert(session)
@@ -60,6 +65,12 @@ final class Channels {
         subscriptions[session]?.removeAll { $0.connection === connection }
         if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
         sessions[connection.number]?.remove(session)
+    }
+
+    /// Takes back one joining that was refused: who was not there does not get what is said there.
+    func takeBack(_ subscription: Subscription, of session: Int64) {
+        subscription.joins -= 1
+        if subscription.joins == 0 { unsubscribe(subscription.connection, from: session) }
     }
 
     /// Takes a client out of everything.
