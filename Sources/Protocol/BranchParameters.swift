@@ -81,6 +81,21 @@ package struct SetMessageParameters: Sendable {
     }
 }
 
+/// `_convod/branch/list`.
+package struct ListBranchesParameters: Sendable {
+    package var id: SessionID
+    package var limit: Int
+    package var cursor: String?
+
+    package init(_ view: JSONView?, limits: Limits) throws(WireError) {
+        var reader = try ParameterReader(view)
+        id = try reader.sessionID()
+        limit = try reader.int("limit", in: 1...limits.pageRows) ?? limits.pageRows
+        cursor = try reader.string("cursor")
+        try reader.finish()
+    }
+}
+
 /// `_convod/watch`: changes of the caller's session list, and live updates of chosen sessions.
 package struct WatchParameters: Sendable {
     /// What was seen last; nil means from now on.

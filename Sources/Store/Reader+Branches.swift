@@ -32,12 +32,13 @@ extension SessionRecord {
 }
 
 extension Reader {
-    /// A session's branches, oldest first, at most `limit`.
-    package func branches(of session: SessionRecord, limit: Int = 1_000) throws(StoreError) -> [Branch] {
+    /// A session's branches, oldest first, at most `limit` of those behind one.
+    package func branches(of session: SessionRecord, after: Int64, limit: Int) throws(StoreError) -> [Branch]
+    {
         var rows: [(Int64, Int64?, Int, Int64)] = []
         try database.rows(
-            "SELECT id, parent, fork_seq, created_at FROM branch WHERE session = ? ORDER BY id LIMIT ?",
-            [.int(session.row), Bound(limit)], doing: "list branches"
+            "SELECT id, parent, fork_seq, created_at FROM branch WHERE session = ? AND id > ? ORDER BY id LIMIT ?",
+            [.int(session.row), .int(after), Bound(limit)], doing: "list branches"
         ) { row in
             rows.append((row.int(0), row.optionalInt(1), Int(row.int(2)), row.int(3)))
             return true

@@ -89,6 +89,11 @@ extension TestClient {
         #expect(try client.messages("s") == before, "the echo says the same again")
         #expect(try client.ids("s")[3] != ids[3])
         #expect(try client.branches("s") == ["1 0 4", "2* 3 1"])
+        let page = try client.call("_convod/branch/list", #"{"sessionId":"s","limit":1}"#).result
+        let cursor = try #require(page?["nextCursor"]?.string)
+        #expect(page?["branches"]?.elements.map { $0["branch"]?.int } == [1])
+        let rest = try client.call("_convod/branch/list", #"{"sessionId":"s","cursor":"\#(cursor)"}"#).result
+        #expect(rest?["branches"]?.elements.map { $0["branch"]?.int } == [2] && rest?["nextCursor"] == nil)
         let back = try client.call("_convod/branch/switch", #"{"sessionId":"s","branch":1}"#).result
         #expect(back?["headId"]?.string == ids[3] && back?["messageCount"]?.int == 4)
         #expect(try client.ids("s") == ids)

@@ -62,6 +62,21 @@ extension JSONView {
         #expect([messages[2], messages[4]] == ["user: now", "user: waiting"])
     }
 
+    @Test func `and a third interrupt in the order in which they were sent`() throws {
+        let (client, running) = try busy()
+        var lines = ""
+        for name in ["one", "two", "three"] {
+            lines +=
+                #"{"jsonrpc":"2.0","id":"\#(name)","method":"session/prompt","params":{"sessionId":"s","prompt":[{"type":"text","text":"\#(name)"}],"_meta":{"convod":{"ifBusy":"interrupt"}}}}"#
+                + "\n"
+        }
+        try client.send(Array(lines.utf8))
+        _ = try client.finish(running)
+        while try client.next()["id"]?.string != "three" {}
+        let prompts = try client.messages("s").filter { $0.hasPrefix("user: ") }
+        #expect(prompts == ["user: count to 100", "user: one", "user: two", "user: three"])
+    }
+
     @Test func `can be given other words while it waits`() throws {
         let (client, running) = try busy("count to 30")
         let second = try client.startPrompt("s", "old words", #""requestId":"r""#)

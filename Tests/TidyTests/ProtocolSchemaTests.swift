@@ -161,7 +161,7 @@ private func row(_ table: String, _ field: String, _ name: String) -> JSONView? 
         switch method {
         case .branchCompare: _ = try CompareBranchesParameters(params)
         case .branchDelete, .branchSwitch: _ = try BranchParameters(params)
-        case .branchList: _ = try SessionParameters(params, isStrict: true)
+        case .branchList: _ = try ListBranchesParameters(params, limits: Limits())
         case .messageSet: _ = try SetMessageParameters(params)
         case .sessionFork: _ = try ForkSessionParameters(params, isOwn: false)
         case .sessionForkOwn: _ = try ForkSessionParameters(params, isOwn: true)

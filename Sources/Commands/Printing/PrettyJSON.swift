@@ -34,12 +34,22 @@ extension Console {
     /// Prints one record of JSON lines.
     func print(record view: JSONView) { write(Array(view.raw) + [0x0A]) }
 
-    /// Prints a JSON array of views, each as it came.
-    func print(jsonArray views: [JSONView]) {
+    /// Prints a JSON array of views, each as it came; with a name as the one member of an object.
+    func print(jsonArray views: [JSONView], named name: String? = nil) {
         var writer = JSONWriter()
-        writer.array { for view in views { $0.raw(view.raw) } }
+        func write(to writer: inout JSONWriter) {
+            writer.array { for view in views { $0.raw(view.raw) } }
+        }
+        if let name {
+            writer.object {
+                $0.key(name)
+                write(to: &$0)
+            }
+        } else {
+            write(to: &writer)
+        }
         guard isOutputTerminal, let document = try? JSONDocument(writer.bytes, depth: 512) else {
-            return write(writer.bytes + [0x0A])
+            return self.write(writer.bytes + [0x0A])
         }
         print(json: document.root)
     }

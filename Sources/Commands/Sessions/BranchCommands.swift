@@ -136,7 +136,13 @@ struct MessageChoice {
     }
 
     func id(of name: String) throws(CommandError) -> String {
-        guard let number = Int(name.hasPrefix("#") ? String(name.dropFirst()) : name) else { return name }
+        guard let number = Int(name.hasPrefix("#") ? String(name.dropFirst()) : name) else {
+            guard name.utf8.count == 36, name.allSatisfy({ $0.isHexDigit || $0 == "-" }) else {
+                throw .usage(
+                    "'\(name)' is no message: give its number, as 'convo show' has it, or its ID")
+            }
+            return name
+        }
         let count = session["messageCount"]?.int ?? 0
         guard (1...max(1, count)).contains(number), count > 0 else {
             throw CommandError(
@@ -165,25 +171,39 @@ struct BranchTree {
 
     func print(on invocation: Invocation) throws(CommandError) -> ExitCode {
         let console = invocation.console
-        let view = try client.ask(.branchList) { $0.member("sessionId", session) }
-        let branches = view["branches"].map { Array($0.elements) } ?? []
+        let branches = try branches()
         if invocation.has(.jsonl) {
             for branch in branches { console.print(record: branch) }
         } else if invocation.has(.json) {
-            console.print(json: view)
+            console.print(jsonArray: branches, named: "branches")
         } else {
             for line in BranchTree.lines(branches, console) { console.print(line) }
         }
         return .success
     }
 
+    /// All branches, page by page, oldest first.
+    func branches() throws(CommandError) -> [JSONView] {
+        var found: [JSONView] = [], cursor: String?
+        repeat {
+            let page = try client.ask(.branchList) {
+                $0.member("sessionId", session)
+                $0.optional("cursor", cursor)
+            }
+            found += page["branches"].map { Array($0.elements) } ?? []
+            cursor = page["nextCursor"]?.string
+        } while cursor != nil
+        return found
+    }
+
     /// One line a branch, each under the one that it leaves.
     static func lines(_ branches: [JSONView], _ console: Console) -> [String] {
         let known = Set(branches.compactMap { $0["branch"]?.int })
         // A branch without a message of its own is what a failed prompt leaves; it says nothing unless it is active.
+        let parents = Set(branches.compactMap { $0["parent"]?.int })
         let shown = branches.filter { branch in
             (branch["ownMessages"]?.int ?? 0) > 0 || branch["active"]?.bool == true
-                || branches.contains { $0["parent"]?.int == branch["branch"]?.int }
+                || branch["branch"]?.int.map(parents.contains) ?? false
         }
         var children: [Int: [JSONView]] = [:], roots: [JSONView] = []
         for branch in shown {

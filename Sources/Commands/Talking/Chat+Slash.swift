@@ -68,8 +68,7 @@ extension Chat {
     private func branches(_ text: String) throws(CommandError) {
         let id = try current()
         guard !text.isEmpty else {
-            let list = try client.ask(.branchList) { $0.member("sessionId", id) }
-            for line in BranchTree.lines(list["branches"].map { Array($0.elements) } ?? [], console) {
+            for line in BranchTree.lines(try BranchTree(client, id).branches(), console) {
                 console.print(line)
             }
             return

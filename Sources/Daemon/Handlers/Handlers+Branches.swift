@@ -36,12 +36,18 @@ extension Handlers {
     }
 
     func listBranches(_ call: Call) throws(WireError) {
-        let asked = try SessionParameters(call.params, isStrict: true)
+        let asked = try ListBranchesParameters(call.params, limits: services.configuration.limits)
         let record = try session(asked.id, call)
-        let branches = try read(record) { (reader) throws(StoreError) in try reader.branches(of: record) }
+        let after = try PageCursor.number("b", asked.cursor) ?? 0
+        let branches = try read(record) { (reader) throws(StoreError) in
+            try reader.branches(of: record, after: after, limit: asked.limit + 1)
+        }
         call.reply {
             $0.key("branches")
-            $0.array { for branch in branches { write(branch, of: record, to: &$0) } }
+            $0.array { for branch in branches.prefix(asked.limit) { write(branch, of: record, to: &$0) } }
+            if branches.count > asked.limit {
+                $0.member("nextCursor", PageCursor.text("b", branches[asked.limit - 1].id))
+            }
         }
     }
 
@@ -78,7 +84,7 @@ extension Handlers {
     private func noBranch(_ branch: Int, _ id: SessionID) -> WireError {
         WireError(
             .notFound,
-            "session '\(id.text)' has no branch \(branch); '_convod/branch/list' shows those there are")
+            "session '\(id.text)' has no branch \(branch); list its branches for those it has")
     }
 
     func switchBranch(_ call: Call) throws(WireError) {

@@ -71,6 +71,35 @@ extension TurnEngine {
         return SHA256Digest.of(prompt + [0] + params + (submission.about?.bytes ?? []))
     }
 
+    /// Gives a prompt that waits other words.
+    func edit(
+        _ id: TurnID, on row: Int64, _ prompt: [UInt8], _ parts: [Part],
+        _ then: @escaping (Result<Void, WireError>) -> Void
+    ) {
+        guard let queued = lines[row]?.queue.first(where: { $0.record.id == id }) else {
+            return then(
+                .failure(
+                    WireError(
+                        .conflict,
+                        "turn '\(id)' does not wait any more; edit its prompt by '_convod/turn/retry'")))
+        }
+        let hash =
+            queued.record.requestID == nil
+            ? nil : SHA256Digest.of(Part.encode(parts) + [0] + (queued.record.options.params ?? []))
+        queued.edits += 1
+        services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { [self] result in
+            queued.edits -= 1
+            switch result {
+            case .success(true):
+                queued.edit(prompt, parts, hash)
+                then(.success(()))
+            case .success(false): then(.failure(WireError(.conflict, "turn '\(id)' does not wait any more")))
+            case .failure(let error): then(.failure(WireError(error)))
+            }
+            next(row)
+        }
+    }
+
     /// Holds a session's turns back while its path changes.
     func beginPathChange(on row: Int64) {
         line(of: row).pathChanges += 1

@@ -1,6 +1,5 @@
 internal import ContextWindow
 internal import Conversation
-internal import Crypto
 internal import EventLoop
 internal import JSON
 internal import Protocol
@@ -23,6 +22,7 @@ final class TurnEngine {
         /// Edits that are on their way to the store; until they are there it is not taken out either.
         var edits = 0
         var isReady: Bool { isStored && edits == 0 }
+        var interrupts = false
 
         init(_ record: TurnRecord, session: SessionRecord, parts: [Part]?, waiters: [Waiter]) {
             self.record = record
@@ -281,35 +281,6 @@ final class TurnEngine {
         }
     }
 
-    /// Gives a prompt that waits other words.
-    func edit(
-        _ id: TurnID, on row: Int64, _ prompt: [UInt8], _ parts: [Part],
-        _ then: @escaping (Result<Void, WireError>) -> Void
-    ) {
-        guard let queued = lines[row]?.queue.first(where: { $0.record.id == id }) else {
-            return then(
-                .failure(
-                    WireError(
-                        .conflict,
-                        "turn '\(id)' does not wait any more; edit its prompt by '_convod/turn/retry'")))
-        }
-        let hash =
-            queued.record.requestID == nil
-            ? nil : SHA256Digest.of(Part.encode(parts) + [0] + (queued.record.options.params ?? []))
-        queued.edits += 1
-        services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { [self] result in
-            queued.edits -= 1
-            switch result {
-            case .success(true):
-                queued.edit(prompt, parts, hash)
-                then(.success(()))
-            case .success(false): then(.failure(WireError(.conflict, "turn '\(id)' does not wait any more")))
-            case .failure(let error): then(.failure(WireError(error)))
-            }
-            next(row)
-        }
-    }
-
     /// Cuts what runs; its answer is kept as cancelled.
     private func interrupt(_ line: Line) {
         line.starting?.cancelled.append { _ in }
@@ -322,9 +293,12 @@ final class TurnEngine {
         let record = record(submission, .queued)
         let queued = Queued(
             record, session: submission.session, parts: submission.parts, waiters: [submission.waiter])
+        // One that interrupts goes ahead of all but those that do so too.
         let isFirst = submission.turn.ifBusy == .interrupt
-        line.queue.insert(queued, at: isFirst ? 0 : line.queue.count)
-        let position = isFirst ? 1 : line.queue.count
+        queued.interrupts = isFirst
+        let index = isFirst ? line.queue.prefix { $0.interrupts }.count : line.queue.count
+        line.queue.insert(queued, at: index)
+        let position = index + 1
         var prompt: NewMessage?
         if let content = submission.prompt, let id = record.promptID {
             prompt = NewMessage(id: id, role: .user, content: content, tokens: 0)
