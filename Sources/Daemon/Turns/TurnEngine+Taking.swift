@@ -40,9 +40,10 @@ extension TurnEngine {
 
     /// Lets a repeated request whose turn runs or waits already wait for it too; false for any other.
     func join(_ submission: Submission, _ line: Line) -> Bool {
-        guard let id = submission.turn.requestID else { return false }
-        let hash = hash(of: submission)
-        func isSame(_ record: TurnRecord) -> Bool { record.requestID == id && record.requestHash == hash }
+        guard let id = submission.turn.requestID, line.hasTurns else { return false }
+        func isSame(_ record: TurnRecord) -> Bool {
+            record.requestID == id && record.requestHash == hash(of: submission)
+        }
         if let running = line.running, running.row != 0, isSame(running.record) {
             running.waiters.append(submission.waiter)
         } else if let queued = line.queue.first(where: { $0.isStored && isSame($0.record) }) {
