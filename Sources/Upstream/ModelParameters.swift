@@ -32,3 +32,11 @@ package struct ModelParameters: Sendable, Equatable {
         toolChoice = view["toolChoice"].map { Array($0.raw) }
     }
 }
+
+extension ModelParameters {
+    /// The functions among the tools, for dialects that name them in another form.
+    var functions: [JSONView] {
+        guard let tools, let list = try? JSONDocument(tools).root else { return [] }
+        return list.elements.compactMap { $0["function"] ?? ($0["name"] == nil ? nil : $0) }
+    }
+}

@@ -215,20 +215,8 @@ private final class PacedUpstream: Sendable {
 
     init(chunks: Int, perSecond: Int) throws {
         self.chunks = chunks
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        (listener, port) = listenOnLoopback()
         let fd = listener
-        unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                _ = unsafe bind(fd, address, length)
-                _ = listen(fd, 8)
-                _ = unsafe getsockname(fd, address, &length)
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
         let began = began, done = done, late = late
         thread = Locked(
             try Thread(named: "test-paced") {

@@ -25,20 +25,8 @@ package final class ScriptedUpstream: Sendable {
 
     /// Starts a server; each request takes the next script, the last one serves for all that follow.
     package init(_ scripts: [[Step]]) throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        (listener, port) = listenOnLoopback()
         let fd = listener
-        unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                _ = unsafe bind(fd, address, length)
-                _ = listen(fd, 64)
-                _ = unsafe getsockname(fd, address, &length)
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
         let scripts = Locked(scripts), seen = seen, closed = closed
         self.scripts = scripts
         let gate = try Wakeup(blocking: true)
@@ -193,4 +181,21 @@ extension String {
         }
         return nil
     }
+}
+
+/// A listening socket on 127.0.0.1, and the port that it got.
+package func listenOnLoopback() -> (descriptor: Int32, port: UInt16) {
+    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            _ = unsafe bind(fd, address, length)
+            _ = listen(fd, 64)
+            _ = unsafe getsockname(fd, address, &length)
+        }
+    }
+    return (fd, UInt16(bigEndian: address.sin_port))
 }

@@ -70,23 +70,24 @@ extension Method {
         case changes
         /// Looks at the store, so it waits until this client's changes are in it.
         case looks
+        /// Looks at the store and then changes it: those behind it wait for that.
+        case looksAndChanges
     }
 
     var order: Order {
         switch self {
         case .cancelRequest, .sessionCancel, .turnCancel: .overtakes
-        case .branchCompare, .branchDelete, .branchList, .branchSwitch, .messageSet, .sessionFork,
-            .sessionForkOwn, .turnContinue, .turnRetry, .turnSet, .watch:
-            .looks
         case .authenticate, .discover, .initialize, .modelList, .serverInfo, .upstreamList, .upstreamTest:
             .free
         case .messageAppend, .sessionNew: .changes
-        case .contextBuild, .contextPreview, .contextReceipt, .export, .messageList, .sessionClose,
-            .sessionDelete, .sessionFind,
-            .sessionGet, .sessionList, .sessionLoad, .sessionPrompt, .sessionRestore, .sessionResume,
-            .sessionSet,
-            .sessionSetConfigOption, .turnGet, .turnList, .turnStart:
+        case .branchCompare, .branchList, .contextBuild, .contextPreview, .contextReceipt, .export,
+            .messageList, .sessionClose, .sessionFind, .sessionGet, .sessionList, .sessionLoad,
+            .sessionResume, .turnGet, .turnList, .watch:
             .looks
+        case .branchDelete, .branchSwitch, .messageSet, .sessionDelete, .sessionFork, .sessionForkOwn,
+            .sessionPrompt, .sessionRestore, .sessionSet, .sessionSetConfigOption, .turnContinue,
+            .turnRetry, .turnSet, .turnStart:
+            .looksAndChanges
         }
     }
 }

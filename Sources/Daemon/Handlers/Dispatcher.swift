@@ -96,7 +96,7 @@ final class Dispatcher {
         }
         let client = clients[connection.number] ?? Client()
         clients[connection.number] = client
-        let isChange = method.order == .changes || method.order == .looks && method.isChange
+        let isChange = method.order == .changes || method.order == .looksAndChanges
         let call = Call(id, method, params, connection) { [weak self] in
             guard isChange else { return }
             client.changes -= 1
@@ -153,19 +153,5 @@ final class Dispatcher {
             out += line.dropLast()
         }
         return out + [0x5D, 0x0A]
-    }
-}
-
-extension Method {
-    /// Whether a method that looks at the store also changes it.
-    fileprivate var isChange: Bool {
-        switch self {
-        case .branchDelete, .branchSwitch, .messageSet, .sessionFork, .sessionForkOwn, .turnContinue,
-            .turnRetry, .turnSet, .sessionDelete, .sessionPrompt, .sessionRestore, .sessionSet,
-            .sessionSetConfigOption,
-            .turnStart:
-            true
-        default: false
-        }
     }
 }

@@ -75,10 +75,7 @@ extension Handlers {
     /// The path of a session may not change under a turn.
     private func checkIdle(_ record: SessionRecord) throws(WireError) {
         guard engine.lines[record.row]?.isBusy ?? false else { return }
-        throw WireError(
-            .busy,
-            "a turn is running on session '\(record.session.id.text)', and the path may not change under it; wait for its end, or cancel it"
-        )
+        throw TurnEngine.pathIsTaken(record)
     }
 
     private func noBranch(_ branch: Int, _ id: SessionID) -> WireError {
@@ -194,7 +191,9 @@ extension Handlers {
         let record = try changeable(asked.id, call)
         try checkIdle(record)
         let old = try message(asked.messageID, on: record)
-        guard let content = try? JSONDocument(asked.content).root else { return }
+        guard let content = try? JSONDocument(asked.content).root else {
+            throw .invalid("'content' cannot be read")
+        }
         let parts = try checkedContent(content, path: "content", role: old.role)
         guard !parts.isEmpty else { throw .invalid("'content' must hold at least one part") }
         let edited = NewMessage(

@@ -418,12 +418,7 @@ final class LiveTurn {
         if machine.state == .done && row == 0 && ending.state == .failed {
             record.state = .failed; record.error = ending.error
         }
-        publish(
-            TurnAnswers.progress(id, "ended") {
-                if self.hasMessage { $0.member("messageId", self.record.answerID.description) }
-                $0.optional("stopReason", self.record.stopReason?.rawValue)
-                if let error = self.record.error { error.write(to: &$0) }
-            }, isKept: true)
+        publish(TurnAnswers.ended(record, hasMessage: hasMessage), isKept: true)
         publishUsage()
         let answer = TurnAnswers.answer(
             record, session: sessionID, hasMessage: hasMessage, isRepeated: false,

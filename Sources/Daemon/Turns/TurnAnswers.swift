@@ -53,6 +53,19 @@ enum TurnAnswers {
         return bytes
     }
 
+    /// The last update of a turn.
+    static func ended(_ turn: TurnRecord, hasMessage: Bool) -> [UInt8] {
+        progress(turn.id, "ended") {
+            if hasMessage { $0.member("messageId", turn.answerID.description) }
+            $0.optional("stopReason", turn.stopReason?.rawValue)
+            guard let error = turn.error else { return }
+            $0.member("error") {
+                $0.member("kind", error.kind)
+                $0.member("message", error.message)
+            }
+        }
+    }
+
     /// A `session_info_update` that says where a turn stands.
     static func progress(_ turn: TurnID, _ state: String, _ more: (inout JSONWriter) -> Void = { _ in })
         -> [UInt8]
@@ -66,16 +79,6 @@ enum TurnAnswers {
                     more(&$0)
                 }
             }
-        }
-    }
-}
-
-extension TurnError {
-    /// As member `error` of an update.
-    func write(to writer: inout JSONWriter) {
-        writer.member("error") {
-            $0.member("kind", kind)
-            $0.member("message", message)
         }
     }
 }

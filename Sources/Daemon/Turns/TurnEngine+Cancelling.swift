@@ -1,5 +1,4 @@
 internal import Conversation
-internal import JSON
 internal import Protocol
 internal import Store
 
@@ -97,10 +96,7 @@ extension TurnEngine {
 
     /// Tells a session's clients that a turn which waited does not begin.
     func publish(ended record: TurnRecord, of session: SessionRecord) {
-        let update = TurnAnswers.progress(record.id, "ended") {
-            $0.optional("stopReason", record.stopReason?.rawValue)
-            if let error = record.error { error.write(to: &$0) }
-        }
+        let update = TurnAnswers.ended(record, hasMessage: false)
         services.channels.publish(update: update, of: session.session.id, on: session.row)
     }
 

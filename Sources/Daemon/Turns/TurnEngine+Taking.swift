@@ -21,13 +21,14 @@ extension TurnEngine {
                 .busy,
                 "a turn is running on session '\(submission.session.session.id.text)'; wait for its end")
         }
-        return submission.base == nil ? nil : pathIsTaken(submission)
+        return submission.base == nil ? nil : TurnEngine.pathIsTaken(submission.session)
     }
 
-    func pathIsTaken(_ submission: Submission) -> WireError {
+    /// Why a session's path may not change now.
+    static func pathIsTaken(_ session: SessionRecord) -> WireError {
         WireError(
             .busy,
-            "a turn is running on session '\(submission.session.session.id.text)', and the path may not change under it; wait for its end, or cancel it"
+            "a turn is running on session '\(session.session.id.text)', and the path may not change under it; wait for its end, or cancel it"
         )
     }
 
@@ -65,11 +66,14 @@ extension TurnEngine {
         return known.map { $0.turn.state != .failed } ?? false
     }
 
-    /// Over what was decoded, so that another spelling of the same prompt is the same prompt.
     func hash(of submission: Submission) -> [UInt8] {
-        let prompt = submission.parts.map(Part.encode) ?? []
-        let params = submission.turn.options.params ?? []
-        return SHA256Digest.of(prompt + [0] + params + (submission.about?.bytes ?? []))
+        hash(submission.parts, submission.turn.options, about: submission.about)
+    }
+
+    /// Over what was decoded, so that another spelling of the same prompt is the same prompt.
+    private func hash(_ parts: [Part]?, _ options: TurnOptions, about: MessageID? = nil) -> [UInt8] {
+        SHA256Digest.of(
+            (parts.map(Part.encode) ?? []) + [0] + (options.params ?? []) + (about?.bytes ?? []))
     }
 
     /// Gives a prompt that waits other words.
@@ -84,9 +88,7 @@ extension TurnEngine {
                         .conflict,
                         "turn '\(id)' does not wait any more; edit its prompt by '_convod/turn/retry'")))
         }
-        let hash =
-            queued.record.requestID == nil
-            ? nil : SHA256Digest.of(Part.encode(parts) + [0] + (queued.record.options.params ?? []))
+        let hash = queued.record.requestID == nil ? nil : hash(parts, queued.record.options)
         queued.edits += 1
         services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { [self] result in
             queued.edits -= 1

@@ -313,7 +313,9 @@ final class TurnEngine {
             case .success(.accepted) where submission.base != nil:
                 // It repeated one that failed just now; what waits goes on from the head, and this may not.
                 line.queue.removeAll { $0 === queued }
-                for waiter in queued.takeWaiters() { waiter.reply(.failure(pathIsTaken(submission))) }
+                for waiter in queued.takeWaiters() {
+                    waiter.reply(.failure(TurnEngine.pathIsTaken(submission.session)))
+                }
                 cancel(queued)
             case .success(.accepted):
                 queued.isStored = true

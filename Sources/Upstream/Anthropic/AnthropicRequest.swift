@@ -164,8 +164,7 @@ struct AnthropicRequest {
 /// Tools of OpenAI's form in Anthropic's.
 enum AnthropicTools {
     static func write(_ parameters: ModelParameters, to writer: inout JSONWriter) {
-        guard let raw = parameters.tools, let tools = try? JSONDocument(raw).root else { return }
-        let functions = tools.elements.compactMap { $0["function"] ?? ($0["name"] == nil ? nil : $0) }
+        let functions = parameters.functions
         guard !functions.isEmpty else { return }
         writer.key("tools")
         writer.array {

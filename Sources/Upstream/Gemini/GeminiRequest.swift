@@ -156,8 +156,7 @@ enum GeminiRequest {
 /// Tools of OpenAI's form as function declarations.
 enum GeminiTools {
     static func write(_ parameters: ModelParameters, to writer: inout JSONWriter) {
-        guard let raw = parameters.tools, let tools = try? JSONDocument(raw).root else { return }
-        let functions = tools.elements.compactMap { $0["function"] ?? ($0["name"] == nil ? nil : $0) }
+        let functions = parameters.functions
         guard !functions.isEmpty else { return }
         writer.key("tools")
         writer.array {
