@@ -82,7 +82,7 @@ let package = Package(
             ["Upstream", "ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix"],
             exclude: ["Fixtures"]),
         checks("DaemonTests", ["Daemon", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
-        checks("EndToEndTests", ["ConvoClient", "Protocol", "JSON", "Posix"]),
+        checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
         checks("TidyTests", ["Protocol", "Posix", "JSON", "Schema"]),
     ],
     cLanguageStandard: .c2x

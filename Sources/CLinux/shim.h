@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -51,6 +52,23 @@ static inline int clinux_peer_groups(int fd, unsigned *out, int capacity) {
     socklen_t n = (socklen_t)(capacity * (int)sizeof(unsigned));
     if (getsockopt(fd, SOL_SOCKET, 59 /* SO_PEERGROUPS */, out, &n) != 0) return -1;
     return (int)(n / sizeof(unsigned));
+}
+
+// Whether `fd` is a stream socket of the Unix domain that listens.
+static inline int clinux_is_unix_listener(int fd) {
+    int value = 0;
+    socklen_t n = sizeof value;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, &n) != 0 || value != AF_UNIX) return 0;
+    n = sizeof value;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &n) != 0 || value != SOCK_STREAM) return 0;
+    n = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &n) == 0 && value != 0;
+}
+// Keeps memory with keys and words in it out of core files and of other processes of the same user.
+static inline void clinux_forbid_dumps(void) {
+    struct rlimit none = { 0, 0 };
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 static inline int clinux_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }

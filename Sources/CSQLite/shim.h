@@ -12,7 +12,7 @@ static inline int csqlite_defensive(sqlite3 *db) {
     return sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)0);
 }
 
-// Writing, syncing or growing the shared memory failed, as on a full disk.
-static inline int csqlite_is_write_failure(int code) {
-    return code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_SHMSIZE;
+// Leaves the WAL as it is when this connection is the last that closes.
+static inline int csqlite_keep_wal(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
 }

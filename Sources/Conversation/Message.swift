@@ -1,3 +1,5 @@
+internal import JSON
+
 /// One message of a session, as it is stored.
 package struct Message: Sendable, Equatable {
     /// Who speaks; the raw value is stored.
@@ -39,6 +41,8 @@ package struct Message: Sendable, Equatable {
     package var metadata: [UInt8]?
     /// A raw JSON array of parts, byte for byte as it came.
     package var content: [UInt8]
+    /// The parts where they were read already, so that a long prompt is not read again.
+    package var decoded: [Part]?
 
     package init(
         id: MessageID, parentID: MessageID? = nil, seq: Int, role: Role, status: Status = .complete,
@@ -64,10 +68,20 @@ package struct Message: Sendable, Equatable {
     /// The parts, decoded.
     ///
     /// Parts of an unknown type are left out.
-    package var parts: [Part] { Part.decode(content) }
+    package var parts: [Part] { decoded ?? Part.decode(content) }
 }
 
 extension Message {
+    /// The first words of a content of which only the beginning is there; empty where it does not begin with text.
+    package static func textBeginning(_ content: [UInt8]) -> String {
+        if let document = try? JSONDocument(content) {
+            return document.root.elements.lazy.compactMap { $0["text"]?.string }.first { _ in true } ?? ""
+        }
+        let head = Array(#"[{"type":"text","text":""#.utf8)
+        guard content.starts(with: head) else { return "" }
+        return String(decoding: JSONText.unescaped(content[head.count...]), as: UTF8.self)
+    }
+
     /// The text of a message that is one plain text part and nothing else, as the JSON string that it is stored as.
     ///
     /// Most messages are so, and then copying the string spares decoding and writing it again. Other spellings of the

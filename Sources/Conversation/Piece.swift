@@ -18,6 +18,9 @@ package struct Piece: Sendable, Equatable {
         self.bytes = bytes
     }
 
+    /// Takes the next piece of the same kind in, without copying what is there.
+    package mutating func append(_ next: Piece) { bytes += next.bytes }
+
     /// How far it moves the offset: whole parts and seals carry no text.
     package var length: Int { kind.joins ? bytes.count : 0 }
 }
@@ -32,6 +35,10 @@ package struct Answer: Sendable, Equatable {
     package private(set) var length = 0
     /// How many pieces there are.
     package private(set) var count = 0
+    /// Bytes that it takes to keep, whole parts and seals included, with something for each piece of its own.
+    package private(set) var weight = 0
+    /// What a piece costs beside its bytes.
+    private static let overhead = 64
 
     package init(issuer: String? = nil) { self.issuer = issuer }
 
@@ -39,9 +46,11 @@ package struct Answer: Sendable, Equatable {
     package mutating func append(_ piece: Piece) {
         count += 1
         length += piece.length
+        weight += piece.bytes.count
         if pieces.last?.kind == piece.kind, piece.kind.joins {
             pieces[pieces.count - 1].bytes += piece.bytes
         } else {
+            weight += Answer.overhead
             pieces.append(piece)
         }
     }
@@ -56,13 +65,21 @@ package struct Answer: Sendable, Equatable {
     ///
     /// Bytes cut inside a character read as U+FFFD.
     package var content: [UInt8] {
-        var writer = JSONWriter()
+        let bytes = pieces.reduce(0) { $0 + $1.bytes.count }
+        var writer = JSONWriter(capacity: bytes + bytes / 8 + 256)
         writer.array {
             let shown = pieces.filter { !$0.bytes.isEmpty }
             for (index, piece) in shown.enumerated() {
-                let text = String(decoding: piece.bytes, as: UTF8.self)
+                var text: String { String(decoding: piece.bytes, as: UTF8.self) }
                 switch piece.kind {
                 case .part: $0.raw(piece.bytes)
+                // As `Part.text` writes it, without a copy of what may be long.
+                case .text where (try? UTF8Span(validating: piece.bytes.span)) != nil:
+                    $0.object {
+                        $0.member("type", "text")
+                        $0.key("text")
+                        $0.string(utf8: piece.bytes)
+                    }
                 case .text: Part.text(text).write(to: &$0)
                 case .thought: thought(text, sealedBy: shown.dropFirst(index + 1).first).write(to: &$0)
                 case .signature where index > 0 && shown[index - 1].kind == .thought: break
@@ -105,6 +122,43 @@ package struct Answer: Sendable, Equatable {
     /// lost is worse than one announced twice under one ID.
     package func rest(after offset: Int) -> (offset: Int, pieces: [Piece]) {
         Answer.rest(of: pieces, after: offset)
+    }
+
+    /// What follows a byte offset in the first `end` bytes of the answer with `parts` whole parts, and no more than
+    /// about `most` bytes of it, or as many as whole parts side by side have; what it gives is copied, what it passes over is not.
+    package func rest(after wanted: Int, until end: Int, parts: Int, most: Int)
+        -> (offset: Int, pieces: [Piece], isAll: Bool)
+    {
+        var start = 0, seen = 0, taken = 0, offset: Int?, found: [Piece] = []
+        for piece in pieces {
+            let length = min(piece.length, end - start)
+            if piece.kind == .part {
+                if start >= end && seen >= parts { break }
+                seen += 1
+            } else if piece.length > 0 && length <= 0 {
+                break
+            }
+            let isWanted = offset != nil || (piece.kind == .part ? wanted <= start : wanted < start + length)
+            if isWanted {
+                // It ends inside text, so that whole parts before it do not come again.
+                var from = max(0, wanted - start), to = min(length, from + max(4, most - taken))
+                if piece.length == 0 {
+                    found.append(piece)
+                    taken += piece.bytes.count
+                    if offset == nil { offset = start }
+                } else {
+                    while from > 0 && piece.bytes[from] & 0xC0 == 0x80 { from -= 1 }
+                    while to > from && to < length && piece.bytes[to] & 0xC0 == 0x80 { to -= 1 }
+                    found.append(Piece(piece.kind, Array(piece.bytes[from..<to])))
+                    taken += to - from
+                    if offset == nil { offset = start + from }
+                    if to < length { return (offset ?? start, found, false) }
+                }
+            }
+            start += length
+            if length < piece.length { break }
+        }
+        return (offset ?? start, found, true)
     }
 
     /// The same over any run of pieces.

@@ -1,7 +1,11 @@
 /// Times on the wire: RFC 3339, UTC, milliseconds.
 package enum Timestamp {
-    /// Writes milliseconds since 1970 as `2026-11-25T06:00:00.000Z`.
-    package static func text(_ milliseconds: Int64) -> String {
+    /// Milliseconds from the first day of the year 1 to the last of 9999: what RFC 3339 can write, less the year 0.
+    package static let range = -62_135_596_800_000...253_402_300_799_999
+
+    /// Writes milliseconds since 1970 as `2026-11-25T06:00:00.000Z`; what is out of `range` reads as its edge.
+    package static func text(_ time: Int64) -> String {
+        let milliseconds = min(max(time, Int64(range.lowerBound)), Int64(range.upperBound))
         let days = floorDiv(milliseconds, 86_400_000)
         let rest = Int(milliseconds - days * 86_400_000)
         let (year, month, day) = civil(days)
@@ -63,7 +67,8 @@ package enum Timestamp {
         guard let zone = offset(bytes[at...], number) else { return nil }
         let seconds =
             Int(daysFromCivil(year, month, day)) * 86_400 + hour * 3600 + minute * 60 + second - zone * 60
-        return Int64(seconds * 1000 + fraction)
+        let time = seconds * 1000 + fraction
+        return range.contains(time) ? Int64(time) : nil
     }
 
     /// The zone in minutes east of UTC.

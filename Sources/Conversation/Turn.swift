@@ -163,6 +163,12 @@ package struct Turn: Sendable {
     /// The answer as far as the subscribers have been sent it.
     package var published: Answer { answer.first(publishedLength, parts: publishedParts) }
 
+    /// What was announced behind a byte offset, and no more than about `most` bytes of it.
+    package func published(after offset: Int, most: Int) -> (offset: Int, pieces: [Piece], isAll: Bool) {
+        answer.rest(
+            after: min(offset, publishedLength), until: publishedLength, parts: publishedParts, most: most)
+    }
+
     /// Moves on by one event and returns what the driver must do, in order.
     package mutating func handle(_ event: Event) -> [Effect] {
         switch (state, event) {

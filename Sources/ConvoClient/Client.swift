@@ -1,5 +1,5 @@
 package import JSON
-internal import Posix
+package import Posix
 package import Protocol
 
 /// ConvoClient speaks the protocol from the other end.
@@ -19,14 +19,28 @@ package final class Client {
     private static let deepest = 512  // an answer wraps what a request of 128 levels held
 
     private let socket: Descriptor
+    /// Who listens at the other end, by the kernel's word.
+    package let peer: Peer
     private var framer = LineFramer(limit: Client.longestLine)
     private var last = 0
 
-    /// Connects to the socket at a path.
+    /// Connects to the socket at a path; a listener that is nobody to trust is refused before a byte is sent.
     package init(connectingTo path: String) throws(ClientError) {
+        socket = try Client.connect(path)
+        // It was told a moment ago; who cannot be named any more is nobody.
+        peer = (try? UnixSocket.peer(of: socket.raw)) ?? Peer(pid: 0, uid: .max, gid: .max, groups: [])
+    }
+
+    private static func connect(_ path: String) throws(ClientError) -> Descriptor {
+        let socket: Descriptor
         do { socket = try UnixSocket.connect(to: path) } catch {
             throw ClientError(.cannotConnect, "cannot connect to '\(path)': \(error.reason)")
         }
+        guard let peer = try? UnixSocket.peer(of: socket.raw) else {
+            throw ClientError(.untrusted, "nobody can tell who listens at '\(path)'; nothing was sent to it")
+        }
+        if let problem = TrustedPeer.problem(peer, at: path) { throw ClientError(.untrusted, problem) }
+        return socket
     }
 
     /// Becomes readable when something came that no call was waiting for.

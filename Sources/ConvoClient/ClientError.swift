@@ -6,6 +6,8 @@ package struct ClientError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable {
         /// Nobody listens at the socket, or it may not be used.
         case cannotConnect
+        /// Who listens there is neither this user nor one that speaks for the system.
+        case untrusted
         /// No daemon could be started.
         case cannotStart
         /// The daemon went away before it had answered.

@@ -32,6 +32,8 @@ package struct DaemonLocator: Sendable {
     package let namedSocket: String?
     /// The database that someone named by a flag or in the environment.
     package let namedDatabase: String?
+    /// Whether a flag, the environment or the configuration names the database.
+    private let isDatabaseNamed: Bool
     /// The database of the daemon that is meant.
     package let database: String
     /// Where a daemon that is started now will listen.
@@ -49,7 +51,9 @@ package struct DaemonLocator: Sendable {
         let file = read(configuration).flatMap { try? JSONDocument(relaxed: $0).root }
         namedSocket = flags.socket ?? variable("CONVOD_SOCKET") ?? file?["socket"]?["path"]?.string
         namedDatabase = flags.database ?? variable("CONVOD_DATABASE")
-        database = namedDatabase ?? file?["database"]?["path"]?.string ?? locations.database
+        let configured = file?["database"]?["path"]?.string
+        isDatabaseNamed = namedDatabase ?? configured != nil
+        database = namedDatabase ?? configured ?? locations.database
         socket = namedSocket ?? locations.socket(isUsable: isUsable)
     }
 
@@ -64,7 +68,14 @@ package struct DaemonLocator: Sendable {
     }
 
     /// The lock file beside the database; its flock is held for as long as the daemon lives.
-    package var lock: String { database + ".lock" }
+    ///
+    /// It stands beside the file itself, wherever a symbolic link to that lies.
+    package var lock: String { ((try? Files.resolved(database)) ?? database) + ".lock" }
+
+    /// The places that a daemon would use and that nobody named.
+    package var unnamedPlaces: [String] {
+        (namedSocket == nil ? [socket] : []) + (isDatabaseNamed ? [] : [database])
+    }
 
     /// Who took the lock last, by what the file says; it may be gone.
     package func lockOwner() -> (pid: Int32, socket: String)? {
@@ -78,7 +89,7 @@ package struct DaemonLocator: Sendable {
     ///
     /// A daemon that starts in this moment would be refused, so ask only where one is known to go away.
     package func isLockFree() -> Bool {
-        guard let file = try? Files.open(lock, .reading) else { return true }
+        guard let file = try? Files.openRegular(lock, .reading) else { return true }
         do { try Files.lock(file.raw) } catch { return !error.isAgain }
         return true
     }
@@ -87,7 +98,9 @@ package struct DaemonLocator: Sendable {
     package func connect() throws(ClientError) -> Client {
         if namedSocket == nil, let owner = lockOwner(), owner.socket != socket {
             try checkPrivateDirectory(of: owner.socket)
-            if let client = try? Client(connectingTo: owner.socket) { return client }
+            do { return try Client(connectingTo: owner.socket) } catch {
+                if case .untrusted = error.code { throw error }
+            }
         }
         try checkPrivateDirectory(of: socket)
         return try Client(connectingTo: socket)

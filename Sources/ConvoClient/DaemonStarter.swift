@@ -21,9 +21,11 @@ package struct DaemonStarter: Sendable {
     /// Connects, starting a daemon when none runs; several that do so at once all get the same daemon.
     package func connect() throws(ClientError) -> Client {
         do { return try locator.connect() } catch {
-            if case .remote = error.code { throw error }
+            switch error.code {
+            case .remote, .untrusted: throw error
+            default: return try start()
+            }
         }
-        return try start()
     }
 
     /// Starts a daemon and waits until it, or one that was faster, can be connected to.
@@ -89,7 +91,7 @@ package struct DaemonStarter: Sendable {
         if let path = locator.flags.socket { arguments += ["--socket", path] }
         if let path = locator.flags.database { arguments += ["--database", path] }
         do {
-            let file = try Files.open(log, .appending)
+            let file = try Files.openOwn(log, .appending)
             return try Process.start(
                 program, arguments, environment: environment,
                 streams: Process.Streams(output: file.raw, error: file.raw), directory: "/", isDetached: true)

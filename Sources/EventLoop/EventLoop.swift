@@ -17,7 +17,7 @@ package struct Readiness: OptionSet, Sendable {
 /// Everything but `LoopMailbox.post` belongs to the thread that calls `run`.
 ///
 /// - Invariant: handlers run one after the other, on one thread; a handler that was removed is never called again.
-package final class EventLoop {
+@safe package final class EventLoop {
     /// Names one timer; used to cancel it.
     package struct TimerID: Hashable, Sendable { fileprivate let number: UInt64 }
 
@@ -36,6 +36,8 @@ package final class EventLoop {
     private var nextTimer: UInt64 = 1
     private var afterEach: [() -> Void] = []
     private var isStopped = false
+    /// As many as there may be clients that ask without end, so that one who seldom asks is seen in the same turn.
+    private var events = unsafe [epoll_event](repeating: epoll_event(), count: 1_024)
     private let clock: () -> UInt64
 
     private final class Handler {
@@ -90,8 +92,11 @@ package final class EventLoop {
     /// Runs `action` once, `milliseconds` from now at the earliest.
     @discardableResult
     package func after(milliseconds: Int, _ action: @escaping () -> Void) -> TimerID {
-        after(nanoseconds: UInt64(max(0, milliseconds)) * 1_000_000, action)
+        after(nanoseconds: UInt64(min(max(0, milliseconds), EventLoop.longest)) * 1_000_000, action)
     }
+
+    /// Milliseconds of a hundred years: no timer waits longer, and no sum of times leaves 64 bits.
+    private static let longest = 3_155_760_000_000
 
     /// Takes a timer back; one that ran already is fine.
     package func cancel(_ timer: TimerID) {
@@ -117,7 +122,6 @@ package final class EventLoop {
 
     /// Runs one turn: waits for what is ready (not at all when `waiting` is false), then due timers.
     package func turn(waiting: Bool) throws(PosixError) {
-        var events = unsafe [epoll_event](repeating: epoll_event(), count: 128)
         let timeout = waiting ? untilNextTimer() : 0
         let n = unsafe events.withUnsafeMutableBufferPointer {
             guard let base = $0.baseAddress else { return Int32(0) }

@@ -49,14 +49,16 @@ package struct JSONDocument: Sendable {
     ///
     /// Refuses what RFC 8259 refuses, text that is not UTF-8, a leading byte order mark, and nesting below `depth`.
     /// Accepts escaped lone surrogates (they read as U+FFFD and are kept raw) and numbers of any size.
-    package init(_ bytes: [UInt8], depth: Int = 128) throws(JSONError) {
-        var reader = JSONReader(depth: depth, isRelaxed: false)
+    ///
+    /// `keys` bounds the members of each object and `values` what there is in all, keys counted.
+    package init(_ bytes: [UInt8], depth: Int = 128, keys: Int = .max, values: Int = .max) throws(JSONError) {
+        var reader = JSONReader(depth: depth, isRelaxed: false, keys: keys, values: values)
         storage = Storage(bytes: bytes, nodes: try reader.read(bytes.span))
     }
 
     /// Reads JSON5 as far as people write it: comments, trailing commas, bare keys, single quotes.
     package init(relaxed bytes: [UInt8], depth: Int = 64) throws(JSONError) {
-        var reader = JSONReader(depth: depth, isRelaxed: true)
+        var reader = JSONReader(depth: depth, isRelaxed: true, keys: .max, values: .max)
         storage = Storage(bytes: bytes, nodes: try reader.read(bytes.span))
     }
 }
@@ -67,6 +69,7 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case notUTF8, tooDeep(limit: Int), unexpected(String), endOfText, trailingText, badNumber, badEscape,
             controlCharacter
         case tooLarge
+        case tooManyKeys(limit: Int), tooManyValues(limit: Int)
     }
     package let code: Code
     /// The byte at which the reader stopped, from 0.
@@ -86,6 +89,8 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case .badEscape: "an escape that is not JSON"
         case .controlCharacter: "a raw control character inside a string"
         case .tooLarge: "a text of 4 GiB or more"
+        case .tooManyKeys(let limit): "an object with more than \(limit) members"
+        case .tooManyValues(let limit): "more than \(limit) values, keys counted"
         }
     }
 

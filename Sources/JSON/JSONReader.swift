@@ -4,13 +4,18 @@ struct JSONReader {
 
     private let depth: Int
     private let isRelaxed: Bool
+    private let keys: Int
+    private let values: Int
     private var nodes: [JSONDocument.Node] = []
     private var open: [UInt32] = []  // containers not yet closed, outermost first
+    private var counts: [Int] = []  // of their members or elements so far
     private var at = 0
 
-    init(depth: Int, isRelaxed: Bool) {
+    init(depth: Int, isRelaxed: Bool, keys: Int, values: Int) {
         self.depth = depth
         self.isRelaxed = isRelaxed
+        self.keys = keys
+        self.values = values
     }
 
     /// Reads the whole text.
@@ -46,11 +51,19 @@ struct JSONReader {
         if text[at] == closer {
             at += 1
             open.removeLast()
+            counts.removeLast()
             nodes[Int(container)].end = UInt32(at)
             nodes[Int(container)].next = UInt32(nodes.count)
             return
         }
-        if isObject { try key(text) }
+        if isObject {
+            counts[counts.count - 1] += 1
+            guard counts[counts.count - 1] <= keys else {
+                throw JSONError(code: .tooManyKeys(limit: keys), offset: at)
+            }
+            try key(text)
+        }
+        guard nodes.count < values else { throw JSONError(code: .tooManyValues(limit: values), offset: at) }
         try value(text)
     }
 
@@ -97,6 +110,7 @@ struct JSONReader {
     private mutating func begin(_ kind: JSONDocument.Kind) throws(JSONError) {
         guard open.count < depth else { throw JSONError(code: .tooDeep(limit: depth), offset: at) }
         open.append(UInt32(nodes.count))
+        counts.append(0)
         at += 1
         add(kind, from: at - 1, [])
     }

@@ -75,8 +75,26 @@ package enum JSONText {
     /// Appends UTF-8 bytes as a JSON string with its quotes.
     package static func append(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
         out.append(0x22)
-        if isPlain(text.span) { out.append(contentsOf: text) } else { appendEscaped(text.span, to: &out) }
+        appendEscaped(text, to: &out)
         out.append(0x22)
+    }
+
+    /// Appends what needs no escape in whole runs.
+    private static func appendEscaped(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
+        let bytes = text.span, count = bytes.count
+        var start = 0, at = 0
+        while at < count {
+            let byte = bytes[at]
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else {
+                at += 1
+                continue
+            }
+            out.append(contentsOf: text[text.startIndex + start..<text.startIndex + at])
+            escape(byte, &out)
+            at += 1
+            start = at
+        }
+        out.append(contentsOf: text[text.startIndex + start..<text.startIndex + count])
     }
 
     /// Appends the escaped text without quotes.

@@ -11,6 +11,11 @@ package struct JSONView: Sendable {
     /// The value as it stands in the text, byte for byte.
     package var raw: ArraySlice<UInt8> { storage.bytes[Int(node.start)..<Int(node.end)] }
 
+    /// Bytes of memory that the whole document takes as long as one value of it is kept.
+    package var documentCost: Int {
+        storage.bytes.count + storage.nodes.count * MemoryLayout<JSONDocument.Node>.stride
+    }
+
     /// The byte at which the value begins in its text.
     package var offset: Int { Int(node.start) }
 

@@ -82,6 +82,13 @@ package enum System {
         throw .last("send")
     }
 
+    /// Whether a short write would not wait.
+    package static func isWritable(_ fd: Int32) throws(PosixError) -> Bool {
+        var poll = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+        guard unsafe CLinux.poll(&poll, 1, 0) >= 0 else { throw .last("poll") }
+        return poll.revents & Int16(POLLOUT) != 0
+    }
+
     /// Waits until one of the descriptors can be read; returns those that can, none on timeout or a signal.
     package static func wait(readable fds: [Int32], milliseconds: Int32) throws(PosixError) -> [Int32] {
         var polls = fds.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }

@@ -2,8 +2,11 @@ internal import CLinux
 
 /// Tells one state of a file from another: a file that was written or replaced has another stamp.
 package struct FileStamp: Sendable, Equatable {
-    /// Nanoseconds since 1970 of the last change of its bytes.
+    /// When its bytes changed last: seconds since 1970, and nanoseconds of the next one.
+    ///
+    /// Kept apart, since files may be dated far past what 64 bits of nanoseconds hold.
     package let modified: Int64
+    package let modifiedNanoseconds: Int64
     package let size: Int64
     package let inode: UInt64
     package let device: UInt64
@@ -19,7 +22,7 @@ package struct FileStamp: Sendable, Equatable {
             throw .last("stat", path)
         }
         return FileStamp(
-            modified: Int64(raw.st_mtim.tv_sec) * 1_000_000_000 + Int64(raw.st_mtim.tv_nsec),
+            modified: Int64(raw.st_mtim.tv_sec), modifiedNanoseconds: Int64(raw.st_mtim.tv_nsec),
             size: Int64(raw.st_size), inode: UInt64(raw.st_ino), device: UInt64(raw.st_dev),
             mode: raw.st_mode & 0o7777, isRegular: clinux_file_type(raw.st_mode) == 0o100000)
     }

@@ -42,10 +42,54 @@ package enum Files {
     }
 
     /// Opens a file; created files have mode 0600.
+    ///
+    /// Opening never waits, and a terminal there never becomes this process's own.
     package static func open(_ path: String, _ access: Access) throws(PosixError) -> Descriptor {
-        let fd = unsafe clinux_open(path, access.flags | O_CLOEXEC, 0o600)
+        try opened(path, access, 0)
+    }
+
+    /// Opens a regular file; a FIFO, a terminal or any other thing at the path fails with `PosixError.notRegular`.
+    package static func openRegular(_ path: String, _ access: Access) throws(PosixError) -> Descriptor {
+        let file = try opened(path, access, 0)
+        guard clinux_file_type(try status(of: file, path).st_mode) == 0o100000 else {
+            throw PosixError("open", path, errno: PosixError.notRegular)
+        }
+        return file
+    }
+
+    /// Opens a file that this process keeps for itself, as a lock or a log: a regular one, under this name alone, of
+    /// this user, and closed to others; anything else fails with `PosixError.notOwn`.
+    package static func openOwn(_ path: String, _ access: Access) throws(PosixError) -> Descriptor {
+        let file: Descriptor
+        do { file = try opened(path, access, O_NOFOLLOW) } catch {
+            guard error.errno == ELOOP else { throw error }
+            throw PosixError("open", path, errno: PosixError.notOwn)
+        }
+        let status = try status(of: file, path)
+        guard clinux_file_type(status.st_mode) == 0o100000 else {
+            throw PosixError("open", path, errno: PosixError.notRegular)
+        }
+        guard status.st_uid == geteuid(), status.st_nlink <= 1 else {
+            throw PosixError("open", path, errno: PosixError.notOwn)
+        }
+        if status.st_mode & 0o077 != 0 {
+            guard fchmod(file.raw, 0o600) == 0 else { throw .last("fchmod", path) }
+        }
+        return file
+    }
+
+    private static func opened(_ path: String, _ access: Access, _ more: Int32) throws(PosixError)
+        -> Descriptor
+    {
+        let fd = unsafe clinux_open(path, access.flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | more, 0o600)
         guard fd >= 0 else { throw .last("open", path) }
         return Descriptor(owning: fd)
+    }
+
+    private static func status(of file: borrowing Descriptor, _ path: String) throws(PosixError) -> stat {
+        var raw = stat()
+        guard unsafe fstat(file.raw, &raw) == 0 else { throw .last("fstat", path) }
+        return raw
     }
 
     /// How `open` opens.
@@ -63,9 +107,9 @@ package enum Files {
         }
     }
 
-    /// Reads a whole file of at most `limit` bytes; a larger one fails with EFBIG.
+    /// Reads a whole regular file of at most `limit` bytes; a larger one fails with EFBIG.
     package static func read(_ path: String, limit: Int = 64 << 20) throws(PosixError) -> [UInt8] {
-        let file = try open(path, .reading)
+        let file = try openRegular(path, .reading)
         var bytes: [UInt8] = []
         while let n = try System.read(file.raw, into: &bytes, most: 64 << 10), n > 0 {
             if bytes.count > limit { throw PosixError("read", path, errno: EFBIG) }
@@ -105,8 +149,28 @@ package enum Files {
         guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw .last("flock") }
     }
 
-    package static func truncate(_ fd: Int32) throws(PosixError) {
-        guard ftruncate(fd, 0) == 0 else { throw .last("ftruncate") }
+    /// Puts `bytes` into a file in the place of what it held, in the blocks that it has: a full disk does no harm to
+    /// a text that is no longer than the one before.
+    package static func overwrite(_ file: borrowing Descriptor, with bytes: [UInt8]) throws(PosixError) {
+        let wrote = unsafe bytes.withUnsafeBytes { unsafe pwrite(file.raw, $0.baseAddress, $0.count, 0) }
+        guard wrote == bytes.count else { throw .last("pwrite") }
+        guard ftruncate(file.raw, off_t(bytes.count)) == 0 else { throw .last("ftruncate") }
+    }
+
+    /// Writes what was written to the disk itself.
+    package static func sync(_ path: String) throws(PosixError) {
+        let file = try openRegular(path, .reading)
+        guard fsync(file.raw) == 0 else { throw .last("fsync", path) }
+    }
+
+    /// The nearest directory above a path that is there, and its owner; nil when none can be looked at.
+    package static func nearestDirectory(of path: String) -> (path: String, owner: UInt32)? {
+        var directory = directory(of: path)
+        while true {
+            if let status = try? status(directory, follows: true) { return (directory, status.owner) }
+            if directory == "/" || directory == "." { return nil }
+            directory = Files.directory(of: directory)
+        }
     }
 
     /// The directory part, `.` when there is none.

@@ -29,12 +29,39 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
         subject.isEmpty ? "\(call): \(reason)" : "\(call) '\(subject)': \(reason)"
     }
 
+    /// An errno of our own: what is there is no regular file.
+    package static let notRegular: Int32 = -1
+    /// An errno of our own: the file belongs to another user, or has other names besides.
+    package static let notOwn: Int32 = -2
+
+    /// An errno of our own: the descriptor is no Unix stream socket that listens.
+    package static let notListening: Int32 = -3
+
     /// Says the errno in words, without the call.
-    package var reason: String { PosixError.words(errno) }
+    package var reason: String {
+        switch errno {
+        case PosixError.notRegular: "there is something at this path that is no regular file"
+        case PosixError.notOwn: "the file there is a link, or belongs to another user; remove it"
+        case PosixError.notListening: "it is no Unix stream socket that listens; give ListenStream= a path"
+        default: PosixError.words(errno)
+        }
+    }
 
     /// The system's words for an errno.
     package static func words(_ code: Int32) -> String {
         unsafe strerror(code).map { unsafe String(cString: $0).lowercasedFirst } ?? "error \(code)"
+    }
+
+    /// What kept a file from being written.
+    package enum Meaning: Sendable { case noRoom, noWriting, other }
+
+    /// What an errno says of a file that could not be written: no room, a file system that takes no writing, or a fault.
+    package static func meaning(of code: Int32) -> Meaning {
+        switch code {
+        case ENOSPC, EDQUOT, EFBIG: .noRoom
+        case EROFS, EACCES, EPERM: .noWriting
+        default: .other
+        }
     }
 
     package var isNotFound: Bool { errno == ENOENT }

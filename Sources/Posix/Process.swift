@@ -54,6 +54,12 @@ package enum Process {
         return unsafe String(cString: directory)
     }
 
+    /// The name of a user, nil for an unknown one.
+    package static func userName(_ uid: UInt32) -> String? {
+        guard let entry = unsafe getpwuid(uid), let name = unsafe entry.pointee.pw_name else { return nil }
+        return unsafe String(cString: name)
+    }
+
     /// The number of a user by name, nil for an unknown one.
     package static func userID(named name: String) -> UInt32? { unsafe getpwnam(name)?.pointee.pw_uid }
 
@@ -72,11 +78,17 @@ package enum Process {
         return Int(min(limit.rlim_cur, 1 << 30))
     }
 
-    /// Has blocks from 1 MiB on given back to the kernel as soon as they are freed.
+    /// Has blocks from 256 KiB on given back to the kernel as soon as they are freed.
     ///
     /// Left to itself glibc learns from the first big block that is freed to keep blocks of up to 32 MiB in its heap,
     /// and one long line from an upstream then leaves 40 MiB resident for good.
-    package static func giveBackLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 1 << 20) }
+    package static func giveBackLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 256 << 10) }
+
+    /// Gives back what many small blocks left behind when they were freed; costs about a millisecond.
+    package static func giveBackFreeMemory() { malloc_trim(0) }
+
+    /// Keeps this process out of core files and of other processes of its user: it holds keys and what people said.
+    package static func forbidDumps() { clinux_forbid_dumps() }
 
     /// What became of a child.
     package enum Ending: Sendable, Equatable { case exited(Int32), signalled(Int32) }

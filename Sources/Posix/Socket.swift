@@ -14,6 +14,9 @@ package struct Peer: Sendable, Equatable {
         self.gid = gid
         self.groups = groups
     }
+
+    /// Whether the kernel named nobody, as for a socket that is no Unix socket.
+    package var isNobody: Bool { uid == UInt32.max || pid == 0 }
 }
 
 /// Unix domain stream sockets.
@@ -87,13 +90,26 @@ package enum UnixSocket {
     package static func peer(of fd: Int32) throws(PosixError) -> Peer {
         var peer = clinux_peer()
         guard unsafe clinux_peer_credentials(fd, &peer) == 0 else { throw .last("getsockopt") }
-        var groups = [UInt32](repeating: 0, count: 256)
-        let n = unsafe groups.withUnsafeMutableBufferPointer {
-            unsafe clinux_peer_groups(fd, $0.baseAddress, 256)
-        }
-        return Peer(
-            pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: n > 0 ? Array(groups.prefix(Int(n))) : [])
+        return Peer(pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: groups(of: fd))
     }
+
+    /// The peer's supplementary groups; Linux allows 65,536 (setgroups(2)).
+    private static func groups(of fd: Int32) -> [UInt32] {
+        var room: Int32 = 256
+        while room <= 65_536 {
+            var groups = [UInt32](repeating: 0, count: Int(room))
+            let n = unsafe groups.withUnsafeMutableBufferPointer {
+                unsafe clinux_peer_groups(fd, $0.baseAddress, room)
+            }
+            if n >= 0 { return Array(groups.prefix(Int(n))) }
+            guard errno == ERANGE else { return [] }
+            room *= 16
+        }
+        return []
+    }
+
+    /// Whether a descriptor is a Unix stream socket that listens.
+    package static func isListening(_ fd: Int32) -> Bool { clinux_is_unix_listener(fd) != 0 }
 
     /// Sends one datagram to a socket path (a leading `@` means the abstract namespace), as sd_notify(3) does.
     package static func notify(_ text: String, to path: String) throws(PosixError) {

@@ -17,7 +17,7 @@ package struct ForkSessionParameters: Sendable {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         cwd = try reader.directory()
-        mcpServers = try reader.array("mcpServers").map { Array($0.raw) }
+        mcpServers = try reader.mcpServers()
         var extra = isOwn ? reader : try extras(&reader)
         newID = try extra.optionalSessionID(isOwn ? "newSessionId" : "sessionId")
         messageID = try extra.messageID("messageId")
@@ -91,7 +91,7 @@ package struct ListBranchesParameters: Sendable {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         limit = try reader.int("limit", in: 1...limits.pageRows) ?? limits.pageRows
-        cursor = try reader.string("cursor")
+        cursor = try reader.name("cursor")
         try reader.finish()
     }
 }
@@ -107,7 +107,7 @@ package struct WatchParameters: Sendable {
 
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
-        cursor = try reader.string("cursor")
+        cursor = try reader.name("cursor")
         isOn = try reader.bool("on") ?? true
         sessions = []
         let names = try reader.strings("sessions") ?? []

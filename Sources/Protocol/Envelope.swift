@@ -51,9 +51,15 @@ package enum IncomingLine: Sendable {
     /// Decodes a line; every line gives something that can be answered.
     package init(_ bytes: [UInt8], depth: Int) {
         let document: JSONDocument
-        do { document = try JSONDocument(bytes, depth: depth) } catch {
-            self = .single(
-                .invalid(.null, WireError(.parseError, "the line is not JSON: \(error.description)")))
+        do {
+            document = try JSONDocument(bytes, depth: depth, keys: Limits.keys, values: Limits.values)
+        } catch {
+            let words =
+                switch error.code {
+                case .tooManyKeys, .tooManyValues: "the line is more than one request may hold"
+                default: "the line is not JSON"
+                }
+            self = .single(.invalid(.null, WireError(.parseError, "\(words): \(error.description)")))
             return
         }
         guard document.root.kind == .array else {

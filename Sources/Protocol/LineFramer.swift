@@ -23,11 +23,19 @@ package struct LineFramer: Sendable {
     /// Bytes held back because their line has no end yet.
     package var pending: Int { buffer.count - start }
 
+    /// Bytes of memory that it takes.
+    package var capacity: Int { buffer.capacity }
+
+    /// Bytes that a buffer may keep when nothing is in it.
+    private static let kept = 128 << 10
+
     /// Adds bytes as they came from the socket, by letting `read` append to the buffer.
     package mutating func fill<Result, Failure: Error>(
         _ read: (inout [UInt8]) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        if start > 0 && (start == buffer.count || start > 1 << 16) {
+        if start == buffer.count {
+            letGo()
+        } else if start > 1 << 16 {
             buffer.removeFirst(start)
             scanned -= start
             start = 0
@@ -58,8 +66,16 @@ package struct LineFramer: Sendable {
             }
             if last == first { continue }
             if last - first > limit { return .tooLong }
-            return .line(Array(buffer[first..<last]))
+            let line = Array(buffer[first..<last])
+            if start == buffer.count { letGo() }
+            return .line(line)
         }
+    }
+
+    /// Empties the buffer; one long line must not cost its client's memory for good.
+    private mutating func letGo() {
+        buffer.removeAll(keepingCapacity: buffer.capacity <= LineFramer.kept)
+        (start, scanned) = (0, 0)
     }
 
     /// Ends the stream: a last line without its LF counts as a line.

@@ -15,7 +15,7 @@ package struct ListMessagesParameters: Sendable {
     package init(_ view: JSONView?, limits: Limits) throws(WireError) {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
-        cursor = try reader.string("cursor")
+        cursor = try reader.name("cursor")
         limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
         last = try reader.int("last", in: 1...limits.pageRows)
         order = try reader.word("order", Order.self) ?? .asc
@@ -127,8 +127,8 @@ package struct ContextParameters: Sendable {
             try array.map { array throws(WireError) in try checkedContent(array, path: "prompt", role: .user)
             } ?? []
         options = TurnOptions(
-            upstream: try reader.string("upstream"), model: try reader.string("model"),
-            window: try reader.object("window").map { Array($0.raw) }, params: try TurnRequest.params(&reader)
+            upstream: try reader.name("upstream"), model: try reader.name("model"),
+            window: try reader.window(), params: try TurnRequest.params(&reader)
         )
         try reader.finish()
     }

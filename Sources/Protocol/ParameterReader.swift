@@ -41,8 +41,40 @@ package struct ParameterReader {
         return text
     }
 
+    /// A string of at most `most` bytes.
+    package mutating func string(_ name: String, most: Int) throws(WireError) -> String? {
+        guard let value = value(name) else { return nil }
+        // A raw string is never shorter than what it says.
+        guard value.kind != .string || value.raw.count <= 6 * most + 2 else {
+            throw tooLong(name, most, value.raw.count - 2)
+        }
+        guard let text = value.string else { throw wrong(name, "a string") }
+        guard text.utf8.count <= most else { throw tooLong(name, most, text.utf8.count) }
+        return text
+    }
+
+    /// An object or array kept as it came, of at most `most` bytes.
+    package mutating func raw(_ name: String, _ kind: JSONDocument.Kind, most: Int) throws(WireError)
+        -> [UInt8]?
+    {
+        guard let value = kind == .array ? try array(name) : try object(name) else { return nil }
+        guard value.raw.count <= most else { throw tooLong(name, most, value.raw.count) }
+        return Array(value.raw)
+    }
+
+    private func tooLong(_ name: String, _ most: Int, _ size: Int) -> WireError {
+        .invalid("'\(path)\(name)' may have \(most) bytes, it has \(size)")
+    }
+
+    /// The name of an upstream, a model, an option or a place in a list.
+    package mutating func name(_ name: String) throws(WireError) -> String? {
+        try string(name, most: Limits.name)
+    }
+
     package mutating func required(_ name: String) throws(WireError) -> String {
-        guard let text = try string(name) else { throw .invalid("'\(path)\(name)' is missing") }
+        guard let text = try string(name, most: Limits.name) else {
+            throw .invalid("'\(path)\(name)' is missing")
+        }
         return text
     }
 

@@ -40,25 +40,17 @@ extension ParameterReader {
 
     /// A title: at most 1,024 bytes, since lists carry many of them.
     package mutating func title(_ name: String = "title") throws(WireError) -> String? {
-        try bounded(name, 1_024)
+        try string(name, most: 1_024)
     }
 
     /// A system prompt: at most 1 MiB.
     package mutating func system(_ name: String = "system") throws(WireError) -> String? {
-        try bounded(name, 1 << 20)
+        try string(name, most: 1 << 20)
     }
 
-    private mutating func bounded(_ name: String, _ most: Int) throws(WireError) -> String? {
-        guard let text = try string(name) else { return nil }
-        guard text.utf8.count <= most else {
-            throw .invalid("'\(name)' may have \(most) bytes, it has \(text.utf8.count)")
-        }
-        return text
-    }
-
-    /// An absolute path, without slashes at its end.
+    /// An absolute path of at most 4 KiB, without slashes at its end.
     package mutating func directory(_ name: String = "cwd") throws(WireError) -> String? {
-        guard let path = try string(name) else { return nil }
+        guard let path = try string(name, most: Limits.directory) else { return nil }
         guard path.hasPrefix("/"), !path.utf8.contains(0) else { throw wrong(name, "an absolute path") }
         var end = path.endIndex
         while end > path.index(after: path.startIndex), path[path.index(before: end)] == "/" {
@@ -69,11 +61,17 @@ extension ParameterReader {
 
     /// An object kept byte for byte; at most 64 KiB.
     package mutating func metadata(_ name: String = "metadata") throws(WireError) -> [UInt8]? {
-        guard let value = try object(name) else { return nil }
-        guard value.raw.count <= 65_536 else {
-            throw .invalid("'\(name)' may have 65536 bytes, it has \(value.raw.count)")
-        }
-        return Array(value.raw)
+        try raw(name, .object, most: Limits.settings)
+    }
+
+    /// A window policy as raw JSON; at most 64 KiB.
+    package mutating func window(_ name: String = "window") throws(WireError) -> [UInt8]? {
+        try raw(name, .object, most: Limits.settings)
+    }
+
+    /// What an ACP client says of its MCP servers, as raw JSON; at most 64 KiB.
+    package mutating func mcpServers() throws(WireError) -> [UInt8]? {
+        try raw("mcpServers", .array, most: Limits.settings)
     }
 
     package mutating func tags(_ name: String = "tags") throws(WireError) -> [String]? {
@@ -117,7 +115,7 @@ package struct NewSessionParameters: Sendable {
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
         cwd = try reader.directory()
-        mcpServers = try reader.array("mcpServers").map { Array($0.raw) }
+        mcpServers = try reader.mcpServers()
         var extra = try extras(&reader)
         id = try extra.optionalSessionID()
         ifExists = try extra.word("ifExists", IfExists.self) ?? .error
@@ -125,8 +123,8 @@ package struct NewSessionParameters: Sendable {
         title = try extra.title()
         system = try extra.system()
         settings = SessionSettings(
-            upstream: try extra.string("upstream"), model: try extra.string("model"),
-            window: try extra.object("window").map { Array($0.raw) })
+            upstream: try extra.name("upstream"), model: try extra.name("model"),
+            window: try extra.window())
         tags = try extra.tags() ?? []
         metadata = try extra.metadata()
         try extra.finish()
@@ -166,7 +164,7 @@ package struct OpenSessionParameters: Sendable {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         cwd = try reader.directory()
-        _ = try reader.array("mcpServers")
+        _ = try reader.mcpServers()
         var extra = try extras(&reader)
         after = try Cursor(try extra.object("after"))
         limit = try extra.int("limit", in: 1...1_000_000)
@@ -183,7 +181,7 @@ package struct ListSessionsParameters: Sendable {
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
         cwd = try reader.directory()
-        cursor = try reader.string("cursor")
+        cursor = try reader.name("cursor")
     }
 }
 
@@ -237,10 +235,10 @@ package struct SetSessionParameters: Sendable {
         id = try reader.sessionID()
         if reader.nullable("title") != nil { title = .set(try reader.title()) }
         if reader.nullable("system") != nil { system = .set(try reader.system()) }
-        if reader.nullable("upstream") != nil { upstream = .set(try reader.string("upstream")) }
-        if reader.nullable("model") != nil { model = .set(try reader.string("model")) }
+        if reader.nullable("upstream") != nil { upstream = .set(try reader.name("upstream")) }
+        if reader.nullable("model") != nil { model = .set(try reader.name("model")) }
         if reader.nullable("window") != nil {
-            window = .set(try reader.object("window").map { Array($0.raw) })
+            window = .set(try reader.window())
         }
         if reader.nullable("quota") != nil { quota = .set(try SetSessionParameters.quota(&reader)) }
         if reader.nullable("tags") != nil { tags = .set(try reader.tags()) }
@@ -286,12 +284,12 @@ package struct FindSessionsParameters: Sendable {
 
     package init(_ view: JSONView?, limits: Limits) throws(WireError) {
         var reader = try ParameterReader(view)
-        query = try reader.string("query")
-        idPrefix = try reader.string("idPrefix")
-        tag = try reader.string("tag")
+        query = try reader.string("query", most: Limits.query)
+        idPrefix = try reader.name("idPrefix")
+        tag = try reader.name("tag")
         cwd = try reader.directory()
-        upstream = try reader.string("upstream")
-        model = try reader.string("model")
+        upstream = try reader.name("upstream")
+        model = try reader.name("model")
         if let value = reader.value("owner") {
             if value.string == "*" {
                 owner = .all
@@ -308,7 +306,7 @@ package struct FindSessionsParameters: Sendable {
         until = try reader.time("until")
         order = try reader.word("order", Order.self) ?? .desc
         limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
-        cursor = try reader.string("cursor")
+        cursor = try reader.name("cursor")
         try reader.finish()
     }
 }

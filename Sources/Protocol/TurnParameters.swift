@@ -30,15 +30,17 @@ package struct TurnRequest: Sendable {
         ifBusy = try reader.word("ifBusy", IfBusy.self) ?? .queue
         expectedHead = try reader.messageID("expectedHead")
         options = TurnOptions(
-            upstream: try reader.string("upstream"), model: try reader.string("model"),
-            window: try reader.object("window").map { Array($0.raw) },
+            upstream: try reader.name("upstream"), model: try reader.name("model"),
+            window: try reader.window(),
             params: try TurnRequest.params(&reader),
             onDisconnect: try reader.word("onDisconnect", TurnOptions.Disconnect.self) ?? .continue)
     }
 
     /// Checks the types of the model parameters and keeps them raw.
     static func params(_ reader: inout ParameterReader) throws(WireError) -> [UInt8]? {
-        guard let value = try reader.object("params") else { return nil }
+        guard let raw = try reader.raw("params", .object, most: Limits.parameters),
+            let value = reader.view?["params"]
+        else { return nil }
         var inner = try ParameterReader(value, path: "params")
         if let temperature = inner.value("temperature"),
             temperature.double.map({ (0...2).contains($0) }) != true
@@ -56,7 +58,7 @@ package struct TurnRequest: Sendable {
         _ = try inner.array("tools")
         _ = inner.value("toolChoice")
         try inner.finish()
-        return Array(value.raw)
+        return raw
     }
 }
 
@@ -93,6 +95,9 @@ package struct PromptParameters: Sendable {
 package func checkedContent(_ array: JSONView, path: String, role: Message.Role) throws(WireError) -> [Part] {
     var parts: [Part] = []
     for (index, element) in array.elements.enumerated() {
+        guard index < Limits.parts else {
+            throw .invalid("'\(path)' may hold \(Limits.parts) parts, it has \(array.count)")
+        }
         if element.hasLoneSurrogateInside {
             throw .invalid("'\(path)[\(index)]' holds half of a surrogate pair; send whole characters")
         }
@@ -211,7 +216,7 @@ package struct ListTurnsParameters: Sendable {
         id = try reader.sessionID()
         isOpenOnly = try reader.bool("open") ?? false
         limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
-        cursor = try reader.string("cursor")
+        cursor = try reader.name("cursor")
         try reader.finish()
     }
 }

@@ -1,4 +1,6 @@
 internal import CSQLite
+internal import Conversation
+internal import JSON
 internal import Posix
 
 /// A value bound to a statement's parameter.
@@ -20,7 +22,7 @@ enum Bound {
 struct SQL: ExpressibleByStringLiteral {
     /// What the text begins with; records read their columns in this order.
     enum Head: Int, Hashable {
-        case none, sessions, turns, messages
+        case none, sessions, listedSessions, turns, openTurns, messages
 
         var text: String {
             switch self {
@@ -29,6 +31,19 @@ struct SQL: ExpressibleByStringLiteral {
                 """
                 SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens, created_at, \
                 updated_at, activity, archived, trashed_at FROM session\u{20}
+                """
+            // Without what lists do not show, and what may be large.
+            case .listedSessions:
+                """
+                SELECT id, owner, name, title, cwd, '[]', NULL, settings, tags, NULL, branch, head, tokens, created_at, \
+                updated_at, activity, archived, trashed_at FROM session\u{20}
+                """
+            // Without the prompts, which are read when they are taken up.
+            case .openTurns:
+                """
+                SELECT id, uuid, session, state, NULL, prompt_id, answer_id, request_id, request_hash, options, stop_reason, \
+                finish, error, upstream, model, usage, NULL, created_at, started_at, ended_at, detail, \
+                cached FROM turn\u{20}
                 """
             case .turns:
                 """
@@ -62,7 +77,9 @@ struct SQL: ExpressibleByStringLiteral {
     }
 
     static func sessions(_ rest: StaticString) -> SQL { SQL(.sessions, rest) }
+    static func listedSessions(_ rest: StaticString) -> SQL { SQL(.listedSessions, rest) }
     static func turns(_ rest: StaticString) -> SQL { SQL(.turns, rest) }
+    static func openTurns(_ rest: StaticString) -> SQL { SQL(.openTurns, rest) }
     static func messages(_ rest: StaticString) -> SQL { SQL(.messages, rest) }
 
     var key: Key { unsafe Key(head: head, address: UInt(bitPattern: rest.utf8Start)) }
@@ -73,6 +90,7 @@ struct SQL: ExpressibleByStringLiteral {
 @safe final class Database {
     private let handle: OpaquePointer
     private var cache: [SQL.Key: Statement] = [:]
+    private var isClosed = false
 
     enum Mode { case writing, reading, inspecting }
 
@@ -96,11 +114,19 @@ struct SQL: ExpressibleByStringLiteral {
             throw StoreError(Database.kind(of: code), "open '\(path)'", sqlite: code, reason: words)
         }
         unsafe handle = opened
-        unsafe sqlite3_busy_timeout(handle, 10_000)
+        // The writer waits for a foreign lock by itself; others meet one only while the WAL is recovered.
+        unsafe sqlite3_busy_timeout(handle, mode == .writing ? 0 : 10_000)
         unsafe csqlite_defensive(handle)
+        // Only the writer moves the WAL's pages, so that what is closed last decides nothing.
+        if mode != .writing { unsafe csqlite_keep_wal(handle) }
     }
 
-    deinit {
+    deinit { close() }
+
+    /// Closes the connection; nothing can be read or written any more.
+    func close() {
+        if isClosed { return }
+        isClosed = true
         cache = [:]
         let code = unsafe sqlite3_close(handle)
         precondition(code == SQLITE_OK, "every statement is finalized before its connection closes")
@@ -130,8 +156,9 @@ struct SQL: ExpressibleByStringLiteral {
 
     /// Runs one cached statement and hands each row to `body`, until that returns false.
     func rows(
-        _ sql: SQL, _ values: [Bound] = [], doing: String, _ body: (Row) -> Bool
+        _ sql: SQL, _ values: [Bound] = [], doing: String, _ body: (Row) throws(StoreError) -> Bool
     ) throws(StoreError) {
+        if isClosed { throw StoreError(.other, doing, reason: "the store is closed") }
         let statement = try statement(sql, doing: doing)
         try statement.bind(values, self, doing)
         defer { statement.reset() }
@@ -139,17 +166,17 @@ struct SQL: ExpressibleByStringLiteral {
             let code = statement.step()
             if code == SQLITE_DONE { return }
             guard code == SQLITE_ROW else { throw failure(code, doing) }
-            if !body(Row(statement: statement)) { return }
+            if try !body(Row(statement: statement)) { return }
         }
     }
 
     /// The first row made into a value, nil when there is none.
     func first<Value>(
-        _ sql: SQL, _ values: [Bound] = [], doing: String, _ make: (Row) -> Value
+        _ sql: SQL, _ values: [Bound] = [], doing: String, _ make: (Row) throws(StoreError) -> Value
     ) throws(StoreError) -> Value? {
         var value: Value?
-        try rows(sql, values, doing: doing) { row in
-            value = make(row)
+        try rows(sql, values, doing: doing) { (row) throws(StoreError) in
+            value = try make(row)
             return false
         }
         return value
@@ -159,6 +186,9 @@ struct SQL: ExpressibleByStringLiteral {
     func integer(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(StoreError) -> Int64 {
         try first(sql, values, doing: doing) { $0.int(0) } ?? 0
     }
+
+    /// How long a statement waits for a lock of another connection.
+    func setPatience(milliseconds: Int) { unsafe sqlite3_busy_timeout(handle, Int32(milliseconds)) }
 
     /// Whether no transaction is open: SQLite ended it by itself, or nobody began one.
     var isAutocommit: Bool { unsafe sqlite3_get_autocommit(handle) != 0 }
@@ -179,15 +209,30 @@ struct SQL: ExpressibleByStringLiteral {
     }
 
     func failure(_ code: Int32, _ doing: String) -> StoreError {
-        let words = unsafe String(cString: sqlite3_errmsg(handle))
-        return StoreError(Database.kind(of: code), doing, sqlite: code, reason: words)
+        var words = unsafe String(cString: sqlite3_errmsg(handle))
+        guard code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN else {
+            return StoreError(Database.kind(of: code), doing, sqlite: code, reason: words)
+        }
+        let errno = unsafe sqlite3_system_errno(handle)
+        if errno > 0 { words += " (\(PosixError.words(errno)))" }
+        return StoreError(Database.kind(of: code, errno), doing, sqlite: code, reason: words)
+    }
+
+    /// What a failure of reading or writing is, by what the system said of it: only some mean that there is no room.
+    private static func kind(of code: Int32, _ errno: Int32) -> StoreError.Code {
+        switch PosixError.meaning(of: errno) {
+        case .noRoom: .full
+        case .noWriting: .readOnly
+        case .other: code & 0xFF == SQLITE_CANTOPEN ? .readOnly : .disk
+        }
     }
 
     private static func kind(of code: Int32) -> StoreError.Code {
         switch code & 0xFF {
         case SQLITE_BUSY, SQLITE_LOCKED: .busy
         case SQLITE_FULL: .full
-        case SQLITE_IOERR where csqlite_is_write_failure(code) != 0: .full
+        case SQLITE_IOERR: .disk
+        case SQLITE_TOOBIG: .tooBig
         case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt
         case SQLITE_CONSTRAINT: .constraint
         case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM: .readOnly
@@ -263,12 +308,68 @@ struct Row {
     /// Text; bytes that are not UTF-8 (someone wrote them by hand) read as U+FFFD.
     func text(_ column: Int32) -> String { String(decoding: statement.bytes(column), as: UTF8.self) }
     func optionalText(_ column: Int32) -> String? { statement.isNull(column) ? nil : text(column) }
+}
 
-    /// Raw JSON text as bytes, made valid UTF-8 where someone wrote other bytes by hand.
-    func json(_ column: Int32) -> [UInt8] {
-        let bytes = statement.bytes(column)
-        if (try? UTF8Span(validating: bytes.span)) != nil { return bytes }
-        return Array(String(decoding: bytes, as: UTF8.self).utf8)
+extension Row {
+    /// Tokens that a sum of any number of messages may have and stay a number.
+    static let mostTokens = 1 << 53
+    /// Places in the order of changes that leave room for all that will ever follow.
+    static let mostActivity = 1 << 62
+
+    /// What a value that nobody could have written looks like to who reads it: the row, the column, the value.
+    private func wild(_ place: Place, _ column: String, _ what: String) -> StoreError {
+        StoreError(
+            .corrupt, "read \(place.table) \(int(place.key))",
+            reason: "its '\(column)' \(what); mend that row with the sqlite3 shell, or restore a backup")
     }
-    func optionalJSON(_ column: Int32) -> [UInt8]? { statement.isNull(column) ? nil : json(column) }
+
+    /// A table and the column that has the number of its row.
+    struct Place {
+        let table: String
+        let key: Int32
+        static let session = Place(table: "session", key: 0)
+        static let turn = Place(table: "turn", key: 0)
+        static let message = Place(table: "message", key: 0)
+        static let branch = Place(table: "branch", key: 0)
+        static let response = Place(table: "the response that was kept at", key: 3)
+        static let attempt = Place(table: "the attempts of turn", key: 0)
+    }
+
+    /// A number in a range, or an error that names the row.
+    func number(_ column: Int32, _ name: String, in range: ClosedRange<Int>, of place: Place)
+        throws(StoreError) -> Int
+    {
+        let value = Int(int(column))
+        guard range.contains(value) else {
+            throw wild(
+                place, name, "is \(value), it must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    /// A time in the years 1 to 9999.
+    func time(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> Int64 {
+        Int64(try number(column, name, in: Timestamp.range, of: place))
+    }
+
+    func optionalTime(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> Int64? {
+        statement.isNull(column) ? nil : try time(column, name, of: place)
+    }
+
+    /// Raw JSON text on one line, as it goes into answers; someone may have written other bytes by hand.
+    func json(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> [UInt8] {
+        var bytes = statement.bytes(column)
+        if (try? UTF8Span(validating: bytes.span)) == nil {
+            // U+FFFD in the place of what is no text.
+            bytes = Array(String(decoding: bytes, as: UTF8.self).utf8)
+        }
+        guard JSONCheck.isValue(bytes) else { throw wild(place, name, "is not JSON") }
+        // White space between values; inside a string JSON allows none of these.
+        guard JSONCheck.hasLineEnd(bytes) else { return bytes }
+        return bytes.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+    }
+
+    func optionalJSON(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> [UInt8]? {
+        statement.isNull(column) ? nil : try json(column, name, of: place)
+    }
 }

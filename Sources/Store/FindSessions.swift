@@ -20,6 +20,8 @@ package struct FindSessions: StoreRead {
     /// Go on behind this activity.
     package var after: Int64?
     package var limit: Int
+    /// Bytes that a page may have, one session at least.
+    package var bytes = 1 << 20
     /// Rows looked at in one slice.
     package var slice = 2_000
 
@@ -36,6 +38,27 @@ package struct FindSessions: StoreRead {
         package var sessions: [SessionRecord] = []
         /// Where the next slice goes on; nil when everything was looked at.
         package var next: Int64?
+        /// What is wrong with sessions that cannot be read, a sentence each; the others go on.
+        package var damaged: [String] = []
+        /// Whether the page is full by its bytes.
+        package var isFull = false
+
+        package init(
+            sessions: [SessionRecord] = [], next: Int64? = nil, damaged: [String] = [], isFull: Bool = false
+        ) {
+            self.sessions = sessions
+            self.next = next
+            self.damaged = damaged
+            self.isFull = isFull
+        }
+
+        /// Takes a row in if it fits, or notes what is wrong with it.
+        mutating func take(_ row: Row, where fits: (Session) -> Bool) {
+            do throws(StoreError) {
+                let record = try SessionRecord(row)
+                if fits(record.session) { sessions.append(record) }
+            } catch { damaged.append(error.description) }
+        }
     }
 
     package func run(on reader: Reader) throws(StoreError) -> Output {
@@ -48,10 +71,11 @@ package struct FindSessions: StoreRead {
             }
             return output
         }
-        var all: [SessionRecord] = [], stop: Int64?
+        var all: [SessionRecord] = [], stop: Int64?, damaged: [String] = []
         for uid in try reader.database.owners() {
             let output = try one(uid, edge, reader)
             all += output.sessions
+            damaged += output.damaged
             // Nothing beyond the nearest place where a slice stopped is known yet.
             if let next = output.next {
                 stop = stop.map { isDescending ? max($0, next) : min($0, next) } ?? next
@@ -68,18 +92,20 @@ package struct FindSessions: StoreRead {
             all.removeLast(all.count - limit)
             stop = all.last?.session.activity
         }
-        return Output(sessions: all, next: stop)
+        return Output(sessions: all, next: stop, damaged: damaged)
     }
 
     private func one(_ uid: UInt32, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
         var output = Output()
-        var looked = 0
+        var looked = 0, room = bytes
         try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
             looked += 1
-            let record = SessionRecord(row)
-            if matches(record.session) { output.sessions.append(record) }
-            let isFull = output.sessions.count == limit || looked == slice
-            if isFull { output.next = record.session.activity }
+            let before = output.sessions.count
+            output.take(row, where: matches)
+            if output.sessions.count > before { room -= output.sessions[before].listedBytes }
+            output.isFull = room <= 0
+            let isFull = output.sessions.count == limit || looked == slice || room <= 0
+            if isFull { output.next = row.activity }
             return !isFull
         }
         return output
@@ -89,22 +115,29 @@ package struct FindSessions: StoreRead {
     private func here(_ uid: UInt32, _ cwd: String, _ edge: Int64, _ reader: Reader) throws(StoreError)
         -> Output
     {
-        var found: [SessionRecord] = []
+        var output = Output()
         try reader.database.rows(
-            .sessions("INDEXED BY session_here WHERE owner = ? AND cwd = ?"), [.int(Int64(uid)), .text(cwd)],
-            doing: "list sessions of a directory"
+            .listedSessions("INDEXED BY session_here WHERE owner = ? AND cwd = ?"),
+            [.int(Int64(uid)), .text(cwd)], doing: "list sessions of a directory"
         ) { row in
-            let record = SessionRecord(row)
-            let isBehind = isDescending ? record.session.activity < edge : record.session.activity > edge
-            if isBehind && matches(record.session) { found.append(record) }
+            let isBehind = isDescending ? row.activity < edge : row.activity > edge
+            if isBehind { output.take(row, where: matches) }
             return true
         }
+        var found = output.sessions
         found.sort {
             isDescending
                 ? $0.session.activity > $1.session.activity : $0.session.activity < $1.session.activity
         }
-        let page = Array(found.prefix(limit))
-        return Output(sessions: page, next: found.count > limit ? page.last?.session.activity : nil)
+        var room = bytes
+        let page = Array(
+            found.prefix(limit).prefix { record in
+                defer { room -= record.listedBytes }
+                return room > 0
+            })
+        return Output(
+            sessions: page, next: found.count > page.count ? page.last?.session.activity : nil,
+            damaged: output.damaged, isFull: page.count < min(found.count, limit))
     }
 
     /// Whether a session passes the filters, whoever it belongs to.
@@ -121,4 +154,9 @@ package struct FindSessions: StoreRead {
         if let query, !(session.title ?? "").lowercased().contains(query.lowercased()) { return false }
         return true
     }
+}
+
+extension Row {
+    /// The place in the order of changes of a listed session.
+    fileprivate var activity: Int64 { int(15) }
 }

@@ -55,11 +55,7 @@ package enum Migrations {
     /// Brings an open database to the newest version, each step in a transaction, with a backup of an old file first.
     static func migrate(_ database: Database, from version: Int, path: String) throws(StoreError) {
         if version > 0 && version < newest {
-            let backup = "\(path).v\(version).backup"
-            do { try Files.remove(backup) } catch {
-                throw StoreError(.readOnly, "back up before migrating", reason: error.description)
-            }
-            try database.execute("VACUUM INTO '\(backup.replacingQuotes)'", doing: "back up to '\(backup)'")
+            try backUp(database, to: "\(path).v\(version).backup")
         }
         for next in (version + 1)..<(newest + 1) {
             try database.execute(
@@ -71,7 +67,26 @@ package enum Migrations {
                 COMMIT;
                 """, doing: "migrate to version \(next)")
         }
-        try database.execute("BEGIN IMMEDIATE; \(views) COMMIT;", doing: "make the views")
+        do { try database.execute("BEGIN IMMEDIATE; \(views) COMMIT;", doing: "make the views") } catch {
+            if !database.isAutocommit { try database.execute("ROLLBACK", doing: "roll back") }
+            // They are for eyes only and were there before: a full disk keeps nobody from reading.
+            guard error.code == .full else { throw error }
+        }
+    }
+
+    /// Copies the database; the copy is closed to others from its first moment, and takes the place of an older one only
+    /// when it is whole and on the disk.
+    private static func backUp(_ database: Database, to backup: String) throws(StoreError) {
+        let side = backup + ".new"
+        do throws(PosixError) {
+            try Files.remove(side)
+            _ = try Files.openOwn(side, .creatingNew)
+        } catch { throw StoreError(.readOnly, "back up before migrating", reason: error.description) }
+        try database.execute("VACUUM INTO '\(side.replacingQuotes)'", doing: "back up to '\(side)'")
+        do throws(PosixError) {
+            try Files.sync(side)
+            try Files.rename(side, to: backup)
+        } catch { throw StoreError(.disk, "back up to '\(backup)'", reason: error.description) }
     }
 }
 

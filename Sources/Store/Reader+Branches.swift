@@ -14,8 +14,17 @@ package struct Branch: Sendable, Equatable {
     package let tokens: Int
     package let createdAt: Int64
     package let headID: MessageID?
-    /// The first message of its own; nil when it has none.
-    package let first: Message?
+    /// What the first message of its own begins with; nil when it has none.
+    package let first: Beginning?
+
+    /// As much of a message as a list of branches shows.
+    package struct Beginning: Sendable, Equatable {
+        package let id: MessageID
+        package let role: Message.Role
+        package let status: Message.Status
+        /// The first bytes of its first part's text, at most 4 KiB; empty where that part has none.
+        package let text: String
+    }
 
     /// Messages that it does not share with its parent.
     package var ownCount: Int { head - forkSeq }
@@ -39,8 +48,8 @@ extension Reader {
         try database.rows(
             "SELECT id, parent, fork_seq, created_at FROM branch WHERE session = ? AND id > ? ORDER BY id LIMIT ?",
             [.int(session.row), .int(after), Bound(limit)], doing: "list branches"
-        ) { row in
-            rows.append((row.int(0), row.optionalInt(1), Int(row.int(2)), row.int(3)))
+        ) { (row) throws(StoreError) in
+            rows.append((row.int(0), row.optionalInt(1), try row.forkSeq, try row.branchTime))
             return true
         }
         var found: [Branch] = []
@@ -54,9 +63,25 @@ extension Reader {
         -> Branch
     {
         let tip = try database.tip(of: id, parent: parent, fork: fork)
+        guard parent != id, tip.seq >= fork else {
+            throw StoreError(
+                .corrupt, "read branch \(id)",
+                reason:
+                    "its 'parent' is \(parent ?? 0) and its 'fork_seq' \(fork), and there is no such place; mend that row with the sqlite3 shell, or restore a backup"
+            )
+        }
         let first = try database.first(
-            .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key = ?"),
-            [.int(MessageKey(branch: id, seq: fork + 1).raw)], doing: "read a branch", Message.init)
+            """
+            SELECT id, role, status, substr(content, 1, 8192) FROM message WHERE key = ?
+            """,
+            [.int(MessageKey(branch: id, seq: fork + 1).raw)], doing: "read a branch"
+        ) { row in
+            Branch.Beginning(
+                id: MessageID(bytes: row.bytes(0)) ?? MessageID(high: 0, low: 0),
+                role: Message.Role(rawValue: Int(row.int(1))) ?? .user,
+                status: Message.Status(rawValue: Int(row.int(2))) ?? .failed,
+                text: Message.textBeginning(row.bytes(3)))
+        }
         return Branch(
             id: id, parent: parent, forkSeq: fork, head: tip.seq, tokens: tip.total, createdAt: createdAt,
             headID: tip.id, first: first)
@@ -65,9 +90,9 @@ extension Reader {
     /// A branch of the session by its number, nil when it has none such.
     package func branch(_ id: Int64, of session: SessionRecord) throws(StoreError) -> Branch? {
         let found = try database.first(
-            "SELECT parent, fork_seq, created_at FROM branch WHERE id = ? AND session = ?",
+            "SELECT id, parent, fork_seq, created_at FROM branch WHERE id = ? AND session = ?",
             [.int(id), .int(session.row)], doing: "find a branch"
-        ) { ($0.optionalInt(0), Int($0.int(1)), $0.int(2)) }
+        ) { (row) throws(StoreError) in (row.optionalInt(1), try row.forkSeq, try row.branchTime) }
         guard let (parent, fork, createdAt) = found else { return nil }
         return try branch(id, parent, fork, createdAt)
     }
@@ -92,14 +117,29 @@ extension Reader {
     /// The estimate for a path up to a seq of it.
     package func tokens(of session: SessionRecord, upTo seq: Int) throws(StoreError) -> Int {
         guard let segment = try path(branch: session.branch, head: seq).last else { return 0 }
-        return Int(
-            try database.integer(
-                "SELECT total FROM message WHERE key = ?",
-                [.int(MessageKey(branch: segment.branch, seq: segment.to).raw)], doing: "read a message"))
+        return try database.total(at: MessageKey(branch: segment.branch, seq: segment.to))
+    }
+}
+
+extension Row {
+    /// A branch's `fork_seq`, in the third column.
+    fileprivate var forkSeq: Int {
+        get throws(StoreError) { try number(2, "fork_seq", in: MessageKey.seqs, of: .branch) }
+    }
+    /// A branch's `created_at`, in the fourth column.
+    fileprivate var branchTime: Int64 {
+        get throws(StoreError) { try time(3, "created_at", of: .branch) }
     }
 }
 
 extension Database {
+    /// The estimate over a path up to a message, 0 where there is none.
+    func total(at key: MessageKey) throws(StoreError) -> Int {
+        try first("SELECT key, total FROM message WHERE key = ?", [.int(key.raw)], doing: "read a message") {
+            (row) throws(StoreError) in try row.total
+        } ?? 0
+    }
+
     /// The newest message of a branch: its own, else the one at which it leaves its parent.
     func tip(of branch: Int64, parent: Int64?, fork: Int) throws(StoreError) -> (
         seq: Int, total: Int, id: MessageID?
@@ -111,13 +151,15 @@ extension Database {
         let own = try first(
             "SELECT key, total, id FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1", range,
             doing: "read a branch's end"
-        ) { (MessageKey.seq($0.int(0)), Int($0.int(1)), MessageID(bytes: $0.bytes(2))) }
+        ) { (row) throws(StoreError) in
+            (MessageKey.seq(row.int(0)), try row.total, MessageID(bytes: row.bytes(2)))
+        }
         if let own { return own }
         guard let parent, fork > 0 else { return (0, 0, nil) }
         let shared = try first(
-            "SELECT total, id FROM message WHERE key = ?", [.int(MessageKey(branch: parent, seq: fork).raw)],
-            doing: "read a branch's end"
-        ) { (Int($0.int(0)), MessageID(bytes: $0.bytes(1))) }
+            "SELECT key, total, id FROM message WHERE key = ?",
+            [.int(MessageKey(branch: parent, seq: fork).raw)], doing: "read a branch's end"
+        ) { (row) throws(StoreError) in (try row.total, MessageID(bytes: row.bytes(2))) }
         return (fork, shared?.0 ?? 0, shared?.1 ?? nil)
     }
 
@@ -135,25 +177,30 @@ extension Database {
         // A fork shares what lies before it: the message must be below where one of its branches leaves.
         var heads: [(Int64, Int)] = []
         try rows(
-            "SELECT parent, fork_seq FROM branch WHERE session = ?", [.int(row)], doing: "list branches"
-        ) { row in
-            if let parent = row.optionalInt(0) { heads.append((parent, Int(row.int(1)))) }
+            "SELECT id, parent, fork_seq FROM branch WHERE session = ?", [.int(row)], doing: "list branches"
+        ) { (row) throws(StoreError) in
+            let fork = try row.number(2, "fork_seq", in: MessageKey.seqs, of: .branch)
+            if let parent = row.optionalInt(1) { heads.append((parent, fork)) }
             return true
         }
         for (start, fork) in heads {
             var next: Int64? = start
-            var top = fork
+            var top = fork, walk = BranchWalk()
             while let current = next, top > 0 {
                 if current == branch && seq <= top { return (branch, seq) }
-                let above = try first(
-                    "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(current)],
-                    doing: "read a branch"
-                ) { ($0.optionalInt(0), Int($0.int(1))) }
-                guard let (parent, fork) = above else { break }
+                try walk.step(to: current)
+                guard let (parent, fork) = try parent(of: current) else { break }
                 top = min(top, fork)
                 next = parent
             }
         }
         return nil
+    }
+}
+
+extension Row {
+    /// A message's `total`, in the second column behind its key.
+    fileprivate var total: Int {
+        get throws(StoreError) { try number(1, "total", in: 0...Row.mostTokens, of: .message) }
     }
 }

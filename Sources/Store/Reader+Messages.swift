@@ -27,8 +27,8 @@ extension Reader {
         var page = MessagePage()
         var room = bytes
         /// Takes a row; false when the page is full.
-        func take(_ row: Row) -> Bool {
-            let message = Message(row)
+        func take(_ row: Row) throws(StoreError) -> Bool {
+            let message = try Message(row)
             room -= message.content.count + (message.metadata?.count ?? 0) + 300
             if room < 0 && !page.messages.isEmpty || page.messages.count == limit {
                 page.next = message.seq
@@ -76,7 +76,9 @@ extension Reader {
         ) { MessageID(bytes: $0.bytes(0)) } ?? nil
     }
 
-    private func ascending(_ segment: Segment, from: Int, _ take: (Row) -> Bool) throws(StoreError) {
+    private func ascending(_ segment: Segment, from: Int, _ take: (Row) throws(StoreError) -> Bool)
+        throws(StoreError)
+    {
         let range = [
             Bound.int(MessageKey(branch: segment.branch, seq: from).raw),
             .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
@@ -86,7 +88,9 @@ extension Reader {
             doing: "read messages", take)
     }
 
-    private func descending(_ segment: Segment, to: Int, _ take: (Row) -> Bool) throws(StoreError) {
+    private func descending(_ segment: Segment, to: Int, _ take: (Row) throws(StoreError) -> Bool)
+        throws(StoreError)
+    {
         let range = [
             Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw),
             .int(MessageKey(branch: segment.branch, seq: to).raw),
@@ -96,37 +100,76 @@ extension Reader {
             range, doing: "read messages", take)
     }
 
-    /// The newest messages that a window may need: read from the end until the budget is passed at a turn's edge.
-    package func newest(_ session: SessionRecord, tokens: Int, turns: Int?, messages most: Int?)
-        throws(StoreError) -> [Message]
+    /// What a window may need of a session's history: the newest messages until the need is passed at a turn's edge, and
+    /// the pins before them.
+    ///
+    /// With a bound, nil when more than that must be read: then it is asked for without one, on another thread.
+    package func history(
+        _ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound? = nil
+    ) throws(StoreError) -> StoredHistory? {
+        guard let messages = try newest(session, need, bound) else { return nil }
+        guard let first = messages.first, first.seq > 1 else {
+            return StoredHistory(messages: messages, olderPins: [], olderExcluded: 0)
+        }
+        guard let pins = try pins(session, below: first.seq, tokens: need.tokens, bound) else { return nil }
+        return StoredHistory(
+            messages: messages, olderPins: pins,
+            olderExcluded: try excludedCount(session, below: first.seq))
+    }
+
+    private func newest(_ session: SessionRecord, _ need: HistoryNeed, _ bound: HistoryBound?)
+        throws(StoreError) -> [Message]?
     {
-        var found: [Message] = []
-        var sum = 0, begun = 0, isEnough = false
-        for segment in try path(branch: session.branch, head: session.session.messageCount).reversed()
-        where !isEnough {
-            try descending(segment, to: segment.to) { row in
-                let message = Message(row)
+        var found: [Message] = [], reach = HistoryReach(need), isEnough = false, isTooMuch = false
+        let path = try path(branch: session.branch, head: session.session.messageCount)
+        for segment in path.reversed() where !isEnough && !isTooMuch {
+            try descending(segment, to: segment.to) { (row) throws(StoreError) in
+                let message = try Message(row)
                 found.append(message)
-                let isSent = !message.isExcluded && message.status.isSent
-                if isSent { sum += message.tokens }
-                if isSent && message.role == .user { begun += 1 }
-                let isOver =
-                    sum > tokens || turns.map { begun > $0 } ?? false
-                    || most.map { found.count > $0 } ?? false
-                isEnough = isOver && message.role == .user
-                return !isEnough
+                isEnough = reach.isEnough(with: message)
+                isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
+                return !isEnough && !isTooMuch
             }
         }
+        if isTooMuch { return nil }
         found.reverse()
-        let path = try path(branch: session.branch, head: session.session.messageCount)
         if let first = found.first { try link(&found, before: id(at: first.seq - 1, path)) }
         return found
     }
 
-    /// Pinned messages below a seq of the path, with their whole turns where tools are in play.
-    package func pins(_ session: SessionRecord, below seq: Int) throws(StoreError) -> [Message] {
-        var found: [Message] = []
-        for segment in try path(branch: session.branch, head: min(seq - 1, session.session.messageCount)) {
+    /// The ID of the newest message of a session's path, without the message; nil when there is none.
+    package func headID(of session: SessionRecord) throws(StoreError) -> MessageID? {
+        let head = session.session.messageCount
+        return try id(at: head, try path(branch: session.branch, head: head))
+    }
+
+    /// The seq at which the newest `count` messages begin, rounded to a whole turn where that is not far.
+    package func start(ofNewest count: Int, in session: SessionRecord) throws(StoreError) -> Int {
+        let edge = max(1, session.session.messageCount - count + 1)
+        let path = try path(branch: session.branch, head: edge)
+        guard let segment = path.last else { return 1 }
+        let user = try database.first(
+            """
+            SELECT max(key) FROM (SELECT key, role FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 2000)
+             WHERE role = 1
+            """,
+            [
+                .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
+                .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
+            ], doing: "find a turn's start"
+        ) { $0.optionalInt(0) }
+        return (user ?? nil).map { MessageKey.seq($0) } ?? edge
+    }
+
+    /// Pinned messages below a seq of the path, with their whole turns where tools are in play; nil past the bound.
+    ///
+    /// No more of them are read than have `tokens`: those do not fit into any window, and the window says so.
+    private func pins(_ session: SessionRecord, below seq: Int, tokens: Int, _ bound: HistoryBound?)
+        throws(StoreError) -> [Message]?
+    {
+        var found: [Message] = [], sum = 0, bytes = 0, isTooMuch = false
+        let path = try path(branch: session.branch, head: min(seq - 1, session.session.messageCount))
+        for segment in path where sum <= tokens && !isTooMuch {
             let range = [
                 Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw),
                 .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
@@ -135,12 +178,17 @@ extension Reader {
                 .messages(
                     "INDEXED BY message_pinned LEFT JOIN turn t ON t.id = m.turn WHERE m.pinned = 1 AND m.key BETWEEN ? AND ? ORDER BY m.key"
                 ), range, doing: "read pinned messages"
-            ) {
-                found.append(Message($0)); return true
+            ) { (row) throws(StoreError) in
+                let message = try Message(row)
+                found.append(message)
+                sum += message.tokens
+                bytes += message.content.count
+                isTooMuch = bound.map { found.count > $0.pins || bytes > $0.bytes } ?? false
+                return sum <= tokens && !isTooMuch
             }
         }
+        if isTooMuch { return nil }
         try addPartners(&found, session)
-        let path = try path(branch: session.branch, head: seq - 1)
         for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
         return found
     }
@@ -148,21 +196,49 @@ extension Reader {
     /// How far from a pinned call its results are looked for, and the other way round.
     private static let partnerDistance = 64
 
-    /// Adds what belongs to pinned tool calls and results, so that no pair is parted.
+    /// Adds what belongs to pinned tool calls and results, so that no pair is parted: each stretch of the path is read
+    /// once, however many pins lie in it.
     private func addPartners(_ pins: inout [Message], _ session: SessionRecord) throws(StoreError) {
-        var seqs = Set(pins.map(\.seq))
+        var places: [String: [Int]] = [:], seqs = Set(pins.map(\.seq)), stretches: [ClosedRange<Int>] = []
         for pin in pins {
             let calls = pin.toolIDs
             if calls.isEmpty { continue }
-            let from = max(1, pin.seq - Reader.partnerDistance)
-            let near = try messages(session, .from(from), limit: 2 * Reader.partnerDistance, bytes: 4 << 20)
-                .messages
-            for message in near
-            where !calls.isDisjoint(with: message.toolIDs) && seqs.insert(message.seq).inserted {
-                pins.append(message)
+            for id in calls { places[id, default: []].append(pin.seq) }
+            let from = max(1, pin.seq - Reader.partnerDistance), to = pin.seq + Reader.partnerDistance
+            if let last = stretches.last, last.upperBound >= from - 1 {
+                stretches[stretches.count - 1] = last.lowerBound...to
+            } else {
+                stretches.append(from...to)
+            }
+        }
+        for stretch in stretches {
+            var next: Int? = stretch.lowerBound
+            while let from = next, from <= stretch.upperBound {
+                let page = try messages(
+                    session, .from(from), limit: min(stretch.upperBound - from + 1, 1_000), bytes: 4 << 20)
+                for message in page.messages
+                where isPartner(message, places) && seqs.insert(message.seq).inserted { pins.append(message) }
+                next = page.next
             }
         }
         pins.sort { $0.seq < $1.seq }
+    }
+
+    /// Whether a pin near a message makes or answers one of its calls; `places` has the pins of each ID, in order.
+    private func isPartner(_ message: Message, _ places: [String: [Int]]) -> Bool {
+        message.toolIDs.contains { id in
+            guard let pins = places[id] else { return false }
+            var low = 0, high = pins.count
+            while low < high {  // the first pin that is not too far before
+                let middle = (low + high) / 2
+                if pins[middle] < message.seq - Reader.partnerDistance {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
+            }
+            return low < pins.count && pins[low] <= message.seq + Reader.partnerDistance
+        }
     }
 
     /// How many messages below a seq of the path are excluded.

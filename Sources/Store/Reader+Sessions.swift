@@ -20,52 +20,72 @@ extension Reader {
 
     /// Sessions of an owner by activity, newest first or oldest first, beginning behind `edge`; `visit` says when to stop.
     func sessions(
-        owner: UInt32, isDescending: Bool, edge: Int64, _ visit: (Row) -> Bool
+        owner: UInt32, isDescending: Bool, edge: Int64, _ visit: (Row) throws(StoreError) -> Bool
     ) throws(StoreError) {
         let values: [Bound] = [.int(Int64(owner)), .int(edge)]
         if isDescending {
             try database.rows(
-                .sessions(
+                .listedSessions(
                     "INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC"),
                 values, doing: "list sessions", visit)
         } else {
             try database.rows(
-                .sessions("INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity"),
+                .listedSessions(
+                    "INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity"),
                 values, doing: "list sessions", visit)
         }
     }
 
-    /// A user's sessions that changed after a point in the order of changes, oldest first, trashed ones too.
-    package func changed(owner: UInt32, after activity: Int64, limit: Int) throws(StoreError)
-        -> [SessionRecord]
+    /// A user's sessions that changed after a point in the order of changes, oldest first, trashed ones too, as lists
+    /// show them; at most `limit` of them, and about `bytes` bytes, and whether there are more.
+    package func changed(owner: UInt32, after activity: Int64, limit: Int, bytes: Int) throws(StoreError)
+        -> (found: [SessionRecord], hasMore: Bool)
     {
-        var found: [SessionRecord] = []
-        try sessions(owner: owner, isDescending: false, edge: activity) { row in
-            found.append(SessionRecord(row))
-            return found.count < limit
+        var found: [SessionRecord] = [], room = bytes, hasMore = false
+        try sessions(owner: owner, isDescending: false, edge: activity) { (row) throws(StoreError) in
+            hasMore = found.count == limit || room <= 0
+            if hasMore { return false }
+            // One that cannot be read shows itself where it is asked for; it keeps nobody from the others.
+            guard let record = try? SessionRecord(row) else { return true }
+            room -= record.listedBytes
+            found.append(record)
+            return true
         }
-        return found
+        return (found, hasMore)
     }
 
     /// The newest point in the order of a user's changes, 0 for none.
     package func newestActivity(owner: UInt32) throws(StoreError) -> Int64 {
         try database.first(
-            "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? ORDER BY activity DESC LIMIT 1",
-            [.int(Int64(owner))], doing: "read the newest activity"
+            "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC LIMIT 1",
+            [.int(Int64(owner)), Bound(Row.mostActivity)], doing: "read the newest activity"
         ) { $0.int(0) } ?? 0
     }
 
-    /// Sessions whose ID begins with `prefix`, by ID, trashed ones too.
-    package func sessions(owner: UInt32, prefix: String, limit: Int) throws(StoreError) -> [SessionRecord] {
-        var found: [SessionRecord] = []
+    /// Sessions whose ID begins with `prefix`, by ID, trashed ones too, as lists show them: at most `limit`, and about
+    /// `bytes` bytes.
+    package func sessions(owner: UInt32, prefix: String, limit: Int, bytes: Int) throws(StoreError)
+        -> FindSessions.Output
+    {
+        var output = FindSessions.Output(), room = bytes
         try database.rows(
-            .sessions("WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"),
+            .listedSessions("WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"),
             [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)],
             doing: "find sessions by ID"
-        ) {
-            found.append(SessionRecord($0)); return true
+        ) { row in
+            output.take(row) { _ in true }
+            room -= output.sessions.last?.listedBytes ?? 0
+            return room > 0
         }
-        return found
+        return output
+    }
+}
+
+extension SessionRecord {
+    /// Bytes that a session costs in a list.
+    package var listedBytes: Int {
+        300 + session.cwd.utf8.count + (session.title?.utf8.count ?? 0)
+            + (session.settings.window?.count ?? 0) + session.tags.reduce(0) { $0 + $1.utf8.count }
     }
 }
 

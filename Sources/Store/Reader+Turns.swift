@@ -8,19 +8,46 @@ extension Reader {
         try database.turn(session: session.row, requestID: requestID)
     }
 
-    /// A session's turns, newest first; `before` is the row of the last one of the page before.
-    package func turns(_ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int)
-        throws(StoreError) -> [StoredTurn]
-    {
-        var found: [StoredTurn] = []
+    /// Whose session a turn belongs to; nil when there is no such turn.
+    ///
+    /// Costs the same whatever the turn holds.
+    package func owner(ofTurn id: TurnID) throws(StoreError) -> UInt32? {
+        try database.first(
+            "SELECT s.owner FROM turn t JOIN session s ON s.id = t.session WHERE t.uuid = ?",
+            [.blob(id.bytes)], doing: "find a turn"
+        ) { UInt32(truncatingIfNeeded: $0.int(0)) }
+    }
+
+    /// A session's turns, newest first, at most `limit` and about `bytes` bytes, and at least one; whether there are more.
+    ///
+    /// `before` is the row of the last one of the page before.
+    package func turns(
+        _ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int, bytes: Int = .max
+    ) throws(StoreError) -> (found: [StoredTurn], hasMore: Bool) {
+        var found: [StoredTurn] = [], room = bytes, hasMore = false
         try database.rows(
             .turns("WHERE session = ? AND id < ? AND (? = 0 OR state < 2) ORDER BY id DESC LIMIT ?"),
-            [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit)],
+            [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit + 1)],
             doing: "list turns"
-        ) {
-            found.append(StoredTurn($0)); return true
+        ) { (row) throws(StoreError) in
+            hasMore = found.count == limit || room <= 0
+            if hasMore { return false }
+            let stored = try StoredTurn(row)
+            room -=
+                500 + (stored.turn.queuedPrompt?.count ?? 0) + (stored.turn.receipt?.count ?? 0)
+                + (stored.turn.options.params?.count ?? 0)
+            found.append(stored)
+            return true
         }
-        return found
+        return (found, hasMore)
+    }
+
+    /// The prompt of a turn that waits, as raw JSON parts; nil when it does not wait, or has none.
+    package func queuedPrompt(of id: TurnID) throws(StoreError) -> [UInt8]? {
+        try database.first(
+            "SELECT id, prompt FROM turn WHERE uuid = ? AND state = 0", [.blob(id.bytes)],
+            doing: "read a prompt that waits"
+        ) { (row) throws(StoreError) in try row.optionalJSON(1, "prompt", of: .turn) } ?? nil
     }
 
     /// The tries of a turn, in order.
@@ -28,30 +55,37 @@ extension Reader {
         var found: [Attempt] = []
         try database.rows(
             """
-            SELECT number, upstream, model, started_at, first_at, ended_at, outcome, status, detail
+            SELECT turn, number, upstream, model, started_at, first_at, ended_at, outcome, status, detail
               FROM attempt WHERE turn = ? ORDER BY number
             """, [.int(turn.row)], doing: "list attempts"
-        ) { row in
+        ) { (row) throws(StoreError) in
             found.append(
                 Attempt(
-                    number: Int(row.int(0)), upstream: row.text(1), model: row.text(2), startedAt: row.int(3),
-                    firstAt: row.optionalInt(4), endedAt: row.int(5), outcome: row.text(6),
-                    status: row.optionalInt(7).map { Int($0) },
-                    detail: row.optionalText(8)))
+                    number: try row.number(1, "number", in: 0...Int(Int32.max), of: .attempt),
+                    upstream: row.text(2), model: row.text(3),
+                    startedAt: try row.time(4, "started_at", of: .attempt),
+                    firstAt: try row.optionalTime(5, "first_at", of: .attempt),
+                    endedAt: try row.time(6, "ended_at", of: .attempt), outcome: row.text(7),
+                    status: row.optionalInt(8).map { Int($0) },
+                    detail: row.optionalText(9)))
             return true
         }
         return found
     }
 
-    /// Turns that wait or run, oldest first, of all sessions.
-    package func openTurns() throws(StoreError) -> [StoredTurn] {
-        var found: [StoredTurn] = []
+    /// Turns that wait or run, oldest first, of all sessions, without their prompts; and what is wrong with those that
+    /// cannot be read, a sentence each.
+    package func openTurns() throws(StoreError) -> (turns: [StoredTurn], damaged: [String]) {
+        var found: [StoredTurn] = [], damaged: [String] = []
         try database.rows(
-            .turns("INDEXED BY turn_open WHERE state < 2 ORDER BY id"), doing: "find open turns"
-        ) {
-            found.append(StoredTurn($0)); return true
+            .openTurns("INDEXED BY turn_open WHERE state < 2 ORDER BY id"), doing: "find open turns"
+        ) { row in
+            do throws(StoreError) { found.append(try StoredTurn(row)) } catch {
+                damaged.append(error.description)
+            }
+            return true
         }
-        return found
+        return (found, damaged)
     }
 }
 

@@ -22,16 +22,48 @@ package final class Reader {
     func path(branch: Int64, head: Int) throws(StoreError) -> [Segment] {
         var segments: [Segment] = []
         var next: Int64? = branch
-        var top = head
+        var top = head, walk = BranchWalk()
         while let branch = next, top > 0 {
-            let found = try database.first(
-                "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(branch)], doing: "read a branch"
-            ) { ($0.optionalInt(0), Int($0.int(1))) }
-            guard let (parent, fork) = found else { break }
+            try walk.step(to: branch)
+            guard let (parent, fork) = try database.parent(of: branch) else { break }
             if top > fork { segments.append(Segment(branch: branch, from: fork + 1, to: top)) }
             top = min(top, fork)
             next = parent
         }
         return segments.reversed()
+    }
+
+    /// Closes the connection.
+    func close() { database.close() }
+}
+
+/// Keeps a walk up a chain of branches from going in a circle, as a hand in the database may have made one.
+struct BranchWalk {
+    /// Chains of an honest session are shorter; only longer ones are watched.
+    private static let harmless = 64
+    private var count = 0
+    private var seen: Set<Int64> = []
+
+    mutating func step(to branch: Int64) throws(StoreError) {
+        count += 1
+        guard count > BranchWalk.harmless else { return }
+        guard seen.insert(branch).inserted else {
+            throw StoreError(
+                .corrupt, "read branch \(branch)",
+                reason:
+                    "its 'parent' leads back to itself; mend that row with the sqlite3 shell, or restore a backup"
+            )
+        }
+    }
+}
+
+extension Database {
+    /// The branch that a branch leaves and the last seq that they share; nil when there is no such branch.
+    func parent(of branch: Int64) throws(StoreError) -> (parent: Int64?, fork: Int)? {
+        try first(
+            "SELECT id, parent, fork_seq FROM branch WHERE id = ?", [.int(branch)], doing: "read a branch"
+        ) { (row) throws(StoreError) in
+            (row.optionalInt(1), try row.number(2, "fork_seq", in: MessageKey.seqs, of: .branch))
+        }
     }
 }

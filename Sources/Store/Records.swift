@@ -21,30 +21,32 @@ package struct SessionRecord: Sendable, Equatable {
         self.branch = branch
     }
 
-    init(_ row: Row) {
+    /// Reads the columns of `SQL.Head.sessions`; a value that cannot be is an error that names the row.
+    init(_ row: Row) throws(StoreError) {
         self.row = row.int(0)
         var session = Session(
             id: SessionID(row.text(2)) ?? SessionID(ID(high: 0, low: 0)),
-            owner: UInt32(truncatingIfNeeded: row.int(1)),
-            cwd: row.text(4), createdAt: row.int(13))
+            owner: UInt32(try row.number(1, "owner", in: 0...Int(UInt32.max), of: .session)),
+            cwd: row.text(4), createdAt: try row.time(13, "created_at", of: .session))
         session.title = row.optionalText(3)
-        session.mcpServers = row.json(5)
+        session.mcpServers = try row.json(5, "mcp_servers", of: .session)
         session.system = row.optionalText(6)
-        let settings = row.json(7), tags = row.json(8)
+        let settings = try row.json(7, "settings", of: .session)
+        let tags = try row.json(8, "tags", of: .session)
         if settings.count > 2, let view = try? JSONDocument(settings).root {
             session.settings = SessionSettings(view)
         }
         if tags.count > 2, let view = try? JSONDocument(tags).root {
             session.tags = view.elements.compactMap(\.string)
         }
-        session.metadata = row.optionalJSON(9)
-        branch = row.int(10)
-        session.messageCount = Int(row.int(11))
-        session.tokens = Int(row.int(12))
-        session.updatedAt = row.int(14)
-        session.activity = row.int(15)
+        session.metadata = try row.optionalJSON(9, "metadata", of: .session)
+        branch = Int64(try row.number(10, "branch", in: MessageKey.branches, of: .session))
+        session.messageCount = try row.number(11, "head", in: MessageKey.seqs, of: .session)
+        session.tokens = try row.number(12, "tokens", in: 0...Row.mostTokens, of: .session)
+        session.updatedAt = try row.time(14, "updated_at", of: .session)
+        session.activity = Int64(try row.number(15, "activity", in: 0...Row.mostActivity, of: .session))
         session.isArchived = row.bool(16)
-        session.trashedAt = row.optionalInt(17)
+        session.trashedAt = try row.optionalTime(17, "trashed_at", of: .session)
         session.isEphemeral = SessionRecord.isEphemeral(self.row)
         self.session = session
     }
@@ -56,19 +58,24 @@ struct MessageKey {
     init(branch: Int64, seq: Int) { raw = branch << 32 | Int64(seq) }
     static func seq(_ raw: Int64) -> Int { Int(raw & 0xFFFF_FFFF) }
     static func branch(_ raw: Int64) -> Int64 { raw >> 32 }
+    /// Numbers that a branch and a seq can have in a key; a session that is being made has branch 0 for a moment.
+    static let branches = 0...Int(Int32.max), seqs = 0...Int(UInt32.max)
 }
 
 extension Message {
-    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, pinned, excluded, metadata, content.
-    init(_ row: Row) {
+    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, pinned, excluded, metadata, content; a value that
+    /// cannot be is an error that names the row.
+    init(_ row: Row) throws(StoreError) {
         self.init(
             id: MessageID(bytes: row.bytes(1)) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
             role: Role(rawValue: Int(row.int(2))) ?? .user,
             status: Status(rawValue: Int(row.int(3))) ?? .failed,
-            turnID: row.optionalBytes(4).flatMap { TurnID(bytes: $0) }, createdAt: row.int(5),
-            tokens: Int(row.int(6)),
-            isPinned: row.bool(7), isExcluded: row.bool(8), metadata: row.optionalJSON(9),
-            content: row.json(10))
+            turnID: row.optionalBytes(4).flatMap { TurnID(bytes: $0) },
+            createdAt: try row.time(5, "created_at", of: .message),
+            tokens: try row.number(6, "tokens", in: 0...Row.mostTokens, of: .message),
+            isPinned: row.bool(7), isExcluded: row.bool(8),
+            metadata: try row.optionalJSON(9, "metadata", of: .message),
+            content: try row.json(10, "content", of: .message))
     }
 }
 
@@ -81,7 +88,9 @@ package struct StoredTurn: Sendable, Equatable {
 
     /// Reads: id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason,
     /// finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at, detail, cached.
-    init(_ row: Row) {
+    ///
+    /// A value that cannot be is an error that names the row.
+    init(_ row: Row) throws(StoreError) {
         self.row = row.int(0)
         sessionRow = row.int(2)
         var turn = TurnRecord(
@@ -89,24 +98,28 @@ package struct StoredTurn: Sendable, Equatable {
             state: TurnRecord.State(rawValue: Int(row.int(3))) ?? .failed,
             promptID: row.optionalBytes(5).flatMap { MessageID(bytes: $0) },
             answerID: MessageID(bytes: row.bytes(6)) ?? MessageID(high: 0, low: 0),
-            queuedPrompt: row.optionalJSON(4),
-            requestID: row.optionalText(7), requestHash: row.optionalBytes(8), createdAt: row.int(17))
-        if let options = try? JSONDocument(row.json(9)).root { turn.options = TurnOptions(options) }
+            queuedPrompt: try row.optionalJSON(4, "prompt", of: .turn),
+            requestID: row.optionalText(7), requestHash: row.optionalBytes(8),
+            createdAt: try row.time(17, "created_at", of: .turn))
+        let options = try row.json(9, "options", of: .turn)
+        if options.count > 2, let view = try? JSONDocument(options).root { turn.options = TurnOptions(view) }
         turn.stopReason = row.optionalText(10).flatMap(StopReason.init)
         turn.finish = row.optionalText(11)
-        if let error = row.optionalJSON(12), let view = try? JSONDocument(error).root {
+        if let error = try row.optionalJSON(12, "error", of: .turn), let view = try? JSONDocument(error).root
+        {
             turn.error = TurnError(
                 kind: view["kind"]?.string ?? "internal", message: view["message"]?.string ?? "",
                 retryAfter: view["retryAfterMs"]?.int)
         }
         turn.upstream = row.optionalText(13)
         turn.model = row.optionalText(14)
-        if let usage = row.optionalJSON(15), let view = try? JSONDocument(usage).root {
+        if let usage = try row.optionalJSON(15, "usage", of: .turn), let view = try? JSONDocument(usage).root
+        {
             turn.usage = Usage(view)
         }
-        turn.receipt = row.optionalJSON(16)
-        turn.startedAt = row.optionalInt(18)
-        turn.endedAt = row.optionalInt(19)
+        turn.receipt = try row.optionalJSON(16, "receipt", of: .turn)
+        turn.startedAt = try row.optionalTime(18, "started_at", of: .turn)
+        turn.endedAt = try row.optionalTime(19, "ended_at", of: .turn)
         turn.detail = row.optionalText(20)
         turn.isCached = row.bool(21)
         self.turn = turn

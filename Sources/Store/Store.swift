@@ -84,6 +84,7 @@ package final class Store {
                 while let jobs = reads.take() {
                     for job in jobs { mailbox.post(.answer(job.token, job.answer(reader))) }
                 }
+                if case .success(let reader) = reader { reader.close() }
             }
         } catch { throw StoreError(.other, "start the store", reason: error.description) }
         do { try mailbox.deliver(on: loop) { [weak self] in self?.receive($0) } } catch {
@@ -113,13 +114,20 @@ package final class Store {
     package var pending: Int { waiting.count }
 
     /// Ends both threads after all that was sent, and waits for them; answers that nobody waits for are dropped.
+    ///
+    /// Those that read close first and the writer last, so that it leaves no WAL behind. A lock of another program is not
+    /// waited for any more.
     package func close() {
-        writes.close()
         reads.close()
-        if let thread = writerThread.take() { thread.join() }
         if let thread = readerThread.take() { thread.join() }
+        reader.close()
+        writes.close()
+        if let thread = writerThread.take() { thread.join() }
         mailbox.leave(loop)
     }
+
+    /// No change waits for a lock of another program from now on.
+    package func hurry() { writes.hurry() }
 
     private func expect<Output: Sendable>(_ then: @escaping (Result<Output, StoreError>) -> Void) -> UInt64 {
         let token = nextToken
@@ -157,6 +165,8 @@ package final class Store {
 struct WriteJob: Sendable {
     let token: UInt64
     let durability: Durability
+    /// When it was handed over, in monotonic nanoseconds.
+    let at = Machine.monotonic()
     let run: @Sendable (Writer) throws(StoreError) -> any Sendable
 
     init(
@@ -184,6 +194,7 @@ final class WorkQueue<Job: Sendable>: Sendable {
     private struct State {
         var jobs: [Job] = []
         var isClosed = false
+        var mustHurry = false
     }
     private let state = Locked(State())
     private let wakeup: Wakeup
@@ -203,9 +214,23 @@ final class WorkQueue<Job: Sendable>: Sendable {
     }
 
     func close() {
-        state.withLock { $0.isClosed = true }
+        state.withLock {
+            $0.isClosed = true
+            $0.mustHurry = true
+        }
         wakeup.signal()
     }
+
+    /// Whoever works on jobs does not wait for others any more.
+    func hurry() {
+        state.withLock { $0.mustHurry = true }
+        wakeup.signal()
+    }
+
+    var mustHurry: Bool { state.withLock { $0.mustHurry } }
+
+    /// Waits a moment, or until there is something new to look at.
+    func pause(milliseconds: Int32) { _ = try? System.wait(readable: [], milliseconds: milliseconds) }
 
     /// All jobs there are, waiting for the first; nil when the queue is closed and empty.
     ///

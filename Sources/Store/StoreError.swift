@@ -15,6 +15,12 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case foreign
         /// A rule of the schema was broken: a bug.
         case constraint
+        /// The disk or its file system failed.
+        case disk
+        /// A value has more bytes than SQLite takes.
+        case tooBig
+        /// What was to be changed is in another state than whoever changes it knows: somebody else did.
+        case changedElsewhere
         /// The file or its directory cannot be written.
         case readOnly
         /// Another daemon has the database; holds its lock file's text.

@@ -28,7 +28,7 @@ package struct StoreLock: ~Copyable, Sendable {
 
     /// Locks the file and writes `text` into it; EAGAIN means that someone else has it.
     private static func take(_ path: String, for text: String) throws(PosixError) -> Descriptor {
-        let file = try Files.open(path, .readingAndCreating)
+        let file = try Files.openOwn(path, .readingAndCreating)
         var patience = 5
         while true {
             do throws(PosixError) {
@@ -41,8 +41,10 @@ package struct StoreLock: ~Copyable, Sendable {
                 _ = try System.wait(readable: [], milliseconds: 10)
             }
         }
-        try Files.truncate(file.raw)
-        _ = try System.write(file.raw, Array(text.utf8))
+        do { try Files.overwrite(file, with: Array(text.utf8)) } catch {
+            // The lock holds whatever the file says; on a full disk what is stored must stay readable.
+            guard PosixError.meaning(of: error.errno) == .noRoom else { throw error }
+        }
         return file
     }
 

@@ -1,3 +1,5 @@
+internal import Posix
+
 /// The one connection that writes, on its own thread.
 ///
 /// Changes that arrive while a commit is on its way share the next transaction, each in its own savepoint, and are
@@ -31,6 +33,7 @@ package final class Writer {
     ) throws(StoreError) {
         self.firstRow = firstRow
         database = try Database(path: path, .writing)
+        database.setPatience(milliseconds: 10_000)  // another program may be at it; the loop does not run yet
         self.clock = clock
         isAlwaysFull = durability == .full
         try database.execute(
@@ -47,11 +50,12 @@ package final class Writer {
         var newest: Int64 = 0
         for owner in try database.owners() {
             let last = try database.integer(
-                "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? ORDER BY activity DESC LIMIT 1",
-                [.int(Int64(owner))], doing: "read the newest activity")
+                "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC LIMIT 1",
+                [.int(Int64(owner)), Bound(Row.mostActivity)], doing: "read the newest activity")
             newest = max(newest, last)
         }
-        activity = newest
+        activity = max(0, newest)
+        database.setPatience(milliseconds: 0)
     }
 
     /// Milliseconds since 1970, for what is written now.
@@ -75,7 +79,7 @@ package final class Writer {
         let newest = try database.first(
             "SELECT id FROM session WHERE id > 0 ORDER BY id DESC LIMIT 1", [], doing: "number a session"
         ) { $0.int(0) }
-        return max(firstRow, (newest ?? 0) + 1)
+        return max(firstRow, (newest ?? 0) &+ 1)
     }
 
     func noteChange(of session: Int64) { changed.insert(session) }
@@ -92,24 +96,51 @@ package final class Writer {
             if jobs.isEmpty {
                 checkpoint()
             } else {
-                let answers = perform(jobs)
+                let answers = perform(jobs, queue)
                 answer(answers, takeChanged())
                 if commitsSinceCheckpoint >= Writer.checkpointEvery { checkpoint() }
             }
         }
-        checkpoint()
+        finish()
     }
 
-    private func perform(_ jobs: [WriteJob]) -> [Answer] {
+    /// Moves all that is in the WAL into the database, so that nothing stays beside it that could be taken for the WAL of
+    /// another file, and closes the connection.
+    private func finish() {
+        database.setPatience(milliseconds: Writer.lastPatience)
+        checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+    }
+
+    /// Milliseconds that the last checkpoint waits for other programs that read.
+    private static let lastPatience = 500
+    /// Nanoseconds that a change waits for a program that holds the write lock, from when it was handed over.
+    private static let patience: UInt64 = 10_000_000_000
+    /// Milliseconds between two looks whether it does still.
+    private static let pause: Int32 = 20
+
+    private func perform(_ jobs: [WriteJob], _ queue: WorkQueue<WriteJob>) -> [Answer] {
         lastFailure = StoreError(.other, "commit", reason: "the commit failed")
-        if let answers = together(jobs) { return answers }
+        var left = jobs, failed: [Answer] = []
+        while !left.isEmpty {
+            if let answers = together(left) { return failed + answers }
+            guard lastFailure.code == .busy, database.isAutocommit else { break }
+            // All of them wait for the same lock: none is tried by itself, and each waits its own time.
+            let now = Machine.monotonic(), isLast = queue.mustHurry
+            let late = left.filter { isLast || now &- $0.at >= Writer.patience }
+            failed += late.map { Answer(token: $0.token, result: .failure(lastFailure)) }
+            left.removeAll { job in late.contains { $0.token == job.token } }
+            if !left.isEmpty { queue.pause(milliseconds: Writer.pause) }
+        }
+        if left.isEmpty { return failed }
         if lastFailure.code == .full {
             // The WAL may be what fills the disk: its pages fit into the database, and then there is room again.
             checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
-            if let answers = together(jobs) { return answers }
+            if let answers = together(left) { return failed + answers }
         }
         // SQLite ended the transaction by itself (as on a full disk), or the commit failed: each job for itself.
-        return jobs.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
+        return failed
+            + left.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
     }
 
     private var lastFailure = StoreError(.other, "commit", reason: "the commit failed")

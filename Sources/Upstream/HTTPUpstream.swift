@@ -22,6 +22,7 @@ package final class HTTPUpstream: Upstream {
     private let client: HTTPClient
     private let loop: EventLoop
     private let clock: () -> Int64
+    private let steady: () -> Int64
     private var throttle: Throttle
     private var quirks: [String: Quirks] = [:]
     private var lengths: [String: Int] = [:]
@@ -29,11 +30,13 @@ package final class HTTPUpstream: Upstream {
     private var learned: [String: Int] = [:]
     private var isGateFirm = true
 
-    /// `clock` gives milliseconds since 1970, for waits, limits and dates in `Retry-After`.
+    /// `clock` gives milliseconds since 1970, for people and for dates in `Retry-After`; `steady` gives milliseconds that
+    /// never go back, for waits and limits: nil takes the loop's.
     package init(
         _ settings: UpstreamSettings, environment: [String: String], client: HTTPClient, loop: EventLoop,
-        clock: @escaping () -> Int64
+        clock: @escaping () -> Int64, steady: (() -> Int64)? = nil
     ) {
+        let steady = steady ?? { Int64(loop.now / 1_000_000) }
         name = settings.name
         kind = settings.kind.rawValue
         model = settings.model
@@ -42,20 +45,21 @@ package final class HTTPUpstream: Upstream {
         self.dialect = dialect
         if let google = settings.google {
             authorizer = GoogleCredentials(
-                google, environment: environment, client: client, loop: loop, clock: clock)
+                google, environment: environment, client: client, loop: loop, clock: clock, steady: steady)
         } else {
             authorizer = KeyRing(
-                settings.keys, environment: environment, loop: loop, clock: clock,
+                settings.keys, environment: environment, loop: loop, clock: steady,
                 headers: dialect.keyHeaders)
         }
         signing = settings.signing.map {
-            KeyRing([$0.secret], environment: environment, loop: loop, clock: clock) { [$0] }
+            KeyRing([$0.secret], environment: environment, loop: loop, clock: steady) { [$0] }
         }
         self.client = client
         self.loop = loop
         self.clock = clock
+        self.steady = steady
         health = Health(Breaker(settings.breaker))
-        throttle = Throttle(settings.throttle, now: clock())
+        throttle = Throttle(settings.throttle, now: steady())
     }
 
     private static func dialect(_ settings: UpstreamSettings) -> any Dialect {
@@ -93,8 +97,8 @@ package final class HTTPUpstream: Upstream {
         -> any UpstreamCall
     {
         let body = body(for: request), began = loop.now
-        throttle.take(tokens: request.estimate, now: clock())
-        health.breaker.sent(now: clock())
+        throttle.take(tokens: request.estimate, now: steady())
+        health.breaker.sent(now: steady())
         var first: Int?, used: Authorization?
         let call = StreamedCall(
             dialect.reader(issuer: name), settings.timeouts, loop: loop, clock: clock
@@ -113,7 +117,11 @@ package final class HTTPUpstream: Upstream {
                 if let used { authorizer.succeeded(used) }
                 correct(request, finish.usage)
                 var finish = finish
-                finish.detail = finish.detail.map { redaction(used).strike($0) }
+                finish.reason = HTTPUpstream.bounded(reason: finish.reason)
+                finish.reason = redaction(used).strike(finish.reason, else: "other")
+                finish.detail = finish.detail.map {
+                    redaction(used).strike($0, else: "what the server said of it holds a key")
+                }
                 receive(.finished(finish))
             case .failed(let failure): receive(.failed(settled(failure, used, request)))
             }
@@ -128,6 +136,16 @@ package final class HTTPUpstream: Upstream {
             }
         }
         return call
+    }
+
+    /// A reason as a word: servers may put anything there.
+    private static func bounded(reason: String) -> String {
+        let isWord = reason.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                || $0 == 0x5F
+                || $0 == 0x2D || $0 == 0x2E
+        }
+        return isWord && (1...64).contains(reason.utf8.count) ? reason : "other"
     }
 
     private func streaming(_ body: [UInt8], for model: String, _ authorization: Authorization) -> HTTPRequest
@@ -168,7 +186,7 @@ package final class HTTPUpstream: Upstream {
     /// What the estimate missed is put right with the provider's own count.
     private func correct(_ request: ModelRequest, _ usage: Usage?) {
         guard let usage, let input = usage.inputTokens else { return }
-        throttle.correct(tokens: input + (usage.outputTokens ?? 0) - request.estimate, now: clock())
+        throttle.correct(tokens: input + (usage.outputTokens ?? 0) - request.estimate, now: steady())
     }
 
     // MARK: Failing
@@ -178,7 +196,8 @@ package final class HTTPUpstream: Upstream {
         -> UpstreamFailure
     {
         var failure = failure
-        failure.message = redaction(used).strike(failure.message)
+        failure.message = redaction(used).strike(
+            failure.message, else: (failure.neutral ?? "the upstream failed") + "; its words hold a key")
         let used = used ?? .none
         switch failure.kind {
         case .auth where failure.status == 401: failure.retriesAtOnce = authorizer.refused(used)
@@ -192,7 +211,8 @@ package final class HTTPUpstream: Upstream {
         default: break
         }
         if failure.status != nil, failure.status != 401 { authorizer.succeeded(used) }
-        health.failed(failure, now: clock())
+        // Others see that it failed, and nothing of what was said to this request.
+        health.failed(failure.withoutWords, turn: request.turn, at: clock(), now: steady())
         return failure
     }
 
@@ -207,14 +227,14 @@ package final class HTTPUpstream: Upstream {
         if authorizer.throttled(used, milliseconds: max(wait, 1)) { return true }
         if wait > 0 {
             isGateFirm = failure.retryAfter != nil
-            health.gate = clock() + Int64(min(wait, HTTPUpstream.longestGate))
-            health.gateReason = failure
+            health.gate = steady() + Int64(min(wait, HTTPUpstream.longestGate))
+            health.gateReason = failure.withoutWords
         }
         return false
     }
 
     package func availability(tokens: Int) -> Availability {
-        let now = clock()
+        let now = steady()
         let gate = health.gateWait(now: now)
         if gate > 0, var reason = health.gateReason {
             reason.retryAfter = gate
@@ -246,27 +266,16 @@ package final class HTTPUpstream: Upstream {
 
     // MARK: Small questions
 
-    package func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void) {
-        listModels(page: nil, before: [], receive)
+    private lazy var listing = ModelListing(dialect) { [unowned self] page, receive in
+        exchange(dialect.modelsURL(page: page), body: nil, receive)
     }
 
-    private func listModels(
-        page: String?, before: [ModelDescription],
-        _ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void
-    ) {
-        exchange(dialect.modelsURL(page: page), body: nil) { [weak self] result in
-            guard let self else { return }
-            switch result {
-            case .failure(let failure): receive(.failure(failure))
-            case .success(let body):
-                let (models, next) = dialect.models(in: body)
-                for model in models { lengths[model.id] = model.contextLength }
-                let all = before + models
-                if let next, next != page, all.count < 10_000 {
-                    return listModels(page: next, before: all, receive)
-                }
-                receive(.success(all))
-            }
+    package func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
+        -> any UpstreamQuestion
+    {
+        listing.join { [weak self] result in
+            for model in (try? result.get()) ?? [] { self?.lengths[model.id] = model.contextLength }
+            receive(result)
         }
     }
 
@@ -284,13 +293,36 @@ package final class HTTPUpstream: Upstream {
         }
     }
 
-    /// A small exchange, repeated once where the key or token is another one now.
+    /// A small exchange that can be broken off.
+    private final class Exchange: UpstreamQuestion {
+        var http: HTTPCall?
+        private(set) var isCancelled = false
+        func cancel() {
+            isCancelled = true
+            http?.cancel()
+            http = nil
+        }
+    }
+
+    @discardableResult
     private func exchange(
-        _ url: String, body: [UInt8]?, isAgain: Bool = false,
+        _ url: String, body: [UInt8]?, _ receive: @escaping (Result<[UInt8], UpstreamFailure>) -> Void
+    ) -> any UpstreamQuestion {
+        let exchange = Exchange()
+        send(exchange, url, body: body, isAgain: false) { result in
+            exchange.http = nil
+            if !exchange.isCancelled { receive(result) }
+        }
+        return exchange
+    }
+
+    /// Sends it, once more where the key or token is another one now.
+    private func send(
+        _ exchange: Exchange, _ url: String, body: [UInt8]?, isAgain: Bool,
         _ receive: @escaping (Result<[UInt8], UpstreamFailure>) -> Void
     ) {
         authorize(body) { [weak self] found in
-            guard let self else { return }
+            guard let self, !exchange.isCancelled else { return }
             let authorization: Authorization
             switch found {
             case .success(let got): authorization = got
@@ -301,17 +333,19 @@ package final class HTTPUpstream: Upstream {
             let request = HTTPRequest(
                 url: url, headers: common + authorization.headers + ["Content-Type: application/json"],
                 body: body, connectTimeout: min(3_000, settings.timeouts.connect), totalTimeout: 10_000)
-            fetch(request, client, clock) { [weak self] result in
+            exchange.http = fetch(request, client, clock) { [weak self] result in
                 guard let self else { return }
                 if case .failure(let failure) = result, failure.status == 401, !isAgain,
                     authorizer.refused(authorization)
                 {
-                    return exchange(url, body: body, isAgain: true, receive)
+                    return send(exchange, url, body: body, isAgain: true, receive)
                 }
                 receive(
                     result.mapError { failure in
                         var failure = failure
-                        failure.message = redaction(authorization).strike(failure.message)
+                        failure.message = redaction(authorization).strike(
+                            failure.message,
+                            else: (failure.neutral ?? "the upstream failed") + "; its words hold a key")
                         return failure
                     })
             }
@@ -320,12 +354,13 @@ package final class HTTPUpstream: Upstream {
 }
 
 /// Gets a small JSON document; the answer comes on the loop.
+@discardableResult
 func fetch(
     _ request: HTTPRequest, _ client: HTTPClient, _ clock: @escaping () -> Int64,
     _ receive: @escaping (Result<[UInt8], UpstreamFailure>) -> Void
-) {
+) -> HTTPCall {
     var status = 0, headers: [String: String] = [:], body: [UInt8] = []
-    _ = client.start(request) { event in
+    return client.start(request) { event in
         switch event {
         case .head(let code, let lines): (status, headers) = (code, lines)
         case .body(let bytes): body += bytes.prefix(max(0, (8 << 20) - body.count))

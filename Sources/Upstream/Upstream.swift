@@ -13,6 +13,8 @@ package struct ModelRequest: Sendable {
     /// What the conversation had before, for the echo: how many messages of the user the session holds with this one.
     package var userMessageCount: Int
     package var previousUserText: String?
+    /// The turn it is for, by which those who may find out more.
+    package var turn: String?
 
     package init(
         model: String, system: String?, messages: [OutgoingMessage], parameters: ModelParameters,
@@ -73,7 +75,10 @@ package protocol Upstream: AnyObject {
     /// Asks; events come on the loop, until one that ends the call.
     func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void) -> any UpstreamCall
     /// Lists the models it has.
+    ///
+    /// All who ask at one time share one look.
     func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
+        -> any UpstreamQuestion
     /// Asks the server how many tokens a request has; nil when it has no way to tell.
     func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
     /// Whether a request of so many tokens may be sent now.

@@ -89,6 +89,29 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         }
     }
 
+    @Test func `gives what it published bit by bit, and every whole part once`() {
+        let call = Piece(.part, Array(#"{"a":1}"#.utf8)), seal = Piece(.signature, Array("seal".utf8))
+        let pieces = [call, call, piece("añb"), seal, call, call, piece("ünd so weiter"), call]
+        var turn = Turn()
+        _ = turn.handle(.stored)
+        _ = turn.handle(.pieces(pieces))
+        for count in 0...pieces.count {
+            _ = turn.handle(.piecesStored(count))
+            for most in [1, 3, 5, 9, 1_000] {
+                var offset = 0, found = Answer(), isAll = false, steps = 0
+                while !isAll && steps < 100 {
+                    let step = turn.published(after: offset, most: most)
+                    #expect(step.pieces.isEmpty || step.offset == offset)
+                    for piece in step.pieces { found.append(piece) }
+                    offset = step.offset + step.pieces.reduce(0) { $0 + $1.length }
+                    isAll = step.isAll
+                    steps += 1
+                }
+                #expect(found.pieces == turn.published.pieces, "\(count) pieces, \(most) bytes at once")
+            }
+        }
+    }
+
     @Test(arguments: [
         ("stop", StopReason.endTurn), ("tool_calls", .endTurn), ("length", .maxTokens),
         ("content_filter", .refusal), ("end_of_the_world", .endTurn),

@@ -11,7 +11,8 @@ struct Bench {
     /// Each script is a server named `a`, `b`, …; `each` has what every upstream has beside kind, address and model.
     init(
         _ scripts: [[[ScriptedUpstream.Step]]], kind: String = "openai", each: String = "", more: String = "",
-        environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil
+        environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil,
+        steady: (@Sendable () -> Int64)? = nil
     ) throws {
         servers = try scripts.map { try ScriptedUpstream($0) }
         let names = ["a", "b", "c"].prefix(scripts.count)
@@ -25,7 +26,7 @@ struct Bench {
             """
             { upstreams: { \(entries.joined(separator: ", ")), echo: { kind: 'echo' } }, routes: { default: [\(route)] },
               \(more.contains("retry:") ? more : "retry: { base: '1ms' }\(more.isEmpty ? "" : ", ")\(more)") }
-            """, environment: environment, clock: clock)
+            """, environment: environment, clock: clock, steady: steady)
         client = try daemon.client()
         client.kept = [daemon] + servers
     }

@@ -178,7 +178,8 @@ private func newRefusal(_ source: String) throws -> String? {
             #"{"_meta":{"convod":{"metadata":{"x":"\#(String(repeating: "a", count: bytes - 8))"}}}}"#
         }
         #expect(try new(source(65_536)).metadata?.count == 65_536)
-        #expect(try newRefusal(source(65_537)) == "'metadata' may have 65536 bytes, it has 65537")
+        #expect(
+            try newRefusal(source(65_537)) == "'_meta.convod.metadata' may have 65536 bytes, it has 65537")
     }
 }
 

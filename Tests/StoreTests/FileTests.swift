@@ -32,6 +32,28 @@ internal import Testing
         #expect(try digest(directory) == before)
     }
 
+    @Test
+    func `of an older version is copied before it is changed, closed to others, and whole or not there`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("c.db")
+        let first = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
+        try shell("sh", "-c", "sqlite3 \(path) < \(first)")
+        try shell("sqlite3", path, "PRAGMA application_id = 1131312740; PRAGMA user_version = 1;")
+        try shell(
+            "sh", "-c",
+            "umask 022; echo old > \(path).v1.backup; chmod 644 \(path).v1.backup; echo x > \(path).v1.backup.new"
+        )
+        try open(directory)
+        let backup = try Files.status(path + ".v1.backup")
+        #expect(backup?.mode == 0o600)
+        #expect(try Files.status(path + ".v1.backup.new") == nil)
+        #expect(
+            try shell("sqlite3", path + ".v1.backup", "PRAGMA user_version; PRAGMA integrity_check")
+                == "1\nok\n")
+    }
+
     @Test func `that is no database is refused untouched`() throws {
         let directory = try TemporaryDirectory()
         try Files.replace(

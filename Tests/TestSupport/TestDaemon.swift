@@ -17,7 +17,8 @@ package final class TestDaemon: Sendable {
     package init(
         _ configuration: String? = "{ upstreams: { echo: { kind: \"echo\" } } }",
         in directory: TemporaryDirectory? = nil,
-        environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil
+        environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil,
+        steady: (@Sendable () -> Int64)? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -35,6 +36,7 @@ package final class TestDaemon: Sendable {
             log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })
         options.handlesSignals = false
         if let clock { options.clock = clock }
+        options.steady = steady ?? clock  // a test's clock never goes back, unless it says so
         let started = options
         let ready = Locked<Result<DaemonHandle, DaemonError>?>(nil)
         let wakeup = try Wakeup(blocking: true)

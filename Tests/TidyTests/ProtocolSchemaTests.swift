@@ -46,7 +46,11 @@ private func row(_ table: String, _ field: String, _ name: String) -> JSONView? 
         let expected = [
             "lineBytes": limits.line, "depth": limits.depth, "connections": limits.connections,
             "outboxBytes": limits.outbox, "pageRows": limits.pageRows, "pageBytes": limits.pageBytes,
-            "batch": IncomingLine.longestBatch, "queue": limits.queue,
+            "batch": IncomingLine.longestBatch, "queue": limits.queue, "queuedBytes": limits.queued,
+            "requests": limits.requests, "unstoredBytes": limits.unstored, "bufferBytes": limits.buffers,
+            "userBufferBytes": limits.userBuffers, "keys": Limits.keys, "values": Limits.values,
+            "parts": Limits.parts, "cwdBytes": Limits.directory, "settingsBytes": Limits.settings,
+            "paramsBytes": Limits.parameters, "nameBytes": Limits.name, "queryBytes": Limits.query,
         ]
         for (name, value) in expected {
             #expect(row("x-limits", "name", name)?["default"]?.int == value, "\(name)")

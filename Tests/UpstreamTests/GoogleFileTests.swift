@@ -95,7 +95,8 @@ internal import Upstream
         let directory = fixture.credentials(.serviceAccount(path))
         #expect(
             try fixture.failure(directory).message
-                == "the credential file '\(path)' cannot be read: is a directory")
+                == "the credential file '\(path)' cannot be read: there is something at this path that is no regular file"
+        )
     }
 }
 

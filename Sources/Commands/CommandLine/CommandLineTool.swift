@@ -62,6 +62,9 @@ package enum CommandLineTool {
             configuration: parsed.value(.config), socket: parsed.value(.socket),
             database: parsed.value(.database))
         let locator = DaemonLocator(flags: flags, environment: environment)
+        if let problem = ForeignHome.problem(locator.unnamedPlaces, program: "convo") {
+            throw CommandError(.failure, problem)
+        }
         return try command.run(
             Invocation(arguments: parsed, console: console, environment: environment, locator: locator))
     }

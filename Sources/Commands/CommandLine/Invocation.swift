@@ -42,6 +42,7 @@ struct Invocation {
     func connectToRunning() throws(CommandError) -> Client {
         let client: Client
         do { client = try locator.connect() } catch {
+            if case .untrusted = error.code { throw CommandError(error) }
             throw CommandError(.noDaemon, "no daemon runs (\(error.description)); 'convo start' starts one")
         }
         return client
@@ -51,7 +52,8 @@ struct Invocation {
     private func checkDatabase(_ client: Client) throws(CommandError) {
         guard let wanted = locator.namedDatabase.map(Files.absolute) else { return }
         let running = try ServerInfo(of: client).database
-        if running == wanted { return }
+        // A system's daemon tells its administrators alone.
+        if running == wanted || running.isEmpty { return }
         if let a = try? Files.status(running), let b = try? Files.status(wanted), a.inode == b.inode,
             a.size == b.size
         {
@@ -68,6 +70,7 @@ extension CommandError {
     /// What a failed call means for the exit code.
     init(_ error: ClientError) {
         switch error.code {
+        case .untrusted: self.init(.failure, error.description)
         case .cannotConnect, .cannotStart: self.init(.noDaemon, error.description)
         case .closed, .protocolViolation, .timedOut: self.init(.failure, error.description)
         case .remote(let remote): self.init(CommandError.code(ofKind: remote.kind), error.description)

@@ -7,7 +7,7 @@ extension Command {
     static let start = Command(
         name: "start", summary: "start the daemon if none runs"
     ) { invocation throws(CommandError) in
-        if let client = try? invocation.locator.connect() {
+        if let client = try running(invocation) {
             let info = try ServerInfo(of: client)
             invocation.console.note(
                 "convod \(info.version) runs already, process \(info.pid), socket '\(info.socket)'")
@@ -39,18 +39,32 @@ extension Command {
     /// How long a daemon may take to go: the turns' grace and its own cut.
     private static let patience = 60_000
 
+    /// A connection to the running daemon, nil when none runs.
+    private static func running(_ invocation: Invocation) throws(CommandError) -> Client? {
+        do { return try invocation.locator.connect() } catch {
+            if case .untrusted = error.code { throw CommandError(error) }
+            return nil
+        }
+    }
+
     /// Ends the daemon and waits until its database is free; false when none runs.
     private static func stop(_ invocation: Invocation) throws(CommandError) -> Bool {
-        guard let client = try? invocation.locator.connect() else { return false }
-        let info = try ServerInfo(of: client)
-        let pid = Int32(info.pid)
+        guard let client = try running(invocation) else { return false }
+        // Who listens is asked of the kernel, not of the answer.
+        let info = try ServerInfo(of: client), pid = client.peer.pid
+        guard pid > 1, info.pid == Int(pid) else {
+            throw CommandError(
+                .failure,
+                "the socket is held by process \(pid), and process \(info.pid) answers at it: it is a service manager's; stop the daemon with it, as 'systemctl --user stop convod.socket convod.service' does"
+            )
+        }
         do { try Process.signal(pid, Signals.terminate) } catch {
             throw CommandError(.failure, "cannot stop process \(pid): \(error.reason)")
         }
         let locator = DaemonLocator(
             flags: DaemonLocator.Flags(database: info.database), environment: invocation.environment)
         let deadline = Machine.monotonic() + UInt64(patience) * 1_000_000
-        while Process.exists(pid) && !locator.isLockFree() {
+        while Process.exists(pid) && (info.database.isEmpty || !locator.isLockFree()) {
             guard Machine.monotonic() < deadline else {
                 throw CommandError(.failure, "process \(pid) does not end; 'convo logs' may say why")
             }

@@ -22,7 +22,11 @@ extension Configuration {
                 $0.member("depth", limits.depth)
                 $0.member("connections", limits.connections)
                 $0.member("outbox", "\(limits.outbox)B")
+                $0.member("buffers", "\(limits.buffers)B")
+                $0.member("userBuffers", "\(limits.userBuffers)B")
                 $0.member("queue", limits.queue)
+                $0.member("queued", "\(limits.queued)B")
+                $0.member("requests", limits.requests)
             }
             $0.member("window") {
                 $0.member("strategy", window.strategy.rawValue)

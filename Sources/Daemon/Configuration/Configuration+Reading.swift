@@ -103,11 +103,17 @@ extension Configuration {
 
     private mutating func read(limits reader: ConfigurationReader) throws(ConfigurationError) {
         var reader = reader
-        if let value = try reader.size("line") { limits.line = max(value, 4_096) }
+        if let value = try reader.size("line", least: 4 << 10) { limits.line = value }
         if let value = try reader.int("depth", 8...128) { limits.depth = value }
         if let value = try reader.int("connections", 1...1_000_000) { limits.connections = value }
-        if let value = try reader.size("outbox") { limits.outbox = max(value, 256 << 10) }
+        if let value = try reader.size("outbox", least: 256 << 10) { limits.outbox = value }
+        if let value = try reader.size("buffers", least: 1 << 20, most: 1 << 40) { limits.buffers = value }
+        if let value = try reader.size("userBuffers", least: 1 << 20, most: 1 << 40) {
+            limits.userBuffers = value
+        }
         if let value = try reader.int("queue", 1...100_000) { limits.queue = value }
+        if let value = try reader.size("queued", least: 64 << 10, most: 1 << 40) { limits.queued = value }
+        if let value = try reader.int("requests", 8...100_000) { limits.requests = value }
         try reader.finish()
     }
 

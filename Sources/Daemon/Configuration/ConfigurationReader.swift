@@ -83,26 +83,40 @@ struct ConfigurationReader {
         return word
     }
 
-    /// A time such as `250ms`, `10s`, `5m`, `2h`, `30d`; in milliseconds.
+    /// Days that a time may have; more is a slip of the pen, and sums of such times must stay numbers.
+    private static let mostDays = 3_650
+
+    /// A time such as `250ms`, `10s`, `5m`, `2h`, `30d`, of at most ten years; in milliseconds.
     mutating func duration(_ name: String) throws(ConfigurationError) -> Int? {
         let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
-        return try quantity(name, units, "a time such as \"250ms\", \"10s\" or \"30d\"")
+        return try quantity(
+            name, units, 0...ConfigurationReader.mostDays * 86_400_000,
+            "a time such as \"250ms\", \"10s\" or \"30d\", at most \(ConfigurationReader.mostDays)d")
     }
 
-    /// A size such as `64KiB` or `16MiB`; in bytes.
-    mutating func size(_ name: String) throws(ConfigurationError) -> Int? {
-        try quantity(
-            name, [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)],
-            "a size such as \"64KiB\" or \"16MiB\"")
+    /// A size such as `64KiB` or `16MiB`, of at least `least` and at most 1 TiB; in bytes.
+    mutating func size(_ name: String, least: Int, most: Int = 1 << 30) throws(ConfigurationError) -> Int? {
+        func words(_ bytes: Int) -> String {
+            for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+            where bytes.isMultiple(of: factor) { return "\(bytes / factor)\(unit)" }
+            return "\(bytes)B"
+        }
+        return try quantity(
+            name, [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)], least...most,
+            "a size such as \"64KiB\" or \"16MiB\", from \(words(least)) to \(words(most))")
     }
 
-    private mutating func quantity(_ name: String, _ units: [(String, Int)], _ what: String)
-        throws(ConfigurationError) -> Int?
-    {
+    private mutating func quantity(
+        _ name: String, _ units: [(String, Int)], _ range: ClosedRange<Int>, _ what: String
+    ) throws(ConfigurationError) -> Int? {
         guard let value = value(name) else { return nil }
         guard let text = value.string, let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }),
-            let number = Int(text.dropLast(unit.count)), number >= 0, number <= Int.max / factor
-        else { throw complaint(value, "'\(full(name))' must be \(what)") }
+            let number = Int(text.dropLast(unit.count)), number >= 0, number <= Int.max / factor,
+            range.contains(number * factor)
+        else {
+            let said = value.string.map { "; it is \"\($0.prefix(40))\"" } ?? ""
+            throw complaint(value, "'\(full(name))' must be \(what)\(said)")
+        }
         return number * factor
     }
 

@@ -23,6 +23,10 @@ enum UpstreamReading {
         }
         var settings = UpstreamSettings(name: name, kind: kind)
         settings.model = try reader.string("model")
+        if let problem = settings.model.flatMap(ModelName.problem) {
+            throw reader.complaint(
+                reader.view["model"] ?? reader.view, "'upstreams.\(name).model' \(problem)")
+        }
         if kind == .echo {
             settings.delay = try reader.duration("delay") ?? 0
             try reader.finish()

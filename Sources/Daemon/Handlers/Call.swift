@@ -6,12 +6,15 @@ final class Call {
     let id: RequestID
     let connection: Connection
     let method: Method
-    let params: JSONView?
+    /// What it was asked with; gone once its handler has read it, since it may be large and a turn long.
+    private(set) var params: JSONView?
     /// What to do when the client cancels the request; nil when it cannot be.
     var onCancel: (() -> Void)?
 
     private let answer: (Result<[UInt8], WireError>) -> Void
-    private let settle: () -> Void
+    private let settle: (_ hasBegun: Bool) -> Void
+    /// Why it is not begun any more; nil when it may be.
+    var refusal: () -> WireError? = { nil }
     private(set) var isAnswered = false
     /// Whether its handler was called; before that it waits for others, and holds up nobody.
     var hasBegun = false
@@ -19,7 +22,7 @@ final class Call {
 
     init(
         _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection,
-        settle: @escaping () -> Void,
+        settle: @escaping (_ hasBegun: Bool) -> Void,
         answer: @escaping (Result<[UInt8], WireError>) -> Void
     ) {
         self.id = id
@@ -47,8 +50,11 @@ final class Call {
     func settled() {
         if isSettled { return }
         isSettled = true
-        if hasBegun { settle() }
+        settle(hasBegun)
     }
+
+    /// Its handler has read what it was asked.
+    func dropParameters() { params = nil }
 }
 
 extension Method {
@@ -56,6 +62,16 @@ extension Method {
     var beginsTurn: Bool {
         switch self {
         case .sessionPrompt, .turnContinue, .turnRetry, .turnStart: true
+        default: false
+        }
+    }
+
+    /// Whether somebody waits for an answer in a conversation: what else is asked may wait a little for that.
+    var isConversation: Bool {
+        switch self {
+        case .cancelRequest, .sessionCancel, .sessionLoad, .sessionPrompt, .sessionResume, .turnCancel,
+            .turnContinue, .turnRetry, .turnStart:
+            true
         default: false
         }
     }
@@ -73,6 +89,9 @@ extension Method {
         /// Looks at the store and then changes it: those behind it wait for that.
         case looksAndChanges
     }
+
+    /// Whether it changes the store, so that what looks at the store behind it must wait.
+    var isChange: Bool { order == .changes || order == .looksAndChanges }
 
     var order: Order {
         switch self {

@@ -2,18 +2,22 @@ internal import JSON
 internal import Protocol
 
 /// Brings lines to their handlers: decodes and starts them in the order in which they arrive.
+///
+/// - Invariant: nothing here calls itself in what a client sends: what was held up is started from the connection's own
+///   loop, one request after the other.
 final class Dispatcher {
     /// What one client has under way.
     private final class Client {
         var calls: [RequestID: Call] = [:]
         var changes = 0
-        var held: [() -> Void] = []
+        var held = Fifo<() -> Void>()
     }
 
     /// Answers gathered for one batch.
     private final class Batch {
         var left = 0
         var lines: [[UInt8]] = []
+        var bytes = 0
     }
 
     private let limits: () -> Limits
@@ -29,33 +33,60 @@ final class Dispatcher {
     /// Takes a line as it came.
     func receive(_ bytes: [UInt8], _ connection: Connection) {
         switch IncomingLine(bytes, depth: limits().depth) {
-        case .single(let incoming): receive(incoming, connection) { connection.send($0) }
+        case .single(let incoming): receive(incoming, connection, nil) { connection.send($0) }
         case .batch(let entries):
             let batch = Batch()
             batch.left = entries.count {
                 if case .request = $0 { true } else if case .invalid = $0 { true } else { false }
             }
+            connection.hold(bytes.count)
             for entry in entries {
-                receive(entry, connection, isBatch: true) { line in
-                    batch.lines.append(line)
-                    batch.left -= 1
-                    if batch.left == 0 { connection.send(Dispatcher.array(of: batch.lines)) }
+                connection.add { [weak self, weak connection] in
+                    guard let self, let connection else { return }
+                    receive(entry, connection, batch) { [self] line in
+                        gather(line, of: entry, in: batch, connection)
+                    }
                 }
             }
+            connection.add { [weak connection] in connection?.letGo(bytes.count) }
         }
+    }
+
+    /// Keeps one answer of a batch; what goes past the bound is told to be asked for alone.
+    private func gather(
+        _ line: [UInt8], of entry: Incoming, in batch: Batch, _ connection: Connection
+    ) {
+        var line = line
+        if batch.bytes > 0, batch.bytes + line.count > limits().outbox, case .request(let id, _, _) = entry {
+            line = Outgoing.failure(id, batchIsFull())
+        }
+        batch.lines.append(line)
+        batch.bytes += line.count
+        batch.left -= 1
+        connection.hold(line.count)
+        guard batch.left == 0 else { return }
+        connection.send(Dispatcher.array(of: batch.lines))
+        connection.letGo(batch.bytes)
+        batch.lines = []
+    }
+
+    private func batchIsFull() -> WireError {
+        WireError(
+            .overloaded,
+            "the answers of this batch have more than \(limits().outbox) bytes; send this request alone")
     }
 
     /// Forgets a client; what it asked for goes on, but nobody is answered.
     func forget(_ connection: Connection) {
         guard let client = clients.removeValue(forKey: connection.number) else { return }
-        client.held = []
+        client.held.removeAll()
         for call in client.calls.values where !call.method.beginsTurn || !call.hasBegun {
             call.onCancel?()
         }
     }
 
     private func receive(
-        _ incoming: Incoming, _ connection: Connection, isBatch: Bool = false,
+        _ incoming: Incoming, _ connection: Connection, _ batch: Batch?,
         _ send: @escaping ([UInt8]) -> Void
     ) {
         switch incoming {
@@ -69,23 +100,30 @@ final class Dispatcher {
                     "there is no method '\(name.prefix(80))'; 'rpc.discover' lists those there are")
                 return send(Outgoing.failure(id, error))
             }
-            if isBatch && method == .sessionPrompt {
+            if batch != nil && method == .sessionPrompt {
                 return send(
                     Outgoing.failure(
                         id, .init(.invalidRequest, "'session/prompt' cannot stand in a batch; send it alone"))
                 )
             }
-            start(id, method, params, connection, send)
+            start(id, method, params, connection, batch, send)
         }
     }
 
     private func start(
-        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection,
+        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, _ batch: Batch?,
         _ send: @escaping ([UInt8]) -> Void
     ) {
         if let params, params.kind == .array {
             return send(
                 Outgoing.failure(id, .invalid("'params' must be an object; parameters are given by name")))
+        }
+        let client = clients[connection.number] ?? Client()
+        clients[connection.number] = client
+        guard client.calls.count < limits().requests || method.order == .overtakes else {
+            let message =
+                "\(client.calls.count) requests of this client have no answer yet, that is the limit; wait for some of them"
+            return send(Outgoing.failure(id, WireError(.overloaded, message)))
         }
         guard connection.expectAnswer(id) else {
             let error = WireError(
@@ -94,13 +132,50 @@ final class Dispatcher {
             )
             return send(Outgoing.failure(id, error))
         }
-        let client = clients[connection.number] ?? Client()
-        clients[connection.number] = client
-        let isChange = method.order == .changes || method.order == .looksAndChanges
-        let call = Call(id, method, params, connection) { [weak self] in
-            guard isChange else { return }
+        let call = call(id, method, params, connection, client, send)
+        if let batch {
+            call.refusal = { [weak self] in
+                guard let self, batch.bytes > limits().outbox else { return nil }
+                return batchIsFull()
+            }
+        }
+        client.calls[id] = call
+        if method.order == .overtakes { return run(call, client) }
+        if method.order == .free || client.held.isEmpty && mayBegin(method, client) {
+            guard !method.isConversation, connection.putsOff else { return run(call, client) }
+            return connection.add { [weak self] in self?.begin(call, client) }
+        }
+        hold(call, client)
+    }
+
+    /// Begins a request that was put off, unless its client's changes are still on their way to the store.
+    private func begin(_ call: Call, _ client: Client) {
+        if call.method.order == .free || client.held.isEmpty && mayBegin(call.method, client) {
+            return run(call, client)
+        }
+        hold(call, client)
+    }
+
+    /// Keeps a request until the changes before it are stored.
+    private func hold(_ call: Call, _ client: Client) {
+        if call.isAnswered { return }
+        call.onCancel = { [weak call] in
+            call?.fail(WireError(.cancelled, "the request was cancelled before it began"))
+        }
+        client.held.append { [weak self] in self?.run(call, client) }
+    }
+
+    private func call(
+        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, _ client: Client,
+        _ send: @escaping ([UInt8]) -> Void
+    ) -> Call {
+        let size = params?.documentCost ?? 0
+        connection.hold(size)
+        return Call(id, method, params, connection) { hasBegun in
+            connection.letGo(size)
+            guard hasBegun, method.isChange else { return }
             client.changes -= 1
-            self?.release(client)
+            connection.release()
         } answer: { result in
             client.calls[id] = nil
             connection.forget(id)
@@ -109,28 +184,36 @@ final class Dispatcher {
             case .failure(let error): send(Outgoing.failure(id, error))
             }
         }
-        client.calls[id] = call
-        if method.order == .overtakes || method.order == .free { return run(call, client, isChange: false) }
-        if client.held.isEmpty && (method.order == .changes || client.changes == 0) {
-            return run(call, client, isChange: isChange)
-        }
-        call.onCancel = { [weak call] in
-            call?.fail(WireError(.cancelled, "the request was cancelled before it began"))
-        }
-        client.held.append { [weak self] in self?.run(call, client, isChange: isChange) }
     }
 
-    private func run(_ call: Call, _ client: Client, isChange: Bool) {
+    /// Whether a request need not wait for changes of its own client.
+    private func mayBegin(_ method: Method, _ client: Client) -> Bool {
+        method.order == .changes || client.changes == 0
+    }
+
+    private func run(_ call: Call, _ client: Client) {
         if call.isAnswered { return }
+        if let refusal = call.refusal() { return call.fail(refusal) }
         call.hasBegun = true
         call.onCancel = nil
-        if isChange { client.changes += 1 }
+        if call.method.isChange { client.changes += 1 }
         do { try handle(call) } catch { if !call.isAnswered { call.fail(error) } }
+        call.dropParameters()
     }
 
-    /// Starts what waited for changes to be stored, in its order.
-    private func release(_ client: Client) {
-        while client.changes == 0, !client.held.isEmpty { client.held.removeFirst()() }
+    /// Starts the oldest request that waited for changes to be stored; false when none may begin.
+    func takesHeld(_ connection: Connection) -> Bool {
+        guard let client = clients[connection.number], client.changes == 0,
+            let begin = client.held.popFirst()
+        else { return false }
+        begin()
+        return true
+    }
+
+    /// Whether there is such a request.
+    func hasHeld(_ connection: Connection) -> Bool {
+        guard let client = clients[connection.number] else { return false }
+        return client.changes == 0 && !client.held.isEmpty
     }
 
     private func notify(_ name: String, _ params: JSONView?, _ connection: Connection) {
@@ -139,7 +222,7 @@ final class Dispatcher {
             guard let view = params?["requestId"], let id = RequestID(view) else { return }
             clients[connection.number]?.calls[id]?.onCancel?()
         case .sessionCancel:
-            let call = Call(.null, .sessionCancel, params, connection, settle: {}, answer: { _ in })
+            let call = Call(.null, .sessionCancel, params, connection, settle: { _ in }, answer: { _ in })
             try? handle(call)
         default: break  // a notification is never answered
         }

@@ -67,7 +67,7 @@ extension Handlers {
                 $0.member("messageId", first.id.description)
                 $0.member("role", first.role.name)
                 $0.member("status", first.status.name)
-                $0.member("text", suggestedTitle(for: first.parts) ?? "")
+                $0.member("text", suggestedTitle(for: [.text(first.text)]) ?? "")
             }
         }
     }
@@ -115,14 +115,15 @@ extension Handlers {
 
     private func reply(_ call: Call, onPath record: SessionRecord) {
         // Not the branch's newest message: another client's prompt may stand behind it by now.
-        let head = try? services.store(of: record.row).reader.messages(
-            record, .backFrom(record.session.messageCount), limit: 1, bytes: 1
-        ).messages.first
+        let head: MessageID?
+        do throws(StoreError) {
+            head = try services.store(of: record.row).reader.headID(of: record)
+        } catch { return call.fail(WireError(error)) }
         call.reply {
             $0.member("sessionId", record.session.id.text)
             $0.member("branch", Int(record.branch))
             $0.member("messageCount", record.session.messageCount)
-            $0.optional("headId", head?.id.description)
+            $0.optional("headId", head?.description)
         }
     }
 

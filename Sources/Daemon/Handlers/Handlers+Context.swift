@@ -9,10 +9,12 @@ extension Handlers {
     /// Finds who would be asked and makes the window for it.
     private func withWindow(
         _ call: Call, _ asked: ContextParameters,
+        render: @escaping @Sendable (SessionRecord, MadeWindow) -> [UInt8] = { _, _ in [] },
         _ then: @escaping (SessionRecord, Candidate, MadeWindow) -> Void
     ) throws(WireError) {
         let record = try session(asked.id, call)
         let settings = record.session.settings, options = asked.options
+        try check(SessionSettings(upstream: options.upstream, model: options.model, window: options.window))
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
         ) { [self] found in
@@ -21,7 +23,14 @@ extension Handlers {
                 guard let first = try found.get().first else { throw .invalid("the route is empty") }
                 let parts = asked.prompt == nil ? nil : asked.promptParts
                 let request = WindowRequest(options: options, prompt: parts, content: asked.prompt)
-                then(record, first, try WindowMaker(services: services).make(record, request, first))
+                WindowMaker(services: services).make(record, request, first, render: { render(record, $0) }) {
+                    result in
+                    if call.isAnswered { return }
+                    switch result {
+                    case .success(let made): then(record, first, made)
+                    case .failure(let error): call.fail(error)
+                    }
+                }
             } catch { call.fail(error) }
         }
     }
@@ -54,16 +63,23 @@ extension Handlers {
 
     func buildContext(_ call: Call) throws(WireError) {
         let asked = try ContextParameters(call.params, isPreview: false)
-        try withWindow(call, asked) { record, _, made in
-            call.reply {
-                $0.key("messages")
-                switch asked.dialect {
-                case let dialect?:
+        let dialect = asked.dialect
+        try withWindow(
+            call, asked,
+            render: { record, made in
+                var writer = JSONWriter()
+                guard let window = made.window else { return [] }
+                if let dialect {
                     DialectMessages.write(
-                        made.window, system: record.session.system, in: dialect.rawValue, to: &$0)
-                case nil:
-                    $0.array { for message in made.window.messages { Wire.write(message, to: &$0) } }
+                        window, system: record.session.system, in: dialect.rawValue, to: &writer)
+                } else {
+                    writer.array { for message in window.messages { Wire.write(message, to: &$0) } }
                 }
+                return writer.bytes
+            }
+        ) { record, _, made in
+            call.reply {
+                $0.member("messages", raw: made.rendered)
                 if asked.dialect != .openai { $0.optional("system", record.session.system) }
                 $0.member("receipt", raw: made.receipt)
             }

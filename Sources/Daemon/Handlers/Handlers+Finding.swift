@@ -31,32 +31,42 @@ extension Handlers {
         search.after = try PageCursor.number("f", asked.cursor)
         if let prefix = asked.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
-            var found = try read { (reader) throws(StoreError) in
-                try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit)
+            let bytes = services.configuration.limits.pageBytes
+            func found(in reader: Reader) throws(StoreError) -> FindSessions.Output {
+                try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit, bytes: bytes)
             }
+            var output = try read { (reader) throws(StoreError) in try found(in: reader) }
             if let memory = services.memory {
-                found += (try? memory.reader.sessions(owner: uid, prefix: prefix, limit: asked.limit)) ?? []
+                do { output.sessions += try found(in: memory.reader).sessions } catch {
+                    throw WireError(error)
+                }
             }
-            return reply(call, found.filter { search.matches($0.session) }, next: nil)
+            output.sessions.removeAll { !search.matches($0.session) }
+            return reply(call, output)
         }
-        page(search, call) { [self] in
-            let (found, next) = withMemory(search, $0, $1)
-            reply(call, found, next: next)
+        page(search, call) { [self] (found) throws(WireError) in
+            reply(call, try withMemory(search, found))
         }
     }
 
     /// Sessions in memory come first, on the first page only; there are few of them.
-    private func withMemory(_ search: FindSessions, _ stored: [SessionRecord], _ next: Int64?) -> (
-        [SessionRecord], Int64?
-    ) {
-        guard search.after == nil, let memory = services.memory,
-            let found = try? search.run(on: memory.reader).sessions, !found.isEmpty
-        else { return (stored, next) }
+    private func withMemory(_ search: FindSessions, _ stored: FindSessions.Output) throws(WireError)
+        -> FindSessions.Output
+    {
+        guard search.after == nil, let memory = services.memory else { return stored }
+        let found: [SessionRecord]
+        do { found = try search.run(on: memory.reader).sessions } catch { throw WireError(error) }
+        if found.isEmpty { return stored }
+        var output = stored
         let first = found.prefix(search.limit), room = search.limit - first.count
-        guard stored.count > room else { return (Array(first + stored), next) }
-        let rest = stored.prefix(room)
-        let edge = rest.last?.session.activity ?? (search.isDescending ? Int64.max : Int64.min)
-        return (Array(first + rest), edge)
+        guard stored.sessions.count > room else {
+            output.sessions = first + stored.sessions
+            return output
+        }
+        let rest = stored.sessions.prefix(room)
+        output.sessions = Array(first + rest)
+        output.next = rest.last?.session.activity ?? (search.isDescending ? Int64.max : Int64.min)
+        return output
     }
 
     func listSessions(_ call: Call) throws(WireError) {
@@ -67,12 +77,12 @@ extension Handlers {
         while let path = search.cwd, path.count > 1, path.hasSuffix("/") {
             search.cwd = String(path.dropLast())
         }
-        page(search, call) { [self] in
-            let (found, next) = withMemory(search, $0, $1)
+        page(search, call) { [self] (found) throws(WireError) in
+            let output = try withMemory(search, found)
             call.reply {
                 $0.key("sessions")
                 $0.array {
-                    for record in found {
+                    for record in output.sessions {
                         $0.object {
                             $0.member("sessionId", record.session.id.text)
                             $0.member("cwd", record.session.cwd)
@@ -87,7 +97,10 @@ extension Handlers {
                         }
                     }
                 }
-                $0.optional("nextCursor", next.map { PageCursor.text("s", $0) })
+                $0.optional("nextCursor", output.next.map { PageCursor.text("s", $0) })
+                if !output.damaged.isEmpty {
+                    $0.member("_meta") { $0.member("convod") { write(damaged: output, to: &$0) } }
+                }
             }
         }
     }
@@ -97,18 +110,21 @@ extension Handlers {
     /// A first look is short and made at once; what is not found by it is looked for on the reader's
     /// thread, slice after slice.
     private func page(
-        _ search: FindSessions, _ call: Call, _ then: @escaping ([SessionRecord], Int64?) -> Void
+        _ search: FindSessions, _ call: Call,
+        _ finish: @escaping (FindSessions.Output) throws(WireError) -> Void
     ) {
+        func then(_ output: FindSessions.Output) {
+            do throws(WireError) { try finish(cut(output, search)) } catch { call.fail(error) }
+        }
         var first = search
         first.slice = search.limit * 2
         // One more than the page shows whether a next page exists.
         first.limit = search.limit + 1
         if case .user = search.owner, search.cwd == nil,
             let output = try? first.run(on: services.store.reader),
-            output.next == nil || output.sessions.count > search.limit
+            output.next == nil || output.sessions.count > search.limit || output.isFull
         {
-            let page = Array(output.sessions.prefix(search.limit))
-            return then(page, output.sessions.count > search.limit ? page.last?.session.activity : nil)
+            return then(output)
         }
         var isCancelled = false
         call.onCancel = {
@@ -117,36 +133,56 @@ extension Handlers {
         }
         var whole = search
         whole.limit += 1
-        slice(whole, [], call, { isCancelled }) { found in
-            let page = Array(found.prefix(search.limit))
-            then(page, found.count > search.limit ? page.last?.session.activity : nil)
-        }
+        slice(whole, FindSessions.Output(), call, { isCancelled }, then)
+    }
+
+    /// The page with its cursor, out of what was found with one more than the page may hold.
+    private func cut(_ output: FindSessions.Output, _ search: FindSessions) -> FindSessions.Output {
+        var page = output
+        let hasMore = output.sessions.count > search.limit
+        page.sessions = Array(output.sessions.prefix(search.limit))
+        page.next = hasMore || output.isFull ? page.sessions.last?.session.activity : nil
+        return page
     }
 
     private func slice(
-        _ search: FindSessions, _ found: [SessionRecord], _ call: Call, _ isCancelled: @escaping () -> Bool,
-        _ then: @escaping ([SessionRecord]) -> Void
+        _ search: FindSessions, _ before: FindSessions.Output, _ call: Call,
+        _ isCancelled: @escaping () -> Bool, _ then: @escaping (FindSessions.Output) -> Void
     ) {
         services.store.read(search) { [self] result in
             if isCancelled() { return }
             switch result {
             case .failure(let error): call.fail(WireError(error))
             case .success(let output):
-                let all = found + output.sessions
-                guard let next = output.next, output.sessions.count < search.limit else { return then(all) }
+                var all = before
+                all.sessions += output.sessions
+                all.damaged += output.damaged
+                all.isFull = output.isFull
+                guard let next = output.next, output.sessions.count < search.limit, !output.isFull else {
+                    return then(all)
+                }
                 var rest = search
                 rest.after = next
                 rest.limit -= output.sessions.count
+                rest.bytes -= output.sessions.reduce(0) { $0 + $1.listedBytes }
                 slice(rest, all, call, isCancelled, then)
             }
         }
     }
 
-    private func reply(_ call: Call, _ sessions: [SessionRecord], next: Int64?) {
+    private func reply(_ call: Call, _ output: FindSessions.Output) {
         call.reply {
             $0.key("sessions")
-            $0.array { for record in sessions { Wire.write(record.session, isWhole: false, to: &$0) } }
-            $0.optional("nextCursor", next.map { PageCursor.text("f", $0) })
+            $0.array { for record in output.sessions { Wire.write(record.session, isWhole: false, to: &$0) } }
+            $0.optional("nextCursor", output.next.map { PageCursor.text("f", $0) })
+            write(damaged: output, to: &$0)
         }
+    }
+
+    /// What is wrong with sessions that the list had to leave out; nothing where all can be read.
+    private func write(damaged output: FindSessions.Output, to writer: inout JSONWriter) {
+        if output.damaged.isEmpty { return }
+        writer.key("damaged")
+        writer.array { for words in output.damaged.prefix(100) { $0.string(words) } }
     }
 }

@@ -48,14 +48,15 @@ extension Handlers {
             }
             call.connection.send(Channels.line(update: update, of: session.id))
         }
-        let newest = try? services.store(of: replay.session.row).reader.messages(
-            replay.session, .backFrom(session.messageCount), limit: 1, bytes: 1
-        ).messages.first
+        let newest: MessageID?
+        do throws(StoreError) {
+            newest = try services.store(of: replay.session.row).reader.headID(of: replay.session)
+        } catch { return call.fail(WireError(error)) }
         call.reply {
             writeConfigOptions(session, to: &$0)
             $0.member("_meta") {
                 $0.member("convod") {
-                    $0.optional("headId", newest?.id.description)
+                    $0.optional("headId", newest?.description)
                     $0.member("messageCount", session.messageCount)
                     $0.optional("running", replay.running?.id.description)
                     if let rewind = replay.rewind {

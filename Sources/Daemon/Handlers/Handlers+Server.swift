@@ -104,11 +104,12 @@ extension Handlers {
             $0.member("startedAt", Wire.time(server.startedAt))
             $0.member("uptimeMs", Int(max(0, services.clock() - server.startedAt)))
             $0.member("socket", server.socket)
-            $0.member("database", server.database)
+            // What others do, and where things lie, is for those who may see all.
+            if call.connection.isAdmin { $0.member("database", server.database) }
             $0.member("uid", Int(call.connection.peer.uid))
             $0.member("isAdmin", call.connection.isAdmin)
             $0.member("connections", server.connections())
-            $0.member("sessionsRunning", engine.runningCount)
+            if call.connection.isAdmin { $0.member("sessionsRunning", engine.runningCount) }
             $0.member("limits") { write(configuration.limits, to: &$0) }
             $0.key("upstreams")
             $0.array { for upstream in services.upstreams.all { write(upstream, configuration, to: &$0) } }
@@ -119,11 +120,13 @@ extension Handlers {
                 }
             }
             $0.member("isImplicit", configuration.isImplicit)
-            $0.member("environment") {
-                $0.key("keys")
-                $0.array {
-                    for name in Configuration.keyVariables where !(environment[name]?.isEmpty ?? true) {
-                        $0.string(name)
+            if call.connection.isAdmin {
+                $0.member("environment") {
+                    $0.key("keys")
+                    $0.array {
+                        for name in Configuration.keyVariables where !(environment[name]?.isEmpty ?? true) {
+                            $0.string(name)
+                        }
                     }
                 }
             }
@@ -143,6 +146,17 @@ extension Handlers {
         writer.member("pageBytes", limits.pageBytes)
         writer.member("batch", IncomingLine.longestBatch)
         writer.member("queue", limits.queue)
+        writer.member("queuedBytes", limits.queued)
+        writer.member("requests", limits.requests)
+        writer.member("unstoredBytes", limits.unstored)
+        writer.member("bufferBytes", limits.buffers)
+        writer.member("userBufferBytes", limits.userBuffers)
+        writer.member("keys", Limits.keys)
+        writer.member("values", Limits.values)
+        writer.member("parts", Limits.parts)
+        writer.member("cwdBytes", Limits.directory)
+        writer.member("settingsBytes", Limits.settings)
+        writer.member("paramsBytes", Limits.parameters)
         writer.member("sessionIdLength", 128)
     }
 
@@ -160,17 +174,24 @@ extension Handlers {
 
     func listModels(_ call: Call) throws(WireError) {
         var reader = try ParameterReader(call.params)
-        let name = try reader.string("upstream")
+        let name = try reader.name("upstream")
         try reader.finish()
         let asked = services.upstreams.all.filter { name == nil || $0.name == name }
         if asked.isEmpty { throw .invalid("there is no upstream '\((name ?? "").prefix(60))'") }
         var answers: [String: Result<[ModelDescription], UpstreamFailure>] = [:]
-        call.onCancel = { call.fail(WireError(.cancelled, "the request was cancelled")) }
+        var questions: [any UpstreamQuestion] = []
+        call.onCancel = {
+            for question in questions { question.cancel() }
+            call.fail(WireError(.cancelled, "the request was cancelled"))
+        }
         for upstream in asked {
-            upstream.listModels { result in
-                answers[upstream.name] = result
-                if answers.count == asked.count && !call.isAnswered { Handlers.reply(call, asked, answers) }
-            }
+            questions.append(
+                upstream.listModels { result in
+                    answers[upstream.name] = result
+                    if answers.count == asked.count && !call.isAnswered {
+                        Handlers.reply(call, asked, answers)
+                    }
+                })
         }
     }
 
@@ -200,7 +221,9 @@ extension Handlers {
                     guard case .failure(let failure)? = answers[upstream.name] else { continue }
                     $0.object {
                         $0.member("upstream", upstream.name)
-                        $0.member("message", failure.message)
+                        // One look is made for all who ask: what the server said goes to administrators alone.
+                        let said = call.connection.isAdmin ? failure : failure.withoutWords
+                        $0.member("message", said.message)
                     }
                 }
             }

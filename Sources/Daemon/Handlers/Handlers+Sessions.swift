@@ -66,8 +66,8 @@ extension Handlers {
         if let name = settings.upstream, services.configuration.route(named: name) == nil {
             throw .invalid("there is no route or upstream '\(name.prefix(60))'")
         }
-        if let model = settings.model, model.isEmpty || model.utf8.count > 256 {
-            throw .invalid("'model' must have 1 to 256 bytes")
+        if let problem = settings.model.flatMap(ModelName.problem) {
+            throw .invalid("'model' \(problem)")
         }
         if let raw = settings.window, let view = try? JSONDocument(raw).root {
             do { _ = try services.configuration.window.overridden(by: view) } catch {

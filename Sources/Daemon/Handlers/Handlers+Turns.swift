@@ -43,17 +43,19 @@ extension Handlers {
         let record = try session(asked.id, call)
         let before = try PageCursor.number("t", asked.cursor)
         let found = try read(record) { (reader) throws(StoreError) in
-            try reader.turns(record, openOnly: asked.isOpenOnly, before: before, limit: asked.limit + 1)
+            try reader.turns(
+                record, openOnly: asked.isOpenOnly, before: before, limit: asked.limit,
+                bytes: services.configuration.limits.pageBytes)
         }
         call.reply {
             $0.key("turns")
             $0.array {
-                for stored in found.prefix(asked.limit) {
+                for stored in found.found {
                     Wire.write(stored.turn, session: record.session.id, to: &$0)
                 }
             }
-            if found.count > asked.limit {
-                $0.member("nextCursor", PageCursor.text("t", found[asked.limit - 1].row))
+            if found.hasMore, let last = found.found.last {
+                $0.member("nextCursor", PageCursor.text("t", last.row))
             }
         }
     }
@@ -73,10 +75,14 @@ extension Handlers {
         let asked = try TurnParameters(call.params)
         let (stored, record) = try turn(asked.id, call)
         try checkController(call.connection, record)
-        let isLive = engine.cancel(asked.id, on: record.row) { state in
-            call.reply {
-                $0.member("turnId", asked.id.description)
-                $0.member("state", state.name)
+        let isLive = engine.cancel(asked.id, on: record.row) { outcome in
+            switch outcome {
+            case .failure(let error): call.fail(error)
+            case .success(let state):
+                call.reply {
+                    $0.member("turnId", asked.id.description)
+                    $0.member("state", state.name)
+                }
             }
         }
         if !isLive {

@@ -7,13 +7,14 @@ internal import Upstream
 extension Handlers {
     func listUpstreams(_ call: Call) throws(WireError) {
         try ParameterReader(call.params).finish()
+        let isAdmin = call.connection.isAdmin
         call.reply {
             $0.key("upstreams")
-            $0.array { for upstream in services.upstreams.all { write(upstream, to: &$0) } }
+            $0.array { for upstream in services.upstreams.all { write(upstream, isAdmin: isAdmin, to: &$0) } }
         }
     }
 
-    private func write(_ upstream: any Upstream, to writer: inout JSONWriter) {
+    private func write(_ upstream: any Upstream, isAdmin: Bool, to writer: inout JSONWriter) {
         let configuration = services.configuration
         let settings = configuration.upstreams.first { $0.name == upstream.name }
         writer.object {
@@ -30,7 +31,7 @@ extension Handlers {
             $0.array { for key in upstream.keys { write(key, to: &$0) } }
             if settings?.google != nil { $0.member("credential", upstream.keyOrigin) }
             $0.member("hasKey", upstream.hasKey)
-            write(upstream.health, to: &$0)
+            write(upstream.health, isAdmin: isAdmin, to: &$0)
         }
     }
 
@@ -43,8 +44,9 @@ extension Handlers {
         }
     }
 
-    private func write(_ health: Health, to writer: inout JSONWriter) {
-        let now = services.clock()
+    /// How it fares; what a server said is not there, since it may repeat what somebody asked.
+    private func write(_ health: Health, isAdmin: Bool, to writer: inout JSONWriter) {
+        let now = services.steady()
         writer.member("breaker", health.breaker.name)
         let wait = max(health.breaker.wait(now: now), health.gateWait(now: now))
         if wait > 0 { writer.member("retryInMs", wait) }
@@ -53,7 +55,12 @@ extension Handlers {
         writer.member("failures", health.failures)
         writer.optional("lastSuccessAt", health.lastSuccess.map(Timestamp.text))
         guard let (failure, at) = health.lastFailure else { return }
-        writer.member("lastError") { write(failure, to: &$0) }
+        writer.member("lastError") {
+            write(failure, to: &$0)
+            $0.optional("status", failure.status)
+            // Administrators find the words there.
+            if isAdmin { $0.optional("turnId", health.lastTurn) }
+        }
         writer.member("lastErrorAt", Timestamp.text(at))
     }
 
@@ -65,11 +72,12 @@ extension Handlers {
     func testUpstream(_ call: Call) throws(WireError) {
         var reader = try ParameterReader(call.params)
         let name: String = try reader.required("upstream")
-        let model = try reader.string("model")
+        let model = try reader.name("model")
         try reader.finish()
         guard call.connection.isAdmin else {
             throw WireError(.permissionDenied, "only administrators may test an upstream: it costs a call")
         }
+        if let problem = model.flatMap(ModelName.problem) { throw .invalid("'model' \(problem)") }
         guard let upstream = services.upstreams.byName[name] else {
             let known = services.upstreams.all.map { "'\($0.name)'" }.joined(separator: ", ")
             throw .invalid("there is no upstream '\(name.prefix(60))'; there are \(known)")

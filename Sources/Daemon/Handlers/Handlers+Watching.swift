@@ -37,16 +37,19 @@ extension Handlers {
         // All are looked for before one is joined: a refused request changes nothing.
         let records = try asked.sessions.map { (id) throws(WireError) in try session(id, call) }
         let after = try PageCursor.number("w", asked.cursor)
-        let limit = services.configuration.limits.pageRows
+        let limits = services.configuration.limits
         // Reading what changed and joining are one step of the loop: nothing is missed, nothing comes twice.
         let (newest, changed) = try read { (reader) throws(StoreError) in
             let newest = try reader.newestActivity(owner: owner)
-            guard let after else { return (newest, [SessionRecord]()) }
-            return (newest, try reader.changed(owner: owner, after: after, limit: limit + 1))
+            guard let after else { return (newest, (found: [SessionRecord](), hasMore: false)) }
+            return (
+                newest,
+                try reader.changed(
+                    owner: owner, after: after, limit: limits.pageRows, bytes: limits.pageBytes)
+            )
         }
         if connection.isOpen { services.channels.watch(connection, records.map(\.row)) }
-        let page = changed.prefix(limit)
-        let isLive = changed.count <= limit
+        let page = changed.found, isLive = !changed.hasMore
         let seen = page.last?.session.activity ?? after ?? newest
         if isLive && connection.isOpen { services.channels.watch(connection, owner: owner, after: seen) }
         call.reply {

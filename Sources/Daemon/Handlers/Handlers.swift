@@ -107,9 +107,11 @@ final class Handlers {
     func turn(_ id: TurnID, _ call: Call) throws(WireError) -> (StoredTurn, SessionRecord) {
         do throws(StoreError) {
             for reader in [services.memory?.reader, services.store.reader].compactMap(\.self) {
-                if let stored = try reader.turn(id),
-                    let session = try reader.session(row: stored.sessionRow),
-                    session.session.owner == call.connection.peer.uid || call.connection.isAdmin
+                // Another's turn costs what none costs: it is not read before it is known whose it is.
+                guard let owner = try reader.owner(ofTurn: id),
+                    owner == call.connection.peer.uid || call.connection.isAdmin
+                else { continue }
+                if let stored = try reader.turn(id), let session = try reader.session(row: stored.sessionRow)
                 {
                     return (stored, session)
                 }

@@ -19,6 +19,8 @@ package struct DaemonOptions: Sendable {
     package var log: Log
     /// Milliseconds since 1970.
     package var clock: @Sendable () -> Int64
+    /// Milliseconds that never go back; nil takes the loop's.
+    package var steady: (@Sendable () -> Int64)?
     package var random: @Sendable () -> UInt64
     /// Reads the configuration anew; nil when there is no file.
     package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
@@ -70,6 +72,11 @@ package final class Daemon: ConnectionOwner {
     private var signals: Descriptor?
     private var mostConnections: Int
     private var stopRequests = 0
+    private let budget: BufferBudget
+    private let turns: TakingTurns
+
+    /// The database's path without symbolic links.
+    private let database: String
 
     /// Opens the store, recovers what a crash left, and listens; `run` then serves.
     package init(_ options: DaemonOptions) throws(DaemonError) {
@@ -87,21 +94,34 @@ package final class Daemon: ConnectionOwner {
             loop = try EventLoop()
             mailbox = try LoopMailbox()
             try Files.makeDirectories(Files.directory(of: options.database))
+            // SQLite keeps its files beside the file itself, and so does the lock: two links lead to one daemon.
+            database =
+                try Files.status(options.database) == nil
+                ? options.database : try Files.resolved(options.database)
         } catch { throw DaemonError("cannot start: \(error)") }
         let store: Store
         do throws(StoreError) {
-            lock = try StoreLock(database: options.database, socket: options.socket)
+            lock = try StoreLock(database: database, socket: options.socket)
             store = try Store(
-                path: options.database, durability: options.configuration.isDurabilityFull ? .full : .normal,
+                path: database, durability: options.configuration.isDurabilityFull ? .full : .normal,
                 loop: loop,
                 clock: options.clock)
         } catch { throw DaemonError("cannot \(error.description)") }
+        let steady: () -> Int64
+        if let given = options.steady {
+            steady = given
+        } else {
+            steady = { [loop] in Int64(loop.now / 1_000_000) }
+        }
         services = Services(
-            loop: loop, store: store, database: options.database, configuration: options.configuration,
+            loop: loop, store: store, database: database, configuration: options.configuration,
             log: options.log,
             environment: options.environment,
-            clock: options.clock, random: options.random)
+            clock: options.clock,
+            steady: steady, random: options.random)
         engine = TurnEngine(services)
+        budget = BufferBudget(loop: loop) { [services] in services.configuration.limits }
+        turns = TakingTurns(loop: loop) { [services] in services.store.pending }
         services.forgetMemory()
         recover()
         do throws(DaemonError) { try listen() } catch {
@@ -114,7 +134,7 @@ package final class Daemon: ConnectionOwner {
     /// Closes what a crash left running, before any client can look; where that cannot be stored it is tried again.
     private func recover() {
         var isDone = false
-        let newest = (try? services.store.reader.openTurns())?.last?.row ?? 0
+        let newest = (try? services.store.reader.openTurns())?.turns.last?.row ?? 0
         closeLeftTurns(upTo: newest, patience: 1_000) { isDone = true }
         while !isDone { do { try loop.turn(waiting: true) } catch { break } }
     }
@@ -139,7 +159,7 @@ package final class Daemon: ConnectionOwner {
     private func listen() throws(DaemonError) {
         if let fd = options.activated {
             do { listener = try Listener(activated: fd) } catch {
-                throw DaemonError("cannot use the socket from the service manager: \(error)")
+                throw DaemonError("cannot use descriptor \(fd) from the service manager: \(error.reason)")
             }
             return
         }
@@ -157,17 +177,24 @@ package final class Daemon: ConnectionOwner {
         facts.database = options.database
         facts.startedAt = options.clock()
         facts.connections = { [unowned self] in connections.count }
+        budget.connections = { [unowned self] in Array(connections.values) }
         let handlers = Handlers(services, engine: engine, server: facts)
         dispatcher = Dispatcher(limits: { [services] in services.configuration.limits }) {
             (call) throws(WireError) in try handlers.handle(call)
         }
-        loop.afterEachTurn { [unowned self] in flush() }
+        loop.afterEachTurn { [unowned self] in
+            flush()
+            turns.turnEnded()
+        }
         services.store.sessionsChanged = { [unowned self] rows in
             guard services.channels.isWatched else { return }
             services.channels.tell(rows.compactMap { try? services.store.reader.session(row: $0) })
         }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
-        engine.takeUp((try? services.store.reader.openTurns()) ?? [])
+        if let open = try? services.store.reader.openTurns() {
+            for words in open.damaged { options.log.error("turn_not_read", ("reason", words)) }
+            engine.takeUp(open.turns)
+        }
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
             options.log.warning(
                 "network_file_system", ("path", options.database), ("kind", kind),
@@ -206,12 +233,32 @@ package final class Daemon: ConnectionOwner {
         guard let session = try? services.store(of: row).reader.session(row: row) else {
             return subscription.connection.close()
         }
-        let replay = Replay(subscription.connection, session, services, engine) { result in
-            guard case .failure(let error) = result else { return }
-            subscription.connection.closeAfter(
-                Outgoing.notification("_convod/closing", error.asParameters))
+        let replay = Replay(subscription.connection, session, services, engine) { [weak self] result in
+            guard let self, case .failure(let error) = result else { return }
+            leave(subscription, session, error)
         }
         subscription.connection.whenDrained { replay.catchUp(after: chunk.messageID, offset: chunk.offset) }
+    }
+
+    /// A client that fell behind cannot catch up on one session, as when its path changed meanwhile: it is told so, and
+    /// loses that session, nothing else.
+    private func leave(
+        _ subscription: Channels.Subscription, _ session: SessionRecord, _ error: WireError
+    ) {
+        services.channels.unsubscribe(subscription.connection, from: session.row)
+        let update = JSONWriter.object {
+            $0.member("sessionUpdate", "session_info_update")
+            $0.member("_meta") {
+                $0.member("convod") {
+                    $0.member("left", true)
+                    $0.member("error") {
+                        $0.member("kind", error.kind.rawValue)
+                        $0.member("message", error.message)
+                    }
+                }
+            }
+        }
+        subscription.connection.send(Channels.line(update: update, of: session.session.id))
     }
 
     // MARK: Stopping
@@ -227,20 +274,22 @@ package final class Daemon: ConnectionOwner {
     /// A second call cuts at once.
     private func stop() {
         stopRequests += 1
-        if stopRequests > 1 { return engine.cut() }
+        if stopRequests > 1 {
+            services.store.hurry()
+            return engine.cut()
+        }
         manager.notify("STOPPING=1")
         options.log.info("stopping", ("running", "\(engine.runningCount)"))
         unwatchListener()
         listener?.removeFile()
-        let timer = loop.after(milliseconds: services.configuration.drain) { [self] in
+        // What cannot be stored must not keep the daemon: turns that are left running are closed at the next start.
+        loop.after(milliseconds: services.configuration.drain) { [self] in
             engine.cut()
-            // A turn whose end cannot be stored must not keep the daemon; it is closed at the next start.
+            services.store.hurry()
+            services.memory?.hurry()
             loop.after(milliseconds: Daemon.lastPatience) { [self] in loop.stop() }
         }
-        engine.drain { [self] in
-            loop.cancel(timer)
-            settle()
-        }
+        engine.drain { [self] in settle() }
     }
 
     /// Waits for the last commits, writes the last lines and ends the loop.
@@ -266,8 +315,32 @@ package final class Daemon: ConnectionOwner {
         do {
             services.adopt(try read())
             engine.wakeHeld()
+            applyAccess()
             options.log.info("reloaded")
         } catch { options.log.error("reload_refused", ("reason", error.description)) }
+    }
+
+    /// Who may connect and who sees all is asked anew for everyone who is connected.
+    ///
+    /// Who is no administrator any more is disconnected: it may look at and work on what it must not see now.
+    private func applyAccess() {
+        let access = services.configuration.access
+        for connection in Array(connections.values) {
+            let peer = connection.peer
+            let isAdmin = access.isAdmin(peer, daemon: facts.uid)
+            if !isAdmin && !access.isAllowed(peer) {
+                options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
+                let message =
+                    "user \(peer.uid) may not connect any more; an administrator can add it to 'socket.allow'"
+                connection.closeForGood(WireError(.permissionDenied, message))
+            } else if connection.isAdmin && !isAdmin {
+                let message =
+                    "user \(peer.uid) is no administrator any more; connect again to go on with your own sessions"
+                connection.closeForGood(WireError(.permissionDenied, message))
+            } else {
+                connection.isAdmin = isAdmin
+            }
+        }
     }
 
     private func pingWatchdog() {
@@ -315,18 +388,21 @@ package final class Daemon: ConnectionOwner {
                 "\(connections.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
         }
-        guard isAdmin || access.isAllowed(peer) else {
+        guard !peer.isNobody, isAdmin || access.isAllowed(peer) else {
             options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
             let message = "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.permissionDenied, message)))
         }
         connections[connection.number] = connection
+        budget.joined(connection)
         try connection.begin()
     }
 
     func received(_ line: [UInt8], _ connection: Connection) { dispatcher?.receive(line, connection) }
 
     func closed(_ connection: Connection) {
+        budget.left(connection)
+        services.freed()
         connections[connection.number] = nil
         services.channels.forget(connection)
         engine.disconnected(connection)
@@ -334,6 +410,20 @@ package final class Daemon: ConnectionOwner {
     }
 
     func wantsFlush(_ connection: Connection) { dirty.append(connection) }
+    func takesHeld(_ connection: Connection) -> Bool { dispatcher?.takesHeld(connection) ?? false }
+    func hasHeld(_ connection: Connection) -> Bool { dispatcher?.hasHeld(connection) ?? false }
+    func isNext(_ connection: Connection) -> Bool { turns.isNext(connection) }
+    func hasMore(_ connection: Connection, isPutOff: Bool) { turns.join(connection, isPutOff: isPutOff) }
+    var isCrowded: Bool { turns.isCrowded }
+    func isOverBudget(_ connection: Connection) -> Bool { budget.isOver(connection) }
+
+    func costChanged(_ connection: Connection, by bytes: Int) {
+        budget.changed(connection, by: bytes)
+        if bytes <= -Daemon.worthTrimming { services.freed() }
+    }
+
+    /// Bytes that a client lets go of at once at which free memory is given back to the system a little later.
+    private static let worthTrimming = 64 << 10
 
     private func flush() {
         while !dirty.isEmpty {

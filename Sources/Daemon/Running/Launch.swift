@@ -46,7 +46,9 @@ package enum Launch {
                 )
                 return 0
             }
+            Process.forbidDumps()
             options.activated = try activated(environment)
+            try checkHome(options, asked, environment)
             try Daemon(options).run()
             return 0
         } catch let error as ConfigurationError {
@@ -128,6 +130,24 @@ package enum Launch {
             throw ConfigurationError("cannot read the configuration '\(file)': \(error.reason)")
         }
         return try Configuration(reading: bytes, file: file)
+    }
+
+    /// Root must not make files where another user's are.
+    private static func checkHome(
+        _ options: DaemonOptions, _ asked: Arguments, _ environment: [String: String]
+    ) throws(DaemonError) {
+        func isNamed(_ flag: String?, _ variable: String, _ configured: String?) -> Bool {
+            flag ?? configured != nil || !(environment[variable] ?? "").isEmpty
+        }
+        var unnamed: [String] = []
+        if !isNamed(asked.database, "CONVOD_DATABASE", options.configuration.databasePath) {
+            unnamed.append(options.database)
+        }
+        if options.activated == nil, !isNamed(asked.socket, "CONVOD_SOCKET", options.configuration.socketPath)
+        {
+            unnamed.append(options.socket)
+        }
+        if let problem = ForeignHome.problem(unnamed, program: "convod") { throw DaemonError(problem) }
     }
 
     private static func activated(_ environment: [String: String]) throws(DaemonError) -> Int32? {

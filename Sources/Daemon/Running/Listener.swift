@@ -9,13 +9,21 @@ struct Listener: ~Copyable {
     private let inode: UInt64?
 
     /// Takes a socket that systemd made; its file is systemd's and stays.
+    ///
+    /// Throws `PosixError.notListening` for anything but a Unix stream socket that listens: peers have no names elsewhere.
     init(activated fd: Int32) throws(PosixError) {
-        socket = Descriptor(owning: fd)
-        try socket.setCloseOnExec()
-        try socket.setNonBlocking()
+        let checked = try Listener.checked(fd)
+        try checked.setCloseOnExec()
+        try checked.setNonBlocking()
+        socket = checked
         path = ""
         lock = nil
         inode = nil
+    }
+
+    private static func checked(_ fd: Int32) throws(PosixError) -> Descriptor {
+        guard UnixSocket.isListening(fd) else { throw PosixError("use", errno: PosixError.notListening) }
+        return Descriptor(owning: fd)
     }
 
     /// Binds at a path whose directory is there.
@@ -43,7 +51,7 @@ struct Listener: ~Copyable {
 
     private static func lock(_ path: String) throws(DaemonError) -> Descriptor {
         do throws(PosixError) {
-            let file = try Files.open(path + ".lock", .readingAndCreating)
+            let file = try Files.openOwn(path + ".lock", .readingAndCreating)
             try Files.lock(file.raw)
             return file
         } catch {

@@ -17,8 +17,15 @@ package struct Log: Sendable {
         self.write = write
     }
 
+    /// Bytes of a line: as much as a pipe takes at once (pipe(7), PIPE_BUF).
+    private static let longest = 4_096
+
+    /// Writes a line where that does not wait; a terminal that was stopped and a full pipe lose it, and hold up nobody.
     package static let toStandardError: @Sendable (String) -> Void = { line in
-        _ = try? System.write(2, Array(line.utf8))
+        guard (try? System.isWritable(2)) ?? false else { return }
+        var bytes = Array(line.utf8.prefix(longest))
+        if bytes.count == longest { bytes[longest - 1] = 0x0A }
+        _ = try? System.write(2, bytes)
     }
 
     package func error(_ event: String, _ fields: (String, String)...) { line(.error, event, fields) }

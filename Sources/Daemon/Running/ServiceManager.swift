@@ -10,7 +10,9 @@ struct ServiceManager {
         notifySocket = environment["NOTIFY_SOCKET"]
         let isMine = environment["WATCHDOG_PID"].map { Int32($0) == pid } ?? true
         watchdogInterval =
-            isMine ? environment["WATCHDOG_USEC"].flatMap { Int($0) }.map { max(1, $0 / 2000) } : nil
+            isMine
+            ? environment["WATCHDOG_USEC"].flatMap { Int($0) }.map { min(max(1, $0 / 2000), 86_400_000) }
+            : nil
     }
 
     /// Sends a state; without a service manager nothing happens.

@@ -1,5 +1,6 @@
 internal import Conversation
 internal import EventLoop
+internal import Posix
 internal import Protocol
 internal import Store
 internal import Upstream
@@ -13,6 +14,8 @@ final class Services {
     let environment: [String: String]
     /// Milliseconds since 1970.
     let clock: () -> Int64
+    /// Milliseconds that never go back, for waits and limits.
+    let steady: () -> Int64
     let upstreams: UpstreamTable
     let cache: ResponseCache
     let calibrations: Calibrations
@@ -26,7 +29,7 @@ final class Services {
     init(
         loop: EventLoop, store: Store, database: String, configuration: Configuration, log: Log,
         environment: [String: String], clock: @escaping @Sendable () -> Int64,
-        random: @escaping () -> UInt64
+        steady: @escaping () -> Int64, random: @escaping () -> UInt64
     ) {
         self.database = database
         storeClock = clock
@@ -36,8 +39,10 @@ final class Services {
         self.log = log
         self.environment = environment
         self.clock = clock
+        self.steady = steady
         self.random = random
-        upstreams = UpstreamTable(configuration, loop: loop, environment: environment, clock: clock)
+        upstreams = UpstreamTable(
+            configuration, loop: loop, environment: environment, clock: clock, steady: steady)
         cache = ResponseCache(store, clock: clock)
         calibrations = Calibrations(store)
         cache.settings = configuration.cache
@@ -89,6 +94,20 @@ final class Services {
     /// A number from 0 to 1.
     func chance() -> Double { Double(random() >> 11) / Double(1 << 53) }
 
+    /// Milliseconds until freed memory is given back, so that a busy daemon does so now and then only.
+    private static let trimPause = 2_000
+    private var isTrimDue = false
+
+    /// Much memory was let go of: a little later it is given back to the system.
+    func freed() {
+        if isTrimDue { return }
+        isTrimDue = true
+        loop.after(milliseconds: Services.trimPause) { [weak self] in
+            self?.isTrimDue = false
+            Process.giveBackFreeMemory()
+        }
+    }
+
     /// Puts another configuration in force; running calls keep what they began with.
     func adopt(_ configuration: Configuration) {
         self.configuration = configuration
@@ -112,6 +131,17 @@ extension WireError {
             self.init(
                 .diskFull,
                 "the disk is full, nothing was stored: \(error.description); free some space and try again")
+        case .readOnly:
+            self.init(
+                .storeFailed,
+                "the database cannot be written: \(error.description); check the file's rights and where it is mounted"
+            )
+        case .disk:
+            self.init(
+                .storeFailed,
+                "the disk failed, nothing was stored: \(error.description); check it, and restore a backup if it is broken"
+            )
+        case .corrupt: self.init(.storeFailed, "the store is damaged: \(error.description)")
         case .busy:
             self.init(
                 .storeFailed,

@@ -26,12 +26,14 @@ final class UpstreamTable {
     private let loop: EventLoop
     private let environment: [String: String]
     private let clock: () -> Int64
+    private let steady: () -> Int64
     private let client: HTTPClient
 
     init(
         _ configuration: Configuration, loop: EventLoop, environment: [String: String],
-        clock: @escaping () -> Int64
+        clock: @escaping () -> Int64, steady: @escaping () -> Int64
     ) {
+        self.steady = steady
         self.configuration = configuration
         self.loop = loop
         self.environment = environment
@@ -58,7 +60,8 @@ final class UpstreamTable {
                 case .echo: EchoUpstream(settings, loop: loop)
                 case .anthropic, .gemini, .openai:
                     HTTPUpstream(
-                        settings, environment: environment, client: client, loop: loop, clock: clock)
+                        settings, environment: environment, client: client, loop: loop, clock: clock,
+                        steady: steady)
                 }
         }
     }
@@ -121,14 +124,14 @@ final class UpstreamTable {
         case .asking(var waiting):
             waiting.append(then)
             findings[name] = .asking(waiting)
-        case .found(let model, let at) where clock() - at < UpstreamTable.memory && clock() >= at: then(model)
+        case .found(let model, let at) where steady() - at < UpstreamTable.memory: then(model)
         default:
             guard let upstream = byName[name] else { return then(nil) }
             findings[name] = .asking([then])
-            upstream.listModels { [weak self] result in
+            _ = upstream.listModels { [weak self] result in
                 let model = (try? result.get())?.first?.id
                 guard let self, case .asking(let waiting)? = findings[name] else { return }
-                findings[name] = .found(model: model, at: clock())
+                findings[name] = .found(model: model, at: steady())
                 for then in waiting { then(model) }
             }
         }

@@ -61,16 +61,12 @@ extension LiveTurn {
                 answer: before.request.parameters.maxTokens, trims: trims)
         else { return false }
         trims += 1
-        var next = before
         switch change {
-        case .answer(let tokens): next.request.parameters.maxTokens = tokens
-        case .window(let tokens):
-            let request = WindowRequest(options: asked.options, limit: tokens)
-            do { next = try WindowMaker(services: services).make(refreshed, request, candidate) } catch {
-                return false  // what must be sent does not fit; the provider's own words say it best
-            }
+        case .answer(let tokens): made[candidate.upstream.name]?.request.parameters.maxTokens = tokens
+        case .window(let tokens):  // it is made anew for the next try
+            overflows[candidate.upstream.name] = (tokens, failure)
+            made[candidate.upstream.name] = nil
         }
-        made[candidate.upstream.name] = next
         plan.repeats()
         return true
     }

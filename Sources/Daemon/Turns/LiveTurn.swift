@@ -16,8 +16,9 @@ final class LiveTurn {
     private static let syncBytes = 4 << 10, syncMilliseconds = 250
 
     let session: SessionRecord
-    private(set) var record: TurnRecord
-    let prompt: NewMessage?
+    var record: TurnRecord
+    /// Its words are gone once it is stored.
+    private(set) var prompt: NewMessage?
     var waiters: [Waiter] = []
     /// The branch that the turn left, to go back to when nothing comes of it.
     var left: Int64?
@@ -27,19 +28,21 @@ final class LiveTurn {
 
     let services: Services
     private let candidates: [Candidate]
-    let asked: WindowRequest
+    private(set) var asked: WindowRequest
     /// The window of each upstream that was asked, by its name.
     var made: [String: MadeWindow] = [:]
     var plan: RoutePlan
     var trims = 0
+    /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
+    var overflows: [String: (limit: Int, failure: UpstreamFailure)] = [:]
     /// What the route said before the first call.
     private var firstStep: RoutePlan.Step?
     /// The message that the present answer takes the place of.
     private(set) var replaced: MessageID?
-    private var cacheKey: [UInt8]?
+    var cacheKey: [UInt8]?
     private var call: (any UpstreamCall)?
     private var timer: EventLoop.TimerID?
-    private var attempts: [Attempt] = []
+    var attempts: [Attempt] = []
     private var attemptStart: Int64 = 0
     private var firstAt: Int64?
     /// Why the last try failed, and how long the next one waits.
@@ -49,9 +52,9 @@ final class LiveTurn {
     private var unsyncedBytes = 0, syncTimer: EventLoop.TimerID?
     private let ended: (LiveTurn) -> Void
     /// Further answers of the same call; they become branches.
-    private var alternatives: [NewMessage] = []
+    var alternatives: [NewMessage] = []
     /// Whether the turn's ending found an answer worth keeping.
-    private(set) var hasMessage = false
+    var hasMessage = false
 
     /// `ended` is called once, after the turn's end is stored and answered.
     init(
@@ -88,7 +91,8 @@ final class LiveTurn {
         self.row = row
         began = services.loop.now
         let asker = waiters.first?.connection
-        if let prompt {
+        let hasOthers = services.channels.subscribers(of: session.row).contains { $0.connection !== asker }
+        if let prompt, hasOthers {
             let echo = Message(
                 id: prompt.id, seq: seq ?? 0, role: .user, createdAt: services.clock(), tokens: prompt.tokens,
                 content: prompt.content)
@@ -101,6 +105,9 @@ final class LiveTurn {
                 offset += piece.length
             }
         }
+        self.prompt?.content = []
+        asked.prompt = nil
+        asked.content = nil
         publish(
             TurnAnswers.progress(id, "stored") {
                 $0.optional("promptId", self.record.promptID?.description)
@@ -173,7 +180,28 @@ final class LiveTurn {
         attemptStart = services.clock()
         firstAt = nil
         machine.setIssuer(candidate.upstream.name)
-        guard let request = request(for: candidate) else { return }
+        if let known = made[candidate.upstream.name], known.isWhole { return ask(candidate, known.request) }
+        // Another upstream may hold less, and has rules of its own.
+        let name = candidate.upstream.name, overflow = overflows[name]
+        WindowMaker(services: services).make(
+            refreshed, WindowRequest(options: asked.options, limit: overflow?.limit), candidate
+        ) { [weak self] result in
+            guard let self, machine.state == .waiting else { return }
+            switch result {
+            case .success(let made):
+                self.made[name] = made
+                ask(candidate, made.request)
+            // What must be sent does not fit; the provider's own words say it best.
+            case .failure(let error):
+                overflow.map { self.give(up: $0.failure) }
+                    ?? failed(UpstreamFailure(.overflow, error.message, isRetryable: false))
+            }
+        }
+    }
+
+    private func ask(_ candidate: Candidate, _ request: ModelRequest) {
+        var request = request
+        request.turn = id.description
         cacheKey = services.cache.key(request, candidate, owner: session.session.owner)
         // Who asks for another answer to a prompt does not want the same one again.
         let isAnew = prompt == nil && left != nil
@@ -183,20 +211,6 @@ final class LiveTurn {
             return
         }
         call = candidate.upstream.start(request) { [weak self] in self?.receive($0) }
-    }
-
-    /// The request for a candidate: another upstream may hold less and has rules of its own.
-    private func request(for candidate: Candidate) -> ModelRequest? {
-        if let known = made[candidate.upstream.name] { return known.request }
-        do {
-            let other = try WindowMaker(services: services).make(
-                refreshed, WindowRequest(options: asked.options), candidate)
-            made[candidate.upstream.name] = other
-            return other.request
-        } catch {
-            failed(UpstreamFailure(.overflow, error.message, isRetryable: false))
-            return nil
-        }
     }
 
     /// Waits before the first try, because of a limit or of what a server asked for.
@@ -218,9 +232,12 @@ final class LiveTurn {
     private func receive(_ event: UpstreamEvent) {
         switch event {
         case .pieces(let pieces):
-            if firstAt == nil { firstAt = services.clock() }
+            if firstAt == nil {
+                firstAt = services.clock()
+                for name in made.keys { made[name]?.drop() }  // it is made anew for another try
+            }
             handle(.pieces(pieces))
-            guard machine.answer.length > LiveTurn.longest else { return }
+            guard machine.answer.weight > LiveTurn.longest else { return }
             dropCall()
             failed(
                 UpstreamFailure(
@@ -365,51 +382,6 @@ final class LiveTurn {
                     guard let self, case .settingAside = machine.state else { return }
                     setAside(answer)
                 }
-            }
-        }
-    }
-
-    private func store(_ ending: Turn.Ending) {
-        let content = machine.answer.isEmpty ? nil : machine.answer.content
-        hasMessage = content != nil && !ending.isPromptWithdrawn
-        let tokens = content.map { TokenEstimate.message(Part.decode($0)) } ?? 0
-        record.state = ending.state
-        record.stopReason = ending.stopReason
-        record.finish = ending.finish
-        record.detail = ending.detail
-        record.isCached = ending.isCached
-        record.error = ending.error
-        record.usage = ending.usage
-        record.upstream = plan.current
-        record.model = current?.model
-        record.receipt = receipt(ending.usage)
-        alternatives = ending.alternatives.map { content in
-            NewMessage(
-                id: services.newID(), role: .assistant, content: content,
-                tokens: TokenEstimate.message(Part.decode(content)))
-        }
-        let keepsAnswer = ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
-        let end = EndTurn(
-            id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
-            upstream: record.upstream, model: record.model, used: used(ending, tokens),
-            alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil,
-            restores: left, learned: learned(ending))
-        write(end, patience: LiveTurn.firstPatience)
-    }
-
-    /// Milliseconds before an ending that could not be stored is tried again: doubled each time, up to a minute.
-    private static let firstPatience = 1_000, longestPatience = 60_000
-
-    /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
-    private func write(_ end: EndTurn, patience: Int) {
-        services.store(of: session.row).write(end) { [self] result in
-            guard case .failure(let error) = result else { return handle(.endingStored) }
-            let words = WireError(error)
-            services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
-            for waiter in waiters { waiter.reply(.failure(words)) }
-            waiters = []
-            services.loop.after(milliseconds: patience) { [weak self] in
-                self?.write(end, patience: min(2 * patience, LiveTurn.longestPatience))
             }
         }
     }

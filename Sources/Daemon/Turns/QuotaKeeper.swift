@@ -79,13 +79,13 @@ final class QuotaKeeper {
 
     /// Milliseconds until a user may ask again, 0 for at once.
     func wait(for user: UInt32) -> Int {
-        let now = services.clock()
+        let now = services.steady()
         return throttle(of: user, now)?.wait(tokens: 1, now: now) ?? 0
     }
 
     /// A user's turn begins, with a request of so many tokens.
     func begin(_ user: UInt32, tokens: Int) {
-        let now = services.clock()
+        let now = services.steady()
         guard var throttle = throttle(of: user, now) else { return }
         throttle.take(tokens: tokens, now: now)
         throttles[user] = throttle

@@ -1,4 +1,5 @@
 internal import Conversation
+internal import EventLoop
 internal import JSON
 internal import Protocol
 internal import Store
@@ -8,6 +9,8 @@ internal import Store
 /// The message is the log: a client that opens a session and a client that fell behind both catch up by reading it.
 /// Everything happens on the loop, so reaching the end and joining are one step: nothing is missed, nothing comes twice.
 final class Replay {
+    /// Nanoseconds for reading before others have their turn.
+    private static let slice: UInt64 = 5_000_000
     /// Bytes sent before the client must have taken them.
     private static let step = 256 << 10
 
@@ -60,9 +63,7 @@ final class Replay {
 
     private func start(newest limit: Int) {
         do throws(StoreError) {
-            let messages = try services.store(of: session.row).reader.newest(
-                session, tokens: Int.max, turns: nil, messages: limit - 1)
-            begin(from: messages.first?.seq ?? 1)
+            begin(from: try services.store(of: session.row).reader.start(ofNewest: limit, in: session))
         } catch { end(.failure(WireError(error))) }
     }
 
@@ -134,7 +135,13 @@ final class Replay {
             }
             guard try goesOn(on: now) else { return end(.failure(elsewhere)) }
             session = now
+            let start = services.loop.now
             while next <= session.session.messageCount {
+                // Much that is read may be little that is sent.
+                if services.loop.now &- start > Replay.slice {
+                    services.loop.after(milliseconds: 0) { [self] in goOn() }
+                    return
+                }
                 let page = try services.store(of: session.row).reader.messages(
                     session, .from(next), limit: 200, bytes: Replay.step)
                 for message in page.messages { send(message) }
@@ -175,22 +182,14 @@ final class Replay {
         let id = turn.record.answerID, length = turn.machine.publishedOffset
         let wanted = held?.id == id ? held?.offset ?? 0 : 0
         if wanted > length { rewind = (id, length) }
-        var (offset, rest) = Answer.rest(of: turn.published.pieces, after: min(wanted, length))
-        var room = Replay.step
-        while room > 0, let piece = rest.first {
-            rest.removeFirst()
-            for part in Chunk.cut(piece) {
-                if room <= 0 {
-                    held = (id, offset)
-                    return true
-                }
-                connection.send(chunk(part, id, turn.id, .assistant, offset), isPush: false)
-                offset += part.length
-                room -= part.bytes.count
-            }
+        let (start, pieces, isAll) = turn.machine.published(after: wanted, most: Replay.step)
+        var offset = start
+        for part in pieces.flatMap(Chunk.cut) {
+            connection.send(chunk(part, id, turn.id, .assistant, offset), isPush: false)
+            offset += part.length
         }
         held = (id, offset)
-        return !rest.isEmpty
+        return !isAll
     }
 
     private func send(_ message: Message) {

@@ -1,13 +1,17 @@
 internal import Conversation
+internal import EventLoop
 internal import Protocol
 internal import Store
 
 extension TurnEngine {
+    /// What became of a turn that was to be cancelled.
+    typealias CancelOutcome = Result<TurnRecord.State, WireError>
+
     /// Cancels a turn wherever it stands; nil when it neither runs nor waits.
-    func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (TurnRecord.State) -> Void) -> Bool {
+    func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (CancelOutcome) -> Void) -> Bool {
         guard let line = lines[row] else { return false }
         if let running = line.running, running.id == id {
-            running.waiters.append(Waiter { _ in then(running.record.state) })
+            running.waiters.append(Waiter { _ in then(.success(running.record.state)) })
             running.handle(.cancel)
             return true
         }
@@ -20,13 +24,13 @@ extension TurnEngine {
         return true
     }
 
-    func cancel(_ queued: Queued, _ then: @escaping (TurnRecord.State) -> Void = { _ in }) {
+    func cancel(_ queued: Queued, _ then: @escaping (CancelOutcome) -> Void = { _ in }) {
         let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
-        between[queued.record.id] = queued
-        services.store(of: queued.session.row).write(
-            EndTurn(queued.record.id, ending, content: nil, tokens: 0)
-        ) { [self] _ in
-            between[queued.record.id] = nil
+        end(queued, ending) { [self] problem in
+            if let problem {
+                for waiter in queued.takeWaiters() { waiter.reply(.failure(problem)) }
+                return then(.failure(problem))
+            }
             var record = queued.record
             record.state = .cancelled
             record.stopReason = .cancelled
@@ -34,7 +38,36 @@ extension TurnEngine {
             let answer = TurnAnswers.answer(
                 record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
             for waiter in queued.takeWaiters() { waiter.reply(answer) }
-            then(.cancelled)
+            then(.success(.cancelled))
+        }
+    }
+
+    /// Stores the end of a turn that never began, again and again until it is; `then` hears of a problem where it never
+    /// will be.
+    ///
+    /// Who waits is told at once that it could not be, so that nobody waits for a full disk.
+    func end(
+        _ queued: Queued, _ ending: Turn.Ending, patience: Int = LiveTurn.firstPatience,
+        _ then: @escaping (WireError?) -> Void
+    ) {
+        let id = queued.record.id
+        between[id] = queued
+        let write = EndTurn(id, ending, content: nil, tokens: 0)
+        services.store(of: queued.session.row).write(write) { [self] result in
+            guard case .failure(let error) = result else {
+                between[id] = nil
+                return then(nil)
+            }
+            let words = WireError(error)
+            services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            if error.code == .changedElsewhere || error.code == .corrupt {
+                between[id] = nil
+                return then(words)
+            }
+            for waiter in queued.takeWaiters() { waiter.reply(.failure(words)) }
+            services.loop.after(milliseconds: patience) { [weak self] in
+                self?.end(queued, ending, patience: min(2 * patience, LiveTurn.longestPatience), then)
+            }
         }
     }
 

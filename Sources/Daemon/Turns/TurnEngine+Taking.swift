@@ -94,7 +94,7 @@ extension TurnEngine {
             queued.edits -= 1
             switch result {
             case .success(true):
-                queued.edit(prompt, parts, hash)
+                queued.edited(bytes: prompt.count, hash)
                 then(.success(()))
             case .success(false): then(.failure(WireError(.conflict, "turn '\(id)' does not wait any more")))
             case .failure(let error): then(.failure(WireError(error)))

@@ -13,9 +13,11 @@ internal import Upstream
 final class TurnEngine {
     /// A prompt that waits for its session.
     final class Queued {
+        /// Without the prompt, which is in the store: what waits costs no memory.
         private(set) var record: TurnRecord
         let session: SessionRecord
-        private(set) var parts: [Part]?
+        /// Bytes of the prompt.
+        private(set) var bytes: Int
         private(set) var waiters: [Waiter]
         /// Whether the store has it; before that it is not taken out to run.
         var isStored = false
@@ -24,18 +26,18 @@ final class TurnEngine {
         var isReady: Bool { isStored && edits == 0 }
         var interrupts = false
 
-        init(_ record: TurnRecord, session: SessionRecord, parts: [Part]?, waiters: [Waiter]) {
+        init(_ record: TurnRecord, session: SessionRecord, bytes: Int, waiters: [Waiter]) {
             self.record = record
+            self.record.queuedPrompt = nil
             self.session = session
-            self.parts = parts
+            self.bytes = bytes
             self.waiters = waiters
         }
 
-        /// Other words in the place of those that wait.
-        func edit(_ prompt: [UInt8], _ parts: [Part], _ hash: [UInt8]?) {
-            record.queuedPrompt = prompt
+        /// Other words are in the store in the place of those that waited.
+        func edited(bytes: Int, _ hash: [UInt8]?) {
             record.requestHash = hash
-            self.parts = parts
+            self.bytes = bytes
         }
 
         /// One more who waits for the same end.
@@ -78,7 +80,7 @@ final class TurnEngine {
         /// Who asked, where the turn is to end with that client.
         weak var leaver: Connection?
         /// What to tell those who cancelled it meanwhile.
-        var cancelled: [(TurnRecord.State) -> Void] = []
+        var cancelled: [(CancelOutcome) -> Void] = []
         var isCancelled: Bool { !cancelled.isEmpty }
     }
 
@@ -87,8 +89,8 @@ final class TurnEngine {
     private(set) var lines: [Int64: Line] = [:]
     /// Turns taken out of a queue that neither run nor have ended yet: who repeats one waits with the others.
     var between: [TurnID: Queued] = [:]
-    private(set) var isDraining = false
-    private var whenIdle: (() -> Void)?
+    var isDraining = false
+    var whenIdle: (() -> Void)?
 
     init(_ services: Services) {
         self.services = services
@@ -137,11 +139,14 @@ final class TurnEngine {
             return next(submission.session.row)
         }
         if line.isBusy || wait > 0 {
-            guard line.queue.count < services.configuration.limits.queue else {
+            let limits = services.configuration.limits
+            let bytes = line.queue.reduce(submission.prompt?.count ?? 0) { $0 + $1.bytes }
+            guard line.queue.count < limits.queue, bytes <= limits.queued else {
                 return refuse(
                     WireError(
                         .overloaded,
-                        "\(line.queue.count) prompts wait on this session already; wait for some of them"))
+                        "\(line.queue.count) prompts wait on this session already, with this one \(bytes) bytes; \(limits.queue) and \(limits.queued) bytes are allowed; wait for some of them"
+                    ))
             }
             return enqueue(submission, line)
         }
@@ -153,16 +158,35 @@ final class TurnEngine {
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
         ) { [self] found in
-            do throws(WireError) {
-                if line.starting?.isCancelled ?? false {
-                    throw WireError(.cancelled, "the prompt was cancelled before it was stored")
-                }
-                try begin(submission, line, try found.get())
-            } catch {
+            func give(up error: WireError) {
                 line.starting = nil
                 refuse(error)
                 next(submission.session.row)
             }
+            do throws(WireError) {
+                try checkStarting(line)
+                let candidates = try found.get()
+                guard let first = candidates.first else { throw .invalid("the route is empty") }
+                if submission.prompt == nil && submission.session.session.messageCount == 0 {
+                    throw WireError(
+                        .conflict, "the session has no messages to go on from; send a prompt")
+                }
+                let asked = WindowRequest(
+                    options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
+                WindowMaker(services: services).make(submission.session, asked, first) { [self] result in
+                    do throws(WireError) {
+                        try checkStarting(line)
+                        begin(submission, line, candidates, asked, try result.get())
+                    } catch { give(up: error) }
+                }
+            } catch { give(up: error) }
+        }
+    }
+
+    /// Whether a turn that was looked up meanwhile may still begin.
+    private func checkStarting(_ line: Line) throws(WireError) {
+        if line.starting?.isCancelled ?? false {
+            throw WireError(.cancelled, "the prompt was cancelled before it was stored")
         }
     }
 
@@ -170,20 +194,17 @@ final class TurnEngine {
         var record = TurnRecord(
             id: services.newID(), state: state, promptID: submission.prompt == nil ? nil : services.newID(),
             answerID: services.newID(),
-            queuedPrompt: state == .queued ? submission.prompt : nil, requestID: submission.turn.requestID,
+            requestID: submission.turn.requestID,
             options: submission.turn.options, createdAt: services.clock())
         if record.requestID != nil { record.requestHash = hash(of: submission) }
         return record
     }
 
-    private func begin(_ submission: Submission, _ line: Line, _ candidates: [Candidate]) throws(WireError) {
-        guard let first = candidates.first else { throw .invalid("the route is empty") }
-        let asked = WindowRequest(
-            options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
-        if submission.prompt == nil && submission.session.session.messageCount == 0 {
-            throw WireError(.conflict, "the session has no messages to go on from; send a prompt")
-        }
-        let made = try WindowMaker(services: services).make(submission.session, asked, first)
+    private func begin(
+        _ submission: Submission, _ line: Line, _ candidates: [Candidate], _ asked: WindowRequest,
+        _ made: MadeWindow
+    ) {
+        guard let first = candidates.first else { return }
         quotas.begin(submission.session.session.owner, tokens: made.request.estimate)
         var record = record(submission, .running)
         record.upstream = first.upstream.name
@@ -226,7 +247,9 @@ final class TurnEngine {
     ) -> LiveTurn {
         var prompt: NewMessage?
         if let parts, let content, let id = record.promptID {
-            prompt = NewMessage(id: id, role: .user, content: content, tokens: TokenEstimate.message(parts))
+            prompt = NewMessage(
+                id: id, role: .user, content: content,
+                tokens: made.promptTokens ?? TokenEstimate.message(parts))
         }
         return LiveTurn(
             record, session: session, prompt: prompt, asked: asked, candidates: candidates, made: made,
@@ -292,7 +315,8 @@ final class TurnEngine {
     private func enqueue(_ submission: Submission, _ line: Line) {
         let record = record(submission, .queued)
         let queued = Queued(
-            record, session: submission.session, parts: submission.parts, waiters: [submission.waiter])
+            record, session: submission.session, bytes: submission.prompt?.count ?? 0,
+            waiters: [submission.waiter])
         // One that interrupts goes ahead of all but those that do so too.
         let isFirst = submission.turn.ifBusy == .interrupt
         queued.interrupts = isFirst
@@ -370,16 +394,14 @@ final class TurnEngine {
             let ending = Turn.Ending(
                 state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
                 isPromptWithdrawn: true)
-            services.store(of: row).write(EndTurn(queued.record.id, ending, content: nil, tokens: 0)) {
-                [self] _ in
-                between[queued.record.id] = nil
+            end(queued, ending) { [self] problem in
                 var record = queued.record
                 record.error = ending.error
                 publish(ended: record, of: queued.session)
-                for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
+                for waiter in queued.takeWaiters() { waiter.reply(.failure(problem ?? error)) }
                 let told = line.starting?.cancelled ?? []
                 line.starting = nil
-                for tell in told { tell(.failed) }
+                for tell in told { tell(.success(.failed)) }
                 next(row)
             }
         }
@@ -389,26 +411,42 @@ final class TurnEngine {
             return fail(.noSession(queued.session.session.id))
         }
         let settings = session.session.settings, options = queued.record.options
+        /// Ends a turn that was cancelled while it was looked up; true when it was.
+        func isCancelled() -> Bool {
+            guard let starting = line.starting, starting.isCancelled else { return false }
+            line.starting = nil
+            cancel(queued) { outcome in for tell in starting.cancelled { tell(outcome) } }
+            next(row)
+            return true
+        }
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
         ) { [self] found in
-            if let starting = line.starting, starting.isCancelled {
-                line.starting = nil
-                cancel(queued) { state in for tell in starting.cancelled { tell(state) } }
-                return next(row)
-            }
+            if isCancelled() { return }
             do throws(WireError) {
                 let candidates = try found.get()
                 guard let first = candidates.first else { throw .invalid("the route is empty") }
-                let content = queued.record.queuedPrompt
-                let asked = WindowRequest(options: options, prompt: queued.parts, content: content)
-                let made = try WindowMaker(services: services).make(session, asked, first)
-                quotas.begin(session.session.owner, tokens: made.request.estimate)
-                begin(
-                    queued, line,
-                    live(queued.record, session, queued.parts, content, asked, candidates, made), first, made)
+                let content = try prompt(of: queued), parts = content.map { Part.decode($0) }
+                let asked = WindowRequest(options: options, prompt: parts, content: content)
+                WindowMaker(services: services).make(session, asked, first) { [self] result in
+                    if isCancelled() { return }
+                    do throws(WireError) {
+                        let made = try result.get()
+                        quotas.begin(session.session.owner, tokens: made.request.estimate)
+                        let live = live(queued.record, session, parts, content, asked, candidates, made)
+                        begin(queued, line, live, first, made)
+                    } catch { fail(error) }
+                }
             } catch { fail(error) }
         }
+    }
+
+    /// What a turn in the queue is to say, out of the store; nil when it goes on from the head.
+    private func prompt(of queued: Queued) throws(WireError) -> [UInt8]? {
+        guard queued.record.promptID != nil else { return nil }
+        do throws(StoreError) {
+            return try services.store(of: queued.session.row).reader.queuedPrompt(of: queued.record.id)
+        } catch { throw WireError(error) }
     }
 
     private func begin(
@@ -418,7 +456,9 @@ final class TurnEngine {
         live.waiters = queued.takeWaiters()
         line.running = live
         line.starting = nil
-        let title = live.session.session.title == nil ? queued.parts.flatMap { suggestedTitle(for: $0) } : nil
+        let title =
+            live.session.session.title == nil
+            ? live.asked.prompt.flatMap { suggestedTitle(for: $0) } : nil
         let begin = BeginQueued(
             queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
             model: first.model, receipt: made.receipt)
@@ -435,38 +475,5 @@ final class TurnEngine {
                 next(queued.session.row)
             }
         }
-    }
-
-    // MARK: Start and stop
-
-    /// Takes up the prompts that waited when the daemon ended.
-    func takeUp(_ stored: [StoredTurn]) {
-        for turn in stored where turn.turn.state == .queued {
-            guard let session = try? services.store.reader.session(row: turn.sessionRow) else { continue }
-            let line = line(of: session.row)
-            let parts = turn.turn.queuedPrompt.map { Part.decode($0) }
-            let queued = Queued(turn.turn, session: session, parts: parts, waiters: [])
-            queued.isStored = true
-            line.queue.append(queued)
-        }
-        for row in Array(lines.keys) { next(row) }
-    }
-
-    /// Begins no more turns; `then` is called when none runs any more.
-    func drain(_ then: @escaping () -> Void) {
-        isDraining = true
-        whenIdle = then
-        for queued in lines.values.flatMap(\.queue) {
-            let error = WireError(
-                .shuttingDown,
-                "the daemon is stopping; the prompt is stored and is taken up at the next start")
-            for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
-        }
-        if runningCount == 0 { then() }
-    }
-
-    /// Cuts what still runs; the partial answers are kept as interrupted.
-    func cut() {
-        for line in lines.values { line.running?.handle(.shutDown) }
     }
 }

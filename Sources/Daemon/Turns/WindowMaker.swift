@@ -6,7 +6,7 @@ internal import Store
 internal import Upstream
 
 /// What a prompt, or a request to look at one, asks the window for.
-struct WindowRequest {
+struct WindowRequest: Sendable {
     var options: TurnOptions
     /// The proposed prompt's parts; nil goes on from the head.
     var prompt: [Part]?
@@ -17,20 +17,70 @@ struct WindowRequest {
 }
 
 /// A window with what it was made for.
-struct MadeWindow {
-    let window: Window
+struct MadeWindow: Sendable {
+    /// nil once it was dropped.
+    private(set) var window: Window?
     var request: ModelRequest
     /// The receipt as raw JSON.
     let receipt: [UInt8]
+    /// What the new prompt costs in tokens, its overhead included; nil where there is none.
+    var promptTokens: Int?
+    /// What somebody wanted made of it.
+    fileprivate(set) var rendered: [UInt8] = []
+
+    init(window: Window, request: ModelRequest, receipt: [UInt8]) {
+        self.window = window
+        self.request = request
+        self.receipt = receipt
+    }
+
+    var isWhole: Bool { window != nil }
+
+    /// Keeps what is said of it, and lets go of the words, which are needed no more.
+    mutating func drop() {
+        window = nil
+        request.messages = []
+        request.system = nil
+        request.previousUserText = nil
+    }
 }
 
 /// Reads as much of a session as a window needs, and cuts it.
 struct WindowMaker {
     let services: Services
 
-    /// The window for a candidate, or one error that says what does not fit.
-    func make(_ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate) throws(WireError)
-        -> MadeWindow
+    /// Makes the window for a candidate, or one error that says what does not fit.
+    ///
+    /// `then` is called at once where little must be read; a long history is read and cut on the reader's thread, and
+    /// there `render` makes of it what is wanted, if anything.
+    func make(
+        _ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate,
+        render: @escaping @Sendable (MadeWindow) -> [UInt8] = { _ in [] },
+        _ then: @escaping (Result<MadeWindow, WireError>) -> Void
+    ) {
+        let plan: WindowPlan, short: StoredHistory?
+        do throws(WireError) {
+            plan = try self.plan(session, asked, candidate)
+            do throws(StoreError) {
+                short = try services.store(of: session.row).reader.history(
+                    session, plan.need, within: .loop)
+            } catch { throw WireError(error) }
+            if let short {
+                var made = try plan.window(of: short)
+                made.rendered = render(made)
+                return then(.success(made))
+            }
+        } catch { return then(.failure(error)) }
+        services.store(of: session.row).read(LongWindow(plan: plan, render: render)) { result in
+            switch result {
+            case .success(let made): then(made)
+            case .failure(let error): then(.failure(WireError(error)))
+            }
+        }
+    }
+
+    private func plan(_ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate)
+        throws(WireError) -> WindowPlan
     {
         let parameters = try modelParameters(asked.options)
         var policy = try policy(session.session, asked.options)
@@ -48,25 +98,9 @@ struct WindowMaker {
         }
         let calibration = services.calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length, calibration), asked.limit ?? Int.max)
-        let (history, before) = try history(session, asked, policy, budget)
-        let window: Window
-        do throws(WindowError) {
-            window = try Window.cut(history, system: session.session.system, policy: policy, budget: budget)
-        } catch {
-            throw WireError(
-                .contextOverflow, error.sentence,
-                details: [
-                    "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
-                ])
-        }
-        let request = ModelRequest(
-            model: candidate.model, system: session.session.system,
-            messages: window.outgoing(for: candidate.upstream.rules),
-            parameters: parameters, estimate: window.receipt.estimate, userMessageCount: history.count,
-            previousUserText: before)
-        var writer = JSONWriter()
-        window.receipt.write(to: &writer)
-        return MadeWindow(window: window, request: request, receipt: writer.bytes)
+        return WindowPlan(
+            session: session, asked: asked, policy: policy, budget: budget, parameters: parameters,
+            model: candidate.model, rules: candidate.upstream.rules, now: services.clock())
     }
 
     /// The configuration's policy with what the session and the request change.
@@ -85,40 +119,91 @@ struct WindowMaker {
         }
         return ModelParameters(view)
     }
+}
 
-    /// The newest part of the history with the prompt behind it, and what the user said before.
-    private func history(
-        _ session: SessionRecord, _ asked: WindowRequest, _ policy: WindowPolicy, _ budget: Int
-    ) throws(WireError) -> (History, String?) {
-        var messages: [Message], pins: [Message] = [], excluded = 0
-        do throws(StoreError) {
-            let reader = services.store(of: session.row).reader
-            messages = try reader.newest(
-                session, tokens: budget, turns: policy.maxTurns, messages: policy.maxMessages)
-            if let first = messages.first, first.seq > 1 {
-                pins = try reader.pins(session, below: first.seq)
-                excluded = try reader.excludedCount(session, below: first.seq)
-            }
-        } catch { throw WireError(error) }
+/// All that a window is made of but the history; the rest is a pure function of both.
+struct WindowPlan: Sendable {
+    let session: SessionRecord
+    let asked: WindowRequest
+    let policy: WindowPolicy
+    let budget: Int
+    let parameters: ModelParameters
+    let model: String
+    let rules: DialectRules
+    /// Milliseconds since 1970.
+    let now: Int64
+
+    /// What must be read for it.
+    var need: HistoryNeed {
+        HistoryNeed(
+            tokens: budget, turns: policy.maxTurns, messages: policy.maxMessages,
+            hasPrompt: asked.prompt != nil)
+    }
+
+    /// Cuts a history, and makes the request of what is kept.
+    func window(of stored: StoredHistory) throws(WireError) -> MadeWindow {
+        let promptTokens = asked.prompt.map(TokenEstimate.message)
+        let (history, before) = history(stored, promptTokens)
+        let window: Window
+        do throws(WindowError) {
+            window = try Window.cut(history, system: session.session.system, policy: policy, budget: budget)
+        } catch {
+            throw WireError(
+                .contextOverflow, error.sentence,
+                details: [
+                    "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
+                ])
+        }
+        let request = ModelRequest(
+            model: model, system: session.session.system, messages: window.outgoing(for: rules),
+            parameters: parameters, estimate: window.receipt.estimate, userMessageCount: history.count,
+            previousUserText: before)
+        var writer = JSONWriter()
+        window.receipt.write(to: &writer)
+        var made = MadeWindow(window: window, request: request, receipt: writer.bytes)
+        made.promptTokens = promptTokens
+        return made
+    }
+
+    /// The history with the prompt behind it, and what the user said before.
+    private func history(_ stored: StoredHistory, _ promptTokens: Int?) -> (History, String?) {
+        var messages = stored.messages
         // A prompt that is stored already is not what was said before it.
         let isStored = asked.prompt == nil && messages.last?.role == .user
         let before = (isStored ? messages.dropLast() : messages[...]).last {
             $0.role == .user && $0.isSendable
         }?.parts.first?.visibleText
         var count = session.session.messageCount, tokens = session.session.tokens
-        if let parts = asked.prompt, let content = asked.content {
-            let cost = TokenEstimate.message(parts)
+        if let parts = asked.prompt, let content = asked.content, let cost = promptTokens {
             count += 1
             tokens += cost
-            messages.append(
-                Message(
-                    id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: services.clock(),
-                    tokens: cost, content: content))
+            var prompt = Message(
+                id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: cost,
+                content: content)
+            prompt.decoded = parts
+            messages.append(prompt)
         }
         return (
             History(
-                messages: messages, olderPins: pins, olderExcluded: excluded, count: count, tokens: tokens),
-            before
+                messages: messages, olderPins: stored.olderPins, olderExcluded: stored.olderExcluded,
+                count: count, tokens: tokens), before
         )
+    }
+}
+
+/// A window over a long history, made on the reader's thread.
+struct LongWindow: StoreRead {
+    let plan: WindowPlan
+    let render: @Sendable (MadeWindow) -> [UInt8]
+
+    func run(on reader: Reader) throws(StoreError) -> Result<MadeWindow, WireError> {
+        guard let stored = try reader.history(plan.session, plan.need) else {
+            preconditionFailure("without a bound a history is read to its end")
+        }
+        return Result { () throws(WireError) in
+            var made = try plan.window(of: stored)
+            made.rendered = render(made)
+            return made
+        }
     }
 }

@@ -17,18 +17,23 @@ final class Channels {
         /// Messages of the running turn that a replay delivered already; their own announcements are skipped.
         var replayed: Set<MessageID> = []
         /// Whether history is still being replayed; live updates wait, since the replay catches up with them.
-        var isReplaying = false {
-            didSet {
-                // One of them may begin another replay; the rest waits for its end too.
-                while !isReplaying, !deferred.isEmpty { deferred.removeFirst()() }
-            }
-        }
+        var isReplaying = false { didSet { runDeferred() } }
         /// What must come behind the replay: answers to this client's own prompts, and the newest news of a turn.
-        private var deferred: [() -> Void] = []
+        private var deferred = Fifo<() -> Void>()
+        private var isRunning = false
 
         /// Runs `action` now, or once the replay has caught up.
         func behindReplay(_ action: @escaping () -> Void) {
-            if isReplaying { deferred.append(action) } else { action() }
+            if isReplaying || isRunning { deferred.append(action) } else { action() }
+        }
+
+        /// One of them may begin another replay, and the rest waits for its end too: that end finds this loop still
+        /// running and leaves the rest to it, so that no stack grows with what a client sends.
+        private func runDeferred() {
+            if isRunning { return }
+            isRunning = true
+            while !isReplaying, let action = deferred.popFirst() { action() }
+            isRunning = false
         }
 
         init(_ connection: Connection) { self.connection = connection }

@@ -7,7 +7,8 @@ final class Connection {
     /// Names the connection in logs and lists.
     let number: Int
     let peer: Peer
-    let isAdmin: Bool
+    /// Whether the client sees all sessions; a changed configuration may give it and take it.
+    var isAdmin: Bool
 
     private let socket: Descriptor
     private let loop: EventLoop
@@ -20,16 +21,26 @@ final class Connection {
     private var chunkWriter = ChunkWriter()
     private var watched: Readiness = .reading
     private var isFlushDue = false
-    private var isReadingPaused = false
     private var hasEnded = false
-    /// Whether lines wait in the framer until this client has read more of its answers.
-    private var hasMoreLines = false
-    private var isTakeDue = false
+    /// What was taken and put off: entries of a batch, and requests that are no part of a conversation.
+    private var steps = Fifo<() -> Void>()
+    /// Whether what was put off is done now; else it waits for a turn of its own.
+    private(set) var runsSteps = false
+    /// Whether there may be something to take: lines, entries, or requests that were held up.
+    private var hasMore = false
+    private var isTaking = false
     private var closing: Closing = .no
     private var drained: [() -> Void] = []
     /// Requests that have no answer yet.
     private(set) var unanswered: Set<RequestID> = []
-
+    /// Bytes of requests that are being worked on.
+    private var heldBytes = 0
+    /// Bytes that the client costs: half lines, requests that are not done, answers that it has not read.
+    private(set) var cost = 0
+    /// Whether it is one of the daemon's clients, whose costs count.
+    var isCounted = false
+    /// Whether it stands in the line of those that have more to do; see `TakingTurns`.
+    var isInLine = false
     private enum Closing { case no, afterFlush, done }
 
     init(
@@ -77,20 +88,34 @@ final class Connection {
     private func queued(isPush: Bool) {
         if isPush && outbox.bytes > limits.outbox {
             flush()  // one oversized line may be on its way beside those that wait
-            if outbox.bytes > limits.outbox { return dropSlowReader() }
+            if outbox.bytes > limits.outbox {
+                return closeForGood(
+                    WireError(
+                        .overloaded,
+                        "this client reads too slowly: more than \(limits.outbox) bytes waited; reconnect and resume with a cursor"
+                    ))
+            }
         }
         wantFlush()
     }
 
-    /// A client that is far behind is told so in one line, given a second, and closed.
+    /// Gives up on a client: it is told why in one line, given a second, and closed.
     ///
-    /// It costs nobody else.
-    private func dropSlowReader() {
+    /// What it held is free at once.
+    func closeForGood(_ error: WireError) {
+        guard closing == .no else { return }
         outbox.clear()
-        let message =
-            "this client reads too slowly: more than \(limits.outbox) bytes waited; reconnect and resume with a cursor"
-        outbox.add(Outgoing.notification("_convod/closing", WireError(.overloaded, message).asParameters))
+        framer = LineFramer(limit: limits.line)
+        steps.removeAll()
+        if writing.count - written > Connection.little {
+            // A line so long is not written to its end for one who does not read; its newline is, so that the next one
+            // is whole.
+            writing = [0x0A]
+            written = 0
+        }
+        outbox.add(Outgoing.notification("_convod/closing", error.asParameters))
         closing = .afterFlush
+        account()
         watch()
         flush()
         loop.after(milliseconds: 1000) { [weak self] in self?.close() }
@@ -105,11 +130,17 @@ final class Connection {
         wantFlush()
     }
 
+    /// Bytes that are written at once when the socket takes them; more waits for its turn.
+    private static let little = 8 << 10
+    /// Bytes that are written at one time at most, so that one who reads fast does not hold up the others.
+    private static let mostAtOnce = 256 << 10
+
     /// Writes what the socket takes.
     func flush() {
         isFlushDue = false
+        var room = Connection.mostAtOnce
         do {
-            while closing != .done {
+            while closing != .done, room > 0 {
                 if written == writing.count {
                     if outbox.isEmpty { break }
                     writing = outbox.take(64 << 10, &chunkWriter)
@@ -117,20 +148,19 @@ final class Connection {
                 }
                 guard let n = try System.send(socket.raw, writing, from: written) else { break }
                 written += n
+                room -= n
                 if written == writing.count {
                     writing = []
                     written = 0
                 }
             }
         } catch { return close() }
+        account()
         let isEmpty = outbox.isEmpty && writing.isEmpty
-        if isEmpty && (closing == .afterFlush || (hasEnded && unanswered.isEmpty && !hasMoreLines)) {
+        if isEmpty && (closing == .afterFlush || (hasEnded && unanswered.isEmpty && !hasMore)) {
             return close()
         }
-        if hasMoreLines && !isTakeDue && waitingBytes < limits.outbox / 4 {
-            isTakeDue = true
-            loop.after(milliseconds: 0) { [weak self] in self?.takeLines() }
-        }
+        if hasMore && waitingBytes < limits.outbox / 4 { mayGoOn() }
         if waitingBytes < Connection.low && !drained.isEmpty {
             let actions = drained
             drained = []
@@ -143,9 +173,44 @@ final class Connection {
     // MARK: In
 
     private func ready(_ readiness: Readiness) {
-        if readiness.contains(.writing) { flush() }
-        if readiness.contains(.reading) && closing == .no && !hasEnded && !isReadingPaused { read() }
+        if readiness.contains(.writing) {
+            // Who has much to read gets it in its turn, as who has much to ask.
+            if waitingBytes > Connection.little { owner?.hasMore(self, isPutOff: true) } else { flush() }
+        }
+        if readiness.contains(.reading) && closing == .no && !hasEnded {
+            if isBraked || isHolding {
+                watch()
+            } else if owner?.isNext(self) ?? false {
+                serve(runsSteps: true)
+            }
+        }
         if !readiness.isDisjoint(with: .closed) && (hasEnded || !readiness.contains(.reading)) { close() }
+    }
+
+    /// Whether nothing more is taken from the client for now: it must read, or leave room for others.
+    private var isBraked: Bool {
+        waitingBytes >= limits.outbox / 2 || owner?.isOverBudget(self) ?? false
+    }
+
+    /// Whether no further line is begun until some of those that were are stored or answered.
+    private var isHolding: Bool { heldBytes >= limits.unstored }
+
+    /// Writes and takes what is there for a slice of time: first what was taken and had to wait, then what the socket
+    /// holds; with `runsSteps` also what was put off.
+    func serve(runsSteps: Bool) {
+        if closing == .afterFlush { return flush() }
+        guard closing == .no else { return }
+        let start = loop.now
+        if watched.contains(.writing) { flush() }
+        guard closing == .no else { return }
+        takeLines(from: start, runsSteps: runsSteps)
+        if !hasMore && !hasEnded && closing == .no && !isBraked && !isHolding {
+            read()
+            takeLines(from: start, runsSteps: runsSteps)
+        }
+        if hasEnded { wantFlush() }  // which closes when nothing is left to answer
+        // Here, so that what a long answer costs counts to the slice of who asked for it.
+        if isFlushDue { flush() } else { watch() }
     }
 
     private func read() {
@@ -155,30 +220,58 @@ final class Connection {
                 try System.read(socket.raw, into: &buffer, most: 64 << 10)
             }
         } catch { return close() }
+        account()
         guard let got else { return }
         if got == 0 {
             hasEnded = true
             framer.terminate()
         }
-        takeLines()
     }
 
-    /// Handles the lines that are there, until the client must wait for its own answers.
-    private func takeLines() {
-        isTakeDue = false
-        hasMoreLines = false
-        while closing == .no, let output = nextLine() { take(output) }
-        if hasEnded { wantFlush() }  // which closes when nothing is left to answer
-        watch()
-    }
-
-    private func nextLine() -> LineFramer.Output? {
-        if waitingBytes >= limits.outbox / 2 {
-            hasMoreLines = true
-            return nil
+    /// Handles what is there until the slice is over or the client must wait.
+    private func takeLines(from start: UInt64, runsSteps: Bool) {
+        if isTaking { return }
+        isTaking = true
+        self.runsSteps = runsSteps
+        hasMore = true
+        while closing == .no, !isBraked, loop.now &- start < TakingTurns.slice {
+            if owner?.takesHeld(self) ?? false { continue }
+            if !steps.isEmpty {
+                guard runsSteps, let step = steps.popFirst() else { break }
+                step()
+            } else if isHolding {
+                break
+            } else if let output = framer.next() {
+                take(output)
+            } else {
+                hasMore = false
+                break
+            }
         }
-        return framer.next()
+        isTaking = false
+        // Where nothing is left the slice was long enough.
+        if hasMore && steps.isEmpty && framer.pending == 0 { hasMore = owner?.hasHeld(self) ?? false }
+        account()
+        if hasMore && closing == .no && !isBraked && !isHolding {
+            owner?.hasMore(self, isPutOff: !steps.isEmpty)
+        }
     }
+
+    /// Something that was waited for is there: the client's next requests may be looked at.
+    func mayGoOn() {
+        guard !isTaking, closing == .no else { return }
+        guard hasMore && !isBraked && !isHolding else { return watch() }
+        owner?.hasMore(self, isPutOff: !steps.isEmpty)
+    }
+
+    /// Requests that were held up may run now, at once where the client is not being served already.
+    func release() {
+        hasMore = true
+        if !isTaking { takeLines(from: loop.now, runsSteps: true) }
+    }
+
+    /// Puts something off; it is done in its order among what the client sent, before its next line is looked at.
+    func add(step: @escaping () -> Void) { steps.append(step) }
 
     private func wantFlush() {
         if isFlushDue { return }
@@ -196,6 +289,9 @@ final class Connection {
         }
     }
 
+    /// Whether a request that is no part of a conversation is put off now, so that others' conversations go on.
+    var putsOff: Bool { !runsSteps && (owner?.isCrowded ?? false) }
+
     /// Notes a request that will be answered; false when its ID is in use.
     func expectAnswer(_ id: RequestID) -> Bool { unanswered.insert(id).inserted }
 
@@ -205,12 +301,32 @@ final class Connection {
         if hasEnded && unanswered.isEmpty { wantFlush() }
     }
 
+    /// A request of so many bytes is being worked on.
+    func hold(_ bytes: Int) { heldBytes += bytes }
+
+    /// It is stored or answered.
+    func letGo(_ bytes: Int) {
+        let wasHolding = isHolding
+        heldBytes -= bytes
+        if closing == .done { return }
+        account()
+        if wasHolding && !isHolding { mayGoOn() }
+    }
+
+    /// Tells the budget what the client costs by now.
+    private func account() {
+        let now = closing == .done ? 0 : framer.capacity + heldBytes + waitingBytes
+        let change = now - cost
+        guard change != 0, isCounted else { return }
+        cost = now
+        owner?.costChanged(self, by: change)
+    }
+
     private func watch() {
         guard closing != .done else { return }
-        let isFull = waitingBytes >= limits.outbox / 2
-        isReadingPaused = isFull
-        var wanted: Readiness = hasEnded || isFull || closing == .afterFlush ? [] : .reading
-        if !outbox.isEmpty || !writing.isEmpty { wanted.insert(.writing) }
+        let isPaused = hasEnded || isInLine || isBraked || isHolding || closing == .afterFlush
+        var wanted: Readiness = isPaused ? [] : .reading
+        if !isInLine && (!outbox.isEmpty || !writing.isEmpty) { wanted.insert(.writing) }
         if wanted != watched {
             watched = wanted
             do { try loop.change(socket.raw, wanted) } catch { return close() }
@@ -231,6 +347,10 @@ final class Connection {
         loop.unwatch(socket.raw)
         UnixSocket.shutdown(socket.raw)
         outbox.clear()
+        writing = []
+        written = 0
+        framer = LineFramer(limit: limits.line)
+        steps.removeAll()
         drained = []
         owner?.closed(self)
     }
@@ -241,4 +361,17 @@ protocol ConnectionOwner: AnyObject {
     func received(_ line: [UInt8], _ connection: Connection)
     func closed(_ connection: Connection)
     func wantsFlush(_ connection: Connection)
+    /// Runs one request that had to wait for others of its client and need not any more; false when there is none.
+    func takesHeld(_ connection: Connection) -> Bool
+    /// Whether requests of the client wait for others and need not any more.
+    func hasHeld(_ connection: Connection) -> Bool
+    /// Whether the client may be served at once; else it is called when its turn has come.
+    func isNext(_ connection: Connection) -> Bool
+    /// The client has more to do and lets others go before; `isPutOff` tells that it is no part of a conversation.
+    func hasMore(_ connection: Connection, isPutOff: Bool)
+    /// Whether some clients wait for their turn.
+    var isCrowded: Bool { get }
+    /// Whether the client must wait, since it holds too much.
+    func isOverBudget(_ connection: Connection) -> Bool
+    func costChanged(_ connection: Connection, by bytes: Int)
 }

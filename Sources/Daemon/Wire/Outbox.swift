@@ -36,7 +36,7 @@ struct Chunk {
         guard next.messageID == messageID, next.piece.kind == piece.kind, piece.kind != .part,
             next.offset == offset + piece.length, piece.length + next.piece.length <= Chunk.most
         else { return false }
-        piece = Piece(piece.kind, piece.bytes + next.piece.bytes)
+        piece.append(next.piece)
         return true
     }
 }
@@ -64,9 +64,11 @@ struct Outbox {
 
     mutating func add(_ chunk: Chunk) {
         bytes += chunk.piece.bytes.count
-        if first < items.count, case .chunk(var last) = items[items.count - 1], last.merge(chunk) {
+        if first < items.count, case .chunk(var last) = items[items.count - 1] {
+            items[items.count - 1] = .line([])  // so that the bytes have one owner and grow in place
+            let isMerged = last.merge(chunk)
             items[items.count - 1] = .chunk(last)
-            return
+            if isMerged { return }
         }
         items.append(.chunk(chunk))
         bytes += Outbox.chunkOverhead

@@ -36,16 +36,13 @@ package struct ForkSession: StoreWrite {
         let made = try writer.insert(session)
         guard shared.seq > 0 else { return .forked(made) }
         let parent = try writer.owner(of: shared.seq, on: shared.branch)
-        let total = try writer.database.integer(
-            "SELECT total FROM message WHERE key = ?",
-            [.int(MessageKey(branch: parent, seq: shared.seq).raw)],
-            doing: "read a message")
+        let total = try writer.database.total(at: MessageKey(branch: parent, seq: shared.seq))
         try writer.database.run(
             "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
             [.int(parent), Bound(shared.seq), .int(made.branch)], doing: "fork a branch")
         try writer.database.run(
             "UPDATE session SET head = ?, tokens = ? WHERE id = ?",
-            [Bound(shared.seq), .int(total), .int(made.row)], doing: "fork a session")
+            [Bound(shared.seq), Bound(total), .int(made.row)], doing: "fork a session")
         guard let forked = try writer.database.session(row: made.row) else { return .missing }
         return .forked(forked)
     }
@@ -64,12 +61,11 @@ package struct SwitchBranch: StoreWrite {
     /// The session as it is then; nil when it has no such branch.
     package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
         guard var place = try writer.place(ofRow: session), !place.isTrashed else { return nil }
-        let found = try writer.database.first(
-            "SELECT parent, fork_seq FROM branch WHERE id = ? AND session = ?",
-            [.int(branch), .int(session)],
+        let isMine = try writer.database.first(
+            "SELECT 1 FROM branch WHERE id = ? AND session = ?", [.int(branch), .int(session)],
             doing: "find a branch"
-        ) { ($0.optionalInt(0), Int($0.int(1))) }
-        guard let (parent, fork) = found else { return nil }
+        ) { _ in true }
+        guard isMine ?? false, let (parent, fork) = try writer.database.parent(of: branch) else { return nil }
         if place.branch == branch { return try writer.database.session(row: session) }
         let tip = try writer.database.tip(of: branch, parent: parent, fork: fork)
         place.branch = branch
@@ -176,12 +172,12 @@ package struct EditQueued: StoreWrite {
 extension Writer {
     /// The branch that itself has the message at a seq of a path.
     func owner(of seq: Int, on branch: Int64) throws(StoreError) -> Int64 {
-        var owner = branch
+        var owner = branch, walk = BranchWalk()
         while true {
-            let found = try database.first(
-                "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(owner)], doing: "read a branch"
-            ) { ($0.optionalInt(0), Int($0.int(1))) }
-            guard let (above, fork) = found, let above, seq <= fork else { return owner }
+            try walk.step(to: owner)
+            guard let (above, fork) = try database.parent(of: owner), let above, seq <= fork else {
+                return owner
+            }
             owner = above
         }
     }

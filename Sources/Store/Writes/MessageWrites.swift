@@ -88,19 +88,21 @@ extension Writer {
     func place(of id: SessionID, owner: UInt32) throws(StoreError) -> Place? {
         try database.first(
             "SELECT id, branch, head, tokens, title IS NOT NULL, trashed_at IS NOT NULL FROM session WHERE owner = ? AND name = ?",
-            [.int(Int64(owner)), .text(id.text)], doing: "find a session", Writer.place)
+            [.int(Int64(owner)), .text(id.text)], doing: "find a session", Writer.place(_:))
     }
 
     func place(ofRow row: Int64) throws(StoreError) -> Place? {
         try database.first(
             "SELECT id, branch, head, tokens, title IS NOT NULL, trashed_at IS NOT NULL FROM session WHERE id = ?",
             [.int(row)],
-            doing: "find a session", Writer.place)
+            doing: "find a session", Writer.place(_:))
     }
 
-    private static func place(_ row: Row) -> Place {
+    private static func place(_ row: Row) throws(StoreError) -> Place {
         Place(
-            row: row.int(0), branch: row.int(1), head: Int(row.int(2)), tokens: Int(row.int(3)),
+            row: row.int(0), branch: row.int(1),
+            head: try row.number(2, "head", in: MessageKey.seqs, of: .session),
+            tokens: try row.number(3, "tokens", in: 0...Row.mostTokens, of: .session),
             hasTitle: row.bool(4),
             isTrashed: row.bool(5))
     }
@@ -144,17 +146,12 @@ extension Writer {
     /// The new branch hangs on the one that owns `seq`, so that chains of branches do not grow with retries.
     func branchOff(_ place: inout Place, after seq: Int) throws(StoreError) {
         let parent = try owner(of: seq, on: place.branch)
-        let total =
-            seq == 0
-            ? 0
-            : try database.integer(
-                "SELECT total FROM message WHERE key = ?", [.int(MessageKey(branch: parent, seq: seq).raw)],
-                doing: "read a message")
+        let total = seq == 0 ? 0 : try database.total(at: MessageKey(branch: parent, seq: seq))
         try database.run(
             "INSERT INTO branch (session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?)",
             [.int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")
         place.branch = database.lastRow
         place.head = seq
-        place.tokens = Int(total)
+        place.tokens = total
     }
 }

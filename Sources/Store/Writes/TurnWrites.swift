@@ -230,8 +230,16 @@ package struct EndTurn: StoreWrite {
     }
 
     /// The seq of the answer's message, nil when there is none.
+    ///
+    /// Throws `changedElsewhere` when the turn is closed already, or gone: what was told of it is then not what is kept.
     package func run(on writer: Writer) throws(StoreError) -> Int? {
-        guard let stored = try writer.database.turn(turn), stored.turn.state.isOpen else { return nil }
+        guard let stored = try writer.database.turn(turn), stored.turn.state.isOpen else {
+            throw StoreError(
+                .changedElsewhere, "end turn '\(turn)'",
+                reason:
+                    "it is not open in the database any more: another program changed or replaced the file; stop whatever else uses it and restart the daemon"
+            )
+        }
         return try writer.end(stored, self)
     }
 }
@@ -324,10 +332,7 @@ extension Writer {
 
     /// Makes the branch active again that a retry or an edit left; the new one stays beside it.
     private func goBack(to branch: Int64, _ place: inout Place) throws(StoreError) {
-        let found = try database.first(
-            "SELECT parent, fork_seq FROM branch WHERE id = ?", [.int(branch)], doing: "find a branch"
-        ) { ($0.optionalInt(0), Int($0.int(1))) }
-        guard let (parent, fork) = found else { return }
+        guard let (parent, fork) = try database.parent(of: branch) else { return }
         let tip = try database.tip(of: branch, parent: parent, fork: fork)
         (place.branch, place.head, place.tokens) = (branch, tip.seq, tip.total)
         try moveHead(to: place, title: nil)
@@ -409,8 +414,10 @@ package struct RecoverTurns: StoreWrite {
             .turns("INDEXED BY turn_open WHERE state < 2 AND state = 1 AND id <= ? ORDER BY id"),
             [.int(upTo ?? Int64.max)],
             doing: "find running turns"
-        ) {
-            running.append(StoredTurn($0)); return true
+        ) { row in
+            // One that cannot be read stays as it is, and shows itself where its session is asked for.
+            if let stored = try? StoredTurn(row) { running.append(stored) }
+            return true
         }
         for stored in running {
             var answer = Answer(issuer: stored.turn.upstream)
@@ -425,11 +432,13 @@ package struct RecoverTurns: StoreWrite {
                 kind: "interrupted", message: "the daemon ended before the answer was whole")
             let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
             let content = answer.isEmpty ? nil : answer.content
-            _ = try writer.end(
-                stored,
-                EndTurn(
-                    stored.turn.id, ending, content: content,
-                    tokens: content.map { estimate(Part.decode($0)) } ?? 0))
+            let end = EndTurn(
+                stored.turn.id, ending, content: content,
+                tokens: content.map { estimate(Part.decode($0)) } ?? 0)
+            do { _ = try writer.end(stored, end) } catch {
+                // A session that is damaged keeps the others from nothing.
+                guard error.code == .corrupt else { throw error }
+            }
         }
         return running.count
     }

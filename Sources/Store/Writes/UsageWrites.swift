@@ -27,6 +27,9 @@ package struct UsageSum: Sendable, Equatable {
     /// Millionths of a dollar.
     package var cost = 0
 
+    /// A number that two of them can be added and stay one.
+    static func bounded(_ value: Int) -> Int { min(max(value, 0), 1 << 61) }
+
     package init(turns: Int = 0, tokens: Int = 0, cost: Int = 0) {
         self.turns = turns
         self.tokens = tokens
@@ -140,11 +143,11 @@ extension Reader {
         try database.first(
             "SELECT content, finish, usage, created_at FROM response WHERE key = ?", [.blob(key)],
             doing: "find a kept answer"
-        ) { row in
-            let usage = row.optionalJSON(2).flatMap { try? JSONDocument($0).root }
+        ) { (row) throws(StoreError) in
+            let usage = try row.optionalJSON(2, "usage", of: .response).flatMap { try? JSONDocument($0).root }
             return KeptResponse(
-                content: row.json(0), finish: row.text(1), usage: usage.map { Usage($0) },
-                createdAt: row.int(3))
+                content: try row.json(0, "content", of: .response), finish: row.text(1),
+                usage: usage.map { Usage($0) }, createdAt: try row.time(3, "created_at", of: .response))
         }
     }
 
@@ -154,7 +157,10 @@ extension Reader {
             "SELECT ratio, samples FROM calibration WHERE upstream = ? AND model = ?",
             [.text(upstream), .text(model)], doing: "read a calibration"
         ) { row in
-            Learned(upstream: upstream, model: model, ratio: Int(row.int(0)), samples: Int(row.int(1)))
+            // What nobody can have learned counts as little as nothing.
+            Learned(
+                upstream: upstream, model: model, ratio: min(max(Int(row.int(0)), 1), 1_000_000),
+                samples: min(max(Int(row.int(1)), 0), 1_000_000))
         }
     }
 
@@ -174,7 +180,10 @@ extension Reader {
 
     private func sum(_ sql: SQL, _ values: [Bound]) throws(StoreError) -> UsageSum {
         try database.first(sql, values, doing: "sum up the usage") { row in
-            UsageSum(turns: Int(row.int(0)), tokens: Int(row.int(1)), cost: Int(row.int(2)))
+            let (turns, tokens, cost) = (Int(row.int(0)), Int(row.int(1)), Int(row.int(2)))
+            return UsageSum(
+                turns: UsageSum.bounded(turns), tokens: UsageSum.bounded(tokens),
+                cost: UsageSum.bounded(cost))
         } ?? UsageSum()
     }
 }

@@ -6,11 +6,11 @@ package import JSON
 /// It is whole with `message_stop`, or when a stop reason came and only that event is missing.
 package struct AnthropicAnswer: AnswerBody {
     /// A content block that is open.
-    private enum Block: Sendable {
-        case text
-        case thinking(signature: [UInt8])
-        case tool(Part.ToolCall, input: [UInt8])
-        case other
+    private struct Block: Sendable {
+        enum Kind: Sendable { case text, thinking, tool(Part.ToolCall), other }
+        let kind: Kind
+        /// The seal of a thought, or the input of a call, as far as it has come; grown in place.
+        var bytes: [UInt8] = []
     }
 
     private var blocks: [Int: Block] = [:]
@@ -23,6 +23,9 @@ package struct AnthropicAnswer: AnswerBody {
     let issuer: String
 
     package init(issuer: String) { self.issuer = issuer }
+
+    /// Bytes of seals and inputs of the blocks that are open.
+    package private(set) var heldBytes = 0
 
     package var hasFinish: Bool { reason != nil }
     package var isOver: Bool { isStopped }
@@ -73,52 +76,62 @@ package struct AnthropicAnswer: AnswerBody {
     private mutating func begin(_ index: Int, _ block: JSONView) -> [Piece] {
         switch block["type"]?.string {
         case "text":
-            blocks[index] = .text
+            blocks[index] = Block(kind: .text)
             return block["text"].map { text($0) } ?? []
         case "thinking":
-            blocks[index] = .thinking(signature: block["signature"]?.utf8 ?? [])
+            open(index, .thinking, block["signature"]?.utf8 ?? [])
             let words = block["thinking"]?.utf8 ?? []
             return words.isEmpty ? [] : [Piece(.thought, words)]
         case "redacted_thinking":
-            blocks[index] = .other
+            open(index, .other)
             let data = block["data"]?.string ?? ""
             return data.isEmpty ? [] : [Piece(Part.redactedThought(data: data, issuer: issuer))]
         case "tool_use":
             let call = Part.ToolCall(
                 id: block["id"]?.string ?? "call_\(index)", name: block["name"]?.string ?? "", arguments: [])
             let input = block["input"].map { Array($0.raw) } ?? []
-            blocks[index] = .tool(call, input: block["input"]?.count == 0 ? [] : input)
+            open(index, .tool(call), block["input"]?.count == 0 ? [] : input)
             return []
         default:
-            blocks[index] = .other
+            open(index, .other)
             return []
         }
+    }
+
+    private mutating func open(_ index: Int, _ kind: Block.Kind, _ bytes: [UInt8] = []) {
+        blocks[index] = Block(kind: kind, bytes: bytes)
+        heldBytes += bytes.count
+    }
+
+    private mutating func add(_ bytes: [UInt8], to index: Int) {
+        blocks[index]?.bytes.append(contentsOf: bytes)
+        heldBytes += bytes.count
     }
 
     private mutating func delta(_ view: JSONView) -> [Piece] {
         let index = view["index"]?.int ?? 0
         guard let delta = view["delta"] else { return [] }
-        switch (delta["type"]?.string, blocks[index]) {
+        switch (delta["type"]?.string, blocks[index]?.kind) {
         case ("text_delta", _): return delta["text"].map { text($0) } ?? []
         case ("thinking_delta", _):
             let words = delta["thinking"]?.utf8 ?? []
             return words.isEmpty ? [] : [Piece(.thought, words)]
-        case ("signature_delta", .thinking(let before)?):
-            blocks[index] = .thinking(signature: before + (delta["signature"]?.utf8 ?? []))
-        case ("input_json_delta", .tool(let call, let input)?):
-            blocks[index] = .tool(call, input: input + (delta["partial_json"]?.utf8 ?? []))
+        case ("signature_delta", .thinking?): add(delta["signature"]?.utf8 ?? [], to: index)
+        case ("input_json_delta", .tool?): add(delta["partial_json"]?.utf8 ?? [], to: index)
         default: break
         }
         return []
     }
 
     private mutating func close(_ index: Int) -> [Piece] {
-        switch blocks.removeValue(forKey: index) {
-        case .thinking(let signature): return signature.isEmpty ? [] : [Piece(.signature, signature)]
-        case .tool(var call, let input):
-            call.arguments = ToolCallAssembly.arguments(input)
+        guard let block = blocks.removeValue(forKey: index) else { return [] }
+        heldBytes -= block.bytes.count
+        switch block.kind {
+        case .thinking: return block.bytes.isEmpty ? [] : [Piece(.signature, block.bytes)]
+        case .tool(var call):
+            call.arguments = ToolCallAssembly.arguments(block.bytes)
             return [Piece(call)]
-        default: return []
+        case .text, .other: return []
         }
     }
 

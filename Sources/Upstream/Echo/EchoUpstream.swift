@@ -53,55 +53,57 @@ package final class EchoUpstream: Upstream {
         -> any UpstreamCall
     {
         let said = EchoUpstream.text(of: request.messages.last { $0.role == .user })
-        let usage = Usage(inputTokens: EchoUpstream.tokens(request))
+        // The window has counted already, where there was one.
+        let usage = Usage(
+            inputTokens: request.estimate > 0 ? request.estimate : EchoUpstream.tokens(request))
         if let last = EchoUpstream.count(in: said) {
-            let numbers = (1...last).lazy.map { Array("\($0)\($0 == last ? "" : " ")".utf8) }
-            return EchoCall(Array(numbers), delay: max(10, delay), loop: loop, usage: usage, receive)
+            return EchoCall(EchoNumbers(last: last), delay: max(10, delay), loop: loop, usage: usage, receive)
         }
-        let words = EchoUpstream.words(of: EchoUpstream.answer(request, said))
+        let words = EchoWords(EchoUpstream.answer(request, said))
         return EchoCall(words, delay: delay, loop: loop, usage: usage, receive)
     }
 
-    package func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void) {
-        loop.after(milliseconds: 0) { receive(.success([ModelDescription(id: "echo")])) }
+    package func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
+        -> any UpstreamQuestion
+    {
+        let question = AnsweredQuestion()
+        loop.after(milliseconds: 0) {
+            if !question.isCancelled { receive(.success([ModelDescription(id: "echo")])) }
+        }
+        return question
     }
 
-    private static func answer(_ request: ModelRequest, _ said: String) -> String {
+    private static func answer(_ request: ModelRequest, _ said: String) -> [UInt8] {
         let number = max(1, request.userMessageCount)
         let before = request.previousUserText.map { "\nBefore that: \(quoted($0, most: 60))" } ?? ""
-        return "Message \(number) of this session; you said: \(said)\(before)"
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(said.utf8.count + before.utf8.count + 80)
+        bytes += "Message \(number) of this session; you said: ".utf8
+        bytes += said.utf8
+        bytes += before.utf8
+        return bytes
     }
 
     private static func quoted(_ text: String, most: Int) -> String {
-        let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+        // No more of a long text is looked at than can be shown.
+        let start = String(decoding: text.utf8.prefix(most * 32), as: UTF8.self)
+        let line = start.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
         return line.count <= most && line.utf8.count == text.utf8.count
             ? "“\(line)”" : "“\(line.prefix(most))…”"
     }
 
     private static func text(of message: OutgoingMessage?) -> String {
-        message?.parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined(
-            separator: "\n") ?? ""
-    }
-
-    /// Words with the white space behind them, so that joined they are the text byte for byte.
-    static func words(of text: String) -> [[UInt8]] {
-        var words: [[UInt8]] = [], word: [UInt8] = []
-        var isBehindSpace = false
-        for byte in text.utf8 {
-            let isSpace = byte == 0x20 || byte == 0x0A
-            if isBehindSpace && !isSpace {
-                words.append(word)
-                word = []
-            }
-            word.append(byte)
-            isBehindSpace = isSpace
-        }
-        return words + (word.isEmpty ? [] : [word])
+        let texts: [String] =
+            message?.parts.compactMap { if case .text(let text) = $0 { text } else { nil } } ?? []
+        return texts.count == 1 ? texts[0] : texts.joined(separator: "\n")
     }
 
     /// The number that a text asks to count to, nil when it asks for none.
     static func count(in text: String) -> Int? {
-        let words = text.lowercased().split { !$0.isLetter && !$0.isNumber }
+        // Who wants it says so at once; a long text is not looked through.
+        let words = String(decoding: text.utf8.prefix(2_000), as: UTF8.self).lowercased().split {
+            !$0.isLetter && !$0.isNumber
+        }
         guard
             let start = words.indices.first(where: {
                 $0 + 2 < words.count && words[$0] == "count" && words[$0 + 1] == "to"
@@ -120,39 +122,108 @@ package final class EchoUpstream: Upstream {
     }
 }
 
+/// The words of an answer, made one by one as they are said.
+private protocol EchoSpeech {
+    mutating func next() -> [UInt8]?
+}
+
+/// The numbers from 1 on.
+private struct EchoNumbers: EchoSpeech {
+    let last: Int
+    private var said = 0
+
+    init(last: Int) { self.last = last }
+
+    mutating func next() -> [UInt8]? {
+        guard said < last else { return nil }
+        said += 1
+        return Array("\(said)\(said == last ? "" : " ")".utf8)
+    }
+}
+
+/// Words with the white space behind them, so that joined they are the text byte for byte.
+private struct EchoWords: EchoSpeech {
+    /// Bytes of one word at most; a longer one comes in several, cut between characters.
+    private static let longest = 16 << 10
+
+    private let bytes: [UInt8]
+    private var at = 0
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    mutating func next() -> [UInt8]? {
+        let bytes = bytes, text = bytes.span, start = at
+        var end = start, isBehindSpace = false
+        while end < text.count {
+            let byte = text[end], isSpace = byte == 0x20 || byte == 0x0A
+            if isBehindSpace && !isSpace || end - start >= EchoWords.longest && byte & 0xC0 != 0x80 { break }
+            isBehindSpace = isSpace
+            end += 1
+        }
+        at = end
+        return end > start ? Array(bytes[start..<end]) : nil
+    }
+}
+
 /// An echo that is under way.
 private final class EchoCall: UpstreamCall {
-    private var words: ArraySlice<[UInt8]>
+    /// Bytes that come at once where nothing is to be waited for, more or less.
+    private static let most = 256 << 10
+
+    private var speech: any EchoSpeech
+    /// The word that comes next; nil when all is said.
+    private var upcoming: [UInt8]?
     private let delay: Int
     private let loop: EventLoop
     private var usage: Usage
     private var receive: ((UpstreamEvent) -> Void)?
+    private var isPaused = false, isDue = false
 
     init(
-        _ words: [[UInt8]], delay: Int, loop: EventLoop, usage: Usage,
+        _ speech: any EchoSpeech, delay: Int, loop: EventLoop, usage: Usage,
         _ receive: @escaping (UpstreamEvent) -> Void
     ) {
-        self.words = words[...]
+        self.speech = speech
+        upcoming = self.speech.next()
         self.delay = delay
         self.loop = loop
         self.usage = usage
-        self.usage.outputTokens = words.reduce(0) { $0 + max(1, $1.count / 4) }
+        self.usage.outputTokens = 0
         self.receive = receive
         schedule()
     }
 
     func cancel() { receive = nil }
-    func pause() {}  // its answers are bounded by the prompt
-    func resume() {}
+    func pause() { isPaused = true }
 
-    private func schedule() { loop.after(milliseconds: delay) { [weak self] in self?.step() } }
+    func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        if isDue {
+            isDue = false
+            schedule()
+        }
+    }
 
+    private func schedule() {
+        loop.after(milliseconds: delay) { [weak self] in
+            guard let self else { return }
+            if isPaused { isDue = true } else { step() }
+        }
+    }
+
+    /// Says the next word, or as many as a server in a hurry would send at once.
     private func step() {
-        let some = delay == 0 ? words : words.prefix(1)
-        words = words.dropFirst(some.count)
-        if !some.isEmpty { receive?(.pieces(some.map { Piece(.text, $0) })) }
+        var pieces: [Piece] = [], room = delay == 0 ? EchoCall.most : 1
+        while room > 0, let word = upcoming {
+            upcoming = speech.next()
+            room -= word.count
+            usage.outputTokens = (usage.outputTokens ?? 0) + max(1, word.count / 4)
+            pieces.append(Piece(.text, word))
+        }
+        if !pieces.isEmpty { receive?(.pieces(pieces)) }
         guard receive != nil else { return }
-        if !words.isEmpty { return schedule() }
+        if upcoming != nil { return schedule() }
         let receive = receive
         self.receive = nil
         receive?(.finished(Turn.Finish(reason: "stop", usage: usage)))

@@ -160,9 +160,11 @@ package enum FailureClassifier {
         let hint =
             report.codes.contains("ACCESS_TOKEN_SCOPE_INSUFFICIENT")
             ? "; the token's scopes do not reach, see 'credentials.scopes'" : ""
-        return UpstreamFailure(
+        var failure = UpstreamFailure(
             kind, "\(lead)\(place)\(said.isEmpty ? "" : ": \(said)")\(hint)", status: status,
             isRetryable: isRetryable, retryAfter: report.retryAfter)
+        failure.neutral = "\(lead)\(place)\(hint)"
+        return failure
     }
 }
 

@@ -123,23 +123,54 @@ package struct FailureReport: Sendable {
     }
 
     private mutating func add(text more: String?) {
-        guard let more, !more.isEmpty, !text.contains(more) else { return }
-        text += text.isEmpty ? more : " \(more)"
+        guard let more, !more.isEmpty, text.utf8.count < FailureReport.longest else { return }
+        let words = String(more.prefix(FailureReport.longest))
+        if !text.contains(words) { text += text.isEmpty ? words : " \(words)" }
     }
 
-    /// What was said, on one line, cut to 300 characters, with anything that looks like a key taken out.
+    /// Bytes of what is said that are looked at, more or less: enough to know what is meant.
+    private static let longest = 4_000
+    /// Characters of what is said that are shown.
+    private static let shown = 200
+
+    /// What was said, on one line, cut to 200 characters, with anything that looks like a key taken out.
     package static func clean(_ text: String) -> String {
         let words = text.unicodeScalars.split { $0.properties.isWhitespace || $0.value < 0x20 }.map {
             String(String.UnicodeScalarView($0))
         }
         var out: [String] = [], isBehindScheme = false
         for word in words {
-            let isSecret = isBehindScheme || secretMarks.contains { word.contains($0) }
+            let isSecret =
+                isBehindScheme || secretMarks.contains { word.contains($0) } || looksLikeKey(word)
             out.append(isSecret ? "…" : word)
             isBehindScheme = word == "Bearer" || word.hasSuffix("\"Bearer")
         }
         let line = out.joined(separator: " ")
-        return line.count <= 300 ? line : line.prefix(299) + "…"
+        return line.count <= shown ? line : line.prefix(shown - 1) + "…"
+    }
+
+    /// Characters of one run from which a mixture of letters and digits counts as a key.
+    private static let suspicious = 20
+
+    /// Whether a word holds a run that no name and no number looks like: long, of letters and digits mixed, without the
+    /// dashes, dots and slashes that part the words of models and addresses.
+    private static func looksLikeKey(_ word: String) -> Bool {
+        var letters = 0, digits = 0, changes = 0, wasDigit: Bool?
+        for byte in word.utf8 {
+            let isDigit = (0x30...0x39).contains(byte)
+            guard
+                isDigit || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2B
+                    || byte == 0x3D || byte == 0x5F
+            else {
+                (letters, digits, changes, wasDigit) = (0, 0, 0, nil)
+                continue
+            }
+            if isDigit { digits += 1 } else { letters += 1 }
+            if let wasDigit, wasDigit != isDigit { changes += 1 }
+            wasDigit = isDigit
+            if letters + digits >= suspicious && letters > 0 && changes >= 3 { return true }
+        }
+        return false
     }
 
     /// What keys begin with, or stand behind.

@@ -30,8 +30,10 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     }
 
     package var kind: Kind
-    /// One sentence for a person; never a key, at most 500 characters of what the server said.
+    /// One sentence for a person; never a key, at most 200 characters of what the server said.
     package var message: String
+    /// The same without a word of the server's, which may repeat what somebody asked; nil when there are none in it.
+    package var neutral: String?
     /// HTTP status, nil when none came.
     package var status: Int?
     /// Whether the same request may succeed with this upstream later.
@@ -57,6 +59,14 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
 }
 
 extension UpstreamFailure {
+    /// What others than who asked may hear of it.
+    package var withoutWords: UpstreamFailure {
+        var copy = self
+        if let neutral { copy.message = neutral }
+        copy.neutral = nil
+        return copy
+    }
+
     /// The failure that a broken exchange is.
     init(transport failure: TransportFailure, hasContent: Bool) {
         if hasContent {

@@ -36,6 +36,9 @@ package struct GeminiAnswer: AnswerBody {
 
     package init(issuer: String) { self.issuer = issuer }
 
+    /// Bytes of the other candidates.
+    package private(set) var heldBytes = 0
+
     package var hasFinish: Bool { false }  // only the end of the body tells
     package var seemsWhole: Bool { reason != nil && hasContent }
     package var isOver: Bool { false }
@@ -60,9 +63,10 @@ package struct GeminiAnswer: AnswerBody {
         var pieces: [Piece] = []
         for part in candidate["content"]?["parts"]?.elements ?? JSONElements.none { pieces += read(part) }
         guard index == 0 else {
-            var other = others[index] ?? Answer(issuer: issuer)
-            for piece in pieces { other.append(piece) }
-            others[index] = other
+            for piece in pieces {
+                heldBytes += piece.bytes.count + 64
+                others[index, default: Answer(issuer: issuer)].append(piece)
+            }
             return []
         }
         if let why = candidate["finishReason"]?.string, !why.isEmpty { reason = why }
@@ -149,9 +153,11 @@ package struct GeminiAnswer: AnswerBody {
         let words = message.map(FailureReport.clean)
         let isMisuse = GeminiAnswer.misused.contains(reason)
         if isMisuse || GeminiAnswer.unexplained.contains(reason), !hasContent {
-            throw UpstreamFailure(
+            var failure = UpstreamFailure(
                 .protocolError, "the upstream gave no answer: \(reason)\(words.map { ", \($0)" } ?? "")",
                 isRetryable: !isMisuse)
+            failure.neutral = "the upstream gave no answer"
+            throw failure
         }
         let word =
             switch reason {

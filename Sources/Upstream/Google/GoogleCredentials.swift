@@ -16,7 +16,7 @@ package final class GoogleCredentials: Authorizer {
 
     private struct Token {
         let authorization: Authorization
-        /// Milliseconds since 1970, nil for a token without an end.
+        /// Milliseconds of the steady clock, nil for a token without an end.
         let end: Int64?
     }
 
@@ -24,6 +24,7 @@ package final class GoogleCredentials: Authorizer {
     private let client: HTTPClient
     private let loop: EventLoop
     private let clock: () -> Int64
+    private let steady: () -> Int64
     private let random: () -> Double
     private var source: GoogleCredentialSource
     private var token: Token?
@@ -41,11 +42,14 @@ package final class GoogleCredentials: Authorizer {
     /// What the user should know and no request fails for; nil when all is well.
     package private(set) var notice: String?
 
-    /// `clock` gives milliseconds since 1970, `random` numbers from 0 to 1 for the waits between tries.
+    /// `clock` gives milliseconds since 1970, `steady` some that never go back (nil takes those of `clock`), `random`
+    /// numbers from 0 to 1 for the waits between tries.
     package init(
         _ settings: GoogleSettings, environment: [String: String], client: HTTPClient, loop: EventLoop,
-        clock: @escaping () -> Int64, random: @escaping () -> Double = { Double.random(in: 0...1) }
+        clock: @escaping () -> Int64, steady: (() -> Int64)? = nil,
+        random: @escaping () -> Double = { Double.random(in: 0...1) }
     ) {
+        self.steady = steady ?? clock
         self.settings = settings
         self.client = client
         self.loop = loop
@@ -60,7 +64,7 @@ package final class GoogleCredentials: Authorizer {
     package func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void) {
         let credential: GoogleCredential
         do { credential = try load() } catch { return then(.failure(error)) }
-        let now = clock()
+        let now = steady()
         guard let token, token.end.map({ now < $0 }) ?? true else {
             waiters.append(then)
             fetch(credential)
@@ -131,12 +135,14 @@ package final class GoogleCredentials: Authorizer {
     private func take(
         _ result: Result<(token: GoogleToken, asked: Int64), UpstreamFailure>, _ credential: GoogleCredential
     ) {
-        let now = clock()
+        let now = steady()
         do {
             let (token, asked) = try result.get()
+            let age = max(0, clock() - asked)
             let authorization = try authorization(token.accessToken, credential)
             if wasRefused { suspects = suspects.suffix(7) + [authorization.identity] }
-            self.token = Token(authorization: authorization, end: token.lifetime.map { asked + $0 * 1000 })
+            self.token = Token(
+                authorization: authorization, end: token.lifetime.map { now - age + $0 * 1000 })
             nextEarlyFetch = .min
             answer(.success(authorization))
         } catch {

@@ -9,6 +9,8 @@ package protocol AnswerReader {
     var hasFinish: Bool { get }
     /// Whether the answer seems to be whole, although the dialect has no mark for it but the end of the stream.
     var seemsWhole: Bool { get }
+    /// Bytes that were taken and are not given out yet.
+    var heldBytes: Int { get }
     /// Takes bytes as they came; returns the pieces they hold.
     mutating func feed(_ bytes: [UInt8]) -> [Piece]
     /// Ends the stream: the last pieces and how the call ended.
@@ -27,6 +29,8 @@ package protocol AnswerBody: Sendable {
     var seemsWhole: Bool { get }
     /// Whether the dialect's own last event has come.
     var isOver: Bool { get }
+    /// See `AnswerReader.heldBytes`.
+    var heldBytes: Int { get }
     /// Ends it; `isDone` tells that the stream said `[DONE]`. Nil for a finish means that the answer was cut.
     mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
 }
@@ -50,6 +54,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     package var isOver: Bool { isDone || failure != nil || body.isOver }
     package var hasFinish: Bool { body.hasFinish }
     package var seemsWhole: Bool { body.seemsWhole }
+    package var heldBytes: Int { body.heldBytes }
 
     package mutating func feed(_ bytes: [UInt8]) -> [Piece] { read(parser.feed(bytes)) }
 
@@ -102,7 +107,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             case .tooLong:
                 failure = UpstreamFailure(
                     hasPieces ? .interrupted : .protocolError,
-                    "the upstream sent an event of more than 64 MiB", isRetryable: false)
+                    "the upstream sent an event of more than 16 MiB", isRetryable: false)
             case .event("error", let data): errorEvent(data)
             case .event(_, let data): pieces += event(data)
             }
@@ -130,11 +135,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
         }
         guard let view = JSONDocument.repaired(data)?.root else {
             // Several whole objects without blank lines between them (wire.md F2).
-            let lines = data.split(separator: 0x0A).map { Array($0) }
-            let isEach = { (line: [UInt8]) in
-                line == Array("[DONE]".utf8) || JSONDocument.repaired(line) != nil
-            }
-            if lines.count > 1, lines.allSatisfy(isEach) { return lines.flatMap { event($0) } }
+            if let pieces = severalObjects(data) { return pieces }
             if data.allSatisfy({ $0 <= 0x20 }) { return [] }
             if isAtEnd && body.hasFinish { return [] }  // cut inside what only repeats the usage
             failure = UpstreamFailure(
@@ -143,6 +144,29 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             return []
         }
         return take(view)
+    }
+
+    /// Lines at most that one event may hold as objects of their own.
+    private static var mostLines: Int { 10_000 }
+
+    /// The pieces of an event whose lines are whole objects each; nil when it is no such event.
+    private mutating func severalObjects(_ data: [UInt8]) -> [Piece]? {
+        var documents: [JSONDocument?] = []
+        var rest = data[...]
+        while let start = rest.firstIndex(where: { $0 != 0x0A }) {
+            let line = rest[start...].prefix { $0 != 0x0A }
+            rest = rest[line.endIndex...]
+            let isDone = line.elementsEqual("[DONE]".utf8)
+            let document = isDone ? nil : JSONDocument.repaired(Array(line))
+            guard isDone || document != nil, documents.count < StreamedAnswer.mostLines else { return nil }
+            documents.append(document)
+        }
+        guard documents.count > 1 else { return nil }
+        var pieces: [Piece] = []
+        for document in documents where !isDone {
+            if let document { pieces += take(document.root) } else { isDone = true }
+        }
+        return pieces
     }
 
     private mutating func take(_ view: JSONView) -> [Piece] {
@@ -166,7 +190,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
 ///
 /// Brackets and commas around the objects are skipped, so the elements of an array come out one by one.
 struct StrayObject: Sendable {
-    private static let most = 64 << 20
+    private static let most = 16 << 20
     private var bytes: [UInt8] = []
     private var depth = 0, isInString = false, isEscaped = false
 
@@ -201,10 +225,17 @@ struct StrayObject: Sendable {
 extension JSONDocument {
     /// Reads JSON as servers send it: a byte order mark and bytes that are not UTF-8 do no harm (wire.md F3).
     static func repaired(_ bytes: [UInt8]) -> JSONDocument? {
-        if let document = try? JSONDocument(bytes) { return document }
-        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
-        return try? JSONDocument(Array(String(decoding: text, as: UTF8.self).utf8))
+        do { return try JSONDocument(bytes, values: mostValues) } catch {
+            let hasMark = bytes.starts(with: [0xEF, 0xBB, 0xBF])
+            guard hasMark || error.code == .notUTF8 else { return nil }
+            let text = hasMark ? bytes[3...] : bytes[...]
+            return try? JSONDocument(
+                Array(String(decoding: text, as: UTF8.self).utf8), values: mostValues)
+        }
     }
+
+    /// Values that one event or body of a server may have: far more than any has, and memory for them.
+    private static let mostValues = 2_000_000
 }
 
 /// Joins the halves of a character that came in two events (wire.md F3).

@@ -23,7 +23,7 @@ package struct EventStreamParser: Sendable {
     private var isFirstLine = true
 
     /// Refuses lines and events of more than `limit` bytes.
-    package init(limit: Int = 64 << 20) { self.limit = limit }
+    package init(limit: Int = 16 << 20) { self.limit = limit }
 
     /// Takes bytes as they came and returns what they completed.
     package mutating func feed(_ bytes: [UInt8]) -> [Output] {

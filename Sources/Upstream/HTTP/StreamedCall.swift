@@ -7,6 +7,8 @@ final class StreamedCall: UpstreamCall {
     private static let longestError = 65_536
     /// Milliseconds to wait for the usage after the answer is whole; some servers leave `[DONE]` away.
     private static let patience = 3_000
+    /// Bytes of an answer at most, all that was given out and all that is gathered for later: more is a fault.
+    private static let longest = 64 << 20
 
     private enum Mode { case head, stream, json, error(status: Int, headers: [String: String]) }
 
@@ -19,6 +21,7 @@ final class StreamedCall: UpstreamCall {
     private var stream: any AnswerReader
     private var body: [UInt8] = []
     private var hasContent = false
+    private var givenBytes = 0
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
     private var whole: EventLoop.TimerID?
@@ -78,11 +81,17 @@ final class StreamedCall: UpstreamCall {
     private func take(_ bytes: [UInt8]) {
         restartGap()
         guard case .stream = mode else {
-            let limit = if case .json = mode { 64 << 20 } else { StreamedCall.longestError }
-            body += bytes.prefix(max(0, limit - body.count))
+            if case .json = mode {
+                body += bytes
+                if body.count > StreamedCall.longest { endTooLong() }
+            } else {
+                body += bytes.prefix(max(0, StreamedCall.longestError - body.count))
+            }
             return
         }
         let pieces = stream.feed(bytes)
+        givenBytes += pieces.reduce(0) { $0 + $1.bytes.count }
+        if givenBytes + stream.heldBytes > StreamedCall.longest { return endTooLong() }
         emit(pieces)
         if receive == nil { return }
         if stream.seemsWhole && (whole == nil || !pieces.isEmpty) { waitForEnd() }
@@ -93,6 +102,13 @@ final class StreamedCall: UpstreamCall {
         }
         guard stream.hasFinish, patience == nil else { return }
         patience = loop.after(milliseconds: StreamedCall.patience) { [weak self] in self?.finish(nil) }
+    }
+
+    private func endTooLong() {
+        let words = "the answer has more than \(StreamedCall.longest) bytes"
+        end(
+            .failed(
+                UpstreamFailure(hasContent ? .interrupted : .protocolError, words, isRetryable: false)))
     }
 
     /// A server that keeps the connection alive behind its answer must not keep the answer back.
@@ -191,8 +207,8 @@ extension Piece {
         var out: [Piece] = []
         for piece in pieces {
             // Parts and seals stay apart: two seals in one read are two.
-            if let last = out.last, last.kind == piece.kind, piece.kind == .text || piece.kind == .thought {
-                out[out.count - 1] = Piece(piece.kind, last.bytes + piece.bytes)
+            if out.last?.kind == piece.kind, piece.kind == .text || piece.kind == .thought {
+                out[out.count - 1].append(piece)
             } else {
                 out.append(piece)
             }

@@ -16,7 +16,7 @@ package final class KeyRing: Authorizer {
         let source: KeySource
         /// The hash of the key that was refused.
         var refused: [UInt8]?
-        /// Milliseconds since 1970 before which the key is left alone.
+        /// Milliseconds before which the key is left alone.
         var gate: Int64 = 0
         /// What a command printed last, and when.
         var printed: (key: String, at: Int64)?
@@ -31,7 +31,7 @@ package final class KeyRing: Authorizer {
     private let headers: (String) -> [String]
     private var commands: [Int: [(Result<String, KeyTrouble>) -> Void]] = [:]
 
-    /// `headers` puts a key into header lines; `clock` gives milliseconds since 1970.
+    /// `headers` puts a key into header lines; `clock` gives milliseconds that never go back.
     package init(
         _ sources: [KeySource], environment: [String: String], loop: EventLoop,
         clock: @escaping () -> Int64, headers: @escaping (String) -> [String]

@@ -24,6 +24,7 @@ package struct OpenAIAnswer: AnswerBody {
     /// A reason that stands before the text, or on each chunk, is no end (wire.md A3, of translating proxies).
     package var hasFinish: Bool { reason != nil && hasContent && !goesOn }
     package var isOver: Bool { false }
+    package var heldBytes: Int { calls.bytes }
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         for counted in [view["x_groq"]?["usage"], view["usage"]] {
@@ -104,7 +105,11 @@ package struct OpenAIAnswer: AnswerBody {
 
 /// Tool calls that come in fragments (wire.md C2).
 struct ToolCallAssembly: Sendable {
-    private var calls: [(key: Int, call: Part.ToolCall, text: [UInt8])] = []
+    private var calls: [(call: Part.ToolCall, text: [UInt8])] = []
+    /// The newest call of each index, and the first of each ID.
+    private var places: [Int: Int] = [:], names: [String: Int] = [:]
+    /// Bytes that were gathered, with something for each call.
+    private(set) var bytes = 0
 
     var isEmpty: Bool { calls.isEmpty }
 
@@ -114,29 +119,41 @@ struct ToolCallAssembly: Sendable {
         let function = view["function"]
         let position = position(
             of: view["index"]?.int, id, begins: !(function?["name"]?.string ?? "").isEmpty)
-        if calls[position].call.id.isEmpty { calls[position].call.id = id }
+        if calls[position].call.id.isEmpty, !id.isEmpty {
+            calls[position].call.id = id
+            bytes += id.utf8.count
+            if names[id] == nil { names[id] = position }
+        }
         if let name = function?["name"]?.string, calls[position].call.name.isEmpty {
             calls[position].call.name = name
+            bytes += name.utf8.count
         }
         if let arguments = function?["arguments"] {
-            calls[position].text += arguments.utf8 ?? (arguments.kind == .object ? Array(arguments.raw) : [])
+            let more = arguments.utf8 ?? (arguments.kind == .object ? Array(arguments.raw) : [])
+            calls[position].text += more
+            bytes += more.count
         }
     }
 
+    /// What a call costs beside its words.
+    private static let overhead = 128
+
     private mutating func position(of index: Int?, _ id: String, begins: Bool) -> Int {
         if let index {
-            if let known = calls.lastIndex(where: { $0.key == index }) {
+            if let known = places[index] {
                 // Some servers give every call the index 0.
                 let isAnother = begins && !id.isEmpty && !calls[known].call.id.isEmpty
                 if !isAnother || calls[known].call.id == id { return known }
             }
         } else if !id.isEmpty {
-            if let known = calls.firstIndex(where: { $0.call.id == id }) { return known }
+            if let known = names[id] { return known }
         } else if !calls.isEmpty {
             return calls.count - 1
         }
-        calls.append(
-            (index ?? (1 << 20) + calls.count, Part.ToolCall(id: id, name: "", arguments: []), []))
+        calls.append((Part.ToolCall(id: id, name: "", arguments: []), []))
+        bytes += ToolCallAssembly.overhead + id.utf8.count
+        if let index { places[index] = calls.count - 1 }
+        if !id.isEmpty, names[id] == nil { names[id] = calls.count - 1 }
         return calls.count - 1
     }
 

@@ -1,7 +1,7 @@
 /// How an upstream has fared, for the choice of a route and for people.
 package struct Health: Sendable, Equatable {
     package var breaker: Breaker
-    /// Nothing is sent before this, since the server asked to wait; milliseconds since 1970.
+    /// Nothing is sent before this, since the server asked to wait; milliseconds of a clock that never goes back.
     package var gate: Int64 = 0
     /// Why it asked.
     package var gateReason: UpstreamFailure?
@@ -9,6 +9,8 @@ package struct Health: Sendable, Equatable {
     package var lastFailure: (failure: UpstreamFailure, at: Int64)? { failure.map { ($0, failedAt) } }
     private var failure: UpstreamFailure?
     private var failedAt: Int64 = 0
+    /// The turn that failed last, where it was one.
+    package private(set) var lastTurn: String?
     /// When it last answered; milliseconds since 1970.
     package private(set) var lastSuccess: Int64?
     /// Milliseconds to the first content, smoothed; nil before the first answer.
@@ -27,9 +29,12 @@ package struct Health: Sendable, Equatable {
     }
 
     /// A request failed; only faults of the upstream itself count against it.
-    package mutating func failed(_ failure: UpstreamFailure, now: Int64) {
+    ///
+    /// `failure` must hold no word of the server's; `at` is in milliseconds since 1970, `now` of the clock of the waits.
+    package mutating func failed(_ failure: UpstreamFailure, turn: String? = nil, at: Int64, now: Int64) {
         self.failure = failure
-        failedAt = now
+        failedAt = at
+        lastTurn = turn
         failures += 1
         switch failure.kind {
         case .unavailable, .timeout, .protocolError, .interrupted: breaker.failed(now: now)

@@ -1,0 +1,114 @@
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+internal import Store
+internal import Upstream
+
+/// How a turn's end is written: again until it is stored, and shorter where it cannot be stored as it is.
+extension LiveTurn {
+    func store(_ ending: Turn.Ending) {
+        let answer = machine.answer
+        let content = answer.isEmpty ? nil : answer.content
+        if answer.weight >= LiveTurn.large { services.freed() }
+        hasMessage = content != nil && !ending.isPromptWithdrawn
+        let tokens = content == nil ? 0 : LiveTurn.tokens(of: answer)
+        record.state = ending.state
+        record.stopReason = ending.stopReason
+        record.finish = ending.finish
+        record.detail = ending.detail
+        record.isCached = ending.isCached
+        record.error = ending.error
+        record.usage = ending.usage
+        record.upstream = plan.current
+        record.model = current?.model
+        record.receipt = receipt(ending.usage)
+        alternatives = ending.alternatives.map { content in
+            NewMessage(
+                id: services.newID(), role: .assistant, content: content,
+                tokens: TokenEstimate.message(Part.decode(content)))
+        }
+        let keepsAnswer = ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
+        let end = EndTurn(
+            id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
+            upstream: record.upstream, model: record.model, used: used(ending, tokens),
+            alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil,
+            restores: left, learned: learned(ending))
+        write(end, patience: LiveTurn.firstPatience)
+    }
+
+    /// What the answer's message counts, without reading again what was just written.
+    private static func tokens(of answer: Answer) -> Int {
+        answer.pieces.reduce(TokenEstimate.perMessage) { sum, piece in
+            switch piece.kind {
+            case .text, .thought: sum + TokenEstimate.text(String(decoding: piece.bytes, as: UTF8.self))
+            case .part:
+                sum + Part.decode([0x5B] + piece.bytes + [0x5D]).reduce(0) { $0 + TokenEstimate.part($1) }
+            case .signature: sum
+            }
+        }
+    }
+
+    /// Milliseconds before an ending that could not be stored is tried again: doubled each time, up to a minute.
+    static let firstPatience = 1_000, longestPatience = 60_000
+
+    /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
+    private func write(_ end: EndTurn, patience: Int, cuts: Int = 0) {
+        services.store(of: session.row).write(end) { [self] result in
+            guard case .failure(let error) = result else { return handle(.endingStored) }
+            let words = WireError(error)
+            services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            switch error.code {
+            case .changedElsewhere, .corrupt:
+                failed(as: words, .failed)
+                hasMessage = false
+                return handle(.endingStored)
+            case .tooBig, .constraint:
+                // As it is it will never be stored, and the session must go on.
+                if let shorter = shortened(end, words, cuts) {
+                    return write(shorter, patience: patience, cuts: cuts + 1)
+                }
+            default: break
+            }
+            for waiter in waiters { waiter.reply(.failure(words)) }
+            waiters = []
+            services.loop.after(milliseconds: patience) { [weak self] in
+                self?.write(end, patience: min(2 * patience, LiveTurn.longestPatience), cuts: cuts)
+            }
+        }
+    }
+
+    /// Bytes of an answer from which its memory is given back to the system when it is stored.
+    private static let large = 256 << 10
+    /// Bytes of text that are kept of an answer that cannot be stored whole.
+    private static let kept = 256 << 10
+
+    /// An ending that says less: first without all but the beginning of the text, then without an answer; nil when there
+    /// is nothing left to leave out.
+    private func shortened(_ end: EndTurn, _ words: WireError, _ cuts: Int) -> EndTurn? {
+        guard cuts < 2 else { return nil }
+        var text: [UInt8] = []
+        for piece in machine.answer.pieces where cuts == 0 && piece.kind == .text {
+            text += piece.bytes.prefix(LiveTurn.kept - text.count)
+        }
+        let message = "the answer could not be stored whole: \(words.message)"
+        failed(as: WireError(words.kind, message), text.isEmpty ? .failed : .interrupted)
+        hasMessage = !text.isEmpty
+        alternatives = []
+        var ending = end.ending
+        (ending.state, ending.stopReason, ending.error) = (record.state, nil, record.error)
+        (ending.finish, ending.detail, ending.alternatives) = (nil, nil, [])
+        record.finish = nil
+        record.detail = nil
+        let content = text.isEmpty ? nil : Part.encode([.text(String(decoding: text, as: UTF8.self))])
+        return EndTurn(
+            id, ending, content: content, tokens: content.map { TokenEstimate.message(Part.decode($0)) } ?? 0,
+            used: end.used, restores: end.restores)
+    }
+
+    private func failed(as words: WireError, _ state: TurnRecord.State) {
+        record.state = state
+        record.stopReason = nil
+        record.error = TurnError(kind: words.kind.rawValue, message: words.message)
+    }
+}

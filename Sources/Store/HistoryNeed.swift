@@ -1,0 +1,81 @@
+package import Conversation
+
+/// How much of a history a window can use.
+package struct HistoryNeed: Sendable {
+    /// The budget.
+    package let tokens: Int
+    /// Whole turns at most; nil for any number.
+    package let turns: Int?
+    /// Messages at most; nil for any number.
+    package let messages: Int?
+    /// Whether a prompt that is not stored yet makes the newest turn; else that turn is stored and must be whole.
+    package let hasPrompt: Bool
+
+    package init(tokens: Int, turns: Int? = nil, messages: Int? = nil, hasPrompt: Bool) {
+        self.tokens = tokens
+        self.turns = turns
+        self.messages = messages
+        self.hasPrompt = hasPrompt
+    }
+}
+
+/// What may be read of a history at once, on the loop's own thread.
+package struct HistoryBound: Sendable {
+    package let rows: Int
+    package let bytes: Int
+    package let pins: Int
+
+    package init(rows: Int, bytes: Int, pins: Int) {
+        self.rows = rows
+        self.bytes = bytes
+        self.pins = pins
+    }
+
+    /// What the loop reads by itself: a few milliseconds.
+    package static let loop = HistoryBound(rows: 2_000, bytes: 1 << 20, pins: 64)
+}
+
+/// A history as far as it was read.
+package struct StoredHistory: Sendable, Equatable {
+    /// Oldest first, up to the head and without gaps.
+    package let messages: [Message]
+    /// Pins before them, with what belongs to them.
+    package let olderPins: [Message]
+    package let olderExcluded: Int
+}
+
+/// How far back a history is read, newest first: to a turn's edge past the need, or some way into a turn that is so long
+/// that it cannot be in any window.
+struct HistoryReach {
+    /// Rows and bytes of one turn past the need before its edge is given up.
+    private static let mostRows = 1_000, mostBytes = 1 << 20
+    /// Bytes of a history at most: no provider takes a request of that size.
+    private static let most = 64 << 20
+
+    private let need: HistoryNeed
+    private var tokens = 0, turns = 0, count = 0
+    private var rowsPast = 0, bytesPast = 0
+    private(set) var bytes = 0
+
+    init(_ need: HistoryNeed) { self.need = need }
+
+    /// Takes the next older message; whether no older one is needed.
+    mutating func isEnough(with message: Message) -> Bool {
+        bytes += message.content.count + 300
+        if bytes > HistoryReach.most { return true }
+        if !message.isExcluded && message.status.isSent {
+            tokens += message.tokens
+            count += 1
+            if message.role == .user { turns += 1 }
+        }
+        let isPast =
+            tokens > need.tokens || need.turns.map { turns > $0 } ?? false
+            || need.messages.map { count > $0 } ?? false
+        guard isPast else { return false }
+        if message.role == .user { return true }
+        rowsPast += 1
+        bytesPast += message.content.count
+        let isLong = rowsPast > HistoryReach.mostRows || bytesPast > HistoryReach.mostBytes
+        return isLong && (turns > 0 || need.hasPrompt)
+    }
+}

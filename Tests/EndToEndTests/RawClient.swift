@@ -1,0 +1,90 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+/// A connection that writes on a thread of its own and only counts what comes, for clients that ask without end.
+final class RawClient {
+    private let socket: Int32
+    private let owner: Descriptor
+    private let sent = Locked(0)
+    private(set) var lines = 0
+    /// The last bytes that came.
+    private(set) var tail: [UInt8] = []
+    private var buffer: [UInt8] = []
+
+    init(_ path: String) throws {
+        let made = try UnixSocket.connect(to: path)
+        socket = made.raw
+        owner = made
+    }
+
+    /// Writes bytes without waiting for them to be taken.
+    func write(_ bytes: [UInt8]) throws {
+        let socket = socket, sent = sent
+        try Thread(named: "test-raw") {
+            var offset = 0
+            while offset < bytes.count {
+                // A blocking socket takes all or nothing more; in pieces one sees how far it came.
+                let piece = Array(bytes[offset..<min(offset + 32_768, bytes.count)])
+                guard let n = try? System.send(socket, piece) else { break }
+                offset += n
+                sent.withLock { $0 += n }
+            }
+        }.detach()
+    }
+
+    func write(_ text: String) throws { try write(Array(text.utf8)) }
+
+    /// Bytes that the daemon's side has taken.
+    var sentBytes: Int { sent.withLock { $0 } }
+
+    /// Reads until so many lines came in all; false when the connection ended first.
+    func read(lines wanted: Int, milliseconds: Int32 = 60_000) throws -> Bool {
+        while lines < wanted {
+            guard try !System.wait(readable: [socket], milliseconds: milliseconds).isEmpty else {
+                throw Late(description: "only \(lines) of \(wanted) lines came")
+            }
+            buffer.removeAll(keepingCapacity: true)
+            let got: Int?
+            do { got = try System.read(socket, into: &buffer, most: 1 << 16) } catch { return false }
+            if got == 0 { return false }
+            lines += buffer.count { $0 == 0x0A }
+            tail = Array((tail + buffer).suffix(2_000))
+        }
+        return true
+    }
+
+    /// Ends both directions.
+    func close() { UnixSocket.shutdown(socket) }
+}
+
+extension RealDaemon {
+    /// Appends messages of one text each.
+    func fill(_ session: String, _ texts: [String], role: String = "user", ifMissing: Bool = true) throws {
+        let messages = texts.map { #"{"role":"\#(role)","content":[{"type":"text","text":"\#($0)"}]}"# }
+        let client = try RawClient(socket)
+        try client.write(
+            #"{"jsonrpc":"2.0","id":1,"method":"_convod/message/append","params":{"sessionId":"\#(session)","ifMissing":"create","messages":["#
+                + messages.joined(separator: ",") + "]}}\n")
+        guard try client.read(lines: 1), !String(decoding: client.tail, as: UTF8.self).contains("error")
+        else {
+            throw Late(description: String(decoding: client.tail, as: UTF8.self))
+        }
+    }
+
+    /// Checks that it lives, serves, and has let go of what it held.
+    func checkAtEase(
+        peakMiB: Int, _ what: String, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        #expect(
+            try client().call("_convod/server/info").result != nil, "\(what)", sourceLocation: location)
+        if isSanitized { return }
+        let peak = try kibibytes("VmHWM") >> 10
+        #expect(peak <= peakMiB, "\(what): it held \(peak) MiB", sourceLocation: location)
+        // A debug build is larger by itself.
+        try soon("\(what): idle again, under 40 MiB", milliseconds: 10_000) {
+            try kibibytes("VmRSS") < 40 << 10
+        }
+    }
+}

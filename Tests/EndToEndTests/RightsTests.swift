@@ -1,0 +1,139 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+private let isRoot = Process.userID == 0
+private let setpriv = "/usr/bin/setpriv"
+
+/// Sends lines as user nobody, with groups, and gives all that came back.
+private func asNobody(_ socket: String, _ lines: [String], groups: String? = nil) throws -> String {
+    let rights = groups.map { "--groups=\($0)" } ?? "--clear-groups"
+    let (_, said) = try run(
+        setpriv, ["--reuid=65534", rights, "/usr/bin/socat", "-t", "10", "-", "UNIX-CONNECT:\(socket)"],
+        environment: [:], input: lines.map { $0 + "\n" }.joined())
+    return said
+}
+
+@Suite(
+    .enabled(if: isRoot && Files.isExecutable(setpriv), "another user can connect only where root runs this"))
+struct `Another user` {
+    private func daemon(_ access: String) throws -> RealDaemon {
+        let directory = try TemporaryDirectory()
+        try shell("chmod", "711", directory.path)
+        return try RealDaemon(
+            #"{ drain: "50ms", socket: { mode: "0666", \#(access) }, upstreams: { echo: { kind: "echo" } } }"#,
+            in: directory)
+    }
+
+    @Test func `is known by its group even where it has 300 of them`() throws {
+        let daemon = try daemon("allow: { users: [], groups: ['games'] }")
+        let info = #"{"jsonrpc":"2.0","id":1,"method":"_convod/server/info"}"#
+        let games = try shell("getent", "group", "games").split(separator: ":")[2]
+        let many = ([games] + (1_000..<1_300).map { Substring("\($0)") }).joined(separator: ",")
+        #expect(try asNobody(daemon.socket, [info], groups: many).contains(#""uid":65534"#))
+        #expect(try asNobody(daemon.socket, []).contains("permission_denied"))
+    }
+
+    @Test func `is not told where things lie, what runs, or that another's turn is there`() throws {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let client = try daemon.client()
+        try client.open("s")
+        let turn = try client.prompt("s", "secret words").extras?["turnId"]?.string ?? ""
+        let info = try asNobody(
+            daemon.socket,
+            [
+                #"{"jsonrpc":"2.0","id":1,"method":"_convod/server/info"}"#,
+                #"{"jsonrpc":"2.0","id":2,"method":"_convod/turn/get","params":{"turnId":"\#(turn)"}}"#,
+                #"{"jsonrpc":"2.0","id":3,"method":"_convod/context/receipt","params":{"turnId":"\#(turn)"}}"#,
+                #"{"jsonrpc":"2.0","id":4,"method":"_convod/session/get","params":{"sessionId":"s"}}"#,
+            ])
+        for word in ["database", "sessionsRunning", "environment", daemon.database, "secret"] {
+            #expect(!info.contains(word), "\(word)")
+        }
+        #expect(info.split(separator: "\n").count { $0.contains("not_found") } == 3, "\(info)")
+    }
+
+    @Test func `who is taken off the list is closed at once, and told why`() throws {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let input = try Process.pipe(), output = try Process.pipe()
+        let pid = try Process.start(
+            setpriv,
+            ["--reuid=65534", "--clear-groups", "/usr/bin/socat", "-", "UNIX-CONNECT:\(daemon.socket)"],
+            environment: [:], streams: .init(input: input.reading, output: output.writing))
+        _ = Descriptor(owning: input.reading)
+        _ = Descriptor(owning: output.writing)
+        let to = Descriptor(owning: input.writing), from = Descriptor(owning: output.reading)
+        defer {
+            try? Process.signal(pid, Signals.kill)
+            _ = try? Process.reap(pid)
+        }
+        _ = try System.write(
+            to.raw, Array(#"{"jsonrpc":"2.0","id":1,"method":"session/list"}"#.utf8) + [0x0A])
+        var bytes: [UInt8] = []
+        while !bytes.contains(0x0A) { _ = try System.read(from.raw, into: &bytes, most: 65_536) }
+        try Files.replace(
+            daemon.directory.file("config.json5"),
+            with: Array(
+                #"{ drain: "50ms", socket: { mode: "0666", allow: { users: ["root"] } }, upstreams: { echo: { kind: "echo" } } }"#
+                    .utf8))
+        try daemon.signal(Signals.hangup)
+        while let got = try System.read(from.raw, into: &bytes, most: 65_536), got > 0 {}
+        #expect(text(bytes).contains("may not connect any more"), "\(text(bytes))")
+    }
+}
+
+@Suite struct `The daemon's memory` {
+    @Test func `goes into no core file`() throws {
+        let daemon = try RealDaemon()
+        let limits = text(try Files.read("/proc/\(daemon.pid ?? 0)/limits"))
+        let core = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") } ?? ""
+        #expect(core.split(separator: " ").count { $0 == "0" } == 2, "\(core)")
+    }
+}
+
+@Suite(.enabled(if: canMount, "this user may not mount a file system"))
+struct `A disk that takes no writing` {
+    private func mounted(_ body: (TemporaryDirectory, String) throws -> Void) throws {
+        let directory = try TemporaryDirectory()
+        let mount = directory.file("small")
+        try Files.makeDirectories(mount)
+        try shell("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount)
+        defer { _ = try? shell("umount", "-l", mount) }
+        try body(directory, mount)
+    }
+
+    @Test func `since it is full lets what is stored be read after a restart`() throws {
+        try mounted { directory, mount in
+            let daemon = try RealDaemon(in: directory, database: mount + "/convod.db")
+            let client = try daemon.client()
+            try client.open("demo")
+            _ = try client.prompt("demo", "hello")
+            try daemon.kill()
+            _ = try? shell("dd", "if=/dev/zero", "of=\(mount)/filler", "bs=4k")
+            try daemon.start()
+            #expect(try daemon.client().messages("demo").count == 2)
+            #expect(try daemon.client().prompt("demo", "is there room?").kind == "disk_full")
+            try Files.remove(mount + "/filler")
+            #expect(try daemon.client().prompt("demo", "is there room?").result != nil)
+            try daemon.stop()
+        }
+    }
+
+    @Test func `since it is read-only now is not called full`() throws {
+        try mounted { directory, mount in
+            let daemon = try RealDaemon(in: directory, database: mount + "/convod.db")
+            let client = try daemon.client()
+            try client.open("demo")
+            _ = try client.prompt("demo", "hello")
+            // Somebody else's eyes on it: the file cannot grow for this daemon, and it is not a matter of room.
+            try daemon.stop()
+            try shell("mount", "-o", "remount,ro", mount)
+            let (code, said) = try Built.run(
+                Built.convod, ["--socket", directory.file("t.sock"), "--database", mount + "/convod.db"],
+                environment: daemon.environment)
+            #expect(code == 1 && !said.contains("full"), "\(said)")
+            #expect(said.contains("read-only") || said.contains("readonly"), "\(said)")
+        }
+    }
+}
