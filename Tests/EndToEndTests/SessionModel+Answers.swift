@@ -46,7 +46,9 @@ extension SessionModel {
         switch request.kind {
         case .prompt, .retry, .edit, .goOn:
             answered.append(request)
-            if request.result?["stopReason"]?.string == "cancelled", session?.cancels == request.cancels,
+            // A repeat may join a turn of an earlier sending that is being cancelled.
+            let cancels = request.turnID.flatMap { turns[$0]?.cancels } ?? request.cancels
+            if request.result?["stopReason"]?.string == "cancelled", session?.cancels == cancels,
                 request.extras?["repeated"]?.bool != true
             {
                 wrong("cancelled by nobody: \(request.description)")
