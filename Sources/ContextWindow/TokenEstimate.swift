@@ -26,6 +26,17 @@ package enum TokenEstimate {
     /// Tokens of a message with these parts, its overhead included.
     package static func message(_ parts: [Part]) -> Int { parts.reduce(perMessage) { $0 + part($1) } }
 
+    /// Tokens of the message that an answer becomes, its overhead included, without writing and reading it.
+    package static func message(_ answer: Answer) -> Int {
+        answer.pieces.reduce(perMessage) { sum, piece in
+            switch piece.kind {
+            case .text, .thought: sum + text(String(decoding: piece.bytes, as: UTF8.self))
+            case .part: sum + Part.decode([0x5B] + piece.bytes + [0x5D]).reduce(0) { $0 + part($1) }
+            case .signature: sum
+            }
+        }
+    }
+
     /// Tokens of one part.
     package static func part(_ part: Part) -> Int {
         switch part {

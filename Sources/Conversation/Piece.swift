@@ -100,18 +100,8 @@ package struct Answer: Sendable, Equatable {
     /// `parts` in all.
     package func first(_ wanted: Int, parts: Int = 0) -> Answer {
         var out = Answer(issuer: issuer)
-        var room = wanted, seen = 0
-        for piece in pieces {
-            if piece.length > room {
-                if room > 0 { out.append(Piece(piece.kind, Array(piece.bytes.prefix(room)))) }
-                break
-            }
-            if piece.kind == .part {
-                if room == 0 && seen >= parts { break }
-                seen += 1
-            }
+        for piece in Answer.rest(of: pieces, after: 0, until: wanted, parts: parts).pieces {
             out.append(piece)
-            room -= piece.length
         }
         return out
     }
@@ -121,15 +111,18 @@ package struct Answer: Sendable, Equatable {
     /// A whole part right at the offset comes again: bytes cannot tell whether it was seen, and a tool call that is
     /// lost is worse than one announced twice under one ID.
     package func rest(after offset: Int) -> (offset: Int, pieces: [Piece]) {
-        Answer.rest(of: pieces, after: offset)
+        let rest = Answer.rest(of: pieces, after: offset)
+        return (rest.offset, rest.pieces)
     }
 
-    /// What follows a byte offset in the first `end` bytes of the answer with `parts` whole parts, and no more than
-    /// about `most` bytes of it, or as many as whole parts side by side have; what it gives is copied, what it passes over is not.
-    package func rest(after wanted: Int, until end: Int, parts: Int, most: Int)
-        -> (offset: Int, pieces: [Piece], isAll: Bool)
-    {
-        var start = 0, seen = 0, taken = 0, offset: Int?, found: [Piece] = []
+    /// The same over any run of pieces, and in bounds.
+    ///
+    /// It looks at their first `end` bytes with `parts` whole parts, and gives no more than about `most` bytes, or as
+    /// many as whole parts side by side have. What it passes over is not copied.
+    package static func rest(
+        of pieces: [Piece], after wanted: Int, until end: Int = .max, parts: Int = .max, most: Int = .max
+    ) -> (offset: Int, pieces: [Piece], isAll: Bool) {
+        var start = 0, seen = 0, room = most, offset: Int?, found: [Piece] = []
         for piece in pieces {
             let length = min(piece.length, end - start)
             if piece.kind == .part {
@@ -138,42 +131,27 @@ package struct Answer: Sendable, Equatable {
             } else if piece.length > 0 && length <= 0 {
                 break
             }
-            let isWanted = offset != nil || (piece.kind == .part ? wanted <= start : wanted < start + length)
-            if isWanted {
-                // It ends inside text, so that whole parts before it do not come again.
-                var from = max(0, wanted - start), to = min(length, from + max(4, most - taken))
+            if offset != nil || (piece.kind == .part ? wanted <= start : wanted < start + length) {
+                var from = max(0, wanted - start), to = length
                 if piece.length == 0 {
                     found.append(piece)
-                    taken += piece.bytes.count
-                    if offset == nil { offset = start }
+                    room -= piece.bytes.count
                 } else {
                     while from > 0 && piece.bytes[from] & 0xC0 == 0x80 { from -= 1 }
+                    // It ends inside text, so that whole parts before it do not come again.
+                    if length - from > max(4, room) { to = from + max(4, room) }
                     while to > from && to < length && piece.bytes[to] & 0xC0 == 0x80 { to -= 1 }
-                    found.append(Piece(piece.kind, Array(piece.bytes[from..<to])))
-                    taken += to - from
-                    if offset == nil { offset = start + from }
-                    if to < length { return (offset ?? start, found, false) }
+                    let isWhole = from == 0 && to == piece.length
+                    found.append(isWhole ? piece : Piece(piece.kind, Array(piece.bytes[from..<to])))
+                    room -= to - from
                 }
+                offset = offset ?? start + (piece.length == 0 ? 0 : from)
+                if to < length { return (offset ?? start, found, false) }
             }
             start += length
             if length < piece.length { break }
         }
         return (offset ?? start, found, true)
-    }
-
-    /// The same over any run of pieces.
-    package static func rest(of pieces: [Piece], after wanted: Int) -> (offset: Int, pieces: [Piece]) {
-        var start = 0
-        for (index, piece) in pieces.enumerated() {
-            if piece.kind == .part ? wanted <= start : wanted < start + piece.length {
-                var cut = max(0, wanted - start)
-                while cut > 0 && piece.bytes[cut] & 0xC0 == 0x80 { cut -= 1 }
-                let first = cut == 0 ? piece : Piece(piece.kind, Array(piece.bytes[cut...]))
-                return (start + cut, [first] + pieces[(index + 1)...])
-            }
-            start += piece.length
-        }
-        return (start, [])
     }
 }
 

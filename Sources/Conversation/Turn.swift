@@ -165,8 +165,9 @@ package struct Turn: Sendable {
 
     /// What was announced behind a byte offset, and no more than about `most` bytes of it.
     package func published(after offset: Int, most: Int) -> (offset: Int, pieces: [Piece], isAll: Bool) {
-        answer.rest(
-            after: min(offset, publishedLength), until: publishedLength, parts: publishedParts, most: most)
+        Answer.rest(
+            of: answer.pieces, after: min(offset, publishedLength), until: publishedLength,
+            parts: publishedParts, most: most)
     }
 
     /// Moves on by one event and returns what the driver must do, in order.

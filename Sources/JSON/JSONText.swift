@@ -75,48 +75,30 @@ package enum JSONText {
     /// Appends UTF-8 bytes as a JSON string with its quotes.
     package static func append(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
         out.append(0x22)
-        appendEscaped(text, to: &out)
+        appendEscaped(text, text.span, to: &out)
         out.append(0x22)
-    }
-
-    /// Appends what needs no escape in whole runs.
-    private static func appendEscaped(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
-        let bytes = text.span, count = bytes.count
-        var start = 0, at = 0
-        while at < count {
-            let byte = bytes[at]
-            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else {
-                at += 1
-                continue
-            }
-            out.append(contentsOf: text[text.startIndex + start..<text.startIndex + at])
-            escape(byte, &out)
-            at += 1
-            start = at
-        }
-        out.append(contentsOf: text[text.startIndex + start..<text.startIndex + count])
     }
 
     /// Appends the escaped text without quotes.
     package static func appendInner(_ text: String, to out: inout [UInt8]) {
-        let utf8 = text.utf8
-        if isPlain(utf8.span) { out.append(contentsOf: utf8) } else { appendEscaped(utf8.span, to: &out) }
+        appendEscaped(text.utf8, text.utf8.span, to: &out)
     }
 
-    /// Whether nothing in the text needs an escape, so that it can be copied whole.
-    private static func isPlain(_ text: Span<UInt8>) -> Bool {
-        for index in text.indices where text[index] < 0x20 || text[index] == 0x22 || text[index] == 0x5C {
-            return false
+    /// Appends what needs no escape in whole runs; `bytes` are those of `text`.
+    private static func appendEscaped<Text: Collection<UInt8>>(
+        _ text: Text, _ bytes: Span<UInt8>, to out: inout [UInt8]
+    ) {
+        var run = text.startIndex, start = 0
+        for at in bytes.indices {
+            let byte = bytes[at]
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+            let end = text.index(run, offsetBy: at - start)
+            out.append(contentsOf: text[run..<end])
+            escape(byte, &out)
+            run = text.index(after: end)
+            start = at + 1
         }
-        return true
-    }
-
-    private static func appendEscaped(_ text: Span<UInt8>, to out: inout [UInt8]) {
-        out.reserveCapacity(out.count + text.count + text.count / 8 + 2)
-        for index in text.indices {
-            let byte = text[index]
-            if byte < 0x20 || byte == 0x22 || byte == 0x5C { escape(byte, &out) } else { out.append(byte) }
-        }
+        out.append(contentsOf: text[run...])
     }
 
     private static func escape(_ byte: UInt8, _ out: inout [UInt8]) {

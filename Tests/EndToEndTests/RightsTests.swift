@@ -56,30 +56,16 @@ struct `Another user` {
 
     @Test func `who is taken off the list is closed at once, and told why`() throws {
         let daemon = try daemon("allow: { users: ['nobody'] }")
-        let input = try Process.pipe(), output = try Process.pipe()
-        let pid = try Process.start(
-            setpriv,
-            ["--reuid=65534", "--clear-groups", "/usr/bin/socat", "-", "UNIX-CONNECT:\(daemon.socket)"],
-            environment: [:], streams: .init(input: input.reading, output: output.writing))
-        _ = Descriptor(owning: input.reading)
-        _ = Descriptor(owning: output.writing)
-        let to = Descriptor(owning: input.writing), from = Descriptor(owning: output.reading)
-        defer {
-            try? Process.signal(pid, Signals.kill)
-            _ = try? Process.reap(pid)
-        }
-        _ = try System.write(
-            to.raw, Array(#"{"jsonrpc":"2.0","id":1,"method":"session/list"}"#.utf8) + [0x0A])
-        var bytes: [UInt8] = []
-        while !bytes.contains(0x0A) { _ = try System.read(from.raw, into: &bytes, most: 65_536) }
+        let client = try ClientOfNobody(daemon.socket)
+        #expect(try client.ask("session/list")["result"] != nil)
         try Files.replace(
             daemon.directory.file("config.json5"),
             with: Array(
                 #"{ drain: "50ms", socket: { mode: "0666", allow: { users: ["root"] } }, upstreams: { echo: { kind: "echo" } } }"#
                     .utf8))
         try daemon.signal(Signals.hangup)
-        while let got = try System.read(from.raw, into: &bytes, most: 65_536), got > 0 {}
-        #expect(text(bytes).contains("may not connect any more"), "\(text(bytes))")
+        let said = try client.rest()
+        #expect(said.contains("may not connect any more"), "\(said)")
     }
 }
 

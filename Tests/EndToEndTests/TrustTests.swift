@@ -118,35 +118,7 @@ private final class Impostor {
         }
         let daemon = try RealDaemon(configuration("'nobody'", "'nobody'"), in: directory)
         try daemon.client().open("roots")
-        /// A line client of user nobody: its input and output are pipes.
-        let input = try Process.pipe(), output = try Process.pipe()
-        let pid = try Process.start(
-            setpriv,
-            ["--reuid=65534", "--clear-groups", "/usr/bin/socat", "-", "UNIX-CONNECT:\(daemon.socket)"],
-            environment: [:], streams: .init(input: input.reading, output: output.writing))
-        _ = Descriptor(owning: input.reading)
-        _ = Descriptor(owning: output.writing)
-        let to = Descriptor(owning: input.writing), from = Descriptor(owning: output.reading)
-        defer {
-            try? Process.signal(pid, Signals.kill)
-            _ = try? Process.reap(pid)
-        }
-        var bytes: [UInt8] = []
-        func next() throws -> JSONView {
-            while !bytes.contains(0x0A) {
-                let got = try System.read(from.raw, into: &bytes, most: 65_536)
-                if got == 0 { throw Late(description: "closed: \(text(bytes))") }
-            }
-            let line = Array(bytes.prefix { $0 != 0x0A })
-            bytes.removeFirst(line.count + 1)
-            return try JSONDocument(line).root
-        }
-        func ask(_ method: String, _ params: String) throws -> JSONView {
-            _ = try System.write(
-                to.raw,
-                Array(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#.utf8) + [0x0A])
-            return try next()
-        }
+        let nobody = try ClientOfNobody(daemon.socket)
         func reload(_ configuration: String) throws {
             try Files.replace(directory.file("config.json5"), with: Array(configuration.utf8))
             let before = daemon.logged.split(separator: "\n").count { $0.contains("event=reloaded") }
@@ -155,15 +127,15 @@ private final class Impostor {
                 daemon.logged.split(separator: "\n").count { $0.contains("event=reloaded") } > before
             }
         }
-        let asAdmin = try ask("_convod/server/info", "{}")["result"]
+        let asAdmin = try nobody.ask("_convod/server/info", "{}")["result"]
         #expect(asAdmin?["isAdmin"]?.bool == true && asAdmin?["database"]?.string == daemon.database)
-        #expect(try ask("_convod/session/get", #"{"sessionId":"roots"}"#)["result"] != nil)
+        #expect(try nobody.ask("_convod/session/get", #"{"sessionId":"roots"}"#)["result"] != nil)
 
         try reload(configuration("", "'nobody'"))
-        let closing = try next()
+        let closing = try nobody.next()
         #expect(closing["method"]?.string == "_convod/closing")
         #expect(closing["params"]?["message"]?.string?.contains("no administrator any more") == true)
-        #expect(throws: Late.self) { _ = try next() }
+        #expect(throws: Late.self) { _ = try nobody.next() }
         #expect(try daemon.client().call("_convod/session/get", #"{"sessionId":"roots"}"#).result != nil)
     }
 }

@@ -141,23 +141,15 @@ final class Dispatcher {
         }
         client.calls[id] = call
         if method.order == .overtakes { return run(call, client) }
-        if method.order == .free || client.held.isEmpty && mayBegin(method, client) {
-            guard !method.isConversation, connection.putsOff else { return run(call, client) }
+        if !method.isConversation, mayBegin(method, client), connection.putsOff {
             return connection.add { [weak self] in self?.begin(call, client) }
         }
-        hold(call, client)
+        begin(call, client)
     }
 
-    /// Begins a request that was put off, unless its client's changes are still on their way to the store.
+    /// Begins a request, or keeps it until the changes before it are stored.
     private func begin(_ call: Call, _ client: Client) {
-        if call.method.order == .free || client.held.isEmpty && mayBegin(call.method, client) {
-            return run(call, client)
-        }
-        hold(call, client)
-    }
-
-    /// Keeps a request until the changes before it are stored.
-    private func hold(_ call: Call, _ client: Client) {
+        if mayBegin(call.method, client) { return run(call, client) }
         if call.isAnswered { return }
         call.onCancel = { [weak call] in
             call?.fail(WireError(.cancelled, "the request was cancelled before it began"))
@@ -186,9 +178,10 @@ final class Dispatcher {
         }
     }
 
-    /// Whether a request need not wait for changes of its own client.
+    /// Whether a request need not wait for others of its own client.
     private func mayBegin(_ method: Method, _ client: Client) -> Bool {
-        method.order == .changes || client.changes == 0
+        method.order == .free
+            || client.held.isEmpty && (method.order == .changes || client.changes == 0)
     }
 
     private func run(_ call: Call, _ client: Client) {

@@ -42,12 +42,11 @@ extension Handlers {
         else { return nil }
         let answer = turn.published
         if answer.isEmpty { return nil }
-        let content = answer.content
         return Message(
             id: turn.record.answerID, parentID: last?.id, seq: (last?.seq ?? 0) + 1, role: .assistant,
             status: .streaming, turnID: turn.id,
-            createdAt: turn.record.createdAt, tokens: TokenEstimate.message(Part.decode(content)),
-            content: content)
+            createdAt: turn.record.createdAt, tokens: TokenEstimate.message(answer),
+            content: answer.content)
     }
 
     func appendMessages(_ call: Call) throws(WireError) {

@@ -12,7 +12,7 @@ extension LiveTurn {
         let content = answer.isEmpty ? nil : answer.content
         if answer.weight >= LiveTurn.large { services.freed() }
         hasMessage = content != nil && !ending.isPromptWithdrawn
-        let tokens = content == nil ? 0 : LiveTurn.tokens(of: answer)
+        let tokens = content == nil ? 0 : TokenEstimate.message(answer)
         record.state = ending.state
         record.stopReason = ending.stopReason
         record.finish = ending.finish
@@ -35,18 +35,6 @@ extension LiveTurn {
             alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil,
             restores: left, learned: learned(ending))
         write(end, patience: LiveTurn.firstPatience)
-    }
-
-    /// What the answer's message counts, without reading again what was just written.
-    private static func tokens(of answer: Answer) -> Int {
-        answer.pieces.reduce(TokenEstimate.perMessage) { sum, piece in
-            switch piece.kind {
-            case .text, .thought: sum + TokenEstimate.text(String(decoding: piece.bytes, as: UTF8.self))
-            case .part:
-                sum + Part.decode([0x5B] + piece.bytes + [0x5D]).reduce(0) { $0 + TokenEstimate.part($1) }
-            case .signature: sum
-            }
-        }
     }
 
     /// Milliseconds before an ending that could not be stored is tried again: doubled each time, up to a minute.

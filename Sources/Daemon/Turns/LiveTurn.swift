@@ -366,7 +366,7 @@ final class LiveTurn {
     private func setAside(_ answer: Answer) {
         let content = answer.content, next: MessageID = services.newID()
         let write = SetAside(
-            id, content: content, tokens: TokenEstimate.message(Part.decode(content)), next: next)
+            id, content: content, tokens: TokenEstimate.message(answer), next: next)
         services.store(of: session.row).write(write) { [self] result in
             switch result {
             case .success:

@@ -207,7 +207,8 @@ final class Replay {
             self.held = nil
         }
         if wanted > length { rewind = (message.id, length) }
-        var (offset, rest) = wanted == 0 ? (0, pieces) : Answer.rest(of: pieces, after: min(wanted, length))
+        var (offset, rest, _) =
+            wanted == 0 ? (0, pieces, true) : Answer.rest(of: pieces, after: min(wanted, length))
         for piece in rest {
             for part in Chunk.cut(piece) {
                 connection.send(chunk(part, message.id, message.turnID, message.role, offset), isPush: false)
