@@ -55,4 +55,23 @@ internal import Testing
         #expect(try client.finish(waiting).kind == "store_failed")
         #expect(try client.finish(cancel).kind == "store_failed", "it was not cancelled by us")
     }
+
+    @Test func `of a prompt that is refused while its session is deleted is no fault`() throws {
+        let daemon = try RealDaemon()
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.startPrompt("s", "count to 1000")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        let raw = try RawClient(daemon.socket)
+        let other = "01a21ae6-5e37-7000-85c6-93cd9151cfc1"
+        try raw.write(
+            #"{"jsonrpc":"2.0","id":1,"method":"session/prompt","params":{"sessionId":"s","prompt":[{"type":"text","text":"x"}],"_meta":{"convod":{"expectedHead":"\#(other)"}}}}"#
+                + "\n" + #"{"jsonrpc":"2.0","id":2,"method":"session/delete","params":{"sessionId":"s"}}"#
+                + "\n")
+        #expect(try raw.read(lines: 2))
+        _ = try client.call("_convod/server/info")
+        try daemon.signal(Signals.terminate)
+        #expect(try daemon.ended() == .exited(0))
+        #expect(!daemon.logged.contains("turn_not_stored"), "\(daemon.logged)")
+    }
 }

@@ -58,6 +58,11 @@ extension TurnEngine {
                 between[id] = nil
                 return then(nil)
             }
+            if error.code == .changedElsewhere, !queued.isStored {
+                // It was refused meanwhile, and never was in the store.
+                between[id] = nil
+                return then(nil)
+            }
             let words = WireError(error)
             services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
             if error.code == .changedElsewhere || error.code == .corrupt {
