@@ -196,11 +196,13 @@ final class ModelRun {
         send(request, by: client)
     }
 
-    /// Prints what led to the first problem, on the session that it names.
+    /// Prints what led to the first problem, on the session that it names, itself or by a turn.
     func printTrail() {
         guard let first = model.problems.first else { return }
         let names = model.trail.keys.filter { !$0.isEmpty && first.contains($0) }
-        guard let name = names.max(by: { $0.count < $1.count }) else { return }
+        let turn = first.split(separator: " ").first { $0.count == 36 }.map(String.init) ?? "none"
+        let byTurn = model.trail.filter { $0.value.contains { $0.contains(turn) } }.keys
+        guard let name = names.max(by: { $0.count < $1.count }) ?? byTurn.first else { return }
         for line in model.trail[name]?.suffix(60) ?? [] { print(name, line) }
     }
 
@@ -212,7 +214,13 @@ final class ModelRun {
         try pump(
             until: { clients.allSatisfy(\.pending.isEmpty) && watcher.pending.isEmpty },
             "answers to \((clients + [watcher]).flatMap { $0.pending.values.map(\.description) })")
-        for session in live where !session.isDeleted {
+        // Requests of a client that left are done, or gone with it, once the daemon has seen that it left.
+        let open = clients.filter(\.isOpen).count + 1
+        try pump(
+            until: { (try? ask("_convod/server/info"))?.result?["connections"]?.int ?? open == open },
+            "the end of the connections of those who left")
+        // Also of one that is called deleted: the request may have been lost with its client.
+        for session in live {
             let params = #"{"sessionId":"\#(session.name)","open":true}"#
             try pump(
                 until: {
