@@ -134,12 +134,12 @@ package final class Daemon: ConnectionOwner {
     /// Closes what a crash left running, before any client can look; where that cannot be stored it is tried again.
     private func recover() {
         var isDone = false
-        let newest = (try? services.store.reader.openTurns())?.turns.last?.row ?? 0
-        closeLeftTurns(upTo: newest, patience: 1_000) { isDone = true }
+        closeLeftTurns(upTo: nil, patience: 1_000) { isDone = true }
         while !isDone { do { try loop.turn(waiting: true) } catch { break } }
     }
 
-    private func closeLeftTurns(upTo newest: Int64, patience: Int, _ tried: @escaping () -> Void) {
+    /// The first try closes all, since nothing has begun yet; later ones spare what is newer than that.
+    private func closeLeftTurns(upTo newest: Int64?, patience: Int, _ tried: @escaping () -> Void) {
         services.store.write(RecoverTurns(upTo: newest, estimate: TokenEstimate.message)) {
             [weak self, options] result in
             defer { tried() }
@@ -149,10 +149,21 @@ package final class Daemon: ConnectionOwner {
             case .success: break
             case .failure(let error):
                 options.log.error("recovery_failed", ("reason", error.description))
-                self?.loop.after(milliseconds: patience) {
+                guard let self, let newest = newest ?? newestOpenTurn() else { return }
+                loop.after(milliseconds: patience) { [weak self] in
                     self?.closeLeftTurns(upTo: newest, patience: min(2 * patience, 60_000)) {}
                 }
             }
+        }
+    }
+
+    /// The newest turn that has not ended; where that cannot be read, the turns are left to the next start.
+    private func newestOpenTurn() -> Int64? {
+        do throws(StoreError) { return try services.store.reader.openTurns().turns.last?.row ?? 0 } catch {
+            options.log.error(
+                "recovery_put_off",
+                ("reason", error.description), ("hint", "the next start closes the turns that a crash left"))
+            return nil
         }
     }
 
@@ -191,9 +202,14 @@ package final class Daemon: ConnectionOwner {
             services.channels.tell(rows.compactMap { try? services.store.reader.session(row: $0) })
         }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
-        if let open = try? services.store.reader.openTurns() {
+        do throws(StoreError) {
+            let open = try services.store.reader.openTurns()
             for words in open.damaged { options.log.error("turn_not_read", ("reason", words)) }
             engine.takeUp(open.turns)
+        } catch {
+            options.log.error(
+                "queue_not_read",
+                ("reason", error.description), ("hint", "the next start takes up the prompts that wait"))
         }
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
             options.log.warning(

@@ -7,7 +7,15 @@ extension TurnEngine {
     /// Takes up the prompts that waited when the daemon ended.
     func takeUp(_ stored: [StoredTurn]) {
         for turn in stored where turn.turn.state == .queued {
-            guard let session = try? services.store.reader.session(row: turn.sessionRow) else { continue }
+            let session: SessionRecord
+            do throws(StoreError) {
+                guard let found = try services.store.reader.session(row: turn.sessionRow) else { continue }
+                session = found
+            } catch {
+                services.log.error(
+                    "turn_not_read", ("turn", turn.turn.id.description), ("reason", error.description))
+                continue
+            }
             let line = line(of: session.row)
             let queued = Queued(turn.turn, session: session, bytes: 0, waiters: [])
             queued.isStored = true
