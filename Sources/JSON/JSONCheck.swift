@@ -11,9 +11,7 @@ package enum JSONCheck {
 
     /// Whether a text has a line feed or a carriage return in it.
     package static func hasLineEnd(_ bytes: [UInt8]) -> Bool {
-        let text = bytes.span
-        for at in text.indices where text[at] == 0x0A || text[at] == 0x0D { return true }
-        return false
+        ByteSearch.lineEnd(in: bytes.span, from: 0) < bytes.count
     }
 
     private struct Scanner {
@@ -105,7 +103,9 @@ package enum JSONCheck {
 
         private mutating func string(_ text: Span<UInt8>) -> Bool {
             at += 1
-            while at < text.count {
+            while true {
+                at = ByteSearch.special(in: text, from: at)
+                guard at < text.count else { return false }
                 switch text[at] {
                 case 0x22:
                     at += 1
@@ -117,11 +117,9 @@ package enum JSONCheck {
                     case 0x75 where JSONText.hex4(text, at + 2) != nil: at += 6
                     default: return false
                     }
-                case ..<0x20: return false
-                default: at += 1
+                default: return false
                 }
             }
-            return false
         }
 
         private mutating func number(_ text: Span<UInt8>) -> Bool {

@@ -131,7 +131,9 @@ struct JSONReader {
         let quote = text[at], start = at
         var flags: JSONDocument.Flags = []
         at += 1
-        while at < text.count {
+        while true {
+            if quote == 0x22 { at = ByteSearch.special(in: text, from: at) }
+            guard at < text.count else { throw JSONError(code: .endOfText, offset: at) }
             let byte = text[at]
             if byte == quote {
                 at += 1
@@ -147,7 +149,6 @@ struct JSONReader {
                 at += 1
             }
         }
-        throw JSONError(code: .endOfText, offset: at)
     }
 
     /// One escape, or two that make a surrogate pair.

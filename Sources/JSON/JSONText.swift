@@ -6,12 +6,12 @@ package enum JSONText {
         out.reserveCapacity(inner.count)
         let text = inner.span
         var at = 0
-        while at < text.count {
-            guard text[at] == 0x5C, at + 1 < text.count else {
-                out.append(text[at])
-                at += 1
-                continue
-            }
+        while true {
+            let run = at
+            at = ByteSearch.backslash(in: text, from: at)
+            if at + 1 >= text.count { at = text.count }
+            out.append(contentsOf: inner[(inner.startIndex + run)..<(inner.startIndex + at)])
+            if at == text.count { return out }
             if text[at + 1] == 0x75 {
                 let (scalar, used) = scalar(text, at)
                 out.append(contentsOf: Array(String(Character(scalar)).utf8))
@@ -21,7 +21,6 @@ package enum JSONText {
                 at += 2
             }
         }
-        return out
     }
 
     private static func simple(_ letter: UInt8) -> UInt8 {
@@ -89,12 +88,12 @@ package enum JSONText {
         _ text: Text, _ bytes: Span<UInt8>, to out: inout [UInt8]
     ) {
         var run = text.startIndex, start = 0
-        for at in bytes.indices {
-            let byte = bytes[at]
-            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+        while true {
+            let at = ByteSearch.special(in: bytes, from: start)
+            guard at < bytes.count else { break }
             let end = text.index(run, offsetBy: at - start)
             out.append(contentsOf: text[run..<end])
-            escape(byte, &out)
+            escape(bytes[at], &out)
             run = text.index(after: end)
             start = at + 1
         }

@@ -2,6 +2,8 @@
 ///
 /// - Invariant: pure values; no I/O, no clock. Framing looks at bytes only, never at Characters.
 
+internal import JSON
+
 /// Cuts a byte stream into lines at LF (0x0A); a CR before it and empty lines are ignored.
 package struct LineFramer: Sendable {
     /// What came out of the stream.
@@ -12,6 +14,10 @@ package struct LineFramer: Sendable {
     }
 
     private let limit: Int
+    /// Blocks of the line that has no end yet, before what is in `buffer`: a long one is never copied as it grows.
+    private var blocks: [[UInt8]] = []
+    private var blockBytes = 0
+    private var blockCapacity = 0
     private var buffer: [UInt8] = []
     private var start = 0
     private var scanned = 0
@@ -21,13 +27,16 @@ package struct LineFramer: Sendable {
     package init(limit: Int) { self.limit = limit }
 
     /// Bytes held back because their line has no end yet.
-    package var pending: Int { buffer.count - start }
+    package var pending: Int { blockBytes + buffer.count - start }
 
     /// Bytes of memory that it takes.
-    package var capacity: Int { buffer.capacity }
+    package var capacity: Int { blockCapacity + buffer.capacity }
 
-    /// Bytes that a buffer may keep when nothing is in it.
+    /// Bytes that a buffer may keep when nothing is in it, and those from which on a half line is put aside as a block.
     private static let kept = 128 << 10
+
+    /// Bytes that are best read at one time, so that a block has no more memory than bytes.
+    package var room: Int { min(64 << 10, max(1, LineFramer.kept - buffer.count)) }
 
     /// Adds bytes as they came from the socket, by letting `read` append to the buffer.
     package mutating func fill<Result, Failure: Error>(
@@ -40,36 +49,73 @@ package struct LineFramer: Sendable {
             scanned -= start
             start = 0
         }
+        // A block is made at once, not by doubling.
+        if buffer.count >= LineFramer.kept / 4 { buffer.reserveCapacity(LineFramer.kept) }
         return try read(&buffer)
     }
 
     /// The next line, or nil when more bytes are needed.
     package mutating func next() -> Output? {
         while true {
-            guard let end = indexOfNewline() else {
+            let end = ByteSearch.lineFeed(in: buffer.span, from: max(scanned, start))
+            guard end < buffer.count else {
                 scanned = buffer.count
-                if buffer.count - start <= limit + 1 { return nil }  // one byte more may be a CR
+                if pending <= limit + 1 {  // one byte more may be a CR
+                    putAside()
+                    return nil
+                }
                 let isNew = !isSkipping
                 isSkipping = true
                 buffer.removeAll(keepingCapacity: false)
                 (start, scanned) = (0, 0)
+                dropBlocks()
                 return isNew ? .tooLong : nil
             }
-            var last = end
-            if last > start && buffer[last - 1] == 0x0D { last -= 1 }
-            let first = start
+            let line = line(upTo: end)
             start = end + 1
             scanned = start
+            dropBlocks()
+            if start == buffer.count { letGo() }
             if isSkipping {
                 isSkipping = false
                 continue
             }
-            if last == first { continue }
-            if last - first > limit { return .tooLong }
-            let line = Array(buffer[first..<last])
-            if start == buffer.count { letGo() }
-            return .line(line)
+            guard let line else { return .tooLong }
+            if !line.isEmpty { return .line(line) }
         }
+    }
+
+    /// The bytes before a line feed without a CR at their end; nil when they are too many, none when nobody wants them.
+    private func line(upTo end: Int) -> [UInt8]? {
+        if isSkipping { return [] }
+        let length = blockBytes + end - start
+        let last = end > start ? buffer[end - 1] : blocks.last?.last
+        let wanted = length - (last == 0x0D ? 1 : 0)
+        if wanted > limit { return nil }
+        guard !blocks.isEmpty else { return Array(buffer[start..<(start + wanted)]) }
+        var line: [UInt8] = []
+        line.reserveCapacity(length)
+        for block in blocks { line += block }
+        line += buffer[start..<end]
+        line.removeLast(length - wanted)
+        return line
+    }
+
+    /// Keeps what is there of a long line as a block of its own.
+    private mutating func putAside() {
+        guard buffer.count >= LineFramer.kept else { return }
+        if start > 0 { buffer.removeFirst(start) }
+        blockBytes += buffer.count
+        blockCapacity += buffer.capacity
+        blocks.append(buffer)
+        buffer = []
+        (start, scanned) = (0, 0)
+    }
+
+    private mutating func dropBlocks() {
+        if blocks.isEmpty { return }
+        blocks = []
+        (blockBytes, blockCapacity) = (0, 0)
     }
 
     /// Empties the buffer; one long line must not cost its client's memory for good.
@@ -87,15 +133,5 @@ package struct LineFramer: Sendable {
     package mutating func finish() -> Output? {
         terminate()
         return next()
-    }
-
-    private func indexOfNewline() -> Int? {
-        let text = buffer.span
-        var at = max(scanned, start)
-        while at < text.count {
-            if text[at] == 0x0A { return at }
-            at += 1
-        }
-        return nil
     }
 }

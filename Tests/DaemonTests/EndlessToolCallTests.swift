@@ -32,7 +32,8 @@ internal import Testing
             }
         let script: [ScriptedUpstream.Step] =
             [.write(head + start)] + [ScriptedUpstream.Step](repeating: .write(piece), count: 70)
-        let bench = try Bench([[script]], kind: kind, more: "retry: { attempts: 1, base: '1ms' }")
+        let bench = try Bench(
+            [[script]], kind: kind, more: "limits: { outbox: '256MiB' }, retry: { attempts: 1, base: '1ms' }")
         let answer = try bench.ask("s")
         #expect(
             answer.error?["message"]?.string?.contains("67108864 bytes") == true, "\(answer.kind ?? "whole")")

@@ -128,6 +128,35 @@ private func line(_ text: String) -> Output { .line(Array(text.utf8)) }
         #expect(framer.pending == 0)
     }
 
+    @Test func `that grows takes little more memory than it has bytes, and comes whole`() {
+        var framer = LineFramer(limit: 16 << 20), sent: [UInt8] = [], random = SeededRandom()
+        framer.fill { $0 += Array("first\nsec".utf8) }
+        #expect(framer.next() == line("first"))
+        sent = Array("sec".utf8)
+        while sent.count < 3 << 20 {
+            let more = [UInt8](repeating: UInt8(random.int(0x20...0x7E)), count: random.int(1...framer.room))
+            sent += more
+            framer.fill { $0 += more }
+            #expect(framer.next() == nil)
+            #expect(framer.pending == sent.count, "\(random)")
+            #expect(framer.capacity <= sent.count + sent.count / 16 + 256 << 10, "\(random)")
+        }
+        framer.fill { $0 += Array("\r\nlast\n".utf8) }
+        #expect(framer.next() == .line(sent))
+        #expect(framer.next() == line("last"))
+        #expect(framer.pending == 0)
+    }
+
+    @Test(arguments: [128 << 10, (128 << 10) + 1, 1 << 20]) func `may end with CR LF at any place (B112)`(
+        _ size: Int
+    ) {
+        let words = [UInt8](repeating: 0x61, count: size)
+        let cr: [UInt8] = [0x0D], lf: [UInt8] = [0x0A]
+        #expect(frames([words, cr, lf, lf, words + cr, lf], limit: size) == [.line(words), .line(words)])
+        #expect(frames([words, [0x61] + cr, lf, words, lf], limit: size) == [.tooLong, .line(words)])
+        #expect(frames([words, [0x62], cr + lf, words], limit: size) == [.tooLong, .line(words)])
+    }
+
     @Test func `is handed over as soon as it is there, and what follows is kept`() {
         var framer = LineFramer(limit: limit)
         framer.fill { $0 += Array("a\nb\nhal".utf8) }

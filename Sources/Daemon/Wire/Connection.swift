@@ -216,8 +216,9 @@ final class Connection {
     private func read() {
         let got: Int?
         do {
+            let room = framer.room
             got = try framer.fill { (buffer) throws(PosixError) in
-                try System.read(socket.raw, into: &buffer, most: 64 << 10)
+                try System.read(socket.raw, into: &buffer, most: room)
             }
         } catch { return close() }
         account()

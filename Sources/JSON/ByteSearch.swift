@@ -1,0 +1,73 @@
+/// Looks for bytes, eight at a time.
+///
+/// What is found is exact: in a word each test may be wrong only above a byte that it is right about, and the lowest counts.
+package enum ByteSearch {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let highs: UInt64 = 0x8080_8080_8080_8080
+
+    /// The first line feed at or behind an index, or the text's length.
+    @inline(__always)
+    package static func lineFeed(in text: Span<UInt8>, from start: Int) -> Int {
+        first(in: text, from: start) { equal($0, 0x0A) }
+    }
+
+    /// The first line feed or carriage return at or behind an index, or the text's length.
+    @inline(__always)
+    static func lineEnd(in text: Span<UInt8>, from start: Int) -> Int {
+        first(in: text, from: start) { equal($0, 0x0A) | equal($0, 0x0D) }
+    }
+
+    /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
+    @inline(__always)
+    static func special(in text: Span<UInt8>, from start: Int) -> Int {
+        first(in: text, from: start) { equal($0, 0x22) | equal($0, 0x5C) | less($0, 0x20) }
+    }
+
+    /// The first backslash at or behind an index, or the text's length.
+    @inline(__always)
+    static func backslash(in text: Span<UInt8>, from start: Int) -> Int {
+        first(in: text, from: start) { equal($0, 0x5C) }
+    }
+
+    /// The high bit of each byte that is `byte`.
+    @inline(__always)
+    private static func equal(_ word: UInt64, _ byte: UInt8) -> UInt64 {
+        let zero = word ^ (ones &* UInt64(byte))
+        return (zero &- ones) & ~zero & highs
+    }
+
+    /// The high bit of each byte that is less than `limit`, which is at most 128.
+    @inline(__always)
+    private static func less(_ word: UInt64, _ limit: UInt8) -> UInt64 {
+        (word &- ones &* UInt64(limit)) & ~word & highs
+    }
+
+    /// Eight bytes, the first lowest; written so that the compiler makes one load of it.
+    @inline(__always)
+    private static func word(_ text: Span<UInt8>) -> UInt64 {
+        let low =
+            UInt64(text[0]) | UInt64(text[1]) &<< 8 | UInt64(text[2]) &<< 16 | UInt64(text[3]) &<< 24
+        let high =
+            UInt64(text[4]) &<< 32 | UInt64(text[5]) &<< 40 | UInt64(text[6]) &<< 48 | UInt64(text[7]) &<< 56
+        return low | high
+    }
+
+    @inline(__always)
+    private static func first(
+        in text: Span<UInt8>, from start: Int, _ marks: (UInt64) -> UInt64
+    ) -> Int {
+        var at = start
+        let end = text.count
+        while end - at >= 8 {
+            let found = marks(word(text.extracting(at..<(at + 8))))
+            if found != 0 { return at + found.trailingZeroBitCount / 8 }
+            at += 8
+        }
+        // Behind the byte stand others that no one looks for.
+        while at < end {
+            if marks(UInt64(text[at]) | 0x6161_6161_6161_6100) != 0 { return at }
+            at += 1
+        }
+        return end
+    }
+}
