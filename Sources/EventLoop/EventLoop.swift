@@ -36,6 +36,8 @@ package struct Readiness: OptionSet, Sendable {
     private var nextTimer: UInt64 = 1
     private var afterEach: [() -> Void] = []
     private var isStopped = false
+    /// Whether no descriptor was ready in this turn.
+    package private(set) var isQuiet = true
     /// As many as there may be clients that ask without end, so that one who seldom asks is seen in the same turn.
     private var events = unsafe [epoll_event](repeating: epoll_event(), count: 1_024)
     private let clock: () -> UInt64
@@ -132,6 +134,7 @@ package struct Readiness: OptionSet, Sendable {
         let ready = unsafe events.prefix(max(0, Int(n))).map { event in
             unsafe (handler: handlers[event.data.fd], events: Readiness(rawValue: event.events))
         }
+        isQuiet = ready.isEmpty
         for (handler, events) in ready {
             if let handler, handler.isLive { handler.call(events) }
         }

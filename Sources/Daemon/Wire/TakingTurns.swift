@@ -13,6 +13,8 @@ final class TakingTurns {
     ///
     /// Short, since a prompt takes some turns of the loop until its answer is there.
     private static let share: UInt64 = 300_000
+    /// Nanoseconds after which the second line has its share also while there is something else to do.
+    private static let longestWait: UInt64 = 5_000_000
     /// Changes on their way to the store at which the second line waits.
     private static let mostPending = 32
 
@@ -21,6 +23,7 @@ final class TakingTurns {
     private var heard = Fifo<Connection>()
     private var putOff = Fifo<Connection>()
     private var isDue = false
+    private var lastPutOff: UInt64 = 0
     /// When the first client of this turn of the loop was served at once; nil before that.
     private var began: UInt64?
 
@@ -64,8 +67,17 @@ final class TakingTurns {
     private func serve() {
         isDue = false
         serve(heard.count, isPutOff: false) { heard.popFirst() }
-        if pending() < TakingTurns.mostPending { serve(putOff.count, isPutOff: true) { putOff.popFirst() } }
+        if mayServePutOff {
+            lastPutOff = loop.now
+            serve(putOff.count, isPutOff: true) { putOff.popFirst() }
+        }
         if isCrowded && !isDue { arm(after: heard.isEmpty && pending() >= TakingTurns.mostPending ? 1 : 0) }
+    }
+
+    /// The second line gets the turns in which nothing else is to do, and one from time to time.
+    private var mayServePutOff: Bool {
+        guard pending() < TakingTurns.mostPending else { return false }
+        return loop.isQuiet || loop.now &- lastPutOff > TakingTurns.longestWait
     }
 
     private func serve(_ count: Int, isPutOff: Bool, _ next: () -> Connection?) {
