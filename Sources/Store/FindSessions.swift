@@ -97,17 +97,48 @@ package struct FindSessions: StoreRead {
 
     private func one(_ uid: UInt32, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
         var output = Output()
-        var looked = 0, room = bytes
-        try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
-            looked += 1
-            let before = output.sessions.count
-            output.take(row, where: matches)
-            if output.sessions.count > before { room -= output.sessions[before].listedBytes }
-            output.isFull = room <= 0
-            let isFull = output.sessions.count == limit || looked == slice || room <= 0
-            if isFull { output.next = row.activity }
-            return !isFull
+        var looked = 0, room = bytes, edge = edge, isDone = false
+        // Empty sessions one after the other: up to which place, down to which, and how many.
+        var top: Int64?, bottom = edge, empty = 0
+        let leaps = isDescending && !includesEmpty
+        if leaps, let stretch = reader.barren.touching(edge, of: uid) {
+            (top, bottom, empty) = (stretch.upperBound, stretch.lowerBound, BarrenStretches.least)
+            edge = bottom
         }
+        func note() {
+            guard leaps, empty >= BarrenStretches.least, let top else { return }
+            reader.barren.note(bottom..<top, of: uid)
+        }
+        while !isDone {
+            let stretch = leaps ? reader.barren.below(edge, of: uid) : nil
+            isDone = true
+            try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
+                if let stretch, row.activity < stretch.upperBound {
+                    top = top ?? stretch.upperBound
+                    (bottom, empty) = (stretch.lowerBound, BarrenStretches.least)
+                    edge = bottom
+                    isDone = false
+                    return false
+                }
+                looked += 1
+                let before = output.sessions.count
+                output.take(row, where: matches)
+                if output.sessions.count > before { room -= output.sessions[before].listedBytes }
+                if row.isEmpty {
+                    top = top ?? row.activity + 1
+                    bottom = row.activity
+                    empty += 1
+                } else {
+                    note()
+                    (top, empty) = (nil, 0)
+                }
+                output.isFull = room <= 0
+                let isFull = output.sessions.count == limit || looked == slice || room <= 0
+                if isFull { output.next = row.activity }
+                return !isFull
+            }
+        }
+        note()
         return output
     }
 
@@ -159,4 +190,6 @@ package struct FindSessions: StoreRead {
 extension Row {
     /// The place in the order of changes of a listed session.
     fileprivate var activity: Int64 { int(15) }
+    /// Whether a listed session has no messages on its path, and a place in the order as the daemon writes them.
+    fileprivate var isEmpty: Bool { int(11) == 0 && activity < Row.mostActivity }
 }

@@ -3,6 +3,8 @@ internal import Posix
 /// A connection that only reads; each call is bounded and leaves no cursor open.
 package final class Reader {
     let database: Database
+    /// Where searches find nothing but empty sessions.
+    var barren = BarrenStretches()
 
     init(path: String) throws(StoreError) {
         database = try Database(path: path, .reading)

@@ -96,7 +96,11 @@ package final class Store {
     package func write<Write: StoreWrite>(
         _ change: Write, then: @escaping (Result<Write.Output, StoreError>) -> Void
     ) {
-        let token = expect(then)
+        pendingChanges += 1
+        let token = expect { [weak self] in
+            self?.pendingChanges -= 1
+            then($0)
+        }
         writes.add(
             WriteJob(token: token, durability: change.durability) { writer throws(StoreError) in
                 try change.run(on: writer)
@@ -112,6 +116,9 @@ package final class Store {
 
     /// How many answers are still to come.
     package var pending: Int { waiting.count }
+
+    /// How many changes are still to be answered.
+    package private(set) var pendingChanges = 0
 
     /// Ends both threads after all that was sent, and waits for them; answers that nobody waits for are dropped.
     ///

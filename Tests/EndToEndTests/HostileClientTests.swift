@@ -154,6 +154,52 @@ private func line(_ id: String, _ method: String, _ params: String) -> String {
         try daemon.checkAtEase(peakMiB: 200, "100 clients that never read")
     }
 
+    @Test func `of the sessions that a client sees counts, and who sees too many is told and closed`() throws
+    {
+        let daemon = try RealDaemon(
+            #"{ drain: "50ms", limits: { userBuffers: "1MiB" }, upstreams: { echo: { kind: "echo" } } }"#)
+        let honest = try daemon.client()
+        try honest.open("s")
+        let client = try RawClient(daemon.socket)
+        let new = (0..<100).map { line("\($0)", "session/new", #"{"cwd":"/","mcpServers":[]}"#) + "\n" }
+            .joined()
+        var rounds = 0
+        while !String(decoding: client.tail, as: UTF8.self).contains("_convod/closing"), rounds < 100 {
+            guard (try? client.write(new)) != nil, try client.read(lines: (rounds + 1) * 100) else { break }
+            rounds += 1
+        }
+        #expect((30...60).contains(rounds), "256 bytes a session")
+        #expect(String(decoding: client.tail, as: UTF8.self).contains("close sessions"))
+        #expect(try honest.prompt("s", "hello").result?["stopReason"]?.string == "end_turn")
+    }
+
+    @Test func `and descriptors of clients that left in the middle of what they asked for are free`() throws {
+        let daemon = try RealDaemon()
+        try daemon.fill("s", (0..<200).map { "\($0)" + String(repeating: "w", count: 2_000) })
+        let honest = try daemon.client()
+        try honest.open("mine")
+        let before = try daemon.descriptors()
+        let kinds = [
+            line("1", "_convod/context/preview", #"{"sessionId":"s","prompt":[{"type":"text","text":"x"}]}"#),
+            line("1", "_convod/message/list", #"{"sessionId":"s"}"#), line("1", "session/list", "{}"),
+            line("1", "session/new", #"{"cwd":"/","mcpServers":[]}"#),
+            line(
+                "1", "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"count to 100"}]}"#),
+        ]
+        let clients = try (0..<100).map { number in
+            let client = try RawClient(daemon.socket)
+            let asked = kinds[number % kinds.count].split(
+                separator: #""id":1"#, omittingEmptySubsequences: false)
+            try client.write((0..<200).map { asked.joined(separator: #""id":\#($0)"#) + "\n" }.joined())
+            return client
+        }
+        for client in clients where try client.read(lines: 1) { client.close() }
+        try soon("descriptors are free", milliseconds: 20_000) {
+            _ = try honest.call("_convod/server/info")
+            return try daemon.descriptors() <= before
+        }
+    }
+
     @Test func `that a long line took is free when the line is done`() throws {
         let daemon = try RealDaemon()
         let clients = try (0..<10).map { _ in try RawClient(daemon.socket) }

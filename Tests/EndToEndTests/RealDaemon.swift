@@ -66,6 +66,15 @@ final class RealDaemon {
     /// Sends a signal.
     func signal(_ number: Int32) throws { if let pid { try Process.signal(pid, number) } }
 
+    /// Has it read another configuration.
+    func reload(_ configuration: String) throws {
+        func times() -> Int { logged.split(separator: "\n").count { $0.contains("event=reloaded") } }
+        let before = times()
+        try Files.replace(directory.file("config.json5"), with: Array(configuration.utf8))
+        try signal(Signals.hangup)
+        try soon("reloaded") { times() > before }
+    }
+
     /// Waits for its end.
     func ended(milliseconds: Int = RealDaemon.patience) throws -> Process.Ending? {
         guard let pid else { return nil }
@@ -102,6 +111,12 @@ final class RealDaemon {
             return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) ?? 0
         }
         return 0
+    }
+
+    /// How many descriptors it has open.
+    func descriptors() throws -> Int {
+        guard let pid else { return 0 }
+        return try shell("ls", "/proc/\(pid)/fd").split(separator: "\n").count
     }
 
     /// Whether a sanitizer's shadow makes figures about memory meaningless.

@@ -83,6 +83,8 @@ final class Dispatcher {
         for call in client.calls.values where !call.method.beginsTurn || !call.hasBegun {
             call.onCancel?()
         }
+        // Those that were put off are never answered, and would hold their client, and so themselves, for good.
+        client.calls = [:]
     }
 
     private func receive(

@@ -121,7 +121,7 @@ package final class Daemon: ConnectionOwner {
             steady: steady, random: options.random)
         engine = TurnEngine(services)
         budget = BufferBudget(loop: loop) { [services] in services.configuration.limits }
-        turns = TakingTurns(loop: loop) { [services] in services.store.pending }
+        turns = TakingTurns(loop: loop) { [services] in services.store.pendingChanges }
         services.forgetMemory()
         recover()
         do throws(DaemonError) { try listen() } catch {

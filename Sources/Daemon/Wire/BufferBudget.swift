@@ -2,7 +2,7 @@ internal import EventLoop
 internal import Posix
 internal import Protocol
 
-/// How much memory clients may hold: what came in and is not done, and what waits to be read by them.
+/// How much memory clients may hold: what came in and is not done, what waits to be read by them, what they joined.
 ///
 /// There is a bound for the clients of one user and one for all. Above it those that hold more than their share are read
 /// no further; if that does not help within a second, the largest of them are closed with a reason. Whoever holds
@@ -92,8 +92,8 @@ final class BufferBudget {
             let isUsers = bytes > limits.userBuffers
             let message =
                 isUsers
-                ? "the clients of user \(uid) hold \(bytes) bytes unread or unfinished, \(limits.userBuffers) are allowed ('limits.userBuffers'), and this one holds \(connection.cost) of them; read answers, and send whole lines"
-                : "all clients hold \(all.bytes) bytes unread or unfinished, \(limits.buffers) are allowed ('limits.buffers'), and this one holds \(connection.cost) of them; read answers, and send whole lines"
+                ? "the clients of user \(uid) hold \(bytes) bytes of what is unread, unfinished or of sessions that they joined, \(limits.userBuffers) are allowed ('limits.userBuffers'), and this one holds \(connection.cost) of them; read answers, send whole lines, and close sessions"
+                : "all clients hold \(all.bytes) bytes of what is unread, unfinished or of sessions that they joined, \(limits.buffers) are allowed ('limits.buffers'), and this one holds \(connection.cost) of them; read answers, send whole lines, and close sessions"
             connection.closeForGood(WireError(.overloaded, message))
         }
         let isFull =

@@ -56,8 +56,11 @@ final class Channels {
             return known
         }
         let subscription = Subscription(connection)
+        // Its client may have left while the request was on its way.
+        guard connection.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
         sessions[connection.number, default: []].insert(session)
+        connection.joined += 1
         return subscription
     }
 
@@ -67,9 +70,14 @@ final class Channels {
     }
 
     func unsubscribe(_ connection: Connection, from session: Int64) {
+        guard sessions[connection.number]?.remove(session) != nil else { return }
+        leave(session, connection)
+        connection.joined -= 1
+    }
+
+    private func leave(_ session: Int64, _ connection: Connection) {
         subscriptions[session]?.removeAll { $0.connection === connection }
         if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
-        sessions[connection.number]?.remove(session)
     }
 
     /// Takes back one joining that was refused: who was not there does not get what is said there.
@@ -81,9 +89,11 @@ final class Channels {
     /// Takes a client out of everything.
     func forget(_ connection: Connection) {
         unwatch(connection)
-        for session in sessions.removeValue(forKey: connection.number) ?? [] {
-            subscriptions[session]?.removeAll { $0.connection === connection }
-            if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
+        for session in sessions.removeValue(forKey: connection.number) ?? [] { leave(session, connection) }
+        connection.joined = 0
+        // A dictionary keeps the room of the most that it ever held.
+        if subscriptions.capacity > 4_096, subscriptions.count < subscriptions.capacity / 8 {
+            subscriptions = Dictionary(uniqueKeysWithValues: Array(subscriptions))
         }
     }
 

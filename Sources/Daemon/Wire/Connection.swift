@@ -10,7 +10,9 @@ final class Connection {
     /// Whether the client sees all sessions; a changed configuration may give it and take it.
     var isAdmin: Bool
 
-    private let socket: Descriptor
+    /// Closed with the connection, not with the last turn that somebody waited for over it.
+    private var socket: Descriptor?
+    private let fd: Int32
     private let loop: EventLoop
     private let limits: Limits
     private weak var owner: (any ConnectionOwner)?
@@ -35,7 +37,12 @@ final class Connection {
     private(set) var unanswered: Set<RequestID> = []
     /// Bytes of requests that are being worked on.
     private var heldBytes = 0
-    /// Bytes that the client costs: half lines, requests that are not done, answers that it has not read.
+    /// Sessions that it sees.
+    var joined = 0 { didSet { account() } }
+    /// About the bytes that a session takes for each client that sees it.
+    private static let joinedBytes = 256
+    /// Bytes that the client costs: half lines, requests that are not done, answers that it has not read, sessions that it
+    /// sees.
     private(set) var cost = 0
     /// Whether it is one of the daemon's clients, whose costs count.
     var isCounted = false
@@ -47,7 +54,8 @@ final class Connection {
         _ socket: consuming Descriptor, number: Int, peer: Peer, isAdmin: Bool, loop: EventLoop,
         limits: Limits, owner: any ConnectionOwner
     ) {
-        self.socket = socket
+        fd = socket.raw
+        self.socket = .some(consume socket)
         self.number = number
         self.peer = peer
         self.isAdmin = isAdmin
@@ -62,7 +70,7 @@ final class Connection {
 
     /// Starts listening to the client.
     func begin() throws(PosixError) {
-        try loop.watch(socket.raw, .reading) { [unowned self] in ready($0) }
+        try loop.watch(fd, .reading) { [unowned self] in ready($0) }
     }
 
     // MARK: Out
@@ -146,7 +154,7 @@ final class Connection {
                     writing = outbox.take(64 << 10, &chunkWriter)
                     written = 0
                 }
-                guard let n = try System.send(socket.raw, writing, from: written) else { break }
+                guard let n = try System.send(fd, writing, from: written) else { break }
                 written += n
                 room -= n
                 if written == writing.count {
@@ -218,7 +226,7 @@ final class Connection {
         do {
             let room = framer.room
             got = try framer.fill { (buffer) throws(PosixError) in
-                try System.read(socket.raw, into: &buffer, most: room)
+                try System.read(fd, into: &buffer, most: room)
             }
         } catch { return close() }
         account()
@@ -316,7 +324,9 @@ final class Connection {
 
     /// Tells the budget what the client costs by now.
     private func account() {
-        let now = closing == .done ? 0 : framer.capacity + heldBytes + waitingBytes
+        // Who is being closed is about to leave its sessions.
+        let sees = closing == .no ? joined * Connection.joinedBytes : 0
+        let now = closing == .done ? 0 : framer.capacity + heldBytes + waitingBytes + sees
         let change = now - cost
         guard change != 0, isCounted else { return }
         cost = now
@@ -330,7 +340,7 @@ final class Connection {
         if !isInLine && (!outbox.isEmpty || !writing.isEmpty) { wanted.insert(.writing) }
         if wanted != watched {
             watched = wanted
-            do { try loop.change(socket.raw, wanted) } catch { return close() }
+            do { try loop.change(fd, wanted) } catch { return close() }
         }
     }
 
@@ -345,8 +355,9 @@ final class Connection {
     func close() {
         guard closing != .done else { return }
         closing = .done
-        loop.unwatch(socket.raw)
-        UnixSocket.shutdown(socket.raw)
+        loop.unwatch(fd)
+        UnixSocket.shutdown(fd)
+        socket = nil
         outbox.clear()
         writing = []
         written = 0
