@@ -66,7 +66,9 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["Daemon", "ConvoClient", "Protocol", "JSON", "EventLoop", "Posix", "Schema"],
+            dependencies: [
+                "Daemon", "Store", "ConvoClient", "Protocol", "JSON", "EventLoop", "Posix", "Schema",
+            ],
             path: "Tests/TestSupport", swiftSettings: strict),
         checks("PosixTests", ["Posix"]),
         checks("EventLoopTests", ["EventLoop", "Posix"]),
@@ -81,7 +83,8 @@ let package = Package(
             "UpstreamTests",
             ["Upstream", "ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix"],
             exclude: ["Fixtures"]),
-        checks("DaemonTests", ["Daemon", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
+        checks(
+            "DaemonTests", ["Daemon", "Store", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
         checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
         checks("TidyTests", ["Protocol", "Posix", "JSON", "Schema"]),
     ],

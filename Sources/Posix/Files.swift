@@ -142,7 +142,12 @@ package enum Files {
     }
 
     /// Whether this process may run the file.
-    package static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
+    package static func isExecutable(_ path: String) -> Bool { may(X_OK, path) }
+
+    /// Whether this process may write to a file, or make files in a directory.
+    package static func isWritable(_ path: String) -> Bool { may(W_OK, path) }
+
+    private static func may(_ mode: Int32, _ path: String) -> Bool { unsafe access(path, mode) == 0 }
 
     /// Takes an exclusive advisory lock without waiting; EAGAIN means that another process has it.
     package static func lock(_ fd: Int32) throws(PosixError) {

@@ -89,7 +89,10 @@ struct SQL: ExpressibleByStringLiteral {
 /// One connection to SQLite with its cached statements; belongs to one thread.
 @safe final class Database {
     private let handle: OpaquePointer
+    private let path: String
     private var cache: [SQL.Key: Statement] = [:]
+    /// Asked before each statement, by what it does; what it gives is thrown in its place.
+    var fault: (@Sendable (String) -> StoreError?)?
     private var isClosed = false
 
     enum Mode { case writing, reading, inspecting }
@@ -98,6 +101,7 @@ struct SQL: ExpressibleByStringLiteral {
     ///
     /// `inspecting` neither creates nor changes anything, `reading` refuses to write.
     init(path: String, _ mode: Mode) throws(StoreError) {
+        self.path = path
         let flags =
             switch mode {
             case .writing: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -110,8 +114,9 @@ struct SQL: ExpressibleByStringLiteral {
             name, &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI, nil)
         guard code == SQLITE_OK, let opened = unsafe raw else {
             defer { unsafe sqlite3_close_v2(raw) }
-            let words = unsafe String(cString: sqlite3_errstr(code))
-            throw StoreError(Database.kind(of: code), "open '\(path)'", sqlite: code, reason: words)
+            let words = unsafe String(cString: sqlite3_errstr(code)), kind = Database.kind(of: code)
+            throw StoreError(
+                kind, "open '\(path)'", sqlite: code, reason: Database.reason(words, kind, path))
         }
         unsafe handle = opened
         // The writer waits for a foreign lock by itself; others meet one only while the WAL is recovered.
@@ -159,6 +164,7 @@ struct SQL: ExpressibleByStringLiteral {
         _ sql: SQL, _ values: [Bound] = [], doing: String, _ body: (Row) throws(StoreError) -> Bool
     ) throws(StoreError) {
         if isClosed { throw StoreError(.other, doing, reason: "the store is closed") }
+        if let fault, let error = fault(doing) { throw error }
         let statement = try statement(sql, doing: doing)
         try statement.bind(values, self, doing)
         defer { statement.reset() }
@@ -209,13 +215,27 @@ struct SQL: ExpressibleByStringLiteral {
     }
 
     func failure(_ code: Int32, _ doing: String) -> StoreError {
-        var words = unsafe String(cString: sqlite3_errmsg(handle))
-        guard code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN else {
-            return StoreError(Database.kind(of: code), doing, sqlite: code, reason: words)
+        var words = unsafe String(cString: sqlite3_errmsg(handle)), kind = Database.kind(of: code)
+        if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN {
+            let errno = unsafe sqlite3_system_errno(handle)
+            if errno > 0 { words += " (\(PosixError.words(errno)))" }
+            kind = Database.kind(of: code, errno)
         }
-        let errno = unsafe sqlite3_system_errno(handle)
-        if errno > 0 { words += " (\(PosixError.words(errno)))" }
-        return StoreError(Database.kind(of: code, errno), doing, sqlite: code, reason: words)
+        return StoreError(kind, doing, sqlite: code, reason: Database.reason(words, kind, path))
+    }
+
+    /// SQLite's words, and where something may not be written what it is: SQLite does not say.
+    private static func reason(_ words: String, _ kind: StoreError.Code, _ path: String) -> String {
+        guard case .readOnly = kind else { return words }
+        let directory = Files.directory(of: path)
+        if !Files.isWritable(directory) {
+            return "\(words): directory '\(directory)' may not be written to"
+        }
+        for file in [path, path + "-wal", path + "-shm"] where !Files.isWritable(file) {
+            guard (try? Files.status(file)) != nil else { continue }
+            return "\(words): '\(file)' may not be written to"
+        }
+        return words
     }
 
     /// What a failure of reading or writing is, by what the system said of it: only some mean that there is no room.

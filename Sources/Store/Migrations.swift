@@ -44,6 +44,11 @@ package enum Migrations {
                 "it is a database of another program (application_id \(application)); give another path with --database"
             throw StoreError(.foreign, "open database '\(path)'", reason: reason)
         }
+        guard version > 0 else {
+            let reason =
+                "its version is \(version), and the first is 1: something has written to it; restore a backup, or give another path with --database"
+            throw StoreError(.corrupt, "open database '\(path)'", reason: reason)
+        }
         guard version <= newest else {
             let reason = "made by version \(version), this build knows \(newest); start a newer build"
             throw StoreError(

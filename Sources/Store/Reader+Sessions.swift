@@ -63,19 +63,20 @@ extension Reader {
     }
 
     /// Sessions whose ID begins with `prefix`, by ID, trashed ones too, as lists show them: at most `limit`, and about
-    /// `bytes` bytes.
-    package func sessions(owner: UInt32, prefix: String, limit: Int, bytes: Int) throws(StoreError)
-        -> FindSessions.Output
-    {
+    /// `bytes` bytes, of the first 2,000 there are.
+    package func sessions(
+        owner: UInt32, prefix: String, limit: Int, bytes: Int, where fits: (Session) -> Bool
+    ) throws(StoreError) -> FindSessions.Output {
         var output = FindSessions.Output(), room = bytes
         try database.rows(
             .listedSessions("WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"),
-            [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(limit)],
+            [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(2_000)],
             doing: "find sessions by ID"
         ) { row in
-            output.take(row) { _ in true }
-            room -= output.sessions.last?.listedBytes ?? 0
-            return room > 0
+            let before = output.sessions.count
+            output.take(row, where: fits)
+            if output.sessions.count > before { room -= output.sessions[before].listedBytes }
+            return room > 0 && output.sessions.count < limit
         }
         return output
     }

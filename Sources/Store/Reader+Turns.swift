@@ -42,6 +42,18 @@ extension Reader {
         return (found, hasMore)
     }
 
+    /// The turn of a session that ended last, without its prompt; nil when none has.
+    ///
+    /// Among the newest ones: no more can have waited behind it and been cancelled before.
+    package func lastEnded(_ session: SessionRecord) throws(StoreError) -> StoredTurn? {
+        try database.first(
+            .openTurns(
+                """
+                WHERE id IN (SELECT id FROM turn WHERE session = ? ORDER BY id DESC LIMIT 300) AND state >= 2
+                ORDER BY ended_at DESC, id DESC LIMIT 1
+                """), [.int(session.row)], doing: "find the turn that ended last", StoredTurn.init)
+    }
+
     /// The prompt of a turn that waits, as raw JSON parts; nil when it does not wait, or has none.
     package func queuedPrompt(of id: TurnID) throws(StoreError) -> [UInt8]? {
         try database.first(

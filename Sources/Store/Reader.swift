@@ -13,6 +13,13 @@ package final class Reader {
             doing: "open database '\(path)'")
     }
 
+    func engine() throws(StoreError) -> String {
+        let version = try database.first("VALUES (sqlite_version())", doing: "read the engine's version") {
+            $0.text(0)
+        }
+        return "SQLite \(version ?? "")"
+    }
+
     /// A stretch of a path on one branch, both seqs included.
     struct Segment {
         let branch: Int64

@@ -42,6 +42,9 @@ package final class Store {
     /// Called with the rows of sessions that changed, after their changes were answered.
     package var sessionsChanged: ((Set<Int64>) -> Void)?
 
+    /// The engine and its version, as in "SQLite 3.40.1".
+    package let engine: String
+
     /// Reads on the calling thread, for what is bounded: a page, a window, a list by index.
     package let reader: Reader
     private let loop: EventLoop
@@ -57,16 +60,19 @@ package final class Store {
     ///
     /// A file from a newer version or of another program is refused before anything in it is touched.
     ///
-    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart.
+    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart. `fault` makes reads on
+    /// the loop fail, by what they do: for tests.
     package init(
         path: String, durability: Durability, loop: EventLoop, firstRow: Int64 = 1,
-        clock: @escaping @Sendable () -> Int64
+        fault: (@Sendable (String) -> StoreError?)? = nil, clock: @escaping @Sendable () -> Int64
     ) throws(StoreError) {
         try Store.prepareFile(path)
         let version = try Migrations.version(ofFileAt: path)
         let writer = try Writer(
             path: path, version: version ?? 0, durability: durability, firstRow: firstRow, clock: clock)
         reader = try Reader(path: path)
+        engine = try reader.engine()
+        reader.database.fault = fault
         self.loop = loop
         do {
             mailbox = try LoopMailbox()

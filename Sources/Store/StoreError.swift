@@ -21,6 +21,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case tooBig
         /// What was to be changed is in another state than whoever changes it knows: somebody else did.
         case changedElsewhere
+        /// A file of the database was removed, moved or replaced while it was open.
+        case gone
         /// The file or its directory cannot be written.
         case readOnly
         /// Another daemon has the database; holds its lock file's text.

@@ -18,6 +18,9 @@ package final class Writer {
     private var commitsSinceCheckpoint = 0
     private var activity: Int64
     private var changed: Set<Int64> = []
+    private var files: OpenFiles
+    /// Whether a commit went into files that nobody will find again.
+    private var isLost = false
 
     /// Checkpoint also while busy after so many commits, so that the WAL stays bounded.
     private static let checkpointEvery = 500
@@ -33,6 +36,7 @@ package final class Writer {
     ) throws(StoreError) {
         self.firstRow = firstRow
         database = try Database(path: path, .writing)
+        files = OpenFiles(path)
         database.setPatience(milliseconds: 10_000)  // another program may be at it; the loop does not run yet
         self.clock = clock
         isAlwaysFull = durability == .full
@@ -55,6 +59,7 @@ package final class Writer {
             newest = max(newest, last)
         }
         activity = max(0, newest)
+        _ = files.look()
         database.setPatience(milliseconds: 0)
     }
 
@@ -147,6 +152,8 @@ package final class Writer {
 
     /// One transaction over all jobs; nil when it could not be committed, with the reason in `lastFailure`.
     private func together(_ jobs: [WriteJob]) -> [Answer]? {
+        if isLost, let gone = files.look() { return fail(jobs, gone) }
+        isLost = false
         do {
             let isFull = isAlwaysFull && jobs.contains { $0.durability == .full }
             try setSynchronous(isFull ? .full : .normal)
@@ -164,12 +171,25 @@ package final class Writer {
             try database.run("COMMIT", doing: "commit")
             isCheckpointDue = true
             commitsSinceCheckpoint += 1
+            if let gone = files.look() { return lose(jobs, gone) }
             return answers
         } catch {
             lastFailure = error
             if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
             return nil
         }
+    }
+
+    /// What was committed now is where nobody will find it; what was before is kept where that can be.
+    private func lose(_ jobs: [WriteJob], _ gone: StoreError) -> [Answer] {
+        isLost = true
+        // The WAL alone has what was committed since the last checkpoint, and it is open still.
+        if files.hasDatabase() { checkpoint("PRAGMA wal_checkpoint(TRUNCATE)") }
+        return fail(jobs, gone)
+    }
+
+    private func fail(_ jobs: [WriteJob], _ error: StoreError) -> [Answer] {
+        jobs.map { Answer(token: $0.token, result: .failure(error)) }
     }
 
     private func alone(_ job: WriteJob) -> Result<any Sendable, StoreError> {

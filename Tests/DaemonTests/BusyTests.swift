@@ -29,6 +29,27 @@ extension JSONView {
             ])
     }
 
+    @Test(arguments: ["cancelled", "deleted"])
+    func `that waited and never began keeps its words in its turn`(_ how: String) throws {
+        let (client, running) = try busy("count to 50")
+        let waiting = try client.startPrompt("s", "words to keep")
+        let update = try client.update { $0.extras?["state"]?.string == "queued" }
+        let turn = update.extras?["turnId"]?.string ?? ""
+        if how == "cancelled" { _ = try client.start("_convod/turn/cancel", #"{"turnId":"\#(turn)"}"#) }
+        if how == "deleted" { _ = try client.start("session/delete", #"{"sessionId":"s"}"#) }
+        #expect(try client.finish(waiting).result?["stopReason"]?.string == "cancelled")
+        if how == "cancelled" { _ = try client.finish(running) }
+        // Behind the deletion, since it changes the same.
+        if how == "deleted" { try client.call("_convod/session/restore", #"{"sessionId":"s"}"#) }
+        for method in ["_convod/turn/get", "_convod/turn/list"] {
+            let params = method.hasSuffix("get") ? #"{"turnId":"\#(turn)"}"# : #"{"sessionId":"s"}"#
+            let told = try client.call(method, params).result
+            let words = told.map { text($0.raw) } ?? ""
+            #expect(words.contains("words to keep"), "\(method): \(words)")
+        }
+        #expect(try !client.messages("s").contains("user: words to keep"))
+    }
+
     @Test func `is refused at once where that is asked, and nothing is stored`() throws {
         let (client, running) = try busy("count to 20")
         let second = try client.prompt("s", "second", #""ifBusy":"reject""#)
@@ -60,6 +81,16 @@ extension JSONView {
         let messages = try client.messages("s")
         #expect(messages[1].hasSuffix("[cancelled]"))
         #expect([messages[2], messages[4]] == ["user: now", "user: waiting"])
+    }
+
+    @Test func `interrupts nothing where it was cancelled in the same moment`() throws {
+        let (client, running) = try busy("count to 100")
+        let prompt =
+            #"{"jsonrpc":"2.0","id":"now","method":"session/prompt","params":{"sessionId":"s","prompt":[{"type":"text","text":"now"}],"_meta":{"convod":{"ifBusy":"interrupt"}}}}"#
+        let cancel = #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":"now"}}"#
+        try client.send(Array("\(prompt)\n\(cancel)\n".utf8))
+        #expect(try client.finish(running).result?["stopReason"]?.string == "end_turn")
+        #expect(try client.messages("s").count == 2)
     }
 
     @Test func `and a third interrupt in the order in which they were sent`() throws {

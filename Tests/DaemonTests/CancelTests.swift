@@ -49,6 +49,59 @@ internal import Testing
                 #"{"role":"assistant","content":"half"},{"role":"user","content":"again"}"#))
     }
 
+    @Test(arguments: [
+        #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#,
+        #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":"p"}}"#,
+    ]) func `finds its prompt behind changes that are not stored yet, and nothing of it is kept`(
+        cancel: String
+    ) throws {
+        for before in [
+            #""session/set_config_option","params":{"sessionId":"s","configId":"upstream","value":"echo"}"#,
+            #""_convod/session/set","params":{"sessionId":"s","title":"t"}"#,
+            #""_convod/message/append","params":{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"a"}]}]}"#,
+        ] {
+            let daemon = try TestDaemon()
+            let client = try daemon.client()
+            try client.open("s")
+            let prompt =
+                #"{"jsonrpc":"2.0","id":"p","method":"session/prompt","params":{"sessionId":"s","prompt":[{"type":"text","text":"count to 5000"}]}}"#
+            try client.send(
+                Array(#"{"jsonrpc":"2.0","id":"c","method":\#(before)}\#n\#(prompt)\#n\#(cancel)\#n"#.utf8))
+            var answers: [String: JSONView] = [:]
+            while answers.count < 2 {
+                let message = try client.next()
+                if let id = message["id"]?.string { answers[id] = message }
+            }
+            #expect(answers["c"]?["result"] != nil, "\(before)")
+            #expect(answers["p"]?["result"]?["stopReason"]?.string == "cancelled", "\(before)")
+            // On a busy machine the change may be stored before the cancel is read.
+            if answers["p"]?["result"]?["_meta"] == nil {
+                let turns = try client.call("_convod/turn/list", #"{"sessionId":"s"}"#).result?["turns"]
+                #expect(turns?.count == 0)
+                #expect(try client.messages("s").allSatisfy { !$0.contains("5000") })
+            }
+            #expect(try client.prompt("s", "next").result?["stopReason"]?.string == "end_turn")
+        }
+    }
+
+    @Test func `finds its prompt behind the session that it is for`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.send(
+            Array(
+                (#"{"jsonrpc":"2.0","id":"n","method":"session/new","params":{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"new"}}}}"#
+                    + "\n"
+                    + #"{"jsonrpc":"2.0","id":"p","method":"session/prompt","params":{"sessionId":"new","prompt":[{"type":"text","text":"count to 5000"}]}}"#
+                    + "\n" + #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"new"}}"#
+                    + "\n").utf8))
+        var stop: String?
+        while stop == nil {
+            let message = try client.next()
+            if message["id"]?.string == "p" { stop = message["result"]?["stopReason"]?.string ?? "none" }
+        }
+        #expect(stop == "cancelled")
+    }
+
     @Test
     func `of a client that left ends with it where that was asked`()
         throws

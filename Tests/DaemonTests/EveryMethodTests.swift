@@ -32,6 +32,53 @@ internal import Testing
         }
     }
 
+    /// What one who only looks may ask of a session; the rest changes it.
+    private static let forObservers: Set<Method> = [
+        .sessionLoad, .sessionResume, .sessionClose, .sessionGet, .sessionFind, .sessionList, .watch,
+        .contextBuild,
+        .contextPreview, .contextReceipt, .export, .sessionFork, .sessionForkOwn, .turnGet, .turnList,
+        .branchList,
+        .branchCompare, .messageList,
+    ]
+
+    @Test(
+        arguments: Method.allCases.filter { method in
+            !method.isNotification
+                && SchemaChecker.shared.examples(of: method.rawValue).contains {
+                    let params = text($0.params)
+                    return params.contains("sessionId") && method != .sessionNew || params.contains("turnId")
+                }
+        })
+    func `about a session is refused to who only observes it, where it changes something`(method: Method)
+        throws
+    {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let turn = try client.prompt("demo", "hello").extras
+        let observer = try daemon.client()
+        let resumed = try observer.call(
+            "session/resume", #"{"sessionId":"demo","cwd":"/","_meta":{"convod":{"role":"observer"}}}"#)
+        #expect(resumed.result != nil)
+        var asked = 0
+        for example in SchemaChecker.shared.examples(of: method.rawValue) {
+            var params = text(example.params)
+            guard params.contains(#""sessionId":"demo""#) || params.contains("turnId") else { continue }
+            if let id = turn?["turnId"]?.string { params = replaced(params, "turnId", id) }
+            if let id = turn?["messageId"]?.string { params = replaced(params, "messageId", id) }
+            asked += 1
+            let answer = try observer.call(method.rawValue, params)
+            if Self.forObservers.contains(method) {
+                #expect(answer.kind != "permission_denied", "\(params)")
+            } else {
+                #expect(answer.kind == "permission_denied", "\(params): \(text(answer.message.raw))")
+            }
+        }
+        #expect(asked > 0)
+        #expect(try client.messages("demo").count == 2)
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"demo"}"#).result != nil)
+    }
+
     /// The text with the string member `name` given another value.
     private func replaced(_ json: String, _ name: String, _ value: String) -> String {
         var out: [UInt8] = []

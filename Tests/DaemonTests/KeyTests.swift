@@ -72,6 +72,17 @@ extension Bench {
     }
 
     @Test(arguments: [
+        "echo the-key; yes | head -c 100000000", "echo the-key; sleep 60 &", "echo the-key; exec >&-; true",
+    ])
+    func `is taken whatever follows it, and whoever holds the output`(script: String) throws {
+        let bench = try Bench([[fine]], each: "keys: [{ command: ['sh', '-c', '\(script)'] }]")
+        let begin = Machine.monotonic()
+        #expect(try bench.ask("s").text() == "fine")
+        #expect(bench.keysSeen == ["the-key"])
+        #expect(Machine.monotonic() - begin < 9_000_000_000, "that is the time limit")
+    }
+
+    @Test(arguments: [
         ("['no-such-program-x']", "is not in the daemon's PATH"), ("['false']", "exited with 1"),
         ("['true']", "printed nothing"),
     ]) func `that cannot be had is one clear line`(command: String, words: String) throws {

@@ -30,6 +30,44 @@ internal import Testing
         #expect(loaded.text("user_message_chunk") == words)
     }
 
+    @Test func `gives no chunk for a thought of which only the seal is known`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let parts =
+            #"[{"type":"thought","text":"","redacted":true,"signature":"c2VhbA=="},{"type":"thought","text":"","signature":"c2VhbA=="},{"type":"text","text":"said"},{"type":"text","text":""}]"#
+        let answer = try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"demo","messages":[{"role":"user","content":[{"type":"text","text":"x"}]},{"role":"assistant","content":\#(parts)}]}"#
+        )
+        #expect(answer.result != nil, "\(answer.error.map { text($0.raw) } ?? "")")
+        let loaded = try daemon.client().call(
+            "session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        let kinds = loaded.updates.compactMap { $0["params"]?["update"]?["sessionUpdate"]?.string }
+        #expect(kinds.filter { $0.hasSuffix("_chunk") } == ["user_message_chunk", "agent_message_chunk"])
+    }
+
+    @Test func `shows appended messages in chunks of at most 32 KiB`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let other = try daemon.client()
+        _ = try other.call("session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        let words = String(repeating: "汉字🌏x", count: 20_000)
+        try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"demo","messages":[{"role":"user","content":[{"type":"text","text":"\#(words)"}]}]}"#
+        )
+        var shown = ""
+        while shown.utf8.count < words.utf8.count {
+            let update = try other.next()["params"]?["update"]
+            let text = update?["content"]?["text"]?.string ?? ""
+            #expect(text.utf8.count <= 32 << 10)
+            shown += text
+        }
+        #expect(shown == words)
+    }
+
     @Test func `with a limit gives the newest whole turns`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()

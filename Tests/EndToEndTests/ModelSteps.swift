@@ -177,11 +177,14 @@ extension ModelRun {
     private func choosePath(
         _ session: ModelSession, _ client: ModelClient, _ step: ModelStep, _ number: Int
     ) {
-        let path = model.path(session.head)
-        guard let target = path.isEmpty ? nil : path[path.count - 1 - step.c % min(8, path.count)] else {
+        let path = model.path(session.head), isFree = session.pathChange == nil
+        guard var target = path.isEmpty ? nil : path[path.count - 1 - step.c % min(8, path.count)] else {
             return
         }
-        let name = session.name, isFree = session.pathChange == nil
+        // Other words take the place of a prompt alone.
+        let isEdit = isFree && (4...5).contains(step.d % 16)
+        if isEdit, let prompt = model.prompt(for: target) { target = prompt }
+        let name = session.name
         let about = #""sessionId":"\#(name)","messageId":"\#(target)""#
         let said = "edited #\(number) 🌍"
         let content = #"[{"type":"text","text":"\#(said)"}]"#
@@ -190,7 +193,7 @@ extension ModelRun {
         switch step.d % 16 {
         case 0...3 where isFree:
             request = ModelRequest(.retry, "_convod/turn/retry", "{\(about)}", name)
-        case 4...5 where isFree:
+        case 4...5 where isEdit && model.nodes[target]?.isUser ?? false:
             request = ModelRequest(.edit, "_convod/turn/retry", "{\(about),\"prompt\":\(content)}", name)
             request.text = said
         case 6...7 where isFree:

@@ -1,5 +1,6 @@
 internal import JSON
 internal import Posix
+internal import Protocol
 internal import TestSupport
 internal import Testing
 
@@ -52,6 +53,36 @@ struct `Another user` {
             #expect(!info.contains(word), "\(word)")
         }
         #expect(info.split(separator: "\n").count { $0.contains("not_found") } == 3, "\(info)")
+    }
+
+    @Test func `finds nothing of another's, by whatever method it asks`() throws {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let client = try daemon.client()
+        try client.open("demo")
+        let turn = try client.prompt("demo", "secret words").extras?["turnId"]?.string ?? ""
+        let nobody = try ClientOfNobody(daemon.socket)
+        var asked = 0
+        for method in Method.allCases where !method.isNotification && method != .sessionNew {
+            for example in SchemaChecker.shared.examples(of: method.rawValue) {
+                var params = text(example.params)
+                guard !params.contains("ifMissing"),
+                    params.contains(#""sessionId":"demo""#) || params.contains("turnId")
+                else { continue }
+                if let at = params.firstRange(of: #""turnId":""#)?.upperBound {
+                    params.replaceSubrange(at..<params.index(at, offsetBy: 36), with: turn)
+                }
+                asked += 1
+                let answer = try nobody.ask(method.rawValue, params)
+                // What is to be gone is gone for who never had it.
+                let isFine = method == .sessionDelete && answer["result"] != nil
+                let said = text(answer.raw)
+                #expect(
+                    isFine || answer["error"]?["data"]?["kind"]?.string == "not_found", "\(method): \(said)")
+                #expect(!said.contains("secret"))
+            }
+        }
+        #expect(asked > 20, "\(asked)")
+        #expect(try client.messages("demo").count == 2)
     }
 
     @Test func `who is taken off the list is closed at once, and told why`() throws {

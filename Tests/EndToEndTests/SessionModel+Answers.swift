@@ -72,8 +72,10 @@ extension SessionModel {
 
     /// One request ID is one turn.
     private mutating func checkKey(_ request: ModelRequest) {
-        guard let key = request.requestID, request.result != nil else { return }
-        for other in keyed["\(request.session) \(key)"] ?? [] where other.result != nil {
+        // One that was cancelled before it was stored has no turn.
+        guard let key = request.requestID, request.result != nil, request.turnID != nil else { return }
+        for other in keyed["\(request.session) \(key)"] ?? []
+        where other.result != nil && other.turnID != nil {
             if other.text != request.text || other.turnID != request.turnID {
                 wrong("one request ID, two turns: \(request.description); \(other.description)")
             }

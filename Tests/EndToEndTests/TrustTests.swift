@@ -119,19 +119,11 @@ private final class Impostor {
         let daemon = try RealDaemon(configuration("'nobody'", "'nobody'"), in: directory)
         try daemon.client().open("roots")
         let nobody = try ClientOfNobody(daemon.socket)
-        func reload(_ configuration: String) throws {
-            try Files.replace(directory.file("config.json5"), with: Array(configuration.utf8))
-            let before = daemon.logged.split(separator: "\n").count { $0.contains("event=reloaded") }
-            try daemon.signal(Signals.hangup)
-            try soon("reloaded") {
-                daemon.logged.split(separator: "\n").count { $0.contains("event=reloaded") } > before
-            }
-        }
         let asAdmin = try nobody.ask("_convod/server/info", "{}")["result"]
         #expect(asAdmin?["isAdmin"]?.bool == true && asAdmin?["database"]?.string == daemon.database)
         #expect(try nobody.ask("_convod/session/get", #"{"sessionId":"roots"}"#)["result"] != nil)
 
-        try reload(configuration("", "'nobody'"))
+        try daemon.reload(configuration("", "'nobody'"))
         let closing = try nobody.next()
         #expect(closing["method"]?.string == "_convod/closing")
         #expect(closing["params"]?["message"]?.string?.contains("no administrator any more") == true)

@@ -113,6 +113,29 @@ internal import Testing
             ) == "demo|1\nuser|hello\n0\n")
     }
 
+    @Test func `shows text with a NUL to its end`() throws {
+        let bench = try Bench()
+        try bench.session("demo")
+        try bench.append("demo", ["a\u{0}b\u{0}", "\\u0000 is \u{0}", "\\\u{0}\\"])
+        #expect(
+            try shell("sqlite3", bench.path, "SELECT text FROM messages ORDER BY seq")
+                == "a␀b␀\n\\u0000 is ␀\n\\␀\\\n")
+    }
+
+    @Test(arguments: [-1, 0]) func `of a version that there never was is refused untouched`(_ version: Int)
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        try open(directory)
+        try shell(
+            "sqlite3", directory.file("c.db"),
+            "PRAGMA journal_mode = DELETE; PRAGMA user_version = \(version)")
+        let before = try digest(directory)
+        let error = #expect(throws: StoreError.self) { try open(directory) }
+        #expect(error?.code == .corrupt && error?.reason.contains("its version is \(version)") == true)
+        #expect(try digest(directory) == before)
+    }
+
     @Test func `locked by another program for a while loses nothing`() throws {
         let bench = try Bench()
         try bench.session("s")

@@ -45,6 +45,18 @@ package struct Configuration: Sendable, Equatable {
     /// The route that is used when nobody names one.
     package static let defaultRoute = "default"
 
+    /// Keys that only a start reads and that have another value in `other`.
+    func fixedKeys(changedIn other: Configuration) -> [String] {
+        let pairs: [(key: String, isSame: Bool)] = [
+            ("socket.path", socketPath == other.socketPath),
+            ("socket.mode", access.mode == other.access.mode),
+            ("database.path", databasePath == other.databasePath),
+            ("database.durability", isDurabilityFull == other.isDurabilityFull),
+            ("limits.connections", limits.connections == other.limits.connections),
+        ]
+        return pairs.filter { !$0.isSame }.map(\.key)
+    }
+
     /// The upstreams that a name stands for: a route, or a single upstream; nil for an unknown name.
     package func route(named name: String?) -> [String]? {
         if let name { return routes[name] ?? (upstreams.contains { $0.name == name } ? [name] : nil) }

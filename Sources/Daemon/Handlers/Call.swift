@@ -76,6 +76,24 @@ extension Method {
         }
     }
 
+    /// Whether a client that only observes a session may ask it of that session; all else changes it.
+    var isOpenToObservers: Bool {
+        switch self {
+        case .branchCompare, .branchList, .contextBuild, .contextPreview, .contextReceipt, .export,
+            .messageList, .sessionClose, .sessionFind, .sessionFork, .sessionForkOwn, .sessionGet,
+            .sessionList, .sessionLoad, .sessionResume, .turnGet, .turnList, .watch:
+            true
+        // These are about no session.
+        case .authenticate, .cancelRequest, .discover, .initialize, .modelList, .serverInfo, .sessionNew,
+            .upstreamList, .upstreamTest:
+            true
+        case .branchDelete, .branchSwitch, .messageAppend, .messageSet, .sessionCancel, .sessionDelete,
+            .sessionPrompt, .sessionRestore, .sessionSet, .sessionSetConfigOption, .turnCancel, .turnContinue,
+            .turnRetry, .turnSet, .turnStart:
+            false
+        }
+    }
+
     /// What may pass what on one connection.
     enum Order {
         /// Acts at once, ahead of everything that waits.

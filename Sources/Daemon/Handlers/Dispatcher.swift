@@ -154,7 +154,9 @@ final class Dispatcher {
         if mayBegin(call.method, client) { return run(call, client) }
         if call.isAnswered { return }
         call.onCancel = { [weak call] in
-            call?.fail(WireError(.cancelled, "the request was cancelled before it began"))
+            guard let call else { return }
+            if call.method.beginsTurn { return call.reply(.success(TurnAnswers.cancelledUnstored)) }
+            call.fail(WireError(.cancelled, "the request was cancelled before it began"))
         }
         client.held.append { [weak self] in self?.run(call, client) }
     }
@@ -217,6 +219,14 @@ final class Dispatcher {
             guard let view = params?["requestId"], let id = RequestID(view) else { return }
             clients[connection.number]?.calls[id]?.onCancel?()
         case .sessionCancel:
+            // It goes ahead of what this client sent before, and ends those prompts all the same.
+            if let session = params?["sessionId"]?.string, let client = clients[connection.number] {
+                for call in client.calls.values
+                where !call.hasBegun && call.method.beginsTurn && call.params?["sessionId"]?.string == session
+                {
+                    call.onCancel?()
+                }
+            }
             let call = Call(.null, .sessionCancel, params, connection, settle: { _ in }, answer: { _ in })
             try? handle(call)
         default: break  // a notification is never answered

@@ -86,7 +86,7 @@ extension Handlers {
 
     func switchBranch(_ call: Call) throws(WireError) {
         let asked = try BranchParameters(call.params)
-        let record = try changeable(asked.id, call)
+        let record = try session(asked.id, call)
         try checkIdle(record)
         engine.beginPathChange(on: record.row)
         services.store(of: record.row).write(SwitchBranch(record.row, to: Int64(asked.branch))) {
@@ -129,7 +129,7 @@ extension Handlers {
 
     func deleteBranch(_ call: Call) throws(WireError) {
         let asked = try BranchParameters(call.params)
-        let record = try changeable(asked.id, call)
+        let record = try session(asked.id, call)
         try checkIdle(record)
         services.store(of: record.row).write(DeleteBranch(record.row, Int64(asked.branch))) { [self] result in
             switch result {
@@ -189,7 +189,7 @@ extension Handlers {
 
     func setMessage(_ call: Call) throws(WireError) {
         let asked = try SetMessageParameters(call.params)
-        let record = try changeable(asked.id, call)
+        let record = try session(asked.id, call)
         try checkIdle(record)
         let old = try message(asked.messageID, on: record)
         guard let content = try? JSONDocument(asked.content).root else {
@@ -258,7 +258,16 @@ extension Handlers {
     /// Answers a prompt anew, or another one in its place; the old answer stays on its branch.
     func retryTurn(_ call: Call) throws(WireError) {
         let asked = try RetryTurnParameters(call.params)
-        let record = try changeable(asked.id, call)
+        let record = try session(asked.id, call)
+        if asked.prompt != nil, let id = asked.messageID {
+            let named = try message(id, on: record)
+            guard named.role == .user else {
+                throw WireError(
+                    .conflict,
+                    "message '\(id)' (number \(named.seq)) is not a prompt: other words can only take the place of what the user said; name that message"
+                )
+            }
+        }
         let old = try prompt(for: asked.messageID, on: record)
         var content = asked.prompt, parts = asked.parts
         // A refused or failed prompt stays out of every window: it goes as a new one.
@@ -274,7 +283,7 @@ extension Handlers {
     /// Goes on with an answer that was cut.
     func continueTurn(_ call: Call) throws(WireError) {
         let asked = try StartTurnParameters(call.params)
-        let record = try changeable(asked.id, call)
+        let record = try session(asked.id, call)
         let last = try read(record) { (reader) throws(StoreError) in
             try reader.messages(record, .backFrom(record.session.messageCount), limit: 1, bytes: 1).messages
                 .first
@@ -296,7 +305,6 @@ extension Handlers {
     func setTurn(_ call: Call) throws(WireError) {
         let asked = try SetTurnParameters(call.params)
         let (stored, record) = try turn(asked.id, call)
-        try checkController(call.connection, record)
         guard stored.turn.promptID != nil else {
             throw WireError(.conflict, "turn '\(asked.id)' has no prompt of its own to edit")
         }

@@ -33,7 +33,8 @@ extension Handlers {
             search.includesEmpty = true
             let bytes = services.configuration.limits.pageBytes
             func found(in reader: Reader) throws(StoreError) -> FindSessions.Output {
-                try reader.sessions(owner: uid, prefix: prefix, limit: asked.limit, bytes: bytes)
+                try reader.sessions(
+                    owner: uid, prefix: prefix, limit: asked.limit, bytes: bytes, where: search.matches)
             }
             var output = try read { (reader) throws(StoreError) in try found(in: reader) }
             if let memory = services.memory {
@@ -41,7 +42,6 @@ extension Handlers {
                     throw WireError(error)
                 }
             }
-            output.sessions.removeAll { !search.matches($0.session) }
             return reply(call, output)
         }
         page(search, call) { [self] (found) throws(WireError) in

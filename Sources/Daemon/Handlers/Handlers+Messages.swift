@@ -49,12 +49,22 @@ extension Handlers {
             content: answer.content)
     }
 
+    /// The session that messages go to; nil where there is none yet.
+    private func known(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord? {
+        do throws(WireError) { return try session(id, call) } catch {
+            guard error.kind == .notFound else { throw error }
+            return nil
+        }
+    }
+
     func appendMessages(_ call: Call) throws(WireError) {
         let asked = try AppendMessagesParameters(call.params, limits: services.configuration.limits)
         let uid = call.connection.peer.uid
         var owner = uid
-        // Nothing runs most of the time, and then the writer finds the session by itself.
-        if !engine.lines.isEmpty || uid != server.uid, let known = try? session(asked.id, call) {
+        // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
+        if !engine.lines.isEmpty || uid != server.uid || services.channels.hadObservers,
+            let known = try known(asked.id, call)
+        {
             owner = known.session.owner
             if engine.lines[known.row]?.isBusy ?? false {
                 throw WireError(
@@ -76,8 +86,11 @@ extension Handlers {
         let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing) {
             suggestedTitle(for: first)
         }
-        let inMemory = try? services.memory?.reader.session(asked.id, owner: owner)
-        let store = (inMemory ?? nil) == nil ? services.store : services.memory ?? services.store
+        let inMemory: SessionRecord?
+        do { inMemory = try services.memory?.reader.session(asked.id, owner: owner) } catch {
+            throw WireError(error)
+        }
+        let store = inMemory == nil ? services.store : services.memory ?? services.store
         store.write(append) { [self] result in
             switch result {
             case .success(.appended(let row, let first, let last)):
@@ -108,7 +121,7 @@ extension Handlers {
             let message = Message(
                 id: new.id, seq: first + index, role: new.role, createdAt: 0, tokens: 0, content: new.content)
             var offset = 0
-            for piece in message.pieces {
+            for piece in message.pieces.flatMap(Chunk.cut) {
                 let chunk = Chunk(
                     session: id, messageID: new.id, turnID: nil, role: new.role, piece: piece, offset: offset)
                 services.channels.publish(chunk, on: row, except: call.connection)

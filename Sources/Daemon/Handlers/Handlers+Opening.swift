@@ -49,8 +49,13 @@ extension Handlers {
             call.connection.send(Channels.line(update: update, of: session.id))
         }
         let newest: MessageID?
+        var last: (turn: TurnRecord, hasMessage: Bool)?
         do throws(StoreError) {
-            newest = try services.store(of: replay.session.row).reader.headID(of: replay.session)
+            let reader = services.store(of: replay.session.row).reader
+            newest = try reader.headID(of: replay.session)
+            if replay.running == nil, let turn = try reader.lastEnded(replay.session)?.turn {
+                last = (turn, try reader.seq(of: turn.answerID, in: replay.session) != nil)
+            }
         } catch { return call.fail(WireError(error)) }
         call.reply {
             writeConfigOptions(session, to: &$0)
@@ -59,6 +64,7 @@ extension Handlers {
                     $0.optional("headId", newest?.description)
                     $0.member("messageCount", session.messageCount)
                     $0.optional("running", replay.running?.id.description)
+                    if let (turn, hasMessage) = last { write(last: turn, hasMessage, to: &$0) }
                     if let rewind = replay.rewind {
                         $0.member("rewind") {
                             $0.member("messageId", rewind.id.description)
@@ -67,6 +73,18 @@ extension Handlers {
                     }
                 }
             }
+        }
+    }
+
+    /// How a turn ended, for a client that was away.
+    private func write(last turn: TurnRecord, _ hasMessage: Bool, to writer: inout JSONWriter) {
+        writer.member("lastTurn") {
+            $0.member("turnId", turn.id.description)
+            $0.member("state", turn.state.name)
+            if hasMessage { $0.member("messageId", turn.answerID.description) }
+            $0.optional("stopReason", turn.stopReason?.rawValue)
+            if let error = turn.error { $0.failure(error.kind, error.message) }
+            $0.optional("endedAt", turn.endedAt.map(Wire.time))
         }
     }
 }

@@ -106,6 +106,7 @@ extension Handlers {
             $0.member("socket", server.socket)
             // What others do, and where things lie, is for those who may see all.
             if call.connection.isAdmin { $0.member("database", server.database) }
+            $0.member("engine", services.store.engine)
             $0.member("uid", Int(call.connection.peer.uid))
             $0.member("isAdmin", call.connection.isAdmin)
             $0.member("connections", server.connections())

@@ -22,8 +22,11 @@ extension Handlers {
         session.metadata = asked.metadata
         // An ID names one session, wherever it lives.
         let other = asked.isEphemeral ? services.store : services.memory
-        let elsewhere = try? other?.reader.session(id, owner: session.owner)
-        if let found = elsewhere ?? nil, found.session.trashedAt == nil {
+        let elsewhere: SessionRecord?
+        do { elsewhere = try other?.reader.session(id, owner: session.owner) } catch {
+            throw WireError(error)
+        }
+        if let found = elsewhere, found.session.trashedAt == nil {
             guard asked.ifExists == .resume else {
                 throw WireError(
                     .conflict,
@@ -86,7 +89,12 @@ extension Handlers {
 
     func deleteSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
-        guard let record = try? session(asked.id, call) else { return call.reply { _ in } }
+        let record: SessionRecord
+        do throws(WireError) { record = try session(asked.id, call) } catch {
+            // One that is not there is as its client wants it.
+            guard error.kind == .notFound else { throw error }
+            return call.reply { _ in }
+        }
         engine.cancelAll(session: record.row)
         services.store(of: record.row).write(TrashSession(record.session.id, owner: record.session.owner)) {
             result in
@@ -96,7 +104,7 @@ extension Handlers {
 
     func cancelSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
-        engine.cancel(session: try changeable(asked.id, call).row, of: call.connection)
+        engine.cancel(session: try session(asked.id, call).row, of: call.connection)
     }
 
     func getSession(_ call: Call) throws(WireError) {
@@ -116,7 +124,7 @@ extension Handlers {
 
     func setSession(_ call: Call) throws(WireError) {
         let asked = try SetSessionParameters(call.params)
-        let record = try changeable(asked.id, call)
+        let record = try session(asked.id, call)
         if case .set = asked.quota, !call.connection.isAdmin {
             throw WireError(.permissionDenied, "only administrators may set a session's 'quota'")
         }
@@ -151,16 +159,9 @@ extension Handlers {
 
     func restoreSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
-        var owner = call.connection.peer.uid
-        let own = try read { (reader) throws(StoreError) in try reader.session(asked.id, owner: owner) }
-        if own == nil, call.connection.isAdmin,
-            let other = try read({ (reader) throws(StoreError) in try reader.session(asked.id) })
-        {
-            owner = other.session.owner
-        }
-        let inMemory = try? services.memory?.reader.session(asked.id, owner: owner)
-        let store = (inMemory ?? nil) == nil ? services.store : services.memory ?? services.store
-        store.write(RestoreSession(asked.id, owner: owner)) { [self] result in
+        let record = try session(asked.id, call, orTrashed: true)
+        let restore = RestoreSession(asked.id, owner: record.session.owner)
+        services.store(of: record.row).write(restore) { [self] result in
             switch result {
             case .success(let record?): reply(call, with: record)
             case .success(nil): call.fail(.noSession(asked.id))

@@ -6,12 +6,12 @@ internal import Store
 extension Handlers {
     func prompt(_ call: Call) throws(WireError) {
         let asked = try PromptParameters(call.params)
-        submit(call, try changeable(asked.id, call), content: asked.prompt, parts: asked.parts, asked.turn)
+        submit(call, try session(asked.id, call), content: asked.prompt, parts: asked.parts, asked.turn)
     }
 
     func startTurn(_ call: Call) throws(WireError) {
         let asked = try StartTurnParameters(call.params)
-        submit(call, try changeable(asked.id, call), content: nil, parts: nil, asked.turn)
+        submit(call, try session(asked.id, call), content: nil, parts: nil, asked.turn)
     }
 
     /// Hands a turn to the engine; `base` makes it go on from further back, on a branch of its own.
@@ -74,7 +74,6 @@ extension Handlers {
     func cancelTurn(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
         let (stored, record) = try turn(asked.id, call)
-        try checkController(call.connection, record)
         let isLive = engine.cancel(asked.id, on: record.row) { outcome in
             switch outcome {
             case .failure(let error): call.fail(error)

@@ -152,10 +152,7 @@ final class UpstreamTest {
             $0.member("totalMs", elapsed)
             if let usage = finish?.usage { $0.key("usage"); usage.write(to: &$0) }
             guard let failure else { return }
-            $0.member("error") {
-                $0.member("kind", failure.kind.rawValue)
-                $0.member("message", failure.message)
-            }
+            $0.failure(failure.kind.rawValue, failure.message)
             $0.optional("status", failure.status)
             $0.optional("retryAfterMs", failure.retryAfter)
             $0.member("hint", hint(failure))

@@ -67,8 +67,9 @@ final class Handlers {
         }
     }
 
-    /// The session as this client may see it: its own, or for administrators anybody's.
-    func session(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord {
+    /// The session as this client may see it: its own, or for administrators anybody's; and where it only observes it, only
+    /// for what observers may ask.
+    func session(_ id: SessionID, _ call: Call, orTrashed: Bool = false) throws(WireError) -> SessionRecord {
         let uid = call.connection.peer.uid
         var found: SessionRecord?
         do throws(StoreError) {
@@ -79,7 +80,8 @@ final class Handlers {
             }
         } catch { throw WireError(error) }
         guard let found else { throw .noSession(id) }
-        guard found.session.trashedAt == nil else {
+        try checkAccess(call, found)
+        guard orTrashed || found.session.trashedAt == nil else {
             throw WireError(
                 .notFound,
                 "session '\(id.text)' is in the trash; '_convod/session/restore' or 'convo restore \(id.text)' brings it back"
@@ -88,15 +90,9 @@ final class Handlers {
         return found
     }
 
-    /// A session that this client may change: as `session`, but not where it only looks.
-    func changeable(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord {
-        let record = try session(id, call)
-        try checkController(call.connection, record)
-        return record
-    }
-
-    func checkController(_ connection: Connection, _ record: SessionRecord) throws(WireError) {
-        guard services.channels.isObserver(connection, of: record.row) else { return }
+    private func checkAccess(_ call: Call, _ record: SessionRecord) throws(WireError) {
+        guard !call.method.isOpenToObservers, services.channels.isObserver(call.connection, of: record.row)
+        else { return }
         throw WireError(
             .permissionDenied,
             "this client observes session '\(record.session.id.text)'; resume it with 'role': \"controller\" to change it"
@@ -105,18 +101,24 @@ final class Handlers {
 
     /// A turn as this client may see it, with its session.
     func turn(_ id: TurnID, _ call: Call) throws(WireError) -> (StoredTurn, SessionRecord) {
+        var found: (StoredTurn, SessionRecord)?
         do throws(StoreError) {
-            for reader in [services.memory?.reader, services.store.reader].compactMap(\.self) {
+            for reader in [services.memory?.reader, services.store.reader].compactMap(\.self)
+            where found == nil {
                 // Another's turn costs what none costs: it is not read before it is known whose it is.
                 guard let owner = try reader.owner(ofTurn: id),
                     owner == call.connection.peer.uid || call.connection.isAdmin
                 else { continue }
                 if let stored = try reader.turn(id), let session = try reader.session(row: stored.sessionRow)
                 {
-                    return (stored, session)
+                    found = (stored, session)
                 }
             }
         } catch { throw WireError(error) }
+        if let found {
+            try checkAccess(call, found.1)
+            return found
+        }
         throw WireError(.notFound, "there is no turn '\(id)'; '_convod/turn/list' shows those of a session")
     }
 

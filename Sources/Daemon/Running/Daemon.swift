@@ -5,7 +5,7 @@ internal import EventLoop
 internal import JSON
 internal import Posix
 internal import Protocol
-internal import Store
+package import Store
 internal import Upstream
 
 /// What a daemon is started with.
@@ -24,6 +24,8 @@ package struct DaemonOptions: Sendable {
     package var random: @Sendable () -> UInt64
     /// Reads the configuration anew; nil when there is no file.
     package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
+    /// Makes reads on the loop fail, by what they do; nil but in tests.
+    package var readFault: (@Sendable (String) -> StoreError?)?
     /// Whether the process's signals stop and reload the daemon; off in tests.
     package var handlesSignals: Bool
 
@@ -64,7 +66,8 @@ package final class Daemon: ConnectionOwner {
     private let manager: ServiceManager
     private var dispatcher: Dispatcher?
     private var listener: Listener?
-    private let lock: StoreLock
+    /// Held until the store is closed.
+    private var lock: StoreLock?
     private let mailbox: LoopMailbox<Command>
     private var connections: [Int: Connection] = [:]
     private var nextNumber = 1
@@ -104,7 +107,7 @@ package final class Daemon: ConnectionOwner {
             lock = try StoreLock(database: database, socket: options.socket)
             store = try Store(
                 path: database, durability: options.configuration.isDurabilityFull ? .full : .normal,
-                loop: loop,
+                loop: loop, fault: options.readFault,
                 clock: options.clock)
         } catch { throw DaemonError("cannot \(error.description)") }
         let steady: () -> Int64
@@ -134,14 +137,14 @@ package final class Daemon: ConnectionOwner {
     /// Closes what a crash left running, before any client can look; where that cannot be stored it is tried again.
     private func recover() {
         var isDone = false
-        closeLeftTurns(upTo: nil, patience: 1_000) { isDone = true }
+        closeLeftTurns(patience: 1_000) { isDone = true }
         while !isDone { do { try loop.turn(waiting: true) } catch { break } }
     }
 
-    /// The first try closes all, since nothing has begun yet; later ones spare what is newer than that.
-    private func closeLeftTurns(upTo newest: Int64?, patience: Int, _ tried: @escaping () -> Void) {
-        services.store.write(RecoverTurns(upTo: newest, estimate: TokenEstimate.message)) {
-            [weak self, options] result in
+    private func closeLeftTurns(patience: Int, _ tried: @escaping () -> Void) {
+        // One that begins from now on is stored behind this.
+        let recovery = RecoverTurns(sparing: engine.running, estimate: TokenEstimate.message)
+        services.store.write(recovery) { [weak self, options] result in
             defer { tried() }
             switch result {
             case .success(let count) where count > 0:
@@ -149,21 +152,10 @@ package final class Daemon: ConnectionOwner {
             case .success: break
             case .failure(let error):
                 options.log.error("recovery_failed", ("reason", error.description))
-                guard let self, let newest = newest ?? newestOpenTurn() else { return }
-                loop.after(milliseconds: patience) { [weak self] in
-                    self?.closeLeftTurns(upTo: newest, patience: min(2 * patience, 60_000)) {}
+                self?.loop.after(milliseconds: patience) {
+                    self?.closeLeftTurns(patience: min(2 * patience, 60_000)) {}
                 }
             }
-        }
-    }
-
-    /// The newest turn that has not ended; where that cannot be read, the turns are left to the next start.
-    private func newestOpenTurn() -> Int64? {
-        do throws(StoreError) { return try services.store.reader.openTurns().turns.last?.row ?? 0 } catch {
-            options.log.error(
-                "recovery_put_off",
-                ("reason", error.description), ("hint", "the next start closes the turns that a crash left"))
-            return nil
         }
     }
 
@@ -202,15 +194,7 @@ package final class Daemon: ConnectionOwner {
             services.channels.tell(rows.compactMap { try? services.store.reader.session(row: $0) })
         }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
-        do throws(StoreError) {
-            let open = try services.store.reader.openTurns()
-            for words in open.damaged { options.log.error("turn_not_read", ("reason", words)) }
-            engine.takeUp(open.turns)
-        } catch {
-            options.log.error(
-                "queue_not_read",
-                ("reason", error.description), ("hint", "the next start takes up the prompts that wait"))
-        }
+        engine.takeUp()
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
             options.log.warning(
                 "network_file_system", ("path", options.database), ("kind", kind),
@@ -267,10 +251,7 @@ package final class Daemon: ConnectionOwner {
             $0.member("_meta") {
                 $0.member("convod") {
                     $0.member("left", true)
-                    $0.member("error") {
-                        $0.member("kind", error.kind.rawValue)
-                        $0.member("message", error.message)
-                    }
+                    $0.failure(error.kind.rawValue, error.message)
                 }
             }
         }
@@ -323,13 +304,19 @@ package final class Daemon: ConnectionOwner {
         for connection in Array(connections.values) { connection.close() }
         services.store.close()
         services.closeMemory()
+        listener = nil
+        lock = nil
         options.log.info("stopped")
     }
 
     private func reload() {
         guard let read = options.reload else { return options.log.notice("nothing_to_reload") }
         do {
-            services.adopt(try read())
+            let read = try read()
+            for key in options.configuration.fixedKeys(changedIn: read) {
+                options.log.warning("reload_ignored", ("key", key), ("needs", "restart"))
+            }
+            services.adopt(read)
             engine.wakeHeld()
             applyAccess()
             options.log.info("reloaded")

@@ -141,6 +141,11 @@ extension WireError {
                 .storeFailed,
                 "the disk failed, nothing was stored: \(error.description); check it, and restore a backup if it is broken"
             )
+        case .gone:
+            self.init(
+                .storeFailed,
+                "nothing more is stored: \(error.description), while the daemon runs; put it back, or export what you need, which can still be read, and run 'convo restart'"
+            )
         case .corrupt: self.init(.storeFailed, "the store is damaged: \(error.description)")
         case .busy:
             self.init(

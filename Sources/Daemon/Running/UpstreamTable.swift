@@ -15,7 +15,8 @@ final class UpstreamTable {
     private static let memory: Int64 = 30_000
 
     private enum Finding {
-        case asking([(String?) -> Void])
+        /// Who waits for the answer to which request.
+        case asking([(String?) -> Void], Int)
         case found(model: String?, at: Int64)
     }
 
@@ -23,6 +24,7 @@ final class UpstreamTable {
     private(set) var byName: [String: any Upstream] = [:]
     private var settings: [String: UpstreamSettings] = [:]
     private var findings: [String: Finding] = [:]
+    private var asked = 0
     private let loop: EventLoop
     private let environment: [String: String]
     private let clock: () -> Int64
@@ -44,7 +46,11 @@ final class UpstreamTable {
 
     func rebuild(_ configuration: Configuration) {
         self.configuration = configuration
+        // Who waits for a list of models asks again: the upstream may be another one, or gone.
+        var asking: [(name: String, waiting: [(String?) -> Void])] = []
+        for case (let name, .asking(let waiting, _)) in findings { asking.append((name, waiting)) }
         findings = [:]
+        defer { for (name, waiting) in asking { for then in waiting { modelOf(name, then) } } }
         let before = byName, known = self.settings
         byName = [:]
         self.settings = [:]
@@ -99,8 +105,9 @@ final class UpstreamTable {
                 found.append(Candidate(upstream: upstream, model: chosen))
                 return next()
             }
-            modelOf(name) { chosen in
-                if let chosen {
+            modelOf(name) { [self] chosen in
+                // Another one may have its name by now.
+                if let chosen, let upstream = byName[name] {
                     found.append(Candidate(upstream: upstream, model: chosen))
                     next()
                 } else if left.isEmpty && found.isEmpty {
@@ -121,16 +128,18 @@ final class UpstreamTable {
     /// The first model that an upstream lists, remembered for a while; nil when it does not answer.
     private func modelOf(_ name: String, _ then: @escaping (String?) -> Void) {
         switch findings[name] {
-        case .asking(var waiting):
+        case .asking(var waiting, let number):
             waiting.append(then)
-            findings[name] = .asking(waiting)
+            findings[name] = .asking(waiting, number)
         case .found(let model, let at) where steady() - at < UpstreamTable.memory: then(model)
         default:
             guard let upstream = byName[name] else { return then(nil) }
-            findings[name] = .asking([then])
+            asked += 1
+            let number = asked
+            findings[name] = .asking([then], number)
             _ = upstream.listModels { [weak self] result in
                 let model = (try? result.get())?.first?.id
-                guard let self, case .asking(let waiting)? = findings[name] else { return }
+                guard let self, case .asking(let waiting, number)? = findings[name] else { return }
                 findings[name] = .found(model: model, at: steady())
                 for then in waiting { then(model) }
             }

@@ -157,10 +157,7 @@ final class LiveTurn {
                 $0.member("attempt", max(1, self.plan.number))
                 guard state == .backingOff, let (wait, failure) = self.setback else { return }
                 $0.member("retryInMs", wait.milliseconds)
-                $0.member("error") {
-                    $0.member("kind", failure.kind.rawValue)
-                    $0.member("message", failure.message)
-                }
+                $0.failure(failure.kind.rawValue, failure.message)
             })
     }
 

@@ -17,25 +17,27 @@ final class QuotaKeeper {
     // MARK: Quotas
 
     /// Why a session may not begin a turn now, nil when it may.
-    func refusal(_ record: SessionRecord) -> WireError? { sessionRefusal(record) ?? userRefusal(record) }
+    func refusal(_ record: SessionRecord) throws(StoreError) -> WireError? {
+        if let refusal = try sessionRefusal(record) { return refusal }
+        return try userRefusal(record)
+    }
 
-    private func sessionRefusal(_ record: SessionRecord) -> WireError? {
+    private func sessionRefusal(_ record: SessionRecord) throws(StoreError) -> WireError? {
         let cap = cap(of: record.session)
-        guard !cap.isNone, let used = try? services.store(of: record.row).reader.usage(session: record.row),
-            let words = QuotaKeeper.excess(used, cap)
-        else { return nil }
+        if cap.isNone { return nil }
+        let used = try services.store(of: record.row).reader.usage(session: record.row)
+        guard let words = QuotaKeeper.excess(used, cap) else { return nil }
         return WireError(
             .paused,
             "session '\(record.session.id.text)' is paused: it has used \(words); an administrator can raise 'quota' by '_convod/session/set', or 'quotas.session' in the configuration"
         )
     }
 
-    private func userRefusal(_ record: SessionRecord) -> WireError? {
+    private func userRefusal(_ record: SessionRecord) throws(StoreError) -> WireError? {
         let cap = configuration.quotas.user, owner = record.session.owner, now = services.clock()
-        guard !cap.isNone,
-            let used = used(by: owner, on: UsageDay.of(now)),
-            let words = QuotaKeeper.excess(used, cap)
-        else { return nil }
+        if cap.isNone { return nil }
+        let used = try used(by: owner, on: UsageDay.of(now))
+        guard let words = QuotaKeeper.excess(used, cap) else { return nil }
         return WireError(
             .quota,
             "user \(owner) has used \(words) of today (UTC); wait for tomorrow, or raise 'quotas.user' in the configuration",
@@ -43,9 +45,9 @@ final class QuotaKeeper {
     }
 
     /// What a user used on a day, sessions in memory included.
-    private func used(by owner: UInt32, on day: Int64) -> UsageSum? {
-        guard var sum = try? services.store.reader.usage(owner: owner, day: day) else { return nil }
-        if let more = try? services.memory?.reader.usage(owner: owner, day: day) {
+    private func used(by owner: UInt32, on day: Int64) throws(StoreError) -> UsageSum {
+        var sum = try services.store.reader.usage(owner: owner, day: day)
+        if let more = try services.memory?.reader.usage(owner: owner, day: day) {
             sum.turns += more.turns
             sum.tokens += more.tokens
             sum.cost += more.cost

@@ -36,6 +36,11 @@ enum TurnAnswers {
             })
     }
 
+    /// The answer to a prompt that was cancelled before it was stored: it has no turn, and nothing of it is kept.
+    static let cancelledUnstored = JSONWriter.object {
+        $0.member("stopReason", StopReason.cancelled.rawValue)
+    }
+
     private static func failure(_ turn: TurnRecord, session: SessionID, hasMessage: Bool) -> WireError {
         let error = turn.error ?? TurnError(kind: "interrupted", message: "the turn ended without an answer")
         var details: [String: [UInt8]] = [
@@ -58,11 +63,7 @@ enum TurnAnswers {
         progress(turn.id, "ended") {
             if hasMessage { $0.member("messageId", turn.answerID.description) }
             $0.optional("stopReason", turn.stopReason?.rawValue)
-            guard let error = turn.error else { return }
-            $0.member("error") {
-                $0.member("kind", error.kind)
-                $0.member("message", error.message)
-            }
+            if let error = turn.error { $0.failure(error.kind, error.message) }
         }
     }
 
@@ -79,6 +80,16 @@ enum TurnAnswers {
                     more(&$0)
                 }
             }
+        }
+    }
+}
+
+extension JSONWriter {
+    /// The member `error`: `Failure` of `protocol.json`.
+    mutating func failure(_ kind: String, _ message: String) {
+        member("error") {
+            $0.member("kind", kind)
+            $0.member("message", message)
         }
     }
 }

@@ -42,13 +42,40 @@ extension TurnEngine {
         }
     }
 
+    /// Ends a turn that was taken out of the queue and cannot begin.
+    func fail(_ queued: Queued, _ line: Line, _ error: WireError) {
+        let ending = Turn.Ending(
+            state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
+            isPromptWithdrawn: true)
+        end(queued, ending) { [self] problem in
+            var record = queued.record
+            record.error = ending.error
+            publish(ended: record, of: queued.session)
+            for waiter in queued.takeWaiters() { waiter.reply(.failure(problem ?? error)) }
+            let told = line.starting?.cancelled ?? []
+            line.starting = nil
+            for tell in told { tell(.success(.failed)) }
+            next(queued.session.row)
+        }
+    }
+
     /// Stores the end of a turn that never began, again and again until it is; `then` hears of a problem where it never
     /// will be.
     ///
     /// Who waits is told at once that it could not be, so that nobody waits for a full disk.
     func end(
-        _ queued: Queued, _ ending: Turn.Ending, patience: Int = LiveTurn.firstPatience,
-        _ then: @escaping (WireError?) -> Void
+        _ queued: Queued, _ ending: Turn.Ending, _ then: @escaping (WireError?) -> Void
+    ) {
+        endings += 1
+        tryToEnd(queued, ending, patience: LiveTurn.firstPatience) { [self] problem in
+            endings -= 1
+            then(problem)
+            if isDraining && isIdle { whenIdle?() }
+        }
+    }
+
+    private func tryToEnd(
+        _ queued: Queued, _ ending: Turn.Ending, patience: Int, _ then: @escaping (WireError?) -> Void
     ) {
         let id = queued.record.id
         between[id] = queued
@@ -71,7 +98,7 @@ extension TurnEngine {
             }
             for waiter in queued.takeWaiters() { waiter.reply(.failure(words)) }
             services.loop.after(milliseconds: patience) { [weak self] in
-                self?.end(queued, ending, patience: min(2 * patience, LiveTurn.longestPatience), then)
+                self?.tryToEnd(queued, ending, patience: min(2 * patience, LiveTurn.longestPatience), then)
             }
         }
     }

@@ -7,13 +7,20 @@ internal import Store
 extension TurnEngine {
     /// Whether the session's next turn must wait for a limit; everyone is told once.
     func isHeld(_ queued: Queued, _ line: Line) -> Bool {
-        guard
-            let session = try? services.store(of: queued.session.row).reader.session(row: queued.session.row)
-        else { return false }
-        if let refusal = quotas.refusal(session) {
-            if line.hold != .paused { publish(paused: refusal, queued.record.id, session) }
-            line.hold = .paused
-            if let wait = refusal.retryAfterMs { wake(queued.session.row, after: wait) }
+        let row = queued.session.row, session: SessionRecord
+        do throws(StoreError) {
+            // One that has gone is told so when its turn is taken up.
+            guard let found = try services.store(of: row).reader.session(row: row) else { return false }
+            session = found
+            if let refusal = try quotas.refusal(session) {
+                if line.hold != .paused { publish(paused: refusal, queued.record.id, session) }
+                line.hold = .paused
+                if let wait = refusal.retryAfterMs { wake(row, line, after: wait) }
+                return true
+            }
+        } catch {
+            if error.code == .corrupt { return false }  // as above
+            putOff(queued, line, error)
             return true
         }
         let wait = quotas.wait(for: session.session.owner)
@@ -30,12 +37,28 @@ extension TurnEngine {
                 }, session)
         }
         line.hold = .throttled
-        wake(queued.session.row, after: wait)
+        wake(row, line, after: wait)
         return true
     }
 
-    private func wake(_ row: Int64, after milliseconds: Int) {
-        services.loop.after(milliseconds: min(milliseconds, 3_600_000)) { [weak self] in self?.next(row) }
+    /// Milliseconds until what could not be read is read again.
+    static let readPause = 1_000
+
+    /// A turn in the queue stays there since the store could not be read, and is looked at again.
+    func putOff(_ queued: Queued, _ line: Line, _ error: StoreError) {
+        services.log.error(
+            "turn_put_off", ("turn", queued.record.id.description), ("reason", error.description))
+        wake(queued.session.row, line, after: TurnEngine.readPause)
+    }
+
+    /// Looks at a session's queue again later; a line has one timer, however often it is looked at.
+    func wake(_ row: Int64, _ line: Line, after milliseconds: Int) {
+        if let timer = line.timer { services.loop.cancel(timer) }
+        line.timer = services.loop.after(milliseconds: min(milliseconds, 3_600_000)) {
+            [weak self, weak line] in
+            line?.timer = nil
+            self?.next(row)
+        }
     }
 
     /// Looks again at every queue that a limit holds, since a limit was raised.

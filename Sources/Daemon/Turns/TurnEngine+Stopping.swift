@@ -1,27 +1,49 @@
 internal import Conversation
+internal import EventLoop
 internal import Protocol
 internal import Store
 
 /// What of the queues outlives the daemon.
 extension TurnEngine {
-    /// Takes up the prompts that waited when the daemon ended.
-    func takeUp(_ stored: [StoredTurn]) {
-        for turn in stored where turn.turn.state == .queued {
-            let session: SessionRecord
-            do throws(StoreError) {
-                guard let found = try services.store.reader.session(row: turn.sessionRow) else { continue }
-                session = found
-            } catch {
-                services.log.error(
-                    "turn_not_read", ("turn", turn.turn.id.description), ("reason", error.description))
-                continue
+    /// Takes up the prompts that waited when the daemon ended; what cannot be read is read again later.
+    func takeUp() {
+        var isWhole = true, taken: Set<Int64> = []
+        do throws(StoreError) {
+            let open = try services.store.reader.openTurns()
+            for words in open.damaged { services.log.error("turn_not_read", ("reason", words)) }
+            let waiting = lines.values.flatMap(\.queue).map(\.record.id)
+            let known = running.union(waiting).union(between.keys)
+            for turn in open.turns where turn.turn.state == .queued && !known.contains(turn.turn.id) {
+                let session: SessionRecord
+                do throws(StoreError) {
+                    guard let found = try services.store.reader.session(row: turn.sessionRow) else {
+                        continue
+                    }
+                    session = found
+                } catch {
+                    services.log.error(
+                        "turn_not_read", ("turn", turn.turn.id.description), ("reason", error.description))
+                    isWhole = isWhole && error.code == .corrupt
+                    continue
+                }
+                let line = line(of: session.row)
+                let queued = Queued(turn.turn, session: session, bytes: 0, waiters: [])
+                queued.isStored = true
+                // Before those that came since; they are read in the order in which they were stored.
+                line.queue.insert(queued, at: line.queue.prefix { $0.isTakenUp }.count)
+                queued.isTakenUp = true
+                taken.insert(session.row)
             }
-            let line = line(of: session.row)
-            let queued = Queued(turn.turn, session: session, bytes: 0, waiters: [])
-            queued.isStored = true
-            line.queue.append(queued)
+        } catch {
+            services.log.error("queue_not_read", ("reason", error.description))
+            isWhole = error.code == .corrupt
         }
-        for row in Array(lines.keys) { next(row) }
+        for row in taken { next(row) }
+        if isWhole { return }
+        services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+            guard let self, !isDraining else { return }
+            takeUp()
+        }
     }
 
     /// Begins no more turns; `then` is called when none runs any more.
@@ -34,7 +56,7 @@ extension TurnEngine {
                 "the daemon is stopping; the prompt is stored and is taken up at the next start")
             for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
         }
-        if runningCount == 0 { then() }
+        if isIdle { then() }
     }
 
     /// Cuts what still runs; the partial answers are kept as interrupted.

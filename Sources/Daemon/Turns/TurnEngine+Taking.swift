@@ -7,7 +7,9 @@ internal import Store
 extension TurnEngine {
     /// Why a turn that is not a repeated one is not taken; nil when it is.
     func refusal(of submission: Submission, _ line: Line, _ wait: Int) -> WireError? {
-        if let refusal = quotas.refusal(submission.session) { return refusal }
+        do throws(StoreError) {
+            if let refusal = try quotas.refusal(submission.session) { return refusal }
+        } catch { return WireError(error) }
         if wait > services.configuration.throttleWait { return tooFast(wait) }
         // What is queued goes on from the head; a turn that does not cannot wait.
         return busyRefusal(submission, line) ?? (wait > 0 && submission.base != nil ? tooFast(wait) : nil)
@@ -62,6 +64,7 @@ extension TurnEngine {
         if line.running?.record.requestID == id { return true }
         if line.queue.contains(where: { $0.record.requestID == id }) { return true }
         let row = submission.session.row
+        // Where that cannot be read it counts as new, and is refused for what a new one is refused for.
         let known = try? services.store(of: row).reader.turn(requestID: id, in: submission.session)
         return known.map { $0.turn.state != .failed } ?? false
     }

@@ -25,6 +25,8 @@ final class TurnEngine {
         var edits = 0
         var isReady: Bool { isStored && edits == 0 }
         var interrupts = false
+        /// Whether it waited when the daemon was started.
+        var isTakenUp = false
 
         init(_ record: TurnRecord, session: SessionRecord, bytes: Int, waiters: [Waiter]) {
             self.record = record
@@ -58,6 +60,8 @@ final class TurnEngine {
         var queue: [Queued] = []
         /// Why the queue is not taken from although nothing runs.
         var hold: Hold?
+        /// When the limit is looked at again.
+        var timer: EventLoop.TimerID?
         /// Changes of the session's path that are on their way to the store.
         var pathChanges = 0
         var hasTurns: Bool { running != nil || starting != nil || !queue.isEmpty }
@@ -98,6 +102,11 @@ final class TurnEngine {
     }
 
     var runningCount: Int { lines.values.count { $0.running != nil } }
+    /// The turns that run now.
+    var running: Set<TurnID> { Set(lines.values.compactMap { $0.running?.id }) }
+    /// Ends of turns that never began, on their way to the store.
+    var endings = 0
+    var isIdle: Bool { runningCount == 0 && endings == 0 }
 
     /// What a prompt brings: a new message of the user, or with `prompt` nil only the wish to go on.
     struct Submission {
@@ -126,7 +135,8 @@ final class TurnEngine {
     func submit(_ submission: Submission) {
         func refuse(_ error: WireError) {
             submission.settled()
-            submission.waiter.reply(.failure(error))
+            let isCancelled = error.kind == .cancelled
+            submission.waiter.reply(isCancelled ? .success(TurnAnswers.cancelledUnstored) : .failure(error))
         }
         if isDraining {
             return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment"))
@@ -346,7 +356,8 @@ final class TurnEngine {
                 let update = TurnAnswers.progress(record.id, "queued") { $0.member("position", position) }
                 services.channels.publish(
                     update: update, of: submission.session.session.id, on: submission.session.row)
-                if isFirst { interrupt(line) }
+                // It may have been cancelled meanwhile.
+                if isFirst, line.queue.contains(where: { $0 === queued }) { interrupt(line) }
             case .success(let other):
                 line.queue.removeAll { $0 === queued }
                 resolve(other, queued.takeWaiters(), submission.session)
@@ -361,8 +372,9 @@ final class TurnEngine {
     private func ended(_ turn: LiveTurn) {
         guard let line = lines[turn.session.row], line.running === turn else { return }
         line.running = nil
+        // Only news: who prompts next is told where nothing can be read now.
         if let session = try? services.store(of: turn.session.row).reader.session(row: turn.session.row),
-            let refusal = quotas.refusal(session)
+            let refusal = try? quotas.refusal(session)
         {
             publish(paused: refusal, turn.id, session)
         }
@@ -385,31 +397,29 @@ final class TurnEngine {
             return take(queued, line)
         }
         if line.queue.isEmpty { lines[row] = nil }
-        if isDraining && runningCount == 0 { whenIdle?() }
+        if isDraining && isIdle { whenIdle?() }
     }
 
     private func take(_ queued: Queued, _ line: Line) {
         let row = queued.session.row
-        func fail(_ error: WireError) {
-            let ending = Turn.Ending(
-                state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
-                isPromptWithdrawn: true)
-            end(queued, ending) { [self] problem in
-                var record = queued.record
-                record.error = ending.error
-                publish(ended: record, of: queued.session)
-                for waiter in queued.takeWaiters() { waiter.reply(.failure(problem ?? error)) }
-                let told = line.starting?.cancelled ?? []
-                line.starting = nil
-                for tell in told { tell(.success(.failed)) }
-                next(row)
+        func fail(_ error: WireError) { self.fail(queued, line, error) }
+        func putBack(_ error: StoreError) {
+            // What is damaged will not be whole in a moment.
+            if error.code == .corrupt { return fail(WireError(error)) }
+            line.starting = nil
+            between[queued.record.id] = nil
+            line.queue.insert(queued, at: 0)
+            putOff(queued, line, error)
+        }
+        let session: SessionRecord
+        do throws(StoreError) {
+            guard let found = try services.store(of: row).reader.session(row: row),
+                found.session.trashedAt == nil
+            else {
+                return fail(.noSession(queued.session.session.id))
             }
-        }
-        guard let session = try? services.store(of: row).reader.session(row: row),
-            session.session.trashedAt == nil
-        else {
-            return fail(.noSession(queued.session.session.id))
-        }
+            session = found
+        } catch { return putBack(error) }
         let settings = session.session.settings, options = queued.record.options
         /// Ends a turn that was cancelled while it was looked up; true when it was.
         func isCancelled() -> Bool {
@@ -426,7 +436,9 @@ final class TurnEngine {
             do throws(WireError) {
                 let candidates = try found.get()
                 guard let first = candidates.first else { throw .invalid("the route is empty") }
-                let content = try prompt(of: queued), parts = content.map { Part.decode($0) }
+                let content: [UInt8]?
+                do throws(StoreError) { content = try prompt(of: queued) } catch { return putBack(error) }
+                let parts = content.map { Part.decode($0) }
                 let asked = WindowRequest(options: options, prompt: parts, content: content)
                 WindowMaker(services: services).make(session, asked, first) { [self] result in
                     if isCancelled() { return }
@@ -442,11 +454,9 @@ final class TurnEngine {
     }
 
     /// What a turn in the queue is to say, out of the store; nil when it goes on from the head.
-    private func prompt(of queued: Queued) throws(WireError) -> [UInt8]? {
+    private func prompt(of queued: Queued) throws(StoreError) -> [UInt8]? {
         guard queued.record.promptID != nil else { return nil }
-        do throws(StoreError) {
-            return try services.store(of: queued.session.row).reader.queuedPrompt(of: queued.record.id)
-        } catch { throw WireError(error) }
+        return try services.store(of: queued.session.row).reader.queuedPrompt(of: queued.record.id)
     }
 
     private func begin(
@@ -466,14 +476,17 @@ final class TurnEngine {
             switch result {
             case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)
             case .success(nil):  // its session has gone to the trash meanwhile
-                line.running = nil
-                for waiter in live.waiters { waiter.reply(.failure(.noSession(queued.session.session.id))) }
-                next(queued.session.row)
-            case .failure(let error):
-                line.running = nil
-                for waiter in live.waiters { waiter.reply(.failure(WireError(error))) }
-                next(queued.session.row)
+                fail(queued, live, line, .noSession(queued.session.session.id))
+            case .failure(let error): fail(queued, live, line, WireError(error))
             }
         }
+    }
+
+    /// A turn whose beginning could not be stored ends as one that never began.
+    private func fail(_ queued: Queued, _ live: LiveTurn, _ line: Line, _ error: WireError) {
+        line.running = nil
+        line.starting = Starting(turn: queued.record.id)
+        queued.add(live.waiters)
+        fail(queued, line, error)
     }
 }

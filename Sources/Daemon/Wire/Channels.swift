@@ -9,7 +9,8 @@ final class Channels {
     final class Subscription {
         let connection: Connection
         /// Whether it only looks: it may not prompt, cancel or change the session.
-        var isObserver = false
+        var isObserver = false { didSet { if isObserver { channels?.hadObservers = true } } }
+        private weak var channels: Channels?
         /// How often the client joined; a refused joining takes its own back.
         fileprivate var joins = 1
         /// Whether it was joined by `_convod/watch`, and goes with that.
@@ -36,7 +37,10 @@ final class Channels {
             isRunning = false
         }
 
-        init(_ connection: Connection) { self.connection = connection }
+        init(_ connection: Connection, _ channels: Channels) {
+            self.connection = connection
+            self.channels = channels
+        }
     }
 
     /// Bytes waiting for a client at which it stops getting pieces live and reads them from the log when it can.
@@ -45,6 +49,8 @@ final class Channels {
     /// Called when a client falls behind at a place of a session.
     var caughtBehind: (Subscription, Int64, Chunk) -> Void = { _, _, _ in }
 
+    /// Whether anybody has ever only looked at a session.
+    fileprivate(set) var hadObservers = false
     private var subscriptions: [Int64: [Subscription]] = [:]  // by the session's row
     private var sessions: [Int: Set<Int64>] = [:]  // by the connection's number
 
@@ -55,7 +61,7 @@ final class Channels {
             known.joins += 1
             return known
         }
-        let subscription = Subscription(connection)
+        let subscription = Subscription(connection, self)
         // Its client may have left while the request was on its way.
         guard connection.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)

@@ -20,7 +20,10 @@ struct Chunk {
     /// A long text in pieces that each make one chunk, cut between characters.
     static func cut(_ piece: Piece) -> [Piece] {
         if piece.kind == .signature { return [] }  // it is between us and the provider
-        guard piece.kind != .part, piece.bytes.count > most else { return [piece] }
+        if piece.kind == .part { return [piece] }
+        // Nothing is said by a thought of which only its seal is known.
+        if piece.bytes.isEmpty { return [] }
+        guard piece.bytes.count > most else { return [piece] }
         var out: [Piece] = [], start = 0
         while start < piece.bytes.count {
             var end = min(start + most, piece.bytes.count)

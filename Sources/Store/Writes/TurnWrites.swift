@@ -296,7 +296,7 @@ extension Writer {
         }
         try database.run(
             """
-            UPDATE turn SET state = ?, prompt = NULL, stop_reason = ?, finish = ?, detail = ?, cached = ?, error = ?,
+            UPDATE turn SET state = ?, stop_reason = ?, finish = ?, detail = ?, cached = ?, error = ?,
                    usage = ?, ended_at = ?,
                    receipt = coalesce(?, receipt), upstream = coalesce(?, upstream), model = coalesce(?, model) WHERE id = ?
             """,
@@ -400,10 +400,10 @@ extension Message.Status {
 package struct RecoverTurns: StoreWrite {
     /// Estimates the tokens of an answer's parts.
     package let estimate: @Sendable ([Part]) -> Int
-    /// The newest turn that may be closed, so that a later try spares what has begun since; nil means all.
-    package let upTo: Int64?
-    package init(upTo: Int64? = nil, estimate: @escaping @Sendable ([Part]) -> Int) {
-        self.upTo = upTo
+    /// Turns that run now.
+    package let sparing: Set<TurnID>
+    package init(sparing: Set<TurnID> = [], estimate: @escaping @Sendable ([Part]) -> Int) {
+        self.sparing = sparing
         self.estimate = estimate
     }
 
@@ -411,12 +411,11 @@ package struct RecoverTurns: StoreWrite {
     package func run(on writer: Writer) throws(StoreError) -> Int {
         var running: [StoredTurn] = []
         try writer.database.rows(
-            .turns("INDEXED BY turn_open WHERE state < 2 AND state = 1 AND id <= ? ORDER BY id"),
-            [.int(upTo ?? Int64.max)],
+            .turns("INDEXED BY turn_open WHERE state < 2 AND state = 1 ORDER BY id"),
             doing: "find running turns"
         ) { row in
             // One that cannot be read stays as it is, and shows itself where its session is asked for.
-            if let stored = try? StoredTurn(row) { running.append(stored) }
+            if let stored = try? StoredTurn(row), !sparing.contains(stored.turn.id) { running.append(stored) }
             return true
         }
         for stored in running {

@@ -3,8 +3,10 @@ internal import Posix
 
 /// Runs a program and takes the first line that it prints, without holding up the loop.
 final class KeyCommand {
-    /// Bytes of output that are read.
+    /// Bytes of output that are kept; the rest is read and thrown away, so that the program can go on.
     private static let most = 65_536
+    /// Milliseconds between two looks whether the program has ended, while its output is open and when it is not.
+    private static let pause = 20, shortPause = 2
 
     private let words: [String]
     private let environment: [String: String]
@@ -12,6 +14,7 @@ final class KeyCommand {
     private let patience: Int
     private var then: ((Result<String, KeyTrouble>) -> Void)?
     private var output: [UInt8] = []
+    private var isAtEnd = false
     private var fd: Int32 = -1
     private var process: Int32 = 0
     private var timer: EventLoop.TimerID?
@@ -51,33 +54,53 @@ final class KeyCommand {
         // The child has its own; this end must go for the output's end to be seen.
         _ = Descriptor(owning: pipe.writing)
         try loop.watch(fd, .reading) { [self] _ in read() }
+        lookForEnd()
         timer = loop.after(milliseconds: patience) { [self] in
             end(.failure(KeyTrouble("\(name) took more than \(patience / 1000) s")))
         }
     }
 
     private func read() {
-        var buffer: [UInt8] = []
         do throws(PosixError) {
-            let count = try System.read(fd, into: &buffer, most: 4_096) ?? 0
-            output += buffer.prefix(count)
-            if count == 0 || output.count > KeyCommand.most { reap(tries: 100) }
+            if try take() { return }
+            isAtEnd = true
+            loop.unwatch(fd)
+            lookForEnd()
         } catch { end(.failure(KeyTrouble("\(name) cannot be read: \(error.reason)"))) }
     }
 
-    /// The output has ended; the program does so a moment later.
-    private func reap(tries: Int) {
-        loop.unwatch(fd)
-        guard let ending = try? Process.reap(process, isWaiting: false) else {
-            guard tries > 0 else { return end(.failure(KeyTrouble("\(name) does not end"))) }
-            loop.after(milliseconds: 2) { [self] in if then != nil { reap(tries: tries - 1) } }
-            return
+    /// Reads what is there; false at the end of the output.
+    private func take() throws(PosixError) -> Bool {
+        var buffer: [UInt8] = []
+        guard let count = try System.read(fd, into: &buffer, most: KeyCommand.most) else { return true }
+        output += buffer.prefix(max(0, min(count, KeyCommand.most - output.count)))
+        return count > 0
+    }
+
+    /// Looks now and then whether the program has ended: another one that it left behind may hold its output.
+    private func lookForEnd() {
+        let pause = isAtEnd ? KeyCommand.shortPause : KeyCommand.pause
+        loop.after(milliseconds: pause) { [self] in
+            if then == nil { return }
+            guard let ending = try? Process.reap(process, isWaiting: false) else { return lookForEnd() }
+            process = 0
+            ended(ending)
         }
-        process = 0
+    }
+
+    private func ended(_ ending: Process.Ending) {
         guard ending == .exited(0) else {
             let how = if case .exited(let code) = ending { "exited with \(code)" } else { "was killed" }
             return end(.failure(KeyTrouble("\(name) \(how)")))
         }
+        do throws(PosixError) {
+            // What it wrote last may not have been read yet.
+            while !isAtEnd, output.count < KeyCommand.most,
+                try !System.wait(readable: [fd], milliseconds: 0).isEmpty
+            {
+                isAtEnd = try !take()
+            }
+        } catch { return end(.failure(KeyTrouble("\(name) cannot be read: \(error.reason)"))) }
         let line = output.prefix { $0 != 0x0A && $0 != 0x0D }
         let key = String(decoding: line, as: UTF8.self).trimmed
         end(key.isEmpty ? .failure(KeyTrouble("\(name) printed nothing")) : .success(key))
