@@ -31,7 +31,7 @@ package struct DaemonStarter: Sendable {
     /// Starts a daemon and waits until it, or one that was faster, can be connected to.
     private func start() throws(ClientError) -> Client {
         let program = try executable()
-        let mark = prepareLog()
+        let mark = try prepareLog()
         let child = try spawn(program)
         let start = Machine.monotonic()
         func elapsed() -> Int { Int((Machine.monotonic() - start) / 1_000_000) }
@@ -77,16 +77,37 @@ package struct DaemonStarter: Sendable {
     }
 
     /// Makes the log's directory, puts a large log aside, and returns where new lines will begin.
-    private func prepareLog() -> Int64 {
-        try? Files.makeDirectories(Files.directory(of: log))
+    private func prepareLog() throws(ClientError) -> Int64 {
+        let directory = Files.directory(of: log)
+        do { try Files.makeDirectories(directory) } catch {
+            throw ClientError(
+                .cannotStart,
+                "cannot make directory '\(directory)' for the daemon's log (\(error.reason)); give a home that can be written to, or set XDG_STATE_HOME"
+            )
+        }
         guard let status = try? Files.status(log) else { return 0 }
         guard status.size > DaemonStarter.longestLog else { return status.size }
         try? Files.rename(log, to: log + ".1")
         return 0
     }
 
-    private func spawn(_ program: String) throws(ClientError) -> Int32 {
-        var arguments: [String] = []
+    /// Has `convod` look at its configuration, without starting it.
+    package func check() throws(ClientError) {
+        let program = try executable()
+        let mark = try prepareLog()
+        let child = try spawn(program, ["--check"])
+        let ending: Process.Ending?
+        do { ending = try Process.reap(child, isWaiting: true) } catch {
+            throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)")
+        }
+        guard ending == .exited(0) else {
+            throw ClientError(
+                .cannotStart, "\(lastLine(after: mark)); the daemon that runs goes on as it is")
+        }
+    }
+
+    private func spawn(_ program: String, _ more: [String] = []) throws(ClientError) -> Int32 {
+        var arguments = more
         if let path = locator.flags.configuration { arguments += ["--config", path] }
         if let path = locator.flags.socket { arguments += ["--socket", path] }
         if let path = locator.flags.database { arguments += ["--database", path] }
@@ -94,15 +115,26 @@ package struct DaemonStarter: Sendable {
             let file = try Files.openOwn(log, .appending)
             return try Process.start(
                 program, arguments, environment: environment,
-                streams: Process.Streams(output: file.raw, error: file.raw), directory: "/", isDetached: true)
+                streams: Process.Streams(output: more.isEmpty ? file.raw : nil, error: file.raw),
+                directory: "/",
+                isDetached: true)
         } catch { throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)") }
+    }
+
+    /// Why there is nothing in the log.
+    private func silence() -> String {
+        do throws(PosixError) {
+            let file = try Files.openOwn(log, .appending)
+            _ = try System.write(file.raw, [0x0A])
+            return "it said nothing"
+        } catch { return "and its log takes no writing: \(error.reason)" }
     }
 
     private func lastLine(after mark: Int64) -> String {
         let bytes = (try? Files.read(log)) ?? []
         let new = bytes.dropFirst(min(bytes.count, Int(mark)))
         guard let last = new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).last else {
-            return "it said nothing"
+            return silence()
         }
         let line = String(decoding: last, as: UTF8.self)
         return line.hasPrefix("convod: ") ? String(line.dropFirst(8)) : line

@@ -4,7 +4,9 @@ internal import TestSupport
 internal import Testing
 
 /// `convo` in a home of its own; the daemon that it starts is ended with it.
-private final class Home {
+final class Home {
+    static let echo = #"{ upstreams: { echo: { kind: "echo" } } }"#
+
     let directory: TemporaryDirectory
     let environment: [String: String]
 
@@ -28,10 +30,8 @@ private final class Home {
 }
 
 @Suite struct `The command line` {
-    private static let echo = #"{ upstreams: { echo: { kind: "echo" } } }"#
-
     @Test func `starts a daemon, keeps a session, and changes and shows it`() throws {
-        let home = try Home(Self.echo)
+        let home = try Home(Home.echo)
         #expect(try home.convo("status").code == 4)
         let first = try home.convo("send", "--new", "trip", "hello")
         #expect(first == (0, "Message 1 of this session; you said: hello\n"))
@@ -60,7 +60,7 @@ private final class Home {
     }
 
     @Test func `exports a session whole`() throws {
-        let home = try Home(Self.echo)
+        let home = try Home(Home.echo)
         for words in ["one", "two"] { #expect(try home.convo("send", "--new", words, words).code == 0) }
         let exported = try home.convo("export", "one")
         #expect(exported.code == 0)
@@ -94,7 +94,7 @@ private final class Home {
     }
 
     @Test func `takes each line of a pipe as a prompt of one chat`() throws {
-        let home = try Home(Self.echo)
+        let home = try Home(Home.echo)
         let chat = try home.convo("chat", input: "hi\nagain\n")
         #expect(chat.code == 0)
         #expect(chat.said.contains("Message 1 of this session; you said: hi"), "\(chat)")
@@ -102,7 +102,7 @@ private final class Home {
     }
 
     @Test func `is an ACP agent that answers what came before the end of its input`() throws {
-        let home = try Home(Self.echo)
+        let home = try Home(Home.echo)
         let spoken = try home.convo(
             "acp",
             input: #"""

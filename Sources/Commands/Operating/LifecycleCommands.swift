@@ -26,6 +26,11 @@ extension Command {
     static let restart = Command(
         name: "restart", summary: "stop the daemon and start it with this environment"
     ) { invocation throws(CommandError) in
+        // A daemon that cannot be started again is not stopped.
+        let starter = DaemonStarter(invocation.locator, environment: invocation.environment)
+        do throws(ClientError) { try starter.check() } catch {
+            throw CommandError(.failure, error.description)
+        }
         _ = try stop(invocation)
         return try start(invocation)
     }

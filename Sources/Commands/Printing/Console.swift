@@ -55,6 +55,11 @@ final class Console {
         write(Array((isOutputTerminal ? Console.harmless(text) : text).utf8))
     }
 
+    /// Asks something on standard error, with the place for the answer behind it.
+    static func write(question: String) {
+        try? write(Array(harmless(question, keepingLines: false).utf8), to: 2)
+    }
+
     /// Says something on standard error, unless `-q` was given.
     func note(_ text: String) { if !isQuiet { Console.complain(text) } }
 

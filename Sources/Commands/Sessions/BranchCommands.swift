@@ -9,11 +9,19 @@ extension Command {
         options: [.continue, .json, .jsonl, .session],
         details: """
             Without -s the latest session that convo made. ● is the active branch: what 'convo send' goes on from.
+            'delete' takes the session's whole ID by -s; without it, it asks on a terminal, and refuses elsewhere.
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
-        let session = try invocation.sessionToChange(client)
         let words = invocation.positionals
+        let session: JSONView
+        if words.first == "delete", words.count == 2 {
+            session = try SessionChoice(client: client).session(
+                toLessen: invocation.value(.session), invocation.console
+            ) { "Delete branch \(words[1]) of '\($0.title)'" }
+        } else {
+            session = try invocation.sessionToChange(client)
+        }
         if words.isEmpty { return try BranchTree(client, session.id).print(on: invocation) }
         guard words.count == 2, let number = Int(words[1]),
             ["switch", "compare", "delete"].contains(words[0])

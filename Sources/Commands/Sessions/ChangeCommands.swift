@@ -18,12 +18,16 @@ extension Command {
 
     static let remove = Command(
         name: "rm", summary: "move sessions to the trash", arguments: "ID…", count: 1...Int.max,
-        details:
-            "Nothing is lost: 'convo restore ID' brings a session back, 'convo ls --trashed' lists the trash."
+        details: """
+            Nothing is lost: 'convo restore ID' brings a session back, 'convo ls --trashed' lists the trash. Takes whole
+            IDs; for the beginning of one it asks on a terminal, and refuses elsewhere.
+            """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         return try invocation.forEach { name throws(CommandError) in
-            let session = try SessionChoice(client: client).session(named: name)
+            let session = try SessionChoice(client: client).session(toLessen: name, invocation.console) {
+                "Move '\($0.title)' to the trash"
+            }
             _ = try client.ask(.sessionDelete) { $0.member("sessionId", session.id) }
             invocation.console.note(
                 "'\(session.title)' is in the trash; 'convo restore \(session.id)' brings it back")

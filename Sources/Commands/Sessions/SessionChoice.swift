@@ -39,10 +39,52 @@ struct SessionChoice {
         } catch {
             guard error.code == .notFound else { throw error }
         }
+        // What is in the trash has its ID still: it is no beginning of another one.
+        if try isInTrash(name) {
+            throw CommandError(
+                .notFound, "session '\(name)' is in the trash; 'convo restore \(name)' brings it back")
+        }
         guard let session = try only(of: try candidates(name), for: name) else {
             throw missing
         }
         return session
+    }
+
+    /// The session that something is to be taken from: named by its whole ID, or agreed to by a person at a terminal.
+    ///
+    /// `deed` says what happens to a session, as in "move 'a talk' to the trash".
+    func session(
+        toLessen name: String?, _ console: Console, _ deed: (JSONView) -> String
+    ) throws(CommandError) -> JSONView {
+        let found = try session(named: name)
+        if found.id == name { return found }
+        let said = name.map { "'\($0)' is no whole ID" } ?? "no session is named"
+        guard StandardInput.isTerminal, console.isErrorTerminal else {
+            throw CommandError(
+                .failure,
+                "\(said), and what is taken away needs one; it would be '\(found.id)' now: give that")
+        }
+        Console.write(question: "\(deed(found)) (\(found.id))? [y/N] ")
+        var input = StandardInput()
+        guard case .text(let answer) = try input.line(signals: nil),
+            ["y", "yes"].contains(answer.lowercased())
+        else { throw CommandError(.failure, "nothing was changed") }
+        return found
+    }
+
+    private func isInTrash(_ name: String) throws(CommandError) -> Bool {
+        for isArchived in [false, true] {
+            let page = try client.ask(.sessionFind) {
+                $0.member("idPrefix", name)
+                $0.member("trashed", true)
+                $0.member("archived", isArchived)
+                $0.member("empty", true)
+                $0.member("limit", 1)
+            }
+            // The ID itself is the first of all that begin with it.
+            if page["sessions"]?.elements.first(where: { _ in true })?.id == name { return true }
+        }
+        return false
     }
 
     /// The only session in the trash whose ID begins so, nil when there is none.

@@ -28,6 +28,7 @@ extension Chat {
         let name = String(parts.first ?? "")
         let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
         let text = String(rest)
+        if name != "/quit" && name != "/help" { try comeBack() }
         switch name {
         case "/branches": try branches(text)
         case "/continue": _ = try ask { $0.goOn($1) }
@@ -82,12 +83,21 @@ extension Chat {
         }
     }
 
-    /// `N TEXT` edits prompt N, `TEXT` the newest.
+    /// `N TEXT` edits prompt N, `TEXT` the newest; a text that is a number stands in double quotes.
     private func edit(_ text: String) throws(CommandError) {
-        let words = text.split(separator: " ", maxSplits: 1)
-        let isNumbered = words.count == 2 && Int(words[0]) != nil
-        let message = isNumbered ? try MessageChoice(client, try view()).id(of: String(words[0])) : nil
-        let rest = isNumbered ? String(words[1]) : text
+        let words = text.split(separator: " ", maxSplits: 1).map(String.init)
+        let name = words.first.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 } ?? ""
+        let isNumbered = Int(name) != nil
+        if isNumbered && words.count == 1 {
+            throw .usage(
+                "/edit \(text) names a message and has no words for it: /edit \(name) TEXT; for the words \"\(text)\" in the place of the newest prompt: /edit \"\(text)\""
+            )
+        }
+        let message = isNumbered ? try MessageChoice(client, try view()).id(of: name) : nil
+        var rest = isNumbered ? words[1] : text
+        if rest.count > 1 && rest.hasPrefix("\"") && rest.hasSuffix("\"") {
+            rest = String(rest.dropFirst().dropLast())
+        }
         guard !rest.isEmpty else { throw .usage("/edit needs the new words") }
         _ = try ask { $0.retry(message, rest, $1) }
     }

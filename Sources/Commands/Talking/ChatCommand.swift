@@ -31,6 +31,8 @@ final class Chat {
     /// The session, nil until the first prompt makes it.
     var session: String?
     var new: NewSession
+    /// Whether the daemon went away while nobody asked; the next prompt or command connects again.
+    private var isGone = false
     private let interrupts = Interrupts()
     private var input = StandardInput()
 
@@ -60,6 +62,7 @@ final class Chat {
         var code = ExitCode.success
         while case .text(let line) = try input.line(signals: interrupts?.descriptor) {
             if line.allSatisfy(\.isWhitespace) { continue }
+            try comeBack()
             let ended = try ask(line)
             if ended != .success { code = ended }
             if console.failure != nil { break }
@@ -85,6 +88,7 @@ final class Chat {
                 if words.hasPrefix("/") {
                     if try !obey(words) { return .success }
                 } else {
+                    try comeBack()
                     _ = try ask(words)
                 }
             } catch {
@@ -102,9 +106,9 @@ final class Chat {
     private func read() throws(CommandError) -> String? {
         var block: [String]?
         while true {
-            let next = try input.line(signals: interrupts?.descriptor, others: [client.descriptor]) {
-                [self] in listen()
-            }
+            let next = try input.line(
+                signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] }
+            ) { [self] in listen() }
             switch next {
             case .end: return nil
             case .signal:
@@ -121,9 +125,16 @@ final class Chat {
         }
     }
 
-    /// Takes what comes while nobody asked; a daemon that went away is found again, or started.
-    private func listen() {
-        do { try client.drain { _ in } } catch { if let again = try? invocation.connect() { client = again } }
+    /// Takes what comes while nobody asked.
+    ///
+    /// A daemon that went away is left in peace: whoever stopped it may be about to start it with another environment.
+    private func listen() { do { try client.drain { _ in } } catch { isGone = true } }
+
+    /// Connects again, starting a daemon where none runs.
+    func comeBack() throws(CommandError) {
+        guard isGone else { return }
+        client = try invocation.connect()
+        isGone = false
     }
 
     /// Sends a prompt and shows its answer.
@@ -145,7 +156,7 @@ final class Chat {
         }
         let outcome = how(prompt, Prompt.Settings())
         view.finish()
-        if let code = outcome.error?.code, case .closed = code { client = try invocation.connect() }
+        if let code = outcome.error?.code, case .closed = code { isGone = true }
         let (code, message) = outcome.ending
         if let message {
             if code == .failure || code == .upstream {

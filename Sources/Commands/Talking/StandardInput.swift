@@ -1,4 +1,5 @@
 internal import Posix
+internal import Protocol
 
 /// Standard input, whole or by lines.
 struct StandardInput {
@@ -7,18 +8,30 @@ struct StandardInput {
 
     static var isTerminal: Bool { Process.isTerminal(0) }
 
+    /// Bytes that a prompt may have and still fit into a line of the daemon's.
+    private static let most = Limits().line - 4_096
+
+    private static func check(_ bytes: Int) throws(CommandError) {
+        if bytes <= most { return }
+        throw CommandError(
+            .failure,
+            "standard input has more than \(most) bytes without an end, more than a prompt may have; send less of it"
+        )
+    }
+
     /// Everything that a pipe or a file gives, less one LF at its end.
     static func all() throws(CommandError) -> String {
         var bytes: [UInt8] = []
-        do throws(PosixError) {
-            while true {
+        while true {
+            try check(bytes.count)
+            do throws(PosixError) {
                 if let n = try System.read(0, into: &bytes, most: 64 << 10) {
                     if n == 0 { break }
                 } else {
                     _ = try System.wait(readable: [0], milliseconds: -1)
                 }
-            }
-        } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
+            } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
+        }
         if bytes.last == 0x0A { bytes.removeLast() }
         return try text(bytes)
     }
@@ -31,11 +44,12 @@ struct StandardInput {
     }
 
     /// The next line without its end; `others` are watched meanwhile, and `onReady` hears of them.
-    mutating func line(signals: Int32?, others: [Int32] = [], onReady: () -> Void = {}) throws(CommandError)
-        -> Line
-    {
+    mutating func line(
+        signals: Int32?, others: () -> [Int32] = { [] }, onReady: () -> Void = {}
+    ) throws(CommandError) -> Line {
+        var searched = 0
         while true {
-            if let end = buffer.firstIndex(of: 0x0A) {
+            if let end = buffer[searched...].firstIndex(of: 0x0A) {
                 var line = Array(buffer[..<end])
                 buffer.removeSubrange(...end)
                 if line.last == 0x0D { line.removeLast() }
@@ -46,7 +60,10 @@ struct StandardInput {
                 defer { buffer = [] }
                 return .text(try StandardInput.text(buffer))
             }
+            searched = buffer.count
+            try StandardInput.check(searched)
             do throws(PosixError) {
+                let others = others()
                 let ready = try System.wait(
                     readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
                 if let signals, ready.contains(signals) {
