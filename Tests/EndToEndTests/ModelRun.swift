@@ -10,6 +10,8 @@ final class ModelRun {
     var clients: [ModelClient] = []
     /// The sessions in use.
     var live: [ModelSession] = []
+    /// Deleted ones that were in use since the last look at the store.
+    var gone: [ModelSession] = []
     private(set) var watcher: ModelClient
     private var tree = StoredTree()
     /// Connections that were closed since the last look at the store.
@@ -220,13 +222,14 @@ final class ModelRun {
             until: { (try? ask("_convod/server/info"))?.result?["connections"]?.int ?? open == open },
             "the end of the connections of those who left")
         // Also of one that is called deleted: the request may have been lost with its client.
-        for session in live {
+        for session in live + gone {
             let params = #"{"sessionId":"\#(session.name)","open":true}"#
             try pump(
                 until: {
                     (try? ask("_convod/turn/list", params))?.result?["turns"]?.count ?? 0 == 0
                 }, "the end of the turns of \(session.name)")
         }
+        gone = []
         _ = try ask("_convod/server/info")
         for problem in watcher.takeProblems() { model.wrong("the watcher: \(problem)") }
         if isCut { try tree.check(daemon, &model, isCut: true) }

@@ -23,7 +23,11 @@ extension ModelRun {
         for session in live where !session.isDeleted && model.path(session.head).count > 150 {
             delete(session, clients[number % clients.count])
         }
-        live.removeAll { $0.isDeleted && $0.pending == 0 && $0.running == nil }
+        func isGone(_ session: ModelSession) -> Bool {
+            session.isDeleted && session.pending == 0 && session.running == nil
+        }
+        gone += live.filter(isGone)
+        live.removeAll(where: isGone)
         let coming = clients.flatMap(\.pending.values).count { $0.kind == .newSession || $0.kind == .fork }
         guard live.count(where: { !$0.isDeleted }) + coming < 8 else { return }
         let name = "s\(number)"
