@@ -74,30 +74,29 @@ package enum JSONText {
     /// Appends UTF-8 bytes as a JSON string with its quotes.
     package static func append(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
         out.append(0x22)
-        appendEscaped(text, text.span, to: &out)
+        appendEscaped(text, to: &out)
         out.append(0x22)
     }
 
     /// Appends the escaped text without quotes.
     package static func appendInner(_ text: String, to out: inout [UInt8]) {
-        appendEscaped(text.utf8, text.utf8.span, to: &out)
+        let bytes = text.utf8.span
+        // A part of a string is copied byte by byte, the whole of it at once; most have nothing to escape.
+        if ByteSearch.special(in: bytes, from: 0) == bytes.count { return out.append(contentsOf: text.utf8) }
+        appendEscaped(Array(text.utf8)[...], to: &out)
     }
 
-    /// Appends what needs no escape in whole runs; `bytes` are those of `text`.
-    private static func appendEscaped<Text: Collection<UInt8>>(
-        _ text: Text, _ bytes: Span<UInt8>, to out: inout [UInt8]
-    ) {
-        var run = text.startIndex, start = 0
+    /// Appends what needs no escape in whole runs.
+    private static func appendEscaped(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
+        let bytes = text.span
+        var start = 0
         while true {
             let at = ByteSearch.special(in: bytes, from: start)
-            guard at < bytes.count else { break }
-            let end = text.index(run, offsetBy: at - start)
-            out.append(contentsOf: text[run..<end])
+            out.append(contentsOf: text[(text.startIndex + start)..<(text.startIndex + at)])
+            guard at < bytes.count else { return }
             escape(bytes[at], &out)
-            run = text.index(after: end)
             start = at + 1
         }
-        out.append(contentsOf: text[run...])
     }
 
     private static func escape(_ byte: UInt8, _ out: inout [UInt8]) {

@@ -28,6 +28,22 @@ package struct FileStamp: Sendable, Equatable {
     }
 }
 
+/// What file a path leads to.
+package struct FilePlace: Sendable, Equatable {
+    package let device: UInt64
+    package let inode: UInt64
+
+    /// Looks at what the path leads to, through symlinks; nil when nothing is there.
+    ///
+    /// Cheap also for a file that is written to all the time.
+    package static func of(_ path: String) throws(PosixError) -> FilePlace? {
+        let found = unsafe clinux_place_of(path)
+        if found.error == ENOENT || found.error == ENOTDIR { return nil }
+        guard found.error == 0 else { throw PosixError("statx", path, errno: found.error) }
+        return FilePlace(device: found.device, inode: found.inode)
+    }
+}
+
 extension Files {
     /// The path with all its symlinks followed, so that a rename replaces the file and not a link to it.
     package static func resolved(_ path: String) throws(PosixError) -> String {

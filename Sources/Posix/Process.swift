@@ -47,17 +47,16 @@ package enum Process {
     }
 
     /// The home directory of a user from the password file, nil for an unknown one.
-    package static func home(of uid: UInt32) -> String? {
-        guard let entry = unsafe getpwuid(uid), let directory = unsafe entry.pointee.pw_dir else {
-            return nil
-        }
-        return unsafe String(cString: directory)
-    }
+    package static func home(of uid: UInt32) -> String? { account(of: uid)?.home }
 
     /// The name of a user, nil for an unknown one.
-    package static func userName(_ uid: UInt32) -> String? {
-        guard let entry = unsafe getpwuid(uid), let name = unsafe entry.pointee.pw_name else { return nil }
-        return unsafe String(cString: name)
+    package static func userName(_ uid: UInt32) -> String? { account(of: uid)?.name }
+
+    private static func account(of uid: UInt32) -> (name: String, home: String)? {
+        guard let entry = unsafe getpwuid(uid)?.pointee, let name = unsafe entry.pw_name,
+            let home = unsafe entry.pw_dir
+        else { return nil }
+        return unsafe (String(cString: name), String(cString: home))
     }
 
     /// The number of a user by name, nil for an unknown one.

@@ -5,15 +5,10 @@ internal import Posix
 /// SQLite writes on into a file that was removed or moved, and nobody finds that again. So both names are looked at behind
 /// every commit, before its answers leave.
 struct OpenFiles {
-    private struct Place: Equatable {
-        let device: UInt64
-        let inode: UInt64
-    }
-
     private struct Name {
         let path: String
         /// What it led to first; nil until something was there.
-        var place: Place?
+        var place: FilePlace?
     }
 
     private var database: Name
@@ -32,9 +27,8 @@ struct OpenFiles {
 
     private static func look(_ name: inout Name) -> StoreError? {
         func gone(_ why: String) -> StoreError { StoreError(.gone, "look after '\(name.path)'", reason: why) }
-        let stamp: FileStamp?
-        do throws(PosixError) { stamp = try FileStamp.of(name.path) } catch { return gone(error.reason) }
-        let now = stamp.map { Place(device: $0.device, inode: $0.inode) }
+        let now: FilePlace?
+        do throws(PosixError) { now = try FilePlace.of(name.path) } catch { return gone(error.reason) }
         guard let before = name.place else {
             name.place = now
             return nil

@@ -415,7 +415,9 @@ package final class Daemon: ConnectionOwner {
     func wantsFlush(_ connection: Connection) { dirty.append(connection) }
     func takesHeld(_ connection: Connection) -> Bool { dispatcher?.takesHeld(connection) ?? false }
     func hasHeld(_ connection: Connection) -> Bool { dispatcher?.hasHeld(connection) ?? false }
-    func isNext(_ connection: Connection) -> Bool { turns.isNext(connection) }
+    func isNext(_ connection: Connection, isPutOff: Bool) -> Bool {
+        turns.isNext(connection, isPutOff: isPutOff)
+    }
     func hasMore(_ connection: Connection, isPutOff: Bool) { turns.join(connection, isPutOff: isPutOff) }
     var isCrowded: Bool { turns.isCrowded }
     func isOverBudget(_ connection: Connection) -> Bool { budget.isOver(connection) }

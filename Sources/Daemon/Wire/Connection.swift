@@ -183,13 +183,17 @@ final class Connection {
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writing) {
             // Who has much to read gets it in its turn, as who has much to ask.
-            if waitingBytes > Connection.little { owner?.hasMore(self, isPutOff: true) } else { flush() }
+            if waitingBytes <= Connection.little || owner?.isNext(self, isPutOff: true) ?? false {
+                flush()
+            } else {
+                watch()  // it is ready all the time until then
+            }
         }
         if readiness.contains(.reading) && closing == .no && !hasEnded {
-            if isBraked || isHolding {
-                watch()
-            } else if owner?.isNext(self) ?? false {
+            if !isBraked && !isHolding && owner?.isNext(self, isPutOff: false) ?? false {
                 serve(runsSteps: true)
+            } else {
+                watch()
             }
         }
         if !readiness.isDisjoint(with: .closed) && (hasEnded || !readiness.contains(.reading)) { close() }
@@ -378,7 +382,7 @@ protocol ConnectionOwner: AnyObject {
     /// Whether requests of the client wait for others and need not any more.
     func hasHeld(_ connection: Connection) -> Bool
     /// Whether the client may be served at once; else it is called when its turn has come.
-    func isNext(_ connection: Connection) -> Bool
+    func isNext(_ connection: Connection, isPutOff: Bool) -> Bool
     /// The client has more to do and lets others go before; `isPutOff` tells that it is no part of a conversation.
     func hasMore(_ connection: Connection, isPutOff: Bool)
     /// Whether some clients wait for their turn.

@@ -37,11 +37,11 @@ final class TakingTurns {
     var isCrowded: Bool { !heard.isEmpty || !putOff.isEmpty }
 
     /// Whether a client that has something to say may be served at once; else it is called when its turn has come.
-    func isNext(_ connection: Connection) -> Bool {
+    func isNext(_ connection: Connection, isPutOff: Bool) -> Bool {
         if connection.isInLine { return false }
         let now = loop.now
         guard !isCrowded, now &- (began ?? now) < TakingTurns.share else {
-            join(connection, isPutOff: false)
+            join(connection, isPutOff: isPutOff)
             return false
         }
         began = began ?? now
