@@ -101,8 +101,7 @@ package struct DaemonStarter: Sendable {
             throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)")
         }
         guard ending == .exited(0) else {
-            throw ClientError(
-                .cannotStart, "\(lastLine(after: mark)); the daemon that runs goes on as it is")
+            throw ClientError(.cannotStart, lastLine(after: mark))
         }
     }
 

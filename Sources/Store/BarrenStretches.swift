@@ -4,8 +4,31 @@
 /// once. What was found holds as long as the store is open, since whatever happens to a session moves it to the end of the
 /// order.
 struct BarrenStretches {
-    /// Sessions in a row that are worth a note.
-    static let least = 128
+    /// Empty sessions one after the other, as a search from the newest on meets them.
+    struct Run {
+        /// Sessions in a row that are worth a note.
+        private static let least = 128
+
+        private var top: Int64?
+        private var bottom: Int64 = 0
+        private var count = 0
+
+        mutating func add(_ activity: Int64) {
+            top = top ?? activity + 1
+            bottom = activity
+            count += 1
+        }
+
+        mutating func leap(_ stretch: Range<Int64>) {
+            top = top ?? stretch.upperBound
+            bottom = stretch.lowerBound
+            count = Run.least
+        }
+
+        /// What they make, where that is worth a note.
+        var stretch: Range<Int64>? { count >= Run.least ? top.map { bottom..<$0 } : nil }
+    }
+
     /// Stretches that are kept of one user, and users that any are kept of.
     private static let most = 32, mostUsers = 256
 

@@ -98,25 +98,20 @@ package struct FindSessions: StoreRead {
     private func one(_ uid: UInt32, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
         var output = Output()
         var looked = 0, room = bytes, edge = edge, isDone = false
-        // Empty sessions one after the other: up to which place, down to which, and how many.
-        var top: Int64?, bottom = edge, empty = 0
         let leaps = isDescending && !includesEmpty
+        var run = BarrenStretches.Run()
+        func note() { if leaps, let stretch = run.stretch { reader.barren.note(stretch, of: uid) } }
         if leaps, let stretch = reader.barren.touching(edge, of: uid) {
-            (top, bottom, empty) = (stretch.upperBound, stretch.lowerBound, BarrenStretches.least)
-            edge = bottom
-        }
-        func note() {
-            guard leaps, empty >= BarrenStretches.least, let top else { return }
-            reader.barren.note(bottom..<top, of: uid)
+            run.leap(stretch)
+            edge = stretch.lowerBound
         }
         while !isDone {
             let stretch = leaps ? reader.barren.below(edge, of: uid) : nil
             isDone = true
             try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
                 if let stretch, row.activity < stretch.upperBound {
-                    top = top ?? stretch.upperBound
-                    (bottom, empty) = (stretch.lowerBound, BarrenStretches.least)
-                    edge = bottom
+                    run.leap(stretch)
+                    edge = stretch.lowerBound
                     isDone = false
                     return false
                 }
@@ -125,12 +120,10 @@ package struct FindSessions: StoreRead {
                 output.take(row, where: matches)
                 if output.sessions.count > before { room -= output.sessions[before].listedBytes }
                 if row.isEmpty {
-                    top = top ?? row.activity + 1
-                    bottom = row.activity
-                    empty += 1
+                    run.add(row.activity)
                 } else {
                     note()
-                    (top, empty) = (nil, 0)
+                    run = BarrenStretches.Run()
                 }
                 output.isFull = room <= 0
                 let isFull = output.sessions.count == limit || looked == slice || room <= 0

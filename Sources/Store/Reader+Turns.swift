@@ -44,14 +44,25 @@ extension Reader {
 
     /// The turn of a session that ended last, without its prompt; nil when none has.
     ///
-    /// Among the newest ones: no more can have waited behind it and been cancelled before.
+    /// Looks back from the newest one as far as to one that ended before the last one began: one that waited may have been
+    /// cancelled before an older one ended.
     package func lastEnded(_ session: SessionRecord) throws(StoreError) -> StoredTurn? {
-        try database.first(
-            .openTurns(
-                """
-                WHERE id IN (SELECT id FROM turn WHERE session = ? ORDER BY id DESC LIMIT 300) AND state >= 2
-                ORDER BY ended_at DESC, id DESC LIMIT 1
-                """), [.int(session.row)], doing: "find the turn that ended last", StoredTurn.init)
+        var last: StoredTurn?
+        func ended(_ stored: StoredTurn) -> Int64 { stored.turn.endedAt ?? 0 }
+        try database.rows(
+            .openTurns("WHERE session = ? AND state >= 2 ORDER BY id DESC LIMIT 300"), [.int(session.row)],
+            doing: "find the turn that ended last"
+        ) { (row) throws(StoreError) in
+            let stored = try StoredTurn(row)
+            guard let known = last else {
+                last = stored
+                return true
+            }
+            if let began = known.turn.startedAt, ended(stored) <= began { return false }
+            if ended(stored) > ended(known) { last = stored }
+            return true
+        }
+        return last
     }
 
     /// The prompt of a turn that waits, as raw JSON parts; nil when it does not wait, or has none.

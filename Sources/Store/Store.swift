@@ -102,11 +102,7 @@ package final class Store {
     package func write<Write: StoreWrite>(
         _ change: Write, then: @escaping (Result<Write.Output, StoreError>) -> Void
     ) {
-        pendingChanges += 1
-        let token = expect { [weak self] in
-            self?.pendingChanges -= 1
-            then($0)
-        }
+        let token = expect(then)
         writes.add(
             WriteJob(token: token, durability: change.durability) { writer throws(StoreError) in
                 try change.run(on: writer)
@@ -117,14 +113,20 @@ package final class Store {
     package func read<Read: StoreRead>(
         _ read: Read, then: @escaping (Result<Read.Output, StoreError>) -> Void
     ) {
-        reads.add(ReadJob(token: expect(then)) { reader throws(StoreError) in try read.run(on: reader) })
+        pendingReads += 1
+        let token = expect { [weak self] (result: Result<Read.Output, StoreError>) in
+            self?.pendingReads -= 1
+            then(result)
+        }
+        reads.add(ReadJob(token: token) { reader throws(StoreError) in try read.run(on: reader) })
     }
 
     /// How many answers are still to come.
     package var pending: Int { waiting.count }
 
     /// How many changes are still to be answered.
-    package private(set) var pendingChanges = 0
+    package var pendingChanges: Int { waiting.count - pendingReads }
+    private var pendingReads = 0
 
     /// Ends both threads after all that was sent, and waits for them; answers that nobody waits for are dropped.
     ///

@@ -84,37 +84,25 @@ internal import Testing
 
 /// A command at a terminal of its own, made by script(1).
 private final class AtTerminal {
-    private let to: Descriptor, from: Descriptor
-    private let pid: Int32
+    private let program: PipedProgram
     private(set) var shown = ""
 
     init(_ command: String, _ environment: [String: String]) throws {
-        let input = try Process.pipe(), output = try Process.pipe()
-        pid = try Process.start(
-            "/usr/bin/script", ["-qfec", command, "/dev/null"], environment: environment,
-            streams: .init(input: input.reading, output: output.writing))
-        _ = Descriptor(owning: input.reading)
-        _ = Descriptor(owning: output.writing)
-        to = Descriptor(owning: input.writing)
-        from = Descriptor(owning: output.reading)
+        program = try PipedProgram(
+            "/usr/bin/script", ["-qfec", command, "/dev/null"], environment: environment)
     }
 
-    deinit {
-        try? Process.signal(pid, Signals.kill)
-        _ = try? Process.reap(pid)
-    }
-
-    func type(_ text: String) throws { _ = try System.write(to.raw, Array(text.utf8)) }
+    func type(_ text: String) throws { _ = try System.write(program.to.raw, Array(text.utf8)) }
 
     /// Reads until what was shown since the last time holds something so many times.
     func wait(for words: String, times: Int = 1) throws {
         shown = ""
         while shown.ranges(of: words).count < times {
-            guard try !System.wait(readable: [from.raw], milliseconds: 20_000).isEmpty else {
+            guard try !System.wait(readable: [program.from.raw], milliseconds: 20_000).isEmpty else {
                 throw Late(description: "'\(words)' is not shown: \(shown)")
             }
             var bytes: [UInt8] = []
-            if try System.read(from.raw, into: &bytes, most: 65_536) == 0 {
+            if try System.read(program.from.raw, into: &bytes, most: 65_536) == 0 {
                 throw Late(description: "the command ended: \(shown)")
             }
             shown += String(decoding: bytes, as: UTF8.self)

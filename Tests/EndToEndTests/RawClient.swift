@@ -91,32 +91,21 @@ extension RealDaemon {
 
 /// A line client of user nobody that stays connected.
 final class ClientOfNobody {
-    private let to: Descriptor, from: Descriptor
-    private let pid: Int32
+    private let program: PipedProgram
     private var bytes: [UInt8] = []
 
     /// Needs root and setpriv.
     init(_ socket: String) throws {
-        let input = try Process.pipe(), output = try Process.pipe()
-        pid = try Process.start(
+        program = try PipedProgram(
             "/usr/bin/setpriv",
             ["--reuid=65534", "--clear-groups", "/usr/bin/socat", "-", "UNIX-CONNECT:\(socket)"],
-            environment: [:], streams: .init(input: input.reading, output: output.writing))
-        _ = Descriptor(owning: input.reading)
-        _ = Descriptor(owning: output.writing)
-        to = Descriptor(owning: input.writing)
-        from = Descriptor(owning: output.reading)
-    }
-
-    deinit {
-        try? Process.signal(pid, Signals.kill)
-        _ = try? Process.reap(pid)
+            environment: [:])
     }
 
     /// The next line; throws when the connection ends.
     func next() throws -> JSONView {
         while !bytes.contains(0x0A) {
-            let got = try System.read(from.raw, into: &bytes, most: 65_536)
+            let got = try System.read(program.from.raw, into: &bytes, most: 65_536)
             if got == 0 { throw Late(description: "closed: \(text(bytes))") }
         }
         let line = Array(bytes.prefix { $0 != 0x0A })
@@ -126,13 +115,35 @@ final class ClientOfNobody {
 
     func ask(_ method: String, _ params: String = "{}") throws -> JSONView {
         let line = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
-        _ = try System.write(to.raw, Array(line.utf8) + [0x0A])
+        _ = try System.write(program.to.raw, Array(line.utf8) + [0x0A])
         return try next()
     }
 
     /// All that comes until the connection ends.
     func rest() throws -> String {
-        while let got = try System.read(from.raw, into: &bytes, most: 65_536), got > 0 {}
+        while let got = try System.read(program.from.raw, into: &bytes, most: 65_536), got > 0 {}
         return text(bytes)
+    }
+}
+
+/// A program whose standard input and output are pipes; it ends with this.
+final class PipedProgram {
+    let to: Descriptor, from: Descriptor
+    private let pid: Int32
+
+    init(_ program: String, _ arguments: [String], environment: [String: String]) throws {
+        let input = try Process.pipe(), output = try Process.pipe()
+        pid = try Process.start(
+            program, arguments, environment: environment,
+            streams: .init(input: input.reading, output: output.writing))
+        _ = Descriptor(owning: input.reading)
+        _ = Descriptor(owning: output.writing)
+        to = Descriptor(owning: input.writing)
+        from = Descriptor(owning: output.reading)
+    }
+
+    deinit {
+        try? Process.signal(pid, Signals.kill)
+        _ = try? Process.reap(pid)
     }
 }

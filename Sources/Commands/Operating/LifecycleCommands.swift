@@ -29,7 +29,10 @@ extension Command {
         // A daemon that cannot be started again is not stopped.
         let starter = DaemonStarter(invocation.locator, environment: invocation.environment)
         do throws(ClientError) { try starter.check() } catch {
-            throw CommandError(.failure, error.description)
+            let isRunning = try running(invocation) != nil
+            throw CommandError(
+                .failure,
+                isRunning ? "\(error.description); the daemon that runs goes on as it is" : error.description)
         }
         _ = try stop(invocation)
         return try start(invocation)

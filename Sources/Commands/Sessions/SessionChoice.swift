@@ -40,7 +40,7 @@ struct SessionChoice {
             guard error.code == .notFound else { throw error }
         }
         // What is in the trash has its ID still: it is no beginning of another one.
-        if try isInTrash(name) {
+        if try found(name, isTrashed: true).contains(where: { $0.id == name }) {
             throw CommandError(
                 .notFound, "session '\(name)' is in the trash; 'convo restore \(name)' brings it back")
         }
@@ -72,21 +72,6 @@ struct SessionChoice {
         return found
     }
 
-    private func isInTrash(_ name: String) throws(CommandError) -> Bool {
-        for isArchived in [false, true] {
-            let page = try client.ask(.sessionFind) {
-                $0.member("idPrefix", name)
-                $0.member("trashed", true)
-                $0.member("archived", isArchived)
-                $0.member("empty", true)
-                $0.member("limit", 1)
-            }
-            // The ID itself is the first of all that begin with it.
-            if page["sessions"]?.elements.first(where: { _ in true })?.id == name { return true }
-        }
-        return false
-    }
-
     /// The only session in the trash whose ID begins so, nil when there is none.
     func trashed(_ prefix: String) throws(CommandError) -> JSONView? {
         guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return nil }
@@ -108,11 +93,17 @@ struct SessionChoice {
 
     private func candidates(_ prefix: String) throws(CommandError) -> [JSONView] {
         guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return [] }
+        return try found(prefix, isTrashed: false)
+    }
+
+    /// Some sessions whose IDs begin so, by ID: the one that is called so is the first.
+    private func found(_ prefix: String, isTrashed: Bool) throws(CommandError) -> [JSONView] {
         var found: [JSONView] = []
         var seen: Set<String> = []
         for isArchived in [false, true] {
             let page = try client.ask(.sessionFind) {
                 $0.member("idPrefix", prefix)
+                $0.member("trashed", isTrashed)
                 $0.member("archived", isArchived)
                 $0.member("empty", true)
                 $0.member("limit", SessionChoice.listed + 1)

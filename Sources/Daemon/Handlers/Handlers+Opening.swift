@@ -17,15 +17,16 @@ extension Handlers {
             case .success(let replay): opened(replay, sendsTitle: replaysAll || asked.after != nil, call)
             case .failure(let error):
                 if let joined = services.channels.subscription(of: connection, to: record.row) {
-                    (joined.isObserver, joined.isWatched) = before ?? (false, false)
+                    let (isObserver, isWatched) = before ?? (false, false)
+                    services.channels.set(joined, isObserver: isObserver, isWatched: isWatched)
                     services.channels.takeBack(joined, of: record.row)
                 }
                 call.fail(error)
             }
         }
-        let subscription = services.channels.subscription(of: connection, to: record.row)
-        subscription?.isObserver = asked.role == .observer
-        subscription?.isWatched = false
+        if let joined = services.channels.subscription(of: connection, to: record.row) {
+            services.channels.set(joined, isObserver: asked.role == .observer, isWatched: false)
+        }
         call.onCancel = { replay.cancel() }
         if let after = asked.after {
             replay.begin(after: after.messageID, offset: after.offset)

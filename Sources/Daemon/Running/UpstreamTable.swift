@@ -24,7 +24,8 @@ final class UpstreamTable {
     private(set) var byName: [String: any Upstream] = [:]
     private var settings: [String: UpstreamSettings] = [:]
     private var findings: [String: Finding] = [:]
-    private var asked = 0
+    /// The number of the newest request for a list.
+    private var newest = 0
     private let loop: EventLoop
     private let environment: [String: String]
     private let clock: () -> Int64
@@ -46,11 +47,14 @@ final class UpstreamTable {
 
     func rebuild(_ configuration: Configuration) {
         self.configuration = configuration
-        // Who waits for a list of models asks again: the upstream may be another one, or gone.
-        var asking: [(name: String, waiting: [(String?) -> Void])] = []
-        for case (let name, .asking(let waiting, _)) in findings { asking.append((name, waiting)) }
+        let asked = findings
         findings = [:]
-        defer { for (name, waiting) in asking { for then in waiting { modelOf(name, then) } } }
+        defer {
+            // Who waits for a list of models asks again: the upstream may be another one, or gone.
+            for case (let name, .asking(let waiting, _)) in asked {
+                for then in waiting { modelOf(name, then) }
+            }
+        }
         let before = byName, known = self.settings
         byName = [:]
         self.settings = [:]
@@ -134,8 +138,8 @@ final class UpstreamTable {
         case .found(let model, let at) where steady() - at < UpstreamTable.memory: then(model)
         default:
             guard let upstream = byName[name] else { return then(nil) }
-            asked += 1
-            let number = asked
+            newest += 1
+            let number = newest
             findings[name] = .asking([then], number)
             _ = upstream.listModels { [weak self] result in
                 let model = (try? result.get())?.first?.id

@@ -9,12 +9,11 @@ final class Channels {
     final class Subscription {
         let connection: Connection
         /// Whether it only looks: it may not prompt, cancel or change the session.
-        var isObserver = false { didSet { if isObserver { channels?.hadObservers = true } } }
-        private weak var channels: Channels?
+        fileprivate(set) var isObserver = false
         /// How often the client joined; a refused joining takes its own back.
         fileprivate var joins = 1
         /// Whether it was joined by `_convod/watch`, and goes with that.
-        var isWatched = false
+        fileprivate(set) var isWatched = false
         /// Messages of the running turn that a replay delivered already; their own announcements are skipped.
         var replayed: Set<MessageID> = []
         /// Whether history is still being replayed; live updates wait, since the replay catches up with them.
@@ -37,10 +36,7 @@ final class Channels {
             isRunning = false
         }
 
-        init(_ connection: Connection, _ channels: Channels) {
-            self.connection = connection
-            self.channels = channels
-        }
+        init(_ connection: Connection) { self.connection = connection }
     }
 
     /// Bytes waiting for a client at which it stops getting pieces live and reads them from the log when it can.
@@ -50,7 +46,7 @@ final class Channels {
     var caughtBehind: (Subscription, Int64, Chunk) -> Void = { _, _, _ in }
 
     /// Whether anybody has ever only looked at a session.
-    fileprivate(set) var hadObservers = false
+    private(set) var hadObservers = false
     private var subscriptions: [Int64: [Subscription]] = [:]  // by the session's row
     private var sessions: [Int: Set<Int64>] = [:]  // by the connection's number
 
@@ -61,13 +57,20 @@ final class Channels {
             known.joins += 1
             return known
         }
-        let subscription = Subscription(connection, self)
+        let subscription = Subscription(connection)
         // Its client may have left while the request was on its way.
         guard connection.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
         sessions[connection.number, default: []].insert(session)
         connection.joined += 1
         return subscription
+    }
+
+    /// Says whether a client only looks, and whether that goes with what it watches.
+    func set(_ subscription: Subscription, isObserver: Bool, isWatched: Bool) {
+        subscription.isObserver = isObserver
+        subscription.isWatched = isWatched
+        if isObserver { hadObservers = true }
     }
 
     /// Whether a client only looks at a session.
@@ -127,8 +130,7 @@ final class Channels {
     func watch(_ connection: Connection, _ rows: [Int64]) {
         for row in rows where subscription(of: connection, to: row) == nil {
             let subscription = subscribe(connection, to: row)
-            subscription.isObserver = true
-            subscription.isWatched = true
+            set(subscription, isObserver: true, isWatched: true)
         }
     }
 
