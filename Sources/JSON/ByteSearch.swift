@@ -3,7 +3,7 @@
 /// What is found is exact: in a word each test may be wrong only above a byte that it is right about, and the lowest counts.
 package enum ByteSearch {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
-    private static let highs: UInt64 = 0x8080_8080_8080_8080
+    static let highs: UInt64 = 0x8080_8080_8080_8080
 
     /// The first line feed at or behind an index, or the text's length.
     @inline(__always)
@@ -11,16 +11,22 @@ package enum ByteSearch {
         first(in: text, from: start) { equal($0, 0x0A) }
     }
 
-    /// The first line feed or carriage return at or behind an index, or the text's length.
-    @inline(__always)
-    static func lineEnd(in text: Span<UInt8>, from start: Int) -> Int {
-        first(in: text, from: start) { equal($0, 0x0A) | equal($0, 0x0D) }
-    }
-
     /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
     @inline(__always)
     static func special(in text: Span<UInt8>, from start: Int) -> Int {
         first(in: text, from: start) { equal($0, 0x22) | equal($0, 0x5C) | less($0, 0x20) }
+    }
+
+    /// The same, and the bits of every byte that was looked at, some behind what is found among them.
+    @inline(__always)
+    static func special(in text: Span<UInt8>, from start: Int, seen: inout UInt64) -> Int {
+        var all = seen
+        let found = first(in: text, from: start) {
+            all |= $0
+            return equal($0, 0x22) | equal($0, 0x5C) | less($0, 0x20)
+        }
+        seen = all
+        return found
     }
 
     /// The first backslash at or behind an index, or the text's length.

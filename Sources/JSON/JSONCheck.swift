@@ -3,20 +3,28 @@ package enum JSONCheck {
     /// Levels of nesting that it follows; deeper texts count as broken.
     private static let deepest = 512
 
-    /// Whether a text, which must be valid UTF-8, is one JSON value (RFC 8259).
-    package static func isValue(_ bytes: [UInt8]) -> Bool {
-        var scanner = Scanner()
-        return scanner.scan(bytes.span)
+    /// What one look at a JSON value tells besides that it is one.
+    package struct Traits: Equatable {
+        /// Whether each byte is below 128; otherwise nobody has looked whether the text is UTF-8.
+        package let isASCII: Bool
+        /// Whether it has a line feed or a carriage return, which can only be white space between values.
+        package let hasLineEnd: Bool
     }
 
-    /// Whether a text has a line feed or a carriage return in it.
-    package static func hasLineEnd(_ bytes: [UInt8]) -> Bool {
-        ByteSearch.lineEnd(in: bytes.span, from: 0) < bytes.count
+    /// What is known of a text that is one JSON value (RFC 8259), or nil when it is none.
+    ///
+    /// Bytes above 127 in strings count as text.
+    package static func traits(of bytes: [UInt8]) -> Traits? {
+        var scanner = Scanner()
+        guard scanner.scan(bytes.span) else { return nil }
+        return Traits(isASCII: scanner.isASCII, hasLineEnd: scanner.hasLineEnd)
     }
 
     private struct Scanner {
         private var at = 0
         private var depth = 0
+        private(set) var isASCII = true
+        private(set) var hasLineEnd = false
         /// A bit a level, set for objects.
         private var kinds = InlineArray<8, UInt64>(repeating: 0)
 
@@ -103,12 +111,14 @@ package enum JSONCheck {
 
         private mutating func string(_ text: Span<UInt8>) -> Bool {
             at += 1
+            var all: UInt64 = 0
             while true {
-                at = ByteSearch.special(in: text, from: at)
+                at = ByteSearch.special(in: text, from: at, seen: &all)
                 guard at < text.count else { return false }
                 switch text[at] {
                 case 0x22:
                     at += 1
+                    if all & ByteSearch.highs != 0 { isASCII = false }
                     return true
                 case 0x5C:
                     guard at + 1 < text.count else { return false }
@@ -146,6 +156,7 @@ package enum JSONCheck {
             while at < text.count,
                 text[at] == 0x20 || text[at] == 0x0A || text[at] == 0x0D || text[at] == 0x09
             {
+                if text[at] < 0x20, text[at] != 0x09 { hasLineEnd = true }
                 at += 1
             }
         }

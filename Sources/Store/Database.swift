@@ -379,14 +379,12 @@ extension Row {
     /// Raw JSON text on one line, as it goes into answers; someone may have written other bytes by hand.
     func json(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> [UInt8] {
         var bytes = statement.bytes(column)
-        if (try? UTF8Span(validating: bytes.span)) == nil {
+        guard let traits = JSONCheck.traits(of: bytes) else { throw wild(place, name, "is not JSON") }
+        if !traits.isASCII, (try? UTF8Span(validating: bytes.span)) == nil {
             // U+FFFD in the place of what is no text.
             bytes = Array(String(decoding: bytes, as: UTF8.self).utf8)
         }
-        guard JSONCheck.isValue(bytes) else { throw wild(place, name, "is not JSON") }
-        // White space between values; inside a string JSON allows none of these.
-        guard JSONCheck.hasLineEnd(bytes) else { return bytes }
-        return bytes.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+        return traits.hasLineEnd ? bytes.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 } : bytes
     }
 
     func optionalJSON(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> [UInt8]? {

@@ -117,4 +117,20 @@ private func isAccepted(_ bytes: [UInt8], depth: Int = 128) -> Bool {
             _ = try? JSONDocument(relaxed: Array(sample.bytes.prefix(length)))
         }
     }
+
+    @Test(arguments: Sample.all)
+    private func `is told from what is no JSON by the check alone, with what the text has in it`(
+        _ sample: Sample
+    ) {
+        for length in 0...min(sample.bytes.count, 300) {
+            let text = length == 300 ? sample.bytes : Array(sample.bytes.prefix(length))
+            let traits = JSONCheck.traits(of: text)
+            // Whether the text is UTF-8 is not the check's to tell.
+            let isText = (try? UTF8Span(validating: text.span)) != nil
+            #expect((traits != nil && isText) == isAccepted(text, depth: 512), "\(text)")
+            guard let traits else { continue }
+            #expect(traits.isASCII == text.allSatisfy { $0 < 0x80 }, "\(text)")
+            #expect(traits.hasLineEnd == text.contains { $0 == 0x0A || $0 == 0x0D }, "\(text)")
+        }
+    }
 }
