@@ -30,8 +30,8 @@ package struct DaemonLocator: Sendable {
     package let configuration: String
     /// The socket that someone named, nil when the default holds.
     package let namedSocket: String?
-    /// The database that someone named by a flag or in the environment.
-    package let namedDatabase: String?
+    /// The configuration that a flag or the environment names.
+    package let namedConfiguration: String?
     /// Whether a flag, the environment or the configuration names the database.
     private let isDatabaseNamed: Bool
     /// The database of the daemon that is meant.
@@ -47,13 +47,13 @@ package struct DaemonLocator: Sendable {
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         self.flags = flags
         self.locations = locations
-        configuration = flags.configuration ?? variable("CONVOD_CONFIG") ?? locations.configuration
+        namedConfiguration = flags.configuration ?? variable("CONVOD_CONFIG")
+        configuration = namedConfiguration ?? locations.configuration
         let file = read(configuration).flatMap { try? JSONDocument(relaxed: $0).root }
         namedSocket = flags.socket ?? variable("CONVOD_SOCKET") ?? file?["socket"]?["path"]?.string
-        namedDatabase = flags.database ?? variable("CONVOD_DATABASE")
-        let configured = file?["database"]?["path"]?.string
-        isDatabaseNamed = namedDatabase ?? configured != nil
-        database = namedDatabase ?? configured ?? locations.database
+        let named = flags.database ?? variable("CONVOD_DATABASE") ?? file?["database"]?["path"]?.string
+        isDatabaseNamed = named != nil
+        database = named ?? locations.database
         socket = namedSocket ?? locations.socket(isUsable: isUsable)
     }
 
@@ -77,9 +77,55 @@ package struct DaemonLocator: Sendable {
         (namedSocket == nil ? [socket] : []) + (isDatabaseNamed ? [] : [database])
     }
 
-    /// Who took the lock last, by what the file says; it may be gone.
+    /// What a daemon that runs on another database or configuration than is meant here says of itself and what was
+    /// meant, nil where they are the same.
+    ///
+    /// Beside a socket that was named only what was named too is compared, else the default database as well; and
+    /// nothing that the daemon does not tell.
+    package func difference(
+        database running: String?, configuration: String?
+    ) -> (running: String, meant: String, flag: String)? {
+        if isDatabaseNamed || namedSocket == nil, let running, !running.isEmpty,
+            !DaemonLocator.isSame(running, database)
+        {
+            return (running, database, "--database")
+        }
+        if let meant = namedConfiguration, let configuration, !DaemonLocator.isSame(configuration, meant) {
+            return (configuration, meant, "--config")
+        }
+        return nil
+    }
+
+    /// Whether two paths lead to the same place, through all symbolic links; what is not there is compared by its directory.
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        func whole(_ path: String) -> String {
+            if let found = try? Files.resolved(path) { return found }
+            let path = Files.absolute(path), directory = Files.directory(of: path)
+            guard let found = try? Files.resolved(directory) else { return path }
+            return found + path.dropFirst(directory == "/" ? 0 : directory.count)
+        }
+        return whole(one) == whole(other)
+    }
+
+    /// The process that has the database open, as the kernel says; nil when none does.
+    package var holder: Int32? {
+        FileLocks.holder(of: database) ?? FileLocks.holder(of: lock)
+    }
+
+    /// What is wrong where a daemon runs that cannot be reached, as one sentence; nil when none runs.
+    package var unreachable: String? {
+        guard let pid = holder else { return nil }
+        let socket = lockOwner()?.socket ?? socket
+        guard (try? Files.status(socket)) ?? nil == nil else {
+            return "convod runs as process \(pid), and takes no connection at '\(socket)'"
+        }
+        return
+            "convod runs as process \(pid), its socket '\(socket)' is gone; it makes a new one within two seconds, else 'kill \(pid)' ends it"
+    }
+
+    /// Who holds the lock and where it listens, by what the file says; nil when nobody holds it.
     package func lockOwner() -> (pid: Int32, socket: String)? {
-        guard let bytes = try? Files.read(lock, limit: 8192) else { return nil }
+        guard !isLockFree(), let bytes = try? Files.read(lock, limit: 8192) else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         guard lines.count >= 2, let pid = Int32(lines[0]) else { return nil }
         return (pid, String(lines[1]))

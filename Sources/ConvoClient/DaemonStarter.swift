@@ -39,26 +39,26 @@ package struct DaemonStarter: Sendable {
         while elapsed() < DaemonStarter.patience {
             if let client = try? locator.connect() { return client }
             if endedAt == nil, (try? Process.reap(child, isWaiting: false)) != nil { endedAt = elapsed() }
-            if let endedAt, elapsed() - endedAt > DaemonStarter.grace, !isSomeoneElseStarting(child) {
+            if let endedAt, elapsed() - endedAt > DaemonStarter.grace, !isSomeoneElseRunning(child) {
                 throw ClientError(
                     .cannotStart, "convod ended at its start: \(lastLine(after: mark)); its log is '\(log)'")
             }
             _ = try? System.wait(readable: [], milliseconds: elapsed() < 100 ? 2 : 15)
         }
+        if let problem = locator.unreachable { throw ClientError(.cannotStart, problem) }
         throw ClientError(
             .cannotStart,
             "convod does not answer at '\(locator.socket)' after \(DaemonStarter.patience / 1000) s; its log is '\(log)'"
         )
     }
 
-    /// Whether another process has the database, so that it is worth waiting for.
-    private func isSomeoneElseStarting(_ child: Int32) -> Bool {
-        guard let owner = locator.lockOwner(), owner.pid != child,
-            locator.namedSocket ?? owner.socket == owner.socket
-        else {
-            return false
-        }
-        return Process.exists(owner.pid) && !locator.isLockFree()
+    /// Whether another process has the database, so that it is worth waiting for: it has just started, or its socket was
+    /// removed and it makes a new one.
+    private func isSomeoneElseRunning(_ child: Int32) -> Bool {
+        guard let holder = locator.holder ?? locator.lockOwner()?.pid, holder != child else { return false }
+        // One that listens elsewhere will not come here.
+        guard let owner = locator.lockOwner() else { return true }
+        return locator.namedSocket ?? owner.socket == owner.socket
     }
 
     /// `convod` beside this program, else in `PATH`.

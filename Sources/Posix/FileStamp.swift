@@ -33,6 +33,11 @@ package struct FilePlace: Sendable, Equatable {
     package let device: UInt64
     package let inode: UInt64
 
+    package init(device: UInt64, inode: UInt64) {
+        self.device = device
+        self.inode = inode
+    }
+
     /// Looks at what the path leads to, through symlinks; nil when nothing is there.
     ///
     /// Cheap also for a file that is written to all the time.

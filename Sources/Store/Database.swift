@@ -202,6 +202,13 @@ struct SQL: ExpressibleByStringLiteral {
     /// The rowid of the newest insert.
     var lastRow: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
+    /// Pages that this connection has written since it was opened.
+    var pagesWritten: Int {
+        var count: Int32 = 0, highest: Int32 = 0
+        _ = unsafe sqlite3_db_status(handle, SQLITE_DBSTATUS_CACHE_WRITE, &count, &highest, 0)
+        return Int(count)
+    }
+
     private func statement(_ sql: SQL, doing: String) throws(StoreError) -> Statement {
         let key = sql.key
         if let cached = cache[key] { return cached }

@@ -37,10 +37,15 @@ package final class Store {
         case answer(UInt64, Result<any Sendable, StoreError>)
         /// Rows of sessions that a commit changed; it comes behind the answers of that commit.
         case changed(Set<Int64>)
+        /// Bytes of a WAL that somebody keeps from being moved into the database.
+        case grown(Int)
     }
 
     /// Called with the rows of sessions that changed, after their changes were answered.
     package var sessionsChanged: ((Set<Int64>) -> Void)?
+
+    /// Called with the bytes of a WAL that cannot be emptied since another program reads, once for each 64 MiB.
+    package var logGrown: ((_ bytes: Int) -> Void)?
 
     /// The engine and its version, as in "SQLite 3.40.1".
     package let engine: String
@@ -83,6 +88,8 @@ package final class Store {
                 writer.serve(writes) { answers, changed in
                     let letters = answers.map { Letter.answer($0.token, $0.result) }
                     mailbox.post(changed.isEmpty ? letters : letters + [.changed(changed)])
+                } grown: {
+                    mailbox.post(.grown($0))
                 }
             }
             readerThread = try Thread(named: "reader") {
@@ -164,6 +171,7 @@ package final class Store {
         switch letter {
         case .answer(let token, let result): waiting.removeValue(forKey: token)?(result)
         case .changed(let rows): sessionsChanged?(rows)
+        case .grown(let bytes): logGrown?(bytes)
         }
     }
 

@@ -14,18 +14,12 @@ package final class Writer {
     private let clock: @Sendable () -> Int64
     private let isAlwaysFull: Bool
     private var synchronous: Durability?
-    private var isCheckpointDue = false
-    private var commitsSinceCheckpoint = 0
+    private var log: WriteAheadLog
     private var activity: Int64
     private var changed: Set<Int64> = []
     private var files: OpenFiles
     /// Whether a commit went into files that nobody will find again.
     private var isLost = false
-
-    /// Checkpoint also while busy after so many commits, so that the WAL stays bounded.
-    private static let checkpointEvery = 500
-    /// Checkpoint when nothing came for so long.
-    private static let idle: Int32 = 100
 
     /// The number of the first session.
     private let firstRow: Int64
@@ -37,6 +31,7 @@ package final class Writer {
         self.firstRow = firstRow
         database = try Database(path: path, .writing)
         files = OpenFiles(path)
+        log = WriteAheadLog()
         database.setPatience(milliseconds: 10_000)  // another program may be at it; the loop does not run yet
         self.clock = clock
         isAlwaysFull = durability == .full
@@ -95,16 +90,22 @@ package final class Writer {
         return changed
     }
 
-    /// Takes jobs until the queue is closed; `answer` is called with the answers of each commit.
-    func serve(_ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<Int64>) -> Void) {
-        while let jobs = queue.take(milliseconds: isCheckpointDue ? Writer.idle : -1) {
+    /// Takes jobs until the queue is closed; `answer` is called with the answers of each commit, `grown` with the bytes of a
+    /// WAL that another program keeps from being moved into the database.
+    func serve(
+        _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<Int64>) -> Void,
+        grown: (_ bytes: Int) -> Void
+    ) {
+        while let jobs = queue.take(milliseconds: log.pause) {
             if jobs.isEmpty {
-                checkpoint()
+                checkpoint(log.idleWay)
             } else {
                 let answers = perform(jobs, queue)
                 answer(answers, takeChanged())
-                if commitsSinceCheckpoint >= Writer.checkpointEvery { checkpoint() }
+                log.wrote(database.pagesWritten)
+                if let way = log.busyWay { checkpoint(way) }
             }
+            if let bytes = log.takeGrowth() { grown(bytes) }
         }
         finish()
     }
@@ -113,7 +114,7 @@ package final class Writer {
     /// another file, and closes the connection.
     private func finish() {
         database.setPatience(milliseconds: Writer.lastPatience)
-        checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+        checkpoint(.truncate)
         database.close()
     }
 
@@ -140,7 +141,7 @@ package final class Writer {
         if left.isEmpty { return failed }
         if lastFailure.code == .full {
             // The WAL may be what fills the disk: its pages fit into the database, and then there is room again.
-            checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+            checkpoint(.truncate)
             if let answers = together(left) { return failed + answers }
         }
         // SQLite ended the transaction by itself (as on a full disk), or the commit failed: each job for itself.
@@ -169,8 +170,6 @@ package final class Writer {
                 answers.append(Answer(token: job.token, result: result))
             }
             try database.run("COMMIT", doing: "commit")
-            isCheckpointDue = true
-            commitsSinceCheckpoint += 1
             if let gone = files.look() { return lose(jobs, gone) }
             return answers
         } catch {
@@ -184,7 +183,7 @@ package final class Writer {
     private func lose(_ jobs: [WriteJob], _ gone: StoreError) -> [Answer] {
         isLost = true
         // The WAL alone has what was committed since the last checkpoint, and it is open still.
-        if files.hasDatabase() { checkpoint("PRAGMA wal_checkpoint(TRUNCATE)") }
+        if files.hasDatabase() { checkpoint(.truncate) }
         return fail(jobs, gone)
     }
 
@@ -225,10 +224,15 @@ package final class Writer {
         synchronous = wanted
     }
 
-    /// Moves the WAL's pages into the database as far as no reader stands in the way; keeps the WAL at its size.
-    private func checkpoint(_ how: SQL = "PRAGMA wal_checkpoint(PASSIVE)") {
-        isCheckpointDue = false
-        commitsSinceCheckpoint = 0
-        try? database.run(how, doing: "checkpoint")
+    /// Moves the WAL's pages into the database as far as no reader stands in the way.
+    private func checkpoint(_ way: WriteAheadLog.Way) {
+        var found: WriteAheadLog.Checkpoint?
+        // One that fails is tried again with the next.
+        try? database.rows(way.sql, doing: "checkpoint") { row in
+            found = WriteAheadLog.Checkpoint(
+                isBlocked: row.int(0) != 0, frames: Int(row.int(1)), moved: Int(row.int(2)))
+            return true
+        }
+        log.checkpointed(way, found, database.pagesWritten)
     }
 }

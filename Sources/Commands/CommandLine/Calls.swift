@@ -17,6 +17,8 @@ extension Client {
 struct ServerInfo {
     let view: JSONView
 
+    init(view: JSONView) { self.view = view }
+
     /// Asks a daemon; one that does not answer within five seconds is an error.
     init(of client: Client, withConfiguration: Bool = false) throws(CommandError) {
         view = try client.ask(.serverInfo, milliseconds: 5_000) {
@@ -28,6 +30,7 @@ struct ServerInfo {
     var pid: Int { view["pid"]?.int ?? 0 }
     var socket: String { view["socket"]?.string ?? "" }
     var database: String { view["database"]?.string ?? "" }
+    var configuration: String? { view["configuration"]?.string }
     var isImplicit: Bool { view["isImplicit"]?.bool ?? false }
 
     /// The upstreams of the route that is used when nobody names one.

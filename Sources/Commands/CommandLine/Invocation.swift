@@ -16,52 +16,64 @@ struct Invocation {
 
     /// Connects to the daemon, starting one when none runs.
     func connect() throws(CommandError) -> Client {
-        let client: Client
-        do { client = try served() } catch { throw CommandError(error) }
-        try checkDatabase(client)
-        return client
+        let found: (client: Client, info: ServerInfo?)
+        do throws(ClientError) { found = try served() } catch { throw CommandError(error) }
+        if let info = found.info {
+            try checkPlaces(info)
+        } else {
+            try checkPlaces(ServerInfo(of: found.client))
+        }
+        return found.client
     }
 
     /// A connection that somebody serves: one to a daemon that has just been killed is closed at the first word, and
     /// then another daemon is found or started.
-    private func served() throws(ClientError) -> Client {
+    private func served() throws(ClientError) -> (Client, ServerInfo?) {
         let starter = DaemonStarter(locator, environment: environment)
         for _ in 0..<2 {
             let client = try starter.connect()
             do throws(ClientError) {
-                _ = try client.call(.serverInfo, JSONWriter.object { _ in }, milliseconds: 5_000)
-                return client
+                let view = try client.call(.serverInfo, JSONWriter.object { _ in }, milliseconds: 5_000)
+                return (client, ServerInfo(view: view))
             } catch {
-                guard case .closed = error.code else { return client }
+                guard case .closed = error.code else { return (client, nil) }
             }
         }
-        return try starter.connect()
+        return (try starter.connect(), nil)
     }
 
-    /// Connects only when a daemon runs already.
-    func connectToRunning() throws(CommandError) -> Client {
+    /// A connection to the daemon that runs already and what it says of itself, nil when none does.
+    func running() throws(CommandError) -> (client: Client, info: ServerInfo)? {
         let client: Client
         do { client = try locator.connect() } catch {
             if case .untrusted = error.code { throw CommandError(error) }
-            throw CommandError(.noDaemon, "no daemon runs (\(error.description)); 'convo start' starts one")
+            return nil
         }
-        return client
+        let info: ServerInfo
+        do throws(CommandError) { info = try ServerInfo(of: client) } catch {
+            let pid = locator.lockOwner()?.pid ?? client.peer.pid
+            throw CommandError(error.code, "\(error.message) (process \(pid))")
+        }
+        try checkPlaces(info)
+        return (client, info)
     }
 
-    /// A database that was named must be the one that the daemon has.
-    private func checkDatabase(_ client: Client) throws(CommandError) {
-        guard let wanted = locator.namedDatabase.map(Files.absolute) else { return }
-        let running = try ServerInfo(of: client).database
+    /// The daemon that runs already, with what it says of itself.
+    func runningDaemon() throws(CommandError) -> (client: Client, info: ServerInfo) {
+        if let found = try running() { return found }
+        let problem = locator.unreachable ?? "no daemon runs; 'convo start' starts one"
+        throw CommandError(.noDaemon, problem)
+    }
+
+    /// The daemon must be the one that is meant: nothing is done on another's.
+    private func checkPlaces(_ info: ServerInfo) throws(CommandError) {
         // A system's daemon tells its administrators alone.
-        if running == wanted || running.isEmpty { return }
-        if let a = try? Files.status(running), let b = try? Files.status(wanted), a.inode == b.inode,
-            a.size == b.size
-        {
-            return
-        }
+        guard
+            let other = locator.difference(database: info.database, configuration: info.configuration)
+        else { return }
         throw CommandError(
             .failure,
-            "the running daemon has '\(running)', not '\(wanted)'; stop it with 'convo stop', or give a --socket of its own"
+            "the daemon at '\(info.socket)' runs on '\(other.running)', not on '\(other.meant)': give '\(other.flag) \(other.running)' to use it, or a --socket of its own to have another"
         )
     }
 }

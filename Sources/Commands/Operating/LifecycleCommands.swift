@@ -7,8 +7,7 @@ extension Command {
     static let start = Command(
         name: "start", summary: "start the daemon if none runs"
     ) { invocation throws(CommandError) in
-        if let client = try running(invocation) {
-            let info = try ServerInfo(of: client)
+        if let (_, info) = try invocation.running() {
             invocation.console.note(
                 "convod \(info.version) runs already, process \(info.pid), socket '\(info.socket)'")
             return .success
@@ -29,7 +28,7 @@ extension Command {
         // A daemon that cannot be started again is not stopped.
         let starter = DaemonStarter(invocation.locator, environment: invocation.environment)
         do throws(ClientError) { try starter.check() } catch {
-            let isRunning = try running(invocation) != nil
+            let isRunning = try invocation.running() != nil
             throw CommandError(
                 .failure,
                 isRunning ? "\(error.description); the daemon that runs goes on as it is" : error.description)
@@ -47,19 +46,11 @@ extension Command {
     /// How long a daemon may take to go: the turns' grace and its own cut.
     private static let patience = 60_000
 
-    /// A connection to the running daemon, nil when none runs.
-    private static func running(_ invocation: Invocation) throws(CommandError) -> Client? {
-        do { return try invocation.locator.connect() } catch {
-            if case .untrusted = error.code { throw CommandError(error) }
-            return nil
-        }
-    }
-
     /// Ends the daemon and waits until its database is free; false when none runs.
     private static func stop(_ invocation: Invocation) throws(CommandError) -> Bool {
-        guard let client = try running(invocation) else { return false }
+        guard let (client, info) = try invocation.running() else { return false }
         // Who listens is asked of the kernel, not of the answer.
-        let info = try ServerInfo(of: client), pid = client.peer.pid
+        let pid = client.peer.pid
         guard pid > 1, info.pid == Int(pid) else {
             throw CommandError(
                 .failure,

@@ -8,12 +8,7 @@ extension Command {
         name: "status", summary: "show the running daemon", options: [.json],
         details: "Starts none; ends with 4 when none runs."
     ) { invocation throws(CommandError) in
-        let client = try invocation.connectToRunning()
-        let info: ServerInfo
-        do throws(CommandError) { info = try ServerInfo(of: client) } catch {
-            let pid = invocation.locator.lockOwner().map { "process \($0.pid)" } ?? "the process that listens"
-            throw CommandError(error.code, "\(error.message) (\(pid))")
-        }
+        let info = try invocation.runningDaemon().info
         if invocation.has(.json) {
             invocation.console.print(json: info.view)
         } else {

@@ -8,6 +8,7 @@ internal import Upstream
 final class ServerFacts {
     var socket = ""
     var database = ""
+    var configuration: String?
     /// Milliseconds since 1970.
     var startedAt: Int64 = 0
     let uid = Process.userID
@@ -105,7 +106,10 @@ extension Handlers {
             $0.member("uptimeMs", Int(max(0, services.clock() - server.startedAt)))
             $0.member("socket", server.socket)
             // What others do, and where things lie, is for those who may see all.
-            if call.connection.isAdmin { $0.member("database", server.database) }
+            if call.connection.isAdmin {
+                $0.member("database", server.database)
+                $0.optional("configuration", server.configuration)
+            }
             $0.member("engine", services.store.engine)
             $0.member("uid", Int(call.connection.peer.uid))
             $0.member("isAdmin", call.connection.isAdmin)

@@ -5,46 +5,8 @@ internal import EventLoop
 internal import JSON
 internal import Posix
 internal import Protocol
-package import Store
+internal import Store
 internal import Upstream
-
-/// What a daemon is started with.
-package struct DaemonOptions: Sendable {
-    package var configuration: Configuration
-    package var socket: String
-    package var database: String
-    package var environment: [String: String]
-    /// A listening socket from the service manager, in place of `socket`.
-    package var activated: Int32?
-    package var log: Log
-    /// Milliseconds since 1970.
-    package var clock: @Sendable () -> Int64
-    /// Milliseconds that never go back; nil takes the loop's.
-    package var steady: (@Sendable () -> Int64)?
-    package var random: @Sendable () -> UInt64
-    /// Reads the configuration anew; nil when there is no file.
-    package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
-    /// Makes reads on the loop fail, by what they do; nil but in tests.
-    package var readFault: (@Sendable (String) -> StoreError?)?
-    /// Whether the process's signals stop and reload the daemon; off in tests.
-    package var handlesSignals: Bool
-
-    package init(
-        configuration: Configuration, socket: String, database: String, environment: [String: String],
-        log: Log
-    ) {
-        self.configuration = configuration
-        self.socket = socket
-        self.database = database
-        self.environment = environment
-        self.log = log
-        activated = nil
-        clock = { Machine.milliseconds() }
-        random = { Machine.random(8).reduce(0) { $0 << 8 | UInt64($1) } }
-        reload = nil
-        handlesSignals = true
-    }
-}
 
 /// One running daemon.
 ///
@@ -75,6 +37,8 @@ package final class Daemon: ConnectionOwner {
     private var signals: Descriptor?
     private var mostConnections: Int
     private var stopRequests = 0
+    /// Why a name could not be made anew, as it was told last.
+    private var nameProblem: String?
     private let budget: BufferBudget
     private let turns: TakingTurns
 
@@ -178,6 +142,7 @@ package final class Daemon: ConnectionOwner {
     private func begin() {
         facts.socket = options.socket
         facts.database = options.database
+        facts.configuration = options.configurationFile
         facts.startedAt = options.clock()
         facts.connections = { [unowned self] in connections.count }
         budget.connections = { [unowned self] in Array(connections.values) }
@@ -192,6 +157,14 @@ package final class Daemon: ConnectionOwner {
         services.store.sessionsChanged = { [unowned self] rows in
             guard services.channels.isWatched else { return }
             services.channels.tell(rows.compactMap { try? services.store.reader.session(row: $0) })
+        }
+        services.store.logGrown = { [options] bytes in
+            options.log.warning(
+                "wal_grows", ("bytes", "\(bytes)"), ("database", options.database),
+                (
+                    "hint",
+                    "another program has been reading the database for long; the WAL shrinks when it ends"
+                ))
         }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
         engine.takeUp()
@@ -219,6 +192,7 @@ package final class Daemon: ConnectionOwner {
             try watchListener()
             manager.notify("READY=1\nSTATUS=listening at \(options.socket)")
             pingWatchdog()
+            lookAfterNames()
             options.log.info(
                 "started", ("version", Version.text), ("pid", "\(Process.id)"), ("socket", options.socket),
                 ("database", options.database))
@@ -357,6 +331,35 @@ package final class Daemon: ConnectionOwner {
     private func watchListener() throws(PosixError) {
         guard let fd = listener?.socket.raw else { return }
         try loop.watch(fd, .reading) { [unowned self] _ in accept(fd) }
+    }
+
+    /// Milliseconds between two looks at the names of the socket and the lock.
+    private static let lookPause = 2_000
+
+    /// Makes the socket and the lock file anew where somebody removed them, as cleaners of `/tmp` and logouts do.
+    private func lookAfterNames() {
+        loop.after(milliseconds: Daemon.lookPause) { [weak self] in
+            guard let self, stopRequests == 0 else { return }
+            do {
+                if try lock?.renew() ?? false { options.log.notice("lock_made_anew") }
+                if !(listener?.isInPlace ?? false) { try listenAnew() }
+                nameProblem = nil
+            } catch {
+                let reason = "\(error)"
+                // Once, not every two seconds.
+                if nameProblem != reason { options.log.error("name_not_made", ("reason", reason)) }
+                nameProblem = reason
+            }
+            lookAfterNames()
+        }
+    }
+
+    private func listenAnew() throws {
+        unwatchListener()
+        listener = nil
+        try listen()
+        try watchListener()
+        options.log.notice("socket_made_anew", ("socket", options.socket))
     }
 
     private func unwatchListener() { if let fd = listener?.socket.raw { loop.unwatch(fd) } }

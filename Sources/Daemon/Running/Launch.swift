@@ -115,6 +115,7 @@ package enum Launch {
             database: chosen(
                 asked.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
             environment: environment, log: Log(environment: environment))
+        options.configurationFile = file
         options.reload = { () throws(ConfigurationError) in
             try Launch.configuration(at: file, isRequired: named != nil, environment)
         }

@@ -89,6 +89,13 @@ struct Listener: ~Copyable {
         }
     }
 
+    /// Whether the path still leads here; a socket from a service manager is its own affair.
+    var isInPlace: Bool {
+        guard let inode else { return path.isEmpty }
+        guard let status = try? Files.status(path) else { return false }
+        return status.kind == .socket && status.inode == inode
+    }
+
     /// Removes the file, if it is still the one that was made.
     func removeFile() {
         guard let inode, let status = try? Files.status(path), status.inode == inode else { return }

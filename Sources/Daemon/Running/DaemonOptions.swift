@@ -1,0 +1,42 @@
+internal import Posix
+package import Store
+
+/// What a daemon is started with.
+package struct DaemonOptions: Sendable {
+    package var configuration: Configuration
+    package var socket: String
+    package var database: String
+    /// Where the configuration lies or would lie; nil when it came from nowhere.
+    package var configurationFile: String?
+    package var environment: [String: String]
+    /// A listening socket from the service manager, in place of `socket`.
+    package var activated: Int32?
+    package var log: Log
+    /// Milliseconds since 1970.
+    package var clock: @Sendable () -> Int64
+    /// Milliseconds that never go back; nil takes the loop's.
+    package var steady: (@Sendable () -> Int64)?
+    package var random: @Sendable () -> UInt64
+    /// Reads the configuration anew; nil when there is no file.
+    package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
+    /// Makes reads on the loop fail, by what they do; nil but in tests.
+    package var readFault: (@Sendable (String) -> StoreError?)?
+    /// Whether the process's signals stop and reload the daemon; off in tests.
+    package var handlesSignals: Bool
+
+    package init(
+        configuration: Configuration, socket: String, database: String, environment: [String: String],
+        log: Log
+    ) {
+        self.configuration = configuration
+        self.socket = socket
+        self.database = database
+        self.environment = environment
+        self.log = log
+        activated = nil
+        clock = { Machine.milliseconds() }
+        random = { Machine.random(8).reduce(0) { $0 << 8 | UInt64($1) } }
+        reload = nil
+        handlesSignals = true
+    }
+}
