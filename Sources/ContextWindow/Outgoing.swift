@@ -43,10 +43,16 @@ extension Window {
     /// The messages as a request carries them: no empty parts, no empty message, calls followed by all their
     /// results, roles alternating where they must.
     package func outgoing(for rules: DialectRules) -> [OutgoingMessage] {
-        var plain = messages.map { message in
-            OutgoingMessage(
-                role: message.role, parts: message.parts.filter { rules.sends($0) }.map { rules.unsealed($0) }
-            )
+        var plain: [OutgoingMessage] = []
+        var before: Message?
+        for message in messages {
+            let parts = message.parts.filter { rules.sends($0) }.map { rules.unsealed($0) }
+            if let before, message.goesOn(from: before), let last = plain.indices.last {
+                plain[last].parts = join(plain[last].parts, parts, "")
+            } else {
+                plain.append(OutgoingMessage(role: message.role, parts: parts))
+            }
+            before = message
         }
         if rules.isAlternating {  // such dialects know one system prompt, and it stands first
             plain = plain.map { $0.role == .system ? OutgoingMessage(role: .user, parts: $0.parts) : $0 }
@@ -104,16 +110,25 @@ extension Window {
                 out.append(message)
                 continue
             }
-            out[out.count - 1].parts = join(last.parts, message.parts)
+            out[out.count - 1].parts = join(last.parts, message.parts, "\n\n")
         }
         return out
     }
 
-    private func join(_ first: [Part], _ second: [Part]) -> [Part] {
+    private func join(_ first: [Part], _ second: [Part], _ separator: String) -> [Part] {
         if case .text(let a)? = first.last, case .text(let b)? = second.first {
-            return first.dropLast() + [.text(a + "\n\n" + b)] + second.dropFirst()
+            return first.dropLast() + [.text(a + separator + b)] + second.dropFirst()
         }
         return first + second
+    }
+}
+
+extension Message {
+    /// Whether a model went on here where its answer had ended, perhaps inside a word: both are one answer.
+    fileprivate func goesOn(from before: Message) -> Bool {
+        role == .assistant && before.role == .assistant && turnID != nil && before.turnID != nil
+            && seq == before.seq + 1
+            && !before.parts.contains { if case .toolCall = $0 { true } else { false } }
     }
 }
 

@@ -65,7 +65,7 @@ extension Window {
         func cost(_ message: Message) -> Int { message.tokens + (pairs.closing[message.seq] ?? 0) }
 
         let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
-        let turns = Turns(sent)
+        let turns = Turns(sent, isWhole: history.count == history.messages.count)
         let systemTokens =
             TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
         let newest = turns.starts.last.map { Array(sent[$0...]) } ?? []
@@ -113,11 +113,15 @@ extension Window {
                 pins: always, kept: kept))
     }
 
-    /// Where the turns of a run of messages begin: at each message of the user.
+    /// Where the turns of a run of messages begin: at each message of the user; at the beginning of a history what a
+    /// system message before them begins is a turn too.
     private struct Turns {
         var starts: [Int] = []
-        init(_ messages: [Message]) {
-            for (index, message) in messages.enumerated() where message.role == .user { starts.append(index) }
+        init(_ messages: [Message], isWhole: Bool) {
+            for (index, message) in messages.enumerated()
+            where message.role == .user || message.role == .system && isWhole && starts.isEmpty {
+                starts.append(index)
+            }
         }
     }
 }

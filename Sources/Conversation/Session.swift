@@ -24,6 +24,8 @@ package struct Session: Sendable, Equatable {
     package var activity: Int64
     package var isArchived: Bool
     package var trashedAt: Int64?
+    /// Whether nothing was ever said in it: it has neither messages on its path nor turns.
+    package var isEmpty = true
     /// Whether it lives in memory only and is gone with the daemon.
     package var isEphemeral = false
 

@@ -36,7 +36,7 @@ package struct Turn: Sendable {
         /// The upstream's call came to nothing; `wait` is what to wait before the next try, nil for none.
         ///
         /// A wait after visible text begins the answer anew.
-        case callFailed(TurnError, isInterruption: Bool, wait: Wait?)
+        case callFailed(TurnError, wait: Wait?)
         /// The partial answer is a message of its own now, off the path.
         case setAside
         /// The time to try again has come.
@@ -94,7 +94,7 @@ package struct Turn: Sendable {
         /// Further answers, each as raw JSON parts; they become branches.
         package var alternatives: [[UInt8]]
         package var isCached: Bool
-        /// Whether the prompt leaves the path again: the turn failed and nobody saw any text of it.
+        /// Whether the prompt leaves the path again, for a branch beside it: nobody saw any text of the answer.
         package var isPromptWithdrawn: Bool
 
         package init(
@@ -175,7 +175,7 @@ package struct Turn: Sendable {
         switch (state, event) {
         case (.done, _): return []
         case (.storing, .stored):
-            if isCancelWanted { return end(.cancelled()) }
+            if isCancelWanted { return end(cancelled) }
             state = .waiting
             return [.announce(.waiting), .call]
         case (.storing, .storeFailed(let error)):
@@ -194,8 +194,8 @@ package struct Turn: Sendable {
             return [.store(pieces)]
         case (.waiting, .finished(let finish)), (.streaming, .finished(let finish)):
             return end(Ending.finished(finish))
-        case (.waiting, .callFailed(_, _, let wait?)) where answer.isEmpty: return backOff(wait)
-        case (.streaming, .callFailed(_, _, let wait?)):
+        case (.waiting, .callFailed(_, let wait?)) where answer.isEmpty: return backOff(wait)
+        case (.streaming, .callFailed(_, let wait?)):
             state = .settingAside(wait)
             return [.setAside(answer)]
         case (.settingAside(let wait), .setAside): return beginAnew(wait)
@@ -205,16 +205,13 @@ package struct Turn: Sendable {
         case (.settingAside, .shutDown):
             isShutDownWanted = true
             return []
-        case (.waiting, .callFailed(let error, let isInterruption, _)),
-            (.streaming, .callFailed(let error, let isInterruption, _)):
-            return end(
-                .failed(
-                    error, isInterruption: isInterruption && !answer.isEmpty, hasText: answer.hasVisibleText))
+        case (.waiting, .callFailed(let error, _)), (.streaming, .callFailed(let error, _)):
+            return end(.failed(error, isInterrupted: !answer.isEmpty))
         case (.backingOff, .retryDue):
             state = .waiting
             return [.announce(.waiting), .call]
-        case (.backingOff, .cancel): return [.stopTimer] + end(.cancelled())
-        case (.waiting, .cancel), (.streaming, .cancel): return [.abortCall] + end(.cancelled())
+        case (.backingOff, .cancel): return [.stopTimer] + end(cancelled)
+        case (.waiting, .cancel), (.streaming, .cancel): return [.abortCall] + end(cancelled)
         case (.waiting, .shutDown), (.streaming, .shutDown), (.backingOff, .shutDown), (.storing, .shutDown):
             return [.abortCall, .stopTimer] + end(.shutDown())
         case (_, .piecesStored(let count)): return publish(upTo: count)
@@ -237,7 +234,7 @@ package struct Turn: Sendable {
         publishedLength = 0
         publishedParts = 0
         if isShutDownWanted { return end(.shutDown()) }
-        if isCancelWanted { return end(.cancelled()) }
+        if isCancelWanted { return end(cancelled) }
         return backOff(wait)
     }
 
@@ -252,6 +249,10 @@ package struct Turn: Sendable {
         return [.publish(pieces, offset: offset)]
     }
 
+    private var cancelled: Ending {
+        Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: !answer.hasVisibleText)
+    }
+
     private mutating func end(_ ending: Ending) -> [Effect] {
         state = .ending
         self.ending = ending
@@ -260,14 +261,10 @@ package struct Turn: Sendable {
 }
 
 extension Turn.Ending {
-    fileprivate static func cancelled() -> Self {
-        Self(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
-    }
-
     fileprivate static func shutDown() -> Self {
         let error = TurnError(
             kind: "interrupted", message: "the daemon was stopped before the answer was whole")
-        return failed(error, isInterruption: true, hasText: true)
+        return failed(error, isInterrupted: true)
     }
 
     fileprivate static func finished(_ finish: Turn.Finish) -> Self {
@@ -283,9 +280,9 @@ extension Turn.Ending {
             isPromptWithdrawn: false)
     }
 
-    fileprivate static func failed(_ error: TurnError, isInterruption: Bool, hasText: Bool) -> Self {
+    /// An answer that was cut is kept, whatever cut it, and can be gone on with.
+    fileprivate static func failed(_ error: TurnError, isInterrupted: Bool) -> Self {
         Self(
-            state: isInterruption ? .interrupted : .failed, error: error,
-            isPromptWithdrawn: !isInterruption && !hasText)
+            state: isInterrupted ? .interrupted : .failed, error: error, isPromptWithdrawn: !isInterrupted)
     }
 }

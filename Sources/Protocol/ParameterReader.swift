@@ -78,6 +78,15 @@ package struct ParameterReader {
         return text
     }
 
+    /// A client's key for sending once.
+    package mutating func requestID() throws(WireError) -> String? {
+        let id = try string("requestId")
+        if let id, !(1...256).contains(id.utf8.count) {
+            throw .invalid("'requestId' must have 1 to 256 bytes, it has \(id.utf8.count)")
+        }
+        return id
+    }
+
     package mutating func bool(_ name: String) throws(WireError) -> Bool? {
         guard let value = value(name) else { return nil }
         guard let flag = value.bool else { throw wrong(name, "true or false") }

@@ -23,10 +23,7 @@ package struct TurnRequest: Sendable {
 
     /// Reads the members out of an object that may hold others.
     package init(_ reader: inout ParameterReader) throws(WireError) {
-        requestID = try reader.string("requestId")
-        if let requestID, !(1...256).contains(requestID.utf8.count) {
-            throw .invalid("'requestId' must have 1 to 256 bytes, it has \(requestID.utf8.count)")
-        }
+        requestID = try reader.requestID()
         ifBusy = try reader.word("ifBusy", IfBusy.self) ?? .queue
         expectedHead = try reader.messageID("expectedHead")
         options = TurnOptions(
@@ -147,7 +144,7 @@ package struct StartTurnParameters: Sendable {
 /// `_convod/turn/retry`: answers a prompt of the active path anew, or another prompt in its place.
 package struct RetryTurnParameters: Sendable {
     package var id: SessionID
-    /// The prompt, or an answer to it; nil means the newest answer.
+    /// The prompt, or an answer to it; nil means the newest turn, whatever its end.
     package var messageID: MessageID?
     /// What takes the place of the prompt, as raw JSON parts; nil leaves it.
     package var prompt: [UInt8]?
@@ -208,6 +205,8 @@ package struct ListTurnsParameters: Sendable {
     package var id: SessionID
     /// Only turns that run or wait.
     package var isOpenOnly: Bool
+    /// Only the turn of this request ID.
+    package var requestID: String?
     package var limit: Int
     package var cursor: String?
 
@@ -215,6 +214,7 @@ package struct ListTurnsParameters: Sendable {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
         isOpenOnly = try reader.bool("open") ?? false
+        requestID = try reader.requestID()
         limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
         cursor = try reader.name("cursor")
         try reader.finish()

@@ -12,7 +12,7 @@ package struct FindSessions: StoreRead {
     package var model: String?
     package var isArchived: Bool?
     package var isTrashed: Bool
-    /// Whether sessions without messages are listed too.
+    /// Whether sessions without messages and turns are listed too.
     package var includesEmpty: Bool
     package var since: Int64?
     package var until: Int64?
@@ -168,7 +168,7 @@ package struct FindSessions: StoreRead {
     package func matches(_ session: Session) -> Bool {
         if (session.trashedAt != nil) != isTrashed { return false }
         if session.isArchived != (isArchived ?? false) { return false }
-        if session.messageCount == 0 && !includesEmpty { return false }
+        if session.isEmpty && !includesEmpty { return false }
         if let tag, !session.tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) { return false }
         if let cwd, !session.cwd.utf8.elementsEqual(cwd.utf8) { return false }
         if let upstream, session.settings.upstream != upstream { return false }
@@ -183,6 +183,6 @@ package struct FindSessions: StoreRead {
 extension Row {
     /// The place in the order of changes of a listed session.
     fileprivate var activity: Int64 { int(15) }
-    /// Whether a listed session has no messages on its path, and a place in the order as the daemon writes them.
-    fileprivate var isEmpty: Bool { int(11) == 0 && activity < Row.mostActivity }
+    /// Whether nothing was said in a listed session, and its place in the order is as the daemon writes them.
+    fileprivate var isEmpty: Bool { bool(18) && activity < Row.mostActivity }
 }

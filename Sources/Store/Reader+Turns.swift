@@ -65,6 +65,20 @@ extension Reader {
         return last
     }
 
+    /// What a session's newest turn was to say, as raw JSON parts, when it ended and nothing of it is on the path.
+    ///
+    /// It was cancelled, or failed, before anybody saw an answer; nil when it was not, or had no prompt of its own.
+    package func unansweredPrompt(_ session: SessionRecord) throws(StoreError) -> [UInt8]? {
+        let newest = try turns(session, openOnly: false, before: nil, limit: 1).found.first?.turn
+        guard let turn = newest, turn.state == .failed || turn.state == .cancelled, let id = turn.promptID
+        else { return nil }
+        if let prompt = turn.queuedPrompt { return prompt }
+        guard try seq(of: id, in: session) == nil else { return nil }
+        return try database.first(
+            "SELECT key, content FROM message WHERE id = ?", [.blob(id.bytes)], doing: "read a prompt"
+        ) { (row) throws(StoreError) in try row.json(1, "content", of: .message) }
+    }
+
     /// The prompt of a turn that waits, as raw JSON parts; nil when it does not wait, or has none.
     package func queuedPrompt(of id: TurnID) throws(StoreError) -> [UInt8]? {
         try database.first(

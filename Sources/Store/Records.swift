@@ -47,6 +47,7 @@ package struct SessionRecord: Sendable, Equatable {
         session.activity = Int64(try row.number(15, "activity", in: 0...Row.mostActivity, of: .session))
         session.isArchived = row.bool(16)
         session.trashedAt = try row.optionalTime(17, "trashed_at", of: .session)
+        session.isEmpty = row.bool(18)
         session.isEphemeral = SessionRecord.isEphemeral(self.row)
         self.session = session
     }

@@ -35,6 +35,7 @@ struct Histories {
             let ids = pieces.count > 1 ? pieces[1].split(separator: ",").map(String.init) : []
             return switch pieces[0] {
             case "u": message(seq, .user, [.text("user \(seq)")], tokens: tokens)
+            case "s": message(seq, .system, [.text("system \(seq)")], tokens: tokens)
             case "t": message(seq, .tool, ids.map { result($0) }, tokens: tokens)
             default:
                 message(

@@ -90,7 +90,11 @@ struct Reckoning {
 
     /// The seqs of the window with its cost, or what it would need.
     func window(_ one: WindowCase) -> (seqs: [Int], cost: Int)? {
-        let starts = live.indices.filter { live[$0].role == .user }, pinned = pinned
+        var starts = live.indices.filter { live[$0].role == .user }
+        if let first = live.indices.first(where: { live[$0].role == .system }), first < starts.first ?? .max {
+            starts.insert(first, at: 0)
+        }
+        let pinned = pinned
         var best: (seqs: [Int], cost: Int)?
         for turns in starts.isEmpty ? 0...0 : 1...starts.count {
             let suffix = turns == 0 ? [] : Array(live[starts[starts.count - turns]...])

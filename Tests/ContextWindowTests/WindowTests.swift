@@ -122,6 +122,42 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         #expect(try cut(Histories.of("a a")).messages == [])
     }
 
+    @Test func `sends what the system said before the user spoke, or says that it does not`() throws {
+        for (history, sent) in [("s u", "s u"), ("a s u a", "s u a"), ("s a u", "s a u"), ("s", "s")] {
+            let window = try cut(Histories.of(history))
+            #expect(words(window.outgoing(for: .openAI)) == sent)
+            #expect(
+                window.receipt.rule == .fits
+                    && window.receipt.leftOutCount == (history.count - sent.count) / 2)
+        }
+        let window = try cut(Histories.of("s u a u", tokens: 100), budget: 350)
+        #expect(seqs(window) == [2, 3, 4] && window.receipt.rule == .maxTokens)
+        let alternating = DialectRules(isAlternating: true, startsWithUser: true)
+        #expect(
+            try cut(Histories.of("s u")).outgoing(for: alternating) == [
+                OutgoingMessage(role: .user, parts: [.text("system 1\n\nuser 2")])
+            ])
+    }
+
+    @Test(arguments: [DialectRules.openAI, DialectRules(isAlternating: true, startsWithUser: true)])
+    func `joins a continuation with what it goes on from as it came, inside a word`(_ rules: DialectRules)
+        throws
+    {
+        var history = Histories.of("u a a u")
+        for (seq, word) in [(2, "Unbe"), (3, "lievable")] {
+            history = history.changing(seq) {
+                $0.content = Part.encode([.text(word)])
+                $0.turnID = TurnID(high: 0, low: UInt64(seq))
+            }
+        }
+        let out = try cut(history).outgoing(for: rules)
+        #expect(out.map(\.role) == [.user, .assistant, .user])
+        #expect(out[1].parts == [.text("Unbelievable")])
+        // What a client appended was said at another time.
+        let appended = try cut(history.changing(3) { $0.turnID = nil }).outgoing(for: rules)
+        #expect(appended[1].parts == [.text(rules.isAlternating ? "Unbe\n\nlievable" : "Unbe")])
+    }
+
     @Test func `keeps the text of a cancelled answer, so that roles alternate (B062)`() throws {
         let history = Histories.of("u a u").changing(2) { $0.status = .cancelled }
         let rules = DialectRules(isAlternating: true, startsWithUser: true)

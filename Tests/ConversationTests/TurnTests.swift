@@ -8,16 +8,17 @@ private func piece(_ text: String, _ kind: Piece.Kind = .text) -> Piece { Piece(
 private let broken = TurnError(kind: "upstream_unavailable", message: "no route")
 private let stopped = TurnError(
     kind: "interrupted", message: "the daemon was stopped before the answer was whole")
-private let cancelled = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
+private let cancelled = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: true)
+private let cancelledAfterText = Turn.Ending(
+    state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
 private let shutDown = Turn.Ending(state: .interrupted, error: stopped, isPromptWithdrawn: false)
 
 private func complete(_ reason: StopReason, _ finish: String, usage: Usage? = nil) -> Turn.Ending {
     Turn.Ending(state: .complete, stopReason: reason, finish: finish, usage: usage, isPromptWithdrawn: false)
 }
 
-private func failed(_ isInterruption: Bool = false, wait: Int? = nil) -> Turn.Event {
-    .callFailed(
-        broken, isInterruption: isInterruption, wait: wait.map { Turn.Wait(milliseconds: $0, upstream: "b") })
+private func failed(wait: Int? = nil) -> Turn.Event {
+    .callFailed(broken, wait: wait.map { Turn.Wait(milliseconds: $0, upstream: "b") })
 }
 
 private let begin: Step = (.stored, [.announce(.waiting), .call])
@@ -151,12 +152,21 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         ])
     }
 
+    @Test func `after thoughts alone withdraws its prompt, since nobody saw an answer`() {
+        check([
+            begin, (.pieces([piece("hm", .thought)]), [.store([piece("hm", .thought)])]),
+            (.cancel, [.abortCall, .end(cancelled)]), (.endingStored, [.answer(cancelled)]),
+        ])
+    }
+
     @Test func `while it streams keeps what came and ignores what comes late`() {
         check([
-            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (.cancel, [.abortCall, .end(cancelled)]),
+            begin, (.pieces([piece("a")]), [.store([piece("a")])]),
+            (.cancel, [.abortCall, .end(cancelledAfterText)]),
             (.pieces([piece("b")]), []),
-            (.finished(Turn.Finish(reason: "stop")), []), (failed(true, wait: 1), []), (.cancel, []),
-            (.piecesStored(1), [.publish([piece("a")], offset: 0)]), (.endingStored, [.answer(cancelled)]),
+            (.finished(Turn.Finish(reason: "stop")), []), (failed(wait: 1), []), (.cancel, []),
+            (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
+            (.endingStored, [.answer(cancelledAfterText)]),
         ])
     }
 
@@ -175,32 +185,14 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         check([begin, (failed(), [.end(ending)]), (.endingStored, [.answer(ending)])])
     }
 
-    @Test func `by a cut stream before any text is failed, not interrupted`() {
-        let ending = Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true)
-        check([begin, (failed(true), [.end(ending)]), (.endingStored, [.answer(ending)])])
-    }
-
-    @Test func `after text keeps its prompt and its text (B035)`() {
-        let ending = Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: false)
-        check([
-            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(), [.end(ending)]),
-            (.endingStored, [.answer(ending)]),
-        ])
-    }
-
-    @Test func `by a cut stream after text is interrupted (B040)`() {
+    @Test(arguments: [Piece.Kind.text, .thought, .part])
+    func `after the first piece is interrupted, and keeps its prompt and what came (B035, B040)`(
+        _ kind: Piece.Kind
+    ) {
         let ending = Turn.Ending(state: .interrupted, error: broken, isPromptWithdrawn: false)
         check([
-            begin, (.pieces([piece("a")]), [.store([piece("a")])]), (failed(true), [.end(ending)]),
+            begin, (.pieces([piece("a", kind)]), [.store([piece("a", kind)])]), (failed(), [.end(ending)]),
             (.endingStored, [.answer(ending)]),
-        ])
-    }
-
-    @Test func `after thoughts alone withdraws its prompt, since nobody saw an answer`() {
-        let ending = Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true)
-        check([
-            begin, (.pieces([piece("hm", .thought)]), [.store([piece("hm", .thought)])]),
-            (failed(), [.end(ending)]), (.endingStored, [.answer(ending)]),
         ])
     }
 
@@ -209,7 +201,7 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         check(
             [
                 begin, (.pieces([piece("a")]), [.store([piece("a")])]),
-                (failed(true), [.end(ending)]),
+                (failed(), [.end(ending)]),
             ], .ending)
     }
 
@@ -219,7 +211,7 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         let ending = complete(.endTurn, "stop")
         check([
             begin, (.pieces([piece("a")]), [.store([piece("a")])]),
-            (failed(true, wait: 5), [.setAside(partial)]),
+            (failed(wait: 5), [.setAside(partial)]),
             (.piecesStored(1), [.publish([piece("a")], offset: 0)]),
             (.setAside, [.announce(.backingOff), .startTimer(milliseconds: 5)]),
             (.retryDue, [.announce(.waiting), .call]),
@@ -232,11 +224,10 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     @Test func `ends as cancelled when that is asked while its partial answer is put aside`() {
         var partial = Answer()
         partial.append(piece("a"))
-        let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
         check(
             [
                 begin, (.pieces([piece("a")]), [.store([piece("a")])]),
-                (failed(true, wait: 5), [.setAside(partial)]), (.cancel, []), (.setAside, [.end(ending)]),
+                (failed(wait: 5), [.setAside(partial)]), (.cancel, []), (.setAside, [.end(cancelled)]),
             ], .ending)
     }
 
@@ -300,7 +291,7 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         let ending = Turn.Ending(state: .interrupted, error: full, isPromptWithdrawn: false)
         check([
             begin, (.pieces([piece("a")]), [.store([piece("a")])]),
-            (.callFailed(full, isInterruption: true, wait: nil), [.end(ending)]),
+            (.callFailed(full, wait: nil), [.end(ending)]),
             (.endingStored, [.answer(ending)]), (.piecesStored(1), []),
         ])
     }

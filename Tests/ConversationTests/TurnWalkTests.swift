@@ -24,7 +24,7 @@ private struct Driver {
             return random.oneIn(6)
                 ? .finished(Turn.Finish(reason: random.pick(["stop", "length", "content_filter", "x"])))
                 : .stored
-        case 3: return .callFailed(error, isInterruption: random.oneIn(2), wait: wait)
+        case 3: return .callFailed(error, wait: wait)
         case 4: return random.oneIn(10) ? .storeFailed(error) : .stored
         case 5 where endings > 0: return .endingStored
         case 6 where isSettingAside: return .setAside

@@ -21,18 +21,18 @@ internal import Testing
         let marks = found?.elements.map {
             "\($0["sessionId"]?.string ?? "") \($0["ephemeral"]?.bool ?? false)"
         }
-        #expect(marks == ["hush-hush true", "kept false"])
+        #expect(marks == ["kept false", "hush-hush true"])
         let listed = try client.call("session/list", "{}").result?["sessions"]?.elements.compactMap {
             $0["sessionId"]?.string
         }
-        #expect(listed == ["hush-hush", "kept"])
+        #expect(listed == ["kept", "hush-hush"])
         let first = try client.call("_convod/session/find", #"{"limit":1}"#).result
         let cursor = first?["nextCursor"]?.string ?? ""
         let second = try client.call("_convod/session/find", #"{"limit":1,"cursor":"\#(cursor)"}"#).result
         let pages = [first, second].map { page in
             page?["sessions"]?.elements.compactMap { $0["sessionId"]?.string } ?? []
         }
-        #expect(pages == [["hush-hush"], ["kept"]])
+        #expect(pages == [["kept"], ["hush-hush"]])
         let disk = try shell("sh", "-c", "cat \(daemon.database)* | strings")
         #expect(disk.contains("kept words"))
         for words in ["whispered", "hidden title", "hush-hush"] { #expect(!disk.contains(words)) }

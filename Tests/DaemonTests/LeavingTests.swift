@@ -96,7 +96,6 @@ internal import Testing
 }
 
 extension JSONView {
-    fileprivate var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
     fileprivate var isChunk: Bool {
         self["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
     }

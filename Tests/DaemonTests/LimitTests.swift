@@ -6,11 +6,6 @@ private func daemon(_ more: String, clock: ManualClock = ManualClock()) throws -
     try TestDaemon("{ upstreams: { echo: { kind: 'echo' } }, \(more) }", clock: clock.now)
 }
 
-extension JSONView {
-    /// `_meta.convod` of an update.
-    fileprivate var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
-}
-
 @Suite struct `A user's limit of prompts` {
     @Test func `refuses with the wait where that is too long`() throws {
         let clock = ManualClock()

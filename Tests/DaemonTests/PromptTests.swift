@@ -195,7 +195,7 @@ internal import Testing
         #expect(try client.finish(cancel).result?["state"]?.string == "cancelled")
         try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"demo"}}"#)
         _ = try client.finish(running)
-        #expect(try client.messages("demo").filter { $0.hasPrefix("user") } == ["user: count to a thousand"])
+        #expect(try !client.messages("demo").contains("user: second"))
     }
 
     @Test func `keeps fifty prompts over five sessions apart`() throws {

@@ -2,11 +2,6 @@ internal import JSON
 internal import TestSupport
 internal import Testing
 
-extension JSONView {
-    /// `_meta.convod` of an update.
-    fileprivate var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
-}
-
 @Suite struct `Unlucky moments` {
     @Test(arguments: [
         #"{"prompt_tokens":9223372036854775807,"completion_tokens":9223372036854775807}"#,

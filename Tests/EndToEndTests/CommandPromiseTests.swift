@@ -70,6 +70,67 @@ internal import Testing
     }
 }
 
+@Suite struct `A session whose only prompt failed` {
+    @Test func `is in the lists, is the latest, and is sent again by a retry`() throws {
+        let upstream = try ScriptedUpstream([
+            ScriptedUpstream.answer(["old answer"]),
+            ScriptedUpstream.failure("500 Internal Server Error", #"{"error":{"message":"broken"}}"#),
+            ScriptedUpstream.answer(["at last"]),
+        ])
+        let home = try Home(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(upstream.base)', model: 'm' } }, retry: { attempts: 1 } }"
+        )
+        #expect(try home.convo("send", "--new", "old", "hello").code == 0)
+        #expect(try home.convo("send", "--new", "failed", "my question").code == 5)
+        #expect(try home.convo("ls").said.hasPrefix("failed\t"))
+        let shown = try home.convo("show", "-c")
+        #expect(shown.said.contains("failed") && shown.said.contains("convo retry"), "\(shown)")
+        let retried = try home.convo("retry")
+        #expect(retried.code == 0 && retried.said.contains("at last"), "\(retried)")
+        #expect(upstream.requests[2].contains("my question"))
+        #expect(try home.convo("show", "failed").said.contains("at last"))
+    }
+
+    @Test func `comes before those in memory, which are marked and never the latest`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "--ephemeral", "--new", "gone", "hello").code == 0)
+        #expect(try home.convo("show", "-c").code == 3)
+        #expect(try home.convo("send", "--new", "kept", "hello").code == 0)
+        #expect(try home.convo("send", "--ephemeral", "--new", "gone2", "hello").code == 0)
+        let lines = try home.convo("ls").said.split(separator: "\n")
+        #expect(lines.map { $0.prefix { $0 != "\t" } } == ["kept", "gone2", "gone"])
+        #expect(lines.count { $0.contains("(in memory)") } == 2)
+        #expect(try home.convo("send", "-c", "more").code == 0)
+        #expect(try home.convo("show", "kept").said.contains("more"))
+    }
+}
+
+@Suite struct `What is sent once` {
+    @Test func `names the session that it is sent once in`() throws {
+        let home = try Home(Home.echo)
+        for arguments in [[], ["-c"], ["--ephemeral", "--new", "x"]] {
+            let refused = try Built.run(
+                Built.convo, ["send", "--request-id", "r"] + arguments + ["hello"],
+                environment: home.environment)
+            #expect(refused.code == 2 && refused.said.contains("--request-id"), "\(arguments) \(refused)")
+        }
+        let turns = "SELECT count(*) FROM turn"
+        for _ in 0..<2 {
+            let said = try home.convo("send", "--request-id", "r", "--new", "job", "hello")
+            #expect(said.code == 0 && said.said.contains("you said: hello"), "\(said)")
+        }
+        #expect(try home.convo("send", "--request-id", "r", "-s", "job", "hello").code == 0)
+        let database = home.directory.file(".local/share/convod/convod.db")
+        #expect(try shell("sqlite3", database, turns) == "1\n")
+        let other = try home.convo("send", "--request-id", "r2", "--new", "job", "hello")
+        #expect(other.code == 1 && other.said.contains("'job' exists already"), "\(other)")
+        // One that was made, and in which the first sending got no further.
+        let made = #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"made"}}}"#
+        #expect(try home.convo("rpc", "session/new", made).code == 0)
+        #expect(try home.convo("send", "--request-id", "r", "--new", "made", "hello").code == 0)
+    }
+}
+
 @Suite struct `Standard input without an end` {
     @Test(arguments: ["send -", "edit -s talk 1 -", "rpc session/list -", "chat"])
     func `is refused at what a prompt may have`(_ command: String) throws {

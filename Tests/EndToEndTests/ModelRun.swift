@@ -147,7 +147,11 @@ final class ModelRun {
             until: { !watcher.isOpen && clients.allSatisfy { !$0.isOpen } }, "the end of all connections")
         _ = try daemon.ended()
         for session in live {
-            session.mayHaveMoved = session.pathChange != nil || !session.deferred.isEmpty
+            let running = session.running.flatMap { model.turns[$0] }
+            // Cancelled before it said anything, it left the path, and nobody was told.
+            let isWithdrawn = running.map { $0.said.isEmpty && $0.cancels != session.cancels } ?? false
+            session.mayHaveMoved =
+                session.pathChange != nil || !session.deferred.isEmpty || isWithdrawn
             (session.isUnsure, session.isLost) = (true, true)
             session.pathChange = nil
             session.deferred = []

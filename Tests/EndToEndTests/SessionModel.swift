@@ -15,6 +15,8 @@ struct ModelTurn {
     let answerID: String
     /// The message that its answer follows.
     let parent: String
+    /// The newest message when it began.
+    let before: String?
     /// What a whole answer says, nil where that is not foretold.
     var whole: String?
     var said = ""
@@ -211,11 +213,12 @@ struct SessionModel {
             }
         }
         guard let parent else { return wrong("\(session.name): turn \(turn) begins nowhere") }
+        let before = session.head
         session.head = parent
         session.running = turn
         turns[turn] = ModelTurn(
-            session: session.name, promptID: promptID, answerID: answer, parent: parent, whole: whole,
-            cancels: request?.cancels ?? -1)
+            session: session.name, promptID: promptID, answerID: answer, parent: parent, before: before,
+            whole: whole, cancels: request?.cancels ?? -1)
     }
 
     private mutating func append(_ update: JSONView, _ extras: JSONView?, _ session: ModelSession) {
@@ -252,6 +255,11 @@ struct SessionModel {
             session.head = message
         } else if !turn.said.isEmpty {
             wrong("turn \(id) ends without its message")
+        } else if stop == "cancelled" {
+            // Before any text: what it began is beside the path.
+            session.head = turn.before
+            session.version += 1
+            counts["withdrawn", default: 0] += 1
         }
         if let whole = turn.whole {
             let isRight = stop == "end_turn" ? turn.said == whole : whole.hasPrefix(turn.said)

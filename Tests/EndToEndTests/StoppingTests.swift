@@ -4,6 +4,32 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `SIGTERM` {
+    /// A daemon whose upstream is looked up at a server that is silent, and a client with a prompt there.
+    private func looking(_ state: String) throws -> (RealDaemon, TestClient, Int, ScriptedUpstream) {
+        let upstream = try ScriptedUpstream([[.hold]])
+        let daemon = try RealDaemon(
+            "{ drain: '2s', upstreams: { up: { kind: 'openai', baseURL: '\(upstream.base)' }, echo: { kind: 'echo' } } }"
+        )
+        let client = try daemon.client()
+        try client.open("s")
+        let first = state == "waited" ? try client.startPrompt("s", "count to 400", #""upstream":"echo""#) : 0
+        let id = try client.startPrompt("s", "hello")
+        if first > 0 { _ = try client.finish(first) }
+        try soon("the model is looked up") { upstream.requests.count == 1 }
+        return (daemon, client, id, upstream)
+    }
+
+    @Test(arguments: ["new", "waited"])
+    func `answers a prompt whose model is being looked up, and begins it no more`(_ state: String) throws {
+        let (daemon, client, id, upstream) = try looking(state)
+        try daemon.signal(Signals.terminate)
+        #expect(try client.finish(id).kind == "shutting_down")
+        #expect(try daemon.ended() == .exited(0))
+        withExtendedLifetime(upstream) {}
+        let turns = try daemon.sqlite("SELECT count(*) FROM turn WHERE state = 0")
+        #expect(turns == (state == "waited" ? "1" : "0"))
+    }
+
     @Test func `with nothing running ends the daemon quickly, its files left as they should be`() throws {
         let daemon = try RealDaemon()
         try daemon.client().open("demo")

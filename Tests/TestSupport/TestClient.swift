@@ -175,6 +175,11 @@ extension JSONDocument {
     }
 }
 
+extension JSONView {
+    /// `_meta.convod` of an update.
+    package var extras: JSONView? { self["params"]?["update"]?["_meta"]?["convod"] }
+}
+
 /// A text as a JSON string.
 package func quoted(_ text: String) -> String {
     var bytes: [UInt8] = []

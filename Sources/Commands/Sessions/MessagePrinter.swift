@@ -20,6 +20,28 @@ struct MessagePrinter {
         return ([heading(message)] + blocks.filter { !$0.isEmpty }).joined(separator: "\n") + "\n"
     }
 
+    /// What a turn was to say of which nothing is on the path, and why not.
+    mutating func text(ofTurn turn: JSONView) -> String {
+        let state = turn["state"]?.string ?? ""
+        let facts = [
+            console.styled(state, state == "queued" ? .yellow : .red),
+            turn["createdAt"]?.string.map { Times.relative($0) } ?? "",
+        ]
+        var blocks = [
+            console.styled("── user ", .green) + console.styled("· ", .dim) + facts.joined(separator: " · ")
+        ]
+        if let words = turn["prompt"] {
+            for part in words.elements {
+                if let part = try? Part(checking: part) { blocks.append(block(part)) }
+            }
+        } else {
+            blocks.append(console.styled("(on a branch beside the path, 'convo branches' shows it)", .dim))
+        }
+        if let reason = turn["error"]?["message"]?.string { blocks.append(clean(reason)) }
+        if state != "queued" { blocks.append(console.styled("'convo retry' sends it again", .dim)) }
+        return blocks.filter { !$0.isEmpty }.joined(separator: "\n") + "\n"
+    }
+
     private func heading(_ message: JSONView) -> String {
         let role = message["role"]?.string ?? ""
         var facts = [message["createdAt"]?.string.map { Times.relative($0) } ?? ""]

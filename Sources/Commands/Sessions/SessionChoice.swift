@@ -18,13 +18,13 @@ struct SessionChoice {
         return try session(withID: name)
     }
 
-    /// The newest session that convo made.
+    /// The newest session that convo made; what lives in memory only comes last in lists, and is never meant.
     func latest() throws(CommandError) -> JSONView {
         let found = try client.ask(.sessionFind) {
             $0.member("tag", SessionChoice.tag)
             $0.member("limit", 1)
         }
-        guard let session = found["sessions"]?.elements.first(where: { _ in true }) else {
+        guard let session = found["sessions"]?.elements.first(where: { $0["ephemeral"] == nil }) else {
             throw CommandError(.notFound, "convo has made no session yet; 'convo send TEXT' makes one")
         }
         return session

@@ -57,6 +57,24 @@ extension Command {
             return !pager.isClosed && console.failure == nil
         }
         if let first { _ = show(first) } else { try pages.forEachPage { show($0) } }
+        for turn in try besideThePath(pages) where !pager.isClosed {
+            pager.print(printer.text(ofTurn: turn))
+        }
+    }
+
+    /// The newest turns of which nothing is on the path, oldest first: those that wait, and those that came to nothing.
+    private static func besideThePath(_ pages: MessagePages) throws(CommandError) -> [JSONView] {
+        let last = try pages.newest(1).last
+        let page = try pages.client.ask(.turnList) {
+            $0.member("sessionId", pages.session)
+            $0.member("limit", 20)
+        }
+        let newer = (page["turns"].map { Array($0.elements) } ?? []).prefix { turn in
+            guard let last else { return true }
+            if let known = last["turnId"]?.string { return known != turn["turnId"]?.string }
+            return turn["createdAt"]?.string ?? "" > last["createdAt"]?.string ?? ""
+        }
+        return newer.filter { ["queued", "failed", "cancelled"].contains($0["state"]?.string) }.reversed()
     }
 }
 

@@ -27,7 +27,7 @@ extension Command {
             throw CommandError(.upstream, Invocation.noModel + "; '-u echo' talks to the built-in echo")
         }
         let id: String
-        if let view = session.view { id = view.id } else { id = try session.new.make(client) }
+        if let view = session.view { id = view.id } else { id = try make(session.new, client, invocation) }
         return try send(words, id, client, invocation)
     }
 
@@ -62,9 +62,43 @@ extension Command {
         return (view, new)
     }
 
+    /// Makes a session; what is sent once may find it made by the first sending.
+    private static func make(
+        _ new: NewSession, _ client: Client, _ invocation: Invocation
+    ) throws(CommandError) -> String {
+        guard let requestID = invocation.value(.requestID), let id = new.id else {
+            return try new.make(client)
+        }
+        do throws(CommandError) { return try new.make(client) } catch {
+            guard error.code == .failure else { throw error }
+            /// Whether the session has a turn, of that request or of any.
+            func hasTurn(_ requestID: String?) throws(CommandError) -> Bool {
+                let page = try client.ask(.turnList) {
+                    $0.member("sessionId", id)
+                    $0.optional("requestId", requestID)
+                    $0.member("limit", 1)
+                }
+                return page["turns"]?.elements.contains { _ in true } ?? false
+            }
+            if try hasTurn(requestID) { return id }
+            guard try !hasTurn(nil) else { throw error }
+            return id
+        }
+    }
+
     private static func checkChoice(_ invocation: Invocation) throws(CommandError) {
         let given = [Option.session, .continue, .new].filter { invocation.has($0) }
         if given.count > 1 { throw .usage("--\(given[0].long) and --\(given[1].long) cannot stand together") }
+        guard invocation.has(.requestID) else { return }
+        if invocation.has(.ephemeral) {
+            throw .usage(
+                "--request-id and --ephemeral cannot stand together: what lives in memory is not sent once")
+        }
+        guard invocation.has(.session) || invocation.has(.new) else {
+            throw .usage(
+                "--request-id needs '-s ID' or '--new ID': only in the same session the same ID is the same prompt"
+            )
+        }
     }
 
     private static func send(

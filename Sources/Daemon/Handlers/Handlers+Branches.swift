@@ -268,6 +268,15 @@ extension Handlers {
                 )
             }
         }
+        let unanswered = try read(record) { (reader) throws(StoreError) in
+            asked.messageID == nil ? try reader.unansweredPrompt(record) : nil
+        }
+        if let unanswered {
+            // Nothing of it is on the path, so nothing is left for a branch.
+            return submit(
+                call, record, content: asked.prompt ?? unanswered,
+                parts: asked.parts ?? Part.decode(unanswered), asked.turn)
+        }
         let old = try prompt(for: asked.messageID, on: record)
         var content = asked.prompt, parts = asked.parts
         // A refused or failed prompt stays out of every window: it goes as a new one.

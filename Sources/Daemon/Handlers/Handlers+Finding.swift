@@ -28,7 +28,7 @@ extension Handlers {
         search.since = asked.since
         search.until = asked.until
         search.isDescending = asked.order == .desc
-        search.after = try PageCursor.number("f", asked.cursor)
+        let start = try ListPlace(asked.cursor, kind: "f")
         if let prefix = asked.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
             let bytes = services.configuration.limits.pageBytes
@@ -44,41 +44,20 @@ extension Handlers {
             }
             return reply(call, output)
         }
-        page(search, call) { [self] (found) throws(WireError) in
-            reply(call, try withMemory(search, found))
+        page(search, from: start, call) { [self] output, next in
+            reply(call, output, next?.cursor(kind: "f"))
         }
-    }
-
-    /// Sessions in memory come first, on the first page only; there are few of them.
-    private func withMemory(_ search: FindSessions, _ stored: FindSessions.Output) throws(WireError)
-        -> FindSessions.Output
-    {
-        guard search.after == nil, let memory = services.memory else { return stored }
-        let found: [SessionRecord]
-        do { found = try search.run(on: memory.reader).sessions } catch { throw WireError(error) }
-        if found.isEmpty { return stored }
-        var output = stored
-        let first = found.prefix(search.limit), room = search.limit - first.count
-        guard stored.sessions.count > room else {
-            output.sessions = first + stored.sessions
-            return output
-        }
-        let rest = stored.sessions.prefix(room)
-        output.sessions = Array(first + rest)
-        output.next = rest.last?.session.activity ?? (search.isDescending ? Int64.max : Int64.min)
-        return output
     }
 
     func listSessions(_ call: Call) throws(WireError) {
         let asked = try ListSessionsParameters(call.params)
         var search = FindSessions(owner: .user(call.connection.peer.uid), limit: 100)
-        search.after = try PageCursor.number("s", asked.cursor)
+        let start = try ListPlace(asked.cursor, kind: "s")
         search.cwd = asked.cwd
         while let path = search.cwd, path.count > 1, path.hasSuffix("/") {
             search.cwd = String(path.dropLast())
         }
-        page(search, call) { [self] (found) throws(WireError) in
-            let output = try withMemory(search, found)
+        page(search, from: start, call) { [self] output, next in
             call.reply {
                 $0.key("sessions")
                 $0.array {
@@ -97,7 +76,7 @@ extension Handlers {
                         }
                     }
                 }
-                $0.optional("nextCursor", output.next.map { PageCursor.text("s", $0) })
+                $0.optional("nextCursor", next?.cursor(kind: "s"))
                 if !output.damaged.isEmpty {
                     $0.member("_meta") { $0.member("convod") { write(damaged: output, to: &$0) } }
                 }
@@ -105,16 +84,30 @@ extension Handlers {
         }
     }
 
-    /// Fills a page.
+    /// Fills a page, and says where the next one begins: the sessions in memory come behind all that are stored.
     ///
     /// A first look is short and made at once; what is not found by it is looked for on the reader's
     /// thread, slice after slice.
     private func page(
-        _ search: FindSessions, _ call: Call,
-        _ finish: @escaping (FindSessions.Output) throws(WireError) -> Void
+        _ search: FindSessions, from start: ListPlace, _ call: Call,
+        _ finish: @escaping (FindSessions.Output, ListPlace?) -> Void
     ) {
+        var search = search
         func then(_ output: FindSessions.Output) {
-            do throws(WireError) { try finish(cut(output, search)) } catch { call.fail(error) }
+            let page = cut(output, search)
+            if let next = page.next { return finish(page, .stored(next)) }
+            do throws(WireError) {
+                let (whole, next) = try withMemory(page, search, after: nil)
+                finish(whole, next)
+            } catch { call.fail(error) }
+        }
+        switch start {
+        case .stored(let activity): search.after = activity
+        case .memory(let activity):
+            do throws(WireError) {
+                let (page, next) = try withMemory(FindSessions.Output(), search, after: activity)
+                return finish(page, next)
+            } catch { return call.fail(error) }
         }
         var first = search
         first.slice = search.limit * 2
@@ -134,6 +127,24 @@ extension Handlers {
         var whole = search
         whole.limit += 1
         slice(whole, FindSessions.Output(), call, { isCancelled }, then)
+    }
+
+    /// A page filled up with sessions in memory, and where the next one begins.
+    private func withMemory(
+        _ page: FindSessions.Output, _ search: FindSessions, after: Int64?
+    ) throws(WireError) -> (FindSessions.Output, ListPlace?) {
+        guard let memory = services.memory else { return (page, nil) }
+        var page = page, rest = search
+        rest.after = after
+        rest.limit = search.limit - page.sessions.count + 1
+        let found: FindSessions.Output
+        do { found = try rest.run(on: memory.reader) } catch { throw WireError(error) }
+        let shown = found.sessions.prefix(rest.limit - 1)
+        page.sessions += shown
+        if found.sessions.count > shown.count {
+            return (page, .memory(shown.last?.session.activity ?? after))
+        }
+        return (page, found.next.map { .memory($0) })
     }
 
     /// The page with its cursor, out of what was found with one more than the page may hold.
@@ -170,11 +181,11 @@ extension Handlers {
         }
     }
 
-    private func reply(_ call: Call, _ output: FindSessions.Output) {
+    private func reply(_ call: Call, _ output: FindSessions.Output, _ cursor: String? = nil) {
         call.reply {
             $0.key("sessions")
             $0.array { for record in output.sessions { Wire.write(record.session, isWhole: false, to: &$0) } }
-            $0.optional("nextCursor", output.next.map { PageCursor.text("f", $0) })
+            $0.optional("nextCursor", cursor)
             write(damaged: output, to: &$0)
         }
     }
@@ -184,5 +195,32 @@ extension Handlers {
         if output.damaged.isEmpty { return }
         writer.key("damaged")
         writer.array { for words in output.damaged.prefix(100) { $0.string(words) } }
+    }
+}
+
+/// Where a page of sessions begins: behind a stored one, or behind one in memory, which come last.
+private enum ListPlace {
+    case stored(Int64?)
+    case memory(Int64?)
+
+    /// What stands in a cursor for the sessions in memory.
+    private static let memory: Character = "."
+
+    init(_ cursor: String?, kind: Character) throws(WireError) {
+        guard let cursor, cursor.first == kind, cursor.dropFirst().first == ListPlace.memory else {
+            self = .stored(try PageCursor.number(kind, cursor))
+            return
+        }
+        let number = String(cursor.dropFirst())
+        self = .memory(number.count == 1 ? nil : try PageCursor.number(ListPlace.memory, number))
+    }
+
+    func cursor(kind: Character) -> String {
+        switch self {
+        case .stored(let activity): PageCursor.text(kind, activity ?? 0)
+        case .memory(let activity):
+            String(kind)
+                + (activity.map { PageCursor.text(ListPlace.memory, $0) } ?? String(ListPlace.memory))
+        }
     }
 }

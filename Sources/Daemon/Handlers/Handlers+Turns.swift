@@ -42,8 +42,14 @@ extension Handlers {
         let asked = try ListTurnsParameters(call.params, limits: services.configuration.limits)
         let record = try session(asked.id, call)
         let before = try PageCursor.number("t", asked.cursor)
-        let found = try read(record) { (reader) throws(StoreError) in
-            try reader.turns(
+        let found = try read(record) {
+            (reader) throws(StoreError) -> (found: [StoredTurn], hasMore: Bool) in
+            if let requestID = asked.requestID {
+                let known = try reader.turn(requestID: requestID, in: record)
+                let isWanted = known.map { !asked.isOpenOnly || $0.turn.state.isOpen } ?? false
+                return (isWanted ? [known].compactMap(\.self) : [], false)
+            }
+            return try reader.turns(
                 record, openOnly: asked.isOpenOnly, before: before, limit: asked.limit,
                 bytes: services.configuration.limits.pageBytes)
         }

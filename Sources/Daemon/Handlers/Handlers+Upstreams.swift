@@ -57,7 +57,7 @@ extension Handlers {
         guard let (failure, at) = health.lastFailure else { return }
         writer.member("lastError") {
             write(failure, to: &$0)
-            $0.optional("status", failure.status)
+            $0.optional("status", failure.answered)
             // Administrators find the words there.
             if isAdmin { $0.optional("turnId", health.lastTurn) }
         }
@@ -153,7 +153,7 @@ final class UpstreamTest {
             if let usage = finish?.usage { $0.key("usage"); usage.write(to: &$0) }
             guard let failure else { return }
             $0.failure(failure.kind.rawValue, failure.message)
-            $0.optional("status", failure.status)
+            $0.optional("status", failure.answered)
             $0.optional("retryAfterMs", failure.retryAfter)
             $0.member("hint", hint(failure))
         }

@@ -11,7 +11,6 @@ extension LiveTurn {
         let answer = machine.answer
         let content = answer.isEmpty ? nil : answer.content
         if answer.weight >= LiveTurn.large { services.freed() }
-        hasMessage = content != nil && !ending.isPromptWithdrawn
         let tokens = content == nil ? 0 : TokenEstimate.message(answer)
         record.state = ending.state
         record.stopReason = ending.stopReason
@@ -43,13 +42,18 @@ extension LiveTurn {
     /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
     private func write(_ end: EndTurn, patience: Int, cuts: Int = 0) {
         services.store(of: session.row).write(end) { [self] result in
-            guard case .failure(let error) = result else { return handle(.endingStored) }
+            let error: StoreError
+            switch result {
+            case .success(let seq):
+                hasMessage = seq != nil
+                return handle(.endingStored)
+            case .failure(let failure): error = failure
+            }
             let words = WireError(error)
             services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
             switch error.code {
             case .changedElsewhere, .corrupt:
                 failed(as: words, .failed)
-                hasMessage = false
                 return handle(.endingStored)
             case .tooBig, .constraint:
                 // As it is it will never be stored, and the session must go on.
@@ -81,7 +85,6 @@ extension LiveTurn {
         }
         let message = "the answer could not be stored whole: \(words.message)"
         failed(as: WireError(words.kind, message), text.isEmpty ? .failed : .interrupted)
-        hasMessage = !text.isEmpty
         alternatives = []
         var ending = end.ending
         (ending.state, ending.stopReason, ending.error) = (record.state, nil, record.error)

@@ -184,10 +184,12 @@ final class LiveTurn {
             refreshed, WindowRequest(options: asked.options, limit: overflow?.limit), candidate
         ) { [weak self] result in
             guard let self, machine.state == .waiting else { return }
-            switch result {
+            switch Result(catching: { () throws(WireError) in try result.get().answerable() }) {
             case .success(let made):
                 self.made[name] = made
                 ask(candidate, made.request)
+            case .failure(let error) where error.kind == .conflict:
+                failed(UpstreamFailure(.refused, error.message, isRetryable: false))
             // What must be sent does not fit; the provider's own words say it best.
             case .failure(let error):
                 overflow.map { self.give(up: $0.failure) }
@@ -218,7 +220,7 @@ final class LiveTurn {
         let wait = Turn.Wait(milliseconds: milliseconds + spread, upstream: plan.current)
         setback = (wait, failure)
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
-        handle(.callFailed(error, isInterruption: false, wait: wait))
+        handle(.callFailed(error, wait: wait))
     }
 
     /// The session as it stands with the prompt stored.
@@ -252,7 +254,7 @@ final class LiveTurn {
     private var elapsed: Int { Int((services.loop.now - began) / 1_000_000) }
 
     private func failed(_ failure: UpstreamFailure) {
-        note(failure.kind.rawValue, status: failure.status, detail: failure.message)
+        note(failure.kind.rawValue, status: failure.answered, detail: failure.message)
         let isCut = !machine.answer.isEmpty
         guard !isCut || services.configuration.retry.cutStream == .restart && failure.isRetryable else {
             return give(up: failure)
@@ -271,13 +273,13 @@ final class LiveTurn {
         let chosen = Turn.Wait(milliseconds: wait, upstream: plan.current)
         setback = (chosen, failure)
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
-        handle(.callFailed(error, isInterruption: failure.isInterruption, wait: chosen))
+        handle(.callFailed(error, wait: chosen))
     }
 
     private func give(up failure: UpstreamFailure) {
         let error = TurnError(
             kind: failure.kind.rawValue, message: failure.message, retryAfter: failure.retryAfter)
-        handle(.callFailed(error, isInterruption: failure.isInterruption, wait: nil))
+        handle(.callFailed(error, wait: nil))
     }
 
     private func dropCall() {
@@ -330,9 +332,7 @@ final class LiveTurn {
             let words = WireError(error)
             dropCall()
             handle(
-                .callFailed(
-                    TurnError(kind: words.kind.rawValue, message: words.message), isInterruption: true,
-                    wait: nil))
+                .callFailed(TurnError(kind: words.kind.rawValue, message: words.message), wait: nil))
         }
     }
 

@@ -49,6 +49,11 @@ extension TurnEngine {
     /// Begins no more turns; `then` is called when none runs any more.
     func drain(_ then: @escaping () -> Void) {
         isDraining = true
+        // Those that are looked up go back to where they came from, and are told so with the others.
+        for starting in lines.values.compactMap(\.starting) {
+            starting.stop?()
+            starting.stop = nil
+        }
         whenIdle = then
         for queued in lines.values.flatMap(\.queue) {
             let error = WireError(

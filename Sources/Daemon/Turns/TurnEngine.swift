@@ -76,18 +76,6 @@ final class TurnEngine {
         case paused
     }
 
-    /// A turn whose upstream is being looked for.
-    struct Starting {
-        /// nil for one that is not stored yet.
-        var turn: TurnID?
-        var token: ObjectIdentifier?
-        /// Who asked, where the turn is to end with that client.
-        weak var leaver: Connection?
-        /// What to tell those who cancelled it meanwhile.
-        var cancelled: [(CancelOutcome) -> Void] = []
-        var isCancelled: Bool { !cancelled.isEmpty }
-    }
-
     let services: Services
     let quotas: QuotaKeeper
     private(set) var lines: [Int64: Line] = [:]
@@ -138,9 +126,7 @@ final class TurnEngine {
             let isCancelled = error.kind == .cancelled
             submission.waiter.reply(isCancelled ? .success(TurnAnswers.cancelledUnstored) : .failure(error))
         }
-        if isDraining {
-            return refuse(WireError(.shuttingDown, "the daemon is stopping; try again in a moment"))
-        }
+        if isDraining { return refuse(TurnEngine.stopping) }
         let line = line(of: submission.session.row)
         if join(submission, line) { return }
         let wait = quotas.wait(for: submission.session.session.owner)
@@ -160,21 +146,29 @@ final class TurnEngine {
             }
             return enqueue(submission, line)
         }
-        line.starting = Starting(token: submission.waiter.token)
-        if submission.turn.options.onDisconnect == .cancel {
-            line.starting?.leaver = submission.waiter.connection
+        let starting = Starting(
+            asker: submission.waiter, leaves: submission.turn.options.onDisconnect == .cancel)
+        line.starting = starting
+        func give(up error: WireError) {
+            line.starting = nil
+            refuse(error)
+            next(submission.session.row)
+        }
+        /// Whether a turn that was looked up meanwhile may still begin; one that was given up has been answered.
+        func isWanted() -> Bool {
+            guard line.starting === starting else { return false }
+            if starting.isCancelled { give(up: .cancelledUnstored) }
+            return !starting.isCancelled
+        }
+        starting.stop = { [unowned starting] in
+            give(up: starting.isCancelled ? .cancelledUnstored : TurnEngine.stopping)
         }
         let settings = submission.session.session.settings, options = submission.turn.options
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
         ) { [self] found in
-            func give(up error: WireError) {
-                line.starting = nil
-                refuse(error)
-                next(submission.session.row)
-            }
+            guard isWanted() else { return }
             do throws(WireError) {
-                try checkStarting(line)
                 let candidates = try found.get()
                 guard let first = candidates.first else { throw .invalid("the route is empty") }
                 if submission.prompt == nil && submission.session.session.messageCount == 0 {
@@ -184,19 +178,12 @@ final class TurnEngine {
                 let asked = WindowRequest(
                     options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
                 WindowMaker(services: services).make(submission.session, asked, first) { [self] result in
+                    guard isWanted() else { return }
                     do throws(WireError) {
-                        try checkStarting(line)
-                        begin(submission, line, candidates, asked, try result.get())
+                        begin(submission, line, candidates, asked, try result.get().answerable())
                     } catch { give(up: error) }
                 }
             } catch { give(up: error) }
-        }
-    }
-
-    /// Whether a turn that was looked up meanwhile may still begin.
-    private func checkStarting(_ line: Line) throws(WireError) {
-        if line.starting?.isCancelled ?? false {
-            throw WireError(.cancelled, "the prompt was cancelled before it was stored")
         }
     }
 
@@ -389,18 +376,18 @@ final class TurnEngine {
         if let queued = line.queue.first, queued.isReady, !isDraining {
             if isHeld(queued, line) { return }
             line.queue.removeFirst()
-            line.starting = Starting(turn: queued.record.id, token: queued.waiters.first?.token)
+            let starting = Starting(
+                turn: queued.record.id, asker: queued.waiters.first,
+                leaves: queued.record.options.onDisconnect == .cancel)
+            line.starting = starting
             between[queued.record.id] = queued
-            if queued.record.options.onDisconnect == .cancel {
-                line.starting?.leaver = queued.waiters.first?.connection
-            }
-            return take(queued, line)
+            return take(queued, line, starting)
         }
         if line.queue.isEmpty { lines[row] = nil }
         if isDraining && isIdle { whenIdle?() }
     }
 
-    private func take(_ queued: Queued, _ line: Line) {
+    private func take(_ queued: Queued, _ line: Line, _ starting: Starting) {
         let row = queued.session.row
         func fail(_ error: WireError) { self.fail(queued, line, error) }
         func putBack(_ error: StoreError) {
@@ -421,18 +408,28 @@ final class TurnEngine {
             session = found
         } catch { return putBack(error) }
         let settings = session.session.settings, options = queued.record.options
-        /// Ends a turn that was cancelled while it was looked up; true when it was.
-        func isCancelled() -> Bool {
-            guard let starting = line.starting, starting.isCancelled else { return false }
+        func cancelStarting() {
+            let told = line.starting?.cancelled ?? []
             line.starting = nil
-            cancel(queued) { outcome in for tell in starting.cancelled { tell(outcome) } }
+            cancel(queued) { outcome in for tell in told { tell(outcome) } }
             next(row)
-            return true
+        }
+        /// Whether a turn that was looked up meanwhile may still begin.
+        func isWanted() -> Bool {
+            guard line.starting === starting else { return false }
+            if starting.isCancelled { cancelStarting() }
+            return !starting.isCancelled
+        }
+        starting.stop = { [self, unowned starting] in
+            if starting.isCancelled { return cancelStarting() }
+            line.starting = nil
+            between[queued.record.id] = nil
+            line.queue.insert(queued, at: 0)
         }
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
         ) { [self] found in
-            if isCancelled() { return }
+            guard isWanted() else { return }
             do throws(WireError) {
                 let candidates = try found.get()
                 guard let first = candidates.first else { throw .invalid("the route is empty") }
@@ -441,9 +438,9 @@ final class TurnEngine {
                 let parts = content.map { Part.decode($0) }
                 let asked = WindowRequest(options: options, prompt: parts, content: content)
                 WindowMaker(services: services).make(session, asked, first) { [self] result in
-                    if isCancelled() { return }
+                    guard isWanted() else { return }
                     do throws(WireError) {
-                        let made = try result.get()
+                        let made = try result.get().answerable()
                         quotas.begin(session.session.owner, tokens: made.request.estimate)
                         let live = live(queued.record, session, parts, content, asked, candidates, made)
                         begin(queued, line, live, first, made)

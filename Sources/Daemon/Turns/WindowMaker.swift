@@ -36,6 +36,15 @@ struct MadeWindow: Sendable {
 
     var isWhole: Bool { window != nil }
 
+    /// Itself, unless there is nothing in it that a model could answer.
+    func answerable() throws(WireError) -> MadeWindow {
+        guard request.messages.isEmpty else { return self }
+        throw WireError(
+            .conflict,
+            "there is nothing to answer: only the assistant has spoken here, or nothing but blank text; send a prompt"
+        )
+    }
+
     /// Keeps what is said of it, and lets go of the words, which are needed no more.
     mutating func drop() {
         window = nil

@@ -64,6 +64,10 @@ package struct AcceptPrompt: StoreWrite {
             if prompt == nil { try writer.moveHead(to: place, title: nil) }
         }
         let row = try writer.insert(turn, session: session, prompt: prompt)
+        // A session's first turn is what takes it out of the empty ones, so it moves in the lists.
+        if place.head == 0 && (turn.state != .running || prompt == nil) {
+            try writer.moveHead(to: place, title: nil)
+        }
         guard turn.state == .running else { return .accepted(turnRow: row, seq: nil, left: left) }
         let seq = try writer.begin(row, prompt, title, &place)
         return .accepted(turnRow: row, seq: seq, left: left)
@@ -249,18 +253,27 @@ extension Writer {
         let status = Message.Status(of: end.ending)
         var seq: Int?
         if var place = try place(ofRow: stored.sessionRow) {
-            if end.ending.isPromptWithdrawn, stored.turn.state == .running, let branch = end.restores {
-                try goBack(to: branch, &place)
-            } else if end.ending.isPromptWithdrawn, stored.turn.state == .running {
-                try withdrawPrompt(of: stored, &place)
-            } else if let content = end.content {
+            let before = place
+            let isWithdrawn = try isWithdrawable(stored, end, from: place)
+            if let content = end.content {
+                // Of an answer that is withdrawn only thoughts have come; they stay behind the prompt, beside the path.
                 let message = NewMessage(
                     id: stored.turn.answerID, role: .assistant, status: status, content: content,
                     tokens: end.tokens)
-                let before = place
                 try append(message, turn: stored.row, at: &place)
-                seq = place.head
+                if !isWithdrawn { seq = place.head }
                 for other in end.alternatives { try setAside(other, turn: stored.row, at: before) }
+            }
+            if isWithdrawn {
+                place = before
+                if let branch = end.restores {
+                    try goBack(to: branch, &place)
+                } else {
+                    // So that retries do not pile up.
+                    try branchOff(&place, after: place.head - 1)
+                    try moveHead(to: place, title: nil)
+                }
+            } else if seq != nil {
                 try moveHead(to: place, title: nil)
             }
         }
@@ -317,17 +330,17 @@ extension Writer {
         try append(message, turn: turn, at: &beside)
     }
 
-    /// Moves the head back to before the prompt, which stays on its branch, so that retries do not pile up.
-    private func withdrawPrompt(of stored: StoredTurn, _ place: inout Place) throws(StoreError) {
-        guard let prompt = stored.turn.promptID else { return }
+    /// Whether the path is to go back to before the turn: it began, and brought a prompt or a branch of its own.
+    private func isWithdrawable(_ stored: StoredTurn, _ end: EndTurn, from place: Place) throws(StoreError)
+        -> Bool
+    {
+        guard end.ending.isPromptWithdrawn, stored.turn.state == .running else { return false }
+        if end.restores != nil { return true }
+        guard let prompt = stored.turn.promptID else { return false }
         let key = try database.first(
             "SELECT key FROM message WHERE id = ?", [.blob(prompt.bytes)], doing: "find a prompt"
         ) { $0.int(0) }
-        guard let key, MessageKey.branch(key) == place.branch, MessageKey.seq(key) == place.head else {
-            return
-        }
-        try branchOff(&place, after: place.head - 1)
-        try moveHead(to: place, title: nil)
+        return key == MessageKey(branch: place.branch, seq: place.head).raw
     }
 
     /// Makes the branch active again that a retry or an edit left; the new one stays beside it.

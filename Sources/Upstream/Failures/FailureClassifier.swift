@@ -156,13 +156,14 @@ package enum FailureClassifier {
         isRetryable: Bool
     ) -> UpstreamFailure {
         let said = FailureReport.clean(report.text)
-        let place = (report.status ?? status).map { " (HTTP \($0))" } ?? ""
+        let place = report.status.map { " (HTTP \($0))" } ?? ""
         let hint =
             report.codes.contains("ACCESS_TOKEN_SCOPE_INSUFFICIENT")
             ? "; the token's scopes do not reach, see 'credentials.scopes'" : ""
         var failure = UpstreamFailure(
             kind, "\(lead)\(place)\(said.isEmpty ? "" : ": \(said)")\(hint)", status: status,
             isRetryable: isRetryable, retryAfter: report.retryAfter)
+        failure.answered = report.status ?? 200
         failure.neutral = "\(lead)\(place)\(hint)"
         return failure
     }

@@ -36,8 +36,3 @@ package enum OverflowTrim {
         return .window(max(1, min(Int(target), estimate * 3 / 4)))
     }
 }
-
-extension UpstreamFailure {
-    /// Whether an answer that had begun is to be kept as interrupted.
-    package var isInterruption: Bool { kind == .interrupted || kind == .timeout }
-}

@@ -34,8 +34,10 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     package var message: String
     /// The same without a word of the server's, which may repeat what somebody asked; nil when there are none in it.
     package var neutral: String?
-    /// HTTP status, nil when none came.
+    /// What it means as an HTTP status, which words inside a body or a stream may say too; nil when nothing says so.
     package var status: Int?
+    /// The HTTP status that the server answered with: 200 where the error stood inside an answer; nil when none came.
+    package var answered: Int?
     /// Whether the same request may succeed with this upstream later.
     package var isRetryable: Bool
     /// What the server asked to wait, in milliseconds.
@@ -53,6 +55,7 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         self.kind = kind
         self.message = message
         self.status = status
+        answered = status
         self.isRetryable = isRetryable
         self.retryAfter = retryAfter
     }

@@ -106,8 +106,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
                 }
             case .tooLong:
                 failure = UpstreamFailure(
-                    hasPieces ? .interrupted : .protocolError,
-                    "the upstream sent an event of more than 16 MiB", isRetryable: false)
+                    .protocolError, "the upstream sent an event of more than 16 MiB", isRetryable: false)
             case .event("error", let data): errorEvent(data)
             case .event(_, let data): pieces += event(data)
             }
@@ -138,9 +137,10 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             if let pieces = severalObjects(data) { return pieces }
             if data.allSatisfy({ $0 <= 0x20 }) { return [] }
             if isAtEnd && body.hasFinish { return [] }  // cut inside what only repeats the usage
+            // What the end of the stream cuts is no fault of its maker's.
             failure = UpstreamFailure(
-                hasPieces ? .interrupted : .protocolError, "the upstream sent an event that is not JSON",
-                isRetryable: true)
+                isAtEnd && hasPieces ? .interrupted : .protocolError,
+                "the upstream sent an event that is not JSON", isRetryable: true)
             return []
         }
         return take(view)

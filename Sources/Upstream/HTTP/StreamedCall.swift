@@ -108,7 +108,7 @@ final class StreamedCall: UpstreamCall {
         let words = "the answer has more than \(StreamedCall.longest) bytes"
         end(
             .failed(
-                UpstreamFailure(hasContent ? .interrupted : .protocolError, words, isRetryable: false)))
+                UpstreamFailure(.protocolError, words, isRetryable: false)))
     }
 
     /// A server that keeps the connection alive behind its answer must not keep the answer back.
