@@ -149,7 +149,8 @@ package struct Turn: Sendable {
     private var publishedCount = 0
     private var publishedParts = 0
     private var ending: Ending?
-    private var isCancelWanted = false
+    /// Whether it was cancelled while a write was out, and ends when that is acknowledged.
+    package private(set) var isCancelWanted = false
     private var isShutDownWanted = false
 
     /// Begins a turn whose prompt is being stored.

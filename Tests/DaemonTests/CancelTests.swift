@@ -119,3 +119,54 @@ internal import Testing
         #expect(ended["params"]?["update"]?["_meta"]?["convod"]?["stopReason"]?.string == "cancelled")
     }
 }
+
+@Suite struct `A session that one client closes` {
+    private static let close = #"{"sessionId":"s"}"#
+
+    @Test func `has its prompt ended whose model is being looked up`() throws {
+        let server = try ScriptedUpstream([[.hold] + ScriptedUpstream.failure("404 Not Found", "{}")])
+        let daemon = try TestDaemon(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)' }, echo: { kind: 'echo' } } }")
+        let client = try daemon.client()
+        client.kept = [server, daemon]
+        try client.open("s")
+        let id = try client.startPrompt("s", "hello")
+        while server.requests.isEmpty { _ = try client.call("_convod/server/info") }
+        let closed = try client.start("session/close", Self.close)
+        // A cancel is told once the model is known, or is not.
+        _ = try client.call("_convod/server/info")
+        server.proceed()
+        var answers: [Int: JSONView] = [:]
+        while answers.count < 2 {
+            let message = try client.next()
+            if let number = message["id"]?.int { answers[number] = message["result"] }
+        }
+        #expect(answers[id]?["stopReason"]?.string == "cancelled" && answers[closed] != nil)
+        #expect(try client.messages("s") == [])
+    }
+
+    @Test func `goes on for another client that waits for the same answer`() throws {
+        let bench = try Bench([
+            [
+                [
+                    .write(ScriptedUpstream.head), .hold,
+                    .write(
+                        ScriptedUpstream.chunk(#"{"content":"whole"}"#)
+                            + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+                    ),
+                ]
+            ]
+        ])
+        let one = bench.client, two = try bench.daemon.client()
+        try one.open("s")
+        let first = try one.startPrompt("s", "hello", #""requestId":"r""#)
+        _ = try one.update { $0.extras?["state"]?.string == "waiting" }
+        let second = try two.startPrompt("s", "hello", #""requestId":"r""#)
+        // Its answer says that what came before on this connection was taken.
+        _ = try two.call("_convod/server/info")
+        #expect(try one.call("session/close", Self.close).result != nil)
+        bench.servers[0].proceed()
+        #expect(try two.finish(second).result?["stopReason"]?.string == "end_turn")
+        #expect(try one.finish(first).result?["stopReason"]?.string == "end_turn")
+    }
+}

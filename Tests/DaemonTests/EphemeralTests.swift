@@ -38,6 +38,33 @@ internal import Testing
         for words in ["whispered", "hidden title", "hush-hush"] { #expect(!disk.contains(words)) }
     }
 
+    @Test func `shares its ID with none that comes back, is forked, or is made in the same moment`() throws {
+        let (daemon, client) = try daemon()
+        defer { withExtendedLifetime(daemon) {} }
+        try client.open("back")
+        _ = try client.prompt("back", "hello")
+        _ = try client.call("session/delete", #"{"sessionId":"back"}"#)
+        try client.open("back", #""ephemeral":true"#)
+        let restored = try client.call("_convod/session/restore", #"{"sessionId":"back"}"#)
+        #expect(restored.result?["ephemeral"]?.bool ?? true, "\(restored.message)")
+        try client.open("kept")
+        _ = try client.prompt("kept", "hello")
+        _ = try client.prompt("back", "hello")
+        for (from, to) in [("kept", "back"), ("back", "kept")] {
+            let fork = try client.call(
+                "_convod/session/fork", #"{"sessionId":"\#(from)","newSessionId":"\#(to)"}"#)
+            #expect(fork.kind == "conflict", "\(fork.message)")
+        }
+        let made = (0..<2).map { number in
+            let extras = number == 0 ? "" : #","ephemeral":true"#
+            return
+                #"{"jsonrpc":"2.0","id":"n\#(number)","method":"session/new","params":{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"both"\#(extras)}}}}"#
+        }
+        try client.send(Array((made.joined(separator: "\n") + "\n").utf8))
+        let answers = [try client.next(), try client.next()]
+        #expect(answers.count { $0["result"] != nil } == 1, "\(answers.map(\.raw.count))")
+    }
+
     @Test func `has an ID that no other session has`() throws {
         let (daemon, client) = try daemon()
         try client.open("a", #""ephemeral":true"#)

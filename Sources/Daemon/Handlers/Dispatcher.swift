@@ -143,6 +143,8 @@ final class Dispatcher {
         }
         client.calls[id] = call
         if method.order == .overtakes { return run(call, client) }
+        // A prompt that is being prepared must not keep the session open; the rest is closed in its turn.
+        if method == .sessionClose, !mayBegin(method, client) { endPrompts(method, params, connection) }
         if !method.isConversation, mayBegin(method, client), connection.putsOff {
             return connection.add { [weak self] in self?.begin(call, client) }
         }
@@ -218,19 +220,21 @@ final class Dispatcher {
         case .cancelRequest:
             guard let view = params?["requestId"], let id = RequestID(view) else { return }
             clients[connection.number]?.calls[id]?.onCancel?()
-        case .sessionCancel:
-            // It goes ahead of what this client sent before, and ends those prompts all the same.
-            if let session = params?["sessionId"]?.string, let client = clients[connection.number] {
-                for call in client.calls.values
-                where !call.hasBegun && call.method.beginsTurn && call.params?["sessionId"]?.string == session
-                {
-                    call.onCancel?()
-                }
-            }
-            let call = Call(.null, .sessionCancel, params, connection, settle: { _ in }, answer: { _ in })
-            try? handle(call)
+        case .sessionCancel: endPrompts(.sessionCancel, params, connection)
         default: break  // a notification is never answered
         }
+    }
+
+    /// Ends what a client has asked for on a session, ahead of what it sent before: prompts that have not begun too.
+    private func endPrompts(_ method: Method, _ params: JSONView?, _ connection: Connection) {
+        if let session = params?["sessionId"]?.string, let client = clients[connection.number] {
+            for call in client.calls.values
+            where !call.hasBegun && call.method.beginsTurn && call.params?["sessionId"]?.string == session {
+                call.onCancel?()
+            }
+        }
+        // What is wrong with it a request is told in its turn, and a notification never.
+        try? handle(Call(.null, method, params, connection, settle: { _ in }, answer: { _ in }))
     }
 
     /// Lines without their LF as one array.

@@ -19,8 +19,14 @@ extension Handlers {
         fork.settings.quota = nil
         fork.tags = source.session.tags
         fork.metadata = source.session.metadata
+        let isEphemeral = source.session.isEphemeral
+        guard try elsewhere(fork.id, owner: fork.owner, isEphemeral: isEphemeral) == nil else {
+            throw WireError(.conflict, "session '\(fork.id.text)' exists already; choose another ID")
+        }
+        let claim = try claim(fork.id, owner: fork.owner, isEphemeral: isEphemeral)
         services.store(of: source.row).write(ForkSession(source.row, at: asked.messageID, as: fork)) {
             [self] result in
+            claim()
             switch result {
             case .success(.forked(let record)): opened(record, isNew: true, call)
             case .success(.existed):

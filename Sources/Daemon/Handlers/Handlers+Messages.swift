@@ -91,7 +91,10 @@ extension Handlers {
             throw WireError(error)
         }
         let store = inMemory == nil ? services.store : services.memory ?? services.store
-        store.write(append) { [self] result in
+        var release: () -> Void = {}
+        if let missing { release = try claim(missing.id, owner: owner, isEphemeral: inMemory != nil) }
+        store.write(append) { [self, release] result in
+            release()
             switch result {
             case .success(.appended(let row, let first, let last)):
                 publish(messages, asked.id, row, first, call)

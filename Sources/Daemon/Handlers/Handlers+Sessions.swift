@@ -20,13 +20,7 @@ extension Handlers {
         session.settings = asked.settings
         session.tags = asked.tags
         session.metadata = asked.metadata
-        // An ID names one session, wherever it lives.
-        let other = asked.isEphemeral ? services.store : services.memory
-        let elsewhere: SessionRecord?
-        do { elsewhere = try other?.reader.session(id, owner: session.owner) } catch {
-            throw WireError(error)
-        }
-        if let found = elsewhere, found.session.trashedAt == nil {
+        if let found = try elsewhere(id, owner: session.owner, isEphemeral: asked.isEphemeral) {
             guard asked.ifExists == .resume else {
                 throw WireError(
                     .conflict,
@@ -35,7 +29,9 @@ extension Handlers {
             return opened(found, isNew: false, call)
         }
         let store = asked.isEphemeral ? try services.memoryStore() : services.store
+        let claim = try claim(id, owner: session.owner, isEphemeral: asked.isEphemeral)
         store.write(CreateSession(session)) { [self] result in
+            claim()
             switch result {
             case .success(.created(let record)): opened(record, isNew: true, call)
             case .success(.existed(let record)) where asked.ifExists == .resume:
@@ -52,6 +48,28 @@ extension Handlers {
                         "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back"))
             case .failure(let error): call.fail(WireError(error))
             }
+        }
+    }
+
+    /// A session of an ID in the other of the two stores, since an ID names one session wherever that lives.
+    func elsewhere(_ id: SessionID, owner: UInt32, isEphemeral: Bool) throws(WireError) -> SessionRecord? {
+        let other = isEphemeral ? services.store : services.memory
+        let found: SessionRecord?
+        do { found = try other?.reader.session(id, owner: owner) } catch { throw WireError(error) }
+        return found?.session.trashedAt == nil ? found : nil
+    }
+
+    /// Keeps an ID for the store that a session is on its way to; call what it gives once the session is there, or is not.
+    func claim(_ id: SessionID, owner: UInt32, isEphemeral: Bool) throws(WireError) -> () -> Void {
+        let claim = Claim(id: id, owner: owner)
+        if let known = claims[claim], known.isEphemeral != isEphemeral {
+            throw WireError(
+                .conflict, "session '\(id.text)' is being made by another request; choose another ID")
+        }
+        claims[claim] = (isEphemeral, (claims[claim]?.count ?? 0) + 1)
+        return { [self] in
+            let left = (claims[claim]?.count ?? 1) - 1
+            claims[claim] = left == 0 ? nil : (isEphemeral, left)
         }
     }
 
@@ -160,8 +178,18 @@ extension Handlers {
     func restoreSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
         let record = try session(asked.id, call, orTrashed: true)
-        let restore = RestoreSession(asked.id, owner: record.session.owner)
+        let owner = record.session.owner, isEphemeral = record.session.isEphemeral
+        if record.session.trashedAt != nil,
+            try elsewhere(asked.id, owner: owner, isEphemeral: isEphemeral) != nil
+        {
+            throw WireError(
+                .conflict,
+                "session '\(asked.id.text)' cannot come back: another one has its ID now; delete that first")
+        }
+        let claim = try claim(asked.id, owner: owner, isEphemeral: isEphemeral)
+        let restore = RestoreSession(asked.id, owner: owner)
         services.store(of: record.row).write(restore) { [self] result in
+            claim()
             switch result {
             case .success(let record?): reply(call, with: record)
             case .success(nil): call.fail(.noSession(asked.id))

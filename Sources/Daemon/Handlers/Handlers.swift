@@ -10,6 +10,14 @@ final class Handlers {
     let engine: TurnEngine
     let server: ServerFacts
     private var homes: [UInt32: String] = [:]
+    /// Sessions that are on their way to a store, and how many requests bring them there.
+    var claims: [Claim: (isEphemeral: Bool, count: Int)] = [:]
+
+    /// A session that an ID of a user's names.
+    struct Claim: Hashable {
+        let id: SessionID
+        let owner: UInt32
+    }
 
     init(_ services: Services, engine: TurnEngine, server: ServerFacts) {
         self.services = services

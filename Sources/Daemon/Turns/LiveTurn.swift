@@ -75,6 +75,8 @@ final class LiveTurn {
     }
 
     var id: TurnID { record.id }
+    /// Whether somebody cancelled it before its prompt was stored.
+    var isCancelWanted: Bool { machine.isCancelWanted }
 
     private var sessionID: SessionID { session.session.id }
 

@@ -132,15 +132,21 @@ extension TurnEngine {
         line.running?.handle(.cancel)
     }
 
-    /// Ends only what this client asked for on a session, as `session/close` does.
+    /// Ends what this client alone asked for on a session, as `session/close` does; what others wait for too goes on.
     func close(session row: Int64, of connection: Connection) {
         guard let line = lines[row] else { return }
-        let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
+        func isMine(_ waiters: [Waiter]) -> Bool {
+            waiters.contains { $0.connection === connection }
+                && !waiters.contains { $0.connection.map { $0 !== connection && $0.isOpen } ?? false }
+        }
+        let mine = line.queue.filter { isMine($0.waiters) }
         line.queue.removeAll { queued in mine.contains { $0 === queued } }
         for queued in mine { cancel(queued) }
-        if let running = line.running, running.waiters.contains(where: { $0.connection === connection }) {
-            running.handle(.cancel)
+        if let starting = line.starting {
+            let waiters = starting.turn.flatMap { between[$0]?.waiters }
+            if waiters.map(isMine) ?? (starting.asker === connection) { starting.cancelled.append { _ in } }
         }
+        if let running = line.running, isMine(running.waiters) { running.handle(.cancel) }
     }
 
     /// Ends everything on a session, as before it goes to the trash.
@@ -168,8 +174,8 @@ extension TurnEngine {
     /// The client has gone: its turns go on, but for those that it wanted cancelled.
     func disconnected(_ connection: Connection) {
         for line in lines.values {
-            if let leaver = line.starting?.leaver, leaver === connection {
-                line.starting?.cancelled.append { _ in }
+            if let starting = line.starting, starting.isLeft(by: connection) {
+                starting.cancelled.append { _ in }
             }
             if let running = line.running, isLeft(running.record, running.waiters, by: connection) {
                 running.handle(.cancel)

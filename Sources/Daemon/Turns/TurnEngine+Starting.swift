@@ -1,5 +1,7 @@
 internal import Conversation
 internal import Protocol
+internal import Store
+internal import Upstream
 
 extension TurnEngine {
     /// A turn whose upstream is being looked for, or whose end as one that never began is on its way to the store.
@@ -8,11 +10,14 @@ extension TurnEngine {
         let turn: TurnID?
         /// The request that asked for it.
         let token: ObjectIdentifier?
-        /// Who asked, where the turn is to end with that client.
-        private(set) weak var leaver: Connection?
+        private(set) weak var asker: Connection?
+        /// Whether the turn is to end with who asked.
+        private let leaves: Bool
         /// What to tell those who cancelled it meanwhile.
         var cancelled: [(CancelOutcome) -> Void] = []
         var isCancelled: Bool { !cancelled.isEmpty }
+        /// Whether nobody wants it when a client has gone.
+        func isLeft(by connection: Connection) -> Bool { leaves && asker === connection }
         /// Gives it up, since the daemon stops: what is stored waits for the next start.
         ///
         /// nil when there is nothing to give up.
@@ -21,8 +26,126 @@ extension TurnEngine {
         init(turn: TurnID? = nil, asker: Waiter? = nil, leaves: Bool = false) {
             self.turn = turn
             token = asker?.token
-            if leaves { leaver = asker?.connection }
+            self.asker = asker?.connection
+            self.leaves = leaves
         }
+    }
+
+    /// Looks for who answers a prompt, makes its window and begins its turn.
+    func prepare(_ submission: Submission, _ line: Line, isAgain: Bool = false) {
+        let starting = Starting(
+            asker: submission.waiter, leaves: submission.turn.options.onDisconnect == .cancel)
+        line.starting = starting
+        func give(up error: WireError) {
+            line.starting = nil
+            refuse(submission, error)
+            next(submission.session.row)
+        }
+        /// Whether a turn that was looked up meanwhile may still begin; one that was given up has been answered.
+        func isWanted() -> Bool {
+            guard line.starting === starting else { return false }
+            if starting.isCancelled { give(up: .cancelledUnstored) }
+            return !starting.isCancelled
+        }
+        starting.stop = { [unowned starting] in
+            give(up: starting.isCancelled ? .cancelledUnstored : TurnEngine.stopping)
+        }
+        let settings = submission.session.session.settings, options = submission.turn.options
+        services.upstreams.resolve(
+            options.upstream ?? settings.upstream, model: options.model ?? settings.model
+        ) { [self] found in
+            guard isWanted() else { return }
+            do throws(WireError) {
+                let candidates = try found.get()
+                guard let first = candidates.first else { throw .invalid("the route is empty") }
+                if submission.prompt == nil && submission.session.session.messageCount == 0 {
+                    throw WireError(
+                        .conflict, "the session has no messages to go on from; send a prompt")
+                }
+                let asked = WindowRequest(
+                    options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
+                WindowMaker(services: services).make(submission.session, asked, first) { [self] result in
+                    guard isWanted() else { return }
+                    do throws(WireError) {
+                        begin(
+                            submission, line, candidates, asked, try result.get().answerable(),
+                            isAgain: isAgain)
+                    } catch { give(up: error) }
+                }
+            } catch { give(up: error) }
+        }
+    }
+
+    private func begin(
+        _ submission: Submission, _ line: Line, _ candidates: [Candidate], _ asked: WindowRequest,
+        _ made: MadeWindow, isAgain: Bool
+    ) {
+        guard let first = candidates.first else { return }
+        let session = submission.session
+        if !isAgain { quotas.begin(session.session.owner, tokens: made.request.estimate) }
+        var record = record(submission, .running)
+        record.upstream = first.upstream.name
+        record.model = first.model
+        record.receipt = made.receipt
+        let live = live(
+            record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
+        live.waiters = [submission.waiter]
+        line.running = live
+        line.starting = nil
+        let title =
+            submission.session.session.title == nil
+            ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
+        let accept = AcceptPrompt(
+            session: submission.session.row, turn: record, prompt: live.prompt, title: title,
+            base: submission.base, expectedHead: submission.turn.expectedHead,
+            seen: .init(branch: session.branch, head: session.session.messageCount))
+        services.store(of: submission.session.row).write(accept) { [self] result in
+            if case .success(.moved) = result { return prepareAgain(submission, line, live) }
+            submission.settled()
+            switch result {
+            case .success(.accepted(let row, let seq, let left)):
+                live.left = left
+                live.promptStored(row: row, seq: seq)
+                if let title { publish(title: title, submission.session) }
+            case .success(let other):
+                line.running = nil
+                resolve(other, live.waiters, submission.session)
+                next(submission.session.row)
+            case .failure(let error):
+                line.running = nil
+                for waiter in live.waiters { waiter.reply(.failure(WireError(error))) }
+                next(submission.session.row)
+            }
+        }
+    }
+
+    /// Another client's messages came between the window and the prompt: the window is made anew, with them in it.
+    private func prepareAgain(_ submission: Submission, _ line: Line, _ live: LiveTurn) {
+        let row = submission.session.row
+        line.running = nil
+        func give(up error: WireError) {
+            refuse(submission, error)
+            next(row)
+        }
+        if live.isCancelWanted { return give(up: .cancelledUnstored) }
+        if isDraining { return give(up: TurnEngine.stopping) }
+        // What goes on from further back named a path that is not there any more.
+        if submission.base != nil { return give(up: TurnEngine.pathIsTaken(submission.session)) }
+        do throws(StoreError) {
+            guard let session = try services.store(of: row).reader.session(row: row) else {
+                return give(up: .noSession(submission.session.session.id))
+            }
+            var again = submission
+            again.session = session
+            prepare(again, line, isAgain: true)
+        } catch { give(up: WireError(error)) }
+    }
+
+    /// Answers a prompt of which nothing is stored.
+    func refuse(_ submission: Submission, _ error: WireError) {
+        submission.settled()
+        let isCancelled = error.kind == .cancelled
+        submission.waiter.reply(isCancelled ? .success(TurnAnswers.cancelledUnstored) : .failure(error))
     }
 
     /// What a prompt is told that the daemon takes no more.

@@ -121,11 +121,7 @@ final class TurnEngine {
 
     /// Takes a prompt: begins it, queues it, or refuses it.
     func submit(_ submission: Submission) {
-        func refuse(_ error: WireError) {
-            submission.settled()
-            let isCancelled = error.kind == .cancelled
-            submission.waiter.reply(isCancelled ? .success(TurnAnswers.cancelledUnstored) : .failure(error))
-        }
+        func refuse(_ error: WireError) { self.refuse(submission, error) }
         if isDraining { return refuse(TurnEngine.stopping) }
         let line = line(of: submission.session.row)
         if join(submission, line) { return }
@@ -146,48 +142,10 @@ final class TurnEngine {
             }
             return enqueue(submission, line)
         }
-        let starting = Starting(
-            asker: submission.waiter, leaves: submission.turn.options.onDisconnect == .cancel)
-        line.starting = starting
-        func give(up error: WireError) {
-            line.starting = nil
-            refuse(error)
-            next(submission.session.row)
-        }
-        /// Whether a turn that was looked up meanwhile may still begin; one that was given up has been answered.
-        func isWanted() -> Bool {
-            guard line.starting === starting else { return false }
-            if starting.isCancelled { give(up: .cancelledUnstored) }
-            return !starting.isCancelled
-        }
-        starting.stop = { [unowned starting] in
-            give(up: starting.isCancelled ? .cancelledUnstored : TurnEngine.stopping)
-        }
-        let settings = submission.session.session.settings, options = submission.turn.options
-        services.upstreams.resolve(
-            options.upstream ?? settings.upstream, model: options.model ?? settings.model
-        ) { [self] found in
-            guard isWanted() else { return }
-            do throws(WireError) {
-                let candidates = try found.get()
-                guard let first = candidates.first else { throw .invalid("the route is empty") }
-                if submission.prompt == nil && submission.session.session.messageCount == 0 {
-                    throw WireError(
-                        .conflict, "the session has no messages to go on from; send a prompt")
-                }
-                let asked = WindowRequest(
-                    options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
-                WindowMaker(services: services).make(submission.session, asked, first) { [self] result in
-                    guard isWanted() else { return }
-                    do throws(WireError) {
-                        begin(submission, line, candidates, asked, try result.get().answerable())
-                    } catch { give(up: error) }
-                }
-            } catch { give(up: error) }
-        }
+        prepare(submission, line)
     }
 
-    private func record(_ submission: Submission, _ state: TurnRecord.State) -> TurnRecord {
+    func record(_ submission: Submission, _ state: TurnRecord.State) -> TurnRecord {
         var record = TurnRecord(
             id: services.newID(), state: state, promptID: submission.prompt == nil ? nil : services.newID(),
             answerID: services.newID(),
@@ -197,47 +155,7 @@ final class TurnEngine {
         return record
     }
 
-    private func begin(
-        _ submission: Submission, _ line: Line, _ candidates: [Candidate], _ asked: WindowRequest,
-        _ made: MadeWindow
-    ) {
-        guard let first = candidates.first else { return }
-        quotas.begin(submission.session.session.owner, tokens: made.request.estimate)
-        var record = record(submission, .running)
-        record.upstream = first.upstream.name
-        record.model = first.model
-        record.receipt = made.receipt
-        let live = live(
-            record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
-        live.waiters = [submission.waiter]
-        line.running = live
-        line.starting = nil
-        let title =
-            submission.session.session.title == nil
-            ? submission.parts.flatMap { suggestedTitle(for: $0) } : nil
-        let accept = AcceptPrompt(
-            session: submission.session.row, turn: record, prompt: live.prompt, title: title,
-            base: submission.base, expectedHead: submission.turn.expectedHead)
-        services.store(of: submission.session.row).write(accept) { [self] result in
-            submission.settled()
-            switch result {
-            case .success(.accepted(let row, let seq, let left)):
-                live.left = left
-                live.promptStored(row: row, seq: seq)
-                if let title { publish(title: title, submission.session) }
-            case .success(let other):
-                line.running = nil
-                resolve(other, live.waiters, submission.session)
-                next(submission.session.row)
-            case .failure(let error):
-                line.running = nil
-                for waiter in live.waiters { waiter.reply(.failure(WireError(error))) }
-                next(submission.session.row)
-            }
-        }
-    }
-
-    private func live(
+    func live(
         _ record: TurnRecord, _ session: SessionRecord, _ parts: [Part]?, _ content: [UInt8]?,
         _ asked: WindowRequest,
         _ candidates: [Candidate], _ made: MadeWindow
@@ -254,7 +172,7 @@ final class TurnEngine {
         ) { [weak self] in self?.ended($0) }
     }
 
-    private func publish(title: String, _ session: SessionRecord) {
+    func publish(title: String, _ session: SessionRecord) {
         let update = JSONWriter.object {
             $0.member("sessionUpdate", "session_info_update")
             $0.member("title", title)
@@ -264,10 +182,10 @@ final class TurnEngine {
     }
 
     /// A request ID that was used before, or a session that has gone.
-    private func resolve(_ outcome: AcceptPrompt.Output, _ waiters: [Waiter], _ session: SessionRecord) {
+    func resolve(_ outcome: AcceptPrompt.Output, _ waiters: [Waiter], _ session: SessionRecord) {
         func reply(_ answer: Result<[UInt8], WireError>) { for waiter in waiters { waiter.reply(answer) } }
         switch outcome {
-        case .accepted: break
+        case .accepted, .moved: break
         case .missing: reply(.failure(.noSession(session.session.id)))
         case .stale(let head):
             let now = head.map { "it is '\($0)' now" } ?? "there is none now"

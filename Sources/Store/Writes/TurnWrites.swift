@@ -12,12 +12,25 @@ package struct AcceptPrompt: StoreWrite {
     package let base: Int?
     /// The newest message that the client knows of; nil for any.
     package let expectedHead: MessageID?
+    /// The path that the window was made of; nil where that is not made yet.
+    package let seen: Seen?
+
+    /// Where a path ended.
+    package struct Seen: Sendable, Equatable {
+        package let branch: Int64
+        package let head: Int
+        package init(branch: Int64, head: Int) {
+            self.branch = branch
+            self.head = head
+        }
+    }
 
     /// `turn.state` says whether the prompt begins (`running`) or waits (`queued`).
     package init(
         session: Int64, turn: TurnRecord, prompt: NewMessage?, title: String?, base: Int? = nil,
-        expectedHead: MessageID? = nil
+        expectedHead: MessageID? = nil, seen: Seen? = nil
     ) {
+        self.seen = seen
         self.base = base
         self.expectedHead = expectedHead
         self.session = session
@@ -38,6 +51,8 @@ package struct AcceptPrompt: StoreWrite {
         case missing
         /// The newest message is another one than the client expected; nil when there is none.
         case stale(MessageID?)
+        /// The path is not the one that the window was made of.
+        case moved
     }
 
     package func run(on writer: Writer) throws(StoreError) -> Output {
@@ -56,6 +71,11 @@ package struct AcceptPrompt: StoreWrite {
         if let expectedHead {
             let head = try writer.headID(of: place)
             guard head == expectedHead else { return .stale(head) }
+        }
+        if let seen {
+            // A turn that goes on from further back uses nothing of what came behind that.
+            let isThere = seen.branch == place.branch && (base != nil || seen.head == place.head)
+            guard isThere else { return .moved }
         }
         var left: Int64?
         if let base, base < place.head {
