@@ -6,6 +6,9 @@ static const unsigned char v001[] = {
 static const unsigned char v002[] = {
 #embed "migrations/v002_upstreams.sql"
 };
+static const unsigned char v003[] = {
+#embed "migrations/v003_open_turns.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -16,6 +19,7 @@ static const unsigned char protocol[] = {
 static const schema_file migrations[] = {
     { "v001_initial.sql", v001, sizeof v001 },
     { "v002_upstreams.sql", v002, sizeof v002 },
+    { "v003_open_turns.sql", v003, sizeof v003 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -12,6 +12,9 @@ static inline CURLcode ccurl_set_size(CURL *h, CURLoption o, curl_off_t v) { ret
 typedef size_t (*ccurl_data)(char *, size_t, size_t, void *);
 static inline CURLcode ccurl_set_data(CURL *h, CURLoption o, ccurl_data f) { return curl_easy_setopt(h, o, f); }
 
+typedef int (*ccurl_seek)(void *, curl_off_t, int);
+static inline CURLcode ccurl_set_seek(CURL *h, ccurl_seek f) { return curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, f); }
+
 static inline long ccurl_get_long(CURL *h, CURLINFO i) { long v = 0; curl_easy_getinfo(h, i, &v); return v; }
 static inline void *ccurl_get_private(CURL *h) { char *v = 0; curl_easy_getinfo(h, CURLINFO_PRIVATE, &v); return v; }
 

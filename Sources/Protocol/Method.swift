@@ -72,6 +72,8 @@ package struct Limits: Sendable, Equatable {
     package var userBuffers = 96 << 20
     /// Bytes of one client's requests that are not stored yet, at which it is read no further.
     package var unstored = 16 << 20
+    /// The same of all clients, at which those are read no further that have any.
+    package var unstoredAll = 64 << 20
 
     package init() {}
 

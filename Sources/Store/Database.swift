@@ -211,6 +211,9 @@ struct SQL: ExpressibleByStringLiteral {
         return Int(count)
     }
 
+    /// Steps of SQLite's machine that reads took since this was asked last: what they cost, whatever they gave.
+    func takeSteps() -> Int { cache.values.reduce(0) { $0 + $1.takeSteps() } }
+
     private func statement(_ sql: SQL, doing: String) throws(StoreError) -> Statement {
         let key = sql.key
         if let cached = cache[key] { return cached }
@@ -304,6 +307,8 @@ struct SQL: ExpressibleByStringLiteral {
         var text = text
         return text.withUTF8 { unsafe csqlite_bind_text(handle, at, $0.baseAddress, Int32($0.count)) }
     }
+
+    func takeSteps() -> Int { Int(unsafe sqlite3_stmt_status(handle, SQLITE_STMTSTATUS_VM_STEP, 1)) }
 
     func step() -> Int32 { unsafe sqlite3_step(handle) }
 

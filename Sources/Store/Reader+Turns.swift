@@ -25,11 +25,13 @@ extension Reader {
         _ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int, bytes: Int = .max
     ) throws(StoreError) -> (found: [StoredTurn], hasMore: Bool) {
         var found: [StoredTurn] = [], room = bytes, hasMore = false
-        try database.rows(
-            .turns("WHERE session = ? AND id < ? AND (? = 0 OR state < 2) ORDER BY id DESC LIMIT ?"),
-            [.int(session.row), .int(before ?? Int64.max), .int(openOnly ? 1 : 0), Bound(limit + 1)],
-            doing: "list turns"
-        ) { (row) throws(StoreError) in
+        let sql: SQL =
+            openOnly
+            ? .turns(
+                "INDEXED BY turn_open WHERE session = ? AND state < 2 AND id < ? ORDER BY id DESC LIMIT ?")
+            : .turns("WHERE session = ? AND id < ? ORDER BY id DESC LIMIT ?")
+        let values = [.int(session.row), .int(before ?? Int64.max), Bound(limit + 1)]
+        try database.rows(sql, values, doing: "list turns") { (row) throws(StoreError) in
             hasMore = found.count == limit || room <= 0
             if hasMore { return false }
             let stored = try StoredTurn(row)

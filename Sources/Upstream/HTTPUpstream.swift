@@ -97,6 +97,8 @@ package final class HTTPUpstream: Upstream {
         -> any UpstreamCall
     {
         let body = body(for: request), began = loop.now
+        // An answer may take long, and what was asked may be large.
+        let asked = request.withoutWords
         throttle.take(tokens: request.estimate, now: steady())
         health.breaker.sent(now: steady())
         var first: Int?, used: Authorization?
@@ -115,7 +117,7 @@ package final class HTTPUpstream: Upstream {
             case .finished(let finish):
                 health.answered(now: clock(), first: first)
                 if let used { authorizer.succeeded(used) }
-                correct(request, finish.usage)
+                correct(asked, finish.usage)
                 var finish = finish
                 finish.reason = HTTPUpstream.bounded(reason: finish.reason)
                 finish.reason = redaction(used).strike(finish.reason, else: "other")
@@ -123,7 +125,7 @@ package final class HTTPUpstream: Upstream {
                     redaction(used).strike($0, else: "what the server said of it holds a key")
                 }
                 receive(.finished(finish))
-            case .failed(let failure): receive(.failed(settled(failure, used, request)))
+            case .failed(let failure): receive(.failed(settled(failure, used, asked)))
             }
         }
         authorize(body) { [weak self, weak call] result in
@@ -131,7 +133,7 @@ package final class HTTPUpstream: Upstream {
             switch result {
             case .success(let authorization):
                 used = authorization
-                call.begin(client, streaming(body, for: request.model, authorization))
+                call.begin(client, streaming(body, for: asked.model, authorization))
             case .failure(let failure): call.fail(failure)
             }
         }

@@ -28,6 +28,13 @@ package struct ModelRequest: Sendable {
         self.userMessageCount = userMessageCount
         self.previousUserText = previousUserText
     }
+
+    /// What is known of it, with nothing of what was said.
+    package var withoutWords: ModelRequest {
+        var copy = self
+        (copy.system, copy.messages, copy.previousUserText) = (nil, [], nil)
+        return copy
+    }
 }
 
 /// What an upstream says while it answers.

@@ -9,7 +9,7 @@ private let keys: [String] = [
     "drain: @",
     "limits: { line: @ }", "limits: { depth: @ }", "limits: { connections: @ }", "limits: { outbox: @ }",
     "limits: { buffers: @ }", "limits: { userBuffers: @ }", "limits: { queue: @ }", "limits: { queued: @ }",
-    "limits: { requests: @ }",
+    "limits: { requests: @ }", "limits: { unstored: @ }",
     "window: { maxTokens: @ }", "window: { reserveTokens: @ }", "window: { maxTurns: @ }",
     "window: { maxMessages: @ }",
     "retry: { attempts: @ }", "retry: { total: @ }", "retry: { base: @ }", "retry: { cap: @ }",

@@ -68,6 +68,22 @@ private func line(_ id: String, _ method: String, _ params: String) -> String {
 }
 
 @Suite struct `Memory` {
+    @Test func `of what was asked is free when the answer begins, however long that takes`() throws {
+        let upstream = try ScriptedUpstream([
+            [.write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"so"}"#)), .untilClosed]
+        ])
+        let daemon = try RealDaemon(
+            "{ drain: '50ms', upstreams: { up: { kind: 'openai', baseURL: '\(upstream.base)', model: 'm', contextLength: 100000000 } } }"
+        )
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.startPrompt("s", String(repeating: "long words ", count: 1_400_000))
+        _ = try client.update { $0["params"]?["update"]?["content"]?["text"]?.string == "so" }
+        if daemon.isSanitized { return }
+        // A debug build is larger by itself.
+        try soon("what was asked is free") { try daemon.kibibytes("VmRSS") < 40 << 10 }
+    }
+
     @Test func `of a batch of 64 long answers is that of one or two`() throws {
         let daemon = try RealDaemon()
         try daemon.fill("s", [String(repeating: "w", count: 15 << 20)])

@@ -117,19 +117,19 @@ package final class ScriptedUpstream: Sendable {
 
     private static func readRequest(_ fd: Int32) -> String? {
         var bytes: [UInt8] = []
+        var whole: Int?
         while true {
-            let request = text(bytes)
-            if let end = request.range(of: "\r\n\r\n") {
+            if whole == nil, let end = text(bytes).range(of: "\r\n\r\n") {
+                let head = text(bytes)[..<end.upperBound]
                 let length =
-                    request.split(separator: "\r\n").lazy.compactMap { line -> Int? in
+                    head.split(separator: "\r\n").lazy.compactMap { line -> Int? in
                         let parts = line.split(separator: ":")
                         return parts.first?.lowercased() == "content-length"
                             ? Int(parts[1].filter { $0 != " " }) : nil
                     }.first ?? 0
-                if request.utf8.distance(from: end.upperBound, to: request.endIndex) >= length {
-                    return request
-                }
+                whole = head.utf8.count + length
             }
+            if let whole, bytes.count >= whole { return text(bytes) }
             guard let got = try? System.read(fd, into: &bytes, most: 65_536), got > 0 else { return nil }
         }
     }

@@ -114,6 +114,9 @@ extension Configuration {
         if let value = try reader.int("queue", 1...100_000) { limits.queue = value }
         if let value = try reader.size("queued", least: 64 << 10, most: 1 << 40) { limits.queued = value }
         if let value = try reader.int("requests", 8...100_000) { limits.requests = value }
+        if let value = try reader.size("unstored", least: 1 << 20, most: 1 << 40) {
+            limits.unstoredAll = value
+        }
         try reader.finish()
     }
 

@@ -154,6 +154,7 @@ extension Handlers {
         writer.member("queuedBytes", limits.queued)
         writer.member("requests", limits.requests)
         writer.member("unstoredBytes", limits.unstored)
+        writer.member("unstoredAllBytes", limits.unstoredAll)
         writer.member("bufferBytes", limits.buffers)
         writer.member("userBufferBytes", limits.userBuffers)
         writer.member("keys", Limits.keys)

@@ -423,6 +423,8 @@ package final class Daemon: ConnectionOwner {
     }
     func hasMore(_ connection: Connection, isPutOff: Bool) { turns.join(connection, isPutOff: isPutOff) }
     var isCrowded: Bool { turns.isCrowded }
+    var isHoldingMuch: Bool { budget.isHoldingMuch }
+    func heldChanged(by bytes: Int) { budget.heldChanged(by: bytes) }
     func isOverBudget(_ connection: Connection) -> Bool { budget.isOver(connection) }
 
     func costChanged(_ connection: Connection, by bytes: Int) {

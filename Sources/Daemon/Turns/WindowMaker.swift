@@ -48,9 +48,7 @@ struct MadeWindow: Sendable {
     /// Keeps what is said of it, and lets go of the words, which are needed no more.
     mutating func drop() {
         window = nil
-        request.messages = []
-        request.system = nil
-        request.previousUserText = nil
+        request = request.withoutWords
     }
 }
 

@@ -22,6 +22,8 @@ final class BufferBudget {
     private let limits: () -> Limits
     private var all = Sum()
     private var users: [UInt32: Sum] = [:]
+    /// Bytes of requests that are being worked on.
+    private var held = 0
     private var isDue = false, isUrgentDue = false
     /// The connections there are.
     var connections: () -> [Connection] = { [] }
@@ -56,6 +58,19 @@ final class BufferBudget {
         guard bytes > 0, all.bytes > limits.buffers || user > limits.userBuffers else { return }
         let isUrgent = all.bytes > limits.buffers / 8 * 9 || user > limits.userBuffers / 8 * 9
         watch(isUrgent: isUrgent)
+    }
+
+    /// Whether requests that are not stored or answered yet are as many bytes as there may be of all clients.
+    var isHoldingMuch: Bool { held >= limits().unstoredAll }
+
+    /// Requests of so many bytes more are being worked on, or less.
+    func heldChanged(by bytes: Int) {
+        let before = isHoldingMuch
+        held += bytes
+        guard before && !isHoldingMuch else { return }
+        loop.after(milliseconds: 0) { [weak self] in
+            for connection in self?.connections() ?? [] { connection.mayGoOn() }
+        }
     }
 
     /// Looks a little later what is to be done; where it is urgent, on the next turn of the loop.

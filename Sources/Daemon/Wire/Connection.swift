@@ -205,7 +205,9 @@ final class Connection {
     }
 
     /// Whether no further line is begun until some of those that were are stored or answered.
-    private var isHolding: Bool { heldBytes >= limits.unstored }
+    private var isHolding: Bool {
+        heldBytes >= limits.unstored || heldBytes > 0 && owner?.isHoldingMuch ?? false
+    }
 
     /// Writes and takes what is there for a slice of time: first what was taken and had to wait, then what the socket
     /// holds; with `runsSteps` also what was put off.
@@ -315,12 +317,16 @@ final class Connection {
     }
 
     /// A request of so many bytes is being worked on.
-    func hold(_ bytes: Int) { heldBytes += bytes }
+    func hold(_ bytes: Int) {
+        heldBytes += bytes
+        owner?.heldChanged(by: bytes)
+    }
 
     /// It is stored or answered.
     func letGo(_ bytes: Int) {
         let wasHolding = isHolding
         heldBytes -= bytes
+        owner?.heldChanged(by: -bytes)
         if closing == .done { return }
         account()
         if wasHolding && !isHolding { mayGoOn() }
@@ -390,4 +396,7 @@ protocol ConnectionOwner: AnyObject {
     /// Whether the client must wait, since it holds too much.
     func isOverBudget(_ connection: Connection) -> Bool
     func costChanged(_ connection: Connection, by bytes: Int)
+    /// Whether the requests of all clients that are not done are as many bytes as there may be.
+    var isHoldingMuch: Bool { get }
+    func heldChanged(by bytes: Int)
 }

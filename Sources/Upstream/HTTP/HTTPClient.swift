@@ -175,7 +175,9 @@ package struct TransportFailure: Error, Sendable, Equatable {
     private unowned let client: HTTPClient
     private var receive: ((HTTPEvent) -> Void)?
     private var list: UnsafeMutablePointer<curl_slist>?
-    private let body: [UInt8]
+    /// What is sent; gone once the server has it and answers, since an answer may take long.
+    private var body: [UInt8]
+    private var sent = 0
     private var headerLines: [String: String] = [:]
     private var isHeadDelivered = false
     private var isHeadDone = false
@@ -209,10 +211,20 @@ package struct TransportFailure: Error, Sendable, Equatable {
         if request.body != nil {
             unsafe ccurl_set_long(easy, CURLOPT_POST, 1)
             unsafe ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-            unsafe body.withUnsafeBytes { buffer in
-                // curl copies it, so the buffer need not outlive this call.
-                _ = unsafe ccurl_set_pointer(
-                    easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: buffer.baseAddress))
+            unsafe ccurl_set_pointer(easy, CURLOPT_READDATA, context)
+            unsafe ccurl_set_data(easy, CURLOPT_READFUNCTION) { room, size, count, context in
+                guard let context = unsafe context, let room = unsafe room else { return 0 }
+                let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
+                return unsafe call.give(UnsafeMutableRawBufferPointer(start: room, count: size * count))
+            }
+            unsafe ccurl_set_pointer(easy, CURLOPT_SEEKDATA, context)
+            // Where a connection that was kept turns out to be dead, curl sends the body again from its beginning.
+            unsafe ccurl_set_seek(easy) { context, offset, origin in
+                guard let context = unsafe context, origin == SEEK_SET else { return CURL_SEEKFUNC_FAIL }
+                let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
+                guard (0...call.body.count).contains(Int(offset)) else { return CURL_SEEKFUNC_FAIL }
+                call.sent = Int(offset)
+                return CURL_SEEKFUNC_OK
             }
         }
         unsafe ccurl_set_pointer(easy, CURLOPT_PRIVATE, context)
@@ -231,6 +243,14 @@ package struct TransportFailure: Error, Sendable, Equatable {
             unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue().takeHeader(line)
             return size * count
         }
+    }
+
+    /// Gives curl as much of the body as it has room for.
+    private func give(_ room: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(room.count, body.count - sent)
+        unsafe room.copyBytes(from: body[sent..<(sent + count)])
+        sent += count
+        return count
     }
 
     /// Breaks the exchange off; no event follows.
@@ -285,6 +305,10 @@ package struct TransportFailure: Error, Sendable, Equatable {
                 receive?(.head(status: status, headers: headerLines))
             }
             isHeadDone = false
+        }
+        if isHeadDelivered && sent == body.count {
+            body = []
+            sent = 0
         }
         guard !received.isEmpty else { return }
         let bytes = received
