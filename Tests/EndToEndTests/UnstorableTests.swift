@@ -56,6 +56,46 @@ internal import Testing
         #expect(try client.finish(cancel).kind == "store_failed", "it was not cancelled by us")
     }
 
+    /// Has a prompt that waits cancelled while the store takes no cancelling, and what its client is told.
+    private func cancelUnstored(_ daemon: RealDaemon) throws -> String? {
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.startPrompt("s", "count to 100000")
+        let waiting = try client.startPrompt("s", "waits")
+        let update = try client.update { $0.extras?["state"]?.string == "queued" }
+        let turn = update.extras?["turnId"]?.string ?? ""
+        _ = try daemon.sqlite(
+            """
+            PRAGMA busy_timeout = 5000; CREATE TRIGGER no_cancel BEFORE UPDATE ON turn WHEN NEW.state = 3
+            BEGIN SELECT RAISE(ABORT, 'no room'); END
+            """)
+        _ = try client.start("_convod/turn/cancel", #"{"turnId":"\#(turn)"}"#)
+        return try client.finish(waiting).kind
+    }
+
+    @Test func `of a prompt that waited is stored as soon as it can be`() throws {
+        let daemon = try RealDaemon()
+        #expect(try cancelUnstored(daemon) == "store_failed")
+        _ = try daemon.sqlite("PRAGMA busy_timeout = 5000; DROP TRIGGER no_cancel")
+        try soon("it is cancelled") { try daemon.sqlite("SELECT count(*) FROM turn WHERE state = 3") == "1" }
+    }
+
+    @Test func `of a prompt that waited does not outlive a kill before it could be stored`() throws {
+        let daemon = try RealDaemon()
+        #expect(try cancelUnstored(daemon) == "store_failed")
+        try daemon.kill()
+        _ = try daemon.sqlite("DROP TRIGGER no_cancel")
+        try daemon.start()
+        withKnownIssue("what cannot be written is known to nobody after a kill; its client was told so") {
+            try soon("its turn runs, or has ended", milliseconds: 10_000) {
+                try daemon.sqlite("SELECT count(*) FROM turn WHERE state = 0") == "0"
+            }
+            #expect(
+                try daemon.sqlite("SELECT count(*) FROM turn WHERE prompt_id NOT IN (SELECT id FROM message)")
+                    == "1")
+        }
+    }
+
     @Test func `of a prompt that is refused while its session is deleted is no fault`() throws {
         let daemon = try RealDaemon()
         let client = try daemon.client()
