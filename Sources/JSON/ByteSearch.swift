@@ -11,6 +11,12 @@ package enum ByteSearch {
         first(in: text, from: start) { equal($0, 0x0A) }
     }
 
+    /// The first line feed or carriage return at or behind an index, or the text's length.
+    @inline(__always)
+    package static func lineEnd(in text: Span<UInt8>, from start: Int) -> Int {
+        first(in: text, from: start) { equal($0, 0x0A) | equal($0, 0x0D) }
+    }
+
     /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
     @inline(__always)
     static func special(in text: Span<UInt8>, from start: Int) -> Int {

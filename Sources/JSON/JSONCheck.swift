@@ -120,16 +120,23 @@ package enum JSONCheck {
                     at += 1
                     if all & ByteSearch.highs != 0 { isASCII = false }
                     return true
-                case 0x5C:
-                    guard at + 1 < text.count else { return false }
-                    switch text[at + 1] {
-                    case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: at += 2
-                    case 0x75 where JSONText.hex4(text, at + 2) != nil: at += 6
-                    default: return false
-                    }
+                case 0x5C: guard escapes(text) else { return false }
                 default: return false
                 }
             }
+        }
+
+        /// One escape after the other; words of other scripts may be nothing else.
+        private mutating func escapes(_ text: Span<UInt8>) -> Bool {
+            repeat {
+                guard at + 1 < text.count else { return false }
+                switch text[at + 1] {
+                case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: at += 2
+                case 0x75 where JSONText.hex4(text, at + 2) != nil: at += 6
+                default: return false
+                }
+            } while at < text.count && text[at] == 0x5C
+            return true
         }
 
         private mutating func number(_ text: Span<UInt8>) -> Bool {

@@ -7,19 +7,44 @@ package enum JSONText {
         let text = inner.span
         var at = 0
         while true {
-            let run = at
-            at = ByteSearch.backslash(in: text, from: at)
-            if at + 1 >= text.count { at = text.count }
-            out.append(contentsOf: inner[(inner.startIndex + run)..<(inner.startIndex + at)])
-            if at == text.count { return out }
+            if at < text.count, text[at] != 0x5C {
+                let run = at
+                at = ByteSearch.backslash(in: text, from: at)
+                out.append(contentsOf: inner[(inner.startIndex + run)..<(inner.startIndex + at)])
+            }
+            if at + 1 >= text.count {
+                out.append(contentsOf: inner[(inner.startIndex + at)...])
+                return out
+            }
             if text[at + 1] == 0x75 {
                 let (scalar, used) = scalar(text, at)
-                out.append(contentsOf: Array(String(Character(scalar)).utf8))
+                append(scalar, to: &out)
                 at += used
             } else {
                 out.append(simple(text[at + 1]))
                 at += 2
             }
+        }
+    }
+
+    /// Appends a character's UTF-8 (RFC 3629, section 3).
+    private static func append(_ scalar: Unicode.Scalar, to out: inout [UInt8]) {
+        let value = scalar.value
+        func rest(_ shift: UInt32) -> UInt8 { 0x80 | UInt8(truncatingIfNeeded: value >> shift & 0x3F) }
+        switch value {
+        case ..<0x80: out.append(UInt8(truncatingIfNeeded: value))
+        case ..<0x800:
+            out.append(0xC0 | UInt8(truncatingIfNeeded: value >> 6))
+            out.append(rest(0))
+        case ..<0x10000:
+            out.append(0xE0 | UInt8(truncatingIfNeeded: value >> 12))
+            out.append(rest(6))
+            out.append(rest(0))
+        default:
+            out.append(0xF0 | UInt8(truncatingIfNeeded: value >> 18))
+            out.append(rest(12))
+            out.append(rest(6))
+            out.append(rest(0))
         }
     }
 

@@ -45,7 +45,8 @@ struct WriteAheadLog {
     private var told = 0
     private var growth: Int?
 
-    private var bytes: Int { (known + written) * WriteAheadLog.page }
+    /// About the bytes of the log that count.
+    var bytes: Int { (known + written) * WriteAheadLog.page }
 
     /// Milliseconds to wait for changes before something is done; -1 for ever.
     var pause: Int32 {
@@ -77,11 +78,13 @@ struct WriteAheadLog {
 
     mutating func checkpointed(_ way: Way, _ found: Checkpoint?, _ pages: Int) {
         counter = pages
-        written = 0
         guard let found, found.frames >= 0 else {
+            known += written
+            written = 0
             rest = .blocked
             return
         }
+        written = 0
         // A log that was moved whole begins anew with the next change.
         seen = found.frames
         known = found.isWhole ? 0 : found.frames

@@ -15,6 +15,7 @@ package final class Writer {
     private let isAlwaysFull: Bool
     private var synchronous: Durability?
     private var log: WriteAheadLog
+    private var room: LogRoom
     private var activity: Int64
     private var changed: Set<Int64> = []
     private var files: OpenFiles
@@ -32,6 +33,7 @@ package final class Writer {
         database = try Database(path: path, .writing)
         files = OpenFiles(path)
         log = WriteAheadLog()
+        room = LogRoom(path + "-wal")
         database.setPatience(milliseconds: 10_000)  // another program may be at it; the loop does not run yet
         self.clock = clock
         isAlwaysFull = durability == .full
@@ -54,6 +56,7 @@ package final class Writer {
             newest = max(newest, last)
         }
         activity = max(0, newest)
+        log.wrote(database.pagesWritten)
         _ = files.look()
         database.setPatience(milliseconds: 0)
     }
@@ -159,6 +162,7 @@ package final class Writer {
             let isFull = isAlwaysFull && jobs.contains { $0.durability == .full }
             try setSynchronous(isFull ? .full : .normal)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
+            if isAlwaysFull { room.provide(behind: log.bytes) }
             var answers: [Answer] = []
             for job in jobs {
                 let result = jobs.count == 1 ? alone(job) : inSavepoint(job)
@@ -182,6 +186,7 @@ package final class Writer {
     /// What was committed now is where nobody will find it; what was before is kept where that can be.
     private func lose(_ jobs: [WriteJob], _ gone: StoreError) -> [Answer] {
         isLost = true
+        room.close()
         // The WAL alone has what was committed since the last checkpoint, and it is open still.
         if files.hasDatabase() { checkpoint(.truncate) }
         return fail(jobs, gone)
@@ -234,5 +239,6 @@ package final class Writer {
             return true
         }
         log.checkpointed(way, found, database.pagesWritten)
+        if case .truncate = way { room.cut() }
     }
 }

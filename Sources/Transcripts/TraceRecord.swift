@@ -85,7 +85,7 @@ enum TraceRecord {
 
     /// JSON as it came, but for line ends between its values: LF and CR stand raw only as white space.
     private static func oneLine(_ json: [UInt8]) -> [UInt8] {
-        guard json.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return json }
+        guard ByteSearch.lineEnd(in: json.span, from: 0) < json.count else { return json }
         return json.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
     }
 }

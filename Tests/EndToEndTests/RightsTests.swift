@@ -130,7 +130,13 @@ struct `A disk that takes no writing` {
             _ = try? shell("dd", "if=/dev/zero", "of=\(mount)/filler", "bs=4k")
             try daemon.start()
             #expect(try daemon.client().messages("demo").count == 2)
-            #expect(try daemon.client().prompt("demo", "is there room?").kind == "disk_full")
+            // More than the log has room for.
+            let words = String(repeating: "is there room? ", count: 150_000)
+            let refused = try daemon.client().call(
+                "_convod/message/append",
+                #"{"sessionId":"demo","messages":[{"role":"user","content":[{"type":"text","text":"\#(words)"}]}]}"#
+            )
+            #expect(refused.kind == "disk_full", "\(refused.message)")
             try Files.remove(mount + "/filler")
             #expect(try daemon.client().prompt("demo", "is there room?").result != nil)
             try daemon.stop()

@@ -19,6 +19,9 @@ import Testing
             }
             let span = text.span
             #expect(ByteSearch.lineFeed(in: span, from: start) == first { $0 == 0x0A }, "\(text) \(random)")
+            #expect(
+                ByteSearch.lineEnd(in: span, from: start) == first { $0 == 0x0A || $0 == 0x0D },
+                "\(text) \(random)")
             #expect(ByteSearch.backslash(in: span, from: start) == first { $0 == 0x5C }, "\(text) \(random)")
             #expect(
                 ByteSearch.special(in: span, from: start) == first { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C },

@@ -32,6 +32,28 @@ import Testing
         #expect(view.string.map { Array($0.utf8) } == Array(value.utf8))
     }
 
+    @Test func `of any characters, escaped or not, is what it says`() throws {
+        var random = SeededRandom()
+        for _ in 0..<2_000 {
+            var text = "", source = "\""
+            for _ in 0..<random.int(0...12) {
+                let most = random.pick([0x7F, 0x7FF, 0xFFFF, 0x10FFFF])
+                guard let scalar = Unicode.Scalar(UInt32(random.int(0x20...most))) else { continue }
+                text.unicodeScalars.append(scalar)
+                let isPlain = scalar != "\"" && scalar != "\\" && random.oneIn(2)
+                if isPlain {
+                    source.unicodeScalars.append(scalar)
+                } else {
+                    for unit in String(Character(scalar)).utf16 {
+                        let digits = String(unit, radix: 16, uppercase: random.oneIn(2))
+                        source += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                    }
+                }
+            }
+            #expect(try Fixtures.json(source + "\"").utf8 == Array(text.utf8), "\(source) \(random)")
+        }
+    }
+
     @Test(arguments: [
         (#""\ud83d""#, "\u{FFFD}"), (#""\ude00""#, "\u{FFFD}"), (#""a\udc81b""#, "a\u{FFFD}b"),
         (#""\ude00\ud83d""#, "\u{FFFD}\u{FFFD}"),

@@ -1,3 +1,5 @@
+internal import Posix
+internal import TestSupport
 internal import Testing
 
 @testable internal import Store
@@ -56,5 +58,28 @@ internal import Testing
         log.checkpointed(.truncate, found(0, 0), pages)
         log.wrote(pages + Self.step)
         #expect(log.busyWay == .passive && log.takeGrowth() == nil)
+    }
+}
+
+@Suite struct `The log's room` {
+    @Test func `is there for the next commits, and read as its end`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        func size() throws -> Int64 { try #require(try Files.status(bench.path + "-wal")).size }
+        let first = try size()
+        #expect(first >= 1 << 20)
+        for number in 0..<5 { try bench.append("s", ["message \(number)"]) }
+        #expect(try size() == first)
+        // As a crash leaves it.
+        let copy = bench.directory.file("copy.db")
+        for end in ["", "-wal"] { try shell("cp", bench.path + end, copy + end) }
+        let said = try shell("sqlite3", copy, "PRAGMA integrity_check; SELECT count(*) FROM message")
+        #expect(said == "ok\n5\n")
+        for _ in 0..<100 { try bench.append("s", [String(repeating: "x", count: 10_000)]) }
+        #expect(try size() > first)
+        for end in ["", "-wal"] { try shell("cp", bench.path + end, copy + end) }
+        try Files.remove(copy + "-shm")
+        #expect(
+            try shell("sqlite3", copy, "PRAGMA integrity_check; SELECT count(*) FROM message") == "ok\n105\n")
     }
 }
