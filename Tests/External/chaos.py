@@ -25,13 +25,13 @@ DRIP = 1.2  # of comments, more than both timers
 # What a prompt must end in, and the state of its turn. Reasoning, from design 2, 5 and 10:
 #  - nothing of the answer came: the kind says why. A connection that breaks is `upstream_unavailable`, silence is
 #    `upstream_timeout`, a server that answers with what is no answer is `upstream_protocol`; the turn failed;
-#  - visible text came and the end mark did not: the turn is interrupted ("a stream that is cut after visible text: the
-#    partial text is kept and marked"), and what came goes into the next context. But an error that the server itself
-#    states fails the turn with the server's kind (known fault B035), and a failed turn stays out of the context;
+#  - visible text came and the end mark did not: the turn is interrupted whatever cut it, and what came goes into the next
+#    context. The kind is that of what cut it: `interrupted` for a broken connection, `upstream_protocol` for what is no
+#    answer, the server's own for an error that it states;
 #  - the end mark came: the answer is whole, and what happens to the connection then concerns nobody. Gemini's
 #    `finishReason` is no end mark (wire.md A3), so an error event behind it may count;
 #  - comments are life: they never cut an answer that began, but do not stand for a first token.
-CUT, STATED = {"interrupted"}, {"upstream_unavailable"}
+CUT, STATED, BROKEN = {"interrupted"}, {"upstream_unavailable"}, {"interrupted", "upstream_protocol"}
 EXPECTED = {  # fault: {place: kinds}; places not named: nothing to strike there
     "reset": {P0: {"upstream_unavailable"}, P1: {"upstream_unavailable"}},
     "close": {P0: {"upstream_unavailable"}, P1: {"upstream_unavailable"}},
@@ -49,16 +49,17 @@ EXPECTED = {  # fault: {place: kinds}; places not named: nothing to strike there
 for fault, kinds in EXPECTED.items():
     if not fault.startswith("HTTP "):
         for place in PLACES[2:]:
-            # A line that was torn before the error is what cuts.
+            # A line that was torn before what follows is no answer any more.
             isStated = fault == "error event" and place != P3
-            kinds.setdefault(place, {"end_turn"} if place == P5 else STATED if isStated else CUT)
-LONG = {P1: {"upstream_protocol"}, P2: CUT}
+            isBroken = fault in ("garbage", "malformed JSON", "HTML page", "error event")
+            kinds.setdefault(place, {"end_turn"} if place == P5 else STATED if isStated else BROKEN if isBroken else CUT)
+LONG = {P1: {"upstream_protocol"}, P2: {"upstream_protocol"}}
 
 
 def expected(fault, place, dialect):
     kinds = (LONG if fault == "70 MiB line" else EXPECTED[fault])[place]
     if dialect == "gemini" and place == P5 and fault in ("error event", "malformed JSON"):
-        return kinds | (STATED if fault == "error event" else CUT)
+        return kinds | (STATED if fault == "error event" else BROKEN)
     return kinds
 
 
@@ -400,7 +401,7 @@ class Cell:
         if attempts:
             self.check(attempts[-1]["outcome"] == ("complete" if isWhole else self.outcome), f"last attempt {attempts[-1]['outcome']}")
         partial = KEPT[self.place]
-        state = {"end_turn": "complete", "interrupted": "interrupted"}.get(self.outcome, "failed")
+        state = "complete" if isWhole else "interrupted" if partial else "failed"
         self.check(details["state"] == state, f"turn is {details['state']}, not {state}")
         self.texts(details, FULL if isWhole else partial, [partial] * (len(attempts) - 1))
 
@@ -433,7 +434,8 @@ class Cell:
         answers = [m for m in self.client.call("_convod/message/list", sessionId=self.session)["messages"] if m["role"] == "assistant"]
         self.check(text_of(answers[-1]) == FULL, "the answer after it is another")
         count = self.server.bodies.get(name, "").count(PIECES[0])
-        self.check(count == (1 if self.outcome in ("end_turn", "interrupted") else 0), f"the answer is {count} times in the next context")
+        isKept = self.outcome == "end_turn" or KEPT[self.place]
+        self.check(count == (1 if isKept else 0), f"the answer is {count} times in the next context")
 
     @property
     def word(self):
