@@ -2,10 +2,20 @@
 package enum FileLocks {
     /// The process that holds an exclusive lock on the file at a path; nil when none does that can be seen from here.
     package static func holder(of path: String) -> Int32? {
-        guard let place = try? FilePlace.of(path), let bytes = try? Files.read("/proc/locks") else {
+        guard isLocked(path), let place = try? FilePlace.of(path), let bytes = try? Files.read("/proc/locks")
+        else {
             return nil
         }
         return holder(of: place, in: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Whether somebody has a lock on the file, found out by taking it for a moment; also where that cannot be found out.
+    private static func isLocked(_ path: String) -> Bool {
+        do throws(PosixError) {
+            let file = try Files.openRegular(path, .reading)
+            try Files.lock(file.raw)
+            return false
+        } catch { return !error.isNotFound }
     }
 
     /// The same in the text of `/proc/locks`, a lock a line: `1: FLOCK ADVISORY WRITE 31006 fe:00:16220200 0 EOF`.

@@ -161,6 +161,30 @@ extension Reader {
         return (user ?? nil).map { MessageKey.seq($0) } ?? edge
     }
 
+    /// The nearest message of the user at a seq of a session's path or before it, at most `farthest` messages back.
+    ///
+    /// Reads roles alone until it is found, however long what stands between is.
+    package func prompt(at seq: Int, in session: SessionRecord, farthest: Int) throws(StoreError) -> Message?
+    {
+        let path = try path(branch: session.branch, head: min(seq, session.session.messageCount))
+        for segment in path.reversed() where segment.to > seq - farthest {
+            let key = try database.first(
+                """
+                SELECT max(key) FROM (SELECT key, role FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT ?)
+                 WHERE role = 1
+                """,
+                [
+                    .int(MessageKey(branch: segment.branch, seq: max(segment.from, seq - farthest + 1)).raw),
+                    .int(MessageKey(branch: segment.branch, seq: segment.to).raw), Bound(farthest),
+                ], doing: "find a prompt"
+            ) { $0.optionalInt(0) }
+            if let key = key ?? nil {
+                return try messages(session, .from(MessageKey.seq(key)), limit: 1, bytes: 1).messages.first
+            }
+        }
+        return nil
+    }
+
     /// Pinned messages below a seq of the path, with their whole turns where tools are in play; nil past the bound.
     ///
     /// No more of them are read than have `tokens`: those do not fit into any window, and the window says so.

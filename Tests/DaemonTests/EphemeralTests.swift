@@ -44,17 +44,22 @@ internal import Testing
         try client.open("back")
         _ = try client.prompt("back", "hello")
         _ = try client.call("session/delete", #"{"sessionId":"back"}"#)
-        try client.open("back", #""ephemeral":true"#)
-        let restored = try client.call("_convod/session/restore", #"{"sessionId":"back"}"#)
-        #expect(restored.result?["ephemeral"]?.bool ?? true, "\(restored.message)")
+        // What is in the trash has its ID still, whichever store it lives in.
+        #expect(try client.open("back", #""ephemeral":true"#).kind == "conflict")
+        #expect(try client.call("_convod/session/restore", #"{"sessionId":"back"}"#).result != nil)
         try client.open("kept")
         _ = try client.prompt("kept", "hello")
-        _ = try client.prompt("back", "hello")
-        for (from, to) in [("kept", "back"), ("back", "kept")] {
+        try client.open("memory", #""ephemeral":true"#)
+        _ = try client.prompt("memory", "hello")
+        for (from, to) in [("kept", "memory"), ("memory", "kept")] {
             let fork = try client.call(
                 "_convod/session/fork", #"{"sessionId":"\#(from)","newSessionId":"\#(to)"}"#)
             #expect(fork.kind == "conflict", "\(fork.message)")
         }
+        _ = try client.call("session/delete", #"{"sessionId":"memory"}"#)
+        #expect(try client.open("memory").kind == "conflict")
+        #expect(try client.call("_convod/session/restore", #"{"sessionId":"memory"}"#).result != nil)
+        #expect(try client.messages("memory").count == 2)
         let made = (0..<2).map { number in
             let extras = number == 0 ? "" : #","ephemeral":true"#
             return

@@ -131,4 +131,29 @@ private final class Fault: Sendable {
         }
         #expect(try again.messages("s").contains("user: waited"))
     }
+
+    @Test func `sends no request without its prompt when the next upstream is asked`() throws {
+        let first = try ScriptedUpstream([
+            [.hold] + ScriptedUpstream.failure("503 Service Unavailable", "{}"),
+            ScriptedUpstream.failure("503 Service Unavailable", "{}"),
+        ])
+        let second = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        let fault = Fault()
+        let daemon = try TestDaemon(
+            """
+            { upstreams: { a: { kind: 'openai', baseURL: '\(first.base)', model: 'm' }, b: { kind: 'openai', baseURL: '\(second.base)', model: 'm' } },
+              routes: { default: ['a', 'b'] }, retry: { attempts: 1, patience: '1ms', base: '1ms' } }
+            """, readFault: fault.look)
+        let client = try daemon.client()
+        client.kept = [first, second, daemon]
+        try client.open("s")
+        let prompt = try client.startPrompt("s", "hello")
+        while first.requests.isEmpty { _ = try client.call("_convod/server/info") }
+        fault.arm("find a session", after: 0)
+        first.proceed()
+        #expect(try client.finish(prompt).kind == "store_failed")
+        #expect(fault.isDone && second.requests.isEmpty)
+        #expect(try client.prompt("s", "again").text() == "fine")
+        #expect(second.requests[0].contains(#""messages":[{"role":"user","content":"again"}]"#))
+    }
 }

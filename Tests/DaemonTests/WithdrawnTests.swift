@@ -67,6 +67,31 @@ internal import Testing
             ])
     }
 
+    @Test func `is not one whose answer was seen, though the path went elsewhere`() throws {
+        let bench = try Bench([
+            [
+                [
+                    .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)),
+                    .untilClosed,
+                ],
+                ScriptedUpstream.answer(["better"]),
+            ]
+        ])
+        try bench.client.open("s")
+        let id = try bench.client.startPrompt("s", "hello")
+        _ = try bench.client.update { $0["params"]?["update"]?["content"]?["text"]?.string == "half" }
+        try bench.client.send(Self.cancel)
+        _ = try bench.client.finish(id)
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result?["messages"]
+        let prompt = page?.elements.first { _ in true }?["id"]?.string ?? ""
+        _ = try bench.client.call(
+            "_convod/message/set",
+            #"{"sessionId":"s","messageId":"\#(prompt)","content":[{"type":"text","text":"other"}]}"#)
+        let retry = try bench.client.call("_convod/turn/retry", #"{"sessionId":"s"}"#)
+        #expect(retry.result != nil, "\(retry.message)")
+        #expect(try bench.client.messages("s") == ["user: other", "assistant: better"])
+    }
+
     @Test func `after thoughts alone keeps them behind it, beside the path`() throws {
         let bench = try cancelled(Self.thought)
         #expect(try bench.client.messages("s") == [])
@@ -124,6 +149,7 @@ internal import Testing
     @Test(arguments: [
         #"[{"role":"assistant","content":[{"type":"text","text":"Welcome."}]}]"#,
         #"[{"role":"user","content":[{"type":"text","text":" \n"}]}]"#,
+        #"[{"role":"system","content":[{"type":"text","text":"Be brief."}]}]"#,
     ])
     func `is refused where there is nothing to answer, and keeps nothing`(_ messages: String) throws {
         let bench = try Bench([[ScriptedUpstream.answer(["fine"])]])

@@ -108,7 +108,7 @@ internal import Testing
 @Suite struct `What is sent once` {
     @Test func `names the session that it is sent once in`() throws {
         let home = try Home(Home.echo)
-        for arguments in [[], ["-c"], ["--ephemeral", "--new", "x"]] {
+        for arguments in [[], ["-c"], ["-s", "@last"], ["--ephemeral", "--new", "x"]] {
             let refused = try Built.run(
                 Built.convo, ["send", "--request-id", "r"] + arguments + ["hello"],
                 environment: home.environment)

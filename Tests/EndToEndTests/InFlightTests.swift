@@ -63,3 +63,35 @@ private final class WriteLock {
 
     func release() throws { _ = try System.write(program.to.raw, Array("COMMIT;\n.quit\n".utf8)) }
 }
+
+@Suite struct `Batches` {
+    @Test func `that hold as much as all clients may are answered all the same, and leave nothing behind`()
+        throws
+    {
+        let daemon = try RealDaemon(
+            #"{ drain: "50ms", limits: { unstored: "1MiB" }, upstreams: { echo: { kind: "echo" } } }"#)
+        let one = try daemon.client()
+        try one.open("s")
+        let text = String(repeating: "x", count: 20 << 10)
+        func batch(_ name: String) -> String {
+            let entries = (0..<60).map { number in
+                #"{"jsonrpc":"2.0","id":"\#(name)\#(number)","method":"_convod/message/append","params":{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"\#(text)"}]}]}}"#
+            }
+            return "[" + entries.joined(separator: ",") + "]\n"
+        }
+        // Each has more than the bound; and some leave in the middle of theirs.
+        let clients = try (0..<6).map { _ in try RawClient(daemon.socket) }
+        for (number, client) in clients.enumerated() { try client.write(batch("b\(number)-")) }
+        for client in clients.prefix(3) { #expect(try client.read(lines: 1)) }
+        for client in clients.dropFirst(3) { client.close() }
+        try soon("all of them are done") {
+            try one.call("_convod/server/info").result?["connections"]?.int == 4
+        }
+        // With nothing left that is held, who has something on its way is read on.
+        let prompt = try one.startPrompt("s", "hello", #""window":{"maxMessages":1}"#)
+        let info = try one.start("_convod/server/info")
+        var seen: Set<Int> = []
+        while seen.count < 2 { if let id = try one.next()["id"]?.int { seen.insert(id) } }
+        #expect(seen == [prompt, info])
+    }
+}

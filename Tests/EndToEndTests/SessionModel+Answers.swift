@@ -105,7 +105,9 @@ extension SessionModel {
                 if hasOther ?? false { return true }
                 guard let wanted = request.expectedHead else { return false }
                 let said = request.answer?["error"]?["message"]?.string ?? ""
-                return said.contains("it is '") && !said.contains(wanted)
+                // There is none where all that was said has left the path.
+                let isTold = said.contains("it is '") || said.contains("there is none now")
+                return isTold && !said.contains(wanted)
             case .goOn:
                 let status = session?.head.flatMap { nodes[$0]?.status }
                 return !isAlone || status != "cancelled" && status != "interrupted"

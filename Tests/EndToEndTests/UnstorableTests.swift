@@ -69,8 +69,10 @@ internal import Testing
             PRAGMA busy_timeout = 5000; CREATE TRIGGER no_cancel BEFORE UPDATE ON turn WHEN NEW.state = 3
             BEGIN SELECT RAISE(ABORT, 'no room'); END
             """)
-        _ = try client.start("_convod/turn/cancel", #"{"turnId":"\#(turn)"}"#)
-        return try client.finish(waiting).kind
+        let cancel = try client.start("_convod/turn/cancel", #"{"turnId":"\#(turn)"}"#)
+        let told = try client.finish(waiting).kind
+        #expect(try client.finish(cancel).kind == told)
+        return told
     }
 
     @Test func `of a prompt that waited is stored as soon as it can be`() throws {

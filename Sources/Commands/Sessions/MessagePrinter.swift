@@ -21,7 +21,9 @@ struct MessagePrinter {
     }
 
     /// What a turn was to say of which nothing is on the path, and why not.
-    mutating func text(ofTurn turn: JSONView) -> String {
+    ///
+    /// `isRetried` says whether a retry sends it.
+    mutating func text(ofTurn turn: JSONView, isRetried: Bool) -> String {
         let state = turn["state"]?.string ?? ""
         let facts = [
             console.styled(state, state == "queued" ? .yellow : .red),
@@ -38,7 +40,7 @@ struct MessagePrinter {
             blocks.append(console.styled("(on a branch beside the path, 'convo branches' shows it)", .dim))
         }
         if let reason = turn["error"]?["message"]?.string { blocks.append(clean(reason)) }
-        if state != "queued" { blocks.append(console.styled("'convo retry' sends it again", .dim)) }
+        if isRetried { blocks.append(console.styled("'convo retry' sends it again", .dim)) }
         return blocks.filter { !$0.isEmpty }.joined(separator: "\n") + "\n"
     }
 

@@ -57,24 +57,35 @@ extension Command {
             return !pager.isClosed && console.failure == nil
         }
         if let first { _ = show(first) } else { try pages.forEachPage { show($0) } }
-        for turn in try besideThePath(pages) where !pager.isClosed {
-            pager.print(printer.text(ofTurn: turn))
+        for (turn, isRetried) in try besideThePath(pages) where !pager.isClosed {
+            pager.print(printer.text(ofTurn: turn, isRetried: isRetried))
         }
     }
 
-    /// The newest turns of which nothing is on the path, oldest first: those that wait, and those that came to nothing.
-    private static func besideThePath(_ pages: MessagePages) throws(CommandError) -> [JSONView] {
+    /// Turns looked back over for prompts of which nothing is on the path.
+    private static let looked = 100
+
+    /// The prompts of the newest turns of which nothing is on the path, oldest first: those that wait, those that never
+    /// began, and the newest if it left the path; and which one a retry would send.
+    private static func besideThePath(
+        _ pages: MessagePages
+    ) throws(CommandError) -> [(turn: JSONView, isRetried: Bool)] {
         let last = try pages.newest(1).last
         let page = try pages.client.ask(.turnList) {
             $0.member("sessionId", pages.session)
-            $0.member("limit", 20)
+            $0.member("limit", looked)
         }
-        let newer = (page["turns"].map { Array($0.elements) } ?? []).prefix { turn in
-            guard let last else { return true }
-            if let known = last["turnId"]?.string { return known != turn["turnId"]?.string }
-            return turn["createdAt"]?.string ?? "" > last["createdAt"]?.string ?? ""
+        var found: [(turn: JSONView, isRetried: Bool)] = []
+        let turns = page["turns"].map { Array($0.elements) } ?? []
+        for (index, turn) in turns.enumerated() {
+            let state = turn["state"]?.string ?? ""
+            guard turn["promptId"] != nil, ["queued", "failed", "cancelled"].contains(state) else { continue }
+            // One that began has its prompt on a branch, if not on the path; behind it things went on or they did not.
+            let isNewest = index == 0 && last?["turnId"]?.string != turn["turnId"]?.string
+            guard turn["prompt"] != nil || isNewest else { continue }
+            found.append((turn, index == 0 && state != "queued"))
         }
-        return newer.filter { ["queued", "failed", "cancelled"].contains($0["state"]?.string) }.reversed()
+        return found.reversed()
     }
 }
 

@@ -94,7 +94,8 @@ extension Command {
             throw .usage(
                 "--request-id and --ephemeral cannot stand together: what lives in memory is not sent once")
         }
-        guard invocation.has(.session) || invocation.has(.new) else {
+        let isNamed = invocation.has(.session) && invocation.value(.session) != "@last"
+        guard isNamed || invocation.has(.new) else {
             throw .usage(
                 "--request-id needs '-s ID' or '--new ID': only in the same session the same ID is the same prompt"
             )

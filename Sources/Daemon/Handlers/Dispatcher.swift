@@ -18,6 +18,23 @@ final class Dispatcher {
         var left = 0
         var lines: [[UInt8]] = []
         var bytes = 0
+        var holds: [HeldBytes] = []
+    }
+
+    /// Bytes that a client holds until they are let go of, or whoever had them is dropped.
+    private final class HeldBytes {
+        private var connection: Connection?
+        private let bytes: Int
+
+        init(_ bytes: Int, _ connection: Connection) {
+            self.bytes = bytes
+            self.connection = connection
+            connection.hold(bytes)
+        }
+
+        deinit { letGo() }
+
+        func letGo() { connection.take()?.letGo(bytes) }
     }
 
     private let limits: () -> Limits
@@ -39,7 +56,7 @@ final class Dispatcher {
             batch.left = entries.count {
                 if case .request = $0 { true } else if case .invalid = $0 { true } else { false }
             }
-            connection.hold(bytes.count)
+            batch.holds.append(HeldBytes(bytes.count, connection))
             for entry in entries {
                 connection.add { [weak self, weak connection] in
                     guard let self, let connection else { return }
@@ -48,7 +65,7 @@ final class Dispatcher {
                     }
                 }
             }
-            connection.add { [weak connection] in connection?.letGo(bytes.count) }
+            connection.add { batch.holds[0].letGo() }
         }
     }
 
@@ -63,10 +80,10 @@ final class Dispatcher {
         batch.lines.append(line)
         batch.bytes += line.count
         batch.left -= 1
-        connection.hold(line.count)
+        batch.holds.append(HeldBytes(line.count, connection))
         guard batch.left == 0 else { return }
         connection.send(Dispatcher.array(of: batch.lines))
-        connection.letGo(batch.bytes)
+        batch.holds.removeSubrange(1...)
         batch.lines = []
     }
 
@@ -134,7 +151,10 @@ final class Dispatcher {
             )
             return send(Outgoing.failure(id, error))
         }
-        let call = call(id, method, params, connection, client, send)
+        // A batch holds its line until the last of it has begun.
+        let size = batch == nil ? params?.documentCost : params?.raw.count
+        let held = HeldBytes(size ?? 0, connection)
+        let call = call(id, method, params, connection, client, held, send)
         if let batch {
             call.refusal = { [weak self] in
                 guard let self, batch.bytes > limits().outbox else { return nil }
@@ -165,12 +185,10 @@ final class Dispatcher {
 
     private func call(
         _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, _ client: Client,
-        _ send: @escaping ([UInt8]) -> Void
+        _ held: HeldBytes, _ send: @escaping ([UInt8]) -> Void
     ) -> Call {
-        let size = params?.documentCost ?? 0
-        connection.hold(size)
-        return Call(id, method, params, connection) { hasBegun in
-            connection.letGo(size)
+        Call(id, method, params, connection) { hasBegun in
+            held.letGo()
             guard hasBegun, method.isChange else { return }
             client.changes -= 1
             connection.release()

@@ -246,14 +246,8 @@ extension Handlers {
     private func prompt(for id: MessageID?, on record: SessionRecord) throws(WireError) -> Message {
         var seq = record.session.messageCount
         if let id { seq = try message(id, on: record).seq }
-        let found = try read(record) { (reader) throws(StoreError) -> Message? in
-            var next: Int? = seq
-            while let from = next, from > max(0, seq - Handlers.farthestPrompt) {
-                let page = try reader.messages(record, .backFrom(from), limit: 100, bytes: 1 << 20)
-                if let prompt = page.messages.first(where: { $0.role == .user }) { return prompt }
-                next = page.next
-            }
-            return nil
+        let found = try read(record) { (reader) throws(StoreError) in
+            try reader.prompt(at: seq, in: record, farthest: Handlers.farthestPrompt)
         }
         guard let found else {
             throw WireError(.conflict, "there is no prompt to answer anew; send one")

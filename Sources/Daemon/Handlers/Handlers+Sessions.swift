@@ -41,11 +41,7 @@ extension Handlers {
                     WireError(
                         .conflict,
                         "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it"))
-            case .success(.trashed):
-                call.fail(
-                    WireError(
-                        .conflict,
-                        "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back"))
+            case .success(.trashed): call.fail(inTrash(id))
             case .failure(let error): call.fail(WireError(error))
             }
         }
@@ -56,7 +52,13 @@ extension Handlers {
         let other = isEphemeral ? services.store : services.memory
         let found: SessionRecord?
         do { found = try other?.reader.session(id, owner: owner) } catch { throw WireError(error) }
-        return found?.session.trashedAt == nil ? found : nil
+        if found?.session.trashedAt != nil { throw inTrash(id) }
+        return found
+    }
+
+    private func inTrash(_ id: SessionID) -> WireError {
+        WireError(
+            .conflict, "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back")
     }
 
     /// Keeps an ID for the store that a session is on its way to; call what it gives once the session is there, or is not.
@@ -179,13 +181,6 @@ extension Handlers {
         let asked = try SessionParameters(call.params, isStrict: true)
         let record = try session(asked.id, call, orTrashed: true)
         let owner = record.session.owner, isEphemeral = record.session.isEphemeral
-        if record.session.trashedAt != nil,
-            try elsewhere(asked.id, owner: owner, isEphemeral: isEphemeral) != nil
-        {
-            throw WireError(
-                .conflict,
-                "session '\(asked.id.text)' cannot come back: another one has its ID now; delete that first")
-        }
         let claim = try claim(asked.id, owner: owner, isEphemeral: isEphemeral)
         let restore = RestoreSession(asked.id, owner: owner)
         services.store(of: record.row).write(restore) { [self] result in

@@ -37,6 +37,8 @@ package final class Daemon: ConnectionOwner {
     private var signals: Descriptor?
     private var mostConnections: Int
     private var stopRequests = 0
+    /// Whether clients are waited for; they are not for a moment after they could not be taken.
+    private var isListening = false
     /// Why a name could not be made anew, as it was told last.
     private var nameProblem: String?
     private let budget: BufferBudget
@@ -154,10 +156,7 @@ package final class Daemon: ConnectionOwner {
             flush()
             turns.turnEnded()
         }
-        services.store.sessionsChanged = { [unowned self] rows in
-            guard services.channels.isWatched else { return }
-            services.channels.tell(rows.compactMap { try? services.store.reader.session(row: $0) })
-        }
+        services.store.sessionsChanged = { [unowned self] in tell(changed: $0) }
         services.store.logGrown = { [options] bytes in
             options.log.warning(
                 "wal_grows", ("bytes", "\(bytes)"), ("database", options.database),
@@ -199,6 +198,20 @@ package final class Daemon: ConnectionOwner {
             try loop.run()
         } catch { throw DaemonError("the loop failed: \(error)") }
         finish()
+    }
+
+    /// Tells those who watch of sessions that changed; what cannot be read now is told a little later.
+    private func tell(changed rows: Set<Int64>) {
+        guard services.channels.isWatched else { return }
+        var found: [SessionRecord] = [], late: Set<Int64> = []
+        for row in rows {
+            do throws(StoreError) {
+                if let session = try services.store.reader.session(row: row) { found.append(session) }
+            } catch { if error.code != .corrupt { late.insert(row) } }
+        }
+        services.channels.tell(found)
+        if late.isEmpty { return }
+        loop.after(milliseconds: TurnEngine.readPause) { [weak self] in self?.tell(changed: late) }
     }
 
     /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
@@ -329,7 +342,8 @@ package final class Daemon: ConnectionOwner {
     // MARK: Connections
 
     private func watchListener() throws(PosixError) {
-        guard let fd = listener?.socket.raw else { return }
+        guard !isListening, let fd = listener?.socket.raw else { return }
+        isListening = true
         try loop.watch(fd, .reading) { [unowned self] _ in accept(fd) }
     }
 
@@ -362,7 +376,10 @@ package final class Daemon: ConnectionOwner {
         options.log.notice("socket_made_anew", ("socket", options.socket))
     }
 
-    private func unwatchListener() { if let fd = listener?.socket.raw { loop.unwatch(fd) } }
+    private func unwatchListener() {
+        if isListening, let fd = listener?.socket.raw { loop.unwatch(fd) }
+        isListening = false
+    }
 
     private func accept(_ fd: Int32) {
         do throws(PosixError) {

@@ -49,6 +49,8 @@ extension LiveTurn {
                 return handle(.endingStored)
             case .failure(let failure): error = failure
             }
+            // It never was in the store, and what it was told to end by came before that was known.
+            if isVoid { return }
             let words = WireError(error)
             services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
             switch error.code {
@@ -84,7 +86,7 @@ extension LiveTurn {
             text += piece.bytes.prefix(LiveTurn.kept - text.count)
         }
         let message = "the answer could not be stored whole: \(words.message)"
-        failed(as: WireError(words.kind, message), text.isEmpty ? .failed : .interrupted)
+        failed(as: WireError(words.kind, message), machine.answer.isEmpty ? .failed : .interrupted)
         alternatives = []
         var ending = end.ending
         (ending.state, ending.stopReason, ending.error) = (record.state, nil, record.error)

@@ -75,6 +75,9 @@ final class LiveTurn {
     }
 
     var id: TurnID { record.id }
+    var hasEnded: Bool { machine.state == .done }
+    /// Whether its prompt was not stored after all: nobody is told of such a turn, whatever became of it meanwhile.
+    var isVoid = false
     /// Whether somebody cancelled it before its prompt was stored.
     var isCancelWanted: Bool { machine.isCancelWanted }
 
@@ -114,7 +117,8 @@ final class LiveTurn {
             TurnAnswers.progress(id, "stored") {
                 $0.optional("promptId", self.record.promptID?.description)
                 $0.member("messageId", self.record.answerID.description)
-                if self.left != nil { $0.member("branch", Int(self.refreshed.branch)) }
+                // Only news: where it cannot be read now, the path is asked for.
+                if self.left != nil, let now = try? self.refreshed() { $0.member("branch", Int(now.branch)) }
             })
         let step = plan.begin(policy: services.configuration.retry, availability)
         firstStep = step
@@ -182,8 +186,11 @@ final class LiveTurn {
         if let known = made[candidate.upstream.name], known.isWhole { return ask(candidate, known.request) }
         // Another upstream may hold less, and has rules of its own.
         let name = candidate.upstream.name, overflow = overflows[name]
+        let now: SessionRecord
+        // Without what was just stored the prompt itself would be missing.
+        do throws(StoreError) { now = try refreshed() } catch { return give(up: WireError(error)) }
         WindowMaker(services: services).make(
-            refreshed, WindowRequest(options: asked.options, limit: overflow?.limit), candidate
+            now, WindowRequest(options: asked.options, limit: overflow?.limit), candidate
         ) { [weak self] result in
             guard let self, machine.state == .waiting else { return }
             switch Result(catching: { () throws(WireError) in try result.get().answerable() }) {
@@ -192,6 +199,7 @@ final class LiveTurn {
                 ask(candidate, made.request)
             case .failure(let error) where error.kind == .conflict:
                 failed(UpstreamFailure(.refused, error.message, isRetryable: false))
+            case .failure(let error) where error.kind != .contextOverflow: give(up: error)
             // What must be sent does not fit; the provider's own words say it best.
             case .failure(let error):
                 overflow.map { self.give(up: $0.failure) }
@@ -226,8 +234,16 @@ final class LiveTurn {
     }
 
     /// The session as it stands with the prompt stored.
-    var refreshed: SessionRecord {
-        (try? services.store(of: session.row).reader.session(row: session.row)) ?? session
+    private func refreshed() throws(StoreError) -> SessionRecord {
+        guard let now = try services.store(of: session.row).reader.session(row: session.row) else {
+            throw StoreError(.gone, "read session '\(sessionID.text)'", reason: "it is not there any more")
+        }
+        return now
+    }
+
+    /// Gives up since the store did not do what it should.
+    private func give(up words: WireError) {
+        handle(.callFailed(TurnError(kind: words.kind.rawValue, message: words.message), wait: nil))
     }
 
     private func receive(_ event: UpstreamEvent) {
@@ -331,10 +347,8 @@ final class LiveTurn {
         case .success: handle(.piecesStored(count))
         case .failure(let error):
             guard machine.state == .streaming || machine.state == .waiting else { return }
-            let words = WireError(error)
             dropCall()
-            handle(
-                .callFailed(TurnError(kind: words.kind.rawValue, message: words.message), wait: nil))
+            give(up: WireError(error))
         }
     }
 
@@ -386,6 +400,7 @@ final class LiveTurn {
     }
 
     private func answer(_ ending: Turn.Ending) {
+        if isVoid { return }
         if machine.state == .done && row == 0 && ending.state == .failed {
             record.state = .failed; record.error = ending.error
         }

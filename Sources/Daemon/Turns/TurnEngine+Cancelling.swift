@@ -11,7 +11,12 @@ extension TurnEngine {
     func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (CancelOutcome) -> Void) -> Bool {
         guard let line = lines[row] else { return false }
         if let running = line.running, running.id == id {
-            running.waiters.append(Waiter { _ in then(.success(running.record.state)) })
+            running.waiters.append(
+                Waiter { result in
+                    // An ending that could not be stored has not come yet.
+                    if case .failure(let error) = result, !running.hasEnded { return then(.failure(error)) }
+                    then(.success(running.record.state))
+                })
             running.handle(.cancel)
             return true
         }
@@ -26,10 +31,12 @@ extension TurnEngine {
 
     func cancel(_ queued: Queued, _ then: @escaping (CancelOutcome) -> Void = { _ in }) {
         let ending = Turn.Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: false)
-        end(queued, ending) { [self] problem in
+        var then: ((CancelOutcome) -> Void)? = then
+        func tell(_ outcome: CancelOutcome) { then.take()?(outcome) }
+        end(queued, ending, late: { tell(.failure($0)) }) { [self] problem in
             if let problem {
                 for waiter in queued.takeWaiters() { waiter.reply(.failure(problem)) }
-                return then(.failure(problem))
+                return tell(.failure(problem))
             }
             var record = queued.record
             record.state = .cancelled
@@ -38,7 +45,7 @@ extension TurnEngine {
             let answer = TurnAnswers.answer(
                 record, session: queued.session.session.id, hasMessage: false, isRepeated: false)
             for waiter in queued.takeWaiters() { waiter.reply(answer) }
-            then(.success(.cancelled))
+            tell(.success(.cancelled))
         }
     }
 
@@ -62,12 +69,13 @@ extension TurnEngine {
     /// Stores the end of a turn that never began, again and again until it is; `then` hears of a problem where it never
     /// will be.
     ///
-    /// Who waits is told at once that it could not be, so that nobody waits for a full disk.
+    /// Who waits is told at once that it could not be, and `late` is called, so that nobody waits for a full disk.
     func end(
-        _ queued: Queued, _ ending: Turn.Ending, _ then: @escaping (WireError?) -> Void
+        _ queued: Queued, _ ending: Turn.Ending, late: @escaping (WireError) -> Void = { _ in },
+        _ then: @escaping (WireError?) -> Void
     ) {
         endings += 1
-        tryToEnd(queued, ending, patience: LiveTurn.firstPatience) { [self] problem in
+        tryToEnd(queued, ending, patience: LiveTurn.firstPatience, late) { [self] problem in
             endings -= 1
             then(problem)
             if isDraining && isIdle { whenIdle?() }
@@ -75,7 +83,8 @@ extension TurnEngine {
     }
 
     private func tryToEnd(
-        _ queued: Queued, _ ending: Turn.Ending, patience: Int, _ then: @escaping (WireError?) -> Void
+        _ queued: Queued, _ ending: Turn.Ending, patience: Int, _ late: @escaping (WireError) -> Void,
+        _ then: @escaping (WireError?) -> Void
     ) {
         let id = queued.record.id
         between[id] = queued
@@ -97,8 +106,10 @@ extension TurnEngine {
                 return then(words)
             }
             for waiter in queued.takeWaiters() { waiter.reply(.failure(words)) }
+            late(words)
             services.loop.after(milliseconds: patience) { [weak self] in
-                self?.tryToEnd(queued, ending, patience: min(2 * patience, LiveTurn.longestPatience), then)
+                self?.tryToEnd(
+                    queued, ending, patience: min(2 * patience, LiveTurn.longestPatience), late, then)
             }
         }
     }
@@ -109,14 +120,22 @@ extension TurnEngine {
             if let running = line.running, running.waiters.contains(where: { $0.token == token }) {
                 return running.handle(.cancel)
             }
-            if line.starting?.token == token {
-                line.starting?.cancelled.append { _ in }
+            if let starting = line.starting,
+                starting.token == token
+                    || waiters(of: starting)?.contains(where: { $0.token == token }) ?? false
+            {
+                starting.cancelled.append { _ in }
                 return
             }
             guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } })
             else { continue }
             return cancel(line.queue.remove(at: index))
         }
+    }
+
+    /// Who waits for a turn out of the queue that is being looked up; nil for one that is not stored.
+    private func waiters(of starting: Starting) -> [Waiter]? {
+        starting.turn.flatMap { between[$0]?.waiters }
     }
 
     /// The running turn of a session.
@@ -143,8 +162,9 @@ extension TurnEngine {
         line.queue.removeAll { queued in mine.contains { $0 === queued } }
         for queued in mine { cancel(queued) }
         if let starting = line.starting {
-            let waiters = starting.turn.flatMap { between[$0]?.waiters }
-            if waiters.map(isMine) ?? (starting.asker === connection) { starting.cancelled.append { _ in } }
+            if waiters(of: starting).map(isMine) ?? (starting.asker === connection) {
+                starting.cancelled.append { _ in }
+            }
         }
         if let running = line.running, isMine(running.waiters) { running.handle(.cancel) }
     }
@@ -174,7 +194,7 @@ extension TurnEngine {
     /// The client has gone: its turns go on, but for those that it wanted cancelled.
     func disconnected(_ connection: Connection) {
         for line in lines.values {
-            if let starting = line.starting, starting.isLeft(by: connection) {
+            if let starting = line.starting, starting.isLeft(by: connection, waiters(of: starting)) {
                 starting.cancelled.append { _ in }
             }
             if let running = line.running, isLeft(running.record, running.waiters, by: connection) {

@@ -16,8 +16,13 @@ extension TurnEngine {
         /// What to tell those who cancelled it meanwhile.
         var cancelled: [(CancelOutcome) -> Void] = []
         var isCancelled: Bool { !cancelled.isEmpty }
-        /// Whether nobody wants it when a client has gone.
-        func isLeft(by connection: Connection) -> Bool { leaves && asker === connection }
+        /// Whether nobody wants it when a client has gone, of all that wait for it.
+        func isLeft(by connection: Connection, _ waiters: [Waiter]?) -> Bool {
+            guard leaves else { return false }
+            guard let waiters else { return asker === connection }
+            return waiters.contains { $0.connection === connection }
+                && !waiters.contains { $0.connection !== connection && $0.connection?.isOpen ?? false }
+        }
         /// Gives it up, since the daemon stops: what is stored waits for the next start.
         ///
         /// nil when there is nothing to give up.
@@ -100,10 +105,12 @@ extension TurnEngine {
             base: submission.base, expectedHead: submission.turn.expectedHead,
             seen: .init(branch: session.branch, head: session.session.messageCount))
         services.store(of: submission.session.row).write(accept) { [self] result in
+            live.isVoid = true
             if case .success(.moved) = result { return prepareAgain(submission, line, live) }
             submission.settled()
             switch result {
             case .success(.accepted(let row, let seq, let left)):
+                live.isVoid = false
                 live.left = left
                 live.promptStored(row: row, seq: seq)
                 if let title { publish(title: title, submission.session) }
@@ -130,7 +137,11 @@ extension TurnEngine {
         if live.isCancelWanted { return give(up: .cancelledUnstored) }
         if isDraining { return give(up: TurnEngine.stopping) }
         // What goes on from further back named a path that is not there any more.
-        if submission.base != nil { return give(up: TurnEngine.pathIsTaken(submission.session)) }
+        if submission.base != nil {
+            return give(
+                up: WireError(
+                    .conflict, "the session's path has changed meanwhile; look at it, then ask again"))
+        }
         do throws(StoreError) {
             guard let session = try services.store(of: row).reader.session(row: row) else {
                 return give(up: .noSession(submission.session.session.id))

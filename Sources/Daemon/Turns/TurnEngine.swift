@@ -208,13 +208,13 @@ final class TurnEngine {
             } else if let leaving = between[known.turn.id] {
                 leaving.add(waiters)
             } else {
-                let hasMessage =
-                    (try? services.store(of: session.row).reader.seq(of: known.turn.answerID, in: session))
-                    ?? nil
+                let seq: Int?
+                do throws(StoreError) {
+                    seq = try services.store(of: session.row).reader.seq(of: known.turn.answerID, in: session)
+                } catch { return reply(.failure(WireError(error))) }
                 reply(
                     TurnAnswers.answer(
-                        known.turn, session: session.session.id, hasMessage: hasMessage != nil,
-                        isRepeated: true))
+                        known.turn, session: session.session.id, hasMessage: seq != nil, isRepeated: true))
             }
         }
     }

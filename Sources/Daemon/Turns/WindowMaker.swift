@@ -38,10 +38,10 @@ struct MadeWindow: Sendable {
 
     /// Itself, unless there is nothing in it that a model could answer.
     func answerable() throws(WireError) -> MadeWindow {
-        guard request.messages.isEmpty else { return self }
+        if request.messages.contains(where: { $0.role != .system }) { return self }
         throw WireError(
             .conflict,
-            "there is nothing to answer: only the assistant has spoken here, or nothing but blank text; send a prompt"
+            "there is nothing to answer: only the assistant or the system has spoken here, or nothing but blank text; send a prompt"
         )
     }
 

@@ -209,6 +209,11 @@ final class Connection {
         heldBytes >= limits.unstored || heldBytes > 0 && owner?.isHoldingMuch ?? false
     }
 
+    /// Whether something of what is there may be done: what has begun lets go of what it holds only by going on.
+    private var mayDoMore: Bool {
+        !isBraked && (!isHolding || !steps.isEmpty || owner?.hasHeld(self) ?? false)
+    }
+
     /// Writes and takes what is there for a slice of time: first what was taken and had to wait, then what the socket
     /// holds; with `runsSteps` also what was put off.
     func serve(runsSteps: Bool) {
@@ -267,15 +272,13 @@ final class Connection {
         // Where nothing is left the slice was long enough.
         if hasMore && steps.isEmpty && framer.pending == 0 { hasMore = owner?.hasHeld(self) ?? false }
         account()
-        if hasMore && closing == .no && !isBraked && !isHolding {
-            owner?.hasMore(self, isPutOff: !steps.isEmpty)
-        }
+        if hasMore && closing == .no && mayDoMore { owner?.hasMore(self, isPutOff: !steps.isEmpty) }
     }
 
     /// Something that was waited for is there: the client's next requests may be looked at.
     func mayGoOn() {
         guard !isTaking, closing == .no else { return }
-        guard hasMore && !isBraked && !isHolding else { return watch() }
+        guard hasMore && mayDoMore else { return watch() }
         owner?.hasMore(self, isPutOff: !steps.isEmpty)
     }
 

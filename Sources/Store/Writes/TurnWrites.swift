@@ -57,6 +57,7 @@ package struct AcceptPrompt: StoreWrite {
 
     package func run(on writer: Writer) throws(StoreError) -> Output {
         guard var place = try writer.place(ofRow: session), !place.isTrashed else { return .missing }
+        var voided: Int64?
         if let requestID = turn.requestID,
             let known = try writer.database.turn(session: session, requestID: requestID)
         {
@@ -64,9 +65,7 @@ package struct AcceptPrompt: StoreWrite {
             // Failed with nothing to show: its request ID moves to the new turn.
             let isVoid = known.turn.state == .failed ? try writer.isWithdrawn(known) : false
             guard isVoid else { return .known(known) }
-            try writer.database.run(
-                "UPDATE turn SET request_id = NULL WHERE id = ?", [.int(known.row)],
-                doing: "free a request ID")
+            voided = known.row
         }
         if let expectedHead {
             let head = try writer.headID(of: place)
@@ -76,6 +75,10 @@ package struct AcceptPrompt: StoreWrite {
             // A turn that goes on from further back uses nothing of what came behind that.
             let isThere = seen.branch == place.branch && (base != nil || seen.head == place.head)
             guard isThere else { return .moved }
+        }
+        if let voided {
+            try writer.database.run(
+                "UPDATE turn SET request_id = NULL WHERE id = ?", [.int(voided)], doing: "free a request ID")
         }
         var left: Int64?
         if let base, base < place.head {
