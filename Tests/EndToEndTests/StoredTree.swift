@@ -103,7 +103,9 @@ struct StoredTree {
             if row[2].int ?? 0 < 2 { model.wrong("turn \(row[1].string ?? "") is still open") }
         }
         for id in model.acknowledged where !found.contains(id) {
-            model.wrong("turn \(id) was acknowledged and is lost")
+            let hex = id.filter { $0 != "-" }
+            let row = try daemon.sqlite("SELECT id, state FROM turn WHERE uuid = x'\(hex)'")
+            model.wrong("turn \(id) was acknowledged and is lost: '\(row)', and \(newestTurn) is the newest")
         }
         model.acknowledged = []
     }
