@@ -132,13 +132,7 @@ package struct DaemonLocator: Sendable {
     }
 
     /// Whether nobody holds the lock, found out by holding it for a moment.
-    ///
-    /// A daemon that starts in this moment would be refused, so ask only where one is known to go away.
-    package func isLockFree() -> Bool {
-        guard let file = try? Files.openRegular(lock, .reading) else { return true }
-        do { try Files.lock(file.raw) } catch { return !error.isAgain }
-        return true
-    }
+    package func isLockFree() -> Bool { !FileLocks.isLocked(lock) }
 
     /// Connects to the running daemon: at the named socket, else where the lock file says, else at the default.
     package func connect() throws(ClientError) -> Client {

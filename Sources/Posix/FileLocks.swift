@@ -9,13 +9,13 @@ package enum FileLocks {
         return holder(of: place, in: String(decoding: bytes, as: UTF8.self))
     }
 
-    /// Whether somebody has a lock on the file, found out by taking it for a moment; also where that cannot be found out.
-    private static func isLocked(_ path: String) -> Bool {
-        do throws(PosixError) {
-            let file = try Files.openRegular(path, .reading)
-            try Files.lock(file.raw)
-            return false
-        } catch { return !error.isNotFound }
+    /// Whether somebody has a lock on the file, found out by taking it for a moment; no where it cannot be opened.
+    ///
+    /// Who takes it in that moment would be refused, and must try again.
+    package static func isLocked(_ path: String) -> Bool {
+        guard let file = try? Files.openRegular(path, .reading) else { return false }
+        do { try Files.lock(file.raw) } catch { return error.isAgain }
+        return false
     }
 
     /// The same in the text of `/proc/locks`, a lock a line: `1: FLOCK ADVISORY WRITE 31006 fe:00:16220200 0 EOF`.

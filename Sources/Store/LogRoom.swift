@@ -11,7 +11,6 @@ struct LogRoom: ~Copyable {
     private static let step = 1 << 20, least = 64 << 10
 
     private let path: String
-    private let zeros = [UInt8](repeating: 0, count: step)
     private var file: Descriptor?
     private var size = 0
 
@@ -28,7 +27,7 @@ struct LogRoom: ~Copyable {
             guard let fd = file?.raw, let status = try Files.status(path) else { return }
             size = Int(status.size)
             guard size - used < LogRoom.least else { return }
-            _ = try System.write(fd, zeros)
+            _ = try System.write(fd, [UInt8](repeating: 0, count: LogRoom.step))
             size += LogRoom.step
         } catch {
             // A disk that is nearly full gets it back with the next cut.

@@ -77,13 +77,18 @@ extension Reader {
         if let prompt = turn.queuedPrompt { return prompt }
         guard try seq(of: id, in: session) == nil else { return nil }
         // One that was answered has left the path for another reason, as when another branch is active.
-        let answer = try database.first(
-            "SELECT key, content FROM message WHERE id = ?", [.blob(turn.answerID.bytes)],
-            doing: "read an answer"
-        ) { (row) throws(StoreError) in try row.json(1, "content", of: .message) }
-        if let answer, Part.decode(answer).contains(where: { !$0.visibleText.isEmpty }) { return nil }
-        return try database.first(
-            "SELECT key, content FROM message WHERE id = ?", [.blob(id.bytes)], doing: "read a prompt"
+        if let answer = try content(of: turn.answerID),
+            Part.decode(answer).contains(where: { !$0.visibleText.isEmpty })
+        {
+            return nil
+        }
+        return try content(of: id)
+    }
+
+    /// A message's parts as raw JSON, on whatever branch it is; nil when there is none.
+    private func content(of id: MessageID) throws(StoreError) -> [UInt8]? {
+        try database.first(
+            "SELECT key, content FROM message WHERE id = ?", [.blob(id.bytes)], doing: "read a message"
         ) { (row) throws(StoreError) in try row.json(1, "content", of: .message) }
     }
 

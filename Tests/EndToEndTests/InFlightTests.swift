@@ -50,7 +50,7 @@ internal import Testing
 }
 
 /// Another program that has the write lock of a daemon's database.
-private final class WriteLock {
+final class WriteLock {
     private let program: PipedProgram
 
     init(_ daemon: RealDaemon) throws {
@@ -93,5 +93,23 @@ private final class WriteLock {
         var seen: Set<Int> = []
         while seen.count < 2 { if let id = try one.next()["id"]?.int { seen.insert(id) } }
         #expect(seen == [prompt, info])
+    }
+
+    @Test func `of a client that is closed in the middle of one are dropped, and the daemon goes on`() throws
+    {
+        let daemon = try RealDaemon(
+            #"{ drain: "50ms", limits: { unstored: "1MiB", userBuffers: "1MiB" }, upstreams: { echo: { kind: "echo" } } }"#
+        )
+        let one = try daemon.client()
+        try one.open("s")
+        let text = String(repeating: "x", count: 40 << 10)
+        let entry =
+            #"{"jsonrpc":"2.0","id":1,"method":"_convod/message/append","params":{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"\#(text)"}]}]}}"#
+        let greedy = try RawClient(daemon.socket)
+        try greedy.write("[" + Array(repeating: entry, count: 60).joined(separator: ",") + "]\n")
+        #expect(try !greedy.read(lines: 100))
+        #expect(String(decoding: greedy.tail, as: UTF8.self).contains("userBuffers"))
+        #expect(try one.call("_convod/server/info").result != nil)
+        #expect(try one.prompt("s", "hello", #""window":{"maxMessages":1}"#).result != nil)
     }
 }

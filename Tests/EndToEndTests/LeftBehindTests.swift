@@ -223,19 +223,8 @@ extension `Under systemd` {
         let daemon = try RealDaemon(#"{ drain: "1s", upstreams: { echo: { kind: "echo" } } }"#)
         let clients = try (0..<12).map { _ in try daemon.client() }
         for (number, client) in clients.enumerated() { try client.open("s\(number)") }
-        let input = try Process.pipe()
-        let holder = try Process.start(
-            "/usr/bin/sqlite3", [daemon.database], environment: [:], streams: .init(input: input.reading))
-        _ = Descriptor(owning: input.reading)
-        let to = Descriptor(owning: input.writing)
-        defer {
-            try? Process.signal(holder, Signals.kill)
-            _ = try? Process.reap(holder)
-        }
-        _ = try System.write(to.raw, Array("BEGIN IMMEDIATE;\n".utf8))
-        try soon("it has the lock") {
-            (try? shell("sqlite3", daemon.database, "BEGIN IMMEDIATE; ROLLBACK")) == nil
-        }
+        let lock = try WriteLock(daemon)
+        defer { withExtendedLifetime(lock) {} }
         let begin = Machine.monotonic()
         let ids = try clients.enumerated().map { try $1.startPrompt("s\($0)", "x") }
         for (client, id) in zip(clients, ids) { #expect(try client.finish(id).kind == "store_failed") }

@@ -19,9 +19,11 @@ final class Call {
     /// Whether its handler was called; before that it waits for others, and holds up nobody.
     var hasBegun = false
     private var isSettled = false
+    /// Bytes that its client holds until it is settled, or dropped.
+    private let size: Int
 
     init(
-        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection,
+        _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, size: Int = 0,
         settle: @escaping (_ hasBegun: Bool) -> Void,
         answer: @escaping (Result<[UInt8], WireError>) -> Void
     ) {
@@ -29,9 +31,13 @@ final class Call {
         self.method = method
         self.params = params
         self.connection = connection
+        self.size = size
         self.settle = settle
         self.answer = answer
+        connection.hold(size)
     }
+
+    deinit { if !isSettled { connection.letGo(size) } }
 
     /// Answers the request; a second answer is a bug.
     func reply(_ result: Result<[UInt8], WireError>) {
@@ -50,6 +56,7 @@ final class Call {
     func settled() {
         if isSettled { return }
         isSettled = true
+        connection.letGo(size)
         settle(hasBegun)
     }
 

@@ -18,23 +18,22 @@ final class Dispatcher {
         var left = 0
         var lines: [[UInt8]] = []
         var bytes = 0
-        var holds: [HeldBytes] = []
-    }
+        private let connection: Connection
+        private var held = 0
 
-    /// Bytes that a client holds until they are let go of, or whoever had them is dropped.
-    private final class HeldBytes {
-        private var connection: Connection?
-        private let bytes: Int
+        init(_ connection: Connection) { self.connection = connection }
+        deinit { letGo(held) }
 
-        init(_ bytes: Int, _ connection: Connection) {
-            self.bytes = bytes
-            self.connection = connection
+        /// Its client holds so many bytes more, until they are let go of or the batch is dropped.
+        func hold(_ bytes: Int) {
+            held += bytes
             connection.hold(bytes)
         }
 
-        deinit { letGo() }
-
-        func letGo() { connection.take()?.letGo(bytes) }
+        func letGo(_ bytes: Int) {
+            held -= bytes
+            connection.letGo(bytes)
+        }
     }
 
     private let limits: () -> Limits
@@ -52,11 +51,11 @@ final class Dispatcher {
         switch IncomingLine(bytes, depth: limits().depth) {
         case .single(let incoming): receive(incoming, connection, nil) { connection.send($0) }
         case .batch(let entries):
-            let batch = Batch()
+            let batch = Batch(connection)
             batch.left = entries.count {
                 if case .request = $0 { true } else if case .invalid = $0 { true } else { false }
             }
-            batch.holds.append(HeldBytes(bytes.count, connection))
+            batch.hold(bytes.count)
             for entry in entries {
                 connection.add { [weak self, weak connection] in
                     guard let self, let connection else { return }
@@ -65,7 +64,7 @@ final class Dispatcher {
                     }
                 }
             }
-            connection.add { batch.holds[0].letGo() }
+            connection.add { batch.letGo(bytes.count) }
         }
     }
 
@@ -80,10 +79,10 @@ final class Dispatcher {
         batch.lines.append(line)
         batch.bytes += line.count
         batch.left -= 1
-        batch.holds.append(HeldBytes(line.count, connection))
+        batch.hold(line.count)
         guard batch.left == 0 else { return }
         connection.send(Dispatcher.array(of: batch.lines))
-        batch.holds.removeSubrange(1...)
+        batch.letGo(batch.bytes)
         batch.lines = []
     }
 
@@ -153,8 +152,7 @@ final class Dispatcher {
         }
         // A batch holds its line until the last of it has begun.
         let size = batch == nil ? params?.documentCost : params?.raw.count
-        let held = HeldBytes(size ?? 0, connection)
-        let call = call(id, method, params, connection, client, held, send)
+        let call = call(id, method, params, connection, client, size ?? 0, send)
         if let batch {
             call.refusal = { [weak self] in
                 guard let self, batch.bytes > limits().outbox else { return nil }
@@ -185,10 +183,9 @@ final class Dispatcher {
 
     private func call(
         _ id: RequestID, _ method: Method, _ params: JSONView?, _ connection: Connection, _ client: Client,
-        _ held: HeldBytes, _ send: @escaping ([UInt8]) -> Void
+        _ size: Int, _ send: @escaping ([UInt8]) -> Void
     ) -> Call {
-        Call(id, method, params, connection) { hasBegun in
-            held.letGo()
+        Call(id, method, params, connection, size: size) { hasBegun in
             guard hasBegun, method.isChange else { return }
             client.changes -= 1
             connection.release()

@@ -23,10 +23,10 @@ extension Handlers {
         guard try elsewhere(fork.id, owner: fork.owner, isEphemeral: isEphemeral) == nil else {
             throw WireError(.conflict, "session '\(fork.id.text)' exists already; choose another ID")
         }
-        let claim = try claim(fork.id, owner: fork.owner, isEphemeral: isEphemeral)
+        let release = try claim(fork.id, owner: fork.owner, isEphemeral: isEphemeral)
         services.store(of: source.row).write(ForkSession(source.row, at: asked.messageID, as: fork)) {
             [self] result in
-            claim()
+            release()
             switch result {
             case .success(.forked(let record)): opened(record, isNew: true, call)
             case .success(.existed):

@@ -29,9 +29,9 @@ extension Handlers {
             return opened(found, isNew: false, call)
         }
         let store = asked.isEphemeral ? try services.memoryStore() : services.store
-        let claim = try claim(id, owner: session.owner, isEphemeral: asked.isEphemeral)
+        let release = try claim(id, owner: session.owner, isEphemeral: asked.isEphemeral)
         store.write(CreateSession(session)) { [self] result in
-            claim()
+            release()
             switch result {
             case .success(.created(let record)): opened(record, isNew: true, call)
             case .success(.existed(let record)) where asked.ifExists == .resume:
@@ -180,11 +180,11 @@ extension Handlers {
     func restoreSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
         let record = try session(asked.id, call, orTrashed: true)
-        let owner = record.session.owner, isEphemeral = record.session.isEphemeral
-        let claim = try claim(asked.id, owner: owner, isEphemeral: isEphemeral)
+        let owner = record.session.owner
+        let release = try claim(asked.id, owner: owner, isEphemeral: record.session.isEphemeral)
         let restore = RestoreSession(asked.id, owner: owner)
         services.store(of: record.row).write(restore) { [self] result in
-            claim()
+            release()
             switch result {
             case .success(let record?): reply(call, with: record)
             case .success(nil): call.fail(.noSession(asked.id))

@@ -343,8 +343,8 @@ package final class Daemon: ConnectionOwner {
 
     private func watchListener() throws(PosixError) {
         guard !isListening, let fd = listener?.socket.raw else { return }
-        isListening = true
         try loop.watch(fd, .reading) { [unowned self] _ in accept(fd) }
+        isListening = true
     }
 
     /// Milliseconds between two looks at the names of the socket and the lock.

@@ -103,14 +103,13 @@ extension TurnEngine {
         let accept = AcceptPrompt(
             session: submission.session.row, turn: record, prompt: live.prompt, title: title,
             base: submission.base, expectedHead: submission.turn.expectedHead,
-            seen: .init(branch: session.branch, head: session.session.messageCount))
+            seen: (session.branch, session.session.messageCount))
         services.store(of: submission.session.row).write(accept) { [self] result in
-            live.isVoid = true
+            if case .success(.accepted) = result {} else { live.isVoid = true }
             if case .success(.moved) = result { return prepareAgain(submission, line, live) }
             submission.settled()
             switch result {
             case .success(.accepted(let row, let seq, let left)):
-                live.isVoid = false
                 live.left = left
                 live.promptStored(row: row, seq: seq)
                 if let title { publish(title: title, submission.session) }

@@ -399,6 +399,7 @@ final class TurnEngine {
 
     /// A turn whose beginning could not be stored ends as one that never began.
     private func fail(_ queued: Queued, _ live: LiveTurn, _ line: Line, _ error: WireError) {
+        live.isVoid = true
         line.running = nil
         line.starting = Starting(turn: queued.record.id)
         queued.add(live.waiters)

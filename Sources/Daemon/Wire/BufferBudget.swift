@@ -65,9 +65,8 @@ final class BufferBudget {
 
     /// Requests of so many bytes more are being worked on, or less.
     func heldChanged(by bytes: Int) {
-        let before = isHoldingMuch
         held += bytes
-        guard before && !isHoldingMuch else { return }
+        guard bytes < 0, held < limits().unstoredAll, held - bytes >= limits().unstoredAll else { return }
         loop.after(milliseconds: 0) { [weak self] in
             for connection in self?.connections() ?? [] { connection.mayGoOn() }
         }

@@ -112,6 +112,8 @@ final class Connection {
     /// What it held is free at once.
     func closeForGood(_ error: WireError) {
         guard closing == .no else { return }
+        // First, since what is dropped lets go of what it holds, and nothing is to go on by that.
+        closing = .afterFlush
         outbox.clear()
         framer = LineFramer(limit: limits.line)
         steps.removeAll()
@@ -122,7 +124,6 @@ final class Connection {
             written = 0
         }
         outbox.add(Outgoing.notification("_convod/closing", error.asParameters))
-        closing = .afterFlush
         account()
         watch()
         flush()

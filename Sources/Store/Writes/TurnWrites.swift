@@ -12,23 +12,13 @@ package struct AcceptPrompt: StoreWrite {
     package let base: Int?
     /// The newest message that the client knows of; nil for any.
     package let expectedHead: MessageID?
-    /// The path that the window was made of; nil where that is not made yet.
-    package let seen: Seen?
-
-    /// Where a path ended.
-    package struct Seen: Sendable, Equatable {
-        package let branch: Int64
-        package let head: Int
-        package init(branch: Int64, head: Int) {
-            self.branch = branch
-            self.head = head
-        }
-    }
+    /// The path that the window was made of, and its newest seq; nil where that is not made yet.
+    package let seen: (branch: Int64, head: Int)?
 
     /// `turn.state` says whether the prompt begins (`running`) or waits (`queued`).
     package init(
         session: Int64, turn: TurnRecord, prompt: NewMessage?, title: String?, base: Int? = nil,
-        expectedHead: MessageID? = nil, seen: Seen? = nil
+        expectedHead: MessageID? = nil, seen: (branch: Int64, head: Int)? = nil
     ) {
         self.seen = seen
         self.base = base
