@@ -36,6 +36,12 @@
 
 extern char **environ;
 
+// The system's words for an errno. strerror's buffer belongs to all threads; this one to the thread that asks.
+static inline const char *clinux_error_words(int code) {
+    static _Thread_local char room[256];
+    return strerror_r(code, room, sizeof room) == 0 ? room : "";
+}
+
 // What file a path leads to. It does not ask for times: since Linux 6.13 the next write to a file whose times were
 // looked at must give it new ones, which costs every commit more than the look.
 typedef struct { int error; unsigned long long device, inode; } clinux_place;

@@ -28,6 +28,9 @@ package struct Calibration: Sendable, Equatable {
         return true
     }
 
+    /// Our estimate as the provider would count it, as far as that is known.
+    package func counted(_ estimate: Int) -> Int { Int(Double(estimate) * ratio) }
+
     /// A budget in the provider's tokens as one in ours.
     package func estimated(_ tokens: Int) -> Int { max(1, Int(Double(tokens) / ratio)) }
 }

@@ -42,7 +42,9 @@ package struct DialectRules: Sendable, Equatable {
 extension Window {
     /// The messages as a request carries them: no empty parts, no empty message, calls followed by all their
     /// results, roles alternating where they must.
-    package func outgoing(for rules: DialectRules) -> [OutgoingMessage] {
+    ///
+    /// `mapped` counts what is sent otherwise than it is stored.
+    package func outgoing(for rules: DialectRules, mapped: inout Mapped) -> [OutgoingMessage] {
         var plain: [OutgoingMessage] = []
         var before: Message?
         for message in messages {
@@ -66,7 +68,14 @@ extension Window {
         if rules.endsWithUser, out.last?.role == .assistant {
             out.append(OutgoingMessage(role: .user, parts: [.text(DialectRules.goOn)]))
         }
+        for message in out.indices { out[message].close(&mapped) }
         return rules.isAlternating ? merged(out) : out
+    }
+
+    /// The messages as a request carries them, where nobody asks what was changed.
+    package func outgoing(for rules: DialectRules) -> [OutgoingMessage] {
+        var mapped = Mapped()
+        return outgoing(for: rules, mapped: &mapped)
     }
 
     /// Puts each call's results right behind it, in the order of the calls, and closes calls that have none.
@@ -123,6 +132,27 @@ extension Window {
     }
 }
 
+/// What goes into a request otherwise than it is stored, by kind and count.
+package struct Mapped: Sendable, Equatable {
+    /// Calls whose arguments are no JSON object, as where an answer was cut inside them; they are sent as `{}`.
+    package var arguments = 0
+
+    package init() {}
+    var isEmpty: Bool { self == Mapped() }
+}
+
+extension OutgoingMessage {
+    /// Gives each call an object for arguments, as servers demand: some fail for ever on half of one.
+    fileprivate mutating func close(_ mapped: inout Mapped) {
+        for index in parts.indices {
+            guard case .toolCall(var call) = parts[index], !call.hasObject else { continue }
+            call.arguments = Array("{}".utf8)
+            parts[index] = .toolCall(call)
+            mapped.arguments += 1
+        }
+    }
+}
+
 extension Message {
     /// Whether a model went on here where its answer had ended, perhaps inside a word: both are one answer.
     fileprivate func goesOn(from before: Message) -> Bool {
@@ -137,7 +167,7 @@ extension DialectRules {
     fileprivate func sends(_ part: Part) -> Bool {
         switch part {
         // White space alone is refused by some (wire.md A5, E2) and says nothing to any.
-        case .text(let text): !text.utf8.allSatisfy { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        case .text: !part.isBlank
         case .thought(let text, let issuer, let signature):
             isFor(issuer) && (replay == .all || signature != nil && (replay == .sealed || text.isEmpty))
         case .redactedThought(_, let issuer): isFor(issuer) && replay == .sealed

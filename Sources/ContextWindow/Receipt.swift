@@ -24,6 +24,8 @@ package struct Receipt: Sendable, Equatable {
     package let excluded: [Int]
     package let pinnedCount: Int
     package let excludedCount: Int
+    /// What was sent otherwise than it is stored.
+    package var mapped = Mapped()
 
     init(
         policy: WindowPolicy, budget: Int, estimate: Int, rule: Rule, history: History, suffix: [Message],
@@ -63,6 +65,7 @@ package struct Receipt: Sendable, Equatable {
             $0.member("pinnedMessages", pinnedCount)
             $0.member("excludedMessages", excludedCount)
             $0.member("summarizedMessages", 0)
+            if !mapped.isEmpty { $0.member("mapped") { $0.member("arguments", mapped.arguments) } }
             if !pinned.isEmpty { $0.key("pinned"); $0.array { for seq in pinned { $0.int(seq) } } }
             if !excluded.isEmpty { $0.key("excluded"); $0.array { for seq in excluded { $0.int(seq) } } }
         }

@@ -43,12 +43,42 @@ package struct WindowError: Error, Sendable, Equatable {
     package let pinned: Int
     package let newest: Int
 
-    /// One sentence with both numbers and what to do.
-    package var sentence: String {
-        """
-        the system prompt (\(system) tokens), pinned messages (\(pinned)) and the newest turn (\(newest)) need \(needed) \
-        tokens, the window holds \(budget); shorten them, unpin, or raise 'window.maxTokens'
-        """
+    /// What the budget comes from, for the sentence.
+    package enum Limit: Sendable, Equatable {
+        /// The policy's own `maxTokens`.
+        case policy
+        /// The model's context length in its own tokens, and what is kept of it for the answer.
+        case model(String, length: Int, reserved: Int)
+        /// Nobody knows what the model holds.
+        case unknown(model: String)
+    }
+
+    /// One sentence with what was too long, the limit and what to do.
+    ///
+    /// All numbers are tokens of one kind: the model's where its length is the limit, `ratio` of them for one of ours; else
+    /// our estimates. Where what must be in is more than the newest turn, the parts are told one by one.
+    package func sentence(_ limit: Limit, ratio: Double = 1) -> String {
+        var scale = 1.0
+        if case .model = limit { scale = ratio }
+        func shown(_ tokens: Int) -> String { String(Int(Double(tokens) * scale)) }
+        let all = [
+            ("the system prompt", system > TokenEstimate.perRequest ? system : 0),
+            ("pinned messages", pinned), ("the newest turn", newest),
+        ]
+        var parts = all.filter { $0.1 > 0 }
+        let isOne = parts.count == 1, last = parts.popLast()
+        let words = parts.map { "\($0.0) (\(shown($0.1)) tokens)" }.joined(separator: ", ")
+        let end = last.map { isOne ? $0.0 : "\($0.0) (\(shown($0.1)))" } ?? "the request"
+        let subject = isOne ? end : "\(words) and \(end)"
+        let shorten = (isOne ? "shorten it" : "shorten them") + (pinned > 0 ? ", unpin" : "")
+        let need = "\(subject) \(isOne && pinned == 0 ? "needs" : "need") \(shown(needed)) tokens"
+        return switch limit {
+        case .policy: "\(need), the window holds \(budget); \(shorten), or raise 'window.maxTokens'"
+        case .model(let model, let length, let reserved):
+            "\(need), model '\(model.prefix(80))' holds \(length), of which \(reserved) are kept for the answer; \(shorten), keep less for the answer, or ask a model that holds more"
+        case .unknown(let model):
+            "\(need), and \(budget) are sent while nobody knows what model '\(model.prefix(80))' holds; \(shorten), or set 'contextLength' of its upstream"
+        }
     }
 }
 
@@ -60,6 +90,8 @@ extension Window {
     package static func cut(
         _ history: History, system: String?, policy: WindowPolicy, budget: Int
     ) throws(WindowError) -> Window {
+        // A prompt that says nothing is none: as a block of text it is refused by some (wire.md E2).
+        let system = system.flatMap { $0.isBlank ? nil : $0 }
         let sendable = (history.olderPins + history.messages).filter(\.isSendable)
         let pairs = ToolPairs(sendable), all = pairs.complete(sendable)
         func cost(_ message: Message) -> Int { message.tokens + (pairs.closing[message.seq] ?? 0) }

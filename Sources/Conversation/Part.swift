@@ -32,6 +32,8 @@ package enum Part: Sendable, Equatable {
             self.signature = signature
             self.issuer = issuer
         }
+        /// Whether the arguments are an object; they are JSON in any case.
+        package var hasObject: Bool { arguments.first { $0 > 0x20 } == 0x7B }
         /// The arguments as the JSON text that OpenAI's dialect carries inside a string.
         package var argumentText: String {
             if let view = try? JSONDocument(arguments).root, let text = view.string { return text }

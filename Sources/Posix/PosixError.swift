@@ -49,7 +49,8 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The system's words for an errno.
     package static func words(_ code: Int32) -> String {
-        unsafe strerror(code).map { unsafe String(cString: $0).lowercasedFirst } ?? "error \(code)"
+        let words = unsafe String(cString: clinux_error_words(code))
+        return words.isEmpty ? "error \(code)" : words.lowercasedFirst
     }
 
     /// What kept a file from being written.

@@ -112,12 +112,6 @@ package func checkedContent(_ array: JSONView, path: String, role: Message.Role)
 }
 
 extension Part {
-    /// Whether the part says nothing: text of white space only.
-    fileprivate var isBlank: Bool {
-        guard case .text(let text) = self else { return false }
-        return text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
-    }
-
     fileprivate func isAllowed(for role: Message.Role) -> Bool {
         switch self {
         case .text: role != .tool

@@ -10,6 +10,10 @@ package struct WireError: Error, Sendable, Equatable {
     package var retryAfterMs: Int?
     /// Further members of `data`, raw JSON by name.
     package var details: [String: [UInt8]]
+    /// A number among the details.
+    package func number(_ name: String) -> Int? {
+        details[name].flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+    }
 
     package init(
         _ kind: ErrorKind, _ message: String, retryAfterMs: Int? = nil, details: [String: [UInt8]] = [:]

@@ -7,9 +7,8 @@ package enum DialectMessages {
     /// Writes the array; `dialect` is the name of a kind of upstream.
     ///
     /// Chat Completions has the system prompt among the messages, the others have it beside them.
-    package static func write(
-        _ window: Window, system: String?, in dialect: String, to writer: inout JSONWriter
-    ) {
+    package static func write(_ window: Window, in dialect: String, to writer: inout JSONWriter) {
+        let system = window.system
         switch dialect {
         case "anthropic":
             AnthropicRequest(marksCache: false).writeMessages(

@@ -29,11 +29,35 @@ package struct ModelRequest: Sendable {
         self.previousUserText = previousUserText
     }
 
+    /// Bytes of the text in it, and of a request whose words are gone what it had.
+    package var textBytes: Int {
+        keptBytes
+            ?? messages.reduce(system?.utf8.count ?? 0) { sum, message in
+                message.parts.reduce(sum) { $0 + $1.textBytes }
+            }
+    }
+    private var keptBytes: Int?
+
     /// What is known of it, with nothing of what was said.
     package var withoutWords: ModelRequest {
         var copy = self
+        copy.keptBytes = textBytes
         (copy.system, copy.messages, copy.previousUserText) = (nil, [], nil)
         return copy
+    }
+}
+
+extension Part {
+    /// Bytes of text that a model reads of it.
+    fileprivate var textBytes: Int {
+        switch self {
+        case .text(let text), .thought(let text, _, _): text.utf8.count
+        case .resource(_, let text, let raw): text?.utf8.count ?? raw.count
+        case .resourceLink(let uri, let name, _): uri.utf8.count + name.utf8.count
+        case .toolCall(let call): call.name.utf8.count + call.arguments.count
+        case .toolResult(let result): result.content.count
+        case .image, .audio, .redactedThought: 0
+        }
     }
 }
 
@@ -90,8 +114,9 @@ package protocol Upstream: AnyObject {
     func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
     /// Whether a request of so many tokens may be sent now.
     func availability(tokens: Int) -> Availability
-    /// Whether the server read less than it was sent without a word; both in tokens.
-    func cutSilently(counted: Int, estimate: Int) -> Bool
+    /// Whether the server read less of a request than it was sent, without a word; `counted` are its tokens, `expected` are
+    /// those that it was expected to count.
+    func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool
     /// How it has fared.
     var health: Health { get }
 }

@@ -5,13 +5,17 @@ import TestSupport
 /// One random case: what goes into the cut.
 struct WindowCase {
     let messages: [Message]
+    /// The system prompt that is given, and what of it counts: one of blanks is none.
+    private let given: String?
     let system: String?
     let policy: WindowPolicy
     let budget: Int
 
     init(_ random: inout SeededRandom) {
         messages = random.history()
-        system = random.oneIn(2) ? random.text(30) : nil
+        let given = random.oneIn(2) ? random.text(30) : nil
+        self.given = given
+        system = given.flatMap { $0.contains { !$0.isWhitespace } ? $0 : nil }
         policy = WindowPolicy(
             maxTurns: random.oneIn(3) ? random.int(1...5) : nil,
             maxMessages: random.oneIn(3) ? random.int(1...12) : nil)
@@ -20,7 +24,7 @@ struct WindowCase {
     }
 
     func cut() throws(WindowError) -> Window {
-        try Window.cut(History(messages: messages), system: system, policy: policy, budget: budget)
+        try Window.cut(History(messages: messages), system: given, policy: policy, budget: budget)
     }
 
     func cut(again window: Window) throws(WindowError) -> Window {

@@ -60,9 +60,16 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
             TokenEstimate.perRequest + TokenEstimate.perMessage + TokenEstimate.text("translate to German")
         #expect(error.map(numbers) == [300 + system, 100, system, 0, 300])
         #expect(
-            error?.sentence == """
-                the system prompt (\(system) tokens), pinned messages (0) and the newest turn (300) need \(300 + system) tokens, \
-                the window holds 100; shorten them, unpin, or raise 'window.maxTokens'
+            error?.sentence(.policy) == """
+                the system prompt (\(system) tokens) and the newest turn (300) need \(300 + system) tokens, the window holds 100; \
+                shorten them, or raise 'window.maxTokens'
+                """)
+        let alone = #expect(throws: WindowError.self) { try cut(history, budget: 100) }
+        let limit = WindowError.Limit.model("m", length: 150, reserved: 50)
+        #expect(
+            alone?.sentence(limit, ratio: 2) == """
+                the newest turn needs \(2 * (300 + TokenEstimate.perRequest)) tokens, model 'm' holds 150, of which 50 are kept for \
+                the answer; shorten it, keep less for the answer, or ask a model that holds more
                 """)
     }
 

@@ -9,8 +9,8 @@ extension Handlers {
     /// Finds who would be asked and makes the window for it.
     private func withWindow(
         _ call: Call, _ asked: ContextParameters,
-        render: @escaping @Sendable (SessionRecord, MadeWindow) -> [UInt8] = { _, _ in [] },
-        _ then: @escaping (SessionRecord, Candidate, MadeWindow) -> Void
+        render: @escaping @Sendable (MadeWindow) -> [UInt8] = { _ in [] },
+        _ then: @escaping (Candidate, WindowChoice) -> Void
     ) throws(WireError) {
         let record = try session(asked.id, call)
         let settings = record.session.settings, options = asked.options
@@ -20,16 +20,20 @@ extension Handlers {
         ) { [self] found in
             if call.isAnswered { return }
             do throws(WireError) {
-                guard let first = try found.get().first else { throw .invalid("the route is empty") }
+                let candidates = try found.get()
                 let parts = asked.prompt == nil ? nil : asked.promptParts
                 let request = WindowRequest(options: options, prompt: parts, content: asked.prompt)
-                WindowMaker(services: services).make(record, request, first, render: { render(record, $0) }) {
-                    result in
+                WindowMaker(services: services).choose(
+                    record, request, candidates, render: render
+                ) { result in
                     if call.isAnswered { return }
-                    switch result {
-                    case .success(let made): then(record, first, made)
-                    case .failure(let error): call.fail(error)
-                    }
+                    do throws(WireError) {
+                        let choice = try result.get()
+                        guard let first = choice.candidates.first else {
+                            throw .invalid("the route is empty")
+                        }
+                        then(first, choice)
+                    } catch { call.fail(error) }
                 }
             } catch { call.fail(error) }
         }
@@ -37,21 +41,21 @@ extension Handlers {
 
     func previewContext(_ call: Call) throws(WireError) {
         let asked = try ContextParameters(call.params, isPreview: true)
-        try withWindow(call, asked) { _, candidate, made in
+        try withWindow(call, asked) { candidate, choice in
             func answer(_ counted: Int?) {
-                let body = candidate.upstream.body(for: made.request)
+                let body = candidate.upstream.body(for: choice.made.request)
                 call.reply {
                     $0.member("upstream", candidate.upstream.name)
                     $0.member("kind", candidate.upstream.kind)
                     $0.member("model", candidate.model)
                     $0.optional("url", candidate.upstream.url(for: candidate.model))
                     $0.member("request", raw: body)
-                    $0.member("receipt", raw: made.receipt)
+                    $0.member("receipt", raw: choice.receipt)
                     $0.optional("counted", counted)
                 }
             }
             guard asked.isCounted else { return answer(nil) }
-            candidate.upstream.countTokens(made.request) { result in
+            candidate.upstream.countTokens(choice.made.request) { result in
                 if call.isAnswered { return }
                 switch result {
                 case .success(let counted): answer(counted)
@@ -66,22 +70,21 @@ extension Handlers {
         let dialect = asked.dialect
         try withWindow(
             call, asked,
-            render: { record, made in
+            render: { made in
                 var writer = JSONWriter()
                 guard let window = made.window else { return [] }
                 if let dialect {
-                    DialectMessages.write(
-                        window, system: record.session.system, in: dialect.rawValue, to: &writer)
+                    DialectMessages.write(window, in: dialect.rawValue, to: &writer)
                 } else {
                     writer.array { for message in window.messages { Wire.write(message, to: &$0) } }
                 }
                 return writer.bytes
             }
-        ) { record, _, made in
+        ) { _, choice in
             call.reply {
-                $0.member("messages", raw: made.rendered)
-                if asked.dialect != .openai { $0.optional("system", record.session.system) }
-                $0.member("receipt", raw: made.receipt)
+                $0.member("messages", raw: choice.made.rendered)
+                if asked.dialect != .openai { $0.optional("system", choice.made.window?.system) }
+                $0.member("receipt", raw: choice.receipt)
             }
         }
     }

@@ -9,31 +9,35 @@ extension LiveTurn {
     /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
     func receipt(_ usage: Usage?) -> [UInt8]? {
         guard let window = made[plan.current] else { return made.values.first?.receipt }
-        guard let counted = usage?.inputTokens, let upstream = current?.upstream else {
-            return window.receipt
-        }
-        let isCut = upstream.cutSilently(counted: counted, estimate: window.request.estimate)
+        let receipt = TooSmall.add(passed, asked: plan.current, to: window.receipt)
+        guard let counted = usage?.inputTokens, let upstream = current?.upstream else { return receipt }
+        let isCut = isCutByServer(counted, window.request)
         if isCut {
             services.log.warning(
                 "context_cut_by_server", ("upstream", upstream.name), ("counted", "\(counted)"),
                 ("estimate", "\(window.request.estimate)"))
         }
-        var writer = JSONWriter()
-        writer.object {
+        let more = JSONWriter.object {
             $0.member("counted", counted)
             if isCut { $0.member("cutByServer", true) }
         }
-        return Array(window.receipt.dropLast()) + [0x2C] + writer.bytes.dropFirst()
+        return receipt.dropLast() + [0x2C] + more.dropFirst()
+    }
+
+    private func isCutByServer(_ counted: Int, _ request: ModelRequest) -> Bool {
+        guard let candidate = current else { return false }
+        let calibration = services.calibrations.of(candidate.upstream.name, candidate.model)
+        return candidate.upstream.cutSilently(
+            counted: counted, expected: calibration.counted(request.estimate), of: request)
     }
 
     /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
     func learned(_ ending: Turn.Ending) -> Learned? {
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate = current,
-            let estimate = made[plan.current]?.request.estimate,
-            !candidate.upstream.cutSilently(counted: counted, estimate: estimate)
-        else { return nil }
+            let request = made[plan.current]?.request, !isCutByServer(counted, request)
+        else { return taught }
         return services.calibrations.learn(
-            candidate.upstream.name, candidate.model, counted: counted, estimate: estimate)
+            candidate.upstream.name, candidate.model, counted: counted, estimate: request.estimate)
     }
 
     /// What the turn used: the provider's count, or the estimate where it gave none.
@@ -61,6 +65,11 @@ extension LiveTurn {
                 answer: before.request.parameters.maxTokens, trims: trims)
         else { return false }
         trims += 1
+        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound {
+            taught = services.calibrations.learn(
+                candidate.upstream.name, candidate.model, counted: counted,
+                estimate: before.request.estimate)
+        }
         switch change {
         case .answer(let tokens): made[candidate.upstream.name]?.request.parameters.maxTokens = tokens
         case .window(let tokens):  // it is made anew for the next try

@@ -27,12 +27,16 @@ final class LiveTurn {
     private(set) var machine: Turn
 
     let services: Services
-    private let candidates: [Candidate]
+    let candidates: [Candidate]
     private(set) var asked: WindowRequest
     /// The window of each upstream that was asked, by its name.
     var made: [String: MadeWindow] = [:]
     var plan: RoutePlan
     var trims = 0
+    /// What a refusal that names the count taught of our estimate.
+    var taught: Learned?
+    /// Who was passed over, since what must be sent does not fit there.
+    private(set) var passed: [TooSmall]
     /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
     var overflows: [String: (limit: Int, failure: UpstreamFailure)] = [:]
     /// What the route said before the first call.
@@ -59,19 +63,19 @@ final class LiveTurn {
     /// `ended` is called once, after the turn's end is stored and answered.
     init(
         _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, asked: WindowRequest,
-        candidates: [Candidate], made: MadeWindow,
-        services: Services, ended: @escaping (LiveTurn) -> Void
+        choice: WindowChoice, services: Services, ended: @escaping (LiveTurn) -> Void
     ) {
         self.record = record
         self.session = session
         self.prompt = prompt
         self.asked = asked
-        self.candidates = candidates
+        candidates = choice.candidates
+        passed = choice.passed
         self.services = services
         self.ended = ended
         plan = RoutePlan(route: candidates.map(\.upstream.name))
         machine = Turn(issuer: candidates.first?.upstream.name)
-        self.made[candidates.first?.upstream.name ?? ""] = made
+        made[candidates.first?.upstream.name ?? ""] = choice.made
     }
 
     var id: TurnID { record.id }
@@ -202,8 +206,9 @@ final class LiveTurn {
             case .failure(let error) where error.kind != .contextOverflow: give(up: error)
             // What must be sent does not fit; the provider's own words say it best.
             case .failure(let error):
-                overflow.map { self.give(up: $0.failure) }
-                    ?? failed(UpstreamFailure(.overflow, error.message, isRetryable: false))
+                failed(
+                    overflow?.failure ?? UpstreamFailure(.overflow, error.message, isRetryable: false),
+                    needed: error.number("needed"), budget: error.number("budget"))
             }
         }
     }
@@ -271,20 +276,38 @@ final class LiveTurn {
 
     private var elapsed: Int { Int((services.loop.now - began) / 1_000_000) }
 
-    private func failed(_ failure: UpstreamFailure) {
+    /// Goes on after a failure; `needed` and `budget` are tokens where what must be sent does not fit.
+    private func failed(_ failure: UpstreamFailure, needed: Int? = nil, budget: Int? = nil) {
         note(failure.kind.rawValue, status: failure.answered, detail: failure.message)
         let isCut = !machine.answer.isEmpty
         guard !isCut || services.configuration.retry.cutStream == .restart && failure.isRetryable else {
             return give(up: failure)
         }
-        if !isCut, trim(after: failure) { return retry(failure, wait: 0) }
+        if !isCut, needed == nil, trim(after: failure) { return retry(failure, wait: 0) }
+        if failure.kind == .overflow, let current {
+            passed.append(
+                TooSmall(
+                    upstream: current.upstream.name, model: current.model,
+                    needed: needed ?? failure.overflow?.counted, budget: budget ?? failure.overflow?.limit))
+        }
+        let larger = failure.kind == .overflow ? candidates.map(\.upstream.name).filter(holdsMore) : []
         let step = plan.next(
             after: failure, policy: services.configuration.retry, elapsed: elapsed,
-            random: services.chance(), availability)
+            random: services.chance(), holdsMore: larger.contains, availability)
         switch step {
         case .ask(_, let wait): retry(failure, wait: wait)
         case .fail(let last): give(up: last)
         }
+    }
+
+    /// Whether an upstream may hold what does not fit the present one: it was asked with it, or is known to be larger.
+    private func holdsMore(_ name: String) -> Bool {
+        if made[name] != nil { return true }
+        guard let other = candidate(name), let now = current else { return false }
+        let held =
+            now.upstream.contextLength(of: now.model) ?? made[plan.current]?.request.estimate
+            ?? WindowPolicy.unknownModelTokens
+        return other.upstream.contextLength(of: other.model).map { $0 > held } ?? false
     }
 
     private func retry(_ failure: UpstreamFailure, wait: Int) {

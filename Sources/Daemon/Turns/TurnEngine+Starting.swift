@@ -62,19 +62,19 @@ extension TurnEngine {
             guard isWanted() else { return }
             do throws(WireError) {
                 let candidates = try found.get()
-                guard let first = candidates.first else { throw .invalid("the route is empty") }
                 if submission.prompt == nil && submission.session.session.messageCount == 0 {
                     throw WireError(
                         .conflict, "the session has no messages to go on from; send a prompt")
                 }
                 let asked = WindowRequest(
                     options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
-                WindowMaker(services: services).make(submission.session, asked, first) { [self] result in
+                WindowMaker(services: services).choose(submission.session, asked, candidates) {
+                    [self] result in
                     guard isWanted() else { return }
                     do throws(WireError) {
-                        begin(
-                            submission, line, candidates, asked, try result.get().answerable(),
-                            isAgain: isAgain)
+                        let choice = try result.get()
+                        try choice.made.answerable()
+                        begin(submission, line, asked, choice, isAgain: isAgain)
                     } catch { give(up: error) }
                 }
             } catch { give(up: error) }
@@ -82,18 +82,18 @@ extension TurnEngine {
     }
 
     private func begin(
-        _ submission: Submission, _ line: Line, _ candidates: [Candidate], _ asked: WindowRequest,
-        _ made: MadeWindow, isAgain: Bool
+        _ submission: Submission, _ line: Line, _ asked: WindowRequest, _ choice: WindowChoice, isAgain: Bool
     ) {
-        guard let first = candidates.first else { return }
+        guard let first = choice.candidates.first else { return }
+        let made = choice.made
         let session = submission.session
         if !isAgain { quotas.begin(session.session.owner, tokens: made.request.estimate) }
         var record = record(submission, .running)
         record.upstream = first.upstream.name
         record.model = first.model
-        record.receipt = made.receipt
+        record.receipt = choice.receipt
         let live = live(
-            record, submission.session, submission.parts, submission.prompt, asked, candidates, made)
+            record, submission.session, submission.parts, submission.prompt, asked, choice)
         live.waiters = [submission.waiter]
         line.running = live
         line.starting = nil

@@ -157,18 +157,16 @@ final class TurnEngine {
 
     func live(
         _ record: TurnRecord, _ session: SessionRecord, _ parts: [Part]?, _ content: [UInt8]?,
-        _ asked: WindowRequest,
-        _ candidates: [Candidate], _ made: MadeWindow
+        _ asked: WindowRequest, _ choice: WindowChoice
     ) -> LiveTurn {
         var prompt: NewMessage?
         if let parts, let content, let id = record.promptID {
             prompt = NewMessage(
                 id: id, role: .user, content: content,
-                tokens: made.promptTokens ?? TokenEstimate.message(parts))
+                tokens: choice.made.promptTokens ?? TokenEstimate.message(parts))
         }
         return LiveTurn(
-            record, session: session, prompt: prompt, asked: asked, candidates: candidates, made: made,
-            services: services
+            record, session: session, prompt: prompt, asked: asked, choice: choice, services: services
         ) { [weak self] in self?.ended($0) }
     }
 
@@ -350,18 +348,18 @@ final class TurnEngine {
             guard isWanted() else { return }
             do throws(WireError) {
                 let candidates = try found.get()
-                guard let first = candidates.first else { throw .invalid("the route is empty") }
                 let content: [UInt8]?
                 do throws(StoreError) { content = try prompt(of: queued) } catch { return putBack(error) }
                 let parts = content.map { Part.decode($0) }
                 let asked = WindowRequest(options: options, prompt: parts, content: content)
-                WindowMaker(services: services).make(session, asked, first) { [self] result in
+                WindowMaker(services: services).choose(session, asked, candidates) { [self] result in
                     guard isWanted() else { return }
                     do throws(WireError) {
-                        let made = try result.get().answerable()
-                        quotas.begin(session.session.owner, tokens: made.request.estimate)
-                        let live = live(queued.record, session, parts, content, asked, candidates, made)
-                        begin(queued, line, live, first, made)
+                        let choice = try result.get()
+                        try choice.made.answerable()
+                        quotas.begin(session.session.owner, tokens: choice.made.request.estimate)
+                        let live = live(queued.record, session, parts, content, asked, choice)
+                        begin(queued, line, live, choice)
                     } catch { fail(error) }
                 }
             } catch { fail(error) }
@@ -375,8 +373,9 @@ final class TurnEngine {
     }
 
     private func begin(
-        _ queued: Queued, _ line: Line, _ live: LiveTurn, _ first: Candidate, _ made: MadeWindow
+        _ queued: Queued, _ line: Line, _ live: LiveTurn, _ choice: WindowChoice
     ) {
+        guard let first = choice.candidates.first else { return }
         between[queued.record.id] = nil
         live.waiters = queued.takeWaiters()
         line.running = live
@@ -386,7 +385,7 @@ final class TurnEngine {
             ? live.asked.prompt.flatMap { suggestedTitle(for: $0) } : nil
         let begin = BeginQueued(
             queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
-            model: first.model, receipt: made.receipt)
+            model: first.model, receipt: choice.receipt)
         services.store(of: queued.session.row).write(begin) { [self] result in
             switch result {
             case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)

@@ -37,6 +37,7 @@ struct MadeWindow: Sendable {
     var isWhole: Bool { window != nil }
 
     /// Itself, unless there is nothing in it that a model could answer.
+    @discardableResult
     func answerable() throws(WireError) -> MadeWindow {
         if request.messages.contains(where: { $0.role != .system }) { return self }
         throw WireError(
@@ -49,6 +50,49 @@ struct MadeWindow: Sendable {
     mutating func drop() {
         window = nil
         request = request.withoutWords
+    }
+}
+
+/// An upstream that was passed over, since what must be sent does not fit it.
+struct TooSmall: Sendable {
+    let upstream: String
+    let model: String
+    /// Tokens that must be sent, and that may be; nil where nobody said.
+    let needed: Int?
+    let budget: Int?
+
+    /// Adds those that were passed over, and who is asked in their place, to a receipt.
+    static func add(_ passed: [TooSmall], asked upstream: String, to receipt: [UInt8]) -> [UInt8] {
+        let passed = passed.filter { $0.upstream != upstream }
+        if passed.isEmpty { return receipt }
+        let more = JSONWriter.object {
+            $0.member("upstream", upstream)
+            $0.key("tooSmall")
+            $0.array {
+                for one in passed {
+                    $0.object {
+                        $0.member("upstream", one.upstream)
+                        $0.member("model", one.model)
+                        $0.optional("needed", one.needed)
+                        $0.optional("budget", one.budget)
+                    }
+                }
+            }
+        }
+        return receipt.dropLast() + [0x2C] + more.dropFirst()
+    }
+}
+
+/// A window, and who may be asked with it.
+struct WindowChoice {
+    /// The first of them has the window; the others come after it.
+    let candidates: [Candidate]
+    let made: MadeWindow
+    /// Who came before in the route, and holds too little.
+    let passed: [TooSmall]
+    /// The receipt, which names them.
+    var receipt: [UInt8] {
+        TooSmall.add(passed, asked: candidates.first?.upstream.name ?? "", to: made.receipt)
     }
 }
 
@@ -86,6 +130,39 @@ struct WindowMaker {
         }
     }
 
+    /// Makes the window for the first of a route that it fits: where what must be sent does not fit one, the next whose
+    /// known length is larger is taken.
+    ///
+    /// Of several that hold too little the first one's error is told.
+    func choose(
+        _ session: SessionRecord, _ asked: WindowRequest, _ candidates: [Candidate],
+        render: @escaping @Sendable (MadeWindow) -> [UInt8] = { _ in [] }, passed: [TooSmall] = [],
+        refused: WireError? = nil, _ then: @escaping (Result<WindowChoice, WireError>) -> Void
+    ) {
+        guard let first = candidates.first else {
+            return then(.failure(refused ?? .invalid("the route is empty")))
+        }
+        make(session, asked, first, render: render) { result in
+            switch result {
+            case .success(let made):
+                then(.success(WindowChoice(candidates: candidates, made: made, passed: passed)))
+            case .failure(let error) where error.kind == .contextOverflow:
+                let held = first.upstream.contextLength(of: first.model) ?? WindowPolicy.unknownModelTokens
+                let larger = candidates.dropFirst().drop { other in
+                    (other.upstream.contextLength(of: other.model) ?? 0) <= held
+                }
+                if larger.isEmpty { return then(.failure(refused ?? error)) }
+                let small = TooSmall(
+                    upstream: first.upstream.name, model: first.model, needed: error.number("needed"),
+                    budget: error.number("budget"))
+                choose(
+                    session, asked, Array(larger), render: render, passed: passed + [small],
+                    refused: refused ?? error, then)
+            case .failure(let error): then(.failure(error))
+            }
+        }
+    }
+
     private func plan(_ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate)
         throws(WireError) -> WindowPlan
     {
@@ -106,8 +183,9 @@ struct WindowMaker {
         let calibration = services.calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length, calibration), asked.limit ?? Int.max)
         return WindowPlan(
-            session: session, asked: asked, policy: policy, budget: budget, parameters: parameters,
-            model: candidate.model, rules: candidate.upstream.rules, now: services.clock())
+            session: session, asked: asked, policy: policy, length: length, calibration: calibration,
+            budget: budget, parameters: parameters, model: candidate.model, rules: candidate.upstream.rules,
+            now: services.clock())
     }
 
     /// The configuration's policy with what the session and the request change.
@@ -133,6 +211,9 @@ struct WindowPlan: Sendable {
     let session: SessionRecord
     let asked: WindowRequest
     let policy: WindowPolicy
+    /// The model's context length, nil where nobody knows it.
+    let length: Int?
+    let calibration: Calibration
     let budget: Int
     let parameters: ModelParameters
     let model: String
@@ -147,6 +228,13 @@ struct WindowPlan: Sendable {
             hasPrompt: asked.prompt != nil)
     }
 
+    /// What bounds the budget.
+    private var limit: WindowError.Limit {
+        if let own = policy.maxTokens, own <= budget { return .policy }
+        guard let length else { return .unknown(model: model) }
+        return .model(model, length: length, reserved: policy.reserveTokens)
+    }
+
     /// Cuts a history, and makes the request of what is kept.
     func window(of stored: StoredHistory) throws(WireError) -> MadeWindow {
         let promptTokens = asked.prompt.map(TokenEstimate.message)
@@ -156,17 +244,19 @@ struct WindowPlan: Sendable {
             window = try Window.cut(history, system: session.session.system, policy: policy, budget: budget)
         } catch {
             throw WireError(
-                .contextOverflow, error.sentence,
+                .contextOverflow, error.sentence(limit, ratio: calibration.ratio),
                 details: [
                     "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
                 ])
         }
+        var receipt = window.receipt
+        let messages = window.outgoing(for: rules, mapped: &receipt.mapped)
         let request = ModelRequest(
-            model: model, system: session.session.system, messages: window.outgoing(for: rules),
+            model: model, system: window.system, messages: messages,
             parameters: parameters, estimate: window.receipt.estimate, userMessageCount: history.count,
             previousUserText: before)
         var writer = JSONWriter()
-        window.receipt.write(to: &writer)
+        receipt.write(to: &writer)
         var made = MadeWindow(window: window, request: request, receipt: writer.bytes)
         made.promptTokens = promptTokens
         return made

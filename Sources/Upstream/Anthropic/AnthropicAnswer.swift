@@ -11,6 +11,7 @@ package struct AnthropicAnswer: AnswerBody {
         let kind: Kind
         /// The seal of a thought, or the input of a call, as far as it has come; grown in place.
         var bytes: [UInt8] = []
+        var joiner = SurrogateJoiner()
     }
 
     private var blocks: [Int: Block] = [:]
@@ -19,7 +20,7 @@ package struct AnthropicAnswer: AnswerBody {
     private var counts: [String: Int] = [:]
     private var isStopped = false
     private var hasContent = false
-    private var joiner = SurrogateJoiner()
+    private var joiner = ProseJoiner()
     let issuer: String
 
     package init(issuer: String) { self.issuer = issuer }
@@ -77,11 +78,10 @@ package struct AnthropicAnswer: AnswerBody {
         switch block["type"]?.string {
         case "text":
             blocks[index] = Block(kind: .text)
-            return block["text"].map { text($0) } ?? []
+            return joiner.pieces(.text, block["text"])
         case "thinking":
             open(index, .thinking, block["signature"]?.utf8 ?? [])
-            let words = block["thinking"]?.utf8 ?? []
-            return words.isEmpty ? [] : [Piece(.thought, words)]
+            return joiner.pieces(.thought, block["thinking"])
         case "redacted_thinking":
             open(index, .other)
             let data = block["data"]?.string ?? ""
@@ -112,20 +112,22 @@ package struct AnthropicAnswer: AnswerBody {
         let index = view["index"]?.int ?? 0
         guard let delta = view["delta"] else { return [] }
         switch (delta["type"]?.string, blocks[index]?.kind) {
-        case ("text_delta", _): return delta["text"].map { text($0) } ?? []
-        case ("thinking_delta", _):
-            let words = delta["thinking"]?.utf8 ?? []
-            return words.isEmpty ? [] : [Piece(.thought, words)]
+        case ("text_delta", _): return joiner.pieces(.text, delta["text"])
+        case ("thinking_delta", _): return joiner.pieces(.thought, delta["thinking"])
         case ("signature_delta", .thinking?): add(delta["signature"]?.utf8 ?? [], to: index)
-        case ("input_json_delta", .tool?): add(delta["partial_json"]?.utf8 ?? [], to: index)
+        case ("input_json_delta", .tool?):
+            if let more = delta["partial_json"], let bytes = blocks[index]?.joiner.text(more) {
+                add(bytes, to: index)
+            }
         default: break
         }
         return []
     }
 
     private mutating func close(_ index: Int) -> [Piece] {
-        guard let block = blocks.removeValue(forKey: index) else { return [] }
+        guard var block = blocks.removeValue(forKey: index) else { return [] }
         heldBytes -= block.bytes.count
+        block.bytes += block.joiner.flush()
         switch block.kind {
         case .thinking: return block.bytes.isEmpty ? [] : [Piece(.signature, block.bytes)]
         case .tool(var call):
@@ -133,11 +135,6 @@ package struct AnthropicAnswer: AnswerBody {
             return [Piece(call)]
         case .text, .other: return []
         }
-    }
-
-    private mutating func text(_ view: JSONView) -> [Piece] {
-        let bytes = joiner.text(view)
-        return bytes.isEmpty ? [] : [Piece(.text, bytes)]
     }
 
     /// Totals so far; a later value takes the place of an earlier one, the input is the sum of its three kinds.

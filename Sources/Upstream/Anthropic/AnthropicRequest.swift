@@ -119,15 +119,15 @@ struct AnthropicRequest {
             return
         case .image(let type, let data, let uri): writeSource("image", type, data, uri, to: &writer)
         case .toolCall(let call):
-            let arguments = try? JSONDocument(call.arguments).root
             writer.member("type", "tool_use")
             writer.member("id", ledger.add(call))
             writer.member("name", call.name)
-            writer.member("input", raw: arguments?.kind == .object ? call.arguments : Array("{}".utf8))
+            writer.member("input", raw: call.hasObject ? call.arguments : Array("{}".utf8))
         case .toolResult(let result):
             writer.member("type", "tool_result")
             writer.member("tool_use_id", ledger.caller(of: result)?.id ?? result.callID)
-            writer.member("content", result.text)
+            // Without content it is empty; white space alone is refused (wire.md E2).
+            if !result.text.isBlank { writer.member("content", result.text) }
             if result.isError { writer.member("is_error", true) }
         case .audio(let type, _): return writeText("[audio \(type)]", isMarked: isMarked, to: &writer)
         default: return writeText(part.plainText ?? "", isMarked: isMarked, to: &writer)

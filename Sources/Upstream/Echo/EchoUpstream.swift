@@ -28,7 +28,7 @@ package final class EchoUpstream: Upstream {
     package func url(for model: String) -> String? { nil }
     package func contextLength(of model: String) -> Int? { nil }
     package func availability(tokens: Int) -> Availability { .ready }
-    package func cutSilently(counted: Int, estimate: Int) -> Bool { false }
+    package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 
     package func countTokens(
         _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void

@@ -3,13 +3,34 @@
 /// The order of evidence is that of wire.md G3: machine words, the server's own verdict, a wait that it names, the
 /// status. `schema/failures.json` has the table with an example per row; a test reads it.
 package enum FailureClassifier {
-    /// Words that never recover by waiting (wire.md C3, E5).
+    /// Words that never recover by waiting (wire.md C3, E5): OpenAI's and Anthropic's, `Arrearage` of DashScope, 1113 of
+    /// Zhipu, `budget_exceeded` of LiteLLM.
     private static let spent: Set<String> = [
-        "billing_error", "contract_spend_limit_reached", "credit_balance_exhausted",
-        "enforced_spend_limit_reached", "insufficient_quota", "linked_organization_spend_limit_reached",
+        "1113", "Arrearage", "billing_error", "billing_hard_limit_reached", "billing_not_active",
+        "budget_exceeded", "contract_spend_limit_reached", "credit_balance_exhausted",
+        "enforced_spend_limit_reached", "exceeded_current_quota_error", "insufficient_balance",
+        "insufficient_credits", "insufficient_quota", "linked_organization_spend_limit_reached",
         "organization_on_hold", "organization_spend_limit_exceeded", "organization_usage_limit_exceeded",
         "project_spend_limit_exceeded",
     ]
+
+    /// The same said to people, where no word for machines comes with it: Anthropic's low balance is an
+    /// `invalid_request_error`, Google's spent credits a `RESOURCE_EXHAUSTED`.
+    private static let spentPhrases = [
+        "account is not active, please check your billing", "billing hard limit has been reached",
+        "budget has been exceeded", "credit balance is too low", "insufficient balance",
+        "insufficient credits", "make sure your account is in good standing", "prepaid credits",
+        "prepayment credits are depleted", "reached your specified", "usage limits reached",
+        "usage limits have been reached", "余额不足",
+    ]
+
+    /// Whether the upstream's owner must pay before it answers again.
+    private static func isSpent(_ report: FailureReport, _ status: Int?, _ text: String) -> Bool {
+        if !spent.isDisjoint(with: report.codes) { return true }
+        let answered = report.status ?? status
+        guard answered.map({ [200, 400, 402, 403, 429].contains($0) }) ?? true else { return false }
+        return spentPhrases.contains { text.contains($0) } || status == 402 && report.retryAfter == nil
+    }
 
     /// What a word means as an HTTP status, for errors inside a stream and behind proxies (wire.md A6, C3, E5).
     private static let statuses: [String: Int] = [
@@ -46,16 +67,19 @@ package enum FailureClassifier {
 
     private static func decided(by report: FailureReport, _ status: Int?) -> UpstreamFailure? {
         let text = report.text.lowercased()
-        if !spent.isDisjoint(with: report.codes) || text.hasPrefix("you have reached your specified")
-            || status == 402 && report.retryAfter == nil
-        {
+        if isSpent(report, status, text) {
             return made(.quota, "the upstream's quota is spent", report, status, isRetryable: false)
         }
         if OverflowReport.isOverflow(report, status: status) {
             var failure = made(
                 .overflow, "the upstream says that the context is too long", report, status,
                 isRetryable: false)
-            failure.overflow = OverflowReport.numbers(report)
+            let said = OverflowReport.numbers(report)
+            failure.overflow = said
+            // llama.cpp has the numbers beside the words, which may be cut.
+            if let limit = said.limit, let counted = said.counted, report.contextLimit != nil {
+                failure.message += " (it counted \(counted) tokens and holds \(limit))"
+            }
             return failure
         }
         if report.codes.contains("API_KEY_INVALID") {  // HTTP 400 (wire.md A6)
@@ -64,6 +88,10 @@ package enum FailureClassifier {
         if isFiltered(report) {
             return made(
                 .refused, "the upstream's filter refused the prompt", report, status, isRetryable: false)
+        }
+        // llama.cpp answers so to what it was sent, and to the same each time.
+        if text.contains("failed to parse tool call arguments as json") {
+            return made(.refused, "the upstream refused the request", report, status, isRetryable: false)
         }
         if status == 429 { return limited(report, text) }
         return nil
@@ -119,6 +147,10 @@ package enum FailureClassifier {
         case 402: return made(.throttled, "the upstream's budget is in use", retry: true)
         case 403: return made(.auth, "the upstream denies access", retry: false)
         case 404: return made(.refused, "the upstream knows no such model or address", retry: false)
+        case 407:
+            return made(
+                .unavailable, "a proxy on the way wants a name and a password; put them into its address",
+                retry: false)
         case 408, 504: return made(.timeout, "the upstream took too long", retry: true)
         case 409, 499, 500, 502, 503, 520, 521, 522, 523, 524, 529:
             return made(.unavailable, "the upstream is not available", retry: true)

@@ -31,13 +31,36 @@ package struct FailureReport: Sendable {
         isEmpty = body.allSatisfy { $0 <= 0x20 }
         if let root = JSONDocument.repaired(body)?.root {
             read(root)
+            // Chunks of an answer are no words about a failure.
+            if text.isEmpty, root["choices"] == nil, root["candidates"] == nil, root["content"] == nil {
+                text = String(decoding: body.prefix(2_000), as: UTF8.self)
+            }
         } else if !isEmpty {
-            let start = String(decoding: body.prefix(2_000), as: UTF8.self)
-            text = start.contains("<html") || start.contains("<!DOCTYPE") ? "it sent an HTML page" : start
+            readText(body)
         }
-        if text.isEmpty, !isEmpty { text = String(decoding: body.prefix(2_000), as: UTF8.self) }
         shouldRetry = headers["x-should-retry"].flatMap(Bool.init)
         retryAfter = RetryAfter.milliseconds(headers, now: now) ?? retryAfter ?? Durations.asked(in: text)
+    }
+
+    /// What is no JSON: words, a page, a stream, or JSON that was cut, of which nothing is quoted, since it may hold what
+    /// somebody said.
+    private mutating func readText(_ body: [UInt8]) {
+        let body = body.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(body[3...]) : body
+        let start = String(decoding: body.prefix(2_000), as: UTF8.self), lower = start.lowercased()
+        if lower.contains("<html") || lower.contains("<!doctype") {
+            text = "it sent an HTML page"
+        } else if ["data:", "event:", "error:", "id:", ":"].contains(where: lower.hasPrefix) {
+            var parser = EventStreamParser()
+            for case .event(_, let data) in parser.feed(body) + parser.finish() {
+                guard let view = JSONDocument.repaired(data)?.root else { continue }
+                if FailureReport.isError(view) { return read(view) }
+            }
+            text = "it sent a stream that tells of no error"
+        } else if body.first(where: { $0 > 0x20 }).map({ $0 == 0x7B || $0 == 0x5B }) ?? false {
+            text = "it sent JSON that is cut or broken"
+        } else {
+            text = start
+        }
     }
 
     /// An error inside a stream that began well.

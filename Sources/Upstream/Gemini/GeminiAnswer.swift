@@ -32,7 +32,9 @@ package struct GeminiAnswer: AnswerBody {
     private var hasContent = false
     private var calls = 0
     private var others: [Int: Answer] = [:]
-    private var joiner = SurrogateJoiner()
+    /// One for each candidate.
+    private var joiners: [Int: ProseJoiner] = [:]
+    private var goesOn = false
 
     package init(issuer: String) { self.issuer = issuer }
 
@@ -40,7 +42,11 @@ package struct GeminiAnswer: AnswerBody {
     package private(set) var heldBytes = 0
 
     package var hasFinish: Bool { false }  // only the end of the body tells
-    package var seemsWhole: Bool { reason != nil && hasContent }
+    /// Behind a reason nothing is to come but usage; where text came behind one, or it stood first, it says nothing.
+    package var seemsWhole: Bool {
+        guard let reason else { return block != nil }
+        return GeminiAnswer.filtered.contains(reason) || hasContent && !goesOn
+    }
     package var isOver: Bool { false }
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
@@ -52,16 +58,22 @@ package struct GeminiAnswer: AnswerBody {
         }
         guard let candidates = view["candidates"] else { return [] }
         if candidates.count == 0 { isWithoutCandidates = true }
+        let hadReason = reason != nil
         var pieces: [Piece] = []
         for candidate in candidates.elements { pieces += take(candidate: candidate) }
-        if !pieces.isEmpty { hasContent = true }
+        if !pieces.isEmpty {
+            if hadReason { goesOn = true }
+            hasContent = true
+        }
         return pieces
     }
 
     private mutating func take(candidate: JSONView) -> [Piece] {
         let index = candidate["index"]?.int ?? 0
         var pieces: [Piece] = []
-        for part in candidate["content"]?["parts"]?.elements ?? JSONElements.none { pieces += read(part) }
+        for part in candidate["content"]?["parts"]?.elements ?? JSONElements.none {
+            pieces += read(part, index)
+        }
         guard index == 0 else {
             for piece in pieces {
                 heldBytes += piece.bytes.count + 64
@@ -75,14 +87,13 @@ package struct GeminiAnswer: AnswerBody {
         return pieces
     }
 
-    private mutating func read(_ part: JSONView) -> [Piece] {
+    private mutating func read(_ part: JSONView, _ index: Int) -> [Piece] {
         let signature = part["thoughtSignature"]?.string
         if let call = part["functionCall"] { return [read(call: call, signature)] }
         var pieces: [Piece] = []
         if let text = part["text"], text.kind == .string {
             let isThought = part["thought"]?.bool ?? false
-            let bytes = isThought ? text.utf8 ?? [] : joiner.text(text)
-            if !bytes.isEmpty { pieces.append(Piece(isThought ? .thought : .text, bytes)) }
+            pieces += joiners[index, default: ProseJoiner()].pieces(isThought ? .thought : .text, text)
         } else if let inline = part["inlineData"], let data = inline["data"]?.string {
             let type = inline["mimeType"]?.string ?? "application/octet-stream"
             let made: Part =
@@ -139,7 +150,7 @@ package struct GeminiAnswer: AnswerBody {
 
     package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
     {
-        let tail = joiner.flush()
+        let tail = joiners[0]?.flush() ?? []
         if let block, !hasContent || reason == nil {
             return (tail, refusal("the prompt was blocked: \(block)"))
         }

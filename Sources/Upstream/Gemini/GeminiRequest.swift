@@ -115,8 +115,7 @@ enum GeminiRequest {
         writer.object {
             $0.member("functionCall") {
                 $0.member("name", call.name)
-                let arguments = try? JSONDocument(call.arguments).root
-                $0.member("args", raw: arguments?.kind == .object ? call.arguments : Array("{}".utf8))
+                $0.member("args", raw: call.hasObject ? call.arguments : Array("{}".utf8))
             }
             $0.optional("thoughtSignature", seal)
         }

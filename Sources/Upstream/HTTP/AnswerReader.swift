@@ -128,7 +128,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     }
 
     private mutating func event(_ data: [UInt8]) -> [Piece] {
-        if data.starts(with: "[DONE]".utf8) {
+        if data.drop(while: { $0 <= 0x20 }).starts(with: "[DONE]".utf8) {
             isDone = true
             return []
         }
@@ -156,7 +156,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
         while let start = rest.firstIndex(where: { $0 != 0x0A }) {
             let line = rest[start...].prefix { $0 != 0x0A }
             rest = rest[line.endIndex...]
-            let isDone = line.elementsEqual("[DONE]".utf8)
+            let isDone = line.drop { $0 <= 0x20 }.starts(with: "[DONE]".utf8)
             let document = isDone ? nil : JSONDocument.repaired(Array(line))
             guard isDone || document != nil, documents.count < StreamedAnswer.mostLines else { return nil }
             documents.append(document)
@@ -261,10 +261,31 @@ struct SurrogateJoiner: Sendable {
         return JSONText.unescaped(inner[...])
     }
 
-    /// A half whose mate never came.
-    mutating func flush() -> [Piece] {
+    /// What stands for a half whose mate never came; empty where there is none.
+    mutating func flush() -> [UInt8] {
         if half.isEmpty { return [] }
         half = []
-        return [Piece(.text, Array("\u{FFFD}".utf8))]
+        return Array("\u{FFFD}".utf8)
+    }
+}
+
+/// Joins what one answer says and thinks, each with itself.
+struct ProseJoiner: Sendable {
+    private var joiner = SurrogateJoiner()
+    private var kind = Piece.Kind.text
+
+    /// The pieces that a delta gives: none for the half of a character, which waits for its mate.
+    mutating func pieces(_ kind: Piece.Kind, _ content: JSONView?) -> [Piece] {
+        guard let content, content.kind == .string else { return [] }
+        let before = kind == self.kind ? [] : flush()
+        self.kind = kind
+        let bytes = joiner.text(content)
+        return bytes.isEmpty ? before : before + [Piece(kind, bytes)]
+    }
+
+    /// What is left at the end.
+    mutating func flush() -> [Piece] {
+        let bytes = joiner.flush()
+        return bytes.isEmpty ? [] : [Piece(kind, bytes)]
     }
 }

@@ -4,32 +4,62 @@ internal import Conversation
 package enum RetryAfter {
     /// Milliseconds; nil when the headers name no time that can be read.
     ///
-    /// A date in the past is 0.
+    /// A date is measured against the answer's own `Date`, since the server's clock need not be ours; `now`, in
+    /// milliseconds since 1970, counts where the answer has none. A date in the past is 0.
     package static func milliseconds(_ headers: [String: String], now: Int64) -> Int? {
-        if let text = headers["retry-after-ms"], let value = Double(text), value.isFinite, value >= 0 {
+        if let text = headers["retry-after-ms"], let value = Double(trimmed(text)), value.isFinite, value >= 0
+        {
             return clamp(value)
         }
-        guard let text = headers["retry-after"] else { return nil }
+        guard let text = headers["retry-after"].map(trimmed) else { return nil }
         if let seconds = Double(text) {
             return seconds.isFinite && seconds >= 0 ? clamp(seconds * 1000) : nil
         }
-        guard let date = httpDate(text) else { return nil }
-        return Int(max(0, date - now))
+        let here = headers["date"].flatMap { httpDate($0, now: now) } ?? now
+        guard let date = httpDate(text, now: here) else { return nil }
+        return clamp(Double(max(0, date - here)))
     }
 
     private static func clamp(_ milliseconds: Double) -> Int { Int(min(milliseconds, 1e11)) }
 
-    /// An IMF-fixdate (RFC 9110, 5.6.7), as in `Sun, 06 Nov 1994 08:49:37 GMT`.
-    static func httpDate(_ text: String) -> Int64? {
-        let words = text.split(separator: " ")
-        guard words.count == 6, words[5] == "GMT" || words[5] == "UTC",
-            let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-                .firstIndex(of: String(words[2]))
-        else { return nil }
-        func padded(_ text: some StringProtocol) -> String {
-            text.utf8.count == 1 ? "0\(text)" : String(text)
+    private static func trimmed(_ text: String) -> String {
+        let isBlank = { (byte: UInt8) in byte <= 0x20 }
+        let bytes = Array(text.utf8)
+        guard let first = bytes.firstIndex(where: { !isBlank($0) }),
+            let last = bytes.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return String(decoding: bytes[first...last], as: UTF8.self)
+    }
+
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    /// A date of HTTP in any of its three forms (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`,
+    /// `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`; milliseconds since 1970.
+    ///
+    /// A year of two digits is that which is at most 50 years ahead of `now`.
+    static func httpDate(_ text: String, now: Int64 = 0) -> Int64? {
+        let words = trimmed(text).split { $0 == " " || $0 == "\t" || $0 == "-" }
+        let isZoned = words.last == "GMT" || words.last == "UTC"
+        switch words.count {
+        case 6 where isZoned: return moment(words[3], words[2], words[1], words[4], now)
+        case 5 where !isZoned: return moment(words[4], words[1], words[2], words[3], now)
+        default: return nil
         }
-        return Timestamp.milliseconds(
-            "\(words[3])-\(padded(String(month + 1)))-\(padded(words[1]))T\(words[4])Z")
+    }
+
+    private static func moment(
+        _ year: Substring, _ month: Substring, _ day: Substring, _ time: Substring, _ now: Int64
+    ) -> Int64? {
+        guard let number = months.firstIndex(of: String(month)) else { return nil }
+        func padded(_ text: String) -> String { text.utf8.count == 1 ? "0\(text)" : text }
+        func date(_ year: String) -> Int64? {
+            Timestamp.milliseconds("\(year)-\(padded("\(number + 1)"))-\(padded(String(day)))T\(time)Z")
+        }
+        if year.utf8.count == 4 { return date(String(year)) }
+        guard year.utf8.count == 2, let near = date("20\(year)") else { return nil }
+        let half: Int64 = 50 * 31_556_952_000
+        return near - now > half ? date("19\(year)") : near
     }
 }

@@ -7,6 +7,8 @@ final class StreamedCall: UpstreamCall {
     private static let longestError = 65_536
     /// Milliseconds to wait for the usage after the answer is whole; some servers leave `[DONE]` away.
     private static let patience = 3_000
+    /// The same where only the end of the body tells that the answer is whole, and it seems to be.
+    private static let shortPatience = 2_000
     /// Bytes of an answer at most, all that was given out and all that is gathered for later: more is a fault.
     private static let longest = 64 << 20
 
@@ -22,6 +24,7 @@ final class StreamedCall: UpstreamCall {
     private var body: [UInt8] = []
     private var hasContent = false
     private var givenBytes = 0
+    private var isPaused = false
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
     private var whole: EventLoop.TimerID?
@@ -57,8 +60,16 @@ final class StreamedCall: UpstreamCall {
         stop()
     }
 
-    func pause() { http?.pause() }
-    func resume() { http?.resume() }
+    func pause() {
+        isPaused = true
+        http?.pause()
+    }
+
+    func resume() {
+        isPaused = false
+        http?.resume()
+        if http != nil { restartGap() }
+    }
 
     private func take(_ event: HTTPEvent) {
         switch event {
@@ -101,7 +112,14 @@ final class StreamedCall: UpstreamCall {
             self.patience = nil
         }
         guard stream.hasFinish, patience == nil else { return }
-        patience = loop.after(milliseconds: StreamedCall.patience) { [weak self] in self?.finish(nil) }
+        waitForUsage()
+    }
+
+    private func waitForUsage() {
+        patience = loop.after(milliseconds: StreamedCall.patience) { [weak self] in
+            guard let self else { return }
+            if isPaused { waitForUsage() } else { finish(nil) }
+        }
     }
 
     private func endTooLong() {
@@ -111,10 +129,14 @@ final class StreamedCall: UpstreamCall {
                 UpstreamFailure(.protocolError, words, isRetryable: false)))
     }
 
-    /// A server that keeps the connection alive behind its answer must not keep the answer back.
+    /// A server that keeps the connection open behind its answer must not keep the answer back.
     private func waitForEnd() {
         if let whole { loop.cancel(whole) }
-        whole = loop.after(milliseconds: timeouts.gap) { [weak self] in self?.finish(nil) }
+        whole = loop.after(milliseconds: min(StreamedCall.shortPatience, timeouts.gap)) { [weak self] in
+            guard let self else { return }
+            // What is not read yet may be more of it.
+            if isPaused { waitForEnd() } else if stream.seemsWhole { finish(nil) }
+        }
     }
 
     private func emit(_ pieces: [Piece]) {
@@ -165,7 +187,9 @@ final class StreamedCall: UpstreamCall {
         if let gap { loop.cancel(gap) }
         let time = StreamedCall.words(timeouts.gap)
         gap = loop.after(milliseconds: timeouts.gap) { [weak self] in
-            self?.timeOut("the upstream sent nothing for \(time)")
+            guard let self else { return }
+            // Nobody reads now: the server has nothing to answer for.
+            if isPaused { restartGap() } else { timeOut("the upstream sent nothing for \(time)") }
         }
     }
 

@@ -59,7 +59,10 @@ package struct OpenAIDialect: Dialect {
         let models = (list?.elements ?? JSONElements.none).compactMap { entry in
             (entry["id"] ?? entry["name"])?.string.map {
                 ModelDescription(
-                    id: $0, contextLength: (entry["max_model_len"] ?? entry["context_length"])?.tokens)
+                    id: $0,
+                    // The last is llama.cpp's: what it was started with, not what the model was trained with.
+                    contextLength: (entry["max_model_len"] ?? entry["context_length"]
+                        ?? entry["meta"]?["n_ctx"])?.tokens)
             }
         }
         return (models, nil)

@@ -89,7 +89,7 @@ package enum OpenAIRequest {
             $0.member("type", "function")
             $0.member("function") {
                 $0.member("name", call.name)
-                $0.member("arguments", call.argumentText)
+                $0.member("arguments", call.hasObject ? call.argumentText : "{}")
             }
         }
     }

@@ -19,7 +19,7 @@ package struct OpenAIAnswer: AnswerBody {
     private var usage: Usage?
     private var hasContent = false
     private var goesOn = false
-    private var joiner = SurrogateJoiner()
+    private var joiner = ProseJoiner()
 
     /// A reason that stands before the text, or on each chunk, is no end (wire.md A3, of translating proxies).
     package var hasFinish: Bool { reason != nil && hasContent && !goesOn }
@@ -53,17 +53,14 @@ package struct OpenAIAnswer: AnswerBody {
     private mutating func delta(_ delta: JSONView) -> [Piece] {
         var pieces: [Piece] = []
         for name in ["reasoning_content", "reasoning"] {
-            if let thought = delta[name]?.utf8, !thought.isEmpty {
-                pieces.append(Piece(.thought, thought))
-                break
-            }
+            guard let thought = delta[name], thought.kind == .string, thought.raw.count > 2 else { continue }
+            pieces += joiner.pieces(.thought, thought)
+            break
         }
-        if let content = delta["content"], content.kind == .string {
-            let text = joiner.text(content)
-            if !text.isEmpty { pieces.append(Piece(.text, text)) }
-        }
-        if let words = delta["refusal"]?.utf8, !words.isEmpty {
-            pieces.append(Piece(.text, words))
+        // An empty text beside thoughts says nothing, and parts no halves.
+        if let content = delta["content"], content.raw.count > 2 { pieces += joiner.pieces(.text, content) }
+        if let words = delta["refusal"], words.kind == .string, words.raw.count > 2 {
+            pieces += joiner.pieces(.text, words)
             refusal = "the model declined"
         }
         for call in delta["tool_calls"]?.elements ?? JSONElements.none {
@@ -105,7 +102,15 @@ package struct OpenAIAnswer: AnswerBody {
 
 /// Tool calls that come in fragments (wire.md C2).
 struct ToolCallAssembly: Sendable {
-    private var calls: [(call: Part.ToolCall, text: [UInt8])] = []
+    /// A call as far as it has come.
+    private struct Call: Sendable {
+        var call: Part.ToolCall
+        var text: [UInt8] = []
+        var shape = JSONShape()
+        var joiner = SurrogateJoiner()
+    }
+
+    private var calls: [Call] = []
     /// The newest call of each index, and the first of each ID.
     private var places: [Int: Int] = [:], names: [String: Int] = [:]
     /// Bytes that were gathered, with something for each call.
@@ -117,40 +122,45 @@ struct ToolCallAssembly: Sendable {
     mutating func add(_ view: JSONView) {
         let id = view["id"]?.string ?? ""
         let function = view["function"]
-        let position = position(
-            of: view["index"]?.int, id, begins: !(function?["name"]?.string ?? "").isEmpty)
+        let name = function?["name"]?.string ?? ""
+        let arguments = function?["arguments"]
+        let hasArguments =
+            arguments.map { $0.kind == .object || $0.kind == .string && $0.raw.count > 2 } ?? false
+        let position = position(of: view["index"]?.int, id, name: name, hasArguments: hasArguments)
         if calls[position].call.id.isEmpty, !id.isEmpty {
             calls[position].call.id = id
             bytes += id.utf8.count
             if names[id] == nil { names[id] = position }
         }
-        if let name = function?["name"]?.string, calls[position].call.name.isEmpty {
-            calls[position].call.name = name
+        // Some servers send a name in pieces, and some repeat it whole in each fragment.
+        if !name.isEmpty, calls[position].call.name != name {
+            calls[position].call.name += name
             bytes += name.utf8.count
         }
-        if let arguments = function?["arguments"] {
-            let more = arguments.utf8 ?? (arguments.kind == .object ? Array(arguments.raw) : [])
-            calls[position].text += more
-            bytes += more.count
-        }
+        guard let arguments, hasArguments else { return }
+        let more = arguments.kind == .object ? Array(arguments.raw) : calls[position].joiner.text(arguments)
+        calls[position].text += more
+        calls[position].shape.take(more)
+        bytes += more.count
     }
 
     /// What a call costs beside its words.
     private static let overhead = 128
 
-    private mutating func position(of index: Int?, _ id: String, begins: Bool) -> Int {
+    private mutating func position(of index: Int?, _ id: String, name: String, hasArguments: Bool) -> Int {
         if let index {
             if let known = places[index] {
-                // Some servers give every call the index 0.
-                let isAnother = begins && !id.isEmpty && !calls[known].call.id.isEmpty
-                if !isAnother || calls[known].call.id == id { return known }
+                // Some servers give every call the index 0, and some give every fragment an ID of its own.
+                let isOther = !id.isEmpty && !calls[known].call.id.isEmpty && calls[known].call.id != id
+                if !isOther || name.isEmpty && !calls[known].shape.isWhole { return known }
             }
         } else if !id.isEmpty {
             if let known = names[id] { return known }
-        } else if !calls.isEmpty {
-            return calls.count - 1
+        } else if let last = calls.last {
+            // Without either, a call begins behind a whole one with a name and arguments of its own.
+            if name.isEmpty || !hasArguments || !last.shape.isWhole { return calls.count - 1 }
         }
-        calls.append((Part.ToolCall(id: id, name: "", arguments: []), []))
+        calls.append(Call(call: Part.ToolCall(id: id, name: "", arguments: [])))
         bytes += ToolCallAssembly.overhead + id.utf8.count
         if let index { places[index] = calls.count - 1 }
         if !id.isEmpty, names[id] == nil { names[id] = calls.count - 1 }
@@ -160,9 +170,9 @@ struct ToolCallAssembly: Sendable {
     /// The calls as parts; arguments that are no JSON stay a string.
     var finished: [Piece] {
         calls.enumerated().map { index, entry in
-            var call = entry.call
+            var call = entry.call, last = entry.joiner
             if call.id.isEmpty { call.id = "call_\(index + 1)" }
-            call.arguments = ToolCallAssembly.arguments(entry.text)
+            call.arguments = ToolCallAssembly.arguments(entry.text + last.flush())
             return Piece(call)
         }
     }
@@ -174,6 +184,34 @@ struct ToolCallAssembly: Sendable {
         var writer = JSONWriter()
         writer.string(utf8: Array(String(decoding: text, as: UTF8.self).utf8))
         return writer.bytes
+    }
+}
+
+/// Whether bytes that come in pieces are one whole JSON value by now, told from brackets and strings alone, so that each
+/// byte is looked at once.
+struct JSONShape: Sendable {
+    private var depth = 0, isInString = false, isEscaped = false, isOver = false, hasMore = false
+
+    var isWhole: Bool { isOver && !hasMore }
+
+    mutating func take(_ bytes: [UInt8]) {
+        for byte in bytes where isInString || byte > 0x20 {
+            if isOver { hasMore = true }
+            if isInString {
+                if byte == 0x22 && !isEscaped { isInString = false }
+                isEscaped = byte == 0x5C && !isEscaped
+                if isInString { continue }
+            } else {
+                switch byte {
+                case 0x22: isInString = true; continue
+                case 0x7B, 0x5B: depth += 1
+                case 0x7D, 0x5D: depth -= 1
+                default: break
+                }
+            }
+            // A number or a word may go on; a string or a bracket at the outside may not.
+            if depth <= 0, [0x22, 0x7D, 0x5D].contains(byte) { isOver = true }
+        }
     }
 }
 

@@ -17,6 +17,8 @@ package struct RoutePlan: Sendable, Equatable {
     package private(set) var position = 0
     /// Tries in all.
     package private(set) var number = 0
+    /// The last failure that another upstream might not have.
+    private var outage: UpstreamFailure?
     private var tries: [Int]
     private var repairs: [Int]
     private var isUsedUp: [Bool]
@@ -40,10 +42,10 @@ package struct RoutePlan: Sendable, Equatable {
         choose(policy, elapsed, nil, availability)
     }
 
-    /// What follows a failure of the upstream that was asked.
+    /// What follows a failure of the upstream that was asked; `holdsMore` tells who may hold a request that is too long for it.
     package mutating func next(
         after failure: UpstreamFailure, policy: RetryPolicy, elapsed: Int, random: Double,
-        _ availability: (String) -> Availability
+        holdsMore: (String) -> Bool = { _ in false }, _ availability: (String) -> Availability
     ) -> Step {
         if failure.retriesAtOnce, repairs[position] < RoutePlan.mostRepairs {
             repairs[position] += 1
@@ -51,12 +53,31 @@ package struct RoutePlan: Sendable, Equatable {
             return .ask(current, wait: 0)
         }
         if !failure.isRetryable || tries[position] >= policy.attempts { isUsedUp[position] = true }
-        // A prompt that does not fit or is not taken here is not taken elsewhere either, as far as one can know.
-        if failure.kind == .overflow { return .fail(failure) }
+        if failure.kind == .overflow { return passOver(failure, policy, elapsed, holdsMore, availability) }
+        // A prompt that is not taken here is not taken elsewhere either, as far as one can know.
         if failure.kind == .refused && !failure.isRetryable && failure.status != 404 { return .fail(failure) }
+        outage = failure
         let grown = min(policy.cap, waited[position] * 3 / 2)
         let pause = max(grown, policy.backoff(after: tries[position], retryAfter: nil, random: random))
         return choose(policy, elapsed, (failure, pause), availability)
+    }
+
+    /// A request does not fit who was asked: only those are left that may hold more.
+    ///
+    /// Where nobody is, an outage that led here is told: it is why the smaller one was asked at all.
+    private mutating func passOver(
+        _ failure: UpstreamFailure, _ policy: RetryPolicy, _ elapsed: Int, _ holdsMore: (String) -> Bool,
+        _ availability: (String) -> Availability
+    ) -> Step {
+        isUsedUp[position] = true
+        for index in route.indices where !isUsedUp[index] && !holdsMore(route[index]) {
+            isUsedUp[index] = true
+        }
+        let name = current
+        if isUsedUp.contains(false) { return choose(policy, elapsed, (outage ?? failure, 0), availability) }
+        guard var told = outage else { return .fail(failure) }
+        told.message += "; and for upstream '\(name)' it is too long: \(failure.message)"
+        return .fail(told)
     }
 
     /// The same upstream is asked once more with a smaller request.

@@ -1,0 +1,52 @@
+internal import Conversation
+internal import EventLoop
+internal import TestSupport
+internal import Testing
+internal import Upstream
+
+/// What comes of an answer whose server never closes the connection, and how many milliseconds it took.
+private func answer(_ chunks: String..., kind: UpstreamSettings.Kind = .gemini) throws -> (
+    String, UpstreamEvent?, Int
+) {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    let server = try ScriptedUpstream([
+        [.write(head)] + chunks.map { .write("data: \($0)\r\n\r\n") } + [.untilClosed]
+    ])
+    let loop = try EventLoop()
+    let upstream = HTTPUpstream(
+        UpstreamSettings(name: "me", kind: kind, baseURL: server.origin), environment: [:],
+        client: HTTPClient(loop: loop, environment: [:]), loop: loop, clock: { 0 })
+    var words = "", end: UpstreamEvent?
+    let began = loop.now
+    let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
+        if case .pieces(let some) = event {
+            words += some.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
+        } else {
+            end = event
+        }
+    }
+    while end == nil { try loop.turn(waiting: true) }
+    call.cancel()
+    return (words, end, Int((loop.now - began) / 1_000_000))
+}
+
+private func chunk(_ text: String, _ finish: String? = nil) -> String {
+    let reason = finish.map { ",\"finishReason\":\"\($0)\"" } ?? ""
+    return "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\(text)\"}]}\(reason)}]}"
+}
+
+@Suite struct `A connection that stays open behind an answer` {
+    @Test func `of Gemini's holds it back for two seconds`() throws {
+        let (words, end, time) = try answer(chunk("all of it", "STOP"))
+        #expect(words == "all of it" && end == .finished(Turn.Finish(reason: "stop")))
+        #expect((1_900..<20_000).contains(time), "\(time) ms")
+    }
+
+    @Test func `of a filter's too, though it has no text`() throws {
+        let (_, end, time) = try answer(#"{"candidates":[{"finishReason":"SAFETY"}]}"#)
+        guard case .finished(let finish) = end else {
+            return #expect(Bool(false), "\(String(describing: end))")
+        }
+        #expect(finish.reason == "content_filter" && time < 20_000)
+    }
+}
