@@ -2,12 +2,41 @@
 #pragma once
 #define CURL_DISABLE_TYPECHECK 1
 #include <curl/curl.h>
+#include <stdlib.h>
 
 static inline CURLcode ccurl_set_long(CURL *h, CURLoption o, long v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode ccurl_set_string(CURL *h, CURLoption o, const char *v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode ccurl_set_pointer(CURL *h, CURLoption o, void *v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode ccurl_set_list(CURL *h, CURLoption o, struct curl_slist *v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode ccurl_set_size(CURL *h, CURLoption o, curl_off_t v) { return curl_easy_setopt(h, o, v); }
+
+// A handle that writes what goes wrong with it into a buffer of its own; both NULL where memory is short.
+typedef struct { CURL *easy; char *details; } ccurl_handle;
+static inline ccurl_handle ccurl_open(void) {
+    ccurl_handle h = { curl_easy_init(), calloc(1, CURL_ERROR_SIZE) };
+    if (!h.easy || !h.details) {
+        curl_easy_cleanup(h.easy);
+        free(h.details);
+        return (ccurl_handle){ 0, 0 };
+    }
+    curl_easy_setopt(h.easy, CURLOPT_ERRORBUFFER, h.details);
+    curl_easy_setopt(h.easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(h.easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(h.easy, CURLOPT_QUICK_EXIT, 1L);
+    return h;
+}
+static inline void ccurl_close(ccurl_handle h, struct curl_slist *headers) {
+    curl_easy_cleanup(h.easy);
+    curl_slist_free_all(headers);
+    free(h.details);
+}
+// The way to the server: NULL leaves the issuers to libcurl's own places, an empty proxy is none.
+static inline void ccurl_set_way(CURL *h, const char *proxy, const char *no_proxy, const char *ca_file, const char *ca_path) {
+    curl_easy_setopt(h, CURLOPT_PROXY, proxy);
+    curl_easy_setopt(h, CURLOPT_NOPROXY, no_proxy);
+    if (ca_file) curl_easy_setopt(h, CURLOPT_CAINFO, ca_file);
+    if (ca_path) curl_easy_setopt(h, CURLOPT_CAPATH, ca_path);
+}
 
 typedef size_t (*ccurl_data)(char *, size_t, size_t, void *);
 static inline CURLcode ccurl_set_data(CURL *h, CURLoption o, ccurl_data f) { return curl_easy_setopt(h, o, f); }

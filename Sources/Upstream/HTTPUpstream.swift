@@ -152,11 +152,13 @@ package final class HTTPUpstream: Upstream {
 
     private func streaming(_ body: [UInt8], for model: String, _ authorization: Authorization) -> HTTPRequest
     {
-        HTTPRequest(
+        var request = HTTPRequest(
             url: dialect.url(for: model),
             headers: common + authorization.headers
                 + ["Content-Type: application/json", "Accept: text/event-stream"],
             body: body, connectTimeout: settings.timeouts.connect)
+        request.caFile = settings.caFile
+        return request
     }
 
     private var common: [String] {
@@ -338,9 +340,10 @@ package final class HTTPUpstream: Upstream {
                 loop.after(milliseconds: 0) { receive(.failure(failure)) }
                 return
             }
-            let request = HTTPRequest(
+            var request = HTTPRequest(
                 url: url, headers: common + authorization.headers + ["Content-Type: application/json"],
                 body: body, connectTimeout: min(3_000, settings.timeouts.connect), totalTimeout: 10_000)
+            request.caFile = settings.caFile
             exchange.http = fetch(request, client, clock) { [weak self] result in
                 guard let self else { return }
                 if case .failure(let failure) = result, failure.status == 401, !isAgain,

@@ -31,6 +31,8 @@ package struct UpstreamSettings: Sendable, Equatable {
     /// Whether the stable prefix is marked for the provider's prompt cache (Anthropic).
     package var marksCache = true
     package var signing: Signing?
+    /// A file of certificates, in PEM, whose owners may sign the server's and its proxy's, beside the system's.
+    package var caFile: String?
 
     package init(name: String, kind: Kind, baseURL: String = "", model: String? = nil, keys: [KeySource] = [])
     {

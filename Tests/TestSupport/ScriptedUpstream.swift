@@ -199,3 +199,10 @@ package func listenOnLoopback() -> (descriptor: Int32, port: UInt16) {
     }
     return (fd, UInt16(bigEndian: address.sin_port))
 }
+
+/// A port of 127.0.0.1 where nobody listens, as it was a moment ago.
+package func freePort() -> UInt16 {
+    let (descriptor, port) = listenOnLoopback()
+    close(descriptor)
+    return port
+}

@@ -128,6 +128,7 @@ extension Configuration {
             writer.member("headers") { for name in upstream.headers.keys.sorted() { $0.member(name, "…") } }
         }
         writer.optional("apiVersion", upstream.apiVersion)
+        writer.optional("caFile", upstream.caFile)
         if upstream.isAlternating { writer.member("alternate", true) }
         if !upstream.marksCache { writer.member("promptCache", false) }
         if let signing = upstream.signing {

@@ -39,6 +39,7 @@ enum UpstreamReading {
         try readLimits(&settings, &reader)
         if let headers = try reader.object("headers") { settings.headers = try read(headers: headers) }
         if var signing = try reader.object("signing") { settings.signing = try read(signing: &signing) }
+        settings.caFile = try reader.string("caFile")
         switch kind {
         case .gemini: try readGoogle(&settings, &reader)
         case .anthropic: settings.marksCache = try reader.bool("promptCache") ?? true
@@ -159,6 +160,7 @@ enum UpstreamReading {
         google.tokenURL = try credentials.string("tokenURL")
         google.audience = try credentials.string("audience")
         try credentials.finish()
+        google.caFile = settings.caFile
         settings.google = google
     }
 

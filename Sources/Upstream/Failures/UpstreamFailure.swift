@@ -83,7 +83,8 @@ extension UpstreamFailure {
             self.init(.timeout, "the upstream could not be reached in time", isRetryable: true)
         } else {
             self.init(
-                .unavailable, "the upstream cannot be reached: \(failure.message.lowercased())",
+                .unavailable,
+                failure.sentence ?? "the upstream cannot be reached: \(failure.message.lowercased())",
                 isRetryable: failure.isRetryable)
         }
     }

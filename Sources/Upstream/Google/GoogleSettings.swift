@@ -33,6 +33,8 @@ package struct GoogleSettings: Sendable, Equatable {
     package var audience: String?
     /// Milliseconds before the second try to fetch a token; doubled before the third (wire.md B4).
     package var retryDelay: Int
+    /// See `UpstreamSettings.caFile`.
+    package var caFile: String?
 
     package init(
         source: Source, scopes: [String] = [GoogleSettings.narrowestScope], quotaProject: String? = nil,

@@ -101,13 +101,15 @@ final class GoogleTokenFetch {
                 .auth, "the token URL that is configured is neither https nor on this machine",
                 isRetryable: false)
         }
-        return HTTPRequest(
+        var request = HTTPRequest(
             url: url,
             headers: [
                 "User-Agent: convod", "Content-Type: application/x-www-form-urlencoded",
                 "Accept: application/json",
             ],
             body: Array(form.utf8), connectTimeout: 10_000, totalTimeout: 30_000)
+        request.caFile = settings.caFile
+        return request
     }
 
     private func metadata(_ host: String) -> HTTPRequest {
@@ -131,10 +133,9 @@ final class GoogleTokenFetch {
                     + "'\(host)' (\(words)); run 'gcloud auth application-default login'", isRetryable: false)
         }
         let host = TokenEndpoint.host(question.request.url) ?? ""
-        // A certificate "of the future" is how a wrong clock shows here (CURLE_PEER_FAILED_VERIFICATION).
-        let hint = broken.code == 60 ? "; check this machine's clock and certificates" : ""
         return UpstreamFailure(
             broken.isTimeout ? .timeout : .unavailable,
-            "no token could be fetched from '\(host)': \(words)\(hint)", isRetryable: broken.isRetryable)
+            "no token could be fetched from '\(host)': \(broken.sentence ?? words)",
+            isRetryable: broken.isRetryable)
     }
 }

@@ -17,6 +17,8 @@ package struct HTTPRequest: Sendable {
     package var totalTimeout: Int
     /// Never goes through a proxy, whatever the environment says.
     package var isDirect = false
+    /// A file of certificates whose owners may sign the server's, beside the system's; nil leaves it to the environment.
+    package var caFile: String?
 
     package init(url: String, headers: [String], body: [UInt8]?, connectTimeout: Int, totalTimeout: Int = 0) {
         self.url = url
@@ -36,18 +38,6 @@ package enum HTTPEvent: Sendable {
     case failed(TransportFailure)
 }
 
-/// The exchange broke: curl's code and its words.
-package struct TransportFailure: Error, Sendable, Equatable {
-    package let code: Int32
-    package let message: String
-
-    /// Whether a further try may help (wire.md G3, point 8).
-    package var isRetryable: Bool { [5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92].contains(code) }
-    package var isTimeout: Bool { code == 28 }
-    /// Whether what came is no HTTP: addresses are checked before, so 1 is said of nothing else here.
-    package var isProtocolFault: Bool { [1, 8].contains(code) }
-}
-
 /// HTTP over libcurl's multi interface, driven by the loop; everything is called on the loop's thread.
 @safe package final class HTTPClient {
     private let loop: EventLoop
@@ -56,15 +46,51 @@ package struct TransportFailure: Error, Sendable, Equatable {
     private var watched: Set<Int32> = []
     private var touched: [HTTPCall] = []
     fileprivate var live: Set<ObjectIdentifier> = []
-    private let noProxy: String
+    private let paths: Paths
+
+    /// What the environment says of the way to servers, as curl's own program reads it.
+    fileprivate struct Paths {
+        let noProxy: String
+        private let proxies: [String: String]
+        let caFile: String?
+        let caDirectory: String?
+
+        init(_ environment: [String: String]) {
+            func value(_ names: String...) -> String? {
+                names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
+            }
+            let listed = value("no_proxy", "NO_PROXY") ?? ""
+            noProxy = listed == "*" ? "*" : "localhost,127.0.0.1,::1" + (listed.isEmpty ? "" : "," + listed)
+            // HTTP_PROXY in capitals is what a request's header `Proxy` becomes for a CGI program.
+            let all = value("all_proxy", "ALL_PROXY")
+            proxies = [
+                "http": value("http_proxy") ?? all, "https": value("https_proxy", "HTTPS_PROXY") ?? all,
+            ].compactMapValues(\.self)
+            caFile = value("SSL_CERT_FILE")
+            caDirectory = value("SSL_CERT_DIR")
+        }
+
+        /// The proxy for an address, empty for none.
+        func proxy(for url: String) -> String { proxies[url.hasPrefix("https:") ? "https" : "http"] ?? "" }
+
+        /// The host and port of a proxy or server, without name, password and path.
+        static func place(_ url: String, port: String? = nil) -> String {
+            let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
+            let authority = rest.prefix { $0 != "/" && $0 != "?" }
+            let place =
+                authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
+            let hasPort =
+                place.drop { $0 != "]" }.contains(":") || !place.contains("]") && place.contains(":")
+            return hasPort || port == nil ? String(place) : "\(place):\(port ?? "")"
+        }
+    }
 
     /// Makes a client; libcurl is set up at the first request, since it costs memory that an idle daemon need not have.
     ///
-    /// `environment` gives `no_proxy`; loopback never goes through a proxy.
+    /// `environment` gives proxies, and certificates to trust; loopback never goes through a proxy.
     package init(loop: EventLoop, environment: [String: String]) {
         self.loop = loop
-        let listed = environment["no_proxy"] ?? environment["NO_PROXY"] ?? ""
-        noProxy = listed == "*" ? "*" : "localhost,127.0.0.1,::1" + (listed.isEmpty ? "" : "," + listed)
+        paths = Paths(environment)
     }
 
     deinit {
@@ -74,10 +100,14 @@ package struct TransportFailure: Error, Sendable, Equatable {
     /// Starts a request; events come on later turns of the loop, never from inside this call.
     package func start(_ request: HTTPRequest, _ receive: @escaping (HTTPEvent) -> Void) -> HTTPCall {
         let multi = unsafe ready()
-        let call = unsafe HTTPCall(self, receive, easy: curl_easy_init(), request, noProxy: noProxy)
+        let call = unsafe HTTPCall(self, receive, handle: ccurl_open(), request, paths)
         live.insert(ObjectIdentifier(call))
         unsafe call.retained = Unmanaged.passRetained(call)
-        unsafe curl_multi_add_handle(multi, call.easy)
+        // Both fail where memory is short, and then no event would ever come.
+        let added = unsafe curl_multi_add_handle(multi, call.easy)
+        if added != CURLM_OK {
+            loop.after(milliseconds: 0) { [self] in finish(call) { call.complete(CURLE_OUT_OF_MEMORY) } }
+        }
         return call
     }
 
@@ -143,12 +173,14 @@ package struct TransportFailure: Error, Sendable, Equatable {
     private func deliver() {
         let calls = touched
         touched = []
-        for call in calls { call.deliver() }
+        // What one call's receiver cancels is gone, although it has news in this round too.
+        for call in calls where live.contains(ObjectIdentifier(call)) { call.deliver() }
         var code = CURLE_OK
         while let easy = unsafe ccurl_next_done(multi, &code) {
             guard let context = unsafe ccurl_get_private(easy) else { continue }
             let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
             call.deliver()
+            guard live.contains(ObjectIdentifier(call)) else { continue }
             finish(call) { call.complete(code) }
         }
     }
@@ -162,15 +194,16 @@ package struct TransportFailure: Error, Sendable, Equatable {
     fileprivate func finish(_ call: HTTPCall, _ last: () -> Void) {
         guard live.remove(ObjectIdentifier(call)) != nil else { return }
         unsafe curl_multi_remove_handle(multi, call.easy)
-        call.cleanUp()
         last()
+        call.cleanUp()
         unsafe call.retained?.release()
     }
 }
 
 /// A request that is under way.
 @safe package final class HTTPCall {
-    fileprivate let easy: UnsafeMutableRawPointer?
+    private let handle: ccurl_handle
+    fileprivate var easy: UnsafeMutableRawPointer? { unsafe handle.easy }
     fileprivate var retained: Unmanaged<HTTPCall>?
     private unowned let client: HTTPClient
     private var receive: ((HTTPEvent) -> Void)?
@@ -184,28 +217,32 @@ package struct TransportFailure: Error, Sendable, Equatable {
     private var received: [UInt8] = []
     private var isTouched = false
     private var isPaused = false
+    private let host: String
+    private let proxy: String?
 
     fileprivate init(
-        _ client: HTTPClient, _ receive: @escaping (HTTPEvent) -> Void, easy: UnsafeMutableRawPointer?,
-        _ request: HTTPRequest,
-        noProxy: String
+        _ client: HTTPClient, _ receive: @escaping (HTTPEvent) -> Void, handle: ccurl_handle,
+        _ request: HTTPRequest, _ paths: HTTPClient.Paths
     ) {
+        host = HTTPClient.Paths.place(request.url)
+        let proxy = request.isDirect ? "" : paths.proxy(for: request.url)
+        // Where no port is given curl takes 1080.
+        self.proxy = proxy.isEmpty ? nil : HTTPClient.Paths.place(proxy, port: "1080")
         self.client = client
         self.receive = receive
-        unsafe self.easy = unsafe easy
+        unsafe self.handle = unsafe handle
         body = request.body ?? []
         for header in request.headers + ["Expect:"] { unsafe list = curl_slist_append(list, header) }
-        setUp(request, noProxy)
+        setUp(request)
+        unsafe ccurl_set_way(
+            easy, proxy, request.isDirect ? "*" : paths.noProxy, request.caFile ?? paths.caFile,
+            paths.caDirectory)
     }
 
-    private func setUp(_ request: HTTPRequest, _ noProxy: String) {
+    private func setUp(_ request: HTTPRequest) {
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe ccurl_set_string(easy, CURLOPT_URL, request.url)
         unsafe ccurl_set_list(easy, CURLOPT_HTTPHEADER, list)
-        unsafe ccurl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-        unsafe ccurl_set_string(easy, CURLOPT_NOPROXY, request.isDirect ? "*" : noProxy)
-        unsafe ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
-        unsafe ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
         unsafe ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout)
         if request.totalTimeout > 0 { unsafe ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, request.totalTimeout) }
         if request.body != nil {
@@ -323,13 +360,16 @@ package struct TransportFailure: Error, Sendable, Equatable {
             receive?(.end)
         } else {
             let words = unsafe String(cString: curl_easy_strerror(code))
-            receive?(.failed(TransportFailure(code: Int32(code.rawValue), message: words)))
+            let failure = TransportFailure(
+                code: Int32(code.rawValue), message: words,
+                details: unsafe handle.details.map { unsafe String(cString: $0) } ?? "",
+                host: host, proxy: proxy, tunnel: unsafe ccurl_get_long(easy, CURLINFO_HTTP_CONNECTCODE))
+            receive?(.failed(failure))
         }
     }
 
     fileprivate func cleanUp() {
-        unsafe curl_slist_free_all(list)
+        unsafe ccurl_close(handle, list)
         unsafe list = nil
-        unsafe curl_easy_cleanup(easy)
     }
 }

@@ -1,0 +1,101 @@
+internal import Conversation
+internal import EventLoop
+internal import TestSupport
+internal import Testing
+internal import Upstream
+
+/// What comes of a question to `base` under an environment.
+private func ask(_ base: String, _ environment: [String: String] = [:]) throws -> UpstreamFailure? {
+    let loop = try EventLoop()
+    let upstream = HTTPUpstream(
+        UpstreamSettings(name: "me", kind: .openai, baseURL: base), environment: environment,
+        client: HTTPClient(loop: loop, environment: environment), loop: loop, clock: { 0 })
+    var end: UpstreamEvent?
+    let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
+        if case .pieces = event { return }
+        end = event
+    }
+    while end == nil { try loop.turn(waiting: true) }
+    call.cancel()
+    if case .failed(let failure) = end { return failure }
+    return nil
+}
+
+private func answer(_ status: String) -> [ScriptedUpstream.Step] {
+    [.write("HTTP/1.1 \(status)\r\nContent-Length: 0\r\n\r\n")]
+}
+
+@Suite struct `What stands in the way of a server` {
+    @Test func `is told of a proxy that wants a login, and not tried again`() throws {
+        let proxy = try ScriptedUpstream([answer("407 Proxy Authentication Required")])
+        let address = "http://me:secret-of-mine@127.0.0.1:\(proxy.port)"
+        let tunnel = try #require(try ask("https://example.org/v1", ["https_proxy": address]))
+        #expect(tunnel.kind == .unavailable && !tunnel.isRetryable)
+        #expect(
+            tunnel.message.hasPrefix(
+                "the proxy '127.0.0.1:\(proxy.port)' wants a name and a password (HTTP 407)"))
+        let plain = try #require(try ask("http://example.org/v1", ["http_proxy": address]))
+        #expect(plain.kind == .unavailable && !plain.isRetryable && plain.message.contains("proxy"))
+        #expect(!(tunnel.message + plain.message).contains("secret-of-mine"))
+    }
+
+    @Test(arguments: [("403 Forbidden", false), ("502 Bad Gateway", true)])
+    func `is told of a proxy that lets nobody through`(status: String, isRetryable: Bool) throws {
+        let proxy = try ScriptedUpstream([answer(status)])
+        let failure = try #require(
+            try ask("https://example.org/v1", ["HTTPS_PROXY": "127.0.0.1:\(proxy.port)"]))
+        #expect(
+            failure.message
+                == "the proxy '127.0.0.1:\(proxy.port)' does not let through to 'example.org' (HTTP \(status.prefix(3)))"
+        )
+        #expect(failure.isRetryable == isRetryable)
+    }
+
+    @Test func `is told of a proxy that is not there, which may come back`() throws {
+        let port = freePort()
+        for base in ["https://example.org/v1", "http://example.org/v1"] {
+            let failure = try #require(try ask(base, ["all_proxy": "http://127.0.0.1:\(port)/"]))
+            #expect(
+                failure.message.hasPrefix("the proxy '127.0.0.1:\(port)' does not answer"),
+                "\(failure.message)")
+            #expect(failure.isRetryable)
+        }
+    }
+
+    @Test func `is no proxy for this machine's own servers`() throws {
+        let server = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        #expect(try ask(server.base, ["http_proxy": "http://proxy.invalid:1"]) == nil)
+    }
+
+    @Test(arguments: [
+        "error:0A00010B:SSL routines::wrong version number",
+        "TLS connect error: error:0A0000C6:SSL routines::packet length too long",
+    ]) func `is told of a server without TLS`(words: String) {
+        let failure = TransportFailure(
+            code: 35, message: "SSL connect error", details: words, host: "example.org:80")
+        #expect(failure.sentence?.hasPrefix("what answers at 'example.org:80' does not speak TLS") == true)
+        #expect(!failure.isRetryable)
+        #expect(TransportFailure(code: 35, message: "", details: "connection reset by peer").isRetryable)
+    }
+
+    /// curl's words for faults of certificates, as versions of OpenSSL put them; `Tests/External/tls.py` has them from servers.
+    @Test(arguments: [
+        (
+            "SSL certificate problem: unable to get local issuer certificate",
+            TransportFailure.Cause.unknownIssuer
+        ),
+        ("SSL certificate problem: self-signed certificate in certificate chain", .unknownIssuer),
+        ("SSL certificate problem: self signed certificate", .unknownIssuer),
+        ("SSL certificate problem: certificate has expired", .expired),
+        ("SSL certificate problem: certificate is not yet valid", .notYetValid),
+        ("SSL: no alternative certificate subject name matches target host name 'x'", .otherName),
+        ("SSL certificate problem: EE certificate key too weak", .certificate),
+    ]) func `is told of a certificate by its own fault, and not tried again`(
+        words: String, cause: TransportFailure.Cause
+    ) {
+        let failure = TransportFailure(
+            code: 60, message: "SSL peer certificate was not OK", details: words, host: "example.org")
+        #expect(failure.cause == cause && !failure.isRetryable)
+        #expect(failure.sentence?.contains("'example.org'") == true)
+    }
+}
