@@ -12,6 +12,12 @@ package enum Timestamp {
         return digits(year, month, day, rest)
     }
 
+    /// The minute for people, as `2026-11-25 06:00 UTC`.
+    package static func minute(_ time: Int64) -> String {
+        let text = text(time)
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5)) UTC"
+    }
+
     private static func digits(_ year: Int, _ month: Int, _ day: Int, _ rest: Int) -> String {
         var out: [UInt8] = []
         out.reserveCapacity(24)

@@ -16,8 +16,15 @@ package struct Authorization: Sendable, Equatable {
 
 /// Finds keys and tokens for requests, and learns how they fared; belongs to the loop's thread.
 package protocol Authorizer: AnyObject {
-    /// Gives what the next request carries, at once or after a token was fetched.
-    func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void)
+    /// Gives what the next request carries, at once or after a token was fetched; `retrying` hears of each try that failed and
+    /// is followed by another, with the milliseconds until then.
+    func authorize(
+        retrying: @escaping (UpstreamFailure, Int) -> Void,
+        _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void)
+    /// Tries again at once what was refused before.
+    func forgive()
+    /// Names of variables that no program run for a key may see.
+    func hide(_ names: Set<String>)
     /// The server refused it (401); returns whether asking at once again may help.
     func refused(_ authorization: Authorization) -> Bool
     /// The server asked this key to wait, in milliseconds; returns whether another key is free.
@@ -35,6 +42,11 @@ package protocol Authorizer: AnyObject {
 }
 
 extension Authorizer {
+    package func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void) {
+        authorize(retrying: { _, _ in }, then)
+    }
+    package func forgive() {}
+    package func hide(_ names: Set<String>) {}
     package func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool { false }
     package var notice: String? { nil }
     package var keys: [KeyDescription] { [] }

@@ -45,16 +45,51 @@ package struct Quirks: Sendable, Equatable {
     }
 
     package var maxTokensField = MaxTokensField.maxTokens
-    /// Parameters that are left out, by their names on the wire.
+    /// Parameters that are left out, by their names on the wire; `NAME+thinking` while the model thinks, `thinking.FORM` for a
+    /// form of that parameter.
     package var dropped: Set<String> = []
+    /// Tokens of an answer that may be asked for at most; nil where nobody complained.
+    package var mostTokens: Int?
 
     package init(maxTokensField: MaxTokensField = .maxTokens) { self.maxTokensField = maxTokensField }
 
     func sends(_ name: String) -> Bool { !dropped.contains(name) }
 
+    /// Whether a parameter goes out beside these others.
+    func sends(_ name: String, with parameters: ModelParameters) -> Bool {
+        sends(name) && !(parameters.isThinking && dropped.contains(name + "+thinking"))
+    }
+
+    /// How thinking is asked for or switched off, of the forms that were not refused; nil says nothing.
+    func thinking(_ parameters: ModelParameters) -> Thinking? {
+        guard let budget = parameters.thinking else { return nil }
+        let wanted: [Thinking] =
+            budget == 0 ? [.disabled] : budget < 0 ? [.adaptive, .enabled] : [.enabled, .adaptive]
+        return wanted.first { !dropped.contains("thinking.\($0.rawValue)") }
+    }
+
+    /// What may be asked for of what was wished; both are tokens.
+    func answer(_ tokens: Int) -> Int { mostTokens.map { min($0, tokens) } ?? tokens }
+
+    /// The forms of thinking that dialects know (wire.md E2).
+    enum Thinking: String { case adaptive, disabled, enabled }
+
     /// Learns from a complaint; returns whether the next request differs from the last.
     mutating func learn(from failure: UpstreamFailure, _ parameters: ModelParameters) -> Bool {
-        guard failure.kind == .refused, let name = failure.parameter, sends(name) else { return false }
+        guard failure.kind == .refused else { return false }
+        if let most = failure.mostTokens, most < mostTokens ?? Int.max {
+            mostTokens = most
+            return true
+        }
+        guard let name = failure.parameter, sends(name) else { return false }
+        if name == "thinking" {
+            guard let form = thinking(parameters) else { return false }
+            return dropped.insert("thinking.\(form.rawValue)").inserted
+        }
+        // Some take it, but not beside thinking.
+        if parameters.isThinking, failure.message.lowercased().contains("thinking") {
+            return dropped.insert(name + "+thinking").inserted
+        }
         if let field = MaxTokensField(rawValue: name) {
             guard parameters.maxTokens != nil, field == maxTokensField else { return false }
             if dropped.contains("swapped") { return false }

@@ -48,11 +48,13 @@ package final class HTTPUpstream: Upstream {
                 google, environment: environment, client: client, loop: loop, clock: clock, steady: steady)
         } else {
             authorizer = KeyRing(
-                settings.keys, environment: environment, loop: loop, clock: steady,
+                settings.keys, of: settings.name, environment: environment, loop: loop, clock: steady,
                 headers: dialect.keyHeaders)
         }
         signing = settings.signing.map {
-            KeyRing([$0.secret], environment: environment, loop: loop, clock: steady) { [$0] }
+            KeyRing([$0.secret], of: settings.name, environment: environment, loop: loop, clock: steady) {
+                [$0]
+            }
         }
         self.client = client
         self.loop = loop
@@ -79,6 +81,12 @@ package final class HTTPUpstream: Upstream {
     package var keys: [KeyDescription] { authorizer.keys }
     package var rules: DialectRules { dialect.rules(issuer: name) }
     package func url(for model: String) -> String? { dialect.url(for: model) }
+    package func forgive() { authorizer.forgive() }
+
+    package func hide(_ names: Set<String>) {
+        authorizer.hide(names)
+        signing?.hide(names)
+    }
 
     package func contextLength(of model: String) -> Int? {
         let known = settings.contextLength ?? lengths[model] ?? dialect.knownLength(of: model)
@@ -107,6 +115,7 @@ package final class HTTPUpstream: Upstream {
         ) { [weak self] event in
             guard let self else { return receive(event) }
             switch event {
+            case .retrying: receive(event)
             case .pieces:
                 if first == nil {
                     first = Int((loop.now - began) / 1_000_000)
@@ -128,7 +137,8 @@ package final class HTTPUpstream: Upstream {
             case .failed(let failure): receive(.failed(settled(failure, used, asked)))
             }
         }
-        authorize(body) { [weak self, weak call] result in
+        authorize(body, retrying: { [weak call] in call?.retrying($0, $1) }) {
+            [weak self, weak call] result in
             guard let self, let call else { return }
             switch result {
             case .success(let authorization):
@@ -168,9 +178,12 @@ package final class HTTPUpstream: Upstream {
 
     /// The key or token, with the signature of the body where a gateway asks for one.
     private func authorize(
-        _ body: [UInt8]?, _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
+        _ body: [UInt8]?, retrying: @escaping (UpstreamFailure, Int) -> Void = { _, _ in },
+        _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
     ) {
-        guard let signing, let settings = settings.signing else { return authorizer.authorize(then) }
+        guard let signing, let settings = settings.signing else {
+            return authorizer.authorize(retrying: retrying, then)
+        }
         signing.authorize { [authorizer, clock] found in
             switch found {
             case .failure(let failure):
@@ -180,7 +193,7 @@ package final class HTTPUpstream: Upstream {
                 let line = RequestSigner.header(
                     settings.header, keyID: settings.keyID, secret: Array(secret.headers.joined().utf8),
                     body: body ?? [], now: clock())
-                authorizer.authorize { result in
+                authorizer.authorize(retrying: retrying) { result in
                     then(result.map { .init(headers: $0.headers + [line], identity: $0.identity) })
                 }
             }

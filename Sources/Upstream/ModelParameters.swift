@@ -34,6 +34,9 @@ package struct ModelParameters: Sendable, Equatable {
 }
 
 extension ModelParameters {
+    /// Whether the model is asked to think.
+    var isThinking: Bool { thinking.map { $0 != 0 } ?? false }
+
     /// The functions among the tools, for dialects that name them in another form.
     var functions: [JSONView] {
         guard let tools, let list = try? JSONDocument(tools).root else { return [] }

@@ -65,6 +65,8 @@ extension Part {
 package enum UpstreamEvent: Sendable, Equatable {
     /// Pieces of the answer, in order, as far as one network read gave them.
     case pieces([Piece])
+    /// Nothing is sent yet: what it needs could not be had, and is tried for again after so many milliseconds.
+    case retrying(UpstreamFailure, milliseconds: Int)
     /// The answer is whole. Nothing follows.
     case finished(Turn.Finish)
     /// The call came to nothing, or was cut. Nothing follows.
@@ -117,6 +119,10 @@ package protocol Upstream: AnyObject {
     /// Whether the server read less of a request than it was sent, without a word; `counted` are its tokens, `expected` are
     /// those that it was expected to count.
     func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool
+    /// Tries keys again at once that were refused before.
+    func forgive()
+    /// Names of variables that no program run for a key may see: other upstreams' keys.
+    func hide(_ names: Set<String>)
     /// How it has fared.
     var health: Health { get }
 }

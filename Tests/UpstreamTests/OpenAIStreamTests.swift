@@ -21,7 +21,7 @@ private func read(_ body: String, cut size: Int = .max) -> (text: String, parts:
         switch last {
         case .finished(let finish): finish.reason
         case .failed(let failure): "failed \(failure.kind.rawValue)"
-        case .pieces: "pieces"
+        case .pieces, .retrying: "pieces"
         }
     return (words, pieces.filter { $0.kind == .part }.map { text($0.bytes) }, ending)
 }

@@ -69,7 +69,7 @@ struct StreamReading: Equatable, CustomStringConvertible {
         switch end {
         case .finished(let finish): (self.end, self.finish, failure) = (finish.reason, finish, nil)
         case .failed(let why): (self.end, finish, failure) = ("failed \(why.kind.rawValue)", nil, why)
-        case .pieces: (self.end, finish, failure) = ("pieces", nil, nil)
+        case .pieces, .retrying: (self.end, finish, failure) = ("pieces", nil, nil)
         }
     }
 }

@@ -125,12 +125,14 @@ final class UpstreamTest {
             running?.cancel()
             call.fail(WireError(.cancelled, "the test was cancelled"))
         }
+        upstream.forgive()
         running = upstream.start(request) { [self] event in take(event, call) }
     }
 
     private func take(_ event: UpstreamEvent, _ call: Call) {
         if call.isAnswered { return }
         switch event {
+        case .retrying: break
         case .pieces(let pieces):
             first = first ?? elapsed
             text += pieces.filter { $0.kind == .text }.map { String(decoding: $0.bytes, as: UTF8.self) }
@@ -138,7 +140,10 @@ final class UpstreamTest {
         case .finished(let finish): reply(call, finish: finish, nil)
         case .failed(let failure): reply(call, finish: nil, failure)
         }
-        if case .pieces = event { return }
+        switch event {
+        case .pieces, .retrying: return
+        case .finished, .failed: break
+        }
         running = nil
     }
 

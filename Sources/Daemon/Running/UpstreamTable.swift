@@ -55,6 +55,7 @@ final class UpstreamTable {
                 for then in waiting { modelOf(name, then) }
             }
         }
+        defer { tellKeys() }
         let before = byName, known = self.settings
         byName = [:]
         self.settings = [:]
@@ -73,6 +74,22 @@ final class UpstreamTable {
                         settings, environment: environment, client: client, loop: loop, clock: clock,
                         steady: steady)
                 }
+        }
+    }
+
+    /// What a reload clears and brings: refused keys are tried again, and each is hidden from others' commands.
+    private func tellKeys() {
+        func names(_ settings: UpstreamSettings) -> Set<String> {
+            Set(
+                (settings.keys + [settings.signing?.secret].compactMap(\.self)).compactMap {
+                    if case .environment(let name) = $0 { name } else { nil }
+                })
+        }
+        for settings in configuration.upstreams {
+            let others = configuration.upstreams.filter { $0.name != settings.name }
+            byName[settings.name]?.forgive()
+            byName[settings.name]?.hide(
+                others.reduce(into: Set()) { $0.formUnion(names($1)) }.subtracting(names(settings)))
         }
     }
 

@@ -253,6 +253,9 @@ final class LiveTurn {
 
     private func receive(_ event: UpstreamEvent) {
         switch event {
+        case .retrying(let failure, let milliseconds):
+            setback = (Turn.Wait(milliseconds: milliseconds, upstream: plan.current), failure)
+            announce(.backingOff)
         case .pieces(let pieces):
             if firstAt == nil {
                 firstAt = services.clock()

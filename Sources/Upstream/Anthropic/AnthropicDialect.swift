@@ -46,7 +46,10 @@ package struct AnthropicDialect: Dialect {
     }
 
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
-        (Addresses.join(base, version: "v1", "messages/count_tokens"), self.request.countBody(request))
+        (
+            Addresses.join(base, version: "v1", "messages/count_tokens"),
+            self.request.countBody(request, quirks)
+        )
     }
 
     package func counted(in body: [UInt8]) -> Int? {

@@ -6,6 +6,8 @@ internal import JSON
 struct AnthropicRequest {
     /// Where nothing is asked for: `max_tokens` is required.
     private static let defaultMaxTokens = 4_096
+    /// Where thinking without a budget is asked for of a model that demands one.
+    private static let defaultBudget = 4_096
     /// Marks of the prompt cache that a request may have (wire.md E2).
     private static let mostMarks = 4
 
@@ -15,17 +17,19 @@ struct AnthropicRequest {
     /// The whole body.
     func body(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
         JSONWriter.object {
-            writePrompt(of: request, to: &$0)
+            writePrompt(of: request, quirks, to: &$0)
             let parameters = request.parameters
-            let budget = parameters.thinking ?? 0
-            let room = parameters.maxTokens ?? AnthropicRequest.defaultMaxTokens
+            let room = quirks.answer(parameters.maxTokens ?? AnthropicRequest.defaultMaxTokens)
             // The budget counts into the cap.
-            $0.member("max_tokens", budget > 0 ? max(room, budget + 1_024) : room)
+            let budget = AnthropicRequest.budget(parameters, quirks)
+            $0.member("max_tokens", budget.map { quirks.answer(max(room, $0 + 1_024)) } ?? room)
             $0.member("stream", true)
-            if let value = parameters.temperature, quirks.sends("temperature") {
+            if let value = parameters.temperature, quirks.sends("temperature", with: parameters) {
                 $0.key("temperature"); $0.double(value)
             }
-            if let value = parameters.topP, quirks.sends("top_p") { $0.key("top_p"); $0.double(value) }
+            if let value = parameters.topP, quirks.sends("top_p", with: parameters) {
+                $0.key("top_p"); $0.double(value)
+            }
             if !parameters.stop.isEmpty {
                 $0.key("stop_sequences"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
@@ -33,11 +37,18 @@ struct AnthropicRequest {
     }
 
     /// The body of `count_tokens`: the same without what concerns the answer (wire.md E7).
-    func countBody(_ request: ModelRequest) -> [UInt8] {
-        JSONWriter.object { writePrompt(of: request, to: &$0) }
+    func countBody(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        JSONWriter.object { writePrompt(of: request, quirks, to: &$0) }
     }
 
-    private func writePrompt(of request: ModelRequest, to writer: inout JSONWriter) {
+    /// Tokens that thinking may have where it has a budget: one that leaves room for an answer below the model's cap.
+    private static func budget(_ parameters: ModelParameters, _ quirks: Quirks) -> Int? {
+        guard quirks.thinking(parameters) == .enabled, let asked = parameters.thinking else { return nil }
+        let most = quirks.mostTokens.map { max(1_024, $0 - 1_024) } ?? Int.max
+        return min(max(1_024, asked < 0 ? defaultBudget : asked), most)
+    }
+
+    private func writePrompt(of request: ModelRequest, _ quirks: Quirks, to writer: inout JSONWriter) {
         writer.member("model", request.model)
         if let system = request.system, !system.isEmpty {
             writer.key("system")
@@ -46,10 +57,10 @@ struct AnthropicRequest {
         writer.key("messages")
         writeMessages(request.messages, hasSystem: !(request.system ?? "").isEmpty, to: &writer)
         AnthropicTools.write(request.parameters, to: &writer)
-        if let budget = request.parameters.thinking {
+        if let form = quirks.thinking(request.parameters) {
             writer.member("thinking") {
-                $0.member("type", budget == 0 ? "disabled" : budget < 0 ? "adaptive" : "enabled")
-                if budget > 0 { $0.member("budget_tokens", max(1_024, budget)) }
+                $0.member("type", form.rawValue)
+                $0.optional("budget_tokens", AnthropicRequest.budget(request.parameters, quirks))
             }
         }
     }

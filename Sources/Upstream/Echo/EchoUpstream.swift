@@ -28,6 +28,8 @@ package final class EchoUpstream: Upstream {
     package func url(for model: String) -> String? { nil }
     package func contextLength(of model: String) -> Int? { nil }
     package func availability(tokens: Int) -> Availability { .ready }
+    package func forgive() {}
+    package func hide(_ names: Set<String>) {}
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 
     package func countTokens(

@@ -1,5 +1,14 @@
 /// Times as servers write them: `34.07s`, `6m0s`, `12ms`, `45 seconds` (wire.md A7, C4, C6).
 enum Durations {
+    /// A time for people, as `45 s`, `3 min` or `2 h 5 min`; rounded up.
+    static func words(_ milliseconds: Int) -> String {
+        let seconds = (max(0, milliseconds) + 999) / 1000
+        if seconds < 120 { return "\(seconds) s" }
+        let minutes = (seconds + 59) / 60
+        if minutes < 120 { return "\(minutes) min" }
+        return minutes % 60 == 0 ? "\(minutes / 60) h" : "\(minutes / 60) h \(minutes % 60) min"
+    }
+
     private static let units: [(name: String, milliseconds: Double)] = [
         ("ms", 1), ("milliseconds", 1), ("millisecond", 1), ("s", 1_000), ("sec", 1_000), ("secs", 1_000),
         ("second", 1_000), ("seconds", 1_000), ("m", 60_000), ("min", 60_000), ("mins", 60_000),

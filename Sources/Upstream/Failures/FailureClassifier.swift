@@ -1,3 +1,5 @@
+internal import Conversation
+
 /// Puts what servers say into our kinds: the one place for all dialects.
 ///
 /// The order of evidence is that of wire.md G3: machine words, the server's own verdict, a wait that it names, the
@@ -160,6 +162,7 @@ package enum FailureClassifier {
         case .some:
             var failure = made(.refused, "the upstream refused the request", retry: false)
             failure.parameter = Unsupported.parameter(report)
+            failure.mostTokens = Unsupported.mostTokens(report)
             // Perhaps too long: who knows the window decides (wire.md C5, step 5).
             if status == 413 || report.isEmpty && status == 400 {
                 failure.overflow = .init(limit: nil, counted: nil, isLowerBound: false)
@@ -188,7 +191,9 @@ package enum FailureClassifier {
         isRetryable: Bool
     ) -> UpstreamFailure {
         let said = FailureReport.clean(report.text)
-        let place = report.status.map { " (HTTP \($0))" } ?? ""
+        let isWait = kind == .throttled || kind == .quota
+        let end = isWait ? report.until.map { " until \(Timestamp.minute($0))" } ?? "" : ""
+        let place = report.status.map { " (HTTP \($0))\(end)" } ?? end
         let hint =
             report.codes.contains("ACCESS_TOKEN_SCOPE_INSUFFICIENT")
             ? "; the token's scopes do not reach, see 'credentials.scopes'" : ""
@@ -215,12 +220,49 @@ enum Unsupported {
             !report.codes.isDisjoint(with: ["unsupported_parameter", "unsupported_value"])
             || [
                 "not supported", "unsupported", "deprecated", "does not support", "not permitted",
-                "not allowed",
+                "not allowed", "may only be set to", "unset when",
             ]
             .contains(where: text.contains)
+        if isThinking(text) { return "thinking" }
         guard isSaid else { return nil }
         if let named = report.parameter { return names.contains(named) ? named : nil }
         return names.filter { text.contains($0) }.min { place(of: $0, in: text) < place(of: $1, in: text) }
+    }
+
+    /// Whether a form of thinking is what is not taken: neither a parameter beside it nor a block of it in the history.
+    private static func isThinking(_ text: String) -> Bool {
+        let subjects = [
+            "adaptive thinking", "disabled thinking", "extended thinking", "thinking budget", "thinking is ",
+            "thinking level", "thinking mode", "thinking.type", "thinking: input", "thinking_budget",
+            "thinkingbudget", "support thinking",
+        ]
+        let verdicts = [
+            "does not match any of the expected tags", "does not support", "doesn't support", "invalid",
+            "is not supported", "not available", "only works in thinking mode", "unsupported",
+        ]
+        guard subjects.contains(where: text.contains), verdicts.contains(where: text.contains) else {
+            return false
+        }
+        return !["signature", " block", "may only be set to"].contains(where: text.contains)
+    }
+
+    /// The most tokens that an answer may have, where a report says that more were asked for; nil when it does not.
+    ///
+    /// Anthropic's, OpenAI's, DeepSeek's, Groq's and Google's words.
+    static func mostTokens(_ report: FailureReport) -> Int? {
+        let text = report.text.lowercased().replacing("`", with: "")
+        if text.contains("is the maximum allowed number of output tokens") {
+            return OverflowReport.number(after: " > ", in: text)
+        }
+        if text.contains("max_tokens") || text.contains("max_completion_tokens") {
+            for lead in [
+                "supports at most ", "valid range of max_tokens is [1, ", "must be less than or equal to ",
+            ] {
+                if let most = OverflowReport.number(after: lead, in: text) { return most }
+            }
+        }
+        guard text.contains("maxoutputtokens") else { return nil }
+        return OverflowReport.number(after: "(inclusive) to ", in: text).map { max(1, $0 - 1) }
     }
 
     private static func place(of name: String, in text: String) -> String.Index {

@@ -20,6 +20,8 @@ package struct FailureReport: Sendable {
     package var parameter: String?
     package var promptTokens: Int?
     package var contextLimit: Int?
+    /// When the server takes requests again; milliseconds since 1970, nil where it named no wait that is worth a word.
+    package private(set) var until: Int64?
     /// Whether there was no body at all.
     package var isEmpty = false
 
@@ -40,7 +42,11 @@ package struct FailureReport: Sendable {
         }
         shouldRetry = headers["x-should-retry"].flatMap(Bool.init)
         retryAfter = RetryAfter.milliseconds(headers, now: now) ?? retryAfter ?? Durations.asked(in: text)
+        if let wait = retryAfter, wait >= FailureReport.longWait, now > 0 { until = now + Int64(wait) }
     }
+
+    /// Milliseconds from which a wait is told with its end.
+    private static let longWait = 60_000
 
     /// What is no JSON: words, a page, a stream, or JSON that was cut, of which nothing is quoted, since it may hold what
     /// somebody said.

@@ -48,6 +48,8 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     package var overflow: Overflow?
     /// The request's parameter that the server does not take.
     package var parameter: String?
+    /// Tokens of an answer that may be asked for at most, where the request wanted more.
+    package var mostTokens: Int?
 
     package init(
         _ kind: Kind, _ message: String, status: Int? = nil, isRetryable: Bool, retryAfter: Int? = nil

@@ -63,12 +63,14 @@ enum GeminiRequest {
             }
             if let value = parameters.topP, quirks.sends("top_p") { $0.key("topP"); $0.double(value) }
             $0.optional("candidateCount", parameters.candidates)
-            $0.optional("maxOutputTokens", parameters.maxTokens)
+            $0.optional("maxOutputTokens", parameters.maxTokens.map(quirks.answer))
             if !parameters.stop.isEmpty {
                 $0.key("stopSequences"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
             $0.optional("seed", parameters.seed)
-            if let thinking = parameters.thinking {
+            if let form = quirks.thinking(parameters), let asked = parameters.thinking {
+                // -1 leaves it to the model (wire.md A4).
+                let thinking = form == .adaptive ? -1 : form == .enabled && asked < 0 ? 4_096 : asked
                 $0.member("thinkingConfig") {
                     $0.member("includeThoughts", thinking != 0)
                     $0.member("thinkingBudget", thinking)

@@ -28,7 +28,7 @@ package final class GoogleCredentials: Authorizer {
     private let random: () -> Double
     private var source: GoogleCredentialSource
     private var token: Token?
-    private var waiters: [Waiter] = []
+    private var waiters: [(then: Waiter, retrying: (UpstreamFailure, Int) -> Void)] = []
     private var isFetching = false
     /// Counts the credentials that were loaded, so that a token of an earlier one is known.
     private var generation = 0
@@ -61,12 +61,15 @@ package final class GoogleCredentials: Authorizer {
     package var isAtHand: Bool { source.isAtHand }
     package var origin: String { source.origin }
 
-    package func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void) {
+    package func authorize(
+        retrying: @escaping (UpstreamFailure, Int) -> Void,
+        _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
+    ) {
         let credential: GoogleCredential
         do { credential = try load() } catch { return then(.failure(error)) }
         let now = steady()
         guard let token, token.end.map({ now < $0 }) ?? true else {
-            waiters.append(then)
+            waiters.append((then, retrying))
             fetch(credential)
             return
         }
@@ -117,13 +120,36 @@ package final class GoogleCredentials: Authorizer {
         isFetching = true
         let generation = generation
         let fetch = GoogleTokenFetch(
-            credential, settings, client: client, loop: loop, clock: clock, random: random
+            credential, settings, client: client, loop: loop, clock: clock, random: random,
+            retrying: { [self] failure, wait in for waiter in waiters { waiter.retrying(failure, wait) } }
         ) { [self] result in
+            if case .failure(let failure) = result, failure.kind == .auth,
+                case .authorizedUser(let user) = credential, generation == self.generation
+            {
+                return lookAgain(user.refreshToken, failure, isLast: false)
+            }
             isFetching = false
             if case .success(let (token, _)) = result { keep(token.refreshToken, of: credential) }
             generation == self.generation ? take(result, credential) : fetchAgain()
         }
         fetch.start()
+    }
+
+    /// A login was refused: another process may have been given a new refresh token meanwhile, and have written it, or be about
+    /// to. Nobody is told of the refusal before the file was read again, at once and after a moment.
+    private func lookAgain(_ used: String, _ failure: UpstreamFailure, isLast: Bool) {
+        // What cannot be read now may be read in a moment; then it is the refusal that is told.
+        if let now = try? load() {
+            guard case .authorizedUser(let user) = now, user.refreshToken == used else {
+                isFetching = false
+                return fetch(now)
+            }
+        }
+        if isLast {
+            isFetching = false
+            return take(.failure(failure))
+        }
+        loop.after(milliseconds: settings.retryDelay) { [self] in lookAgain(used, failure, isLast: true) }
     }
 
     /// The credential changed while a token was fetched with the former one.
@@ -133,7 +159,8 @@ package final class GoogleCredentials: Authorizer {
     }
 
     private func take(
-        _ result: Result<(token: GoogleToken, asked: Int64), UpstreamFailure>, _ credential: GoogleCredential
+        _ result: Result<(token: GoogleToken, asked: Int64), UpstreamFailure>,
+        _ credential: GoogleCredential? = nil
     ) {
         let now = steady()
         do {
@@ -154,14 +181,14 @@ package final class GoogleCredentials: Authorizer {
     private func answer(_ result: Result<Authorization, UpstreamFailure>) {
         let waiting = waiters
         waiters = []
-        for waiter in waiting { waiter(result) }
+        for waiter in waiting { waiter.then(result) }
     }
 
-    private func authorization(_ token: String, _ credential: GoogleCredential) throws(UpstreamFailure)
+    private func authorization(_ token: String, _ credential: GoogleCredential?) throws(UpstreamFailure)
         -> Authorization
     {
         var headers = ["Authorization: Bearer \(token)"]
-        if let project = source.quotaProject(credential) {
+        if let project = credential.flatMap(source.quotaProject) {
             guard project.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 throw UpstreamFailure(
                     .auth, "the quota project that is configured is no project's name", isRetryable: false)

@@ -33,8 +33,11 @@ package struct GoogleTokenAnswer: Sendable {
     }
 
     private func token() -> Result<GoogleToken, UpstreamFailure> {
-        guard let root = try? JSONDocument(body).root, root.kind == .object else {
-            return .failure(failure(.protocolError, "\(grant.server) gave an answer that is not JSON"))
+        guard let root = try? JSONDocument(body).root else {
+            // A front end's page, as while the endpoint behind it is away.
+            return .failure(
+                failure(
+                    .protocolError, "\(grant.server) gave an answer that is not JSON", isRetryable: true))
         }
         guard let token = root["access_token"]?.string, !token.isEmpty else {
             return .failure(failure(.protocolError, "\(grant.server) gave an answer without a token"))

@@ -21,13 +21,15 @@ final class GoogleTokenFetch {
     private let loop: EventLoop
     private let clock: () -> Int64
     private let random: () -> Double
+    private let retrying: (UpstreamFailure, Int) -> Void
     private let then: (Result<(token: GoogleToken, asked: Int64), UpstreamFailure>) -> Void
     private var tried = 0
 
-    /// `then` is called once, with the moment at which the successful try began.
+    /// `retrying` hears of each try that failed and is followed by another; `then` is called once, with the moment at which the successful try began.
     init(
         _ credential: GoogleCredential, _ settings: GoogleSettings, client: HTTPClient, loop: EventLoop,
         clock: @escaping () -> Int64, random: @escaping () -> Double,
+        retrying: @escaping (UpstreamFailure, Int) -> Void,
         _ then: @escaping (Result<(token: GoogleToken, asked: Int64), UpstreamFailure>) -> Void
     ) {
         self.credential = credential
@@ -36,6 +38,7 @@ final class GoogleTokenFetch {
         self.loop = loop
         self.clock = clock
         self.random = random
+        self.retrying = retrying
         self.then = then
     }
 
@@ -68,6 +71,7 @@ final class GoogleTokenFetch {
             guard failure.isRetryable, tried < Self.tries, wait <= Self.longestWait else {
                 return then(.failure(failure))
             }
+            retrying(failure, wait)
             loop.after(milliseconds: wait) { [self] in start() }
         }
     }

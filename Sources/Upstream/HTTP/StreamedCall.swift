@@ -55,6 +55,11 @@ final class StreamedCall: UpstreamCall {
     /// Fails on the next turn of the loop, before anything was sent.
     func fail(_ failure: UpstreamFailure) { loop.after(milliseconds: 0) { [self] in end(.failed(failure)) } }
 
+    /// Tells that what the call needs is tried for again.
+    func retrying(_ failure: UpstreamFailure, _ wait: Int) {
+        receive?(.retrying(failure, milliseconds: wait))
+    }
+
     func cancel() {
         receive = nil
         stop()

@@ -138,11 +138,12 @@ struct KeyTrouble: Error, Equatable {
 }
 
 extension String {
-    /// Without white space at both ends.
+    /// Without blanks and line ends of ASCII at both ends; others are no slip that can be told from a key's own.
     var trimmed: String {
-        let blank = { (character: Character) in character.isWhitespace || character.isNewline }
-        guard let first = firstIndex(where: { !blank($0) }), let last = lastIndex(where: { !blank($0) })
+        let bytes = Array(utf8)
+        guard let first = bytes.firstIndex(where: { $0 > 0x20 }),
+            let last = bytes.lastIndex(where: { $0 > 0x20 })
         else { return "" }
-        return String(self[first...last])
+        return String(decoding: bytes[first...last], as: UTF8.self)
     }
 }

@@ -4,18 +4,30 @@ internal import Posix
 
 /// An upstream's keys, in the order of the configuration: the first that is good is used.
 ///
-/// A key that was refused with 401 is out until its source gives another one; a key that was asked to wait is passed
-/// over while it must. Sources are read at each call, so a changed file counts at once.
+/// A key that was refused with 401 is left alone until its source gives another one or is touched, but for one probe after a
+/// minute, and after twice as long each time up to an hour: a provider may refuse a good key for a while. A key that was asked
+/// to wait is passed over while it must. Sources are read at each call, so a changed file counts at once.
 ///
 /// - Invariant: a key leaves this type only into a request's header; no description, error or log line holds it.
 package final class KeyRing: Authorizer {
     /// Milliseconds for which a command's key is taken without asking again.
     private static let memory: Int64 = 600_000
+    /// Milliseconds before a refused key is probed for the first time, and the longest pause between two probes.
+    private static let probePause: Int64 = 60_000, longestPause: Int64 = 3_600_000
+
+    /// A key that a server did not take.
+    private struct Refusal {
+        let hash: [UInt8]
+        /// Milliseconds from which one request may try it again, and the pause behind that one.
+        var until: Int64
+        var pause: Int64
+        /// The file's state when it was refused.
+        let stamp: FileStamp?
+    }
 
     private struct Source {
         let source: KeySource
-        /// The hash of the key that was refused.
-        var refused: [UInt8]?
+        var refusal: Refusal?
         /// Milliseconds before which the key is left alone.
         var gate: Int64 = 0
         /// What a command printed last, and when.
@@ -25,17 +37,22 @@ package final class KeyRing: Authorizer {
     }
 
     private var sources: [Source]
+    /// Names of variables that a command must not see.
+    private var hidden: Set<String> = []
+    private let upstream: String
     private let environment: [String: String]
     private let loop: EventLoop
     private let clock: () -> Int64
     private let headers: (String) -> [String]
     private var commands: [Int: [(Result<String, KeyTrouble>) -> Void]] = [:]
 
-    /// `headers` puts a key into header lines; `clock` gives milliseconds that never go back.
+    /// `headers` puts a key into header lines; `clock` gives milliseconds that never go back; `upstream` is the name that is
+    /// said to people.
     package init(
-        _ sources: [KeySource], environment: [String: String], loop: EventLoop,
+        _ sources: [KeySource], of upstream: String, environment: [String: String], loop: EventLoop,
         clock: @escaping () -> Int64, headers: @escaping (String) -> [String]
     ) {
+        self.upstream = upstream
         self.sources = sources.map { Source(source: $0) }
         self.environment = environment
         self.loop = loop
@@ -45,7 +62,10 @@ package final class KeyRing: Authorizer {
 
     package var origin: String { sources.map(\.source.description).joined(separator: ", ") }
 
-    package func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void) {
+    package func authorize(
+        retrying: @escaping (UpstreamFailure, Int) -> Void,
+        _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
+    ) {
         if sources.isEmpty { return then(.success(.none)) }
         find(from: 0, reasons: [], waiting: nil, then)
     }
@@ -66,26 +86,64 @@ package final class KeyRing: Authorizer {
             case .success(let key):
                 let hash = SHA256Digest.of(Array(key.utf8))
                 sources[index].last = (hash, KeyRing.masked(key))
-                if sources[index].refused == hash {
-                    let words = "\(sources[index].source) was refused (HTTP 401) and has not changed since"
+                if let words = standing(index, hash) {
                     return find(from: index + 1, reasons: reasons + [words], waiting: waiting, then)
                 }
-                sources[index].refused = nil
                 let found = Authorization(headers: headers(key), identity: hash)
                 if sources[index].gate > clock() {
                     return find(from: index + 1, reasons: reasons, waiting: waiting ?? found, then)
+                }
+                // While this request tries it again, no other does.
+                if let pause = sources[index].refusal?.pause {
+                    sources[index].refusal?.until = clock() + pause
                 }
                 then(.success(found))
             }
         }
     }
 
+    /// Why a key may not be used since it was refused, in one clause; nil when it may. What is not that key any more is
+    /// forgiven.
+    private func standing(_ index: Int, _ hash: [UInt8]) -> String? {
+        guard let refusal = sources[index].refusal else { return nil }
+        guard refusal.hash == hash, refusal.stamp == stamp(of: sources[index].source) else {
+            sources[index].refusal = nil
+            return nil
+        }
+        let wait = refusal.until - clock()
+        if wait <= 0 { return nil }
+        return "\(sources[index].source) was refused (HTTP 401) and has not changed since; "
+            + "it is tried again in \(Durations.words(Int(wait))), or at once by 'convo upstreams test \(upstream)'"
+    }
+
+    /// The state of the file that a key comes from; nil for other sources, and where it cannot be looked at: then reading it
+    /// says why.
+    private func stamp(of source: KeySource) -> FileStamp? {
+        switch source {
+        case .file(let path): (try? FileStamp.of(path)) ?? nil
+        case .credential(let name):
+            environment["CREDENTIALS_DIRECTORY"].flatMap { (try? FileStamp.of("\($0)/\(name)")) ?? nil }
+        case .command, .environment: nil
+        }
+    }
+
     // MARK: How they fared
+
+    package func forgive() { for index in sources.indices { sources[index].refusal = nil } }
+
+    package func hide(_ names: Set<String>) { hidden = names }
 
     package func refused(_ authorization: Authorization) -> Bool {
         var isCommand = false
         for index in sources.indices where sources[index].last?.hash == authorization.identity {
-            sources[index].refused = authorization.identity
+            let before = sources[index].refusal.map { $0.hash == authorization.identity ? $0.pause : 0 } ?? 0
+            // Of those that were sent before the first refusal came, each is no probe that failed.
+            let isProbe = before > 0 && sources[index].refusal.map { clock() < $0.until } ?? false
+            let pause =
+                before == 0 ? KeyRing.probePause : isProbe ? min(2 * before, KeyRing.longestPause) : before
+            sources[index].refusal = Refusal(
+                hash: authorization.identity, until: clock() + pause, pause: pause,
+                stamp: stamp(of: sources[index].source))
             // The command may give another key by now; it is asked once more.
             if case .command = sources[index].source, sources[index].printed != nil {
                 sources[index].printed = nil
@@ -102,15 +160,24 @@ package final class KeyRing: Authorizer {
         return hasFree
     }
 
-    package func succeeded(_ authorization: Authorization) {}
+    package func succeeded(_ authorization: Authorization) {
+        for index in sources.indices where sources[index].refusal?.hash == authorization.identity {
+            sources[index].refusal = nil
+        }
+    }
 
     /// Whether a source is left that may give a good key.
     private var hasFree: Bool {
         sources.contains { source in
             if source.gate > clock() { return false }
-            if case .command = source.source { return source.refused == nil }
+            guard let refusal = source.refusal, refusal.until > clock() else {
+                if case .command = source.source { return true }
+                if case .success = readNow(source.source) { return true }
+                return false
+            }
+            if case .command = source.source { return false }
             guard case .success(let key) = readNow(source.source) else { return false }
-            return SHA256Digest.of(Array(key.utf8)) != source.refused
+            return SHA256Digest.of(Array(key.utf8)) != refusal.hash
         }
     }
 
@@ -126,7 +193,7 @@ package final class KeyRing: Authorizer {
             let name = source.source.description
             var masked = source.last?.masked
             if case .command = source.source {
-                let state: KeyDescription.State = source.refused != nil ? .refused : .ready
+                let state: KeyDescription.State = source.refusal != nil ? .refused : .ready
                 return KeyDescription(source: name, masked: masked, state: state, reason: nil)
             }
             switch readNow(source.source) {
@@ -134,11 +201,17 @@ package final class KeyRing: Authorizer {
                 return KeyDescription(source: name, masked: nil, state: .missing, reason: trouble.words)
             case .success(let key):
                 masked = KeyRing.masked(key)
-                let isRefused = source.refused == SHA256Digest.of(Array(key.utf8))
+                let refusal = source.refusal.flatMap {
+                    $0.hash == SHA256Digest.of(Array(key.utf8)) && $0.stamp == stamp(of: source.source)
+                        ? $0 : nil
+                }
+                let isRefused = refusal != nil
                 let isWaiting = source.gate > clock()
                 return KeyDescription(
                     source: name, masked: masked, state: isRefused ? .refused : isWaiting ? .waiting : .ready,
-                    reason: isRefused ? "HTTP 401; it is out until its source changes" : nil)
+                    reason: refusal.map {
+                        "HTTP 401; it is tried again in \(Durations.words(Int(max(0, $0.until - clock()))))"
+                    })
             }
         }
     }
@@ -157,10 +230,20 @@ package final class KeyRing: Authorizer {
         }
         commands[index, default: []].append(then)
         guard commands[index]?.count == 1 else { return }
-        KeyCommand(words, environment: environment, loop: loop).run { [self] result in
+        KeyCommand(words, environment: commandEnvironment, loop: loop).run { [self] result in
+            let result = result.flatMap { checked($0, sources[index].source) }
             if case .success(let key) = result { sources[index].printed = (key, clock()) }
             for waiter in commands.removeValue(forKey: index) ?? [] { waiter(result) }
         }
+    }
+
+    /// What a command sees: nothing that is between the daemon and its service manager, and no key of others.
+    private var commandEnvironment: [String: String] {
+        let manager: Set = [
+            "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_PID",
+            "WATCHDOG_USEC",
+        ]
+        return environment.filter { !hidden.contains($0.key) && !manager.contains($0.key) }
     }
 
     private func readNow(_ source: KeySource) -> Result<String, KeyTrouble> {
@@ -186,20 +269,28 @@ package final class KeyRing: Authorizer {
         }
     }
 
-    /// A key with a control character would end the header line.
+    /// A key is one run of printable ASCII: all else is a slip of whoever copied it, and a line end would be another header.
     private func checked(_ key: String, _ source: KeySource) -> Result<String, KeyTrouble> {
-        key.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
-            ? .success(key) : .failure(KeyTrouble("\(source) holds white space or control characters"))
+        guard let wrong = key.unicodeScalars.first(where: { !(0x21...0x7E).contains($0.value) }) else {
+            return .success(key)
+        }
+        let code = String(wrong.value, radix: 16, uppercase: true)
+        let name = "U+" + String(repeating: "0", count: max(0, 4 - code.count)) + code
+        let what =
+            ["\n", "\r"].contains(wrong) ? "more than one line" : "a character that no key has (\(name))"
+        return .failure(KeyTrouble("\(source) holds \(what); put the key there again, on one line"))
     }
 }
 
 /// Files that hold a secret: only their owner may read them.
 enum SecretFile {
-    /// The first line with anything in it.
+    /// What it holds, without a byte order mark and without blanks and line ends around it.
     static func line(_ path: String, isGuarded: Bool = false) throws(KeyTrouble) -> String {
-        let text = String(decoding: try bytes(path, isGuarded: isGuarded), as: UTF8.self)
-        let line = text.split { $0.isNewline }.map { String($0).trimmed }.first { !$0.isEmpty }
-        guard let line else { throw KeyTrouble("the key file '\(path)' is empty") }
+        let bytes = try bytes(path, isGuarded: isGuarded)
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let line = String(decoding: bytes.starts(with: mark) ? bytes[3...] : bytes[...], as: UTF8.self)
+            .trimmed
+        if line.isEmpty { throw KeyTrouble("the key file '\(path)' is empty") }
         return line
     }
 

@@ -20,7 +20,7 @@ package enum OpenAIRequest {
                 $0.key("temperature"); $0.double(value)
             }
             if let value = parameters.topP, quirks.sends("top_p") { $0.key("top_p"); $0.double(value) }
-            $0.optional(quirks.maxTokensField.rawValue, parameters.maxTokens)
+            $0.optional(quirks.maxTokensField.rawValue, parameters.maxTokens.map(quirks.answer))
             if !parameters.stop.isEmpty, quirks.sends("stop") {
                 $0.key("stop"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
