@@ -77,7 +77,7 @@ package struct WindowError: Error, Sendable, Equatable {
         case .model(let model, let length, let reserved):
             "\(need), model '\(model.prefix(80))' holds \(length), of which \(reserved) are kept for the answer; \(shorten), keep less for the answer, or ask a model that holds more"
         case .unknown(let model):
-            "\(need), and \(budget) are sent while nobody knows what model '\(model.prefix(80))' holds; \(shorten), or set 'contextLength' of its upstream"
+            "\(need), and \(budget) are sent while nobody knows what model '\(model.prefix(80))' holds; \(shorten), or set 'contextLength' of its upstream or 'window.maxTokens'"
         }
     }
 }

@@ -13,6 +13,8 @@ package final class Client {
         case notification(method: String, params: JSONView?)
         /// The number of a signal that came on the caller's descriptor.
         case signal(Int32)
+        /// Nobody reads the caller's output any more; told once a call.
+        case closedOutput
     }
 
     private static let longestLine = 256 << 20
@@ -48,22 +50,23 @@ package final class Client {
 
     /// Sends a request and waits for its answer; `onEvent` hears what comes before it, in order.
     ///
-    /// `signals` is a descriptor as `Signals.descriptor` makes it; `onEvent` may send notifications.
+    /// `signals` is a descriptor as `Signals.descriptor` makes it, `output` one that the caller writes to and wants to hear of
+    /// when its other end is closed; `onEvent` may send notifications.
     package func call(
         _ method: Method, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
-        signals: Int32? = nil,
-        onEvent: (Event) -> Void = { _ in }
+        signals: Int32? = nil, output: Int32? = nil, onEvent: (Event) -> Void = { _ in }
     ) throws(ClientError) -> JSONView {
         try call(
-            named: method.rawValue, params, milliseconds: milliseconds, signals: signals, onEvent: onEvent)
+            named: method.rawValue, params, milliseconds: milliseconds, signals: signals, output: output,
+            onEvent: onEvent)
     }
 
     /// The same for a method that this build may not know.
     package func call(
         named method: String, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
-        signals: Int32? = nil,
-        onEvent: (Event) -> Void = { _ in }
+        signals: Int32? = nil, output: Int32? = nil, onEvent: (Event) -> Void = { _ in }
     ) throws(ClientError) -> JSONView {
+        var output = output
         last += 1
         let id = last
         try send(Protocol.Outgoing.request(.number(id), method, params))
@@ -73,7 +76,7 @@ package final class Client {
                 if let answer = try answer(to: id, in: message) { return answer }
                 deliver(message, onEvent)
             }
-            try wait(until: deadline, signals: signals, onEvent)
+            if try wait(until: deadline, signals: signals, output: output, onEvent) { output = nil }
         }
     }
 
@@ -137,9 +140,10 @@ package final class Client {
         onEvent(.notification(method: method, params: message["params"]))
     }
 
-    private func wait(until deadline: UInt64?, signals: Int32?, _ onEvent: (Event) -> Void)
-        throws(ClientError)
-    {
+    /// Waits for something to come; true when it was told that the output is closed.
+    private func wait(
+        until deadline: UInt64?, signals: Int32?, output: Int32?, _ onEvent: (Event) -> Void
+    ) throws(ClientError) -> Bool {
         var left: Int32 = -1
         if let deadline {
             let now = Machine.monotonic()
@@ -148,15 +152,23 @@ package final class Client {
             }
             left = Int32((deadline - now) / 1_000_000 + 1)
         }
-        let ready = try readable([socket.raw] + (signals.map { [$0] } ?? []), milliseconds: left)
+        let ready = try readable(
+            [socket.raw] + (signals.map { [$0] } ?? []), broken: output.map { [$0] } ?? [], milliseconds: left
+        )
         if let signals, ready.contains(signals) {
             while let number = Signals.next(signals) { onEvent(.signal(number)) }
         }
+        let isClosed = output.map(ready.contains) ?? false
+        if isClosed { onEvent(.closedOutput) }
         if ready.contains(socket.raw) { try receive() }
+        return isClosed
     }
 
-    private func readable(_ descriptors: [Int32], milliseconds: Int32) throws(ClientError) -> [Int32] {
-        do { return try System.wait(readable: descriptors, milliseconds: milliseconds) } catch {
+    private func readable(_ descriptors: [Int32], broken: [Int32] = [], milliseconds: Int32)
+        throws(ClientError) -> [Int32]
+    {
+        do { return try System.wait(readable: descriptors, broken: broken, milliseconds: milliseconds) } catch
+        {
             throw ClientError(.closed, "cannot wait for the daemon: \(error.reason)")
         }
     }

@@ -100,9 +100,8 @@ package struct DaemonStarter: Sendable {
         do { ending = try Process.reap(child, isWaiting: true) } catch {
             throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)")
         }
-        guard ending == .exited(0) else {
-            throw ClientError(.cannotStart, lastLine(after: mark))
-        }
+        // What it only warns of does not keep a daemon from running.
+        if ending == .exited(2) { throw ClientError(.cannotStart, lastLine(after: mark)) }
     }
 
     private func spawn(_ program: String, _ more: [String] = []) throws(ClientError) -> Int32 {

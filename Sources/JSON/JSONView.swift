@@ -46,10 +46,31 @@ package struct JSONView: Sendable {
         }
     }
 
-    /// The integer, nil for anything else: a fraction, an exponent or a number beyond 64 bits.
+    /// The integer, nil for anything else: a number with a fraction, or beyond 64 bits.
+    ///
+    /// How it is written does not matter: `1.0` and `1e2` are integers too (JSON Schema 2020-12, 6.1.1 and 4.2.3).
     package var int: Int? {
-        guard node.kind == .number, !node.flags.contains(.fraction) else { return nil }
-        return Int(String(decoding: raw, as: UTF8.self))
+        guard node.kind == .number else { return nil }
+        let text = String(decoding: raw, as: UTF8.self)
+        return node.flags.contains(.fraction) ? JSONView.integer(text) : Int(text)
+    }
+
+    /// The integer that a number with a point or an exponent is, told from its digits, so that no bit is lost.
+    private static func integer(_ text: String) -> Int? {
+        let parts = text.split { $0 == "e" || $0 == "E" }
+        let numbers = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+        let fraction = numbers.count > 1 ? numbers[1] : ""
+        let isNegative = text.hasPrefix("-")
+        var digits = (numbers[0].drop { $0 == "-" } + fraction).drop { $0 == "0" }
+        guard !digits.isEmpty else { return 0 }
+        guard var exponent = parts.count > 1 ? Int(parts[1]) : 0, abs(exponent) <= 1 << 30 else { return nil }
+        exponent -= fraction.count
+        while exponent < 0, digits.last == "0" {
+            digits.removeLast()
+            exponent += 1
+        }
+        guard exponent >= 0, digits.count + exponent <= 19 else { return nil }
+        return Int((isNegative ? "-" : "") + digits + String(repeating: "0", count: exponent))
     }
 
     /// The number as a double, nil for anything but a finite number.

@@ -90,8 +90,12 @@ package enum System {
     }
 
     /// Waits until one of the descriptors can be read; returns those that can, none on timeout or a signal.
-    package static func wait(readable fds: [Int32], milliseconds: Int32) throws(PosixError) -> [Int32] {
-        var polls = fds.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    package static func wait(readable fds: [Int32], broken: [Int32] = [], milliseconds: Int32)
+        throws(PosixError) -> [Int32]
+    {
+        var polls =
+            fds.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            + broken.map { pollfd(fd: $0, events: 0, revents: 0) }
         let n = unsafe polls.withUnsafeMutableBufferPointer {
             unsafe poll($0.baseAddress, nfds_t($0.count), milliseconds)
         }

@@ -29,6 +29,9 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
         subject.isEmpty ? "\(call): \(reason)" : "\(call) '\(subject)': \(reason)"
     }
 
+    /// Nobody reads what is written.
+    package static let brokenPipe = EPIPE
+
     /// An errno of our own: what is there is no regular file.
     package static let notRegular: Int32 = -1
     /// An errno of our own: the file belongs to another user, or has other names besides.

@@ -48,15 +48,13 @@ extension ParameterReader {
         try string(name, most: 1 << 20)
     }
 
-    /// An absolute path of at most 4 KiB, without slashes at its end.
+    /// An absolute path of at most 4 KiB, in one spelling: without `.` as a segment, doubled slashes and slashes at its end.
+    ///
+    /// The disk is not asked: the directory may be another machine's, and `..` may lead behind a link.
     package mutating func directory(_ name: String = "cwd") throws(WireError) -> String? {
         guard let path = try string(name, most: Limits.directory) else { return nil }
         guard path.hasPrefix("/"), !path.utf8.contains(0) else { throw wrong(name, "an absolute path") }
-        var end = path.endIndex
-        while end > path.index(after: path.startIndex), path[path.index(before: end)] == "/" {
-            end = path.index(before: end)
-        }
-        return String(path[..<end])
+        return "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 
     /// An object kept byte for byte; at most 64 KiB.

@@ -27,7 +27,7 @@ enum MarkdownRecord {
 
     private static func block(_ part: Part) -> [String] {
         switch part {
-        case .text(let text): [text]
+        case .text(let text): [MarkdownText.safe(text)]
         case .thought(let text, _, _): [quoted(text)]
         case .redactedThought: []
         case .toolCall(let call):

@@ -88,7 +88,7 @@ final class Home {
                 0, "Message 1 of this session; you said: hello\n"
             ))
         #expect(try home.convo("send", "-s", "nowhere", "hello").code == 3)
-        #expect(try home.convo("rpc", "no/such").code == 1)
+        #expect(try home.convo("rpc", "no/such").code == 2)
         #expect(try home.convo("stop").code == 0)
         #expect(try home.convo("status").code == 4)
     }

@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "1.5", "1.0", "1e20", "1E2", "9223372036854775808", "-9223372036854775809", "true", "\"1\"", "null",
+        "1.5", "1e20", "9223372036854775808", "-9223372036854775809", "true", "\"1\"", "null",
         "[]", "{}",
     ])
     func `is none of these`(_ source: String) throws {
@@ -96,5 +96,22 @@ import Testing
         let view = try Fixtures.json("{\"\u{E9}\":1,\"e\u{301}\":2}")
         #expect(view.duplicateKey == nil)
         #expect(view["e\u{301}"]?.int == 2)
+    }
+}
+
+@Suite struct `An integer in JSON` {
+    @Test(arguments: [
+        ("1.0", 1), ("1e2", 100), ("1E+2", 100), ("-1.50e1", -15), ("0.0", 0), ("-0e5", 0), ("1200e-2", 12),
+        ("9223372036854775807", .max), ("9223372036854775807.0", .max), ("-9.223372036854775808e18", .min),
+        ("0.00100e3", 1), ("100000000000000000000e-20", 1),
+    ]) func `is whatever is one, however it is written`(text: String, value: Int) throws {
+        #expect(try JSONDocument(Array(text.utf8)).root.int == value)
+    }
+
+    @Test(arguments: [
+        "1.5", "1e-1", "1e400", "1e99999999999999999999", "9223372036854775808", "9.3e18", "1e19", "\"1\"",
+        "0.1e0",
+    ]) func `is no fraction and nothing beyond 64 bits`(text: String) throws {
+        #expect(try JSONDocument(Array(text.utf8)).root.int == nil)
     }
 }

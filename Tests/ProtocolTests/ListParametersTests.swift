@@ -40,7 +40,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"limit":true}"#, "'limit' must be an integer"), (#"{"limit":"7"}"#, "'limit' must be an integer"),
-        (#"{"limit":7.0}"#, "'limit' must be an integer"),
+        (#"{"limit":7.5}"#, "'limit' must be an integer"),
         (#"{"limit":0}"#, "'limit' must be from 1 to 1000, it is 0"),
         (#"{"limit":1001}"#, "'limit' must be from 1 to 1000, it is 1001"),
         (#"{"order":"up"}"#, "'order' must be 'asc' or 'desc'"),

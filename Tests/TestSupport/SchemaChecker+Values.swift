@@ -47,7 +47,8 @@ extension SchemaChecker {
         case ("null", .null), ("boolean", .bool), ("number", .number), ("string", .string), ("array", .array),
             ("object", .object):
             true
-        case ("integer", .number): !value.raw.contains { [0x2E, 0x45, 0x65].contains($0) }
+        case ("integer", .number):
+            value.int != nil || !value.raw.contains { [0x2E, 0x45, 0x65].contains($0) }
         default: false
         }
     }

@@ -69,7 +69,12 @@ enum ExitCode: Int32, Sendable {
     case notFound = 3
     case noDaemon = 4
     case upstream = 5
+    /// Ctrl-C, as a shell says it of a process that SIGINT ended.
     case cancelled = 130
+    /// Nobody reads the output any more, as of SIGPIPE.
+    case closedPipe = 141
+    /// As of SIGTERM.
+    case terminated = 143
 }
 
 /// Why a command ends without having done its work.

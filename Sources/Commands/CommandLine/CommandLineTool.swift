@@ -34,6 +34,7 @@ package enum CommandLineTool {
                 environment: environment)
             let code = try run(parsed, console, environment)
             if let failure = console.failure {
+                if failure.errno == PosixError.brokenPipe { return .closedPipe }
                 throw CommandError(.failure, "cannot write to standard output: \(failure.reason)")
             }
             return code

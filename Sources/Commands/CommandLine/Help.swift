@@ -12,7 +12,8 @@ enum Help {
             \(lines.joined(separator: "\n"))
 
             Try 'convo chat', or 'convo send hello'. 'convo help COMMAND' says more about one.
-            Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 no daemon, 5 upstream failed, 130 cancelled.
+            Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 no daemon, 5 upstream failed or
+            a limit holds it back, 130 cancelled, 141 the output was closed, 143 terminated.
             """
     }
 

@@ -85,12 +85,16 @@ extension CommandError {
         case .untrusted: self.init(.failure, error.description)
         case .cannotConnect, .cannotStart: self.init(.noDaemon, error.description)
         case .closed, .protocolViolation, .timedOut: self.init(.failure, error.description)
-        case .remote(let remote): self.init(CommandError.code(ofKind: remote.kind), error.description)
+        case .remote(let remote):
+            self.init(CommandError.code(of: remote), Wording.forPeople(error.description))
         }
     }
 
-    private static func code(ofKind kind: String) -> ExitCode {
-        switch ErrorKind(rawValue: kind) {
+    private static func code(of error: RemoteError) -> ExitCode {
+        switch ErrorKind(rawValue: error.kind) {
+        // An upstream, a route or a model that was named and is not there.
+        case .invalidParams where error.message.hasPrefix("there is no "): .notFound
+        case .invalidParams, .methodNotFound: .usage
         case .notFound: .notFound
         case .cancelled: .cancelled
         case .upstreamAuth, .upstreamUnavailable, .upstreamTimeout, .upstreamRefused, .upstreamProtocol,

@@ -55,9 +55,20 @@ final class Console {
         write(Array((isOutputTerminal ? Console.harmless(text) : text).utf8))
     }
 
+    /// What turns the direction of text around, and lets it show as other text than it is (Unicode TR 36, 2.8; TR 9).
+    private static func isTurning(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// Whether standard output and standard error are terminals, where text may show as what it is not.
+    private static let areTerminals = (output: Process.isTerminal(1), error: Process.isTerminal(2))
+
     /// Asks something on standard error, with the place for the answer behind it.
     static func write(question: String) {
-        try? write(Array(harmless(question, keepingLines: false).utf8), to: 2)
+        try? write(Array(harmless(question, keepingLines: false, isError: true).utf8), to: 2)
     }
 
     /// Says something on standard error, unless `-q` was given.
@@ -65,7 +76,7 @@ final class Console {
 
     /// Says what went wrong on standard error.
     static func complain(_ text: String) {
-        try? write(Array("convo: \(harmless(text, keepingLines: false))\n".utf8), to: 2)
+        try? write(Array("convo: \(harmless(text, keepingLines: false, isError: true))\n".utf8), to: 2)
     }
 
     /// Colours text when standard output shows colours.
@@ -77,10 +88,13 @@ final class Console {
         case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36"
     }
 
-    /// Text that cannot steer a terminal: control characters show as their pictures.
-    static func harmless(_ text: String, keepingLines: Bool = true) -> String {
+    /// Text that cannot steer a terminal: control characters show as their pictures, and what turns text around as a sign of
+    /// its own; the latter only where there is a terminal.
+    static func harmless(_ text: String, keepingLines: Bool = true, isError: Bool = false) -> String {
+        let isOnTerminal = isError ? areTerminals.error : areTerminals.output
         func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.properties.generalCategory != .control
+            if isOnTerminal, isTurning(scalar) { return false }
+            return scalar.properties.generalCategory != .control
                 || (keepingLines && (scalar == "\n" || scalar == "\t"))
         }
         if text.unicodeScalars.allSatisfy(isHarmless) { return text }

@@ -9,41 +9,56 @@ extension Command {
         options: [.continue, .json, .jsonl, .session],
         details: """
             Without -s the latest session that convo made. ● is the active branch: what 'convo send' goes on from.
-            'delete' takes the session's whole ID by -s; without it, it asks on a terminal, and refuses elsewhere.
+            Branches are numbered by age within the session. 'delete' asks on a terminal; elsewhere it takes the session's
+            whole ID by -s.
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         let words = invocation.positionals
-        let session: JSONView
-        if words.first == "delete", words.count == 2 {
-            session = try SessionChoice(client: client).session(
-                toLessen: invocation.value(.session), invocation.console
-            ) { "Delete branch \(words[1]) of '\($0.title)'" }
-        } else {
-            session = try invocation.sessionToChange(client)
+        if words.isEmpty {
+            return try BranchTree(client, try invocation.sessionToChange(client).id).print(on: invocation)
         }
-        if words.isEmpty { return try BranchTree(client, session.id).print(on: invocation) }
         guard words.count == 2, let number = Int(words[1]),
             ["switch", "compare", "delete"].contains(words[0])
         else {
             throw .usage("'convo branches' takes 'switch N', 'compare N' or 'delete N', N as it lists them")
         }
-        switch words[0] {
-        case "switch":
-            _ = try client.ask(.branchSwitch) {
-                $0.member("sessionId", session.id)
-                $0.member("branch", number)
-            }
-            invocation.console.note("branch \(number) of '\(session.title)' is the active one")
-        case "compare": try BranchTree(client, session.id).compare(number, invocation)
-        default:
-            let removed = try client.ask(.branchDelete) {
-                $0.member("sessionId", session.id)
-                $0.member("branch", number)
-            }
-            let count = removed["deletedMessages"]?.int ?? 0
-            invocation.console.note("branch \(number) is gone, with \(Times.count(count, "message"))")
+        if words[0] == "delete" { return try delete(number, client, invocation) }
+        let session = try invocation.sessionToChange(client)
+        let tree = BranchTree(client, session.id)
+        if words[0] == "compare" {
+            try tree.compare(number, invocation)
+            return .success
         }
+        let branch = try tree.branch(number)
+        _ = try client.ask(.branchSwitch) {
+            $0.member("sessionId", session.id)
+            $0.optional("branch", branch["branch"]?.int)
+        }
+        invocation.console.note("branch \(number) of '\(session.title)' is the active one")
+        return .success
+    }
+
+    /// Deletes a branch; a person at a terminal is asked, with what it begins with.
+    private static func delete(_ number: Int, _ client: Client, _ invocation: Invocation) throws(CommandError)
+        -> ExitCode
+    {
+        let console = invocation.console
+        let session = try SessionChoice(client: client).session(
+            toLessen: invocation.value(.session), console, alwaysAsks: true
+        ) { session throws(CommandError) in
+            let branch = try BranchTree(client, session.id).branch(number)
+            let words = TextWidth.fitted(branch["first"]?["text"]?.string ?? "", to: 40)
+            let count = Times.count(branch["ownMessages"]?.int ?? 0, "message")
+            return "Delete branch \(number), '\(words)' and \(count) in all, of '\(session.title)'"
+        }
+        let branch = try BranchTree(client, session.id).branch(number)
+        let removed = try client.ask(.branchDelete) {
+            $0.member("sessionId", session.id)
+            $0.optional("branch", branch["branch"]?.int)
+        }
+        let count = removed["deletedMessages"]?.int ?? 0
+        console.note("branch \(number) is gone, with \(Times.count(count, "message"))")
         return .success
     }
 
@@ -180,14 +195,63 @@ struct BranchTree {
     func print(on invocation: Invocation) throws(CommandError) -> ExitCode {
         let console = invocation.console
         let branches = try branches()
-        if invocation.has(.jsonl) {
-            for branch in branches { console.print(record: branch) }
-        } else if invocation.has(.json) {
-            console.print(jsonArray: branches, named: "branches")
+        if invocation.has(.jsonl) || invocation.has(.json) {
+            let numbers = BranchTree.numbers(branches)
+            let records = try branches.map { branch throws(CommandError) in
+                try BranchTree.record(branch, numbers)
+            }
+            if invocation.has(.jsonl) {
+                for record in records { console.print(record: record) }
+            } else {
+                console.print(jsonArray: records, named: "branches")
+            }
         } else {
             for line in BranchTree.lines(branches, console) { console.print(line) }
         }
         return .success
+    }
+
+    /// The branch of a number as `lines` shows it.
+    func branch(_ number: Int) throws(CommandError) -> JSONView {
+        let branches = try branches(), numbers = BranchTree.numbers(branches)
+        if let found = branches.first(where: { $0["branch"]?.int.flatMap { numbers[$0] } == number }) {
+            return found
+        }
+        let most = numbers.count
+        throw CommandError(
+            .notFound,
+            "session '\(session)' has no branch \(number), it has \(most == 1 ? "one" : "1 to \(most)"); 'convo branches -s \(session)' shows \(most == 1 ? "it" : "them")"
+        )
+    }
+
+    /// The numbers that people see, 1 and on by age within the session, by those of the wire, which run over all sessions.
+    private static func numbers(_ branches: [JSONView]) -> [Int: Int] {
+        var numbers: [Int: Int] = [:]
+        for (index, branch) in shown(branches).enumerated() {
+            if let number = branch["branch"]?.int { numbers[number] = index + 1 }
+        }
+        return numbers
+    }
+
+    /// A branch as `--json` has it: as it came, with the number that this command takes.
+    private static func record(_ branch: JSONView, _ numbers: [Int: Int]) throws(CommandError) -> JSONView {
+        guard let number = branch["branch"]?.int.flatMap({ numbers[$0] }) else { return branch }
+        let more = JSONWriter.object { $0.member("number", number) }
+        do throws(JSONError) {
+            return try JSONDocument(branch.raw.dropLast() + [0x2C] + more.dropFirst()).root
+        } catch {
+            throw CommandError(.failure, "the daemon sent a branch that cannot be read: \(error.description)")
+        }
+    }
+
+    /// Those that say something: a branch without a message of its own is what a failed prompt leaves, unless it is the active
+    /// one, the session's first, which a fork shares with its original, or one that others leave.
+    private static func shown(_ branches: [JSONView]) -> [JSONView] {
+        let parents = Set(branches.compactMap { $0["parent"]?.int })
+        return branches.enumerated().filter { index, branch in
+            index == 0 || (branch["ownMessages"]?.int ?? 0) > 0 || branch["active"]?.bool == true
+                || branch["branch"]?.int.map(parents.contains) ?? false
+        }.map(\.element)
     }
 
     /// All branches, page by page, oldest first.
@@ -207,12 +271,7 @@ struct BranchTree {
     /// One line a branch, each under the one that it leaves.
     static func lines(_ branches: [JSONView], _ console: Console) -> [String] {
         let known = Set(branches.compactMap { $0["branch"]?.int })
-        // A branch without a message of its own is what a failed prompt leaves; it says nothing unless it is active.
-        let parents = Set(branches.compactMap { $0["parent"]?.int })
-        let shown = branches.filter { branch in
-            (branch["ownMessages"]?.int ?? 0) > 0 || branch["active"]?.bool == true
-                || branch["branch"]?.int.map(parents.contains) ?? false
-        }
+        let shown = shown(branches), numbers = numbers(branches)
         var children: [Int: [JSONView]] = [:], roots: [JSONView] = []
         for branch in shown {
             if let parent = branch["parent"]?.int, known.contains(parent) {
@@ -223,7 +282,8 @@ struct BranchTree {
         }
         var out: [String] = []
         func draw(_ branch: JSONView, _ lead: String, _ stem: String) {
-            out.append(lead + line(branch, console, room: console.columns - lead.count))
+            let number = branch["branch"]?.int.flatMap { numbers[$0] } ?? 0
+            out.append(lead + line(branch, number, console, room: console.columns - lead.count))
             let below = children[branch["branch"]?.int ?? 0] ?? []
             for (index, child) in below.enumerated() {
                 let isLast = index == below.count - 1
@@ -234,10 +294,11 @@ struct BranchTree {
         return out
     }
 
-    private static func line(_ branch: JSONView, _ console: Console, room: Int) -> String {
+    private static func line(_ branch: JSONView, _ number: Int, _ console: Console, room: Int) -> String {
         let isActive = branch["active"]?.bool == true
-        let number = branch["branch"]?.int ?? 0, fork = branch["forkSeq"]?.int ?? 0
-        let place = branch["parent"] == nil ? "" : " after #\(fork)"
+        let fork = branch["forkSeq"]?.int ?? 0
+        // What leaves the session before its first message leaves nothing.
+        let place = branch["parent"] == nil || fork == 0 ? "" : " after #\(fork)"
         let count = Times.count(branch["ownMessages"]?.int ?? 0, "message")
         let facts = "\(isActive ? "●" : "○") \(number)\(place), \(count)"
         let first = branch["first"]
@@ -253,16 +314,21 @@ struct BranchTree {
     /// What a branch and the active one have for themselves, one after the other.
     func compare(_ number: Int, _ invocation: Invocation) throws(CommandError) {
         let console = invocation.console
+        let numbers = try BranchTree.numbers(branches())
+        let branch = try branch(number)
         let view = try client.ask(.branchCompare) {
             $0.member("sessionId", session)
-            $0.member("branch", number)
+            $0.optional("branch", branch["branch"]?.int)
         }
         if invocation.has(.json) || invocation.has(.jsonl) { return console.print(record: view) }
         let common = view["commonMessages"]?.int ?? 0
         console.print("\(Times.count(common, "message")) in common")
         var printer = MessagePrinter(console)
         for side in view["sides"]?.elements ?? view.elements {
-            console.print("\n" + console.styled("branch \(side["branch"]?.int ?? 0)", .bold))
+            console.print(
+                "\n"
+                    + console.styled("branch \(side["branch"]?.int.flatMap { numbers[$0] } ?? number)", .bold)
+            )
             for message in side["messages"]?.elements ?? side.elements {
                 console.print(printer.text(of: message))
             }

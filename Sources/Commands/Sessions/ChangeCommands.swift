@@ -5,14 +5,18 @@ internal import Protocol
 
 extension Command {
     static let rename = Command(
-        name: "rename", summary: "give a session another title", arguments: "ID TITLE", count: 2...2
+        name: "rename", summary: "give a session another title", arguments: "ID TITLE", count: 2...2,
+        details: "An empty TITLE ('') takes the title away; the next prompt gives one."
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.positionals[0])
+        let title = invocation.positionals[1]
+        let isBlank = title.allSatisfy(\.isWhitespace)
         _ = try client.ask(.sessionSet) {
             $0.member("sessionId", session.id)
-            $0.member("title", invocation.positionals[1])
+            if isBlank { $0.key("title"); $0.null() } else { $0.member("title", title) }
         }
+        if isBlank { invocation.console.note("session '\(session.id)' has no title now") }
         return .success
     }
 

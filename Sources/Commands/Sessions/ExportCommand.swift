@@ -5,6 +5,8 @@ internal import Posix
 internal import Protocol
 
 extension Option {
+    fileprivate static let force = Option(
+        long: "force", help: "with -o: overwrite a file that is there, unasked")
     fileprivate static let format = Option(
         short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default) or markdown")
     fileprivate static let output = Option(
@@ -14,10 +16,11 @@ extension Option {
 extension Command {
     static let export = Command(
         name: "export", summary: "write a session down", arguments: "[ID]", count: 0...1,
-        options: [.continue, .format, .output, .session],
+        options: [.continue, .force, .format, .output, .session],
         details: """
             Without an ID the latest session that convo made. The formats are jsonl (Session Trace Simple Format, a
-            record a line, lossless) and markdown. The result is checked against the daemon's count and checksum.
+            record a line, lossless) and markdown. The result is checked against the daemon's count and checksum. A file
+            that is there is not overwritten unasked: on a terminal it asks, elsewhere --force is needed.
             """
     ) { invocation throws(CommandError) in
         let format = invocation.value(.format) ?? "jsonl"
@@ -28,10 +31,11 @@ extension Command {
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
         let export = SessionExport(client: client, session: session.id, format: format)
         if let path = invocation.value(.output), path != "-" {
+            if !invocation.has(.force) { try SessionExport.mayOverwrite(path, invocation.console) }
             let count = try export.write(to: path)
             invocation.console.note("\(Times.count(count, "record")) in '\(path)'")
         } else {
-            _ = try export.run { bytes throws(PosixError) in try Console.write(bytes, to: 1) }
+            _ = try export.run(into: nil) { bytes throws(PosixError) in try Console.write(bytes, to: 1) }
         }
         return .success
     }
@@ -49,12 +53,14 @@ struct SessionExport {
     func write(to path: String) throws(CommandError) -> Int {
         if let status = try? Files.status(path), status.kind != .regular {
             let file = try open(path, for: path)
-            return try run { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
+            return try run(into: path) { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
         }
         let side = "\(path).\(Process.id).part"
         do throws(CommandError) {
             let file = try open(side, for: path)
-            let count = try run { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
+            let count = try run(into: path) { bytes throws(PosixError) in
+                try Console.write(bytes, to: file.raw)
+            }
             do throws(PosixError) { try Files.rename(side, to: path) } catch { throw failed(path, error) }
             return count
         } catch {
@@ -63,8 +69,27 @@ struct SessionExport {
         }
     }
 
+    /// Asks before a file is overwritten, and refuses where nobody can be asked; devices and the like are written into.
+    static func mayOverwrite(_ path: String, _ console: Console) throws(CommandError) {
+        let status: FileStatus?
+        do { status = try Files.status(path, follows: true) } catch {
+            throw CommandError(.failure, "cannot look at '\(path)': \(error.reason)")
+        }
+        guard let status, status.kind == .regular else { return }
+        guard StandardInput.isTerminal, console.isErrorTerminal else {
+            throw CommandError(.failure, "'\(path)' is there already; --force overwrites it")
+        }
+        Console.write(question: "'\(path)' is there already; overwrite it? [y/N] ")
+        var input = StandardInput()
+        guard case .text(let answer) = try input.line(signals: nil),
+            ["y", "yes"].contains(answer.lowercased())
+        else { throw CommandError(.failure, "nothing was written") }
+    }
+
     /// Hands each record with its LF to `write` and checks count and checksum; returns the number of records.
-    func run(_ write: ([UInt8]) throws(PosixError) -> Void) throws(CommandError) -> Int {
+    ///
+    /// `path` is where they go, nil for standard output.
+    func run(into path: String?, _ write: ([UInt8]) throws(PosixError) -> Void) throws(CommandError) -> Int {
         var digest = SHA256Digest()
         var count = 0
         var failure: PosixError?
@@ -82,7 +107,12 @@ struct SessionExport {
                 do throws(PosixError) { try write(line) } catch { failure = error }
             }
         } catch { throw CommandError(error) }
-        if let failure { throw failed("the export", failure) }
+        if let failure {
+            guard let path else {
+                throw CommandError(.failure, "cannot write to standard output: \(failure.reason)")
+            }
+            throw failed(path, failure)
+        }
         let sum = digest.finish().hexadecimal
         guard result["count"]?.int == count, result["sha256"]?.string == sum else {
             let expected =

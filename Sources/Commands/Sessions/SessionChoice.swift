@@ -44,27 +44,31 @@ struct SessionChoice {
             throw CommandError(
                 .notFound, "session '\(name)' is in the trash; 'convo restore \(name)' brings it back")
         }
-        guard let session = try only(of: try candidates(name), for: name) else {
-            throw missing
+        if let session = try only(of: try candidates(name), for: name) { return session }
+        if let trashed = try trashed(name) {
+            throw CommandError(
+                .notFound,
+                "session '\(trashed.id)' is in the trash; 'convo restore \(trashed.id)' brings it back")
         }
-        return session
+        throw missing
     }
 
     /// The session that something is to be taken from: named by its whole ID, or agreed to by a person at a terminal.
     ///
-    /// `deed` says what happens to a session, as in "move 'a talk' to the trash".
+    /// `deed` says what happens to a session, as in "move 'a talk' to the trash"; `alwaysAsks` asks on a terminal in any case.
     func session(
-        toLessen name: String?, _ console: Console, _ deed: (JSONView) -> String
+        toLessen name: String?, _ console: Console, alwaysAsks: Bool = false,
+        _ deed: (JSONView) throws(CommandError) -> String
     ) throws(CommandError) -> JSONView {
-        let found = try session(named: name)
-        if found.id == name { return found }
+        let found = try session(named: name), canAsk = StandardInput.isTerminal && console.isErrorTerminal
+        if found.id == name, !alwaysAsks || !canAsk { return found }
         let said = name.map { "'\($0)' is no whole ID" } ?? "no session is named"
-        guard StandardInput.isTerminal, console.isErrorTerminal else {
+        guard canAsk else {
             throw CommandError(
                 .failure,
                 "\(said), and what is taken away needs one; it would be '\(found.id)' now: give that")
         }
-        Console.write(question: "\(deed(found)) (\(found.id))? [y/N] ")
+        Console.write(question: "\(try deed(found)) (\(found.id))? [y/N] ")
         var input = StandardInput()
         guard case .text(let answer) = try input.line(signals: nil),
             ["y", "yes"].contains(answer.lowercased())
@@ -130,5 +134,5 @@ extension JSONView {
     /// The session's ID.
     var id: String { self["sessionId"]?.string ?? "" }
     /// The session's title, else its ID.
-    var title: String { self["title"]?.string ?? id }
+    var title: String { self["title"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? id }
 }

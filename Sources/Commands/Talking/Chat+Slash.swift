@@ -77,9 +77,10 @@ extension Chat {
         guard let number = Int(text) else {
             throw .usage("/branches takes the number of a branch, or nothing")
         }
+        let branch = try BranchTree(client, id).branch(number)
         _ = try client.ask(.branchSwitch) {
             $0.member("sessionId", id)
-            $0.member("branch", number)
+            $0.optional("branch", branch["branch"]?.int)
         }
     }
 
@@ -163,6 +164,7 @@ extension Chat {
     private func export(to path: String) throws(CommandError) {
         guard !path.isEmpty else { throw .usage("/export needs a file") }
         let format = path.hasSuffix(".md") ? "markdown" : "jsonl"
+        try SessionExport.mayOverwrite(path, console)
         let count = try SessionExport(client: client, session: try current(), format: format).write(to: path)
         console.print(console.styled("\(Times.count(count, "record")) in \(path)", .dim))
     }

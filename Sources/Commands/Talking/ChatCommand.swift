@@ -60,14 +60,18 @@ final class Chat {
     /// Each line of a pipe is a prompt.
     func pipe() throws(CommandError) -> ExitCode {
         var code = ExitCode.success
-        while case .text(let line) = try input.line(signals: interrupts?.descriptor) {
-            if line.allSatisfy(\.isWhitespace) { continue }
-            try comeBack()
-            let ended = try ask(line)
-            if ended != .success { code = ended }
-            if console.failure != nil { break }
+        while true {
+            switch try input.line(signals: interrupts?.descriptor) {
+            case .end: return code
+            case .signal(let number): return Interrupts.code(of: number)
+            case .text(let line):
+                if line.allSatisfy(\.isWhitespace) { continue }
+                try comeBack()
+                let ended = try ask(line)
+                if ended != .success { code = ended }
+                if [.closedPipe, .terminated].contains(ended) || console.failure != nil { return code }
+            }
         }
-        return code
     }
 
     /// The loop of prompts and answers on a terminal.
@@ -79,9 +83,13 @@ final class Chat {
         }
         while true {
             showPrompt()
-            guard let words = try read() else {
+            let words: String
+            switch try read() {
+            case .end:
                 console.print("")
                 return .success
+            case .signal(let number): return Interrupts.code(of: number)
+            case .text(let text): words = text
             }
             if words.allSatisfy(\.isWhitespace) { continue }
             do {
@@ -89,7 +97,7 @@ final class Chat {
                     if try !obey(words) { return .success }
                 } else {
                     try comeBack()
-                    _ = try ask(words)
+                    if try ask(words) == .terminated { return .terminated }
                 }
             } catch {
                 Console.complain(error.message)
@@ -102,27 +110,100 @@ final class Chat {
         if console.isOutputTerminal { console.write(Array(console.styled("› ", .bold).utf8)) }
     }
 
-    /// A line, or a block between lines of three quotes; nil at the end of input.
-    private func read() throws(CommandError) -> String? {
+    /// A line, a block between lines of three quotes, or lines that came at once and that somebody agreed to send as one prompt;
+    /// a signal only where it ends the chat.
+    private func read() throws(CommandError) -> StandardInput.Line {
         var block: [String]?
         while true {
             let next = try input.line(
                 signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] }
             ) { [self] in listen() }
             switch next {
-            case .end: return nil
-            case .signal:
+            case .end: return .end
+            case .signal(let number):
+                if number == Signals.terminate { return next }
                 block = nil
                 console.print("\n" + console.styled("(Ctrl-D leaves)", .dim))
                 showPrompt()
-            case .text(let line) where line == "\"\"\"":
-                if let block { return block.joined(separator: "\n") }
-                block = []
             case .text(let line):
-                guard block != nil else { return line }
-                block?.append(line)
+                guard check(line) else {
+                    block = nil
+                    showPrompt()
+                    continue
+                }
+                let words = Chat.typed(line)
+                if words == "\"\"\"" {
+                    if let block { return .text(block.joined(separator: "\n")) }
+                    block = []
+                } else if block != nil {
+                    block?.append(words)
+                } else if let whole = try together(words) {
+                    return .text(whole)
+                } else {
+                    showPrompt()
+                }
             }
         }
+    }
+
+    /// Whether a line came whole: a terminal passes on so many bytes and drops the rest.
+    private func check(_ line: String) -> Bool {
+        if line.utf8.count < StandardInput.longestTyped { return true }
+        Console.complain(
+            "a terminal passes on no more than \(Times.number(StandardInput.longestTyped)) bytes of a line, and this one has them: what was behind is lost, and nothing was sent; 'convo send - < FILE' takes any length"
+        )
+        // What else was pasted belongs to it.
+        _ = try? input.burst()
+        return false
+    }
+
+    /// The line with all that came at once with it, if somebody agrees to send it as one prompt; nil where nobody does.
+    private func together(_ first: String) throws(CommandError) -> String? {
+        let rest = try input.burst()
+        if rest.isEmpty { return first }
+        var lines = [first]
+        for line in rest {
+            guard check(line) else { return nil }
+            lines.append(Chat.typed(line))
+        }
+        while true {
+            for line in lines.prefix(Chat.shownLines) { console.print(console.styled("│ \(line)", .dim)) }
+            if lines.count > Chat.shownLines { console.print(console.styled("│ …", .dim)) }
+            Console.write(
+                question: "\(Times.count(lines.count, "line")) came at once; send them as one prompt? [Y/n] ")
+            guard case .text(let answer) = try input.line(signals: interrupts?.descriptor) else { return nil }
+            switch answer.lowercased() {
+            case "", "y", "yes": return lines.joined(separator: "\n")
+            case "n", "no": return nil
+            default:  // the last line of what was pasted had no end
+                guard check(answer) else { return nil }
+                lines += try [Chat.typed(answer)] + input.burst().map(Chat.typed)
+            }
+        }
+    }
+
+    /// Lines of a paste that are shown before it is sent.
+    private static let shownLines = 10
+
+    /// What somebody typed, without the control characters that keys leave where nothing edits the line.
+    static func typed(_ line: String) -> String {
+        var out = String.UnicodeScalarView(), rest = line.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            guard scalar.properties.generalCategory == .control else {
+                out.append(scalar)
+                continue
+            }
+            if scalar == "\t" { out.append(scalar) }
+            // The rest of an arrow key's or another key's sequence (ECMA-48, 5.4).
+            guard scalar == "\u{1B}" || scalar == "\u{9B}" else { continue }
+            if scalar == "\u{1B}" {
+                guard let kind = rest.first, kind == "[" || kind == "O" else { continue }
+                rest.removeFirst()
+            }
+            rest = rest.drop { (0x20...0x3F).contains($0.value) }
+            if let last = rest.first, (0x40...0x7E).contains(last.value) { rest.removeFirst() }
+        }
+        return String(out)
     }
 
     /// Takes what comes while nobody asked.
@@ -189,6 +270,7 @@ final class AnswerView {
     init(_ console: Console) { self.console = console }
 
     func show(_ piece: Prompt.Piece) {
+        if console.failure != nil { return }
         switch piece {
         case .text(let text):
             if isThinking { endThought() }

@@ -27,6 +27,8 @@ final class Prompt {
         let details: JSONView?
         let stopReason: String?
         let error: ClientError?
+        /// What made the user's side stop: a signal, or an output that nobody reads; nil for neither.
+        var stop: ExitCode?
     }
 
     struct Settings {
@@ -45,7 +47,7 @@ final class Prompt {
     private var text = ""
     private var offset = 0  // bytes of text and thoughts shown so far
     private var isBroken = false
-    private var interrupts = 0
+    private var stop: ExitCode?
 
     init(client: Client, session: String, signals: Int32? = nil, show: @escaping (Piece) -> Void) {
         self.client = client
@@ -108,14 +110,19 @@ final class Prompt {
 
     private func run(_ method: Method, _ params: [UInt8]) -> Outcome {
         do {
-            let result = try client.call(method, params, signals: signals) { [self] in hear($0) }
+            // A terminal that is closed hangs up; other outputs are just not read any more.
+            let output: Int32? = Process.isTerminal(1) || signals == nil ? nil : 1
+            let result = try client.call(method, params, signals: signals, output: output) { [self] in
+                hear($0)
+            }
             return outcome(result: result)
         } catch { return outcome(error: error) }
     }
 
     private func hear(_ event: Client.Event) {
         switch event {
-        case .signal: interrupt()
+        case .signal(let number): interrupt(Interrupts.code(of: number))
+        case .closedOutput: interrupt(.closedPipe)
         case .notification("session/update", let params?) where params["sessionId"]?.string == session:
             if let update = params["update"] { hear(update, update["_meta"]?["convod"]) }
         default: break
@@ -181,10 +188,11 @@ final class Prompt {
         }
     }
 
-    /// The first Ctrl-C cancels the turn, the second leaves without waiting for its end.
-    private func interrupt() {
-        interrupts += 1
-        if interrupts > 1 { Process.exit(ExitCode.cancelled.rawValue) }
+    /// The first Ctrl-C, SIGTERM or closed output cancels the turn, the second leaves without waiting for its end.
+    private func interrupt(_ code: ExitCode) {
+        if stop != nil { Process.exit(code.rawValue) }
+        stop = code
+        // Without a connection the call ends by itself.
         try? client.cancelCall()
     }
 
@@ -195,7 +203,7 @@ final class Prompt {
         if let message { complete(message, of: turn) }
         return Outcome(
             turnID: turn, messageID: message, text: text, details: details,
-            stopReason: result["stopReason"]?.string, error: nil)
+            stopReason: result["stopReason"]?.string, error: nil, stop: stop)
     }
 
     private func outcome(error: ClientError) -> Outcome {
@@ -204,7 +212,7 @@ final class Prompt {
         return Outcome(
             turnID: data?["turnId"]?.string ?? turnID, messageID: data?["messageId"]?.string, text: text,
             details: data,
-            stopReason: nil, error: error)
+            stopReason: nil, error: error, stop: stop)
     }
 
     /// Shows what of the stored answer did not come as chunks: a repeated request, or one that joined a running turn.
@@ -223,16 +231,18 @@ final class Prompt {
 extension Prompt.Outcome {
     /// How a command that asked for it ends, and what is said about it.
     var ending: (code: ExitCode, message: String?) {
+        // Nobody is there to be told anything.
+        if stop == .closedPipe { return (.closedPipe, nil) }
         if let error {
             let mapped = CommandError(error)
-            return (mapped.code, mapped.message)
+            return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message)
         }
         switch stopReason {
         case "max_tokens": return (.success, "the answer was cut at the model's limit of tokens")
         case "refusal":
             let why = details?["detail"]?.string.map { ": \($0)" } ?? ""
             return (.upstream, "the model refused to answer\(why)")
-        case "cancelled": return (.cancelled, "cancelled")
+        case "cancelled": return (stop ?? .cancelled, "cancelled")
         default:
             let isCut = details?["receipt"]?["cutByServer"]?.bool ?? false
             return (

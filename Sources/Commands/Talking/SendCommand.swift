@@ -4,6 +4,8 @@ internal import Posix
 internal import Protocol
 
 extension Option {
+    fileprivate static let noInput = Option(
+        short: "n", long: "no-stdin", help: "send TEXT alone, and leave standard input to others")
     fileprivate static let requestID = Option(
         long: "request-id", value: "ID", help: "send once: the same ID again gives the same answer")
 }
@@ -11,9 +13,12 @@ extension Option {
 extension Command {
     static let send = Command(
         name: "send", summary: "send one prompt, print the answer", arguments: "TEXT|-", count: 0...Int.max,
-        options: [.continue, .ephemeral, .json, .model, .new, .requestID, .session, .system, .upstream],
+        options: [
+            .continue, .ephemeral, .json, .model, .new, .noInput, .requestID, .session, .system, .upstream,
+        ],
         details: """
-            Piped input is put behind TEXT; '-' or no TEXT takes it alone. Without -s or -c a new session is made.
+            Piped input is put behind TEXT; '-' or no TEXT takes it alone. In a loop that reads its own input, as 'while
+            read -r line', it is the loop's: give '-n'. Without -s or -c a new session is made.
             The answer comes to standard output as it streams. Ctrl-C cancels it; what has come stays stored.
             """
     ) { invocation throws(CommandError) in
@@ -37,7 +42,17 @@ extension Command {
         if isOnlyInput && StandardInput.isTerminal && invocation.positionals.isEmpty {
             throw .usage("'send' needs TEXT, or input from a pipe; 'convo help send' says more")
         }
-        let piped = StandardInput.isTerminal && !isOnlyInput ? "" : try StandardInput.all()
+        if invocation.has(.noInput), isOnlyInput {
+            throw .usage("--no-stdin leaves nothing to send: give TEXT, or leave it away")
+        }
+        let isAlone = invocation.has(.noInput) || StandardInput.isTerminal && !isOnlyInput
+        let piped =
+            isAlone
+            ? ""
+            : try StandardInput.all {
+                let how = isOnlyInput ? "Ctrl-D ends it" : "'-n' sends TEXT without it"
+                invocation.console.note("waiting for the end of standard input; \(how)")
+            }
         let words = [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
         guard words.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             throw .usage("there is nothing to send: TEXT and the input are empty")
@@ -118,6 +133,7 @@ enum SendCommand {
         let console = invocation.console, isJSON = invocation.has(.json)
         let interrupts = Interrupts()
         let prompt = Prompt(client: client, session: session, signals: interrupts?.descriptor) { piece in
+            if console.failure != nil { return }
             switch piece {
             case .text(let text): if !isJSON { console.write(verbatim: text) }
             case .thought: break

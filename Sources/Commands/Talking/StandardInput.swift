@@ -15,13 +15,19 @@ struct StandardInput {
         if bytes <= most { return }
         throw CommandError(
             .failure,
-            "standard input has more than \(most) bytes without an end, more than a prompt may have; send less of it"
+            "standard input has more than \(most >> 20) MiB without an end, more than a prompt may have; send less of it"
         )
     }
 
-    /// Everything that a pipe or a file gives, less one LF at its end.
-    static func all() throws(CommandError) -> String {
+    /// Milliseconds of silence after which a person is told what is waited for.
+    private static let patience: Int32 = 1_000
+
+    /// Everything that a pipe or a file gives, less one LF at its end; `idle` is said where nothing comes for a second.
+    static func all(idle: () -> Void = {}) throws(CommandError) -> String {
         var bytes: [UInt8] = []
+        do throws(PosixError) {
+            if try System.wait(readable: [0], milliseconds: patience).isEmpty { idle() }
+        } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
         while true {
             try check(bytes.count)
             do throws(PosixError) {
@@ -39,8 +45,30 @@ struct StandardInput {
     /// What `line` came back with.
     enum Line {
         case text(String)
-        case signal
+        /// Its number.
+        case signal(Int32)
         case end
+    }
+
+    /// Bytes of a line that a terminal passes on at most, its end not among them (`N_TTY_BUF_SIZE` of Linux).
+    static let longestTyped = 4_095
+    /// Milliseconds without a further line after which what came at once is all of it.
+    private static let pause: Int32 = 30
+
+    /// The lines that a terminal gives without a pause behind one that was read: pasted, or typed while nobody read.
+    mutating func burst() throws(CommandError) -> [String] {
+        var lines: [String] = []
+        while !isAtEnd {
+            let isMore: Bool
+            do throws(PosixError) {
+                let isHere = buffer.contains(0x0A)
+                let ready = try System.wait(readable: [0], milliseconds: isHere ? 0 : StandardInput.pause)
+                isMore = isHere || !ready.isEmpty
+            } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
+            guard isMore, case .text(let text) = try line(signals: nil) else { break }
+            lines.append(text)
+        }
+        return lines
     }
 
     /// The next line without its end; `others` are watched meanwhile, and `onReady` hears of them.
@@ -66,10 +94,10 @@ struct StandardInput {
                 let others = others()
                 let ready = try System.wait(
                     readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
-                if let signals, ready.contains(signals) {
+                if let signals, ready.contains(signals), let number = Signals.next(signals) {
                     while Signals.next(signals) != nil {}
                     buffer = []
-                    return .signal
+                    return .signal(number)
                 }
                 if ready.contains(where: others.contains) { onReady() }
                 if ready.contains(0), try System.read(0, into: &buffer, most: 64 << 10) == 0 {

@@ -54,9 +54,6 @@ extension Handlers {
         var search = FindSessions(owner: .user(call.connection.peer.uid), limit: 100)
         let start = try ListPlace(asked.cursor, kind: "s")
         search.cwd = asked.cwd
-        while let path = search.cwd, path.count > 1, path.hasSuffix("/") {
-            search.cwd = String(path.dropLast())
-        }
         page(search, from: start, call) { [self] output, next in
             call.reply {
                 $0.key("sessions")

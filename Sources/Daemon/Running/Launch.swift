@@ -19,7 +19,8 @@ package enum Launch {
           --config FILE     the configuration (JSON5), else $CONVOD_CONFIG, else ~/.config/convod/config.json5
           --socket PATH     where to listen, else $CONVOD_SOCKET, else what the configuration says
           --database PATH   where conversations are kept, else $CONVOD_DATABASE, else what the configuration says
-          --check           reads the configuration, says what is wrong with it, and ends
+          --check           reads the configuration and ends: with 2 and what is wrong where the daemon would not
+                            start, else with 0 and a warning for each thing that it would lack
           --version         prints the version
         """
 
@@ -41,8 +42,13 @@ package enum Launch {
         do {
             var options = try options(asked, environment)
             if asked.isCheck {
+                for warning in options.configuration.warnings(environment) {
+                    // Who does not read standard error does not want them.
+                    _ = try? System.write(2, Array("warning: \(warning)\n".utf8))
+                }
+                let count = options.configuration.upstreams.count
                 print(
-                    "the configuration is good: \(options.configuration.upstreams.count) upstreams, socket \(options.socket), database \(options.database)"
+                    "the configuration is good: \(count) upstream\(count == 1 ? "" : "s"), socket \(options.socket), database \(options.database)"
                 )
                 return 0
             }

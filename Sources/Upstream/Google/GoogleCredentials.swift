@@ -59,6 +59,12 @@ package final class GoogleCredentials: Authorizer {
     }
 
     package var isAtHand: Bool { source.isAtHand }
+    /// What is wrong with the credential, told without asking anyone; nil when it can be read.
+    package var problem: String? {
+        var copy = source
+        do throws(UpstreamFailure) { _ = try copy.load() } catch { return error.message }
+        return nil
+    }
     package var origin: String { source.origin }
 
     package func authorize(

@@ -27,7 +27,14 @@ final class KeyCommand {
         self.patience = patience
     }
 
-    private var name: String { "the key command '\(words.first ?? "")'" }
+    private var name: String { KeyCommand.name(words) }
+    private static func name(_ words: [String]) -> String { "the key command '\(words.first ?? "")'" }
+
+    /// Why a command cannot be run, without running it; nil when it can.
+    static func trouble(_ words: [String], _ environment: [String: String]) -> KeyTrouble? {
+        find(words.first ?? "", environment) == nil
+            ? KeyTrouble("\(name(words)) is not in the daemon's PATH") : nil
+    }
 
     /// Starts it; `then` is called once, on the loop.
     func run(_ then: @escaping (Result<String, KeyTrouble>) -> Void) {
@@ -39,7 +46,7 @@ final class KeyCommand {
 
     private func start() throws(PosixError) {
         guard let program = KeyCommand.find(words.first ?? "", environment) else {
-            return end(.failure(KeyTrouble("\(name) is not in the daemon's PATH")))
+            return end(.failure(KeyCommand.trouble(words, environment) ?? KeyTrouble("\(name) is gone")))
         }
         let pipe = try Process.pipe()
         fd = pipe.reading

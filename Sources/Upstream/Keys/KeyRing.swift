@@ -192,7 +192,10 @@ package final class KeyRing: Authorizer {
         sources.map { source in
             let name = source.source.description
             var masked = source.last?.masked
-            if case .command = source.source {
+            if case .command(let words) = source.source {
+                if let trouble = KeyCommand.trouble(words, environment) {
+                    return KeyDescription(source: name, masked: nil, state: .missing, reason: trouble.words)
+                }
                 let state: KeyDescription.State = source.refusal != nil ? .refused : .ready
                 return KeyDescription(source: name, masked: masked, state: state, reason: nil)
             }

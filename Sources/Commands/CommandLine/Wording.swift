@@ -1,0 +1,50 @@
+/// The daemon's sentences in the words of the command line: it speaks to programs, of parameters and methods.
+enum Wording {
+    /// What stands for what, in this order.
+    private static let words: [(wire: String, here: String)] = [
+        ("give 'ifExists': \"resume\" to go on with it", "'-s' in place of '--new' goes on with it"),
+        ("'_convod/session/restore' or 'convo restore ", "'convo restore "),
+        ("'_convod/session/restore'", "'convo restore'"),
+        ("'_convod/branch/list'", "'convo branches'"),
+        ("list its branches for those it has", "'convo branches' shows those it has"),
+        ("'_convod/branch/switch'", "'convo branches switch'"),
+        ("'_convod/turn/retry'", "'convo edit'"),
+        ("; '_convod/turn/list' shows those of a session", ""),
+        ("raise 'quota' by '_convod/session/set'", "raise it"),
+        ("; name one with 'model'", "; name one with '-m'"),
+        ("'messageId'", "the message's ID"), ("'newSessionId'", "the new session's ID"),
+        ("'requestId'", "the request ID"), ("'sessionId'", "the session's ID"),
+        ("'branch'", "the branch"), ("'cwd'", "the directory"), ("'model'", "the model's name"),
+        ("'prompt'", "the prompt"), ("'system'", "the system prompt"), ("'title'", "the title"),
+        ("'turnId'", "the turn's ID"), ("'upstream'", "the upstream's name"),
+    ]
+
+    /// A sentence of the daemon's as a person should read it.
+    static func forPeople(_ sentence: String) -> String {
+        var text = sentence
+        for (wire, here) in words where text.contains(wire) { text = text.replacing(wire, with: here) }
+        return sized(text)
+    }
+
+    /// Numbers of bytes as people say them, where they are whole.
+    private static func sized(_ text: String) -> String {
+        let pieces = text.split(separator: " ", omittingEmptySubsequences: false)
+        var out: [String] = []
+        for (index, piece) in pieces.enumerated() {
+            let isBytes = index + 1 < pieces.count && pieces[index + 1].hasPrefix("bytes")
+            if isBytes, let size = Int(piece), let said = human(size) {
+                out.append(said)
+            } else if piece.hasPrefix("bytes"), index > 0, Int(pieces[index - 1]).flatMap(human) != nil {
+                if piece.count > 5 { out[out.count - 1] += piece.dropFirst(5) }
+            } else {
+                out.append(String(piece))
+            }
+        }
+        return out.joined(separator: " ")
+    }
+
+    private static func human(_ bytes: Int) -> String? {
+        if bytes >= 1 << 20, bytes % (1 << 20) == 0 { return "\(bytes >> 20) MiB" }
+        return bytes >= 1 << 13 && bytes % 1024 == 0 ? "\(bytes >> 10) KiB" : nil
+    }
+}

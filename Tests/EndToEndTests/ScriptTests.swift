@@ -1,0 +1,299 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+/// A home over a server that answers by a script.
+private func home(_ server: ScriptedUpstream) throws -> Home {
+    try Home("{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }")
+}
+
+/// What a shell says of a script that runs `$convo`, and its exit code.
+private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: String) {
+    try Built.run(
+        "/bin/bash", ["-c", script], environment: home.environment.merging(["convo": Built.convo]) { $1 })
+}
+
+@Suite struct `A script's standard input` {
+    @Test func `is left to a loop by -n, and is part of the prompt without`() throws {
+        let home = try Home(Home.echo)
+        let loop = try sh(
+            "printf 'a\\nb\\nc\\n' | while read -r x; do $convo send -n -u echo \"say $x\"; done", home)
+        #expect(loop.code == 0)
+        #expect(
+            loop.said.split(separator: "\n").map { $0.suffix(5) } == ["say a", "say b", "say c"], "\(loop)")
+        let idiom = try sh("echo text | $convo send -u echo summarize", home)
+        #expect(idiom.said.contains("summarize\ntext"), "\(idiom)")
+        #expect(try home.convo("send", "-n").code == 2)
+        #expect(
+            try home.convo("send", "--no-stdin", "-u", "echo", "alone", input: "more").said.contains("more")
+                == false)
+    }
+
+    @Test func `that says nothing for a second is waited for with a word`() throws {
+        let home = try Home(Home.echo)
+        let said = try sh(
+            "{ read -t 3 -r x <> <(:); echo late; } 2>/dev/null | $convo send -u echo hello 2>&1", home)
+        #expect(
+            said.said.contains("waiting for the end of standard input; '-n' sends TEXT without it"), "\(said)"
+        )
+        #expect(said.said.contains("hello\nlate"), "\(said)")
+    }
+}
+
+@Suite struct `A turn of convo's` {
+    /// What became of a prompt that was held back, and how many turns the store has in each state.
+    private func states(_ home: Home) throws -> String {
+        var kept = ""
+        try soon("the turn has ended: \(kept)") {
+            kept = try home.convo("rpc", "_convod/turn/list", #"{"sessionId":"talk"}"#).said
+            return !kept.contains("\"running\"")
+        }
+        return kept
+    }
+
+    @Test func `is cancelled by SIGTERM, which makes the exit code 143`() throws {
+        let server = try ScriptedUpstream([[.untilClosed], ScriptedUpstream.answer(["fine"])])
+        let home = try home(server)
+        #expect(try home.convo("start").code == 0)
+        let said = try sh(
+            "$convo send -n --new talk hello & sleep 1; kill -TERM $!; wait $!; echo code $?", home)
+        #expect(said.said.contains("code 143"), "\(said)")
+        #expect(try states(home).contains("\"cancelled\""))
+        let chat = try sh(
+            "(echo hello; sleep 20) | $convo chat -s talk & sleep 1; kill -TERM $!; wait $!; echo code $?",
+            home)
+        #expect(chat.said.contains("code 143"), "\(chat)")
+    }
+
+    @Test func `is cancelled by an output that nobody reads, which makes it 141`() throws {
+        let held = [
+            ScriptedUpstream.Step.write(
+                ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"one"}"#)), .untilClosed,
+        ]
+        for script in [held, [.untilClosed]] {
+            let server = try ScriptedUpstream([script])
+            let home = try home(server)
+            #expect(try home.convo("start").code == 0)
+            let said = try sh("$convo send -n --new talk hello | head -c 0; echo code ${PIPESTATUS[0]}", home)
+            #expect(said.said.contains("code 141"), "\(said)")
+            #expect(try states(home).contains("\"cancelled\""))
+        }
+        let home = try Home("{ window: { maxTokens: 1000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        let said = try sh(
+            "yes | head -c 400000 | $convo send -u echo - | head -c 10 >/dev/null; echo code ${PIPESTATUS[2]}",
+            home)
+        #expect(said.said.contains("code 141"), "\(said)")
+    }
+}
+
+@Suite struct `The table of exit codes` {
+    /// The rows of the README: code and when.
+    private func rows() throws -> [(code: Int32, when: String)] {
+        var root = Files.directory(of: #filePath)
+        for _ in 0..<2 { root = Files.directory(of: root) }
+        return text(try Files.read(root + "/README.md")).split(separator: "\n").compactMap { line in
+            let cells = line.split(separator: "|").map { $0.drop { $0 == " " } }
+            guard line.hasPrefix("| "), cells.count == 2, let code = Int32(cells[0].prefix { $0.isNumber })
+            else { return nil }
+            return (code, String(cells[1]))
+        }
+    }
+
+    @Test func `has each code that a command ends with`() throws {
+        let codes = try rows().map(\.code)
+        #expect(codes == [0, 1, 2, 3, 4, 5, 130, 141, 143])
+        let help = try Home().convo("help").said
+        for code in codes { #expect(help.contains("\(code) "), "\(code)") }
+    }
+
+    @Test func `holds for what can go wrong`() throws {
+        let down = try ScriptedUpstream([ScriptedUpstream.failure("401 Unauthorized", "{}")])
+        let home = try Home(
+            "{ upstreams: { echo: { kind: 'echo' }, up: { kind: 'openai', baseURL: '\(down.base)', model: 'm' } }, routes: { default: ['echo'] } }"
+        )
+        let cases: [(Int32, [String])] = [
+            (0, ["send", "-n", "--new", "talk", "hello"]), (1, ["send", "-n", "--new", "talk", "again"]),
+            (
+                1,
+                ["send", "-n", "-s", "talk", "--window", "x"].dropLast(2) + [
+                    "--system", String(repeating: "a", count: 100_000), "x",
+                ]
+            ),
+            (2, ["nonsense"]), (2, ["send", "--nonsense"]), (2, ["show", "talk", "more"]),
+            (2, ["rpc", "nonsense"]),
+            (2, ["send", "-n", "-s", "talk", "-m", "a b", "x"]),
+            (2, ["rpc", "_convod/session/find", "{\"limit\":0}"]),
+            (3, ["show", "nobody"]), (3, ["send", "-n", "-s", "nobody", "x"]),
+            (3, ["branches", "-s", "talk", "switch", "9"]),
+            (3, ["retry", "-s", "talk", "99"]), (3, ["send", "-n", "-u", "nobody", "x"]),
+            (3, ["upstreams", "test", "nobody"]),
+            (3, ["restore", "nobody"]), (5, ["send", "-n", "-u", "up", "x"]),
+            (5, ["upstreams", "test", "up"]),
+        ]
+        for (code, arguments) in cases {
+            let said = try Built.run(Built.convo, arguments, environment: home.environment)
+            #expect(
+                said.code == code, "\(arguments.map { $0.prefix(40) }): \(said.code) \(said.said.prefix(300))"
+            )
+            for word in ["_convod/", "ifExists", "sessionId", "16777216", "1048576"] {
+                #expect(arguments.first == "rpc" || !said.said.contains(word), "\(said.said.prefix(300))")
+            }
+        }
+        #expect(try home.convo("stop").code == 0)
+        #expect(try home.convo("stop").code == 0)
+        #expect(try home.convo("status").code == 4)
+    }
+}
+
+@Suite struct `A session's branches` {
+    @Test func `are numbered by age within the session, with a fork's original among them`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "--new", "other", "zero").code == 0)
+        #expect(try home.convo("send", "--new", "talk", "one").code == 0)
+        #expect(try home.convo("edit", "-s", "talk", "1", "two").code == 0)
+        let talk = try home.convo("branches", "-s", "talk").said
+        #expect(talk == "○ 1, 2 messages  user: one\n└─ ● 2, 2 messages  user: two\n", "\(talk)")
+        #expect(try home.convo("fork", "-s", "talk", "--new", "forked").code == 0)
+        #expect(try home.convo("edit", "-s", "forked", "1", "three").code == 0)
+        let forked = try home.convo("branches", "-s", "forked").said.split(separator: "\n")
+        #expect(
+            forked.count == 2 && forked[0].hasPrefix("○ 1 ") && forked[1].hasPrefix("● 2, 2 messages"),
+            "\(forked)")
+        #expect(try home.convo("branches", "-s", "forked", "switch", "1").code == 0)
+        #expect(try home.convo("show", "forked").said.contains("two"))
+        let records = try home.convo("branches", "-s", "talk", "--jsonl").said.split(separator: "\n").map {
+            try Fixtures.json(String($0))
+        }
+        #expect(records.map { $0["number"]?.int } == [1, 2] && records[0]["branch"]?.int != 1)
+        #expect(try home.convo("branches", "-s", "talk", "delete", "1").code != 3)
+        let missing = try home.convo("branches", "-s", "talk", "switch", "7")
+        #expect(missing.code == 3 && missing.said.contains("it has 1 to 2"), "\(missing)")
+    }
+}
+
+@Suite struct `A title` {
+    @Test func `that is empty takes the title away`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "--new", "talk", "one").code == 0)
+        let renamed = try home.convo("rename", "talk", "")
+        #expect(renamed.code == 0 && renamed.said.contains("'talk' has no title now"), "\(renamed)")
+        #expect(
+            try home.convo("rpc", "_convod/session/get", #"{"sessionId":"talk"}"#).said.contains("\"title\"")
+                == false)
+        let gone = try home.convo("rm", "talk")
+        #expect(gone.said.contains("'talk' is in the trash"), "\(gone)")
+        let beginning = try home.convo("show", "tal")
+        #expect(beginning.code == 3)
+        #expect(try home.convo("send", "--new", "longer-name", "x").code == 0)
+        #expect(try home.convo("rm", "longer-name").code == 0)
+        #expect(try home.convo("show", "longer").said.contains("convo restore longer-name"))
+    }
+}
+
+@Suite struct `An export into a file` {
+    @Test
+    func `that is there needs --force where nobody can be asked, and names it when it cannot be written`()
+        throws
+    {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "--new", "talk", "one").code == 0)
+        let file = home.directory.file("out.md")
+        #expect(try home.convo("export", "talk", "-o", file).code == 0)
+        try Files.replace(file, with: Array("mine".utf8))
+        let refused = try home.convo("export", "talk", "-o", file)
+        #expect(
+            refused.code == 1 && refused.said.contains("'\(file)' is there already; --force overwrites it"),
+            "\(refused)")
+        #expect(text(try Files.read(file)) == "mine")
+        #expect(try home.convo("export", "talk", "--force", "-o", file).code == 0)
+        #expect(text(try Files.read(file)).contains("one"))
+        let full = try home.convo("export", "talk", "-o", "/dev/full")
+        #expect(full.code == 1 && full.said.contains("cannot write '/dev/full'"), "\(full)")
+    }
+}
+
+@Suite struct `A check of the configuration` {
+    private func check(_ configuration: String, _ environment: [String: String] = [:]) throws -> (
+        code: Int32, said: String
+    ) {
+        let directory = try TemporaryDirectory()
+        let file = directory.file("c.json5")
+        try Files.replace(file, with: Array(configuration.utf8))
+        return try Built.run(
+            Built.convod,
+            [
+                "--check", "--config", file, "--socket", directory.file("s"), "--database",
+                directory.file("d"),
+            ],
+            environment: Built.environment(directory).merging(environment) { $1 })
+    }
+
+    @Test func `warns of what a daemon would lack, and ends with 0`() throws {
+        let directory = try TemporaryDirectory()
+        let open = directory.file("open")
+        try Files.replace(open, with: Array("key\n".utf8))
+        try shell("chmod", "644", open)
+        let cases: [(String, String)] = [
+            ("{ upstreams: {} }", "no upstream is configured"), ("{}", "no upstream is configured"),
+            ("{ upstreams: { a: { kind: 'openai' } } }", "upstream 'a': no 'model' is set"),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ env: 'NOPE' }] } } }",
+                "the variable 'NOPE' is not set"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ file: '/nowhere/key' }] } } }",
+                "'/nowhere/key' is not there"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ file: '\(open)' }] } } }",
+                "can be read by others"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ command: ['no-such-x'] }] } } }",
+                "is not in the daemon's PATH"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'gemini', model: 'm', credentials: { serviceAccount: '/nowhere/k' } } } }",
+                "'/nowhere/k' is not there"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', caFile: '/nowhere/ca' } } }",
+                "/nowhere/ca is not there"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', signing: { secret: { env: 'NOPE' } } } } }",
+                "the variable 'NOPE' is not set"
+            ),
+        ]
+        for (configuration, words) in cases {
+            let said = try check(configuration)
+            let warnings = said.said.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
+            #expect(
+                said.code == 0 && warnings.count == 1 && said.said.contains(words), "\(configuration) \(said)"
+            )
+        }
+    }
+
+    @Test func `says nothing of a good one, and counts its upstreams`() throws {
+        let one = try check(
+            "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ env: 'KEY' }] } } }", ["KEY": "sk-1"])
+        #expect(one.code == 0 && !one.said.contains("warning"), "\(one)")
+        #expect(one.said.contains("is good: 1 upstream, socket"), "\(one)")
+        #expect(
+            try check("{ upstreams: { a: { kind: 'echo' }, b: { kind: 'echo' } } }").said.contains(
+                "2 upstreams"))
+    }
+
+    @Test func `ends with 2 where a daemon would not start`() throws {
+        for configuration in ["{ upstreams: { a: { kind: 3 } } }", "{ nonsense: 1 }", "{"] {
+            #expect(try check(configuration).code == 2)
+        }
+    }
+
+    @Test func `with a warning keeps no daemon from a restart`() throws {
+        let home = try Home("{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ env: 'NOPE' }] } } }")
+        #expect(try home.convo("start").code == 0)
+        #expect(try home.convo("restart").code == 0)
+    }
+}

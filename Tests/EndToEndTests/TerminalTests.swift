@@ -1,0 +1,155 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+/// A home whose daemon asks a server that a script answers.
+private struct Place {
+    let server: ScriptedUpstream
+    let home: Home
+
+    init(_ scripts: [[ScriptedUpstream.Step]] = [ScriptedUpstream.answer(["fine"])]) throws {
+        server = try ScriptedUpstream(scripts)
+        home = try Home("{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }")
+    }
+
+    func terminal(_ arguments: String...) throws -> Terminal {
+        try Terminal(Built.convo, arguments, environment: home.environment)
+    }
+
+    /// The newest prompt of each request.
+    func prompts() throws -> [String] {
+        try server.requests.map { request in
+            let body = try Fixtures.json(String(request.split(separator: "\r\n").last ?? ""))
+            let messages = body["messages"].map { Array($0.elements) } ?? []
+            return messages.last?["content"]?.string ?? ""
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `A chat at a terminal` {
+    @Test func `sends lines that came at once as one prompt, once somebody agrees`() throws {
+        let place = try Place()
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type("one\ntwo\n\tthree\n")
+        try terminal.see("3 lines came at once; send them as one prompt? [Y/n] ")
+        #expect(terminal.shown.contains("│ two"))
+        try terminal.type("y\n")
+        try terminal.see("fine")
+        try terminal.see("› ")
+        try terminal.type("four\nfive\n")
+        try terminal.see("2 lines came at once")
+        try terminal.type("n\n")
+        try terminal.see("› ")
+        try terminal.type("six\n")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["one\ntwo\n\tthree", "six"])
+    }
+
+    @Test func `takes the line without an end of what was pasted with the others`() throws {
+        let place = try Place()
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type("one\ntwo\nthree")
+        try terminal.see("2 lines came at once")
+        try terminal.type("\n")
+        try terminal.see("3 lines came at once")
+        try terminal.type("\n")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["one\ntwo\nthree"])
+    }
+
+    @Test func `refuses a line that the terminal cut, with what takes it`() throws {
+        let place = try Place()
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type(String(repeating: "a", count: 5_000) + "\n")
+        try terminal.see("'convo send - < FILE' takes any length")
+        try terminal.see("› ")
+        try terminal.type("short\n")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["short"])
+    }
+
+    @Test func `sends no control characters, which keys leave where nothing edits the line`() throws {
+        let place = try Place()
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type("a\u{1B}[Db\u{1B}OAc\u{1B}[1;5Cd\u{07}e\u{1B}x\tf\n")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["abcdex\tf"])
+    }
+
+    @Test func `lets a line that is typed ahead wait for the answer before it`() throws {
+        let answer = ScriptedUpstream.answer(["fine"])
+        let place = try Place([[.hold] + answer, answer])
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type("one\n")
+        try soon("the first prompt is asked") { place.server.requests.count == 1 }
+        try terminal.type("two\n")
+        place.server.proceed()
+        try terminal.see("fine")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["one", "two"])
+        try terminal.see("› ")
+        try terminal.type("\u{04}")
+        #expect(try terminal.end() == 0)
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `What turns text around` {
+    private let words = "a\u{202E}b\u{2066}c\u{200F}d"
+
+    @Test func `shows as a sign of its own on a terminal, and stays as it is elsewhere`() throws {
+        let place = try Place([ScriptedUpstream.answer([words])])
+        let terminal = try place.terminal("send", "-n", "--new", "talk", "hello")
+        let shown = try terminal.see("d")
+        #expect(shown.contains("a\u{FFFD}b\u{FFFD}c\u{FFFD}d"))
+        #expect(try terminal.end() == 0)
+        #expect(try place.home.convo("show", "talk").said.contains(words))
+        #expect(try place.home.convo("export", "talk").said.contains(words))
+        #expect(try place.home.convo("rename", "talk", words).code == 0)
+        #expect(try place.home.convo("ls").said.contains(words))
+        let list = try place.terminal("ls")
+        try list.see("talk")
+        #expect(try list.see("a\u{FFFD}b").contains("\u{202E}") == false)
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `A question before something is lost` {
+    @Test func `says what a branch begins with, also where its session is named whole`() throws {
+        let place = try Place()
+        #expect(try place.home.convo("send", "--new", "talk", "first words").code == 0)
+        #expect(try place.home.convo("edit", "-s", "talk", "1", "other words").code == 0)
+        for (answer, code, count) in [("n", Int32(1), 2), ("y", 0, 1)] {
+            let terminal = try place.terminal("branches", "-s", "talk", "delete", "2")
+            try terminal.see(
+                "Delete branch 2, 'other words' and 2 messages in all, of 'first words' (talk)? [y/N] ")
+            if answer == "y" {
+                // The active one stays.
+                #expect(try place.home.convo("branches", "-s", "talk", "switch", "1").code == 0)
+            }
+            try terminal.type("\(answer)\n")
+            #expect(try terminal.end() == code)
+            let list = try place.home.convo("branches", "-s", "talk").said
+            #expect(list.split(separator: "\n").count == count, "\(list)")
+        }
+    }
+
+    @Test func `comes before an export overwrites a file`() throws {
+        let place = try Place()
+        #expect(try place.home.convo("send", "--new", "talk", "hello").code == 0)
+        let file = place.home.directory.file("out.jsonl")
+        try Files.replace(file, with: Array("mine".utf8))
+        for (answer, code) in [("", Int32(1)), ("y", 0)] {
+            let terminal = try place.terminal("export", "talk", "-o", file)
+            try terminal.see("'\(file)' is there already; overwrite it? [y/N] ")
+            #expect(text(try Files.read(file)) == "mine")
+            try terminal.type("\(answer)\n")
+            #expect(try terminal.end() == code)
+        }
+        #expect(text(try Files.read(file)).contains("hello"))
+    }
+}
