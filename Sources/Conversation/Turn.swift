@@ -25,8 +25,6 @@ package struct Turn: Sendable {
     package enum Event: Sendable, Equatable {
         /// The prompt is a message now, on disk.
         case stored
-        /// The prompt could not be stored.
-        case storeFailed(TurnError)
         /// The upstream gave pieces of the answer.
         case pieces([Piece])
         /// This many pieces, counted from the first of the turn, are stored by now.
@@ -179,9 +177,6 @@ package struct Turn: Sendable {
             if isCancelWanted { return end(cancelled) }
             state = .waiting
             return [.announce(.waiting), .call]
-        case (.storing, .storeFailed(let error)):
-            state = .done
-            return [.answer(Ending(state: .failed, error: error, isPromptWithdrawn: true))]
         case (.storing, .cancel):
             isCancelWanted = true
             return []

@@ -90,9 +90,6 @@ package struct Thread: ~Copyable {
         handle = id
     }
 
-    /// Lets the thread go on by itself; nobody waits for its end.
-    package consuming func detach() { pthread_detach(handle) }
-
     /// Waits for the thread's end.
     package consuming func join() { pthread_join(handle, nil) }
 }

@@ -71,7 +71,6 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isNotFound: Bool { errno == ENOENT }
     package var isAgain: Bool { errno == EAGAIN }
     package var isConnectionRefused: Bool { errno == ECONNREFUSED }
-    package var isExists: Bool { errno == EEXIST }
 }
 
 extension String {

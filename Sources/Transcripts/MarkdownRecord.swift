@@ -14,9 +14,8 @@ enum MarkdownRecord {
         return bytes(lines)
     }
 
-    static func record(of message: Message, model: String?) -> [UInt8] {
+    static func record(of message: Message) -> [UInt8] {
         var title = [capitalized(message.role.name), Timestamp.text(message.createdAt)]
-        if let model { title.append(line(model)) }
         if message.status != .complete { title.append(message.status.name) }
         if message.isPinned { title.append("pinned") }
         if message.isExcluded { title.append("excluded") }

@@ -24,16 +24,16 @@ enum TraceRecord {
         }
     }
 
-    static func record(of message: Message, model: String?) -> [UInt8] {
+    static func record(of message: Message) -> [UInt8] {
         JSONWriter.object {
             $0.member("type", "message")
             $0.member("id", message.id.description)
             $0.key("parentId")
             if let parent = message.parentID { $0.string(parent.description) } else { $0.null() }
             if let text = message.plainTextJSON {
-                $0.member("message") { writeMessage(message, plain: text, model, to: &$0) }
+                $0.member("message") { writeMessage(message, plain: text, to: &$0) }
             } else {
-                $0.member("message") { writeMessage(message, model, to: &$0) }
+                $0.member("message") { writeMessage(message, to: &$0) }
                 $0.member("parts", raw: oneLine(message.content))
             }
             $0.member("status", message.status.name)
@@ -46,16 +46,15 @@ enum TraceRecord {
 
     /// A message of plain text says everything in its `content`, so it needs no `parts`.
     private static func writeMessage(
-        _ message: Message, plain text: ArraySlice<UInt8>, _ model: String?, to writer: inout JSONWriter
+        _ message: Message, plain text: ArraySlice<UInt8>, to writer: inout JSONWriter
     ) {
         writer.member("role", message.role.name)
         writer.member("content", raw: text)
         writer.member("timestamp", Int(message.createdAt))
-        writer.optional("model", model)
     }
 
     /// What a linear reader looks at.
-    private static func writeMessage(_ message: Message, _ model: String?, to writer: inout JSONWriter) {
+    private static func writeMessage(_ message: Message, to writer: inout JSONWriter) {
         let parts = message.parts
         let thoughts = parts.compactMap { if case .thought(let text, _, _) = $0 { text } else { nil } }
         let calls = parts.compactMap { if case .toolCall(let call) = $0 { call } else { nil } }
@@ -70,7 +69,6 @@ enum TraceRecord {
         }
         writer.optional("toolCallId", results.first?.callID)
         writer.member("timestamp", Int(message.createdAt))
-        writer.optional("model", model)
     }
 
     private static func write(_ call: Part.ToolCall, to writer: inout JSONWriter) {

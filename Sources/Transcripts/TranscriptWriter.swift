@@ -28,12 +28,11 @@ package struct TranscriptWriter: Sendable {
         }
     }
 
-    /// A message's record; `model` is who answered, where the caller knows it, and stands only with answers.
-    package func record(of message: Message, model: String? = nil) -> [UInt8] {
-        let model = message.role == .assistant ? model : nil
-        return switch format {
-        case .jsonl: TraceRecord.record(of: message, model: model)
-        case .markdown: MarkdownRecord.record(of: message, model: model)
+    /// A message's record.
+    package func record(of message: Message) -> [UInt8] {
+        switch format {
+        case .jsonl: TraceRecord.record(of: message)
+        case .markdown: MarkdownRecord.record(of: message)
         }
     }
 }

@@ -130,16 +130,6 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         check([(.cancel, []), (.stored, [.end(cancelled)]), (.endingStored, [.answer(cancelled)])])
     }
 
-    @Test func `while its prompt is being stored fails when the prompt cannot be stored`() {
-        check([
-            (.cancel, []),
-            (
-                .storeFailed(broken),
-                [.answer(Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true))]
-            ),
-        ])
-    }
-
     @Test func `while it waits breaks the call off`() {
         check([begin, (.cancel, [.abortCall, .end(cancelled)]), (.endingStored, [.answer(cancelled)])])
     }
@@ -277,15 +267,6 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
 }
 
 @Suite struct `A turn that cannot be stored` {
-    @Test func `is answered at once, without a call`() {
-        check([
-            (
-                .storeFailed(broken),
-                [.answer(Turn.Ending(state: .failed, error: broken, isPromptWithdrawn: true))]
-            )
-        ])
-    }
-
     @Test func `stops when its pieces cannot be stored, and announces none of them`() {
         let full = TurnError(kind: "disk_full", message: "the disk is full")
         let ending = Turn.Ending(state: .interrupted, error: full, isPromptWithdrawn: false)

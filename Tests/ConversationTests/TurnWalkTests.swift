@@ -25,7 +25,7 @@ private struct Driver {
                 ? .finished(Turn.Finish(reason: random.pick(["stop", "length", "content_filter", "x"])))
                 : .stored
         case 3: return .callFailed(error, wait: wait)
-        case 4: return random.oneIn(10) ? .storeFailed(error) : .stored
+        case 4: return .stored
         case 5 where endings > 0: return .endingStored
         case 6 where isSettingAside: return .setAside
         case 5, 6, 7: return .piecesStored(before + random.int(acknowledged...stored.count))

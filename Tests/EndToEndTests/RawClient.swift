@@ -22,7 +22,7 @@ final class RawClient {
     /// Writes bytes without waiting for them to be taken.
     func write(_ bytes: [UInt8]) throws {
         let socket = socket, sent = sent
-        try Thread(named: "test-raw") {
+        try startUnjoined("test-raw") {
             var offset = 0
             while offset < bytes.count {
                 // A blocking socket takes all or nothing more; in pieces one sees how far it came.
@@ -31,7 +31,7 @@ final class RawClient {
                 offset += n
                 sent.withLock { $0 += n }
             }
-        }.detach()
+        }
     }
 
     func write(_ text: String) throws { try write(Array(text.utf8)) }

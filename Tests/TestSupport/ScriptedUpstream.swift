@@ -66,10 +66,7 @@ package final class ScriptedUpstream: Sendable {
             guard client >= 0 else { return }
             // A thread for each, so that one that holds does not hold up the others.
             do {
-                let helper = try Thread(named: "test-exchange") {
-                    exchange(client, scripts, seen, closed, gate)
-                }
-                helper.detach()
+                try startUnjoined("test-exchange") { exchange(client, scripts, seen, closed, gate) }
             } catch { close(client) }
         }
     }

@@ -1,7 +1,9 @@
 package import JSON
 internal import Posix
 internal import Protocol
-internal import Testing
+#if canImport(Testing)  // a release with the static library has none
+    internal import Testing
+#endif
 
 /// A client that sends lines as they are; every line in both directions is held against the protocol's description.
 package final class TestClient {
@@ -57,7 +59,9 @@ package final class TestClient {
                 let problems = SchemaChecker.shared.check(
                     line: bytes, sentByClient: false, exchange: &exchange)
                 if !problems.isEmpty {
-                    Issue.record("\(problems.joined(separator: "; ")): \(text(bytes.prefix(600)))")
+                    #if canImport(Testing)
+                        Issue.record("\(problems.joined(separator: "; ")): \(text(bytes.prefix(600)))")
+                    #endif
                 }
                 transcript.append("<- " + text(bytes.prefix(2_000)))
                 return try JSONDocument(bytes, depth: 10_000).root

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Posix
 
 /// Runs a body on several threads at once and gives what each returned, in the order of their numbers.
@@ -13,9 +14,17 @@ package func startThreads<Value: Sendable>(
 ) throws -> Threads<Value> {
     let threads = try Threads<Value>(count: count)
     for number in 0..<count {
-        try Thread(named: "test-\(number)") { threads.finish(number, body(number)) }.detach()
+        try startUnjoined("test-\(number)") { threads.finish(number, body(number)) }
     }
     return threads
+}
+
+/// Starts a thread that nobody waits for.
+package func startUnjoined(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
+    _ = try Thread(named: name) {
+        pthread_detach(pthread_self())
+        body()
+    }
 }
 
 /// Threads that were started together.

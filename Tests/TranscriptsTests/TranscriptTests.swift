@@ -129,7 +129,7 @@ private func everyKind() -> [Message] {
 
 private func transcript(_ format: TranscriptFormat) -> String {
     let writer = TranscriptWriter(format: format)
-    let records = [writer.header(of: session())] + everyKind().map { writer.record(of: $0, model: "gpt-5") }
+    let records = [writer.header(of: session())] + everyKind().map { writer.record(of: $0) }
     return String(decoding: records.flatMap { $0 + [0x0A] }, as: UTF8.self)
 }
 

@@ -154,7 +154,7 @@ enum UpstreamReading {
         }
         var google = GoogleSettings(source: source)
         let isVertex = settings.baseURL.contains("aiplatform")
-        if isVertex { google.scopes = ["https://www.googleapis.com/auth/cloud-platform"] }
+        if isVertex { google.scopes = [GoogleSettings.cloudPlatformScope] }
         if let scopes = try credentials.strings("scopes") { google.scopes = scopes }
         google.quotaProject = try credentials.string("quotaProject")
         google.tokenURL = try credentials.string("tokenURL")
