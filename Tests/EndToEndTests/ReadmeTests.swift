@@ -32,7 +32,7 @@ internal import Testing
         )
         .split(separator: "\n")[0]
         let runnable = try blocks().filter { !$0.contains("swift build") && !$0.contains("swift test") }
-        #expect(runnable.count == 2)
+        #expect(runnable.count == 3)
         for block in runnable {
             let script = "set -e -o pipefail\ncd \(home.path)\n" + block
             let (ending, output) = try run(

@@ -5,7 +5,9 @@
 A server on raw sockets answers as OpenAI, Anthropic and Gemini do and lets one fault strike a request. Each cell is a
 session with one prompt; its outcome, its stored text, its chunks, its attempts, the time it took and the prompt after it
 are checked against EXPECTED, once with `attempts: 1, cutStream: "stop"` and once with a fault that strikes only the
-first of three attempts under `cutStream: "restart"`. Then lines of 70 MiB, one at a time, with what they cost in memory.
+first of three attempts under `cutStream: "restart"`. Then lines of 70 MiB, one at a time, with what they cost in memory, and
+faults of meaning, each with an upstream of its own: spent accounts, a broken call in the history, a proxy's login, waits
+until a date, blanks and halves of characters where none should be. Those that no try mends are tried once, and a route goes on.
 Prints a table a pass and `N cells, M failed`; exit code 1 when a check fails.
 """
 import concurrent.futures, json, os, socket, struct, sys, threading, time
@@ -517,11 +519,128 @@ def run_mode(programs, mode, bad):
     return cells
 
 
+SPENT = {"openai": {"error": {"message": "Billing hard limit has been reached", "type": "billing_limit_user_error",
+                              "code": "billing_hard_limit_reached"}},
+         "anthropic": {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low to access the Anthropic API."}},
+         "gemini": {"error": {"code": 429, "message": "Your prepayment credits are depleted.", "status": "RESOURCE_EXHAUSTED"}}}
+OTHERS = [{"error": {"code": "1113", "message": "\u4f59\u989d\u4e0d\u8db3"}}, {"error": {"type": "Arrearage", "code": "Arrearage", "message": "Access denied."}},
+          {"error": {"message": "Budget has been exceeded!", "type": "budget_exceeded", "code": "400"}},
+          {"error": {"message": "Your account is not active, please check your billing details", "code": "billing_not_active"}}]
+CALL = {"error": {"code": 500, "message": "Failed to parse tool call arguments as JSON: unexpected end of input", "type": "server_error"}}
+
+
+def failing(status, body, more=""):
+    data = json.dumps(body).encode()
+    return b"HTTP/1.1 %d Oh\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, more.encode(), len(data), data)
+
+
+def streamed(*events):
+    return HEAD + b"Connection: close\r\n\r\n" + b"".join(events)
+
+
+def whole(dialect):
+    return streamed(opening(dialect), *[text_event(dialect, p) for p in PIECES], *finish(dialect))
+
+
+def dated():
+    """A wait of two seconds, told by a server whose clock is two minutes off, in a date with a blank behind it."""
+    at = lambda seconds: time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + seconds))
+    return failing(429, BODIES["429"]["openai"], f"Date: {at(-120)}\r\nRetry-After: {at(-118)} \r\n")
+
+
+class Meaning:
+    """One fault of meaning: `answers` one after the other, the last for all that follow; what the prompt ends in, and its tries."""
+
+    def __init__(self, name, dialect, answers, outcome, tries, goes_on=None, least=0):
+        self.name, self.dialect, self.answers, self.outcome, self.tries = name, dialect, answers, outcome, tries
+        self.goes_on, self.least, self.bad, self.count = goes_on, least, [], 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            data = b""
+            while b"\r\n\r\n" not in data:
+                data += connection.recv(65536)
+            head, _, body = data.partition(b"\r\n\r\n")
+            length = next(int(l.split(b":")[1]) for l in head.split(b"\r\n") if l.lower().startswith(b"content-length:"))
+            while len(body) < length:
+                body += connection.recv(65536)
+            answer = self.answers[min(self.count, len(self.answers) - 1)]
+            self.count += 1
+            connection.sendall(answer() if callable(answer) else answer)
+            connection.close()
+
+    @property
+    def upstream(self):
+        return {"kind": self.dialect, "baseURL": f"http://127.0.0.1:{self.listener.getsockname()[1]}", "model": "m"}
+
+    def ask(self, client, session, upstream):
+        began = time.monotonic()
+        client.new(session, upstream=upstream)
+        try:
+            result = client.prompt(session, "hello")
+            outcome, turn = result["stopReason"], result["_meta"]["convod"]["turnId"]
+        except Failed as error:
+            outcome, turn = error.kind, error.error["data"].get("turnId")
+        tries = [(a["upstream"], a["outcome"]) for a in client.call("_convod/turn/get", turnId=turn).get("attempts", [])]
+        messages = client.call("_convod/message/list", sessionId=session)["messages"]
+        return outcome, tries, "".join(text_of(m) for m in messages if m["role"] == "assistant"), time.monotonic() - began
+
+    def run(self, daemon, index):
+        with daemon.client() as client:
+            outcome, tries, text, took = self.ask(client, f"m{index}", f"u{index}")
+            if (outcome, len(tries)) != (self.outcome, self.tries) or took < self.least or outcome == "end_turn" and text != FULL:
+                self.bad.append(f"ends in {outcome} after {tries} and {took:.1f} s with {text!r}, not in {self.outcome} after {self.tries}")
+            self.count = 0
+        return self
+
+    def route(self, daemon, index):
+        """Whether the next of a route is asked; in a daemon of its own, where nothing is known of the first."""
+        with daemon.client() as client:
+            outcome, tries, text, _ = self.ask(client, f"r{index}", f"r{index}")
+            if (outcome == "end_turn" and tries[-1][0] == "good") != self.goes_on:
+                self.bad.append(f"on a route it ends in {outcome} after {tries}")
+        return self
+
+
+def meanings(programs):
+    pieces = [text_event("openai", p) for p in PIECES]
+    reason, mark = finish("openai")
+    half = lambda text: event("openai", {"choices": [{"index": 0, "delta": {"content": "@"}}]}).replace(b"@", text)
+    cases = [Meaning(f"spent {status}", d, [failing(status, SPENT[d])], "quota", 1, True) for status in (400, 402, 403, 429) for d in DIALECTS]
+    cases += [Meaning("spent otherwise", "openai", [failing(status, body)], "quota", 1, True) for body, status in zip(OTHERS, (429, 400, 400, 429))]
+    cases += [Meaning("broken call", "openai", [failing(500, CALL)], "upstream_refused", 1, False)]
+    cases += [Meaning("proxy's login", d, [failing(407, {})], "upstream_unavailable", 1, True) for d in DIALECTS]
+    cases += [Meaning("wait until a date", "openai", [dated, whole("openai")], "end_turn", 2, least=1.9)]
+    cases += [Meaning("blanks before [DONE]", "openai", [streamed(*pieces, b"data:  [DONE]\n\n")], "end_turn", 1)]
+    cases += [Meaning("half a character", "openai", [streamed(
+        *[half(json.dumps(p)[1:-1].encode()) for p in PIECES[:2]], half(json.dumps(PIECES[2])[1:-1].encode()),
+        half(json.dumps("end \u00e9")[1:-1].encode() + b"\\ud83c"), half(b"\\udf0d."), reason, mark)], "end_turn", 1)]
+    good = Meaning("good", "openai", [whole("openai")], "end_turn", 1)
+    base = {f"u{i}": c.upstream for i, c in enumerate(cases)}
+    retry = {"attempts": 3, "base": "5ms"}
+    with Daemon(programs, {"upstreams": base, "retry": retry}) as daemon:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda pair: pair[1].run(daemon, pair[0]), enumerate(cases)))
+    routed = [(i, c) for i, c in enumerate(cases) if c.goes_on is not None]
+    routes = {f"r{i}": [f"u{i}", "good"] for i, _ in routed}
+    with Daemon(programs, {"upstreams": {**base, "good": good.upstream}, "routes": routes, "retry": retry}) as daemon:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda pair: pair[1].route(daemon, pair[0]), routed))
+    print("\nfaults of meaning")
+    for case in cases:
+        print(f"{case.name:22}{case.dialect:12}{case.outcome:22}{case.tries} {'!' if case.bad else ''}")
+    return cases
+
+
 def main(programs):
     bad, cells = [], []
     for mode in TITLES:
         cells += run_mode(programs, mode, bad)
     cells += long_lines(programs)
+    cells += meanings(programs)
     for cell in cells:
         for words in cell.bad:
             print(f"FAIL {cell.name}: {words}")
