@@ -34,8 +34,14 @@ static inline void ccurl_close(ccurl_handle h, struct curl_slist *headers) {
 static inline void ccurl_set_way(CURL *h, const char *proxy, const char *no_proxy, const char *ca_file, const char *ca_path) {
     curl_easy_setopt(h, CURLOPT_PROXY, proxy);
     curl_easy_setopt(h, CURLOPT_NOPROXY, no_proxy);
-    if (ca_file) curl_easy_setopt(h, CURLOPT_CAINFO, ca_file);
-    if (ca_path) curl_easy_setopt(h, CURLOPT_CAPATH, ca_path);
+    if (ca_file) {
+        curl_easy_setopt(h, CURLOPT_CAINFO, ca_file);
+        curl_easy_setopt(h, CURLOPT_PROXY_CAINFO, ca_file);
+    }
+    if (ca_path) {
+        curl_easy_setopt(h, CURLOPT_CAPATH, ca_path);
+        curl_easy_setopt(h, CURLOPT_PROXY_CAPATH, ca_path);
+    }
 }
 
 typedef size_t (*ccurl_data)(char *, size_t, size_t, void *);

@@ -146,9 +146,10 @@ extension OutgoingMessage {
     fileprivate mutating func close(_ mapped: inout Mapped) {
         for index in parts.indices {
             guard case .toolCall(var call) = parts[index], !call.hasObject else { continue }
-            call.arguments = Array("{}".utf8)
+            let inner = call.innerObject
+            call.arguments = inner ?? Array("{}".utf8)
             parts[index] = .toolCall(call)
-            mapped.arguments += 1
+            if inner == nil { mapped.arguments += 1 }
         }
     }
 }

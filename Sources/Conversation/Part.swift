@@ -34,6 +34,13 @@ package enum Part: Sendable, Equatable {
         }
         /// Whether the arguments are an object; they are JSON in any case.
         package var hasObject: Bool { arguments.first { $0 > 0x20 } == 0x7B }
+        /// The object that arguments hold which were written as a string; nil where they hold none, as where they were cut.
+        package var innerObject: [UInt8]? {
+            guard let text = try? JSONDocument(arguments).root.utf8, let inner = try? JSONDocument(text),
+                inner.root.kind == .object
+            else { return nil }
+            return text.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+        }
         /// The arguments as the JSON text that OpenAI's dialect carries inside a string.
         package var argumentText: String {
             if let view = try? JSONDocument(arguments).root, let text = view.string { return text }

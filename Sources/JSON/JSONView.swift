@@ -63,7 +63,8 @@ package struct JSONView: Sendable {
         let isNegative = text.hasPrefix("-")
         var digits = (numbers[0].drop { $0 == "-" } + fraction).drop { $0 == "0" }
         guard !digits.isEmpty else { return 0 }
-        guard var exponent = parts.count > 1 ? Int(parts[1]) : 0, abs(exponent) <= 1 << 30 else { return nil }
+        guard var exponent = parts.count > 1 ? Int(parts[1]) : 0, (-(1 << 30)...(1 << 30)).contains(exponent)
+        else { return nil }
         exponent -= fraction.count
         while exponent < 0, digits.last == "0" {
             digits.removeLast()

@@ -62,11 +62,11 @@ enum MarkdownRecord {
         return run == 0 ? "`\(text)`" : "\(fence) \(text) \(fence)"
     }
 
-    /// A quote; only LF ends a line, so the rest stays as it is.
+    /// A quote.
     private static func quoted(_ text: String) -> String {
-        let lines = Array(text.utf8).split(separator: 0x0A, omittingEmptySubsequences: false)
-        return lines.map { $0.isEmpty ? ">" : "> " + String(decoding: $0, as: UTF8.self) }.joined(
-            separator: "\n")
+        MarkdownText.lines(of: text).map { line, end in
+            (line.isEmpty ? ">" : "> ") + String(decoding: line + end, as: UTF8.self)
+        }.joined()
     }
 
     /// The text on one line: control characters become spaces.

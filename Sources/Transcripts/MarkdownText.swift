@@ -25,18 +25,44 @@ struct MarkdownText {
     /// Whether the line above is a quote's or defines a link: what follows is parted from it, since parsers differ on what goes on.
     private var isParted = false
 
-    /// The text's lines, changed where they must be.
+    /// The text's lines, changed where they must be, each with its own end.
     static func safe(_ text: String) -> String {
-        var writer = MarkdownText()
-        for line in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false) {
-            writer.take(Array(line))
+        var writer = MarkdownText(), out: [UInt8] = []
+        for (line, end) in lines(of: text) {
+            writer.take(line)
+            out += writer.lines.joined(separator: [0x0A]) + end
+            writer.lines = []
         }
         if let fence = writer.fence {
-            writer.lines.append(
-                [UInt8](repeating: 0x20, count: fence.column)
-                    + [UInt8](repeating: fence.byte, count: fence.length))
+            out += [0x0A] + [UInt8](repeating: 0x20, count: fence.column)
+            out += [UInt8](repeating: fence.byte, count: fence.length)
         }
-        return String(decoding: Array(writer.lines.joined(separator: [0x0A])), as: UTF8.self)
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// A text's lines with what ends them, nothing for the last: LF, CRLF, or a CR alone (CommonMark 0.31, 2.1).
+    static func lines(of text: String) -> [(line: [UInt8], end: [UInt8])] {
+        var lines: [(line: [UInt8], end: [UInt8])] = [], line: [UInt8] = [], isAfterCR = false
+        for byte in text.utf8 {
+            if isAfterCR {
+                lines.append((line, byte == 0x0A ? [0x0D, 0x0A] : [0x0D]))
+                line = []
+                isAfterCR = false
+                if byte == 0x0A { continue }
+            }
+            switch byte {
+            case 0x0D: isAfterCR = true
+            case 0x0A:
+                lines.append((line, [0x0A]))
+                line = []
+            default: line.append(byte)
+            }
+        }
+        if isAfterCR {
+            lines.append((line, [0x0D]))
+            line = []
+        }
+        return lines + [(line, [])]
     }
 
     private mutating func take(_ line: [UInt8]) {

@@ -104,7 +104,8 @@ package final class HTTPUpstream: Upstream {
     package func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void)
         -> any UpstreamCall
     {
-        let body = body(for: request), began = loop.now
+        let sent = quirks(of: request.model), began = loop.now
+        let body = dialect.body(for: request, sent)
         // An answer may take long, and what was asked may be large.
         let asked = request.withoutWords
         throttle.take(tokens: request.estimate, now: steady())
@@ -134,7 +135,7 @@ package final class HTTPUpstream: Upstream {
                     redaction(used).strike($0, else: "what the server said of it holds a key")
                 }
                 receive(.finished(finish))
-            case .failed(let failure): receive(.failed(settled(failure, used, asked)))
+            case .failed(let failure): receive(.failed(settled(failure, used, asked, sent)))
             }
         }
         authorize(body, retrying: { [weak call] in call?.retrying($0, $1) }) {
@@ -209,20 +210,27 @@ package final class HTTPUpstream: Upstream {
     // MARK: Failing
 
     /// A failure with what is learned from it: another key, another token, another request, a wait.
-    private func settled(_ failure: UpstreamFailure, _ used: Authorization?, _ request: ModelRequest)
-        -> UpstreamFailure
-    {
+    ///
+    /// `sent` is what was known of the model when the request was written.
+    private func settled(
+        _ failure: UpstreamFailure, _ used: Authorization?, _ request: ModelRequest, _ sent: Quirks
+    ) -> UpstreamFailure {
         var failure = failure
         failure.message = redaction(used).strike(
             failure.message, else: (failure.neutral ?? "the upstream failed") + "; its words hold a key")
-        let used = used ?? .none
+        // Without one it is the token's own endpoint that refused.
+        let isSent = used != nil, used = used ?? .none
         switch failure.kind {
-        case .auth where failure.status == 401: failure.retriesAtOnce = authorizer.refused(used)
+        case .auth where failure.status == 401 && isSent: failure.retriesAtOnce = authorizer.refused(used)
         case .throttled, .quota: failure.retriesAtOnce = keepAway(failure, used)
         case .refused:
             var known = quirks(of: request.model)
-            failure.retriesAtOnce = known.learn(from: failure, request.parameters)
-            if failure.retriesAtOnce { quirks[request.model] = known }
+            if known != sent, failure.parameter != nil || failure.mostTokens != nil {
+                failure.retriesAtOnce = true  // another request has learned meanwhile
+            } else {
+                failure.retriesAtOnce = known.learn(from: failure, request.parameters)
+                if failure.retriesAtOnce { quirks[request.model] = known }
+            }
         case .overflow:
             if let limit = failure.overflow?.limit, limit >= 256 { learned[request.model] = limit }
         default: break
@@ -359,10 +367,13 @@ package final class HTTPUpstream: Upstream {
             request.caFile = settings.caFile
             exchange.http = fetch(request, client, clock) { [weak self] result in
                 guard let self else { return }
-                if case .failure(let failure) = result, failure.status == 401, !isAgain,
-                    authorizer.refused(authorization)
-                {
-                    return send(exchange, url, body: body, isAgain: true, receive)
+                switch result {
+                case .failure(let failure) where failure.status == 401:
+                    if authorizer.refused(authorization), !isAgain {
+                        return send(exchange, url, body: body, isAgain: true, receive)
+                    }
+                case .failure(let failure) where failure.status == nil: break
+                case .success, .failure: authorizer.succeeded(authorization)
                 }
                 receive(
                     result.mapError { failure in

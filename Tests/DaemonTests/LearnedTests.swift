@@ -84,6 +84,25 @@ private func asked(_ bench: Bench, _ keys: String...) throws -> [[String]] {
         #expect(try asked(bench, "max_tokens").last == ["100"])
     }
 
+    @Test func `is learned once by two who ask at the same time`() throws {
+        let words = "adaptive thinking is not supported on this model"
+        let held = [ScriptedUpstream.Step.hold] + complaint(words)
+        let bench = try Bench([[held, held, fine]], kind: "anthropic")
+        for session in ["s1", "s2"] {
+            try bench.client.open(session)
+            _ = try bench.client.startPrompt(session, "hello", #""params":{"thinking":-1}"#)
+        }
+        while bench.counts[0] < 2 { _ = try bench.client.call("_convod/server/info") }
+        for _ in 0..<2 {
+            bench.servers[0].proceed()
+            while try bench.client.next()["result"]?["stopReason"] == nil {}
+        }
+        let adaptive = #"{"type":"adaptive"}"#, enabled = #"{"type":"enabled","budget_tokens":4096}"#
+        #expect(try asked_(bench) == [adaptive, adaptive, enabled, enabled])
+    }
+
+    private func asked_(_ bench: Bench) throws -> [String] { try asked(bench, "thinking").map { $0[0] } }
+
     @Test func `is no complaint about a thought of the history`() throws {
         let words = "messages.1.content.0: Invalid `signature` in `thinking` block"
         let bench = try Bench([[complaint(words), fine]], kind: "anthropic")

@@ -44,6 +44,40 @@ private func bench(_ scripts: [[ScriptedUpstream.Step]], _ keys: String, _ clock
         }
     }
 
+    @Test func `by many requests at once is probed after a minute all the same`() throws {
+        let clock = ManualClock()
+        let held = [ScriptedUpstream.Step.hold] + refused
+        let bench = try bench(Array(repeating: held, count: 7) + [refused, fine], "{ env: 'ONE' }", clock)
+        for index in 0..<7 {
+            try bench.client.open("s\(index)")
+            _ = try bench.client.startPrompt("s\(index)", "hello")
+        }
+        while bench.counts[0] < 7 { _ = try bench.client.call("_convod/server/info") }
+        for _ in 0..<7 {
+            bench.servers[0].proceed()
+            while try bench.client.next()["error"] == nil {}
+        }
+        clock.advance(60_000)
+        #expect(try bench.ask("due").kind == "upstream_auth" && bench.counts == [8])
+        clock.advance(120_000)
+        #expect(try bench.ask("again").text() == "fine")
+    }
+
+    @Test func `of an upstream without a model comes back with the list that is asked for first`() throws {
+        let clock = ManualClock()
+        let list = ScriptedUpstream.failure("200 OK", #"{"data":[{"id":"m"}]}"#)
+        let server = try ScriptedUpstream([list, refused, list, fine])
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: 'openai', baseURL: '\(server.base)', keys: [{ env: 'ONE' }] } } }",
+            environment: ["ONE": "key-one"], clock: clock.now)
+        let client = try daemon.client()
+        client.kept = [daemon, server]
+        try client.open("s")
+        #expect(try client.prompt("s", "hello").kind == "upstream_auth")
+        clock.advance(60_000)
+        #expect(try client.prompt("s", "hello").text() == "fine")
+    }
+
     @Test func `is good again when a probe is taken`() throws {
         let clock = ManualClock()
         let bench = try bench([refused, fine], "{ env: 'ONE' }", clock)

@@ -114,6 +114,40 @@ private let long = String(repeating: "some more words ", count: 800)
     }
 }
 
+@Suite struct `An outage of an upstream that then says too long` {
+    @Test func `is over: what it said last is told`() throws {
+        let server = try ScriptedUpstream([down, tooLong("too long")])
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: 'openai', baseURL: '\(server.base)', model: 'm', contextLength: 32768 } }, retry: { base: '1ms' } }"
+        )
+        let client = try daemon.client()
+        client.kept = [daemon, server]
+        try client.open("s")
+        #expect(try client.prompt("s", long).kind == "context_overflow")
+    }
+}
+
+@Suite struct `An answer that is too long for an upstream of the route` {
+    private let asked = #""params":{"maxTokens":8192}"#
+
+    @Test func `is asked of the next whose known length is larger`() throws {
+        let lengths = try Lengths([(8_192, [fine]), (32_768, [fine])])
+        let answer = try lengths.client.prompt("s", "hello", asked)
+        #expect(
+            answer.extras?["upstream"]?.string == "b" && lengths.counts == [0, 1],
+            "\(text(answer.message.raw))")
+        let one = try Lengths([(8_192, [fine])])
+        #expect(try one.client.prompt("s", "hello", asked).kind == "invalid_params")
+    }
+
+    @Test func `hides no outage of the first`() throws {
+        let lengths = try Lengths([(32_768, [down]), (8_192, [fine]), (65_536, [fine])])
+        #expect(try lengths.client.prompt("s", "hello", asked).extras?["upstream"]?.string == "c")
+        let two = try Lengths([(32_768, [down]), (8_192, [fine])])
+        #expect(try two.client.prompt("s", "hello", asked).kind == "upstream_unavailable")
+    }
+}
+
 @Suite struct `A local server's own words` {
     @Test func `of a context too small are told with both numbers`() throws {
         let body =

@@ -38,6 +38,12 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
             said.said.contains("waiting for the end of standard input; '-n' sends TEXT without it"), "\(said)"
         )
         #expect(said.said.contains("hello\nlate"), "\(said)")
+        let rest = try sh(
+            "{ echo part; read -t 3 -r x <> <(:); } 2>/dev/null | $convo send -u echo --new talk 2>&1", home)
+        #expect(rest.said.contains("waiting for the end of standard input; it ends when"), "\(rest)")
+        let edit = try sh(
+            "{ read -t 3 -r x <> <(:); echo late; } 2>/dev/null | $convo edit -s talk 1 - 2>&1", home)
+        #expect(edit.said.contains("waiting for the end of standard input"), "\(edit)")
     }
 }
 
@@ -169,6 +175,34 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         #expect(try home.convo("branches", "-s", "talk", "delete", "1").code != 3)
         let missing = try home.convo("branches", "-s", "talk", "switch", "7")
         #expect(missing.code == 3 && missing.said.contains("it has 1 to 2"), "\(missing)")
+    }
+}
+
+@Suite struct `A sentence of convo's` {
+    @Test func `leaves names alone that are words of the wire too`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-n", "-u", "model", "x").said.contains("'model'"))
+        #expect(try home.convo("send", "-n", "--new", "prompt", "x").code == 0)
+        #expect(
+            try home.convo("send", "-n", "--new", "prompt", "x").said.contains(
+                "session 'prompt' exists already; '-s'"))
+        #expect(try home.convo("rm", "prompt").code == 0)
+        #expect(
+            try home.convo("send", "-n", "--new", "prompt", "x").said.contains(
+                "'convo restore ID' brings it back"))
+    }
+
+    @Test func `about a branch has the number that is shown`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-n", "--new", "other", "x").code == 0)
+        #expect(try home.convo("send", "-n", "--new", "talk", "one").code == 0)
+        #expect(try home.convo("edit", "-s", "talk", "1", "two").code == 0)
+        #expect(
+            try home.convo("branches", "-s", "talk", "delete", "2").said.contains(
+                "branch 2 is the active one"))
+        #expect(
+            try home.convo("branches", "-s", "talk", "delete", "1").said.contains(
+                "a branch or session begins in this branch"))
     }
 }
 

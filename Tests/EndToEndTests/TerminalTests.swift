@@ -81,6 +81,76 @@ private struct Place {
         #expect(try place.prompts() == ["abcdex\tf"])
     }
 
+    @Test func `is ended by SIGTERM wherever it waits`() throws {
+        let place = try Place([ScriptedUpstream.answer(["fine"]), [.untilClosed]])
+        let waiting = try place.terminal("chat")
+        try waiting.see("› ")
+        try waiting.type("hello\n")
+        try waiting.see("fine")
+        try waiting.see("› ")
+        try waiting.type("/retry\n")
+        try soon("it is asked again") { place.server.requests.count == 2 }
+        try waiting.signal(Signals.terminate)
+        #expect(try waiting.end() == 143)
+        let other = try Place()
+        for words in ["one\ntwo\n", "/export"] {
+            let file = other.home.directory.file("out")
+            try Files.replace(file, with: Array("mine".utf8))
+            let terminal = try other.terminal("chat")
+            try terminal.see("› ")
+            try terminal.type("hello\n")
+            try terminal.see("fine")
+            try terminal.see("› ")
+            try terminal.type(words == "/export" ? "/export \(file)\n" : words)
+            try terminal.see(words == "/export" ? "overwrite it? [y/N] " : "as one prompt? [Y/n] ")
+            try terminal.signal(Signals.terminate)
+            #expect(try terminal.end() == 143, "\(words)")
+        }
+    }
+
+    @Test func `takes lines that were typed ahead one by one, commands among them`() throws {
+        let answer = ScriptedUpstream.answer(["fine"])
+        let place = try Place([[.hold] + answer, answer])
+        let terminal = try place.terminal("chat", "--new", "talk")
+        try terminal.see("› ")
+        try terminal.type("one\n")
+        try soon("the first prompt is asked") { place.server.requests.count == 1 }
+        try terminal.type("/title Some words\n")
+        try terminal.type("two\n")
+        place.server.proceed()
+        try terminal.see("fine")
+        try terminal.see("fine")
+        try terminal.see("› ")
+        #expect(try place.prompts() == ["one", "two"])
+        #expect(try place.home.convo("ls").said.contains("talk\tSome words\t"))
+    }
+
+    @Test func `sends a paste that begins with a slash as it was agreed`() throws {
+        let place = try Place()
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type("/usr/lib: error\nsecond line\n")
+        try terminal.see("2 lines came at once")
+        try terminal.type("y\n")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["/usr/lib: error\nsecond line"])
+    }
+
+    @Test func `goes on after a line that was cut inside a character, and one that is no text`() throws {
+        let place = try Place()
+        let terminal = try place.terminal("chat")
+        try terminal.see("› ")
+        try terminal.type(String(repeating: "я", count: 2_500) + "\n")
+        try terminal.see("'convo send - < FILE' takes any length")
+        try terminal.see("› ")
+        try terminal.type(bytes: [0x61, 0xFF, 0x62, 0x0A])
+        try terminal.see("is not UTF-8 text; nothing was sent")
+        try terminal.see("› ")
+        try terminal.type("short\n")
+        try terminal.see("fine")
+        #expect(try place.prompts() == ["short"])
+    }
+
     @Test func `lets a line that is typed ahead wait for the answer before it`() throws {
         let answer = ScriptedUpstream.answer(["fine"])
         let place = try Place([[.hold] + answer, answer])

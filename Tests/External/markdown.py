@@ -14,7 +14,8 @@ PIECES = ["```", "````python", "~~~", "   ```", "  ~~~~", "    ```", "\t```", "#
           "#", "##\ttab", "###### six", "#hash", "words", "more words", "", "", "===", "---", "-", "- item", "  - nested", "1. first",
           "   10) deep", "- ```", "  ```", "> quote", "> ```", "> ## in a quote", "<!-- open", "-->", "<pre>", "</pre>", "<script>", "<?php",
           "<![CDATA[", "<div>", "</div>", "    indented", "* * *", "-  ", "+", "text <!-- inline", "`code", "```js `x`", "\\", "[a]: b",
-          "<!DOCTYPE", "     ## far", "- - - x", "-\t# tab item", "2. ## in an item", "| a | b |", "|---|---|", "\r", "## cr\r", "~~~ `x"]
+          "<!DOCTYPE", "     ## far", "- - - x", "-\t# tab item", "2. ## in an item", "| a | b |", "|---|---|", "\r", "## cr\r", "~~~ `x", "x\r## lone",
+          "a\r```", "\r\r# two", "y\r---"]
 
 
 def main():

@@ -109,7 +109,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "1.5", "1e-1", "1e400", "1e99999999999999999999", "9223372036854775808", "9.3e18", "1e19", "\"1\"",
+        "1.5", "1e-1", "1e400", "1e99999999999999999999", "1e-9223372036854775808", "1e9223372036854775807",
+        "9223372036854775808", "9.3e18", "1e19", "\"1\"",
         "0.1e0",
     ]) func `is no fraction and nothing beyond 64 bits`(text: String) throws {
         #expect(try JSONDocument(Array(text.utf8)).root.int == nil)

@@ -35,8 +35,10 @@ package final class Terminal {
     }
 
     /// Types something.
-    package func type(_ text: String) throws {
-        let bytes = Array(text.utf8)
+    package func type(_ text: String) throws { try type(bytes: Array(text.utf8)) }
+
+    /// Types bytes that need be no text.
+    package func type(bytes: [UInt8]) throws {
         var offset = 0
         while offset < bytes.count { offset += try System.write(master, bytes, from: offset) ?? 0 }
     }
@@ -67,6 +69,9 @@ package final class Terminal {
         }
     }
     private var fresh = ""
+
+    /// Sends the program a signal.
+    package func signal(_ number: Int32) throws { try Process.signal(pid, number) }
 
     /// Waits for the program's end; returns its exit code.
     package func end() throws -> Int32 {

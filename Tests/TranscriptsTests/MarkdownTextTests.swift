@@ -38,6 +38,13 @@ private func written(_ text: String) -> String {
         ("```\n<pre>\n```", "```\n<pre>\n```"),
     ]) func `has no block of HTML`(text: String, expected: String) { #expect(written(text) == expected) }
 
+    @Test(arguments: [
+        ("x\r## user", "x\r#### user"), ("a\r```\rb", "a\r```\rb\n```"), ("a\r\nb", "a\r\nb"),
+        ("w\r---", "w\r\\---"),
+    ]) func `has a line behind each line end, a lone CR among them`(text: String, expected: String) {
+        #expect(written(text) == expected)
+    }
+
     @Test func `is otherwise as it was`() {
         let text =
             "Hello *you*,\n\n1. one\n2. two\n   - three\n\n> quoted\n\n| a | b |\n|---|---|\n\n```sh\n# run\nls\n```\nDone."

@@ -55,6 +55,19 @@ private let blanks = [
         #expect(result.contains(#"{"type":"tool_result","tool_use_id":"c"}"#), "\(result)")
     }
 
+    @Test func `of a call that failed is a word all the same, since Anthropic refuses an error without one`()
+        throws
+    {
+        let dialect = AnthropicDialect(base: "")
+        let messages = [
+            Request.user(.text("go")), Request.model(Request.call("c", "f")),
+            Request.tool(Request.result("c", "\"\"", isError: true)), Request.user(.text("on")),
+        ]
+        let body = String(
+            decoding: dialect.body(for: try Request.of(messages), dialect.quirks), as: UTF8.self)
+        #expect(body.contains(#""content":"the call failed without a word","is_error":true"#), "\(body)")
+    }
+
     @Test(arguments: ["a", "\u{3000}a", "。", "👍", "\u{200D}"]) func `is nothing that has a sign in it`(
         words: String
     ) throws {

@@ -105,6 +105,9 @@ private func contents(_ parts: String...) -> String {
         "{\"error\":{\"type\":\"server_error\",\"prompt\":\"\(said)",
         "data: {\"choices\":[{\"delta\":{\"content\":\"\(said)\"}}]}\n\n",
         "event: message\ndata: {\"delta\":\"\(said)\"}\n\n", "[{\"candidates\":[{\"content\":\"\(said)",
+        "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\(said)\"}]}}]}]",
+        "{\"type\":\"content_block_delta\",\"delta\":{\"text\":\"\(said)\"}}",
+        "{\"type\":\"message_start\",\"message\":{\"content\":[{\"text\":\"\(said)\"}]}}",
         "{\"choices\":[{\"message\":{\"content\":\"\(said)\"}}]}", "\u{FEFF} {\"x\":\"\(said)",
     ]) func `quotes no half of an event, and no answer`(body: String) {
         let failure = FailureClassifier.failure(FailureReport(status: 500, body: Array(body.utf8)))

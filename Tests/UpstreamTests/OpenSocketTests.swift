@@ -42,6 +42,26 @@ private func chunk(_ text: String, _ finish: String? = nil) -> String {
         #expect((1_900..<20_000).contains(time), "\(time) ms")
     }
 
+    @Test(arguments: [
+        ("MAX_TOKENS", "length"), ("TOO_MANY_TOOL_CALLS", "failed"), ("MALFORMED_FUNCTION_CALL", "failed"),
+    ])
+    func `behind any other reason too, and it ends as that reason says`(reason: String, word: String) throws {
+        let (_, end, time) = try answer("{\"candidates\":[{\"finishReason\":\"\(reason)\"}]}")
+        switch end {
+        case .finished(let finish): #expect(finish.reason == word)
+        case .failed(let failure):
+            #expect(word == "failed" && failure.message.contains(reason))
+            #expect(failure.isRetryable == (reason == "MALFORMED_FUNCTION_CALL"))
+        default: #expect(Bool(false), "\(String(describing: end))")
+        }
+        #expect((1_900..<20_000).contains(time), "\(time) ms")
+    }
+
+    @Test func `of an old model that says STOP with each chunk too`() throws {
+        let (words, end, time) = try answer(chunk("one ", "STOP"), chunk("two", "STOP"))
+        #expect(words == "one two" && end == .finished(Turn.Finish(reason: "stop")) && time < 20_000)
+    }
+
     @Test func `of a filter's too, though it has no text`() throws {
         let (_, end, time) = try answer(#"{"candidates":[{"finishReason":"SAFETY"}]}"#)
         guard case .finished(let finish) = end else {

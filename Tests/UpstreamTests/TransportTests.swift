@@ -62,6 +62,18 @@ private func answer(_ status: String) -> [ScriptedUpstream.Step] {
         }
     }
 
+    @Test func `shows nothing of a proxy's password, whatever stands in it`() throws {
+        for address in [
+            "http://me:se/cret@127.0.0.1:1", "http://me:se?cret@127.0.0.1:1", "me:se#cr@et@127.0.0.1:1",
+        ] {
+            let failure = try #require(try ask("https://example.org/v1", ["https_proxy": address]))
+            #expect(
+                !failure.message.contains("se") || failure.message.contains("server"), "\(failure.message)")
+            #expect(
+                !failure.message.contains("cret") && !failure.message.contains("me:"), "\(failure.message)")
+        }
+    }
+
     @Test func `is no proxy for this machine's own servers`() throws {
         let server = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
         #expect(try ask(server.base, ["http_proxy": "http://proxy.invalid:1"]) == nil)

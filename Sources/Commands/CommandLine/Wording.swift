@@ -4,25 +4,32 @@ enum Wording {
     private static let words: [(wire: String, here: String)] = [
         ("give 'ifExists': \"resume\" to go on with it", "'-s' in place of '--new' goes on with it"),
         ("'_convod/session/restore' or 'convo restore ", "'convo restore "),
-        ("'_convod/session/restore'", "'convo restore'"),
+        ("'_convod/session/restore'", "'convo restore ID'"),
         ("'_convod/branch/list'", "'convo branches'"),
         ("list its branches for those it has", "'convo branches' shows those it has"),
         ("'_convod/branch/switch'", "'convo branches switch'"),
         ("'_convod/turn/retry'", "'convo edit'"),
         ("; '_convod/turn/list' shows those of a session", ""),
-        ("raise 'quota' by '_convod/session/set'", "raise it"),
+        ("raise 'quota' by '_convod/session/set'", "raise its quota"),
         ("; name one with 'model'", "; name one with '-m'"),
-        ("'messageId'", "the message's ID"), ("'newSessionId'", "the new session's ID"),
-        ("'requestId'", "the request ID"), ("'sessionId'", "the session's ID"),
-        ("'branch'", "the branch"), ("'cwd'", "the directory"), ("'model'", "the model's name"),
-        ("'prompt'", "the prompt"), ("'system'", "the system prompt"), ("'title'", "the title"),
-        ("'turnId'", "the turn's ID"), ("'upstream'", "the upstream's name"),
+    ]
+
+    /// Parameters, where a sentence is about one: a name that a person gave may be the same word.
+    private static let parameters: [(wire: String, here: String)] = [
+        ("branch", "the branch"), ("cwd", "the directory"), ("messageId", "the message's ID"),
+        ("model", "the model's name"), ("newSessionId", "the new session's ID"), ("prompt", "the prompt"),
+        ("requestId", "the request ID"), ("sessionId", "the session's ID"), ("system", "the system prompt"),
+        ("title", "the title"), ("turnId", "the turn's ID"), ("upstream", "the upstream's name"),
     ]
 
     /// A sentence of the daemon's as a person should read it.
     static func forPeople(_ sentence: String) -> String {
         var text = sentence
         for (wire, here) in words where text.contains(wire) { text = text.replacing(wire, with: here) }
+        for (wire, here) in parameters where text.hasPrefix("'\(wire)' ") {
+            text = here + text.dropFirst(wire.count + 2)
+            break
+        }
         return sized(text)
     }
 

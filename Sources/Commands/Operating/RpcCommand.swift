@@ -41,7 +41,7 @@ extension Command {
     private static func parameters(_ invocation: Invocation) throws(CommandError) -> [UInt8] {
         guard invocation.positionals.count > 1 else { return Array("{}".utf8) }
         let given = invocation.positionals[1]
-        let text = given == "-" ? try StandardInput.all() : given
+        let text = given == "-" ? try StandardInput.all { invocation.noteIdleInput() } : given
         let view: JSONView
         do throws(JSONError) { view = try JSONDocument(Array(text.utf8)).root } catch {
             throw .usage("the parameters are not JSON: \(error.description)")

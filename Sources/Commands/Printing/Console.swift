@@ -66,6 +66,26 @@ final class Console {
     /// Whether standard output and standard error are terminals, where text may show as what it is not.
     private static let areTerminals = (output: Process.isTerminal(1), error: Process.isTerminal(2))
 
+    /// Writes JSON: as it is into a pipe, with what could steer a terminal as escapes on one.
+    ///
+    /// Outside of strings JSON has none of it, so that it stays the same JSON.
+    func write(json bytes: [UInt8]) {
+        guard isOutputTerminal else { return write(bytes) }
+        var out = String.UnicodeScalarView()
+        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+            guard scalar.value > 0x7E,
+                Console.isTurning(scalar) || scalar.properties.generalCategory == .control
+            else {
+                out.append(scalar)
+                continue
+            }
+            let code = String(scalar.value, radix: 16)
+            out.append(
+                contentsOf: ("\\u" + String(repeating: "0", count: 4 - code.count) + code).unicodeScalars)
+        }
+        write(Array(String(out).utf8))
+    }
+
     /// Asks something on standard error, with the place for the answer behind it.
     static func write(question: String) {
         try? write(Array(harmless(question, keepingLines: false, isError: true).utf8), to: 2)

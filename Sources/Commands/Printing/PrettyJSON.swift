@@ -32,7 +32,7 @@ extension Console {
     }
 
     /// Prints one record of JSON lines.
-    func print(record view: JSONView) { write(Array(view.raw) + [0x0A]) }
+    func print(record view: JSONView) { write(json: Array(view.raw) + [0x0A]) }
 
     /// Prints a JSON array of views, each as it came; with a name as the one member of an object.
     func print(jsonArray views: [JSONView], named name: String? = nil) {

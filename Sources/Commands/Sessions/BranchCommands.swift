@@ -53,6 +53,11 @@ extension Command {
             return "Delete branch \(number), '\(words)' and \(count) in all, of '\(session.title)'"
         }
         let branch = try BranchTree(client, session.id).branch(number)
+        if branch["active"]?.bool == true {
+            throw CommandError(
+                .failure,
+                "branch \(number) is the active one; go over to another with 'convo branches switch N' first")
+        }
         let removed = try client.ask(.branchDelete) {
             $0.member("sessionId", session.id)
             $0.optional("branch", branch["branch"]?.int)
@@ -98,7 +103,8 @@ extension Command {
             """
     ) { invocation throws(CommandError) in
         let given = invocation.positionals.dropFirst().joined(separator: " ")
-        let words = given.isEmpty || given == "-" ? try StandardInput.all() : given
+        let words =
+            given.isEmpty || given == "-" ? try StandardInput.all { invocation.noteIdleInput() } : given
         guard words.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             throw .usage("'edit' needs the new words, as TEXT or from a pipe")
         }

@@ -31,11 +31,22 @@ extension Command {
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
         let export = SessionExport(client: client, session: session.id, format: format)
         if let path = invocation.value(.output), path != "-" {
-            if !invocation.has(.force) { try SessionExport.mayOverwrite(path, invocation.console) }
+            if !invocation.has(.force) {
+                var input = StandardInput()
+                try SessionExport.mayOverwrite(path, invocation.console, &input, signals: nil)
+            }
             let count = try export.write(to: path)
             invocation.console.note("\(Times.count(count, "record")) in '\(path)'")
         } else {
-            _ = try export.run(into: nil) { bytes throws(PosixError) in try Console.write(bytes, to: 1) }
+            let console = invocation.console
+            _ = try export.run(into: nil) { bytes throws(PosixError) in
+                if !console.isOutputTerminal { return try Console.write(bytes, to: 1) }
+                if format == "jsonl" {
+                    console.write(json: bytes)
+                } else {
+                    console.write(verbatim: String(decoding: bytes, as: UTF8.self))
+                }
+            }
         }
         return .success
     }
@@ -70,7 +81,9 @@ struct SessionExport {
     }
 
     /// Asks before a file is overwritten, and refuses where nobody can be asked; devices and the like are written into.
-    static func mayOverwrite(_ path: String, _ console: Console) throws(CommandError) {
+    static func mayOverwrite(
+        _ path: String, _ console: Console, _ input: inout StandardInput, signals: Int32?
+    ) throws(CommandError) {
         let status: FileStatus?
         do { status = try Files.status(path, follows: true) } catch {
             throw CommandError(.failure, "cannot look at '\(path)': \(error.reason)")
@@ -80,10 +93,11 @@ struct SessionExport {
             throw CommandError(.failure, "'\(path)' is there already; --force overwrites it")
         }
         Console.write(question: "'\(path)' is there already; overwrite it? [y/N] ")
-        var input = StandardInput()
-        guard case .text(let answer) = try input.line(signals: nil),
-            ["y", "yes"].contains(answer.lowercased())
-        else { throw CommandError(.failure, "nothing was written") }
+        switch try input.line(signals: signals) {
+        case .text(let answer) where ["y", "yes"].contains(answer.lowercased()): return
+        case .text, .end: throw CommandError(.failure, "nothing was written")
+        case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was written")
+        }
     }
 
     /// Hands each record with its LF to `write` and checks count and checksum; returns the number of records.

@@ -51,7 +51,8 @@ extension Command {
         var printer = MessagePrinter(console)
         pager.print(console.styled(Console.harmless(session.title, keepingLines: false), .bold))
         let count = Times.count(session["messageCount"]?.int ?? 0, "message")
-        pager.print(console.styled("\(session.id) · \(count) · \(session["cwd"]?.string ?? "")", .dim) + "\n")
+        let place = Console.harmless(session["cwd"]?.string ?? "", keepingLines: false)
+        pager.print(console.styled("\(session.id) · \(count) · \(place)", .dim) + "\n")
         func show(_ messages: [JSONView]) -> Bool {
             for message in messages where !pager.isClosed { pager.print(printer.text(of: message)) }
             return !pager.isClosed && console.failure == nil

@@ -22,8 +22,8 @@ extension Chat {
         ("/upstream", "[NAME]", "list upstreams, or use one from here on"),
     ]
 
-    /// Does what a line with a slash says; false means that the user wants to leave.
-    func obey(_ line: String) throws(CommandError) -> Bool {
+    /// Does what a line with a slash says; a code means that the chat ends with it.
+    func obey(_ line: String) throws(CommandError) -> ExitCode? {
         let parts = line.split(separator: " ", maxSplits: 1)
         let name = String(parts.first ?? "")
         let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
@@ -31,18 +31,18 @@ extension Chat {
         if name != "/quit" && name != "/help" { try comeBack() }
         switch name {
         case "/branches": try branches(text)
-        case "/continue": _ = try ask { $0.goOn($1) }
-        case "/edit": try edit(text)
+        case "/continue": return leaving(try ask { $0.goOn($1) })
+        case "/edit": return leaving(try edit(text))
         case "/fork": try fork(text)
         case "/retry":
             let message = text.isEmpty ? nil : try MessageChoice(client, try view()).id(of: text)
-            _ = try ask { $0.retry(message, nil, $1) }
+            return leaving(try ask { $0.retry(message, nil, $1) })
         case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
         case "/export": try export(to: text)
         case "/help": printHelp()
         case "/model": try model(text)
         case "/new": try startOver()
-        case "/quit": return false
+        case "/quit": return .success
         case "/session": try describe()
         case "/system": try set("system", text, "a system prompt") { $0.system = text }
         case "/title": try set("title", text, "a title", nil)
@@ -51,7 +51,7 @@ extension Chat {
             Console.complain(
                 "'\(name)' is no command of the chat; \(hint(name, Chat.commands.map(\.name), "/help"))")
         }
-        return true
+        return nil
     }
 
     private func current() throws(CommandError) -> String {
@@ -85,7 +85,7 @@ extension Chat {
     }
 
     /// `N TEXT` edits prompt N, `TEXT` the newest; a text that is a number stands in double quotes.
-    private func edit(_ text: String) throws(CommandError) {
+    private func edit(_ text: String) throws(CommandError) -> ExitCode {
         let words = text.split(separator: " ", maxSplits: 1).map(String.init)
         let name = words.first.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 } ?? ""
         let isNumbered = Int(name) != nil
@@ -100,7 +100,7 @@ extension Chat {
             rest = String(rest.dropFirst().dropLast())
         }
         guard !rest.isEmpty else { throw .usage("/edit needs the new words") }
-        _ = try ask { $0.retry(message, rest, $1) }
+        return try ask { $0.retry(message, rest, $1) }
     }
 
     private func fork(_ text: String) throws(CommandError) {
@@ -164,7 +164,7 @@ extension Chat {
     private func export(to path: String) throws(CommandError) {
         guard !path.isEmpty else { throw .usage("/export needs a file") }
         let format = path.hasSuffix(".md") ? "markdown" : "jsonl"
-        try SessionExport.mayOverwrite(path, console)
+        try SessionExport.mayOverwrite(path, console, &input, signals: interrupts?.descriptor)
         let count = try SessionExport(client: client, session: try current(), format: format).write(to: path)
         console.print(console.styled("\(Times.count(count, "record")) in \(path)", .dim))
     }

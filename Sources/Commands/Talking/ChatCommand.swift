@@ -33,8 +33,10 @@ final class Chat {
     var new: NewSession
     /// Whether the daemon went away while nobody asked; the next prompt or command connects again.
     private var isGone = false
-    private let interrupts = Interrupts()
-    private var input = StandardInput()
+    let interrupts = Interrupts()
+    var input = StandardInput(isTyped: StandardInput.isTerminal)
+    /// Lines that were typed while an answer came; each waits for its turn.
+    private var ahead: [String] = []
 
     init(_ client: Client, _ invocation: Invocation) throws(CommandError) {
         self.client = client
@@ -82,28 +84,36 @@ final class Chat {
             console.print(console.styled("Type to talk, /help for more.", .dim))
         }
         while true {
-            showPrompt()
-            let words: String
-            switch try read() {
-            case .end:
-                console.print("")
-                return .success
-            case .signal(let number): return Interrupts.code(of: number)
-            case .text(let text): words = text
-            }
-            if words.allSatisfy(\.isWhitespace) { continue }
             do {
-                if words.hasPrefix("/") {
-                    if try !obey(words) { return .success }
-                } else {
-                    try comeBack()
-                    if try ask(words) == .terminated { return .terminated }
+                ahead += try input.burst(pause: 0)
+                showPrompt()
+                let code: ExitCode?
+                switch try read() {
+                case .end:
+                    console.print("")
+                    return .success
+                case .signal(let number): return Interrupts.code(of: number)
+                case .text(let words):
+                    if words.allSatisfy(\.isWhitespace) { continue }
+                    if words.hasPrefix("/"), !words.contains("\n") {
+                        code = try obey(words)
+                    } else {
+                        try comeBack()
+                        code = leaving(try ask(words))
+                    }
                 }
+                if let code { return code }
             } catch {
+                if error.code == .terminated { return error.code }
                 Console.complain(error.message)
-                if error.code == .noDaemon { return error.code }
+                if error.code == .noDaemon || console.failure != nil { return error.code }
             }
         }
+    }
+
+    /// What ends the chat after an answer, nil for nothing.
+    func leaving(_ code: ExitCode) -> ExitCode? {
+        [.terminated, .closedPipe].contains(code) || console.failure != nil ? code : nil
     }
 
     private func showPrompt() {
@@ -115,9 +125,18 @@ final class Chat {
     private func read() throws(CommandError) -> StandardInput.Line {
         var block: [String]?
         while true {
-            let next = try input.line(
-                signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] }
-            ) { [self] in listen() }
+            let next: StandardInput.Line, isAhead = !ahead.isEmpty
+            if isAhead {
+                let line = ahead.removeFirst()
+                if console.isOutputTerminal {
+                    console.print(Console.harmless(Chat.typed(line), keepingLines: false))
+                }
+                next = .text(line)
+            } else {
+                next = try input.line(
+                    signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] }
+                ) { [self] in listen() }
+            }
             switch next {
             case .end: return .end
             case .signal(let number):
@@ -137,6 +156,8 @@ final class Chat {
                     block = []
                 } else if block != nil {
                     block?.append(words)
+                } else if isAhead {
+                    return .text(words)
                 } else if let whole = try together(words) {
                     return .text(whole)
                 } else {
@@ -146,9 +167,13 @@ final class Chat {
         }
     }
 
-    /// Whether a line came whole: a terminal passes on so many bytes and drops the rest.
+    /// Whether a line came whole and is text: a terminal passes on so many bytes and drops the rest.
     private func check(_ line: String) -> Bool {
-        if line.utf8.count < StandardInput.longestTyped { return true }
+        if line.utf8.count < StandardInput.longestTyped {
+            if !line.unicodeScalars.contains("\u{FFFD}") { return true }
+            Console.complain("what was typed is not UTF-8 text; nothing was sent")
+            return false
+        }
         Console.complain(
             "a terminal passes on no more than \(Times.number(StandardInput.longestTyped)) bytes of a line, and this one has them: what was behind is lost, and nothing was sent; 'convo send - < FILE' takes any length"
         )
@@ -167,17 +192,26 @@ final class Chat {
             lines.append(Chat.typed(line))
         }
         while true {
-            for line in lines.prefix(Chat.shownLines) { console.print(console.styled("│ \(line)", .dim)) }
+            for line in lines.prefix(Chat.shownLines) {
+                console.print(console.styled("│ " + Console.harmless(line), .dim))
+            }
             if lines.count > Chat.shownLines { console.print(console.styled("│ …", .dim)) }
             Console.write(
                 question: "\(Times.count(lines.count, "line")) came at once; send them as one prompt? [Y/n] ")
-            guard case .text(let answer) = try input.line(signals: interrupts?.descriptor) else { return nil }
+            let answer: String
+            switch try input.line(signals: interrupts?.descriptor) {
+            case .text(let text): answer = text
+            case .end: return nil
+            case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was sent")
+            }
             switch answer.lowercased() {
             case "", "y", "yes": return lines.joined(separator: "\n")
-            case "n", "no": return nil
+            case "n", "no", "nope", "q", "quit": return nil
             default:  // the last line of what was pasted had no end
-                guard check(answer) else { return nil }
-                lines += try [Chat.typed(answer)] + input.burst().map(Chat.typed)
+                for line in try [answer] + input.burst() {
+                    guard check(line) else { return nil }
+                    lines.append(Chat.typed(line))
+                }
             }
         }
     }

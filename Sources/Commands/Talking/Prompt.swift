@@ -144,7 +144,7 @@ final class Prompt {
         guard let turn, let state, let meta else { return }
         if turnID == nil, !foreign.contains(turn), state == "queued" || state == "stored" { turnID = turn }
         guard turn == turnID, let sentence = Prompt.sentence(for: state, meta) else { return }
-        show(.notice(sentence))
+        show(.notice(Wording.forPeople(sentence)))
     }
 
     private func chunk(_ update: JSONView, _ meta: JSONView?, _ turn: String?, isThought: Bool) {

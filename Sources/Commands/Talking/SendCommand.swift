@@ -50,8 +50,7 @@ extension Command {
             isAlone
             ? ""
             : try StandardInput.all {
-                let how = isOnlyInput ? "Ctrl-D ends it" : "'-n' sends TEXT without it"
-                invocation.console.note("waiting for the end of standard input; \(how)")
+                invocation.noteIdleInput(isOnlyInput ? nil : "'-n' sends TEXT without it")
             }
         let words = [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
         guard words.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
@@ -147,7 +146,7 @@ enum SendCommand {
             upstream: invocation.value(.upstream), model: invocation.value(.model),
             requestID: invocation.value(.requestID))
         let outcome = ask(prompt, settings)
-        if isJSON { console.write(outcome.json(session: session) + [0x0A]) }
+        if isJSON { console.write(json: outcome.json(session: session) + [0x0A]) }
         if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) {
             console.print("")
         }

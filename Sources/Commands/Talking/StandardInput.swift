@@ -22,19 +22,17 @@ struct StandardInput {
     /// Milliseconds of silence after which a person is told what is waited for.
     private static let patience: Int32 = 1_000
 
-    /// Everything that a pipe or a file gives, less one LF at its end; `idle` is said where nothing comes for a second.
-    static func all(idle: () -> Void = {}) throws(CommandError) -> String {
-        var bytes: [UInt8] = []
-        do throws(PosixError) {
-            if try System.wait(readable: [0], milliseconds: patience).isEmpty { idle() }
-        } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
+    /// Everything that a pipe or a file gives, less one LF at its end; `idle` is said once where nothing comes for a second.
+    static func all(idle: () -> Void) throws(CommandError) -> String {
+        var bytes: [UInt8] = [], isTold = false
         while true {
             try check(bytes.count)
             do throws(PosixError) {
-                if let n = try System.read(0, into: &bytes, most: 64 << 10) {
-                    if n == 0 { break }
-                } else {
-                    _ = try System.wait(readable: [0], milliseconds: -1)
+                if try System.wait(readable: [0], milliseconds: isTold ? -1 : patience).isEmpty {
+                    idle()
+                    isTold = true
+                } else if try System.read(0, into: &bytes, most: 64 << 10) == 0 {
+                    break
                 }
             } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
         }
@@ -52,20 +50,23 @@ struct StandardInput {
 
     /// Bytes of a line that a terminal passes on at most, its end not among them (`N_TTY_BUF_SIZE` of Linux).
     static let longestTyped = 4_095
+    /// Whether lines are typed: then what is no text is told by U+FFFD, and ends nothing.
+    private let isTyped: Bool
+
+    init(isTyped: Bool = false) { self.isTyped = isTyped }
+
     /// Milliseconds without a further line after which what came at once is all of it.
     private static let pause: Int32 = 30
 
-    /// The lines that a terminal gives without a pause behind one that was read: pasted, or typed while nobody read.
-    mutating func burst() throws(CommandError) -> [String] {
+    /// The lines that a terminal gives without a pause of so many milliseconds: pasted, or, with 0, typed while nobody read.
+    mutating func burst(pause: Int32 = StandardInput.pause) throws(CommandError) -> [String] {
         var lines: [String] = []
         while !isAtEnd {
-            let isMore: Bool
+            let isHere = buffer.contains(0x0A), ready: [Int32]
             do throws(PosixError) {
-                let isHere = buffer.contains(0x0A)
-                let ready = try System.wait(readable: [0], milliseconds: isHere ? 0 : StandardInput.pause)
-                isMore = isHere || !ready.isEmpty
+                ready = try System.wait(readable: [0], milliseconds: isHere ? 0 : pause)
             } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
-            guard isMore, case .text(let text) = try line(signals: nil) else { break }
+            guard isHere || !ready.isEmpty, case .text(let text) = try line(signals: nil) else { break }
             lines.append(text)
         }
         return lines
@@ -81,12 +82,12 @@ struct StandardInput {
                 var line = Array(buffer[..<end])
                 buffer.removeSubrange(...end)
                 if line.last == 0x0D { line.removeLast() }
-                return .text(try StandardInput.text(line))
+                return .text(try decoded(line))
             }
             if isAtEnd {
                 guard !buffer.isEmpty else { return .end }
                 defer { buffer = [] }
-                return .text(try StandardInput.text(buffer))
+                return .text(try decoded(buffer))
             }
             searched = buffer.count
             try StandardInput.check(searched)
@@ -94,8 +95,11 @@ struct StandardInput {
                 let others = others()
                 let ready = try System.wait(
                     readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
-                if let signals, ready.contains(signals), let number = Signals.next(signals) {
-                    while Signals.next(signals) != nil {}
+                if let signals, ready.contains(signals), var number = Signals.next(signals) {
+                    // What ends the program counts more than what breaks a line off.
+                    while let other = Signals.next(signals) {
+                        if other == Signals.terminate { number = other }
+                    }
                     buffer = []
                     return .signal(number)
                 }
@@ -105,6 +109,10 @@ struct StandardInput {
                 }
             } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
         }
+    }
+
+    private func decoded(_ bytes: [UInt8]) throws(CommandError) -> String {
+        isTyped ? String(decoding: bytes, as: UTF8.self) : try StandardInput.text(bytes)
     }
 
     private static func text(_ bytes: [UInt8]) throws(CommandError) -> String {

@@ -33,9 +33,9 @@ extension UpstreamSettings {
         }
         if let caFile {
             do throws(PosixError) {
-                if try Files.status(caFile, follows: true) == nil {
-                    found.append("'caFile' \(caFile) is not there")
-                }
+                let status = try Files.status(caFile, follows: true)
+                if status == nil { found.append("'caFile' \(caFile) is not there") }
+                if let status, status.kind != .regular { found.append("'caFile' \(caFile) is no file") }
             } catch { found.append("'caFile' \(caFile) cannot be read: \(error.reason)") }
         }
         if model == nil {

@@ -151,7 +151,9 @@ extension Handlers {
                 call.fail(
                     WireError(
                         .conflict,
-                        "\(count) branches or sessions begin in branch \(asked.branch); delete those first"))
+                        count == 1
+                            ? "a branch or session begins in this branch; delete that one first"
+                            : "\(count) branches or sessions begin in this branch; delete those first"))
             case .failure(let error): call.fail(WireError(error))
             }
         }

@@ -19,8 +19,8 @@ package enum Launch {
           --config FILE     the configuration (JSON5), else $CONVOD_CONFIG, else ~/.config/convod/config.json5
           --socket PATH     where to listen, else $CONVOD_SOCKET, else what the configuration says
           --database PATH   where conversations are kept, else $CONVOD_DATABASE, else what the configuration says
-          --check           reads the configuration and ends: with 2 and what is wrong where the daemon would not
-                            start, else with 0 and a warning for each thing that it would lack
+          --check           reads the configuration and ends: with 2 where no daemon would start with it, and what is
+                            wrong, else with 0 and a warning for each thing that it would lack
           --version         prints the version
         """
 
@@ -42,6 +42,10 @@ package enum Launch {
         do {
             var options = try options(asked, environment)
             if asked.isCheck {
+                do { try checkHome(options, asked, environment) } catch {
+                    complain("\(error)")
+                    return 2
+                }
                 for warning in options.configuration.warnings(environment) {
                     // Who does not read standard error does not want them.
                     _ = try? System.write(2, Array("warning: \(warning)\n".utf8))

@@ -8,7 +8,9 @@ internal import Upstream
 extension LiveTurn {
     /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
     func receipt(_ usage: Usage?) -> [UInt8]? {
-        guard let window = made[plan.current] else { return made.values.first?.receipt }
+        guard let window = made[plan.current] else {
+            return made.first.map { TooSmall.add(passed, asked: $0.key, to: $0.value.receipt) }
+        }
         let receipt = TooSmall.add(passed, asked: plan.current, to: window.receipt)
         guard let counted = usage?.inputTokens, let upstream = current?.upstream else { return receipt }
         let isCut = isCutByServer(counted, window.request)

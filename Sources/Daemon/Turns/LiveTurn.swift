@@ -203,7 +203,7 @@ final class LiveTurn {
                 ask(candidate, made.request)
             case .failure(let error) where error.kind == .conflict:
                 failed(UpstreamFailure(.refused, error.message, isRetryable: false))
-            case .failure(let error) where error.kind != .contextOverflow: give(up: error)
+            case .failure(let error) where !error.isTooSmall: give(up: error)
             // What must be sent does not fit; the provider's own words say it best.
             case .failure(let error):
                 failed(

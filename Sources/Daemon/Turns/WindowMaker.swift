@@ -53,6 +53,11 @@ struct MadeWindow: Sendable {
     }
 }
 
+extension WireError {
+    /// Whether an upstream that holds more might take what was asked: what must be sent, or kept for the answer, does not fit.
+    var isTooSmall: Bool { details["budget"] != nil }
+}
+
 /// An upstream that was passed over, since what must be sent does not fit it.
 struct TooSmall: Sendable {
     let upstream: String
@@ -146,7 +151,7 @@ struct WindowMaker {
             switch result {
             case .success(let made):
                 then(.success(WindowChoice(candidates: candidates, made: made, passed: passed)))
-            case .failure(let error) where error.kind == .contextOverflow:
+            case .failure(let error) where error.isTooSmall:
                 let held = first.upstream.contextLength(of: first.model) ?? WindowPolicy.unknownModelTokens
                 let larger = candidates.dropFirst().drop { other in
                     (other.upstream.contextLength(of: other.model) ?? 0) <= held
@@ -176,9 +181,12 @@ struct WindowMaker {
             policy.reserveTokens = length / 4  // nobody chose it for so small a window
         }
         if let length, policy.reserveTokens >= length {
-            throw .invalid(
-                "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less"
-            )
+            throw WireError(
+                .invalidParams,
+                "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less",
+                details: [
+                    "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
+                ])
         }
         let calibration = services.calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length, calibration), asked.limit ?? Int.max)

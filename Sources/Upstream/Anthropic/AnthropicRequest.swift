@@ -8,6 +8,8 @@ struct AnthropicRequest {
     private static let defaultMaxTokens = 4_096
     /// Where thinking without a budget is asked for of a model that demands one.
     private static let defaultBudget = 4_096
+    /// What stands for the words of a call that failed without any.
+    private static let silentError = "the call failed without a word"
     /// Marks of the prompt cache that a request may have (wire.md E2).
     private static let mostMarks = 4
 
@@ -137,8 +139,12 @@ struct AnthropicRequest {
         case .toolResult(let result):
             writer.member("type", "tool_result")
             writer.member("tool_use_id", ledger.caller(of: result)?.id ?? result.callID)
-            // Without content it is empty; white space alone is refused (wire.md E2).
-            if !result.text.isBlank { writer.member("content", result.text) }
+            // Without content it is empty; white space alone is refused (wire.md E2), and so is an error that says nothing.
+            if !result.text.isBlank {
+                writer.member("content", result.text)
+            } else if result.isError {
+                writer.member("content", AnthropicRequest.silentError)
+            }
             if result.isError { writer.member("is_error", true) }
         case .audio(let type, _): return writeText("[audio \(type)]", isMarked: isMarked, to: &writer)
         default: return writeText(part.plainText ?? "", isMarked: isMarked, to: &writer)

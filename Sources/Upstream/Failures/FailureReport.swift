@@ -34,7 +34,7 @@ package struct FailureReport: Sendable {
         if let root = JSONDocument.repaired(body)?.root {
             read(root)
             // Chunks of an answer are no words about a failure.
-            if text.isEmpty, root["choices"] == nil, root["candidates"] == nil, root["content"] == nil {
+            if text.isEmpty, !FailureReport.isAnswer(root) {
                 text = String(decoding: body.prefix(2_000), as: UTF8.self)
             }
         } else if !isEmpty {
@@ -43,6 +43,13 @@ package struct FailureReport: Sendable {
         shouldRetry = headers["x-should-retry"].flatMap(Bool.init)
         retryAfter = RetryAfter.milliseconds(headers, now: now) ?? retryAfter ?? Durations.asked(in: text)
         if let wait = retryAfter, wait >= FailureReport.longWait, now > 0 { until = now + Int64(wait) }
+    }
+
+    /// Whether a value is a piece of an answer in one of the dialects, alone or in an array.
+    private static func isAnswer(_ view: JSONView) -> Bool {
+        if view.kind == .array { return view.elements.contains { isAnswer($0) } }
+        return ["candidates", "choices", "content", "content_block", "delta"].contains { view[$0] != nil }
+            || view["message"]?.kind == .object
     }
 
     /// Milliseconds from which a wait is told with its end.

@@ -42,10 +42,11 @@ package struct GeminiAnswer: AnswerBody {
     package private(set) var heldBytes = 0
 
     package var hasFinish: Bool { false }  // only the end of the body tells
-    /// Behind a reason nothing is to come but usage; where text came behind one, or it stood first, it says nothing.
+    /// Behind a reason nothing is to come but usage; one with which the model stopped by itself says nothing where it stood
+    /// before all text, or where text without one came behind it.
     package var seemsWhole: Bool {
         guard let reason else { return block != nil }
-        return GeminiAnswer.filtered.contains(reason) || hasContent && !goesOn
+        return reason == "STOP" ? hasContent && !goesOn : !goesOn
     }
     package var isOver: Bool { false }
 
@@ -59,10 +60,11 @@ package struct GeminiAnswer: AnswerBody {
         guard let candidates = view["candidates"] else { return [] }
         if candidates.count == 0 { isWithoutCandidates = true }
         let hadReason = reason != nil
+        let isReasoned = candidates.elements.contains { !($0["finishReason"]?.string ?? "").isEmpty }
         var pieces: [Piece] = []
         for candidate in candidates.elements { pieces += take(candidate: candidate) }
         if !pieces.isEmpty {
-            if hadReason { goesOn = true }
+            goesOn = hadReason && !isReasoned
             hasContent = true
         }
         return pieces

@@ -76,9 +76,9 @@ package enum HTTPEvent: Sendable {
         /// The host and port of a proxy or server, without name, password and path.
         static func place(_ url: String, port: String? = nil) -> String {
             let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
-            let authority = rest.prefix { $0 != "/" && $0 != "?" }
-            let place =
-                authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
+            // A password may hold what ends an address: what stands before the last '@' is never shown.
+            let host = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
+            let place = host.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
             let hasPort =
                 place.drop { $0 != "]" }.contains(":") || !place.contains("]") && place.contains(":")
             return hasPort || port == nil ? String(place) : "\(place):\(port ?? "")"
@@ -226,8 +226,9 @@ package enum HTTPEvent: Sendable {
     ) {
         host = HTTPClient.Paths.place(request.url)
         let proxy = request.isDirect ? "" : paths.proxy(for: request.url)
-        // Where no port is given curl takes 1080.
-        self.proxy = proxy.isEmpty ? nil : HTTPClient.Paths.place(proxy, port: "1080")
+        // Where no port is given curl takes these.
+        let port = proxy.lowercased().hasPrefix("https://") ? "443" : "1080"
+        self.proxy = proxy.isEmpty ? nil : HTTPClient.Paths.place(proxy, port: port)
         self.client = client
         self.receive = receive
         unsafe self.handle = unsafe handle

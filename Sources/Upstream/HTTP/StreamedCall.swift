@@ -204,8 +204,11 @@ final class StreamedCall: UpstreamCall {
 
     private func timeOut(_ words: String) {
         if case .stream = mode {
+            let isWhole = stream.seemsWhole
             let (pieces, last) = stream.finish()
-            if case .finished = last {  // whole, only its end was missing
+            var isFinished = isWhole
+            if case .finished = last { isFinished = true }
+            if isFinished {  // whole, only its end was missing
                 emit(pieces)
                 return end(last)
             }

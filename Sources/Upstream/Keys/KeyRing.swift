@@ -21,6 +21,8 @@ package final class KeyRing: Authorizer {
         /// Milliseconds from which one request may try it again, and the pause behind that one.
         var until: Int64
         var pause: Int64
+        /// Whether that request is under way.
+        var isProbing = false
         /// The file's state when it was refused.
         let stamp: FileStamp?
     }
@@ -96,6 +98,7 @@ package final class KeyRing: Authorizer {
                 // While this request tries it again, no other does.
                 if let pause = sources[index].refusal?.pause {
                     sources[index].refusal?.until = clock() + pause
+                    sources[index].refusal?.isProbing = true
                 }
                 then(.success(found))
             }
@@ -136,14 +139,14 @@ package final class KeyRing: Authorizer {
     package func refused(_ authorization: Authorization) -> Bool {
         var isCommand = false
         for index in sources.indices where sources[index].last?.hash == authorization.identity {
-            let before = sources[index].refusal.map { $0.hash == authorization.identity ? $0.pause : 0 } ?? 0
+            let known = sources[index].refusal.flatMap { $0.hash == authorization.identity ? $0 : nil }
             // Of those that were sent before the first refusal came, each is no probe that failed.
-            let isProbe = before > 0 && sources[index].refusal.map { clock() < $0.until } ?? false
-            let pause =
-                before == 0 ? KeyRing.probePause : isProbe ? min(2 * before, KeyRing.longestPause) : before
-            sources[index].refusal = Refusal(
-                hash: authorization.identity, until: clock() + pause, pause: pause,
-                stamp: stamp(of: sources[index].source))
+            if known == nil || known?.isProbing == true {
+                let pause = known.map { min(2 * $0.pause, KeyRing.longestPause) } ?? KeyRing.probePause
+                sources[index].refusal = Refusal(
+                    hash: authorization.identity, until: clock() + pause, pause: pause,
+                    stamp: stamp(of: sources[index].source))
+            }
             // The command may give another key by now; it is asked once more.
             if case .command = sources[index].source, sources[index].printed != nil {
                 sources[index].printed = nil

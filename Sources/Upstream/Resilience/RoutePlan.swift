@@ -17,8 +17,9 @@ package struct RoutePlan: Sendable, Equatable {
     package private(set) var position = 0
     /// Tries in all.
     package private(set) var number = 0
-    /// The last failure that another upstream might not have.
+    /// The last failure that another upstream might not have, and whose it was.
     private var outage: UpstreamFailure?
+    private var outagePosition = 0
     private var tries: [Int]
     private var repairs: [Int]
     private var isUsedUp: [Bool]
@@ -56,7 +57,7 @@ package struct RoutePlan: Sendable, Equatable {
         if failure.kind == .overflow { return passOver(failure, policy, elapsed, holdsMore, availability) }
         // A prompt that is not taken here is not taken elsewhere either, as far as one can know.
         if failure.kind == .refused && !failure.isRetryable && failure.status != 404 { return .fail(failure) }
-        outage = failure
+        (outage, outagePosition) = (failure, position)
         let grown = min(policy.cap, waited[position] * 3 / 2)
         let pause = max(grown, policy.backoff(after: tries[position], retryAfter: nil, random: random))
         return choose(policy, elapsed, (failure, pause), availability)
@@ -74,8 +75,9 @@ package struct RoutePlan: Sendable, Equatable {
             isUsedUp[index] = true
         }
         let name = current
-        if isUsedUp.contains(false) { return choose(policy, elapsed, (outage ?? failure, 0), availability) }
-        guard var told = outage else { return .fail(failure) }
+        let other = outagePosition == position ? nil : outage
+        if isUsedUp.contains(false) { return choose(policy, elapsed, (other ?? failure, 0), availability) }
+        guard var told = other else { return .fail(failure) }
         told.message += "; and for upstream '\(name)' it is too long: \(failure.message)"
         return .fail(told)
     }
