@@ -141,8 +141,9 @@ package final class GoogleCredentials: Authorizer {
         fetch.start()
     }
 
-    /// A login was refused: another process may have been given a new refresh token meanwhile, and have written it, or be about
-    /// to. Nobody is told of the refusal before the file was read again, at once and after a moment.
+    /// A login was refused: another process may have been given a new refresh token meanwhile.
+    ///
+    /// It has written it, or is about to. Nobody is told of the refusal before the file was read again, at once and after a moment.
     private func lookAgain(_ used: String, _ failure: UpstreamFailure, isLast: Bool) {
         // What cannot be read now may be read in a moment; then it is the refusal that is told.
         if let now = try? load() {

@@ -27,7 +27,7 @@ package struct TransportFailure: Error, Sendable, Equatable {
     package let cause: Cause?
     /// The server, as `host` or `host:port`.
     package let host: String
-    /// The proxy, as `host:port`; nil where none is set. Never its name and password.
+    /// The proxy, as `host:port` without its name and password; nil where none is set.
     package let proxy: String?
 
     /// `details` are what curl wrote of this exchange (`CURLOPT_ERRORBUFFER`), `tunnel` is the status of a proxy's answer, 0

@@ -105,8 +105,9 @@ package final class KeyRing: Authorizer {
         }
     }
 
-    /// Why a key may not be used since it was refused, in one clause; nil when it may. What is not that key any more is
-    /// forgiven.
+    /// Why a key may not be used since it was refused, in one clause; nil when it may.
+    ///
+    /// What is not that key any more is forgiven.
     private func standing(_ index: Int, _ hash: [UInt8]) -> String? {
         guard let refusal = sources[index].refusal else { return nil }
         guard refusal.hash == hash, refusal.stamp == stamp(of: sources[index].source) else {
