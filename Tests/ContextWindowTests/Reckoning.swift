@@ -15,7 +15,12 @@ struct WindowCase {
         messages = random.history()
         let given = random.oneIn(2) ? random.text(30) : nil
         self.given = given
-        system = given.flatMap { $0.contains { !$0.isWhitespace } ? $0 : nil }
+        // Nothing to see is nothing: white space, Python's separators, marks without width.
+        let unseen: Set<UInt32> = [0x1C, 0x1D, 0x1E, 0x1F, 0x200B, 0xFEFF]
+        system = given.flatMap { text in
+            text.unicodeScalars.contains { !$0.properties.isWhitespace && !unseen.contains($0.value) }
+                ? text : nil
+        }
         policy = WindowPolicy(
             maxTurns: random.oneIn(3) ? random.int(1...5) : nil,
             maxMessages: random.oneIn(3) ? random.int(1...12) : nil)
