@@ -19,7 +19,7 @@ package enum ByteSearch {
 
     /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
     @inline(__always)
-    static func special(in text: Span<UInt8>, from start: Int) -> Int {
+    package static func special(in text: Span<UInt8>, from start: Int) -> Int {
         first(in: text, from: start) { equal($0, 0x22) | equal($0, 0x5C) | less($0, 0x20) }
     }
 

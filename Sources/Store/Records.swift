@@ -33,10 +33,11 @@ package struct SessionRecord: Sendable, Equatable {
         session.system = row.optionalText(6)
         let settings = try row.json(7, "settings", of: .session)
         let tags = try row.json(8, "tags", of: .session)
+        // `json` has checked that both are JSON.
         if settings.count > 2, let view = try? JSONDocument(settings).root {
             session.settings = SessionSettings(view)
         }
-        if tags.count > 2, let view = try? JSONDocument(tags).root {
+        if tags.count > 2, let view = try? JSONDocument(tags).root {  // as above
             session.tags = view.elements.compactMap(\.string)
         }
         session.metadata = try row.optionalJSON(9, "metadata", of: .session)
@@ -103,9 +104,11 @@ package struct StoredTurn: Sendable, Equatable {
             requestID: row.optionalText(7), requestHash: row.optionalBytes(8),
             createdAt: try row.time(17, "created_at", of: .turn))
         let options = try row.json(9, "options", of: .turn)
+        // `json` has checked that it is JSON, and `optionalJSON` the others below.
         if options.count > 2, let view = try? JSONDocument(options).root { turn.options = TurnOptions(view) }
         turn.stopReason = row.optionalText(10).flatMap(StopReason.init)
         turn.finish = row.optionalText(11)
+        // As above.
         if let error = try row.optionalJSON(12, "error", of: .turn), let view = try? JSONDocument(error).root
         {
             turn.error = TurnError(
@@ -114,6 +117,7 @@ package struct StoredTurn: Sendable, Equatable {
         }
         turn.upstream = row.optionalText(13)
         turn.model = row.optionalText(14)
+        // As above.
         if let usage = try row.optionalJSON(15, "usage", of: .turn), let view = try? JSONDocument(usage).root
         {
             turn.usage = Usage(view)

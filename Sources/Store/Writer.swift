@@ -178,6 +178,7 @@ package final class Writer {
             return answers
         } catch {
             lastFailure = error
+            // One that fails leaves the transaction open, and the next job's BEGIN says so.
             if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
             return nil
         }
@@ -199,6 +200,7 @@ package final class Writer {
     private func alone(_ job: WriteJob) -> Result<any Sendable, StoreError> {
         let result = Result { () throws(StoreError) in try job.run(self) }
         if case .failure = result, !database.isAutocommit {
+            // As above: what is left open fails the next job.
             try? database.run("ROLLBACK", doing: "roll back")
         }
         return result
@@ -212,8 +214,9 @@ package final class Writer {
             return .success(result)
         } catch {
             if !database.isAutocommit {
+                // Where either fails the whole transaction does, at its COMMIT.
                 try? database.run("ROLLBACK TO job", doing: "undo a change")
-                try? database.run("RELEASE job", doing: "end a change")
+                try? database.run("RELEASE job", doing: "end a change")  // as the line above
             }
             return .failure(error)
         }

@@ -116,6 +116,22 @@ private enum Tree {
         }
     }
 
+    @Test func `takes no failed look at the store for a fact without its reason beside it`() throws {
+        let marks = [
+            "database", "reader", "quotas.refusal", "StoredTurn(", "SessionRecord(", "(row)", "run(on:",
+        ]
+        for (name, lines) in try Tree.files("Sources")
+        where name.contains("Sources/Store/") || name.contains("Sources/Daemon/") {
+            let parses = name.contains("Sources/Store/") ? ["JSONDocument"] : []
+            for (index, line) in lines.enumerated() where line.contains("try?") {
+                guard (marks + parses).contains(where: { line.contains($0) }) else { continue }
+                // The reason is on the line, or on one of the three above it, where a condition goes on.
+                let near = lines[max(0, index - 3)...index]
+                #expect(near.contains { $0.contains("//") }, "\(name): \(line)")
+            }
+        }
+    }
+
     @Test func `has only what was agreed at its top`() throws {
         let agreed: Set<Substring> = [
             "LICENSE", "Package.swift", "README.md", "Sources", "Tests", "schema", "systemd",

@@ -110,6 +110,7 @@ extension Handlers {
         first.slice = search.limit * 2
         // One more than the page shows whether a next page exists.
         first.limit = search.limit + 1
+        // Where that cannot be read, the reader's thread is asked, and its failure is told.
         if case .user = search.owner, search.cwd == nil,
             let output = try? first.run(on: services.store.reader),
             output.next == nil || output.sessions.count > search.limit || output.isFull

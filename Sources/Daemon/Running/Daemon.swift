@@ -217,8 +217,19 @@ package final class Daemon: ConnectionOwner {
     /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
     private func catchUp(_ subscription: Channels.Subscription, _ row: Int64, _ chunk: Chunk) {
         subscription.isReplaying = true
-        guard let session = try? services.store(of: row).reader.session(row: row) else {
-            return subscription.connection.close()
+        let session: SessionRecord
+        do {
+            guard let found = try services.store(of: row).reader.session(row: row) else {
+                return subscription.connection.close()
+            }
+            session = found
+        } catch {
+            // It may be read in a moment: what is missing shows there again.
+            loop.after(milliseconds: TurnEngine.readPause) { [weak self, weak subscription] in
+                guard let self, let subscription else { return }
+                catchUp(subscription, row, chunk)
+            }
+            return
         }
         let replay = Replay(subscription.connection, session, services, engine) { [weak self] result in
             guard let self, case .failure(let error) = result else { return }

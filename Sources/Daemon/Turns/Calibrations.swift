@@ -14,7 +14,10 @@ final class Calibrations {
     func of(_ upstream: String, _ model: String) -> Calibration {
         let name = "\(upstream)\n\(model)"
         if let found = known[name] { return found }
-        let stored = (try? store.reader.learned(upstream: upstream, model: model)) ?? nil
+        let stored: Learned?
+        do { stored = try store.reader.learned(upstream: upstream, model: model) } catch {
+            return Calibration()  // a read that failed is not remembered as nothing
+        }
         let found =
             stored.map { Calibration(ratio: Double($0.ratio) / 1_000, samples: $0.samples) } ?? Calibration()
         if known.count >= Calibrations.most { known = [:] }

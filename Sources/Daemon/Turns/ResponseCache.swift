@@ -44,6 +44,7 @@ final class ResponseCache {
             let prune = PruneResponses(before: clock() - Int64(settings.age), most: settings.entries)
             store.write(prune) { _ in }
         }
+        // One that cannot be read is asked for: that costs money, and no answer is wrong.
         guard let found = try? store.reader.response(key), clock() - found.createdAt < Int64(settings.age)
         else { return nil }
         return found

@@ -144,6 +144,7 @@ extension Reader {
             "SELECT content, finish, usage, created_at FROM response WHERE key = ?", [.blob(key)],
             doing: "find a kept answer"
         ) { (row) throws(StoreError) in
+            // `optionalJSON` has checked that it is JSON.
             let usage = try row.optionalJSON(2, "usage", of: .response).flatMap { try? JSONDocument($0).root }
             return KeptResponse(
                 content: try row.json(0, "content", of: .response), finish: row.text(1),

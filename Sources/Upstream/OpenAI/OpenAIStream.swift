@@ -190,27 +190,47 @@ struct ToolCallAssembly: Sendable {
 /// Whether bytes that come in pieces are one whole JSON value by now, told from brackets and strings alone, so that each
 /// byte is looked at once.
 struct JSONShape: Sendable {
-    private var depth = 0, isInString = false, isEscaped = false, isOver = false, hasMore = false
+    private enum State { case begin, open, whole, never }
+    private var state = State.begin
+    private var depth = 0, isInString = false, isEscaped = false
 
-    var isWhole: Bool { isOver && !hasMore }
+    /// A number or a word may always go on, so that neither ever is.
+    var isWhole: Bool { state == .whole }
 
     mutating func take(_ bytes: [UInt8]) {
-        for byte in bytes where isInString || byte > 0x20 {
-            if isOver { hasMore = true }
+        let text = bytes.span
+        var at = 0
+        while at < text.count, state != .never {
+            let byte = text[at]
+            at += 1
             if isInString {
-                if byte == 0x22 && !isEscaped { isInString = false }
-                isEscaped = byte == 0x5C && !isEscaped
-                if isInString { continue }
-            } else {
-                switch byte {
-                case 0x22: isInString = true; continue
-                case 0x7B, 0x5B: depth += 1
-                case 0x7D, 0x5D: depth -= 1
-                default: break
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == 0x22 {
+                    isInString = false
+                    if depth == 0 { state = .whole }
+                } else if byte == 0x5C {
+                    isEscaped = true
+                } else {
+                    at = ByteSearch.special(in: text, from: at)
                 }
+                continue
             }
-            // A number or a word may go on; a string or a bracket at the outside may not.
-            if depth <= 0, [0x22, 0x7D, 0x5D].contains(byte) { isOver = true }
+            if byte <= 0x20 { continue }
+            if state == .whole {
+                state = .never
+            } else if byte == 0x22 {
+                state = .open
+                isInString = true
+            } else if byte == 0x7B || byte == 0x5B {
+                state = .open
+                depth += 1
+            } else if byte == 0x7D || byte == 0x5D {
+                depth -= 1
+                state = depth == 0 ? .whole : depth < 0 ? .never : .open
+            } else if state == .begin {
+                state = .never
+            }
         }
     }
 }
