@@ -196,7 +196,7 @@ private struct Place {
         for (answer, code, count) in [("n", Int32(1), 2), ("y", 0, 1)] {
             let terminal = try place.terminal("branches", "-s", "talk", "delete", "2")
             try terminal.see(
-                "Delete branch 2, 'other words' and 2 messages in all, of 'first words' (talk)? [y/N] ")
+                "Delete branch 2 of 'first words', 2 messages from 'other words' on (talk)? [y/N] ")
             if answer == "y" {
                 // The active one stays.
                 #expect(try place.home.convo("branches", "-s", "talk", "switch", "1").code == 0)

@@ -50,7 +50,8 @@ extension Command {
             let branch = try BranchTree(client, session.id).branch(number)
             let words = TextWidth.fitted(branch["first"]?["text"]?.string ?? "", to: 40)
             let count = Times.count(branch["ownMessages"]?.int ?? 0, "message")
-            return "Delete branch \(number), '\(words)' and \(count) in all, of '\(session.title)'"
+            let title = TextWidth.fitted(session.title, to: 40)
+            return "Delete branch \(number) of '\(title)', \(count) from '\(words)' on"
         }
         let branch = try BranchTree(client, session.id).branch(number)
         if branch["active"]?.bool == true {
