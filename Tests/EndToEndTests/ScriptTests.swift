@@ -198,11 +198,31 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         #expect(try home.convo("send", "-n", "--new", "talk", "one").code == 0)
         #expect(try home.convo("edit", "-s", "talk", "1", "two").code == 0)
         #expect(
+            try home.convo("branches", "-s", "talk", "compare", "2").said.contains(
+                "branch 2 is the active one"))
+        #expect(try home.convo("show", "abc").said.contains("4 characters or more"))
+        #expect(
             try home.convo("branches", "-s", "talk", "delete", "2").said.contains(
                 "branch 2 is the active one"))
         #expect(
             try home.convo("branches", "-s", "talk", "delete", "1").said.contains(
                 "a branch or session begins in this branch"))
+    }
+}
+
+@Suite struct `A relative path in the environment` {
+    @Test func `is where convo runs, also for the daemon that it starts`() throws {
+        let directory = try TemporaryDirectory()
+        try Files.makeDirectories(directory.file("d"))
+        try Files.replace(directory.file("c.json5"), with: Array(Home.echo.utf8))
+        let said = try Built.run(
+            "/bin/bash",
+            [
+                "-c",
+                "cd \(directory.path) && export CONVOD_CONFIG=c.json5 CONVOD_DATABASE=d/c.db CONVOD_SOCKET=d/s.sock; $convo send -n hello && $convo send -n -c again; ls d; $convo stop; echo stop $?",
+            ], environment: Built.environment(directory).merging(["convo": Built.convo]) { $1 })
+        #expect(said.said.contains("you said: again") && said.said.contains("c.db\n"), "\(said)")
+        #expect(said.said.contains("stop 0"), "\(said)")
     }
 }
 
@@ -290,6 +310,10 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
             (
                 "{ upstreams: { a: { kind: 'gemini', model: 'm', credentials: { serviceAccount: '/nowhere/k' } } } }",
                 "'/nowhere/k' is not there"
+            ),
+            (
+                "{ upstreams: { a: { kind: 'openai', model: 'm', caFile: '\(open)' } } }",
+                "holds no certificate in PEM"
             ),
             (
                 "{ upstreams: { a: { kind: 'openai', model: 'm', caFile: '/nowhere/ca' } } }",

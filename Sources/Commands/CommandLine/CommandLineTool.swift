@@ -25,8 +25,17 @@ package enum CommandLineTool {
         }
     }
 
+    /// The environment with whole paths for what it names: the daemon that is started with it runs in `/`.
+    private static func placed(_ environment: [String: String]) -> [String: String] {
+        var environment = environment
+        for name in ["CONVOD_CONFIG", "CONVOD_DATABASE", "CONVOD_SOCKET"] {
+            if let path = environment[name], !path.isEmpty { environment[name] = Files.absolute(path) }
+        }
+        return environment
+    }
+
     static func run(_ arguments: [String]) -> ExitCode {
-        let environment = Process.environment
+        let environment = placed(Process.environment)
         do throws(CommandError) {
             let parsed = try ArgumentParser.parse(arguments, commands: Command.all)
             let console = Console(

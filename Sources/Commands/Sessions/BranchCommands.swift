@@ -323,6 +323,10 @@ struct BranchTree {
         let console = invocation.console
         let numbers = try BranchTree.numbers(branches())
         let branch = try branch(number)
+        if branch["active"]?.bool == true {
+            throw CommandError(
+                .failure, "branch \(number) is the active one; name another, which is compared with it")
+        }
         let view = try client.ask(.branchCompare) {
             $0.member("sessionId", session)
             $0.optional("branch", branch["branch"]?.int)

@@ -50,6 +50,12 @@ struct SessionChoice {
                 .notFound,
                 "session '\(trashed.id)' is in the trash; 'convo restore \(trashed.id)' brings it back")
         }
+        if name.utf8.count < SessionChoice.shortestPrefix {
+            throw CommandError(
+                .notFound,
+                "there is no session '\(name)', and the beginning of an ID must have \(SessionChoice.shortestPrefix) characters or more; 'convo ls' lists them"
+            )
+        }
         throw missing
     }
 

@@ -99,7 +99,9 @@ final class Chat {
                         code = try obey(words)
                     } else {
                         try comeBack()
-                        code = leaving(try ask(words))
+                        let ended = try ask(words)
+                        if ended == .cancelled { dropAhead() }
+                        code = leaving(ended)
                     }
                 }
                 if let code { return code }
@@ -109,6 +111,13 @@ final class Chat {
                 if error.code == .noDaemon || console.failure != nil { return error.code }
             }
         }
+    }
+
+    /// Who cancels an answer does not want what was typed for after it.
+    private func dropAhead() {
+        if ahead.isEmpty { return }
+        console.note("\(Times.count(ahead.count, "line")) typed ahead will not be sent")
+        ahead = []
     }
 
     /// What ends the chat after an answer, nil for nothing.

@@ -35,7 +35,14 @@ extension UpstreamSettings {
             do throws(PosixError) {
                 let status = try Files.status(caFile, follows: true)
                 if status == nil { found.append("'caFile' \(caFile) is not there") }
-                if let status, status.kind != .regular { found.append("'caFile' \(caFile) is no file") }
+                if let status, status.kind != .regular {
+                    found.append("'caFile' \(caFile) is no file")
+                } else if status != nil,
+                    !String(decoding: try Files.read(caFile, limit: 16 << 20), as: UTF8.self).contains(
+                        "-----BEGIN ")
+                {
+                    found.append("'caFile' \(caFile) holds no certificate in PEM")
+                }
             } catch { found.append("'caFile' \(caFile) cannot be read: \(error.reason)") }
         }
         if model == nil {
