@@ -49,19 +49,27 @@ class Client:
         line, _, self.pending = self.pending.partition(b"\n")
         return json.loads(line)
 
-    def call(self, method, seconds=20, **params):
-        """Asks and waits; updates that come before the answer are kept with their time."""
+    def send(self, method, seconds=20, **params):
+        """Asks, without waiting for the answer."""
         self.number += 1
         request = {"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}
         self.socket.settimeout(seconds)
         self.socket.sendall(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+
+    @staticmethod
+    def result(answer):
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer["result"]
+
+    def call(self, method, seconds=20, **params):
+        """Asks and waits; updates that come before the answer are kept with their time."""
+        self.send(method, seconds, **params)
         end = time.monotonic() + seconds
         while True:
             answer = self.line(end)
             if answer.get("id") == self.number and "method" not in answer:
-                if "error" in answer:
-                    raise Failed(answer["error"])
-                return answer["result"]
+                return self.result(answer)
             self.updates.append((time.monotonic(), answer))
 
     def new(self, name, **more):

@@ -24,34 +24,24 @@ IDS = {"session/load": re.compile(rb'"messageId":"([0-9a-f-]{36})"'),
 class Reader(Client):
     """A client that sends ahead and reads much."""
 
-    def send(self, method, **params):
-        self.number += 1
-        self.socket.settimeout(120)
-        self.socket.sendall(json.dumps({"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}).encode() + b"\n")
-
     def answer(self):
         """The next answer, whichever it is; updates are passed over."""
         while "method" in (line := self.line(time.monotonic() + 120)):
             pass
         return self.result(line)
 
-    def result(self, answer):
-        if "error" in answer:
-            raise Failed(answer["error"])
-        return answer["result"]
-
     def all(self, method, calls, ahead):
         """Makes many calls, so many of them ahead of their answers; gives the results."""
         results, sent = [], 0
         for sent, params in enumerate(calls, 1):
-            self.send(method, **params)
+            self.send(method, 120, **params)
             if sent > ahead:
                 results.append(self.answer())
         return results + [self.answer() for _ in range(sent - len(results))]
 
     def stream(self, method, **params):
         """The result of a call that sends much before, and how many messages had a line; reads as fast as it comes."""
-        self.send(method, **params)
+        self.send(method, 120, **params)
         end, seen, rest = b'{"jsonrpc":"2.0","id":%d,' % self.number, set(), b""
         while more := self.socket.recv(1 << 20):
             lines, _, rest = (rest + more).rpartition(b"\n")
