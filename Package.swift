@@ -44,12 +44,13 @@ let package = Package(
         house("Crypto", ["CCrypto"]),
         house("JSON"),
         house("Conversation", ["JSON"]),
+        house("Archive", ["Conversation"]),
         house("Protocol", ["Conversation", "JSON"]),
         house("ContextWindow", ["Conversation", "JSON"]),
         house("Transcripts", ["Conversation", "JSON"]),
         house(
             "Upstream", ["ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix", "CCurl"]),
-        house("Store", ["Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
+        house("Store", ["Archive", "Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
         house("ConvoClient", ["Protocol", "JSON", "Posix"]),
         house(
             "Commands",
@@ -57,7 +58,8 @@ let package = Package(
         house(
             "Daemon",
             [
-                "Store", "Upstream", "Transcripts", "ContextWindow", "Conversation", "Protocol", "JSON",
+                "Store", "Archive", "Upstream", "Transcripts", "ContextWindow", "Conversation", "Protocol",
+                "JSON",
                 "Crypto",
                 "EventLoop", "Posix", "Schema",
             ]),
@@ -67,7 +69,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Daemon", "Store", "ConvoClient", "Protocol", "JSON", "EventLoop", "Posix", "Schema",
+                "Daemon", "Store", "Archive", "ConvoClient", "Protocol", "JSON", "EventLoop", "Posix",
+                "Schema",
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         checks("PosixTests", ["Posix"]),
@@ -78,13 +81,14 @@ let package = Package(
         checks("ConversationTests", ["Conversation", "JSON"]),
         checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
         checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON"]),
-        checks("StoreTests", ["Store", "Conversation", "EventLoop", "Posix"]),
+        checks("StoreTests", ["Store", "Archive", "Conversation", "EventLoop", "Posix"]),
         checks(
             "UpstreamTests",
             ["Upstream", "ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix"],
             exclude: ["Fixtures"]),
         checks(
-            "DaemonTests", ["Daemon", "Store", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
+            "DaemonTests",
+            ["Daemon", "Store", "Archive", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
         checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
         checks("TidyTests", ["Protocol", "Posix", "JSON", "Schema"]),
     ],

@@ -115,3 +115,12 @@ package struct SessionID: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { text }
 }
+
+/// A user as the archive knows one: on this machine the number that the kernel gives for who connected.
+package struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible, ExpressibleByIntegerLiteral {
+    package let number: UInt32
+    package init(_ number: UInt32) { self.number = number }
+    package init(integerLiteral number: UInt32) { self.number = number }
+    package static func < (a: UserID, b: UserID) -> Bool { a.number < b.number }
+    package var description: String { String(number) }
+}

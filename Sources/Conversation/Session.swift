@@ -3,8 +3,8 @@ package import JSON
 /// One session, as it is stored: who owns it, how it is set up, where its newest message is.
 package struct Session: Sendable, Equatable {
     package var id: SessionID
-    /// The uid of the user it belongs to.
-    package var owner: UInt32
+    /// Whose it is.
+    package var owner: UserID
     package var title: String?
     package var cwd: String
     /// Raw JSON array, as the client gave it.
@@ -29,7 +29,7 @@ package struct Session: Sendable, Equatable {
     /// Whether it lives in memory only and is gone with the daemon.
     package var isEphemeral = false
 
-    package init(id: SessionID, owner: UInt32, cwd: String, createdAt: Int64) {
+    package init(id: SessionID, owner: UserID, cwd: String, createdAt: Int64) {
         self.id = id
         self.owner = owner
         self.cwd = cwd

@@ -211,37 +211,24 @@ package struct SetConfigOptionParameters: Sendable {
 
 /// `_convod/session/set`: absent leaves a field as it is, null clears it.
 package struct SetSessionParameters: Sendable {
-    package enum Change<Value: Sendable>: Sendable {
-        case keep
-        case set(Value?)
-    }
-
     package var id: SessionID
-    package var title = Change<String>.keep
-    package var system = Change<String>.keep
-    package var upstream = Change<String>.keep
-    package var model = Change<String>.keep
-    package var window = Change<[UInt8]>.keep
-    /// Only administrators may set it.
-    package var quota = Change<[UInt8]>.keep
-    package var tags = Change<[String]>.keep
-    package var metadata = Change<[UInt8]>.keep
-    package var isArchived: Bool?
+    /// `quota` may be set by administrators only.
+    package var change = SessionChange()
 
     package init(_ view: JSONView?) throws(WireError) {
         var reader = try ParameterReader(view)
         id = try reader.sessionID()
-        if reader.nullable("title") != nil { title = .set(try reader.title()) }
-        if reader.nullable("system") != nil { system = .set(try reader.system()) }
-        if reader.nullable("upstream") != nil { upstream = .set(try reader.name("upstream")) }
-        if reader.nullable("model") != nil { model = .set(try reader.name("model")) }
+        if reader.nullable("title") != nil { change.title = .set(try reader.title()) }
+        if reader.nullable("system") != nil { change.system = .set(try reader.system()) }
+        if reader.nullable("upstream") != nil { change.upstream = .set(try reader.name("upstream")) }
+        if reader.nullable("model") != nil { change.model = .set(try reader.name("model")) }
         if reader.nullable("window") != nil {
-            window = .set(try reader.window())
+            change.window = .set(try reader.window())
         }
-        if reader.nullable("quota") != nil { quota = .set(try SetSessionParameters.quota(&reader)) }
-        if reader.nullable("tags") != nil { tags = .set(try reader.tags()) }
-        if reader.nullable("metadata") != nil { metadata = .set(try reader.metadata()) }
-        isArchived = try reader.bool("archived")
+        if reader.nullable("quota") != nil { change.quota = .set(try SetSessionParameters.quota(&reader)) }
+        if reader.nullable("tags") != nil { change.tags = .set(try reader.tags()) }
+        if reader.nullable("metadata") != nil { change.metadata = .set(try reader.metadata()) }
+        change.isArchived = try reader.bool("archived")
         try reader.finish()
     }
 

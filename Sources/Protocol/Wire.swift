@@ -33,7 +33,7 @@ package enum Wire {
         writer.member("sessionId", session.id.text)
         writer.optional("title", session.title)
         writer.member("cwd", session.cwd)
-        writer.member("owner", Int(session.owner))
+        writer.member("owner", Int(session.owner.number))
         writer.member("messageCount", session.messageCount)
         writer.member("tokens", session.tokens)
         writer.optional("upstream", session.settings.upstream)

@@ -1,3 +1,5 @@
+internal import Conversation
+
 /// Stretches of users' orders of changes in which every session is empty.
 ///
 /// Searches find them and leap over them: who makes a million sessions and says nothing in them makes no list longer than
@@ -32,20 +34,20 @@ struct BarrenStretches {
     /// Stretches that are kept of one user, and users that any are kept of.
     private static let most = 32, mostUsers = 256
 
-    private var found: [UInt32: [Range<Int64>]] = [:]
+    private var found: [UserID: [Range<Int64>]] = [:]
 
     /// The stretch that a place is in, or at an end of.
-    func touching(_ edge: Int64, of owner: UInt32) -> Range<Int64>? {
+    func touching(_ edge: Int64, of owner: UserID) -> Range<Int64>? {
         found[owner]?.first { $0.lowerBound <= edge && edge <= $0.upperBound }
     }
 
     /// The nearest stretch that ends at a place or before it.
-    func below(_ edge: Int64, of owner: UInt32) -> Range<Int64>? {
+    func below(_ edge: Int64, of owner: UserID) -> Range<Int64>? {
         found[owner]?.filter { $0.upperBound <= edge }.max { $0.upperBound < $1.upperBound }
     }
 
     /// Keeps a stretch, as one with those that it touches.
-    mutating func note(_ stretch: Range<Int64>, of owner: UInt32) {
+    mutating func note(_ stretch: Range<Int64>, of owner: UserID) {
         if found[owner] == nil && found.count == BarrenStretches.mostUsers { found = [:] }
         var whole = stretch, others: [Range<Int64>] = []
         for known in found[owner] ?? [] {

@@ -1,3 +1,4 @@
+internal import Archive
 internal import CSQLite
 internal import Conversation
 internal import JSON
@@ -13,6 +14,11 @@ enum Bound {
     case blob([UInt8])
 
     init(_ value: Int) { self = .int(Int64(value)) }
+    static func int(_ row: SessionRow) -> Bound { .int(row.number) }
+    static func int(_ row: TurnRow) -> Bound { .int(row.number) }
+    static func int(_ row: BranchRow) -> Bound { .int(row.number) }
+    static func user(_ user: UserID) -> Bound { .int(Int64(user.number)) }
+
     init(_ text: String?) { self = text.map(Bound.text) ?? .null }
     init(_ utf8: [UInt8]?) { self = utf8.map(Bound.utf8) ?? .null }
     init(_ value: Int64?) { self = value.map(Bound.int) ?? .null }
@@ -94,7 +100,7 @@ struct SQL: ExpressibleByStringLiteral {
     private let path: String
     private var cache: [SQL.Key: Statement] = [:]
     /// Asked before each statement, by what it does; what it gives is thrown in its place.
-    var fault: (@Sendable (String) -> StoreError?)?
+    var fault: (@Sendable (String) -> ArchiveError?)?
     private var isClosed = false
 
     enum Mode { case writing, reading, inspecting }
@@ -102,7 +108,7 @@ struct SQL: ExpressibleByStringLiteral {
     /// Opens a file.
     ///
     /// `inspecting` neither creates nor changes anything, `reading` refuses to write.
-    init(path: String, _ mode: Mode) throws(StoreError) {
+    init(path: String, _ mode: Mode) throws(ArchiveError) {
         self.path = path
         let flags =
             switch mode {
@@ -117,8 +123,8 @@ struct SQL: ExpressibleByStringLiteral {
         guard code == SQLITE_OK, let opened = unsafe raw else {
             defer { unsafe sqlite3_close_v2(raw) }
             let words = unsafe String(cString: sqlite3_errstr(code)), kind = Database.kind(of: code)
-            throw StoreError(
-                kind, "open '\(path)'", sqlite: code, reason: Database.reason(words, kind, path))
+            throw ArchiveError(
+                kind, "open '\(path)'", engineCode: code, reason: Database.reason(words, kind, path))
         }
         unsafe handle = opened
         // The writer waits for a foreign lock by itself; others meet one only while the WAL is recovered.
@@ -151,21 +157,21 @@ struct SQL: ExpressibleByStringLiteral {
     }
 
     /// Runs SQL text of any number of statements.
-    func execute(_ sql: String, doing: String) throws(StoreError) {
+    func execute(_ sql: String, doing: String) throws(ArchiveError) {
         let code = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code, doing) }
     }
 
     /// Runs one cached statement to its end.
-    func run(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(StoreError) {
+    func run(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(ArchiveError) {
         try rows(sql, values, doing: doing) { _ in true }
     }
 
     /// Runs one cached statement and hands each row to `body`, until that returns false.
     func rows(
-        _ sql: SQL, _ values: [Bound] = [], doing: String, _ body: (Row) throws(StoreError) -> Bool
-    ) throws(StoreError) {
-        if isClosed { throw StoreError(.other, doing, reason: "the store is closed") }
+        _ sql: SQL, _ values: [Bound] = [], doing: String, _ body: (Row) throws(ArchiveError) -> Bool
+    ) throws(ArchiveError) {
+        if isClosed { throw ArchiveError(.other, doing, reason: "the store is closed") }
         if let fault, let error = fault(doing) { throw error }
         let statement = try statement(sql, doing: doing)
         try statement.bind(values, self, doing)
@@ -180,10 +186,10 @@ struct SQL: ExpressibleByStringLiteral {
 
     /// The first row made into a value, nil when there is none.
     func first<Value>(
-        _ sql: SQL, _ values: [Bound] = [], doing: String, _ make: (Row) throws(StoreError) -> Value
-    ) throws(StoreError) -> Value? {
+        _ sql: SQL, _ values: [Bound] = [], doing: String, _ make: (Row) throws(ArchiveError) -> Value
+    ) throws(ArchiveError) -> Value? {
         var value: Value?
-        try rows(sql, values, doing: doing) { (row) throws(StoreError) in
+        try rows(sql, values, doing: doing) { (row) throws(ArchiveError) in
             value = try make(row)
             return false
         }
@@ -191,7 +197,7 @@ struct SQL: ExpressibleByStringLiteral {
     }
 
     /// The single integer of a query, 0 when it gives none.
-    func integer(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(StoreError) -> Int64 {
+    func integer(_ sql: SQL, _ values: [Bound] = [], doing: String) throws(ArchiveError) -> Int64 {
         try first(sql, values, doing: doing) { $0.int(0) } ?? 0
     }
 
@@ -214,7 +220,7 @@ struct SQL: ExpressibleByStringLiteral {
     /// Steps of SQLite's machine that reads took since this was asked last: what they cost, whatever they gave.
     func takeSteps() -> Int { cache.values.reduce(0) { $0 + $1.takeSteps() } }
 
-    private func statement(_ sql: SQL, doing: String) throws(StoreError) -> Statement {
+    private func statement(_ sql: SQL, doing: String) throws(ArchiveError) -> Statement {
         let key = sql.key
         if let cached = cache[key] { return cached }
         var raw: OpaquePointer?
@@ -226,18 +232,18 @@ struct SQL: ExpressibleByStringLiteral {
         return statement
     }
 
-    func failure(_ code: Int32, _ doing: String) -> StoreError {
+    func failure(_ code: Int32, _ doing: String) -> ArchiveError {
         var words = unsafe String(cString: sqlite3_errmsg(handle)), kind = Database.kind(of: code)
         if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN {
             let errno = unsafe sqlite3_system_errno(handle)
             if errno > 0 { words += " (\(PosixError.words(errno)))" }
             kind = Database.kind(of: code, errno)
         }
-        return StoreError(kind, doing, sqlite: code, reason: Database.reason(words, kind, path))
+        return ArchiveError(kind, doing, engineCode: code, reason: Database.reason(words, kind, path))
     }
 
     /// SQLite's words, and where something may not be written what it is: SQLite does not say.
-    private static func reason(_ words: String, _ kind: StoreError.Code, _ path: String) -> String {
+    private static func reason(_ words: String, _ kind: ArchiveError.Code, _ path: String) -> String {
         guard case .readOnly = kind else { return words }
         let directory = Files.directory(of: path)
         if !Files.isWritable(directory) {
@@ -251,7 +257,7 @@ struct SQL: ExpressibleByStringLiteral {
     }
 
     /// What a failure of reading or writing is, by what the system said of it: only some mean that there is no room.
-    private static func kind(of code: Int32, _ errno: Int32) -> StoreError.Code {
+    private static func kind(of code: Int32, _ errno: Int32) -> ArchiveError.Code {
         switch PosixError.meaning(of: errno) {
         case .noRoom: .full
         case .noWriting: .readOnly
@@ -259,7 +265,7 @@ struct SQL: ExpressibleByStringLiteral {
         }
     }
 
-    private static func kind(of code: Int32) -> StoreError.Code {
+    private static func kind(of code: Int32) -> ArchiveError.Code {
         switch code & 0xFF {
         case SQLITE_BUSY, SQLITE_LOCKED: .busy
         case SQLITE_FULL: .full
@@ -282,7 +288,7 @@ struct SQL: ExpressibleByStringLiteral {
     init(owning handle: OpaquePointer) { unsafe self.handle = unsafe handle }
     deinit { unsafe sqlite3_finalize(handle) }
 
-    func bind(_ values: [Bound], _ database: Database, _ doing: String) throws(StoreError) {
+    func bind(_ values: [Bound], _ database: Database, _ doing: String) throws(ArchiveError) {
         for (index, value) in values.enumerated() {
             let at = Int32(index + 1)
             let code: Int32 =
@@ -351,8 +357,8 @@ extension Row {
     static let mostActivity = 1 << 62
 
     /// What a value that nobody could have written looks like to who reads it: the row, the column, the value.
-    private func wild(_ place: Place, _ column: String, _ what: String) -> StoreError {
-        StoreError(
+    private func wild(_ place: Place, _ column: String, _ what: String) -> ArchiveError {
+        ArchiveError(
             .corrupt, "read \(place.table) \(int(place.key))",
             reason: "its '\(column)' \(what); mend that row with the sqlite3 shell, or restore a backup")
     }
@@ -371,7 +377,7 @@ extension Row {
 
     /// A number in a range, or an error that names the row.
     func number(_ column: Int32, _ name: String, in range: ClosedRange<Int>, of place: Place)
-        throws(StoreError) -> Int
+        throws(ArchiveError) -> Int
     {
         let value = Int(int(column))
         guard range.contains(value) else {
@@ -382,16 +388,16 @@ extension Row {
     }
 
     /// A time in the years 1 to 9999.
-    func time(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> Int64 {
+    func time(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> Int64 {
         Int64(try number(column, name, in: Timestamp.range, of: place))
     }
 
-    func optionalTime(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> Int64? {
+    func optionalTime(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> Int64? {
         statement.isNull(column) ? nil : try time(column, name, of: place)
     }
 
     /// Raw JSON text on one line, as it goes into answers; someone may have written other bytes by hand.
-    func json(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> [UInt8] {
+    func json(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> [UInt8] {
         var bytes = statement.bytes(column)
         guard let traits = JSONCheck.traits(of: bytes) else { throw wild(place, name, "is not JSON") }
         if !traits.isASCII, (try? UTF8Span(validating: bytes.span)) == nil {
@@ -401,7 +407,7 @@ extension Row {
         return traits.hasLineEnd ? bytes.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 } : bytes
     }
 
-    func optionalJSON(_ column: Int32, _ name: String, of place: Place) throws(StoreError) -> [UInt8]? {
+    func optionalJSON(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> [UInt8]? {
         statement.isNull(column) ? nil : try json(column, name, of: place)
     }
 }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import CSQLite
 internal import Posix
 internal import Schema
@@ -21,14 +22,14 @@ package enum Migrations {
     }
 
     /// Looks at a file without changing anything; nil when there is nothing in it yet.
-    static func version(ofFileAt path: String) throws(StoreError) -> Int? {
+    static func version(ofFileAt path: String) throws(ArchiveError) -> Int? {
         let status: FileStatus?
         do { status = try Files.status(path) } catch {
-            throw StoreError(.readOnly, "open database '\(path)'", reason: error.reason)
+            throw ArchiveError(.readOnly, "open database '\(path)'", reason: error.reason)
         }
         guard let status else { return nil }
         guard status.kind == .regular || status.kind == .symlink else {
-            throw StoreError(
+            throw ArchiveError(
                 .readOnly, "open database '\(path)'",
                 reason: "there is something at this path that is no regular file")
         }
@@ -42,23 +43,23 @@ package enum Migrations {
         guard application == applicationID else {
             let reason =
                 "it is a database of another program (application_id \(application)); give another path with --database"
-            throw StoreError(.foreign, "open database '\(path)'", reason: reason)
+            throw ArchiveError(.foreign, "open database '\(path)'", reason: reason)
         }
         guard version > 0 else {
             let reason =
                 "its version is \(version), and the first is 1: something has written to it; restore a backup, or give another path with --database"
-            throw StoreError(.corrupt, "open database '\(path)'", reason: reason)
+            throw ArchiveError(.corrupt, "open database '\(path)'", reason: reason)
         }
         guard version <= newest else {
             let reason = "made by version \(version), this build knows \(newest); start a newer build"
-            throw StoreError(
+            throw ArchiveError(
                 .fromTheFuture(Int(version), known: newest), "open database '\(path)'", reason: reason)
         }
         return Int(version)
     }
 
     /// Brings an open database to the newest version, each step in a transaction, with a backup of an old file first.
-    static func migrate(_ database: Database, from version: Int, path: String) throws(StoreError) {
+    static func migrate(_ database: Database, from version: Int, path: String) throws(ArchiveError) {
         if version > 0 && version < newest {
             try backUp(database, to: "\(path).v\(version).backup")
         }
@@ -81,17 +82,17 @@ package enum Migrations {
 
     /// Copies the database; the copy is closed to others from its first moment, and takes the place of an older one only
     /// when it is whole and on the disk.
-    private static func backUp(_ database: Database, to backup: String) throws(StoreError) {
+    private static func backUp(_ database: Database, to backup: String) throws(ArchiveError) {
         let side = backup + ".new"
         do throws(PosixError) {
             try Files.remove(side)
             _ = try Files.openOwn(side, .creatingNew)
-        } catch { throw StoreError(.readOnly, "back up before migrating", reason: error.description) }
+        } catch { throw ArchiveError(.readOnly, "back up before migrating", reason: error.description) }
         try database.execute("VACUUM INTO '\(side.replacingQuotes)'", doing: "back up to '\(side)'")
         do throws(PosixError) {
             try Files.sync(side)
             try Files.rename(side, to: backup)
-        } catch { throw StoreError(.disk, "back up to '\(backup)'", reason: error.description) }
+        } catch { throw ArchiveError(.disk, "back up to '\(backup)'", reason: error.description) }
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Posix
 
 /// The database's file and its WAL, as they were opened.
@@ -20,13 +21,15 @@ struct OpenFiles {
     }
 
     /// What is wrong with the files; nil while both names lead to what they led to when it was seen first.
-    mutating func look() -> StoreError? { OpenFiles.look(&database) ?? OpenFiles.look(&log) }
+    mutating func look() -> ArchiveError? { OpenFiles.look(&database) ?? OpenFiles.look(&log) }
 
     /// Whether the database itself is where it was, so that its WAL can still be moved into it.
     mutating func hasDatabase() -> Bool { OpenFiles.look(&database) == nil }
 
-    private static func look(_ name: inout Name) -> StoreError? {
-        func gone(_ why: String) -> StoreError { StoreError(.gone, "look after '\(name.path)'", reason: why) }
+    private static func look(_ name: inout Name) -> ArchiveError? {
+        func gone(_ why: String) -> ArchiveError {
+            ArchiveError(.gone, "look after '\(name.path)'", reason: why)
+        }
         let now: FilePlace?
         do throws(PosixError) { now = try FilePlace.of(name.path) } catch { return gone(error.reason) }
         guard let before = name.place else {

@@ -1,55 +1,15 @@
-package import Conversation
-
-/// A line of messages of a session, as people choose among them.
-package struct Branch: Sendable, Equatable {
-    /// The store's number of it, also on the wire.
-    package let id: Int64
-    /// The branch it leaves, nil for a session's first one.
-    package let parent: Int64?
-    /// The last seq that it shares with its parent.
-    package let forkSeq: Int
-    /// The seq of its newest message.
-    package let head: Int
-    /// The estimate over its path, in tokens.
-    package let tokens: Int
-    package let createdAt: Int64
-    package let headID: MessageID?
-    /// What the first message of its own begins with; nil when it has none.
-    package let first: Beginning?
-
-    /// As much of a message as a list of branches shows.
-    package struct Beginning: Sendable, Equatable {
-        package let id: MessageID
-        package let role: Message.Role
-        package let status: Message.Status
-        /// The first bytes of its first part's text, at most 4 KiB; empty where that part has none.
-        package let text: String
-    }
-
-    /// Messages that it does not share with its parent.
-    package var ownCount: Int { head - forkSeq }
-}
-
-extension SessionRecord {
-    /// The session as it would be with another branch active, or with its head further back.
-    package func at(branch: Int64, head: Int, tokens: Int) -> SessionRecord {
-        var session = session
-        session.messageCount = head
-        session.tokens = tokens
-        return SessionRecord(session, row: row, branch: branch)
-    }
-}
+internal import Archive
+internal import Conversation
 
 extension Reader {
     /// A session's branches, oldest first, at most `limit` of those behind one.
-    package func branches(of session: SessionRecord, after: Int64, limit: Int) throws(StoreError) -> [Branch]
-    {
-        var rows: [(Int64, Int64?, Int, Int64)] = []
+    func branches(of session: SessionRow, after: BranchRow, limit: Int) throws(ArchiveError) -> [Branch] {
+        var rows: [(BranchRow, BranchRow?, Int, Int64)] = []
         try database.rows(
             "SELECT id, parent, fork_seq, created_at FROM branch WHERE session = ? AND id > ? ORDER BY id LIMIT ?",
-            [.int(session.row), .int(after), Bound(limit)], doing: "list branches"
-        ) { (row) throws(StoreError) in
-            rows.append((row.int(0), row.optionalInt(1), try row.forkSeq, try row.branchTime))
+            [.int(session), .int(after), Bound(limit)], doing: "list branches"
+        ) { (row) throws(ArchiveError) in
+            rows.append((BranchRow(row.int(0)), row.parent, try row.forkSeq, try row.branchTime))
             return true
         }
         var found: [Branch] = []
@@ -59,15 +19,16 @@ extension Reader {
         return found
     }
 
-    private func branch(_ id: Int64, _ parent: Int64?, _ fork: Int, _ createdAt: Int64) throws(StoreError)
+    private func branch(_ id: BranchRow, _ parent: BranchRow?, _ fork: Int, _ createdAt: Int64)
+        throws(ArchiveError)
         -> Branch
     {
         let tip = try database.tip(of: id, parent: parent, fork: fork)
         guard parent != id, tip.seq >= fork else {
-            throw StoreError(
-                .corrupt, "read branch \(id)",
+            throw ArchiveError(
+                .corrupt, "read branch \(id.number)",
                 reason:
-                    "its 'parent' is \(parent ?? 0) and its 'fork_seq' \(fork), and there is no such place; mend that row with the sqlite3 shell, or restore a backup"
+                    "its 'parent' is \(parent?.number ?? 0) and its 'fork_seq' \(fork), and there is no such place; mend that row with the sqlite3 shell, or restore a backup"
             )
         }
         let first = try database.first(
@@ -88,17 +49,17 @@ extension Reader {
     }
 
     /// A branch of the session by its number, nil when it has none such.
-    package func branch(_ id: Int64, of session: SessionRecord) throws(StoreError) -> Branch? {
+    func branch(_ id: BranchRow, of session: SessionRecord) throws(ArchiveError) -> Branch? {
         let found = try database.first(
             "SELECT id, parent, fork_seq, created_at FROM branch WHERE id = ? AND session = ?",
             [.int(id), .int(session.row)], doing: "find a branch"
-        ) { (row) throws(StoreError) in (row.optionalInt(1), try row.forkSeq, try row.branchTime) }
+        ) { (row) throws(ArchiveError) in (row.parent, try row.forkSeq, try row.branchTime) }
         guard let (parent, fork, createdAt) = found else { return nil }
         return try branch(id, parent, fork, createdAt)
     }
 
     /// The last seq that two branches share.
-    package func commonSeq(_ a: Branch, _ b: Branch) throws(StoreError) -> Int {
+    func commonSeq(_ a: Branch, _ b: Branch) throws(ArchiveError) -> Int {
         let first = try path(branch: a.id, head: a.head), second = try path(branch: b.id, head: b.head)
         var common = 0
         for (one, other) in zip(first, second) where one.branch == other.branch {
@@ -107,41 +68,36 @@ extension Reader {
         return common
     }
 
-    /// Where a message of the session lies: on its active path, or on any of its branches.
-    package func place(of id: MessageID, in session: SessionRecord) throws(StoreError) -> (
-        branch: Int64, seq: Int
-    )? {
-        try database.place(of: id, inSession: session.row)
-    }
-
     /// The estimate for a path up to a seq of it.
-    package func tokens(of session: SessionRecord, upTo seq: Int) throws(StoreError) -> Int {
+    func tokens(of session: SessionRecord, upTo seq: Int) throws(ArchiveError) -> Int {
         guard let segment = try path(branch: session.branch, head: seq).last else { return 0 }
         return try database.total(at: MessageKey(branch: segment.branch, seq: segment.to))
     }
 }
 
 extension Row {
+    /// The branch that a branch leaves, in the second column.
+    fileprivate var parent: BranchRow? { optionalInt(1).map { BranchRow($0) } }
     /// A branch's `fork_seq`, in the third column.
     fileprivate var forkSeq: Int {
-        get throws(StoreError) { try number(2, "fork_seq", in: MessageKey.seqs, of: .branch) }
+        get throws(ArchiveError) { try number(2, "fork_seq", in: MessageKey.seqs, of: .branch) }
     }
     /// A branch's `created_at`, in the fourth column.
     fileprivate var branchTime: Int64 {
-        get throws(StoreError) { try time(3, "created_at", of: .branch) }
+        get throws(ArchiveError) { try time(3, "created_at", of: .branch) }
     }
 }
 
 extension Database {
     /// The estimate over a path up to a message, 0 where there is none.
-    func total(at key: MessageKey) throws(StoreError) -> Int {
+    func total(at key: MessageKey) throws(ArchiveError) -> Int {
         try first("SELECT key, total FROM message WHERE key = ?", [.int(key.raw)], doing: "read a message") {
-            (row) throws(StoreError) in try row.total
+            (row) throws(ArchiveError) in try row.total
         } ?? 0
     }
 
     /// The newest message of a branch: its own, else the one at which it leaves its parent.
-    func tip(of branch: Int64, parent: Int64?, fork: Int) throws(StoreError) -> (
+    func tip(of branch: BranchRow, parent: BranchRow?, fork: Int) throws(ArchiveError) -> (
         seq: Int, total: Int, id: MessageID?
     ) {
         let range: [Bound] = [
@@ -151,7 +107,7 @@ extension Database {
         let own = try first(
             "SELECT key, total, id FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1", range,
             doing: "read a branch's end"
-        ) { (row) throws(StoreError) in
+        ) { (row) throws(ArchiveError) in
             (MessageKey.seq(row.int(0)), try row.total, MessageID(bytes: row.bytes(2)))
         }
         if let own { return own }
@@ -159,12 +115,14 @@ extension Database {
         let shared = try first(
             "SELECT key, total, id FROM message WHERE key = ?",
             [.int(MessageKey(branch: parent, seq: fork).raw)], doing: "read a branch's end"
-        ) { (row) throws(StoreError) in (try row.total, MessageID(bytes: row.bytes(2))) }
+        ) { (row) throws(ArchiveError) in (try row.total, MessageID(bytes: row.bytes(2))) }
         return (fork, shared?.0 ?? 0, shared?.1 ?? nil)
     }
 
     /// The branch that owns a message, when the message is on a path of the session.
-    func place(of id: MessageID, inSession row: Int64) throws(StoreError) -> (branch: Int64, seq: Int)? {
+    func place(of id: MessageID, inSession row: SessionRow) throws(ArchiveError) -> (
+        branch: BranchRow, seq: Int
+    )? {
         let key = try first(
             "SELECT key FROM message WHERE id = ?", [.blob(id.bytes)], doing: "find a message"
         ) { $0.int(0) }
@@ -173,18 +131,18 @@ extension Database {
         let owner = try first(
             "SELECT session FROM branch WHERE id = ?", [.int(branch)], doing: "read a branch"
         ) { $0.int(0) }
-        if owner == row { return (branch, seq) }
+        if owner == row.number { return (branch, seq) }
         // A fork shares what lies before it: the message must be below where one of its branches leaves.
-        var heads: [(Int64, Int)] = []
+        var heads: [(BranchRow, Int)] = []
         try rows(
             "SELECT id, parent, fork_seq FROM branch WHERE session = ?", [.int(row)], doing: "list branches"
-        ) { (row) throws(StoreError) in
+        ) { (row) throws(ArchiveError) in
             let fork = try row.number(2, "fork_seq", in: MessageKey.seqs, of: .branch)
-            if let parent = row.optionalInt(1) { heads.append((parent, fork)) }
+            if let parent = row.parent { heads.append((parent, fork)) }
             return true
         }
         for (start, fork) in heads {
-            var next: Int64? = start
+            var next: BranchRow? = start
             var top = fork, walk = BranchWalk()
             while let current = next, top > 0 {
                 if current == branch && seq <= top { return (branch, seq) }
@@ -201,6 +159,6 @@ extension Database {
 extension Row {
     /// A message's `total`, in the second column behind its key.
     fileprivate var total: Int {
-        get throws(StoreError) { try number(1, "total", in: 0...Row.mostTokens, of: .message) }
+        get throws(ArchiveError) { try number(1, "total", in: 0...Row.mostTokens, of: .message) }
     }
 }

@@ -1,33 +1,24 @@
-package import Conversation
-
-/// A page of messages and where the next one begins.
-package struct MessagePage: Sendable, Equatable {
-    package var messages: [Message] = []
-    /// The seq at which the next page begins; nil at the end.
-    package var next: Int?
-}
-
-/// Which way a page goes, and from where.
-package enum PageStart: Sendable, Equatable {
-    /// Upwards from this seq.
-    case from(Int)
-    /// Downwards from this seq.
-    case backFrom(Int)
-}
+internal import Archive
+internal import Conversation
 
 extension Reader {
     /// A page of a session's active path, at most `limit` rows and about `bytes` bytes, and at least one row.
     ///
     /// `head` fixes the newest message that counts, so that later ones do not move the page.
-    package func messages(
+    func messages(
         _ session: SessionRecord, head: Int? = nil, _ start: PageStart, limit: Int, bytes: Int
-    ) throws(StoreError) -> MessagePage {
+    ) throws(ArchiveError) -> MessagePage {
+        if case .newest(let count) = start {
+            return try messages(
+                session, head: head, .from(try self.start(ofNewest: count, in: session)), limit: limit,
+                bytes: bytes)
+        }
         let top = min(head ?? session.session.messageCount, session.session.messageCount)
         let path = try path(branch: session.branch, head: top)
         var page = MessagePage()
         var room = bytes
         /// Takes a row; false when the page is full.
-        func take(_ row: Row) throws(StoreError) -> Bool {
+        func take(_ row: Row) throws(ArchiveError) -> Bool {
             let message = try Message(row)
             room -= message.content.count + (message.metadata?.count ?? 0) + 300
             if room < 0 && !page.messages.isEmpty || page.messages.count == limit {
@@ -38,6 +29,7 @@ extension Reader {
             return true
         }
         switch start {
+        case .newest: break  // as above
         case .from(let seq):
             for segment in path where segment.to >= seq && page.next == nil {
                 try ascending(segment, from: max(seq, segment.from), take)
@@ -59,7 +51,7 @@ extension Reader {
     }
 
     /// Gives each message its parent, the one before it on the path.
-    private func link(_ messages: inout [Message], before: MessageID?) throws(StoreError) {
+    private func link(_ messages: inout [Message], before: MessageID?) throws(ArchiveError) {
         var parent = before
         for index in messages.indices {
             messages[index].parentID = parent
@@ -68,7 +60,7 @@ extension Reader {
     }
 
     /// The ID of the message at a seq of a path.
-    private func id(at seq: Int, _ path: [Segment]) throws(StoreError) -> MessageID? {
+    private func id(at seq: Int, _ path: [Segment]) throws(ArchiveError) -> MessageID? {
         guard let segment = path.first(where: { ($0.from...$0.to).contains(seq) }) else { return nil }
         return try database.first(
             "SELECT id FROM message WHERE key = ?", [.int(MessageKey(branch: segment.branch, seq: seq).raw)],
@@ -76,8 +68,8 @@ extension Reader {
         ) { MessageID(bytes: $0.bytes(0)) } ?? nil
     }
 
-    private func ascending(_ segment: Segment, from: Int, _ take: (Row) throws(StoreError) -> Bool)
-        throws(StoreError)
+    private func ascending(_ segment: Segment, from: Int, _ take: (Row) throws(ArchiveError) -> Bool)
+        throws(ArchiveError)
     {
         let range = [
             Bound.int(MessageKey(branch: segment.branch, seq: from).raw),
@@ -88,8 +80,8 @@ extension Reader {
             doing: "read messages", take)
     }
 
-    private func descending(_ segment: Segment, to: Int, _ take: (Row) throws(StoreError) -> Bool)
-        throws(StoreError)
+    private func descending(_ segment: Segment, to: Int, _ take: (Row) throws(ArchiveError) -> Bool)
+        throws(ArchiveError)
     {
         let range = [
             Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw),
@@ -104,9 +96,9 @@ extension Reader {
     /// the pins before them.
     ///
     /// With a bound, nil when more than that must be read: then it is asked for without one, on another thread.
-    package func history(
+    func history(
         _ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound? = nil
-    ) throws(StoreError) -> StoredHistory? {
+    ) throws(ArchiveError) -> StoredHistory? {
         guard let messages = try newest(session, need, bound) else { return nil }
         guard let first = messages.first, first.seq > 1 else {
             return StoredHistory(messages: messages, olderPins: [], olderExcluded: 0)
@@ -118,17 +110,25 @@ extension Reader {
     }
 
     private func newest(_ session: SessionRecord, _ need: HistoryNeed, _ bound: HistoryBound?)
-        throws(StoreError) -> [Message]?
+        throws(ArchiveError) -> [Message]?
     {
         var found: [Message] = [], reach = HistoryReach(need), isEnough = false, isTooMuch = false
         let path = try path(branch: session.branch, head: session.session.messageCount)
         for segment in path.reversed() where !isEnough && !isTooMuch {
-            try descending(segment, to: segment.to) { (row) throws(StoreError) in
-                let message = try Message(row)
-                found.append(message)
-                isEnough = reach.isEnough(with: message)
-                isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
-                return !isEnough && !isTooMuch
+            var next: Int? = segment.to
+            while let top = next, !isEnough, !isTooMuch {
+                let rows = found.count + Reader.slice.rows, bytes = reach.bytes + Reader.slice.bytes
+                next = nil
+                try descending(segment, to: top) { (row) throws(ArchiveError) in
+                    let message = try Message(row)
+                    found.append(message)
+                    isEnough = reach.isEnough(with: message)
+                    isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
+                    let isSlice = found.count >= rows || reach.bytes >= bytes
+                    if isSlice && message.seq > segment.from { next = message.seq - 1 }
+                    return !isEnough && !isTooMuch && !isSlice
+                }
+                if next != nil { try endSlice() }
             }
         }
         if isTooMuch { return nil }
@@ -137,14 +137,17 @@ extension Reader {
         return found
     }
 
+    /// Rows and bytes of a history that are read before others have their turn.
+    private static let slice = (rows: 2_000, bytes: 4 << 20)
+
     /// The ID of the newest message of a session's path, without the message; nil when there is none.
-    package func headID(of session: SessionRecord) throws(StoreError) -> MessageID? {
+    func headID(of session: SessionRecord) throws(ArchiveError) -> MessageID? {
         let head = session.session.messageCount
         return try id(at: head, try path(branch: session.branch, head: head))
     }
 
     /// The seq at which the newest `count` messages begin, rounded to a whole turn where that is not far.
-    package func start(ofNewest count: Int, in session: SessionRecord) throws(StoreError) -> Int {
+    func start(ofNewest count: Int, in session: SessionRecord) throws(ArchiveError) -> Int {
         let edge = max(1, session.session.messageCount - count + 1)
         let path = try path(branch: session.branch, head: edge)
         guard let segment = path.last else { return 1 }
@@ -164,8 +167,7 @@ extension Reader {
     /// The nearest message of the user at a seq of a session's path or before it, at most `farthest` messages back.
     ///
     /// Reads roles alone until it is found, however long what stands between is.
-    package func prompt(at seq: Int, in session: SessionRecord, farthest: Int) throws(StoreError) -> Message?
-    {
+    func prompt(at seq: Int, in session: SessionRecord, farthest: Int) throws(ArchiveError) -> Message? {
         let path = try path(branch: session.branch, head: min(seq, session.session.messageCount))
         for segment in path.reversed() where segment.to > seq - farthest {
             let key = try database.first(
@@ -189,7 +191,7 @@ extension Reader {
     ///
     /// No more of them are read than have `tokens`: those do not fit into any window, and the window says so.
     private func pins(_ session: SessionRecord, below seq: Int, tokens: Int, _ bound: HistoryBound?)
-        throws(StoreError) -> [Message]?
+        throws(ArchiveError) -> [Message]?
     {
         var found: [Message] = [], sum = 0, bytes = 0, isTooMuch = false
         let path = try path(branch: session.branch, head: min(seq - 1, session.session.messageCount))
@@ -202,7 +204,7 @@ extension Reader {
                 .messages(
                     "INDEXED BY message_pinned LEFT JOIN turn t ON t.id = m.turn WHERE m.pinned = 1 AND m.key BETWEEN ? AND ? ORDER BY m.key"
                 ), range, doing: "read pinned messages"
-            ) { (row) throws(StoreError) in
+            ) { (row) throws(ArchiveError) in
                 let message = try Message(row)
                 found.append(message)
                 sum += message.tokens
@@ -222,7 +224,7 @@ extension Reader {
 
     /// Adds what belongs to pinned tool calls and results, so that no pair is parted: each stretch of the path is read
     /// once, however many pins lie in it.
-    private func addPartners(_ pins: inout [Message], _ session: SessionRecord) throws(StoreError) {
+    private func addPartners(_ pins: inout [Message], _ session: SessionRecord) throws(ArchiveError) {
         var places: [String: [Int]] = [:], seqs = Set(pins.map(\.seq)), stretches: [ClosedRange<Int>] = []
         for pin in pins {
             let calls = pin.toolIDs
@@ -266,7 +268,7 @@ extension Reader {
     }
 
     /// How many messages below a seq of the path are excluded.
-    package func excludedCount(_ session: SessionRecord, below seq: Int) throws(StoreError) -> Int {
+    func excludedCount(_ session: SessionRecord, below seq: Int) throws(ArchiveError) -> Int {
         var count = 0
         for segment in try path(branch: session.branch, head: min(seq - 1, session.session.messageCount)) {
             count += Int(
@@ -281,7 +283,7 @@ extension Reader {
     }
 
     /// Where a message lies on the session's active path; nil when it is not there.
-    package func seq(of id: MessageID, in session: SessionRecord) throws(StoreError) -> Int? {
+    func seq(of id: MessageID, in session: SessionRecord) throws(ArchiveError) -> Int? {
         let key = try database.first(
             "SELECT key FROM message WHERE id = ?", [.blob(id.bytes)], doing: "find a message"
         ) { $0.int(0) }
@@ -304,27 +306,5 @@ extension Message {
                 default: nil
                 }
             })
-    }
-}
-
-/// A page of messages read on the reader's thread, for exports.
-package struct ReadMessages: StoreRead {
-    package let session: SessionRecord
-    /// Covers exactly the messages up to this seq.
-    package let head: Int
-    package let from: Int
-    package let limit: Int
-    package let bytes: Int
-
-    package init(_ session: SessionRecord, head: Int, from: Int, limit: Int, bytes: Int) {
-        self.session = session
-        self.head = head
-        self.from = from
-        self.limit = limit
-        self.bytes = bytes
-    }
-
-    package func run(on reader: Reader) throws(StoreError) -> MessagePage {
-        try reader.messages(session, head: head, .from(from), limit: limit, bytes: bytes)
     }
 }

@@ -1,13 +1,14 @@
-package import Conversation
+internal import Archive
+internal import Conversation
 
 extension Reader {
     /// The session of this owner, trashed ones included.
-    package func session(_ id: SessionID, owner: UInt32) throws(StoreError) -> SessionRecord? {
+    func session(_ id: SessionID, owner: UserID) throws(ArchiveError) -> SessionRecord? {
         try database.session(id, owner: owner)
     }
 
     /// A session with this ID of any owner, the newest of several.
-    package func session(_ id: SessionID) throws(StoreError) -> SessionRecord? {
+    func session(_ id: SessionID) throws(ArchiveError) -> SessionRecord? {
         var newest: SessionRecord?
         for owner in try database.owners() {
             guard let found = try database.session(id, owner: owner) else { continue }
@@ -16,13 +17,13 @@ extension Reader {
         return newest
     }
 
-    package func session(row: Int64) throws(StoreError) -> SessionRecord? { try database.session(row: row) }
+    func session(row: SessionRow) throws(ArchiveError) -> SessionRecord? { try database.session(row: row) }
 
     /// Sessions of an owner by activity, newest first or oldest first, beginning behind `edge`; `visit` says when to stop.
     func sessions(
-        owner: UInt32, isDescending: Bool, edge: Int64, _ visit: (Row) throws(StoreError) -> Bool
-    ) throws(StoreError) {
-        let values: [Bound] = [.int(Int64(owner)), .int(edge)]
+        owner: UserID, isDescending: Bool, edge: Int64, _ visit: (Row) throws(ArchiveError) -> Bool
+    ) throws(ArchiveError) {
+        let values: [Bound] = [.user(owner), .int(edge)]
         if isDescending {
             try database.rows(
                 .listedSessions(
@@ -38,11 +39,11 @@ extension Reader {
 
     /// A user's sessions that changed after a point in the order of changes, oldest first, trashed ones too, as lists
     /// show them; at most `limit` of them, and about `bytes` bytes, and whether there are more.
-    package func changed(owner: UInt32, after activity: Int64, limit: Int, bytes: Int) throws(StoreError)
+    func changed(owner: UserID, after activity: Int64, limit: Int, bytes: Int) throws(ArchiveError)
         -> (found: [SessionRecord], hasMore: Bool)
     {
         var found: [SessionRecord] = [], room = bytes, hasMore = false
-        try sessions(owner: owner, isDescending: false, edge: activity) { (row) throws(StoreError) in
+        try sessions(owner: owner, isDescending: false, edge: activity) { (row) throws(ArchiveError) in
             hasMore = found.count == limit || room <= 0
             if hasMore { return false }
             // One that cannot be read shows itself where it is asked for; it keeps nobody from the others.
@@ -55,63 +56,53 @@ extension Reader {
     }
 
     /// The newest point in the order of a user's changes, 0 for none.
-    package func newestActivity(owner: UInt32) throws(StoreError) -> Int64 {
+    func newestActivity(owner: UserID) throws(ArchiveError) -> Int64 {
         try database.first(
             "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC LIMIT 1",
-            [.int(Int64(owner)), Bound(Row.mostActivity)], doing: "read the newest activity"
+            [.user(owner), Bound(Row.mostActivity)], doing: "read the newest activity"
         ) { $0.int(0) } ?? 0
     }
 
     /// Sessions whose ID begins with `prefix`, by ID, trashed ones too, as lists show them: at most `limit`, and about
     /// `bytes` bytes, of the first 2,000 there are.
-    package func sessions(
-        owner: UInt32, prefix: String, limit: Int, bytes: Int, where fits: (Session) -> Bool
-    ) throws(StoreError) -> FindSessions.Output {
+    func sessions(
+        owner: UserID, prefix: String, limit: Int, bytes: Int, where fits: (Session) -> Bool
+    ) throws(ArchiveError) -> FindSessions.Output {
         var output = FindSessions.Output(), room = bytes
         try database.rows(
             .listedSessions("WHERE owner = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"),
-            [.int(Int64(owner)), .text(prefix), .text(prefix + "\u{7F}"), Bound(2_000)],
+            [.user(owner), .text(prefix), .text(prefix + "\u{7F}"), Bound(2_000)],
             doing: "find sessions by ID"
         ) { row in
-            let before = output.sessions.count
-            output.take(row, where: fits)
-            if output.sessions.count > before { room -= output.sessions[before].listedBytes }
+            room -= output.take(row, where: fits)
             return room > 0 && output.sessions.count < limit
         }
         return output
     }
 }
 
-extension SessionRecord {
-    /// Bytes that a session costs in a list.
-    package var listedBytes: Int {
-        300 + session.cwd.utf8.count + (session.title?.utf8.count ?? 0)
-            + (session.settings.window?.count ?? 0) + session.tags.reduce(0) { $0 + $1.utf8.count }
-    }
-}
-
 extension Database {
     /// Everyone who has a session, found by leaps through an index.
-    func owners() throws(StoreError) -> [UInt32] {
-        var found: [UInt32] = []
+    func owners() throws(ArchiveError) -> [UserID] {
+        var found: [UserID] = []
         var last: Int64 = -1
         while let next = try first(
             "SELECT owner FROM session WHERE owner > ? ORDER BY owner LIMIT 1", [.int(last)],
             doing: "list owners", { $0.int(0) })
         {
-            found.append(UInt32(truncatingIfNeeded: next))
+            found.append(UserID(UInt32(truncatingIfNeeded: next)))
             last = next
         }
         return found
     }
 
-    func session(_ id: SessionID, owner: UInt32) throws(StoreError) -> SessionRecord? {
+    func session(_ id: SessionID, owner: UserID) throws(ArchiveError) -> SessionRecord? {
         try first(
-            .sessions("WHERE owner = ? AND name = ?"), [.int(Int64(owner)), .text(id.text)],
+            .sessions("WHERE owner = ? AND name = ?"), [.user(owner), .text(id.text)],
             doing: "find a session", SessionRecord.init)
     }
 
-    func session(row: Int64) throws(StoreError) -> SessionRecord? {
+    func session(row: SessionRow) throws(ArchiveError) -> SessionRecord? {
         try first(
             .sessions("WHERE id = ?"), [.int(row)], doing: "find a session", SessionRecord.init)
     }

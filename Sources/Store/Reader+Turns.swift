@@ -1,37 +1,38 @@
-package import Conversation
+internal import Archive
+internal import Conversation
 
 extension Reader {
-    package func turn(_ id: TurnID) throws(StoreError) -> StoredTurn? { try database.turn(id) }
+    func turn(_ id: TurnID) throws(ArchiveError) -> StoredTurn? { try database.turn(id) }
 
     /// The turn that a request ID began on a session.
-    package func turn(requestID: String, in session: SessionRecord) throws(StoreError) -> StoredTurn? {
-        try database.turn(session: session.row, requestID: requestID)
+    func turn(requestID: String, in session: SessionRow) throws(ArchiveError) -> StoredTurn? {
+        try database.turn(session: session, requestID: requestID)
     }
 
     /// Whose session a turn belongs to; nil when there is no such turn.
     ///
     /// Costs the same whatever the turn holds.
-    package func owner(ofTurn id: TurnID) throws(StoreError) -> UInt32? {
+    func owner(ofTurn id: TurnID) throws(ArchiveError) -> UserID? {
         try database.first(
             "SELECT s.owner FROM turn t JOIN session s ON s.id = t.session WHERE t.uuid = ?",
             [.blob(id.bytes)], doing: "find a turn"
-        ) { UInt32(truncatingIfNeeded: $0.int(0)) }
+        ) { UserID(UInt32(truncatingIfNeeded: $0.int(0))) }
     }
 
     /// A session's turns, newest first, at most `limit` and about `bytes` bytes, and at least one; whether there are more.
     ///
     /// `before` is the row of the last one of the page before.
-    package func turns(
-        _ session: SessionRecord, openOnly: Bool, before: Int64?, limit: Int, bytes: Int = .max
-    ) throws(StoreError) -> (found: [StoredTurn], hasMore: Bool) {
+    func turns(
+        _ session: SessionRow, openOnly: Bool, before: TurnRow?, limit: Int, bytes: Int = .max
+    ) throws(ArchiveError) -> (found: [StoredTurn], hasMore: Bool) {
         var found: [StoredTurn] = [], room = bytes, hasMore = false
         let sql: SQL =
             openOnly
             ? .turns(
                 "INDEXED BY turn_open WHERE session = ? AND state < 2 AND id < ? ORDER BY id DESC LIMIT ?")
             : .turns("WHERE session = ? AND id < ? ORDER BY id DESC LIMIT ?")
-        let values = [.int(session.row), .int(before ?? Int64.max), Bound(limit + 1)]
-        try database.rows(sql, values, doing: "list turns") { (row) throws(StoreError) in
+        let values = [.int(session), .int(before?.number ?? Int64.max), Bound(limit + 1)]
+        try database.rows(sql, values, doing: "list turns") { (row) throws(ArchiveError) in
             hasMore = found.count == limit || room <= 0
             if hasMore { return false }
             let stored = try StoredTurn(row)
@@ -48,13 +49,13 @@ extension Reader {
     ///
     /// Looks back from the newest one as far as to one that ended before the last one began: one that waited may have been
     /// cancelled before an older one ended.
-    package func lastEnded(_ session: SessionRecord) throws(StoreError) -> StoredTurn? {
+    func lastEnded(_ session: SessionRecord) throws(ArchiveError) -> StoredTurn? {
         var last: StoredTurn?
         func ended(_ stored: StoredTurn) -> Int64 { stored.turn.endedAt ?? 0 }
         try database.rows(
             .openTurns("WHERE session = ? AND state >= 2 ORDER BY id DESC LIMIT 300"), [.int(session.row)],
             doing: "find the turn that ended last"
-        ) { (row) throws(StoreError) in
+        ) { (row) throws(ArchiveError) in
             let stored = try StoredTurn(row)
             guard let known = last else {
                 last = stored
@@ -70,8 +71,8 @@ extension Reader {
     /// What a session's newest turn was to say, as raw JSON parts, when it ended and nothing of it is on the path.
     ///
     /// It was cancelled, or failed, before anybody saw an answer; nil when it was not, or had no prompt of its own.
-    package func unansweredPrompt(_ session: SessionRecord) throws(StoreError) -> [UInt8]? {
-        let newest = try turns(session, openOnly: false, before: nil, limit: 1).found.first?.turn
+    func unansweredPrompt(_ session: SessionRecord) throws(ArchiveError) -> [UInt8]? {
+        let newest = try turns(session.row, openOnly: false, before: nil, limit: 1).found.first?.turn
         guard let turn = newest, turn.state == .failed || turn.state == .cancelled, let id = turn.promptID
         else { return nil }
         if let prompt = turn.queuedPrompt { return prompt }
@@ -86,29 +87,21 @@ extension Reader {
     }
 
     /// A message's parts as raw JSON, on whatever branch it is; nil when there is none.
-    private func content(of id: MessageID) throws(StoreError) -> [UInt8]? {
+    private func content(of id: MessageID) throws(ArchiveError) -> [UInt8]? {
         try database.first(
             "SELECT key, content FROM message WHERE id = ?", [.blob(id.bytes)], doing: "read a message"
-        ) { (row) throws(StoreError) in try row.json(1, "content", of: .message) }
-    }
-
-    /// The prompt of a turn that waits, as raw JSON parts; nil when it does not wait, or has none.
-    package func queuedPrompt(of id: TurnID) throws(StoreError) -> [UInt8]? {
-        try database.first(
-            "SELECT id, prompt FROM turn WHERE uuid = ? AND state = 0", [.blob(id.bytes)],
-            doing: "read a prompt that waits"
-        ) { (row) throws(StoreError) in try row.optionalJSON(1, "prompt", of: .turn) } ?? nil
+        ) { (row) throws(ArchiveError) in try row.json(1, "content", of: .message) }
     }
 
     /// The tries of a turn, in order.
-    package func attempts(_ turn: StoredTurn) throws(StoreError) -> [Attempt] {
+    func attempts(_ turn: TurnRow) throws(ArchiveError) -> [Attempt] {
         var found: [Attempt] = []
         try database.rows(
             """
             SELECT turn, number, upstream, model, started_at, first_at, ended_at, outcome, status, detail
               FROM attempt WHERE turn = ? ORDER BY number
-            """, [.int(turn.row)], doing: "list attempts"
-        ) { (row) throws(StoreError) in
+            """, [.int(turn)], doing: "list attempts"
+        ) { (row) throws(ArchiveError) in
             found.append(
                 Attempt(
                     number: try row.number(1, "number", in: 0...Int(Int32.max), of: .attempt),
@@ -123,29 +116,47 @@ extension Reader {
         return found
     }
 
-    /// Turns that wait or run, oldest first, of all sessions, without their prompts; and what is wrong with those that
-    /// cannot be read, a sentence each.
-    package func openTurns() throws(StoreError) -> (turns: [StoredTurn], damaged: [String]) {
-        var found: [StoredTurn] = [], damaged: [String] = []
+    /// Turns that wait or run, oldest first, of all sessions, without their prompts, a page behind a row; what is wrong
+    /// with those that cannot be read, a sentence each; and where the next page goes on, nil at the end.
+    func openTurns(_ state: TurnRecord.State, after: TurnRow?, limit: Int) throws(ArchiveError) -> (
+        turns: [StoredTurn], damaged: [String], next: TurnRow?
+    ) {
+        var found: [StoredTurn] = [], damaged: [String] = [], last: TurnRow?, count = 0
         try database.rows(
-            .openTurns("INDEXED BY turn_open WHERE state < 2 ORDER BY id"), doing: "find open turns"
+            .openTurns("INDEXED BY turn_open WHERE state < 2 AND state = ? AND id > ? ORDER BY id LIMIT ?"),
+            [Bound(state.rawValue), .int(after?.number ?? 0), Bound(limit)], doing: "find open turns"
         ) { row in
-            do throws(StoreError) { found.append(try StoredTurn(row)) } catch {
+            count += 1
+            last = TurnRow(row.int(0))
+            do throws(ArchiveError) { found.append(try StoredTurn(row)) } catch {
                 damaged.append(error.description)
             }
             return true
         }
-        return (found, damaged)
+        return (found, damaged, count == limit ? last : nil)
+    }
+
+    /// The pieces that are stored of a running answer.
+    func answer(of turn: TurnRow, issuer: String?) throws(ArchiveError) -> Answer {
+        var answer = Answer(issuer: issuer)
+        try database.rows(
+            "SELECT kind, bytes FROM piece WHERE turn = ? ORDER BY number", [.int(turn)],
+            doing: "read pieces"
+        ) { row in
+            answer.append(Piece(Piece.Kind(rawValue: Int(row.int(0))) ?? .text, row.bytes(1)))
+            return true
+        }
+        return answer
     }
 }
 
 extension Database {
-    func turn(_ id: TurnID) throws(StoreError) -> StoredTurn? {
+    func turn(_ id: TurnID) throws(ArchiveError) -> StoredTurn? {
         try first(
             .turns("WHERE uuid = ?"), [.blob(id.bytes)], doing: "find a turn", StoredTurn.init)
     }
 
-    func turn(session: Int64, requestID: String) throws(StoreError) -> StoredTurn? {
+    func turn(session: SessionRow, requestID: String) throws(ArchiveError) -> StoredTurn? {
         try first(
             .turns("WHERE session = ? AND request_id = ?"), [.int(session), .text(requestID)],
             doing: "find a turn by its request", StoredTurn.init)

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Posix
 
 /// A connection that only reads; each call is bounded and leaves no cursor open.
@@ -5,15 +6,51 @@ package final class Reader {
     let database: Database
     /// Where searches find nothing but empty sessions.
     var barren = BarrenStretches()
+    /// Called by a long look between its slices, when no cursor is open.
+    var betweenSlices: () -> Void = {}
+    /// Whether nobody waits any more for the look that is being made.
+    var isCancelled: () -> Bool = { false }
+    private var isLooking = false
 
-    init(path: String) throws(StoreError) {
+    init(path: String) throws(ArchiveError) {
         database = try Database(path: path, .reading)
         try database.execute(
             "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000;",
             doing: "open database '\(path)'")
     }
 
-    func engine() throws(StoreError) -> String {
+    /// Makes a look: all its statements see the same commits.
+    func answer<Read: LocalRead>(_ look: Read) throws(ArchiveError) -> Read.Output {
+        if isLooking || !look.isSeveral { return try look.run(on: self) }
+        isLooking = true
+        defer { isLooking = false }
+        try database.run("BEGIN", doing: "begin to look")
+        do throws(ArchiveError) {
+            let output = try look.run(on: self)
+            try database.run("COMMIT", doing: "end a look")
+            return output
+        } catch {
+            // The connection only reads: what stays open is ended by the next look's BEGIN, which says so.
+            if !database.isAutocommit { try? database.run("ROLLBACK", doing: "end a look") }
+            throw error
+        }
+    }
+
+    /// What a look finds, or why it cannot.
+    func result<Read: LocalRead>(of look: Read) -> Result<Read.Output, ArchiveError> {
+        do throws(ArchiveError) { return .success(try answer(look)) } catch { return .failure(error) }
+    }
+
+    /// Ends a slice of a long look: others have their turn, and where nobody waits any more it ends.
+    func endSlice() throws(ArchiveError) {
+        if isLooking { return }
+        betweenSlices()
+        if isCancelled() {
+            throw ArchiveError(.other, "read a history", reason: "nobody waits for it any more")
+        }
+    }
+
+    func engine() throws(ArchiveError) -> String {
         let version = try database.first("VALUES (sqlite_version())", doing: "read the engine's version") {
             $0.text(0)
         }
@@ -22,15 +59,15 @@ package final class Reader {
 
     /// A stretch of a path on one branch, both seqs included.
     struct Segment {
-        let branch: Int64
+        let branch: BranchRow
         let from: Int
         let to: Int
     }
 
     /// The path that ends at `head` of `branch`, oldest stretch first.
-    func path(branch: Int64, head: Int) throws(StoreError) -> [Segment] {
+    func path(branch: BranchRow, head: Int) throws(ArchiveError) -> [Segment] {
         var segments: [Segment] = []
-        var next: Int64? = branch
+        var next: BranchRow? = branch
         var top = head, walk = BranchWalk()
         while let branch = next, top > 0 {
             try walk.step(to: branch)
@@ -51,14 +88,14 @@ struct BranchWalk {
     /// Chains of an honest session are shorter; only longer ones are watched.
     private static let harmless = 64
     private var count = 0
-    private var seen: Set<Int64> = []
+    private var seen: Set<BranchRow> = []
 
-    mutating func step(to branch: Int64) throws(StoreError) {
+    mutating func step(to branch: BranchRow) throws(ArchiveError) {
         count += 1
         guard count > BranchWalk.harmless else { return }
         guard seen.insert(branch).inserted else {
-            throw StoreError(
-                .corrupt, "read branch \(branch)",
+            throw ArchiveError(
+                .corrupt, "read branch \(branch.number)",
                 reason:
                     "its 'parent' leads back to itself; mend that row with the sqlite3 shell, or restore a backup"
             )
@@ -68,11 +105,14 @@ struct BranchWalk {
 
 extension Database {
     /// The branch that a branch leaves and the last seq that they share; nil when there is no such branch.
-    func parent(of branch: Int64) throws(StoreError) -> (parent: Int64?, fork: Int)? {
+    func parent(of branch: BranchRow) throws(ArchiveError) -> (parent: BranchRow?, fork: Int)? {
         try first(
             "SELECT id, parent, fork_seq FROM branch WHERE id = ?", [.int(branch)], doing: "read a branch"
-        ) { (row) throws(StoreError) in
-            (row.optionalInt(1), try row.number(2, "fork_seq", in: MessageKey.seqs, of: .branch))
+        ) { (row) throws(ArchiveError) in
+            (
+                row.optionalInt(1).map { BranchRow($0) },
+                try row.number(2, "fork_seq", in: MessageKey.seqs, of: .branch)
+            )
         }
     }
 }

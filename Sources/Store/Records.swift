@@ -1,32 +1,14 @@
-package import Conversation
+internal import Archive
+internal import Conversation
 internal import JSON
 
 extension SessionRecord {
-    /// Where the rows of sessions begin that live in memory only.
-    package static let firstEphemeralRow: Int64 = 1 << 40
-    /// Whether the session lives in memory only.
-    package static func isEphemeral(_ row: Int64) -> Bool { row >= firstEphemeralRow }
-}
-
-/// A stored session with the handles by which the store finds its messages.
-package struct SessionRecord: Sendable, Equatable {
-    package var session: Session
-    /// The store's own number of the session.
-    package let row: Int64
-    package let branch: Int64
-
-    init(_ session: Session, row: Int64, branch: Int64) {
-        self.session = session
-        self.row = row
-        self.branch = branch
-    }
-
     /// Reads the columns of `SQL.Head.sessions`; a value that cannot be is an error that names the row.
-    init(_ row: Row) throws(StoreError) {
-        self.row = row.int(0)
+    init(_ row: Row) throws(ArchiveError) {
+        let number = SessionRow(row.int(0))
         var session = Session(
             id: SessionID(row.text(2)) ?? SessionID(ID(high: 0, low: 0)),
-            owner: UInt32(try row.number(1, "owner", in: 0...Int(UInt32.max), of: .session)),
+            owner: UserID(UInt32(try row.number(1, "owner", in: 0...Int(UInt32.max), of: .session))),
             cwd: row.text(4), createdAt: try row.time(13, "created_at", of: .session))
         session.title = row.optionalText(3)
         session.mcpServers = try row.json(5, "mcp_servers", of: .session)
@@ -41,7 +23,7 @@ package struct SessionRecord: Sendable, Equatable {
             session.tags = view.elements.compactMap(\.string)
         }
         session.metadata = try row.optionalJSON(9, "metadata", of: .session)
-        branch = Int64(try row.number(10, "branch", in: MessageKey.branches, of: .session))
+        let branch = Int64(try row.number(10, "branch", in: MessageKey.branches, of: .session))
         session.messageCount = try row.number(11, "head", in: MessageKey.seqs, of: .session)
         session.tokens = try row.number(12, "tokens", in: 0...Row.mostTokens, of: .session)
         session.updatedAt = try row.time(14, "updated_at", of: .session)
@@ -49,17 +31,17 @@ package struct SessionRecord: Sendable, Equatable {
         session.isArchived = row.bool(16)
         session.trashedAt = try row.optionalTime(17, "trashed_at", of: .session)
         session.isEmpty = row.bool(18)
-        session.isEphemeral = SessionRecord.isEphemeral(self.row)
-        self.session = session
+        session.isEphemeral = number.isEphemeral
+        self.init(session, row: number, branch: BranchRow(branch))
     }
 }
 
 /// Where a message lies: its branch and its place on it, as one number.
 struct MessageKey {
     let raw: Int64
-    init(branch: Int64, seq: Int) { raw = branch << 32 | Int64(seq) }
+    init(branch: BranchRow, seq: Int) { raw = branch.number << 32 | Int64(seq) }
     static func seq(_ raw: Int64) -> Int { Int(raw & 0xFFFF_FFFF) }
-    static func branch(_ raw: Int64) -> Int64 { raw >> 32 }
+    static func branch(_ raw: Int64) -> BranchRow { BranchRow(raw >> 32) }
     /// Numbers that a branch and a seq can have in a key; a session that is being made has branch 0 for a moment.
     static let branches = 0...Int(Int32.max), seqs = 0...Int(UInt32.max)
 }
@@ -67,7 +49,7 @@ struct MessageKey {
 extension Message {
     /// Reads: key, id, role, status, turn's uuid, created_at, tokens, pinned, excluded, metadata, content; a value that
     /// cannot be is an error that names the row.
-    init(_ row: Row) throws(StoreError) {
+    init(_ row: Row) throws(ArchiveError) {
         self.init(
             id: MessageID(bytes: row.bytes(1)) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
             role: Role(rawValue: Int(row.int(2))) ?? .user,
@@ -81,20 +63,12 @@ extension Message {
     }
 }
 
-/// A stored turn with its session's handles.
-package struct StoredTurn: Sendable, Equatable {
-    package var turn: TurnRecord
-    /// The store's own number of the turn.
-    package let row: Int64
-    package let sessionRow: Int64
-
+extension StoredTurn {
     /// Reads: id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason,
     /// finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at, detail, cached.
     ///
     /// A value that cannot be is an error that names the row.
-    init(_ row: Row) throws(StoreError) {
-        self.row = row.int(0)
-        sessionRow = row.int(2)
+    init(_ row: Row) throws(ArchiveError) {
         var turn = TurnRecord(
             id: TurnID(bytes: row.bytes(1)) ?? TurnID(high: 0, low: 0),
             state: TurnRecord.State(rawValue: Int(row.int(3))) ?? .failed,
@@ -127,38 +101,6 @@ package struct StoredTurn: Sendable, Equatable {
         turn.endedAt = try row.optionalTime(19, "ended_at", of: .turn)
         turn.detail = row.optionalText(20)
         turn.isCached = row.bool(21)
-        self.turn = turn
-    }
-}
-
-/// One try at an upstream, as it is stored.
-package struct Attempt: Sendable, Equatable {
-    package var number: Int
-    package var upstream: String
-    package var model: String
-    package var startedAt: Int64
-    package var firstAt: Int64?
-    package var endedAt: Int64
-    /// `complete` or the kind of error.
-    package var outcome: String
-    /// HTTP status, nil when none came.
-    package var status: Int?
-    /// One sentence, no content, no secrets.
-    package var detail: String?
-
-    package init(
-        number: Int, upstream: String, model: String, startedAt: Int64, firstAt: Int64? = nil, endedAt: Int64,
-        outcome: String,
-        status: Int? = nil, detail: String? = nil
-    ) {
-        self.number = number
-        self.upstream = upstream
-        self.model = model
-        self.startedAt = startedAt
-        self.firstAt = firstAt
-        self.endedAt = endedAt
-        self.outcome = outcome
-        self.status = status
-        self.detail = detail
+        self.init(turn, row: TurnRow(row.int(0)), sessionRow: SessionRow(row.int(2)))
     }
 }

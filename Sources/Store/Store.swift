@@ -1,48 +1,42 @@
+package import Archive
 package import EventLoop
 internal import Posix
 
-/// How safe a commit must be before its answer leaves.
-package enum Durability: Sendable {
-    /// On disk: survives power loss.
-    case full
-    /// In the operating system: survives `kill -9`.
-    case normal
-}
-
-/// A change of the store: one value that runs on the writer's thread, in a transaction with others.
-package protocol StoreWrite: Sendable {
-    associatedtype Output: Sendable
-    /// What must hold before the answer leaves; `full` unless said otherwise.
-    var durability: Durability { get }
+/// A change that SQLite can make: it runs on the writer's thread, in a transaction with others.
+package protocol LocalWrite: ArchiveWrite {
     /// Makes the change; what it throws rolls back this change alone.
-    func run(on writer: Writer) throws(StoreError) -> Output
+    func run(on writer: Writer) throws(ArchiveError) -> Output
 }
 
-extension StoreWrite {
-    package var durability: Durability { .full }
+/// A look that SQLite can answer: on the loop where it is bounded, to at most 2,000 rows or 4 MiB, else on the reader's
+/// thread.
+package protocol LocalRead: ArchiveRead {
+    /// Whether it takes several statements, which must see the same commits; false unless said otherwise.
+    var isSeveral: Bool { get }
+    func run(on reader: Reader) throws(ArchiveError) -> Output
 }
 
-/// A long read: one value that runs on the reader's thread, a bounded slice at a time.
-package protocol StoreRead: Sendable {
-    associatedtype Output: Sendable
-    func run(on reader: Reader) throws(StoreError) -> Output
+extension LocalRead {
+    package var isSeveral: Bool { false }
 }
 
-/// The store as the loop sees it: changes and long reads are sent away and answered by calls on the loop, short
-/// reads are made at once on the loop's own connection.
+/// Store keeps an archive in SQLite; nothing above it sees SQL.
+
+/// The store as the loop sees it: everything is answered by a call on the loop, changes and long looks later, bounded
+/// looks before `read` returns, made on the loop's own connection.
 ///
-/// - Invariant: answers come in the order in which changes were sent.
+/// - Invariant: answers to changes come in the order in which they were sent.
 package final class Store {
     private enum Letter: Sendable {
-        case answer(UInt64, Result<any Sendable, StoreError>)
+        case answer(UInt64, Result<any Sendable, ArchiveError>)
         /// Rows of sessions that a commit changed; it comes behind the answers of that commit.
-        case changed(Set<Int64>)
+        case changed(Set<SessionRow>)
         /// Bytes of a WAL that somebody keeps from being moved into the database.
         case grown(Int)
     }
 
     /// Called with the rows of sessions that changed, after their changes were answered.
-    package var sessionsChanged: ((Set<Int64>) -> Void)?
+    package var sessionsChanged: ((Set<SessionRow>) -> Void)?
 
     /// Called with the bytes of a WAL that cannot be emptied since another program reads, once for each 64 MiB.
     package var logGrown: ((_ bytes: Int) -> Void)?
@@ -50,13 +44,15 @@ package final class Store {
     /// The engine and its version, as in "SQLite 3.40.1".
     package let engine: String
 
-    /// Reads on the calling thread, for what is bounded: a page, a window, a list by index.
-    package let reader: Reader
+    /// Reads on the loop's thread.
+    let reader: Reader
+    /// Makes bounded looks come late; nil but in tests.
+    private let lateness: Lateness?
     private let loop: EventLoop
     private let mailbox: LoopMailbox<Letter>
     private let writes = WorkQueue<WriteJob>()
     private let reads = WorkQueue<ReadJob>()
-    private var waiting: [UInt64: (Result<any Sendable, StoreError>) -> Void] = [:]
+    private var waiting: [UInt64: (Result<any Sendable, ArchiveError>) -> Void] = [:]
     private var nextToken: UInt64 = 1
     private var writerThread: Thread?
     private var readerThread: Thread?
@@ -65,12 +61,13 @@ package final class Store {
     ///
     /// A file from a newer version or of another program is refused before anything in it is touched.
     ///
-    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart. `fault` makes reads on
-    /// the loop fail, by what they do: for tests.
+    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart. For tests, `fault`
+    /// makes reads on the loop fail, by what they do, and `lateness` makes them come late.
     package init(
-        path: String, durability: Durability, loop: EventLoop, firstRow: Int64 = 1,
-        fault: (@Sendable (String) -> StoreError?)? = nil, clock: @escaping @Sendable () -> Int64
-    ) throws(StoreError) {
+        path: String, durability: Durability, loop: EventLoop, firstRow: SessionRow = SessionRow(1),
+        fault: (@Sendable (String) -> ArchiveError?)? = nil, lateness: Lateness? = nil,
+        clock: @escaping @Sendable () -> Int64
+    ) throws(ArchiveError) {
         try Store.prepareFile(path)
         let version = try Migrations.version(ofFileAt: path)
         let writer = try Writer(
@@ -79,6 +76,7 @@ package final class Store {
         engine = try reader.engine()
         reader.database.fault = fault
         self.loop = loop
+        self.lateness = lateness
         do {
             mailbox = try LoopMailbox()
             let mailbox = mailbox, writes = writes, reads = reads
@@ -93,46 +91,87 @@ package final class Store {
                 }
             }
             readerThread = try Thread(named: "reader") {
-                let reader = Result { () throws(StoreError) in try Reader(path: path) }
-                while let jobs = reads.take() {
-                    for job in jobs { mailbox.post(.answer(job.token, job.answer(reader))) }
+                let reader = Result { () throws(ArchiveError) in try Reader(path: path) }
+                func serve(_ job: ReadJob) {
+                    if job.isCancelled() { return }
+                    mailbox.post(.answer(job.token, job.answer(reader)))
                 }
+                if case .success(let reader) = reader {
+                    reader.betweenSlices = {
+                        for job in reads.takeIfAny(where: \.isShort) { serve(job) }
+                    }
+                }
+                while let jobs = reads.take() { jobs.forEach(serve) }
                 if case .success(let reader) = reader { reader.close() }
             }
-        } catch { throw StoreError(.other, "start the store", reason: error.description) }
+        } catch { throw ArchiveError(.other, "start the store", reason: error.description) }
         do { try mailbox.deliver(on: loop) { [weak self] in self?.receive($0) } } catch {
-            throw StoreError(.other, "start the store", reason: error.description)
+            throw ArchiveError(.other, "start the store", reason: error.description)
         }
     }
 
     /// Sends a change away; `then` is called on the loop once it is as safe as it must be, or has failed.
-    package func write<Write: StoreWrite>(
-        _ change: Write, then: @escaping (Result<Write.Output, StoreError>) -> Void
+    package func write<Write: LocalWrite>(
+        _ change: Write, then: @escaping (Result<Write.Output, ArchiveError>) -> Void
     ) {
-        let token = expect(then)
+        pendingChanges += 1
+        let token = expect { [weak self] (result: Result<Write.Output, ArchiveError>) in
+            self?.pendingChanges -= 1
+            then(result)
+        }
         writes.add(
-            WriteJob(token: token, durability: change.durability) { writer throws(StoreError) in
+            WriteJob(token: token, durability: change.durability) { writer throws(ArchiveError) in
                 try change.run(on: writer)
             })
     }
 
-    /// Sends a long read away; `then` is called on the loop.
-    package func read<Read: StoreRead>(
-        _ read: Read, then: @escaping (Result<Read.Output, StoreError>) -> Void
+    /// Answers a bounded look, before it returns.
+    package func read<Read: LocalRead>(
+        _ look: Read, then: @escaping (Result<Read.Output, ArchiveError>) -> Void
     ) {
+        guard let lateness else { return then(reader.result(of: look)) }
         pendingReads += 1
-        let token = expect { [weak self] (result: Result<Read.Output, StoreError>) in
+        lateness.delay(on: loop, { [reader] in reader.result(of: look) }) { [weak self] result in
             self?.pendingReads -= 1
             then(result)
         }
-        reads.add(ReadJob(token: token) { reader throws(StoreError) in try read.run(on: reader) })
+    }
+
+    /// Sends a long look away; what it gives is made into a value there, and `then` is called on the loop with that.
+    ///
+    /// A look that is not short gives way to those that are between its slices. What is returned cancels it: then nothing
+    /// is called any more.
+    @discardableResult
+    package func readAway<Read: LocalRead, Value: Sendable>(
+        _ look: Read, isShort: Bool = true, map: @escaping @Sendable (Read.Output) -> Value,
+        then: @escaping (Result<Value, ArchiveError>) -> Void
+    ) -> () -> Void {
+        pendingReads += 1
+        let isCancelled = Locked(false)
+        let token = expect { [weak self] (result: Result<Value, ArchiveError>) in
+            self?.pendingReads -= 1
+            then(result)
+        }
+        reads.add(
+            ReadJob(token: token, isShort: isShort, isCancelled: { isCancelled.withLock { $0 } }) {
+                reader throws(ArchiveError) in
+                let before = reader.isCancelled
+                defer { reader.isCancelled = before }
+                reader.isCancelled = { isCancelled.withLock { $0 } }
+                return map(try reader.answer(look))
+            })
+        return { [weak self] in
+            isCancelled.withLock { $0 = true }
+            guard let self, waiting.removeValue(forKey: token) != nil else { return }
+            pendingReads -= 1
+        }
     }
 
     /// How many answers are still to come.
-    package var pending: Int { waiting.count }
+    package var pending: Int { pendingChanges + pendingReads }
 
     /// How many changes are still to be answered.
-    package var pendingChanges: Int { waiting.count - pendingReads }
+    package private(set) var pendingChanges = 0
     private var pendingReads = 0
 
     /// Ends both threads after all that was sent, and waits for them; answers that nobody waits for are dropped.
@@ -151,7 +190,8 @@ package final class Store {
     /// No change waits for a lock of another program from now on.
     package func hurry() { writes.hurry() }
 
-    private func expect<Output: Sendable>(_ then: @escaping (Result<Output, StoreError>) -> Void) -> UInt64 {
+    private func expect<Output: Sendable>(_ then: @escaping (Result<Output, ArchiveError>) -> Void) -> UInt64
+    {
         let token = nextToken
         nextToken += 1
         waiting[token] = { result in
@@ -176,11 +216,11 @@ package final class Store {
     }
 
     /// Makes the file with mode 0600 before SQLite would make it with the umask's; -wal and -shm take its mode over.
-    private static func prepareFile(_ path: String) throws(StoreError) {
+    private static func prepareFile(_ path: String) throws(ArchiveError) {
         do {
             try Files.makeDirectories(Files.directory(of: path))
             if try Files.status(path) == nil { _ = try Files.open(path, .readingAndCreating) }
-        } catch { throw StoreError(.readOnly, "open database '\(path)'", reason: error.description) }
+        } catch { throw ArchiveError(.readOnly, "open database '\(path)'", reason: error.description) }
     }
 }
 
@@ -190,11 +230,11 @@ struct WriteJob: Sendable {
     let durability: Durability
     /// When it was handed over, in monotonic nanoseconds.
     let at = Machine.monotonic()
-    let run: @Sendable (Writer) throws(StoreError) -> any Sendable
+    let run: @Sendable (Writer) throws(ArchiveError) -> any Sendable
 
     init(
         token: UInt64, durability: Durability,
-        run: @escaping @Sendable (Writer) throws(StoreError) -> any Sendable
+        run: @escaping @Sendable (Writer) throws(ArchiveError) -> any Sendable
     ) {
         self.token = token
         self.durability = durability
@@ -205,10 +245,13 @@ struct WriteJob: Sendable {
 /// A read on its way to the reader.
 struct ReadJob: Sendable {
     let token: UInt64
-    let run: @Sendable (Reader) throws(StoreError) -> any Sendable
+    /// Whether it takes a slice of time at most; others let such pass.
+    let isShort: Bool
+    let isCancelled: @Sendable () -> Bool
+    let run: @Sendable (Reader) throws(ArchiveError) -> any Sendable
 
-    func answer(_ reader: Result<Reader, StoreError>) -> Result<any Sendable, StoreError> {
-        Result { () throws(StoreError) in try run(try reader.get()) }
+    func answer(_ reader: Result<Reader, ArchiveError>) -> Result<any Sendable, ArchiveError> {
+        Result { () throws(ArchiveError) in try run(try reader.get()) }
     }
 }
 
@@ -251,6 +294,16 @@ final class WorkQueue<Job: Sendable>: Sendable {
     }
 
     var mustHurry: Bool { state.withLock { $0.mustHurry } }
+
+    /// Takes those that pass out of the queue, without waiting.
+    func takeIfAny(where passes: (Job) -> Bool) -> [Job] {
+        state.withLock { state in
+            guard state.jobs.contains(where: passes) else { return [] }
+            let taken = state.jobs.filter(passes)
+            state.jobs.removeAll(where: passes)
+            return taken
+        }
+    }
 
     /// Waits a moment, or until there is something new to look at.
     func pause(milliseconds: Int32) { _ = try? System.wait(readable: [], milliseconds: milliseconds) }

@@ -1,3 +1,4 @@
+package import Archive
 internal import Posix
 
 /// The lock of a database, held for the daemon's life: one daemon a database.
@@ -22,7 +23,7 @@ package struct StoreLock: ~Copyable, Sendable {
     /// Takes the lock and writes who has it, or says who does.
     ///
     /// Call it before the database is opened, and keep it until that is closed.
-    package init(database: String, socket: String) throws(StoreError) {
+    package init(database: String, socket: String) throws(ArchiveError) {
         path = StoreLock.path(ofDatabase: database)
         text = "\(Process.id)\n\(socket)\n"
         let file: Descriptor
@@ -40,7 +41,7 @@ package struct StoreLock: ~Copyable, Sendable {
     }
 
     /// Makes the file anew where it was removed or replaced, and says whether it was.
-    package mutating func renew() throws(StoreError) -> Bool {
+    package mutating func renew() throws(ArchiveError) -> Bool {
         do throws(PosixError) {
             let there = try FilePlace.of(path)
             if there != nil && there == place { return false }
@@ -48,19 +49,19 @@ package struct StoreLock: ~Copyable, Sendable {
             place = try FilePlace.of(path)
             return true
         } catch {
-            throw StoreError(.readOnly, "make the lock '\(path)' anew", reason: error.reason)
+            throw ArchiveError(.readOnly, "make the lock '\(path)' anew", reason: error.reason)
         }
     }
 
     private static func refused(
         _ database: String, _ error: PosixError, _ owner: (pid: Int32, socket: String)?
-    ) -> StoreError {
+    ) -> ArchiveError {
         guard error.isAgain else {
-            return StoreError(.readOnly, "lock database '\(database)'", reason: error.description)
+            return ArchiveError(.readOnly, "lock database '\(database)'", reason: error.description)
         }
         let place = owner.map { $0.socket.isEmpty ? "" : ", socket '\($0.socket)'" } ?? ""
         let who = owner.map { "process \($0.pid)\(place)" } ?? "another process"
-        return StoreError(
+        return ArchiveError(
             .locked(by: who), "lock database '\(database)'",
             reason:
                 "\(who) has it open; use that daemon, stop it with 'convo stop', or give another --database")

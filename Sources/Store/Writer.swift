@@ -1,3 +1,4 @@
+internal import Archive
 internal import Posix
 
 /// The one connection that writes, on its own thread.
@@ -7,7 +8,7 @@ internal import Posix
 package final class Writer {
     struct Answer: Sendable {
         let token: UInt64
-        let result: Result<any Sendable, StoreError>
+        let result: Result<any Sendable, ArchiveError>
     }
 
     let database: Database
@@ -17,18 +18,18 @@ package final class Writer {
     private var log: WriteAheadLog
     private var room: LogRoom
     private var activity: Int64
-    private var changed: Set<Int64> = []
+    private var changed: Set<SessionRow> = []
     private var files: OpenFiles
     /// Whether a commit went into files that nobody will find again.
     private var isLost = false
 
     /// The number of the first session.
-    private let firstRow: Int64
+    private let firstRow: SessionRow
 
     init(
-        path: String, version: Int, durability: Durability, firstRow: Int64 = 1,
+        path: String, version: Int, durability: Durability, firstRow: SessionRow = SessionRow(1),
         clock: @escaping @Sendable () -> Int64
-    ) throws(StoreError) {
+    ) throws(ArchiveError) {
         self.firstRow = firstRow
         database = try Database(path: path, .writing)
         files = OpenFiles(path)
@@ -52,7 +53,7 @@ package final class Writer {
         for owner in try database.owners() {
             let last = try database.integer(
                 "SELECT activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC LIMIT 1",
-                [.int(Int64(owner)), Bound(Row.mostActivity)], doing: "read the newest activity")
+                [.user(owner), Bound(Row.mostActivity)], doing: "read the newest activity")
             newest = max(newest, last)
         }
         activity = max(0, newest)
@@ -65,7 +66,7 @@ package final class Writer {
     var now: Int64 { clock() }
 
     /// The next number in the order of changes, for a session that changes now.
-    func nextActivity(of session: Int64) -> Int64 {
+    func nextActivity(of session: SessionRow) -> Int64 {
         changed.insert(session)
         return nextActivity()
     }
@@ -77,18 +78,18 @@ package final class Writer {
     }
 
     /// The number of the next session where they do not begin at 1; nil leaves it to SQLite.
-    func nextRow() throws(StoreError) -> Int64? {
-        if firstRow == 1 { return nil }
+    func nextRow() throws(ArchiveError) -> Int64? {
+        if firstRow == SessionRow(1) { return nil }
         let newest = try database.first(
             "SELECT id FROM session WHERE id > 0 ORDER BY id DESC LIMIT 1", [], doing: "number a session"
         ) { $0.int(0) }
-        return max(firstRow, (newest ?? 0) &+ 1)
+        return max(firstRow.number, (newest ?? 0) &+ 1)
     }
 
-    func noteChange(of session: Int64) { changed.insert(session) }
+    func noteChange(of session: SessionRow) { changed.insert(session) }
 
     /// Sessions that changed since this was asked last.
-    private func takeChanged() -> Set<Int64> {
+    private func takeChanged() -> Set<SessionRow> {
         defer { changed = [] }
         return changed
     }
@@ -96,7 +97,7 @@ package final class Writer {
     /// Takes jobs until the queue is closed; `answer` is called with the answers of each commit, `grown` with the bytes of a
     /// WAL that another program keeps from being moved into the database.
     func serve(
-        _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<Int64>) -> Void,
+        _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<SessionRow>) -> Void,
         grown: (_ bytes: Int) -> Void
     ) {
         while let jobs = queue.take(milliseconds: log.pause) {
@@ -129,7 +130,7 @@ package final class Writer {
     private static let pause: Int32 = 20
 
     private func perform(_ jobs: [WriteJob], _ queue: WorkQueue<WriteJob>) -> [Answer] {
-        lastFailure = StoreError(.other, "commit", reason: "the commit failed")
+        lastFailure = ArchiveError(.other, "commit", reason: "the commit failed")
         var left = jobs, failed: [Answer] = []
         while !left.isEmpty {
             if let answers = together(left) { return failed + answers }
@@ -152,7 +153,7 @@ package final class Writer {
             + left.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
     }
 
-    private var lastFailure = StoreError(.other, "commit", reason: "the commit failed")
+    private var lastFailure = ArchiveError(.other, "commit", reason: "the commit failed")
 
     /// One transaction over all jobs; nil when it could not be committed, with the reason in `lastFailure`.
     private func together(_ jobs: [WriteJob]) -> [Answer]? {
@@ -185,7 +186,7 @@ package final class Writer {
     }
 
     /// What was committed now is where nobody will find it; what was before is kept where that can be.
-    private func lose(_ jobs: [WriteJob], _ gone: StoreError) -> [Answer] {
+    private func lose(_ jobs: [WriteJob], _ gone: ArchiveError) -> [Answer] {
         isLost = true
         room.close()
         // The WAL alone has what was committed since the last checkpoint, and it is open still.
@@ -193,12 +194,12 @@ package final class Writer {
         return fail(jobs, gone)
     }
 
-    private func fail(_ jobs: [WriteJob], _ error: StoreError) -> [Answer] {
+    private func fail(_ jobs: [WriteJob], _ error: ArchiveError) -> [Answer] {
         jobs.map { Answer(token: $0.token, result: .failure(error)) }
     }
 
-    private func alone(_ job: WriteJob) -> Result<any Sendable, StoreError> {
-        let result = Result { () throws(StoreError) in try job.run(self) }
+    private func alone(_ job: WriteJob) -> Result<any Sendable, ArchiveError> {
+        let result = Result { () throws(ArchiveError) in try job.run(self) }
         if case .failure = result, !database.isAutocommit {
             // As above: what is left open fails the next job.
             try? database.run("ROLLBACK", doing: "roll back")
@@ -206,8 +207,8 @@ package final class Writer {
         return result
     }
 
-    private func inSavepoint(_ job: WriteJob) -> Result<any Sendable, StoreError> {
-        do throws(StoreError) {
+    private func inSavepoint(_ job: WriteJob) -> Result<any Sendable, ArchiveError> {
+        do throws(ArchiveError) {
             try database.run("SAVEPOINT job", doing: "begin a change")
             let result = try job.run(self)
             try database.run("RELEASE job", doing: "end a change")
@@ -223,7 +224,7 @@ package final class Writer {
     }
 
     /// Set between transactions only; SQLite ignores it inside one.
-    private func setSynchronous(_ wanted: Durability) throws(StoreError) {
+    private func setSynchronous(_ wanted: Durability) throws(ArchiveError) {
         if synchronous == wanted { return }
         switch wanted {
         case .full: try database.run("PRAGMA synchronous = FULL", doing: "set synchronous")

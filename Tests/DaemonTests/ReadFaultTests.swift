@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Posix
@@ -26,7 +27,7 @@ private final class Fault: Sendable {
     /// Whether it has happened.
     var isDone: Bool { state.withLock { $0.target == nil } }
 
-    var look: @Sendable (String) -> StoreError? {
+    var look: @Sendable (String) -> ArchiveError? {
         { [state] doing in
             state.withLock { state in
                 state.seen.append(doing)
@@ -34,7 +35,7 @@ private final class Fault: Sendable {
                 state.skip -= 1
                 guard state.skip < 0 else { return nil }
                 state.target = nil
-                return StoreError(.disk, doing, reason: "a test says so")
+                return ArchiveError(.disk, doing, reason: "a test says so")
             }
         }
     }
@@ -107,8 +108,8 @@ private final class Fault: Sendable {
         }
     }
 
-    @Test(arguments: ["find open turns", "find a session"])
-    func `keeps no prompt that waited from being taken up at a start`(_ doing: String) throws {
+    @Test(arguments: [("find open turns", 0), ("find open turns", 1), ("find a session", 0)])
+    func `keeps no prompt that waited from being taken up at a start`(_ doing: String, _ skip: Int) throws {
         let directory = try TemporaryDirectory()
         let first = try TestDaemon(Self.configuration, in: directory)
         let client = try first.client()
@@ -119,9 +120,8 @@ private final class Fault: Sendable {
         _ = try client.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "queued" }
         first.stop()
         let fault = Fault()
-        fault.arm(doing, after: 0)
+        fault.arm(doing, after: skip)
         let daemon = try TestDaemon(Self.configuration, in: directory, readFault: fault.look)
-        #expect(fault.isDone, "\(fault.seen)")
         let again = try daemon.client()
         _ = try again.call("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#)
         while try again.call("_convod/turn/list", #"{"sessionId":"s","open":true}"#).result?["turns"]?.count
@@ -130,6 +130,7 @@ private final class Fault: Sendable {
             _ = try again.next()
         }
         #expect(try again.messages("s").contains("user: waited"))
+        #expect(fault.isDone, "\(fault.seen)")
     }
 
     @Test func `sends no request without its prompt when the next upstream is asked`() throws {
@@ -149,7 +150,7 @@ private final class Fault: Sendable {
         try client.open("s")
         let prompt = try client.startPrompt("s", "hello")
         while first.requests.isEmpty { _ = try client.call("_convod/server/info") }
-        fault.arm("find a session", after: 0)
+        fault.arm("read messages", after: 0)
         first.proceed()
         #expect(try client.finish(prompt).kind == "store_failed")
         #expect(fault.isDone && second.requests.isEmpty)

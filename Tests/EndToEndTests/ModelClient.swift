@@ -160,8 +160,11 @@ final class ModelClient {
 
     /// What a replay must have given by now.
     private func note(_ request: ModelRequest) {
-        // One whose cursor is refused hears what comes from now on.
-        if request.kind == .resume, request.error != nil { joined[request.session]?.mayStartInside = true }
+        // One whose cursor is refused, or that is cancelled, hears what comes from now on.
+        if request.kind == .resume || request.kind == .load, request.error != nil {
+            joined[request.session]?.mayStartInside = true
+            if let target = request.target { resumed[target] = nil }
+        }
         guard request.kind == .resume || request.kind == .load, let head = request.extras?["headId"]?.string,
             request.result != nil, request.extras?["rewind"] == nil
         else { return }

@@ -168,7 +168,10 @@ enum Built {
 
     /// An environment with nothing of the user's in it.
     static func environment(_ directory: TemporaryDirectory) -> [String: String] {
-        ["HOME": directory.path, "PATH": "/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:9", "TERM": "dumb"]
+        let own = [
+            "HOME": directory.path, "PATH": "/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:9", "TERM": "dumb",
+        ]
+        return own.merging(TestDaemon.lateReads) { mine, _ in mine }
     }
 
     /// Runs one of the programs; `timeout` ends it when it hangs, with exit code 124.

@@ -83,7 +83,10 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
             #expect(try home.convo("start").code == 0)
             let said = try sh("$convo send -n --new talk hello | head -c 0; echo code ${PIPESTATUS[0]}", home)
             #expect(said.said.contains("code 141"), "\(said)")
-            #expect(try states(home).contains("\"cancelled\""))
+            // One that is cancelled before it is stored leaves nothing, and is so where looks come late.
+            let states = try states(home), isUnstored = states.contains("\"turns\":[]")
+            #expect(
+                states.contains("\"cancelled\"") || isUnstored && !TestDaemon.lateReads.isEmpty, "\(states)")
         }
         let home = try Home("{ window: { maxTokens: 1000000 }, upstreams: { echo: { kind: 'echo' } } }")
         let said = try sh(

@@ -188,10 +188,11 @@ private func newRefusal(_ source: String) throws -> String? {
         let change = try SetSessionParameters(
             try Fixtures.json(
                 #"{"sessionId":"a","title":null,"system":"s","tags":["x"],"metadata":{"a":1.0},"archived":true}"#
-            ))
-        func words<Value>(_ change: SetSessionParameters.Change<Value>) -> String {
+            )
+        ).change
+        func words<Value>(_ change: SessionChange.Field<Value>) -> String {
             switch change {
-            case .keep: "keep"
+            case .left: "keep"
             case .set(let value): value.map { "\($0)" } ?? "clear"
             }
         }

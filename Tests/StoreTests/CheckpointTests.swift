@@ -1,3 +1,4 @@
+internal import Archive
 internal import Posix
 internal import TestSupport
 internal import Testing

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import Store
 internal import TestSupport
@@ -27,7 +28,7 @@ internal import Testing
         search.slice = slice
         search.includesEmpty = empty
         while true {
-            let output = try search.run(on: bench.store.reader)
+            let output = try bench.read(search)
             slices += 1
             names += output.sessions.map(\.session.id.text)
             guard let next = output.next else { return (names, slices) }
@@ -84,7 +85,7 @@ extension FindSessions {
         search.slice = 1_000_000
         search.bytes = 1 << 40
         search.includesEmpty = true
-        return try search.run(on: bench.store.reader).sessions.filter { $0.session.messageCount > 0 }.map(
+        return try bench.read(search).sessions.filter { $0.session.messageCount > 0 }.map(
             \.session.id.text)
     }
 }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Posix
@@ -17,7 +18,7 @@ internal import Testing
         try open(directory)
         try shell("sqlite3", directory.file("c.db"), "PRAGMA user_version = 7; DROP INDEX session_here")
         let before = try digest(directory)
-        let error = #expect(throws: StoreError.self) { try open(directory) }
+        let error = #expect(throws: ArchiveError.self) { try open(directory) }
         #expect(error?.code == .fromTheFuture(7, known: 3))
         #expect(
             error?.description.contains("made by version 7, this build knows 3; start a newer build") == true)
@@ -28,7 +29,7 @@ internal import Testing
         let directory = try TemporaryDirectory()
         try shell("sqlite3", directory.file("c.db"), "CREATE TABLE mine (x)")
         let before = try digest(directory)
-        #expect(throws: StoreError.self) { try open(directory) }
+        #expect(throws: ArchiveError.self) { try open(directory) }
         #expect(try digest(directory) == before)
     }
 
@@ -58,7 +59,7 @@ internal import Testing
         let directory = try TemporaryDirectory()
         try Files.replace(
             directory.file("c.db"), with: Array(String(repeating: "not a database ", count: 400).utf8))
-        let error = #expect(throws: StoreError.self) { try open(directory) }
+        let error = #expect(throws: ArchiveError.self) { try open(directory) }
         #expect(error?.code == .corrupt)
         #expect(try Files.read(directory.file("c.db")).count == 6_000)
     }
@@ -132,7 +133,7 @@ internal import Testing
             "sqlite3", directory.file("c.db"),
             "PRAGMA journal_mode = DELETE; PRAGMA user_version = \(version)")
         let before = try digest(directory)
-        let error = #expect(throws: StoreError.self) { try open(directory) }
+        let error = #expect(throws: ArchiveError.self) { try open(directory) }
         #expect(error?.code == .corrupt && error?.reason.contains("its version is \(version)") == true)
         #expect(try digest(directory) == before)
     }
@@ -147,9 +148,7 @@ internal import Testing
         var answers = 0
         for number in 0..<8 {
             bench.store.write(
-                AppendMessages(SessionID("s")!, owner: 0, [bench.message("m\(number)")], ifMissing: nil) {
-                    nil
-                }
+                AppendMessages(SessionID("s")!, owner: 0, [bench.message("m\(number)")], ifMissing: nil)
             ) { result in
                 if case .success(.appended) = result { answers += 1 }
             }
@@ -163,7 +162,7 @@ internal import Testing
     @Test func `is locked by its daemon, and the owner is named`() throws {
         let directory = try TemporaryDirectory()
         let first = try StoreLock(database: directory.file("c.db"), socket: "/tmp/x.sock")
-        let error = #expect(throws: StoreError.self) {
+        let error = #expect(throws: ArchiveError.self) {
             _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock")
         }
         #expect(error?.reason.contains("process \(Process.id), socket '/tmp/x.sock' has it open") == true)

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import TestSupport
 internal import Testing
@@ -14,7 +15,7 @@ internal import Testing
             """
             WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < \(turns))
             INSERT INTO turn (id, uuid, session, state, prompt_id, answer_id, created_at, started_at, ended_at)
-            SELECT x, randomblob(16), \(row), 2, randomblob(16), randomblob(16), 1000, 1000, 1000 FROM n;
+            SELECT x, randomblob(16), \(row.number), 2, randomblob(16), randomblob(16), 1000, 1000, 1000 FROM n;
             WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < \(2 * turns))
             INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, pinned, content)
             SELECT ((SELECT branch FROM session) << 32) + x, randomblob(16), 2, 0, (x + 1) / 2, 1000, 5, 5 * x,
@@ -28,26 +29,27 @@ internal import Testing
     @Test func `costs no more in a session of 40,000 turns than 2,000 rows do`() throws {
         let (bench, session) = try bench(40_000)
         let reader = bench.store.reader
-        func check(_ name: String, _ read: () throws -> Void) throws {
+        func check(_ look: some LocalRead) throws {
             _ = reader.database.takeSteps()
-            try read()
+            _ = try bench.read(look)
             // A row of messages takes about 25 steps.
-            #expect(reader.database.takeSteps() < 2_000 * 40, "\(name)")
+            #expect(reader.database.takeSteps() < 2_000 * 40, "\(type(of: look))")
         }
         // What handlers, the engine and the window ask at once, each with the most that a client may ask for.
-        try check("open turns") { _ = try reader.turns(session, openOnly: true, before: nil, limit: 1_000) }
-        try check("turns") { _ = try reader.turns(session, openOnly: false, before: nil, limit: 1_000) }
-        try check("the turn that ended last") { _ = try reader.lastEnded(session) }
-        try check("a prompt without an answer") { _ = try reader.unansweredPrompt(session) }
-        try check("open turns of all") { _ = try reader.openTurns() }
-        try check("where a million begin") { _ = try reader.start(ofNewest: 1_000_000, in: session) }
-        try check("where ten begin") { _ = try reader.start(ofNewest: 10, in: session) }
-        try check("messages") { _ = try reader.messages(session, .from(1), limit: 1_000, bytes: 1 << 20) }
-        try check("a session") { _ = try reader.session(row: session.row) }
-        try check("the newest message") { _ = try reader.headID(of: session) }
+        let row = session.row, bytes = 1 << 20
+        try check(TurnList(row, .open, before: nil, limit: 1_000, bytes: bytes))
+        try check(TurnList(row, .all, before: nil, limit: 1_000, bytes: bytes))
+        try check(Opening(session))
+        try check(PromptBase(session, nil, farthest: 64))
+        try check(OpenTurns(.running))
+        try check(ReadMessages(session, .newest(1_000_000), limit: 1, bytes: 1))
+        try check(ReadMessages(session, .newest(10), limit: 1, bytes: 1))
+        try check(ReadMessages(session, .from(1), limit: 1_000, bytes: bytes))
+        try check(SessionByRow(row))
+        try check(BranchList(row, after: BranchRow(0), limit: 1_000))
         let all = HistoryNeed(tokens: Int.max, hasPrompt: true)
-        try check("a window of all") { _ = try reader.history(session, all, within: .loop) }
+        try check(WindowRead(session, all, within: .loop))
         let few = HistoryNeed(tokens: 1_000_000, messages: 4, hasPrompt: true)
-        try check("a window of few") { _ = try reader.history(session, few, within: .loop) }
+        try check(WindowRead(session, few, within: .loop))
     }
 }

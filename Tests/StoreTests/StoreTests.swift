@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Posix
@@ -23,9 +24,18 @@ final class Bench {
     func id<Kind>() -> ID<Kind> { ids.next(milliseconds: 1_000, random: 7) }
 
     /// Sends a change and turns the loop until its answer is there.
-    func write<Write: StoreWrite>(_ change: Write) throws -> Write.Output {
-        var answer: Result<Write.Output, StoreError>?
+    func write<Write: LocalWrite>(_ change: Write) throws -> Write.Output {
+        var answer: Result<Write.Output, ArchiveError>?
         store.write(change) { answer = $0 }
+        while answer == nil { try loop.turn(waiting: true) }
+        guard let answer else { preconditionFailure("the loop turned until it was there") }
+        return try answer.get()
+    }
+
+    /// Looks, and turns the loop until the answer is there.
+    func read<Read: LocalRead>(_ look: Read) throws -> Read.Output {
+        var answer: Result<Read.Output, ArchiveError>?
+        store.read(look) { answer = $0 }
         while answer == nil { try loop.turn(waiting: true) }
         guard let answer else { preconditionFailure("the loop turned until it was there") }
         return try answer.get()
@@ -36,28 +46,27 @@ final class Bench {
     }
 
     @discardableResult
-    func session(_ name: String, owner: UInt32 = 0) throws -> SessionRecord {
+    func session(_ name: String, owner: UserID = 0) throws -> SessionRecord {
         guard
             case .created(let record) = try write(
                 CreateSession(Session(id: sessionID(name), owner: owner, cwd: "/tmp", createdAt: 1_000)))
         else {
-            throw StoreError(.other, "make a session", reason: "it was there")
+            throw ArchiveError(.other, "make a session", reason: "it was there")
         }
         return record
     }
 
     func append(_ name: String, _ texts: [String]) throws {
-        _ = try write(
-            AppendMessages(sessionID(name), owner: 0, texts.map { message($0) }, ifMissing: nil) { nil })
+        _ = try write(AppendMessages(sessionID(name), owner: 0, texts.map { message($0) }, ifMissing: nil))
     }
 
     func record(_ name: String) throws -> SessionRecord {
-        let found = try store.reader.session(sessionID(name), owner: 0)
+        let found = try read(SessionByName(sessionID(name), owner: 0))
         return try #require(found)
     }
 
     func texts(_ name: String) throws -> [String] {
-        try store.reader.messages(record(name), .from(1), limit: 10_000, bytes: 1 << 30).messages.map {
+        try read(ReadMessages(record(name), .from(1), limit: 10_000, bytes: 1 << 30)).messages.map {
             $0.parts[0].visibleText
         }
     }

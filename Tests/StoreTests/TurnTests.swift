@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Store
@@ -69,20 +70,26 @@ internal import Testing
                 StorePieces(turnRow: row, first: 2, [Piece(.text, Array("tial".utf8))], .full))
         }
         let bench = try Bench(directory)
-        #expect(try bench.write(RecoverTurns { _ in 1 }) == 1)
-        #expect(try bench.write(RecoverTurns { _ in 1 }) == 0)
-        let page = try bench.store.reader.messages(bench.record("s"), .from(1), limit: 9, bytes: 1 << 20)
+        let open = try bench.read(OpenTurns(.running))
+        #expect(open.turns.map(\.stored.turn.answerID) == [answerID] && open.damaged.isEmpty)
+        let left = try #require(open.turns.first?.stored), answer = try bench.read(AnswerSoFar(left))
+        let ending = Turn.Ending(state: .interrupted, isPromptWithdrawn: false)
+        _ = try bench.write(EndTurn(left.turn.id, ending, content: answer.content, tokens: 1))
+        #expect(try bench.read(OpenTurns(.running)).turns.isEmpty)
+        let page = try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 9, bytes: 1 << 20))
         #expect(page.messages.map(\.status) == [.complete, .interrupted])
         #expect(page.messages.last?.id == answerID)
         #expect(page.messages.last?.parts.map(\.visibleText) == ["hm", "partial"])
         #expect(try shell("sqlite3", bench.path, "SELECT count(*) FROM piece") == "0\n")
     }
 
-    @Test func `with no piece leaves no empty answer behind`() throws {
+    @Test func `with no piece has no answer so far, and ends without one`() throws {
         let bench = try Bench()
         let session = try bench.session("s"), turn = turn(bench)
         _ = try accept(bench, turn, "hello", session)
-        _ = try bench.write(RecoverTurns { _ in 1 })
+        let left = try #require(try bench.read(OpenTurns(.running)).turns.first?.stored)
+        #expect(try bench.read(AnswerSoFar(left)).isEmpty)
+        try end(bench, turn, Turn.Ending(state: .interrupted, isPromptWithdrawn: false), nil)
         #expect(try bench.texts("s") == ["hello"])
     }
 
@@ -90,12 +97,14 @@ internal import Testing
         let bench = try Bench()
         let session = try bench.session("s"), first = turn(bench, request: "k", hash: [1])
         _ = try accept(bench, first, "a", session)
-        guard case .known(let known) = try accept(bench, turn(bench, request: "k", hash: [1]), "a", session)
+        guard
+            case .known(let known, let hasMessage) = try accept(
+                bench, turn(bench, request: "k", hash: [1]), "a", session)
         else {
             Issue.record("not known")
             return
         }
-        #expect(known.turn.id == first.id)
+        #expect(known.turn.id == first.id && !hasMessage)
         guard case .conflict = try accept(bench, turn(bench, request: "k", hash: [2]), "b", session) else {
             Issue.record("no conflict")
             return
@@ -115,7 +124,7 @@ internal import Testing
             try bench.write(
                 BeginQueued(
                     queued.id, prompt: prompt, title: nil, upstream: "u", model: "m",
-                    receipt: Array("{}".utf8)))?.seq == 1)
+                    receipt: Array("{}".utf8)))?.place.head == 1)
         #expect(
             try bench.write(
                 BeginQueued(
@@ -131,7 +140,7 @@ internal import Testing
         for number in 0..<20 {
             let id = SessionID(number % 5 == 3 ? "missing" : "s")!
             bench.store.write(
-                AppendMessages(id, owner: 0, [bench.message("m\(number)")], ifMissing: nil) { nil }
+                AppendMessages(id, owner: 0, [bench.message("m\(number)")], ifMissing: nil)
             ) { result in
                 if case .success(.appended(_, let first, _)) = result {
                     answers.append("\(first)")

@@ -52,6 +52,13 @@ package final class TestClient {
         UnixSocket.shutdownWriting(socket.raw)
     }
 
+    /// Whether nothing has come that was not taken.
+    package var isQuiet: Bool {
+        get throws {
+            try framer.pending == 0 && System.wait(readable: [socket.raw], milliseconds: 0).isEmpty
+        }
+    }
+
     /// The next line; throws when the connection ends or nothing comes in time.
     package func next() throws -> JSONView {
         while true {

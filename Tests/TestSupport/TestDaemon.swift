@@ -1,7 +1,7 @@
+package import Archive
 internal import Daemon
 internal import JSON
 internal import Posix
-package import Store
 
 /// A daemon in this process on a thread of its own, with its files in a directory that goes with it.
 package final class TestDaemon: Sendable {
@@ -12,6 +12,11 @@ package final class TestDaemon: Sendable {
     private let thread: Locked<Thread?>
     private let log: Locked<[String]>
 
+    /// What lets a daemon's looks come late; empty unless the whole suite is run so.
+    package static let lateReads = Process.environment.filter {
+        ["CONVOD_TEST_READS", "CONVOD_SEED"].contains($0.key)
+    }
+
     /// Starts a daemon; `configuration` is JSON5, by default an echo, nil for none at all.
     ///
     /// Give a directory to start again on old files.
@@ -19,10 +24,11 @@ package final class TestDaemon: Sendable {
         _ configuration: String? = "{ upstreams: { echo: { kind: \"echo\" } } }",
         in directory: TemporaryDirectory? = nil,
         environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil,
-        steady: (@Sendable () -> Int64)? = nil, readFault: (@Sendable (String) -> StoreError?)? = nil
+        steady: (@Sendable () -> Int64)? = nil, readFault: (@Sendable (String) -> ArchiveError?)? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
+        let environment = environment.merging(TestDaemon.lateReads) { mine, _ in mine }
         socket = directory.path + "/s.sock"
         database = directory.path + "/convod.db"
         let lines = Locked<[String]>([])

@@ -19,6 +19,12 @@ final class Call {
     /// Whether its handler was called; before that it waits for others, and holds up nobody.
     var hasBegun = false
     private var isSettled = false
+    /// Looks into the archive that it waits for before it does what it was asked; see `Handlers.looking`.
+    private var looks = 0
+    /// Whether it waits for such a look, so that its client's next requests wait for it.
+    var isLooking: Bool { looks > 0 }
+    /// Called when it waits for none any more.
+    var looked: (() -> Void)?
     /// Bytes that its client holds until it is settled, or dropped.
     private let size: Int
 
@@ -62,6 +68,28 @@ final class Call {
 
     /// Its handler has read what it was asked.
     func dropParameters() { params = nil }
+
+    /// A look goes out; until it is back the request can be cancelled.
+    func beginLook() {
+        looks += 1
+    }
+
+    /// A look is back, and what follows from it was done.
+    func endLook() {
+        looks -= 1
+        if looks > 0 { return }
+        looked.take()?()
+    }
+
+    /// The client wants no more of it.
+    func cancel() { if isLooking { cancelUnbegun() } else { onCancel?() } }
+
+    /// The client took back what was not begun yet.
+    func cancelUnbegun() {
+        if isAnswered { return }
+        if method.beginsTurn { return reply(.success(TurnAnswers.cancelledUnstored)) }
+        fail(WireError(.cancelled, "the request was cancelled before it began"))
+    }
 }
 
 extension Method {

@@ -10,6 +10,10 @@ final class Dispatcher {
     private final class Client {
         var calls: [RequestID: Call] = [:]
         var changes = 0
+        /// Requests that look what they are about; what comes behind them waits, so that looks may come late.
+        var looking = 0
+        /// Whether what was held may begin.
+        var isFree: Bool { changes == 0 && looking == 0 }
         var held = Fifo<() -> Void>()
     }
 
@@ -97,7 +101,7 @@ final class Dispatcher {
         guard let client = clients.removeValue(forKey: connection.number) else { return }
         client.held.removeAll()
         for call in client.calls.values where !call.method.beginsTurn || !call.hasBegun {
-            call.onCancel?()
+            call.cancel()
         }
         // Those that were put off are never answered, and would hold their client, and so themselves, for good.
         client.calls = [:]
@@ -173,11 +177,7 @@ final class Dispatcher {
     private func begin(_ call: Call, _ client: Client) {
         if mayBegin(call.method, client) { return run(call, client) }
         if call.isAnswered { return }
-        call.onCancel = { [weak call] in
-            guard let call else { return }
-            if call.method.beginsTurn { return call.reply(.success(TurnAnswers.cancelledUnstored)) }
-            call.fail(WireError(.cancelled, "the request was cancelled before it began"))
-        }
+        call.onCancel = { [weak call] in call?.cancelUnbegun() }
         client.held.append { [weak self] in self?.run(call, client) }
     }
 
@@ -202,7 +202,7 @@ final class Dispatcher {
     /// Whether a request need not wait for others of its own client.
     private func mayBegin(_ method: Method, _ client: Client) -> Bool {
         method.order == .free
-            || client.held.isEmpty && (method.order == .changes || client.changes == 0)
+            || client.held.isEmpty && client.looking == 0 && (method.order == .changes || client.changes == 0)
     }
 
     private func run(_ call: Call, _ client: Client) {
@@ -211,13 +211,24 @@ final class Dispatcher {
         call.hasBegun = true
         call.onCancel = nil
         if call.method.isChange { client.changes += 1 }
+        handle(call, client)
+    }
+
+    /// Hands a call to its handler; while that looks what it is about, nothing else of its client begins.
+    private func handle(_ call: Call, _ client: Client) {
         do { try handle(call) } catch { if !call.isAnswered { call.fail(error) } }
-        call.dropParameters()
+        guard call.isLooking else { return call.dropParameters() }
+        client.looking += 1
+        call.looked = { [unowned call] in
+            client.looking -= 1
+            call.dropParameters()
+            call.connection.release()
+        }
     }
 
     /// Starts the oldest request that waited for changes to be stored; false when none may begin.
     func takesHeld(_ connection: Connection) -> Bool {
-        guard let client = clients[connection.number], client.changes == 0,
+        guard let client = clients[connection.number], client.isFree,
             let begin = client.held.popFirst()
         else { return false }
         begin()
@@ -227,14 +238,14 @@ final class Dispatcher {
     /// Whether there is such a request.
     func hasHeld(_ connection: Connection) -> Bool {
         guard let client = clients[connection.number] else { return false }
-        return client.changes == 0 && !client.held.isEmpty
+        return client.isFree && !client.held.isEmpty
     }
 
     private func notify(_ name: String, _ params: JSONView?, _ connection: Connection) {
         switch Method(rawValue: name) {
         case .cancelRequest:
             guard let view = params?["requestId"], let id = RequestID(view) else { return }
-            clients[connection.number]?.calls[id]?.onCancel?()
+            clients[connection.number]?.calls[id]?.cancel()
         case .sessionCancel: endPrompts(.sessionCancel, params, connection)
         default: break  // a notification is never answered
         }
@@ -242,14 +253,18 @@ final class Dispatcher {
 
     /// Ends what a client has asked for on a session, ahead of what it sent before: prompts that have not begun too.
     private func endPrompts(_ method: Method, _ params: JSONView?, _ connection: Connection) {
-        if let session = params?["sessionId"]?.string, let client = clients[connection.number] {
+        let client = clients[connection.number] ?? Client()
+        clients[connection.number] = client
+        if let session = params?["sessionId"]?.string {
             for call in client.calls.values
-            where !call.hasBegun && call.method.beginsTurn && call.params?["sessionId"]?.string == session {
-                call.onCancel?()
+            where (!call.hasBegun || call.isLooking) && call.method.beginsTurn
+                && call.params?["sessionId"]?.string == session
+            {
+                call.cancel()
             }
         }
         // What is wrong with it a request is told in its turn, and a notification never.
-        try? handle(Call(.null, method, params, connection, settle: { _ in }, answer: { _ in }))
+        handle(Call(.null, method, params, connection, settle: { _ in }, answer: { _ in }), client)
     }
 
     /// Lines without their LF as one array.

@@ -1,3 +1,4 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import JSON
@@ -12,9 +13,24 @@ extension Handlers {
         render: @escaping @Sendable (MadeWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) throws(WireError) {
-        let record = try session(asked.id, call)
-        let settings = record.session.settings, options = asked.options
+        let options = asked.options
         try check(SessionSettings(upstream: options.upstream, model: options.model, window: options.window))
+        withSession(call, asked.id) { [self] record in
+            window(of: record, call, asked, render: render, then)
+        }
+    }
+
+    private func window(
+        of record: SessionRecord, _ call: Call, _ asked: ContextParameters,
+        render: @escaping @Sendable (MadeWindow) -> [UInt8],
+        _ then: @escaping (Candidate, WindowChoice) -> Void
+    ) {
+        let settings = record.session.settings, options = asked.options
+        var stop: () -> Void = {}
+        call.onCancel = {
+            stop()
+            call.fail(WireError(.cancelled, "the request was cancelled"))
+        }
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
         ) { [self] found in
@@ -23,7 +39,9 @@ extension Handlers {
                 let candidates = try found.get()
                 let parts = asked.prompt == nil ? nil : asked.promptParts
                 let request = WindowRequest(options: options, prompt: parts, content: asked.prompt)
-                WindowMaker(services: services).choose(
+                let making = WindowMaking()
+                stop = { making.cancel() }
+                WindowMaker(services: services, making: making).choose(
                     record, request, candidates, render: render
                 ) { result in
                     if call.isAnswered { return }
@@ -91,18 +109,18 @@ extension Handlers {
 
     func receipt(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
-        let (stored, record) = try turn(asked.id, call)
-        let attempts = try read(record) { (reader) throws(StoreError) in try reader.attempts(stored) }
-        call.reply {
-            $0.member("turnId", stored.turn.id.description)
-            $0.optional("receipt", raw: stored.turn.receipt)
-            $0.optional("upstream", stored.turn.upstream)
-            $0.optional("model", stored.turn.model)
-            if let usage = stored.turn.usage {
-                $0.key("usage")
-                usage.write(to: &$0)
+        withAttempts(call, asked.id) { [self] stored, _, attempts in
+            call.reply {
+                $0.member("turnId", stored.turn.id.description)
+                $0.optional("receipt", raw: stored.turn.receipt)
+                $0.optional("upstream", stored.turn.upstream)
+                $0.optional("model", stored.turn.model)
+                if let usage = stored.turn.usage {
+                    $0.key("usage")
+                    usage.write(to: &$0)
+                }
+                write(attempts, to: &$0)
             }
-            write(attempts, to: &$0)
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import Crypto
 internal import JSON
@@ -8,11 +9,12 @@ internal import Transcripts
 extension Handlers {
     func export(_ call: Call) throws(WireError) {
         let asked = try ExportParameters(call.params)
-        let record = try session(asked.id, call)
-        let export = Export(
-            call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
-        call.onCancel = { export.cancel() }
-        export.begin(hasHeader: asked.hasHeader)
+        withSession(call, asked.id) { [self] record in
+            let export = Export(
+                call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
+            call.onCancel = { export.cancel() }
+            export.begin(hasHeader: asked.hasHeader)
+        }
     }
 }
 
@@ -70,9 +72,9 @@ private final class Export {
         guard !isOver, call.connection.isOpen else { return }
         let limits = services.configuration.limits
         let page = ReadMessages(
-            session, head: session.session.messageCount, from: next, limit: limits.pageRows,
+            session, .from(next), limit: limits.pageRows,
             bytes: min(limits.pageBytes, 256 << 10))
-        services.store(of: session.row).read(page) { [self] result in
+        services.archives.readAway(page, of: session.row, map: { $0 }) { [self] result in
             if isOver { return }
             switch result {
             case .failure(let error):

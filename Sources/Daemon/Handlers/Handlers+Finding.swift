@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Posix
@@ -7,11 +8,12 @@ internal import Store
 extension Handlers {
     func findSessions(_ call: Call) throws(WireError) {
         let asked = try FindSessionsParameters(call.params, limits: services.configuration.limits)
-        let uid = call.connection.peer.uid
+        let uid = call.connection.user
         let owner: FindSessions.Owner
         switch asked.owner {
         case .mine: owner = .user(uid)
-        case .user(let other) where other == uid || call.connection.isAdmin: owner = .user(other)
+        case .user(let other) where UserID(other) == uid || call.connection.isAdmin:
+            owner = .user(UserID(other))
         case .all where call.connection.isAdmin: owner = .all
         default:
             throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
@@ -31,18 +33,19 @@ extension Handlers {
         let start = try ListPlace(asked.cursor, kind: "f")
         if let prefix = asked.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
-            let bytes = services.configuration.limits.pageBytes
-            func found(in reader: Reader) throws(StoreError) -> FindSessions.Output {
-                try reader.sessions(
-                    owner: uid, prefix: prefix, limit: asked.limit, bytes: bytes, where: search.matches)
-            }
-            var output = try read { (reader) throws(StoreError) in try found(in: reader) }
-            if let memory = services.memory {
-                do { output.sessions += try found(in: memory.reader).sessions } catch {
-                    throw WireError(error)
-                }
-            }
-            return reply(call, output)
+            search.bytes = services.configuration.limits.pageBytes
+            let look = SessionsByPrefix(prefix, owner: uid, search)
+            return services.archives.read(
+                look,
+                then: looking(call) { [self] output in
+                    services.archives.readMemory(
+                        look,
+                        then: looking(call) { [self] more in
+                            var output = output
+                            output.sessions += more?.sessions ?? []
+                            reply(call, output)
+                        })
+                })
         }
         page(search, from: start, call) { [self] output, next in
             reply(call, output, next?.cursor(kind: "f"))
@@ -51,7 +54,7 @@ extension Handlers {
 
     func listSessions(_ call: Call) throws(WireError) {
         let asked = try ListSessionsParameters(call.params)
-        var search = FindSessions(owner: .user(call.connection.peer.uid), limit: 100)
+        var search = FindSessions(owner: .user(call.connection.user), limit: 100)
         let start = try ListPlace(asked.cursor, kind: "s")
         search.cwd = asked.cwd
         page(search, from: start, call) { [self] output, next in
@@ -93,56 +96,65 @@ extension Handlers {
         func then(_ output: FindSessions.Output) {
             let page = cut(output, search)
             if let next = page.next { return finish(page, .stored(next)) }
-            do throws(WireError) {
-                let (whole, next) = try withMemory(page, search, after: nil)
-                finish(whole, next)
-            } catch { call.fail(error) }
+            addMemory(to: page, search, after: nil, call, finish)
         }
         switch start {
         case .stored(let activity): search.after = activity
         case .memory(let activity):
-            do throws(WireError) {
-                let (page, next) = try withMemory(FindSessions.Output(), search, after: activity)
-                return finish(page, next)
-            } catch { return call.fail(error) }
+            return addMemory(to: FindSessions.Output(), search, after: activity, call, finish)
         }
-        var first = search
-        first.slice = search.limit * 2
+        var whole = search
         // One more than the page shows whether a next page exists.
-        first.limit = search.limit + 1
-        // Where that cannot be read, the reader's thread is asked, and its failure is told.
-        if case .user = search.owner, search.cwd == nil,
-            let output = try? first.run(on: services.store.reader),
-            output.next == nil || output.sessions.count > search.limit || output.isFull
-        {
-            return then(output)
+        whole.limit += 1
+        guard case .user = search.owner, search.cwd == nil else { return sliceAway(whole, call, then) }
+        var first = whole
+        first.slice = search.limit * 2
+        call.beginLook()
+        services.archives.read(first) { [self] result in
+            defer { call.endLook() }
+            if call.isAnswered { return }
+            // Where that cannot be read, the reader's thread is asked, and its failure is told.
+            if case .success(let output) = result,
+                output.next == nil || output.sessions.count > search.limit || output.isFull
+            {
+                return then(output)
+            }
+            sliceAway(whole, call, then)
         }
+    }
+
+    private func sliceAway(
+        _ search: FindSessions, _ call: Call, _ then: @escaping (FindSessions.Output) -> Void
+    ) {
         var isCancelled = false
         call.onCancel = {
             isCancelled = true
             call.fail(WireError(.cancelled, "the request was cancelled"))
         }
-        var whole = search
-        whole.limit += 1
-        slice(whole, FindSessions.Output(), call, { isCancelled }, then)
+        slice(search, FindSessions.Output(), call, { isCancelled }, then)
     }
 
-    /// A page filled up with sessions in memory, and where the next one begins.
-    private func withMemory(
-        _ page: FindSessions.Output, _ search: FindSessions, after: Int64?
-    ) throws(WireError) -> (FindSessions.Output, ListPlace?) {
-        guard let memory = services.memory else { return (page, nil) }
-        var page = page, rest = search
+    /// Fills a page up with sessions in memory, and says where the next one begins.
+    private func addMemory(
+        to page: FindSessions.Output, _ search: FindSessions, after: Int64?, _ call: Call,
+        _ finish: @escaping (FindSessions.Output, ListPlace?) -> Void
+    ) {
+        var rest = search
         rest.after = after
         rest.limit = search.limit - page.sessions.count + 1
-        let found: FindSessions.Output
-        do { found = try rest.run(on: memory.reader) } catch { throw WireError(error) }
-        let shown = found.sessions.prefix(rest.limit - 1)
-        page.sessions += shown
-        if found.sessions.count > shown.count {
-            return (page, .memory(shown.last?.session.activity ?? after))
-        }
-        return (page, found.next.map { .memory($0) })
+        let most = rest.limit - 1
+        services.archives.readMemory(
+            rest,
+            then: looking(call) { found in
+                guard let found else { return finish(page, nil) }
+                var page = page
+                let shown = found.sessions.prefix(most)
+                page.sessions += shown
+                if found.sessions.count > shown.count {
+                    return finish(page, .memory(shown.last?.session.activity ?? after))
+                }
+                finish(page, found.next.map { .memory($0) })
+            })
     }
 
     /// The page with its cursor, out of what was found with one more than the page may hold.
@@ -158,7 +170,7 @@ extension Handlers {
         _ search: FindSessions, _ before: FindSessions.Output, _ call: Call,
         _ isCancelled: @escaping () -> Bool, _ then: @escaping (FindSessions.Output) -> Void
     ) {
-        services.store.read(search) { [self] result in
+        services.archives.readAway(search) { [self] result in
             if isCancelled() { return }
             switch result {
             case .failure(let error): call.fail(WireError(error))

@@ -1,3 +1,4 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import JSON
@@ -9,37 +10,53 @@ extension Handlers {
     func listMessages(_ call: Call) throws(WireError) {
         let limits = services.configuration.limits
         let asked = try ListMessagesParameters(call.params, limits: limits)
-        let record = try session(asked.id, call)
         let place = try PageCursor.number("m", asked.cursor).map { Int($0) }
+        withSteadySession(call, asked.id) { [self] record in list(record, asked, place, call) }
+    }
+
+    private func list(
+        _ record: SessionRecord, _ asked: ListMessagesParameters, _ place: Int?, _ call: Call
+    ) {
         let start: PageStart
         if asked.last != nil {
             start = .backFrom(record.session.messageCount)
         } else {
             start = asked.order == .asc ? .from(place ?? 1) : .backFrom(place ?? record.session.messageCount)
         }
-        var page = try read(record) { (reader) throws(StoreError) in
-            try reader.messages(record, start, limit: asked.last ?? asked.limit, bytes: limits.pageBytes)
+        let page = ReadMessages(
+            record, start, limit: asked.last ?? asked.limit, bytes: services.configuration.limits.pageBytes)
+        let running = engine.stored(on: record.row)?.id
+        look(call, page, of: record.row) { [self] page in
+            guard engine.stored(on: record.row)?.id == running else {
+                // The answer that came in has become a message, or a prompt has.
+                return steady(call, record) { [self] record in list(record, asked, place, call) }
+            }
+            reply(page, of: record, asked, call)
         }
-        if asked.last != nil {
-            page.messages.reverse()
-            page.next = nil
-        }
-        let live =
-            asked.order == .asc && page.next == nil ? streaming(record, behind: page.messages.last) : nil
+    }
+
+    private func reply(
+        _ page: MessagePage, of record: SessionRecord, _ asked: ListMessagesParameters, _ call: Call
+    ) {
+        // The newest few are read downwards and told upwards.
+        let isTurned = asked.last != nil, next = isTurned ? nil : page.next
+        let last = isTurned ? page.messages.first : page.messages.last
+        let live = asked.order == .asc && next == nil ? streaming(record, behind: last) : nil
         call.reply {
             $0.key("messages")
             $0.array {
-                for message in page.messages { Wire.write(message, to: &$0) }
+                for index in page.messages.indices {
+                    Wire.write(page.messages[isTurned ? page.messages.count - 1 - index : index], to: &$0)
+                }
                 if let live { Wire.write(live, to: &$0) }
             }
-            $0.optional("nextCursor", page.next.map { PageCursor.text("m", Int64($0)) })
+            $0.optional("nextCursor", next.map { PageCursor.text("m", Int64($0)) })
         }
     }
 
     /// The answer that is coming in now, as a message, when it is not among the stored ones.
     private func streaming(_ record: SessionRecord, behind last: Message?) -> Message? {
-        guard let turn = engine.running(on: record.row), turn.row != 0, last?.id != turn.record.answerID
-        else { return nil }
+        guard let turn = engine.stored(on: record.row), last?.id != turn.record.answerID else { return nil }
         let answer = turn.published
         if answer.isEmpty { return nil }
         return Message(
@@ -49,51 +66,62 @@ extension Handlers {
             content: answer.content)
     }
 
-    /// The session that messages go to; nil where there is none yet.
-    private func known(_ id: SessionID, _ call: Call) throws(WireError) -> SessionRecord? {
-        do throws(WireError) { return try session(id, call) } catch {
-            guard error.kind == .notFound else { throw error }
-            return nil
+    func appendMessages(_ call: Call) throws(WireError) {
+        let asked = try AppendMessagesParameters(call.params, limits: services.configuration.limits)
+        let user = call.connection.user
+        // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
+        guard
+            !engine.lines.isEmpty || user != server.user || services.channels.hadObservers
+                || services.archives.hasMemory
+        else { return append(asked, owner: user, isEphemeral: false, call) }
+        session(asked.id, call, orTrashed: true) { [self] (found) throws(WireError) in
+            do throws(WireError) {
+                let known = try found.get()
+                if engine.lines[known.row]?.isBusy ?? false {
+                    throw WireError(
+                        .busy,
+                        "a turn is running on session '\(asked.id.text)'; wait for its end, or cancel it")
+                }
+                append(asked, owner: known.session.owner, isEphemeral: known.session.isEphemeral, call)
+            } catch {
+                guard error.kind == .notFound else { throw error }
+                append(asked, owner: user, isEphemeral: false, call)
+            }
         }
     }
 
-    func appendMessages(_ call: Call) throws(WireError) {
-        let asked = try AppendMessagesParameters(call.params, limits: services.configuration.limits)
-        let uid = call.connection.peer.uid
-        var owner = uid
-        // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
-        if !engine.lines.isEmpty || uid != server.uid || services.channels.hadObservers,
-            let known = try known(asked.id, call)
-        {
-            owner = known.session.owner
-            if engine.lines[known.row]?.isBusy ?? false {
+    private func append(
+        _ asked: AppendMessagesParameters, owner: UserID, isEphemeral: Bool, _ call: Call
+    ) {
+        guard asked.ifMissing == .create else {
+            return append(asked, owner: owner, isEphemeral: isEphemeral, missing: nil, call) {}
+        }
+        let missing = Session(
+            id: asked.id, owner: call.connection.user, cwd: asked.cwd ?? home(of: call),
+            createdAt: services.clock())
+        claim(call, asked.id, owner: owner, isEphemeral: isEphemeral) {
+            [self] (elsewhere, release) throws(WireError) in
+            if elsewhere != nil {
+                release()
                 throw WireError(
-                    .busy, "a turn is running on session '\(asked.id.text)'; wait for its end, or cancel it")
+                    .conflict, "session '\(asked.id.text)' was made by another request just now; try again")
             }
+            append(asked, owner: owner, isEphemeral: isEphemeral, missing: missing, call, release)
         }
-        var missing: Session?
-        if asked.ifMissing == .create {
-            missing = Session(
-                id: asked.id, owner: uid, cwd: asked.cwd ?? home(of: call), createdAt: services.clock())
-        }
+    }
+
+    private func append(
+        _ asked: AppendMessagesParameters, owner: UserID, isEphemeral: Bool, missing: Session?, _ call: Call,
+        _ release: @escaping () -> Void
+    ) {
         let messages = asked.messages.map { message in
             NewMessage(
                 id: services.newID(), role: message.role, content: message.content,
                 tokens: TokenEstimate.message(message.parts),
                 metadata: message.metadata, createdAt: message.createdAt, isPinned: message.isPinned)
         }
-        let first = asked.messages.first { $0.role == .user }?.parts ?? []
-        let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing) {
-            suggestedTitle(for: first)
-        }
-        let inMemory: SessionRecord?
-        do { inMemory = try services.memory?.reader.session(asked.id, owner: owner) } catch {
-            throw WireError(error)
-        }
-        let store = inMemory == nil ? services.store : services.memory ?? services.store
-        var release: () -> Void = {}
-        if let missing { release = try claim(missing.id, owner: owner, isEphemeral: inMemory != nil) }
-        store.write(append) { [self, release] result in
+        let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing)
+        services.archives.write(append, isEphemeral: isEphemeral) { [self] result in
             release()
             switch result {
             case .success(.appended(let row, let first, let last)):
@@ -106,19 +134,15 @@ extension Handlers {
                     $0.member("lastSeq", last)
                 }
             case .success(.missing): call.fail(.noSession(asked.id))
-            case .success(.trashed):
-                call.fail(
-                    WireError(
-                        .conflict,
-                        "session '\(asked.id.text)' is in the trash; '_convod/session/restore' brings it back"
-                    ))
+            case .success(.trashed): call.fail(inTrash(asked.id))
             case .failure(let error): call.fail(WireError(error))
             }
         }
     }
 
-    private func publish(_ messages: [NewMessage], _ id: SessionID, _ row: Int64, _ first: Int, _ call: Call)
-    {
+    private func publish(
+        _ messages: [NewMessage], _ id: SessionID, _ row: SessionRow, _ first: Int, _ call: Call
+    ) {
         if services.channels.subscribers(of: row).isEmpty { return }
         for (index, new) in messages.enumerated() where new.role != .system {
             let message = Message(

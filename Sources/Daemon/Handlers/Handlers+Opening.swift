@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
@@ -7,7 +8,14 @@ extension Handlers {
     /// `session/load` replays all history, `session/resume` only what follows a cursor; then live updates follow.
     func openSession(_ call: Call, replaysAll: Bool) throws(WireError) {
         let asked = try OpenSessionParameters(call.params)
-        let record = try session(asked.id, call)
+        withSession(call, asked.id) { [self] record in
+            open(record, asked, replaysAll: replaysAll, call)
+        }
+    }
+
+    private func open(
+        _ record: SessionRecord, _ asked: OpenSessionParameters, replaysAll: Bool, _ call: Call
+    ) {
         let connection = call.connection
         let before = services.channels.subscription(of: connection, to: record.row).map {
             ($0.isObserver, $0.isWatched)
@@ -49,23 +57,16 @@ extension Handlers {
             }
             call.connection.send(Channels.line(update: update, of: session.id))
         }
-        let newest: MessageID?
-        var last: (turn: TurnRecord, hasMessage: Bool)?
-        do throws(StoreError) {
-            let reader = services.store(of: replay.session.row).reader
-            newest = try reader.headID(of: replay.session)
-            if replay.running == nil, let turn = try reader.lastEnded(replay.session)?.turn {
-                last = (turn, try reader.seq(of: turn.answerID, in: replay.session) != nil)
-            }
-        } catch { return call.fail(WireError(error)) }
         call.reply {
             writeConfigOptions(session, to: &$0)
             $0.member("_meta") {
                 $0.member("convod") {
-                    $0.optional("headId", newest?.description)
+                    $0.optional("headId", replay.opening.headID?.description)
                     $0.member("messageCount", session.messageCount)
                     $0.optional("running", replay.running?.id.description)
-                    if let (turn, hasMessage) = last { write(last: turn, hasMessage, to: &$0) }
+                    if replay.running == nil, let (turn, hasMessage) = replay.opening.last {
+                        write(last: turn, hasMessage, to: &$0)
+                    }
                     if let rewind = replay.rewind {
                         $0.member("rewind") {
                             $0.member("messageId", rewind.id.description)

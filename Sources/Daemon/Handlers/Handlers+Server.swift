@@ -1,3 +1,5 @@
+internal import Archive
+internal import Conversation
 internal import JSON
 internal import Posix
 internal import Protocol
@@ -12,6 +14,7 @@ final class ServerFacts {
     /// Milliseconds since 1970.
     var startedAt: Int64 = 0
     let uid = Process.userID
+    var user: UserID { UserID(uid) }
     var connections: () -> Int = { 0 }
 
     /// The OpenRPC description, without the white space that would end a line.
@@ -110,7 +113,7 @@ extension Handlers {
                 $0.member("database", server.database)
                 $0.optional("configuration", server.configuration)
             }
-            $0.member("engine", services.store.engine)
+            $0.member("engine", services.archives.engine)
             $0.member("uid", Int(call.connection.peer.uid))
             $0.member("isAdmin", call.connection.isAdmin)
             $0.member("connections", server.connections())

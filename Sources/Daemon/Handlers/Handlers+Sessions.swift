@@ -1,3 +1,4 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import JSON
@@ -12,7 +13,7 @@ extension Handlers {
         try check(asked.settings)
         let id = asked.id ?? SessionID(services.newID() as ID<SessionID>)
         var session = Session(
-            id: id, owner: call.connection.peer.uid, cwd: asked.cwd ?? home(of: call),
+            id: id, owner: call.connection.user, cwd: asked.cwd ?? home(of: call),
             createdAt: services.clock())
         session.mcpServers = asked.mcpServers ?? session.mcpServers
         session.title = asked.title
@@ -20,59 +21,42 @@ extension Handlers {
         session.settings = asked.settings
         session.tags = asked.tags
         session.metadata = asked.metadata
-        if let found = try elsewhere(id, owner: session.owner, isEphemeral: asked.isEphemeral) {
-            guard asked.ifExists == .resume else {
-                throw WireError(
-                    .conflict,
-                    "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it")
-            }
-            return opened(found, isNew: false, call)
+        if asked.isEphemeral { try services.archives.makeMemory() }
+        let made = session
+        claim(call, id, owner: session.owner, isEphemeral: asked.isEphemeral) {
+            [self] (found, release) throws(WireError) in
+            guard let found else { return create(made, asked, call, release) }
+            release()
+            if found.session.trashedAt != nil { throw inTrash(id) }
+            guard asked.ifExists == .resume else { throw exists(id) }
+            opened(found, isNew: false, call)
         }
-        let store = asked.isEphemeral ? try services.memoryStore() : services.store
-        let release = try claim(id, owner: session.owner, isEphemeral: asked.isEphemeral)
-        store.write(CreateSession(session)) { [self] result in
+    }
+
+    private func create(
+        _ session: Session, _ asked: NewSessionParameters, _ call: Call, _ release: @escaping () -> Void
+    ) {
+        services.archives.write(CreateSession(session), isEphemeral: asked.isEphemeral) { [self] result in
             release()
             switch result {
             case .success(.created(let record)): opened(record, isNew: true, call)
             case .success(.existed(let record)) where asked.ifExists == .resume:
                 opened(record, isNew: false, call)
-            case .success(.existed):
-                call.fail(
-                    WireError(
-                        .conflict,
-                        "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it"))
-            case .success(.trashed): call.fail(inTrash(id))
+            case .success(.existed): call.fail(exists(session.id))
+            case .success(.trashed): call.fail(inTrash(session.id))
             case .failure(let error): call.fail(WireError(error))
             }
         }
     }
 
-    /// A session of an ID in the other of the two stores, since an ID names one session wherever that lives.
-    func elsewhere(_ id: SessionID, owner: UInt32, isEphemeral: Bool) throws(WireError) -> SessionRecord? {
-        let other = isEphemeral ? services.store : services.memory
-        let found: SessionRecord?
-        do { found = try other?.reader.session(id, owner: owner) } catch { throw WireError(error) }
-        if found?.session.trashedAt != nil { throw inTrash(id) }
-        return found
+    private func exists(_ id: SessionID) -> WireError {
+        WireError(
+            .conflict, "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it")
     }
 
-    private func inTrash(_ id: SessionID) -> WireError {
+    func inTrash(_ id: SessionID) -> WireError {
         WireError(
             .conflict, "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back")
-    }
-
-    /// Keeps an ID for the store that a session is on its way to; call what it gives once the session is there, or is not.
-    func claim(_ id: SessionID, owner: UInt32, isEphemeral: Bool) throws(WireError) -> () -> Void {
-        let claim = Claim(id: id, owner: owner)
-        if let known = claims[claim], known.isEphemeral != isEphemeral {
-            throw WireError(
-                .conflict, "session '\(id.text)' is being made by another request; choose another ID")
-        }
-        claims[claim] = (isEphemeral, (claims[claim]?.count ?? 0) + 1)
-        return { [self] in
-            let left = (claims[claim]?.count ?? 1) - 1
-            claims[claim] = left == 0 ? nil : (isEphemeral, left)
-        }
     }
 
     func opened(_ record: SessionRecord, isNew: Bool, _ call: Call) {
@@ -101,36 +85,42 @@ extension Handlers {
 
     func closeSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
-        let session = try session(asked.id, call)
-        engine.close(session: session.row, of: call.connection)
-        services.channels.unsubscribe(call.connection, from: session.row)
-        call.reply { _ in }
+        withSession(call, asked.id) { [self] session in
+            engine.close(session: session.row, of: call.connection)
+            services.channels.unsubscribe(call.connection, from: session.row)
+            call.reply { _ in }
+        }
     }
 
     func deleteSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
-        let record: SessionRecord
-        do throws(WireError) { record = try session(asked.id, call) } catch {
-            // One that is not there is as its client wants it.
-            guard error.kind == .notFound else { throw error }
-            return call.reply { _ in }
-        }
-        engine.cancelAll(session: record.row)
-        services.store(of: record.row).write(TrashSession(record.session.id, owner: record.session.owner)) {
-            result in
-            if case .failure(let error) = result { call.fail(WireError(error)) } else { call.reply { _ in } }
+        session(asked.id, call) { [self] (found) throws(WireError) in
+            let record: SessionRecord
+            do throws(WireError) { record = try found.get() } catch {
+                // One that is not there is as its client wants it.
+                guard error.kind == .notFound else { throw error }
+                return call.reply { _ in }
+            }
+            engine.cancelAll(session: record.row)
+            let trash = TrashSession(record.session.id, owner: record.session.owner)
+            services.archives.write(trash, of: record.row) { result in
+                if case .failure(let error) = result {
+                    call.fail(WireError(error))
+                } else {
+                    call.reply { _ in }
+                }
+            }
         }
     }
 
     func cancelSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
-        engine.cancel(session: try session(asked.id, call).row, of: call.connection)
+        engine.cancel(session: asked.id, of: call.connection)
     }
 
     func getSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
-        let record = try session(asked.id, call)
-        reply(call, with: record)
+        withSteadySession(call, asked.id) { [self] record in reply(call, with: record) }
     }
 
     private func reply(_ call: Call, with record: SessionRecord) {
@@ -144,23 +134,31 @@ extension Handlers {
 
     func setSession(_ call: Call) throws(WireError) {
         let asked = try SetSessionParameters(call.params)
-        let record = try session(asked.id, call)
-        if case .set = asked.quota, !call.connection.isAdmin {
+        if case .set = asked.change.quota, !call.connection.isAdmin {
             throw WireError(.permissionDenied, "only administrators may set a session's 'quota'")
         }
-        var after = record.session
-        asked.apply(to: &after)
-        try check(after.settings)
-        services.store(of: record.row).write(
-            UpdateSession(record.session.id, owner: record.session.owner, asked.apply)
-        ) {
-            [self] result in
-            switch result {
-            case .success(let changed?):
-                if case .set = asked.title { publishTitle(changed, call) }
+        withSession(call, asked.id) { [self] (record) throws(WireError) in
+            try change(record, asked.change, call) { [self] changed in
+                if case .set = asked.change.title { publishTitle(changed, call) }
                 reply(call, with: changed)
-                if case .set = asked.quota { engine.wakeHeld() }
-            case .success(nil): call.fail(.noSession(asked.id))
+                if case .set = asked.change.quota { engine.wakeHeld() }
+            }
+        }
+    }
+
+    /// Changes a session's own fields, if they make sense together.
+    private func change(
+        _ record: SessionRecord, _ change: SessionChange, _ call: Call,
+        _ then: @escaping (SessionRecord) -> Void
+    ) throws(WireError) {
+        var after = record.session
+        change.apply(to: &after)
+        try check(after.settings)
+        let update = UpdateSession(record.session.id, owner: record.session.owner, change)
+        services.archives.write(update, of: record.row) { result in
+            switch result {
+            case .success(let changed?): then(changed)
+            case .success(nil): call.fail(.noSession(record.session.id))
             case .failure(let error): call.fail(WireError(error))
             }
         }
@@ -179,40 +177,38 @@ extension Handlers {
 
     func restoreSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: true)
-        let record = try session(asked.id, call, orTrashed: true)
-        let owner = record.session.owner
-        let release = try claim(asked.id, owner: owner, isEphemeral: record.session.isEphemeral)
-        let restore = RestoreSession(asked.id, owner: owner)
-        services.store(of: record.row).write(restore) { [self] result in
-            release()
-            switch result {
-            case .success(let record?): reply(call, with: record)
-            case .success(nil): call.fail(.noSession(asked.id))
-            case .failure(let error): call.fail(WireError(error))
+        withSession(call, asked.id, orTrashed: true) { [self] record in
+            let owner = record.session.owner
+            claim(call, asked.id, owner: owner, isEphemeral: record.session.isEphemeral) {
+                [self] _, release in
+                let restore = RestoreSession(asked.id, owner: owner)
+                services.archives.write(restore, of: record.row) { [self] result in
+                    release()
+                    switch result {
+                    case .success(let record?): reply(call, with: record)
+                    case .success(nil): call.fail(.noSession(asked.id))
+                    case .failure(let error): call.fail(WireError(error))
+                    }
+                }
             }
         }
     }
 
     func setConfigOption(_ call: Call) throws(WireError) {
         let asked = try SetConfigOptionParameters(call.params)
-        let record = try session(asked.id, call)
-        var settings = record.session.settings
+        var wanted = SessionChange()
         switch asked.configID {
         case "upstream":
-            settings.upstream = asked.value
-            settings.model = nil
-        case "model": settings.model = asked.value
+            wanted.upstream = .set(asked.value)
+            wanted.model = .set(nil)
+        case "model": wanted.model = .set(asked.value)
         default:
             throw .invalid(
                 "there is no option '\(asked.configID.prefix(60))'; there are 'upstream' and 'model'")
         }
-        try check(settings)
-        let changed = settings
-        services.store(of: record.row).write(
-            UpdateSession(record.session.id, owner: record.session.owner) { $0.settings = changed }
-        ) { [self] result in
-            switch result {
-            case .success(let record?):
+        let changes = wanted
+        withSession(call, asked.id) { [self] (record) throws(WireError) in
+            try change(record, changes, call) { [self] record in
                 let options = JSONWriter.object { writeConfigOptions(record.session, to: &$0) }
                 let update = JSONWriter.object {
                     $0.member("sessionUpdate", "config_option_update")
@@ -221,8 +217,6 @@ extension Handlers {
                 services.channels.publish(
                     update: update, of: record.session.id, on: record.row, except: call.connection)
                 call.reply(.success(options))
-            case .success(nil): call.fail(.noSession(asked.id))
-            case .failure(let error): call.fail(WireError(error))
             }
         }
     }
@@ -267,20 +261,5 @@ extension Handlers {
                 }
             }
         }
-    }
-}
-
-extension SetSessionParameters {
-    /// Makes the changes that were asked for.
-    @Sendable func apply(to session: inout Session) {
-        if case .set(let value) = title { session.title = value }
-        if case .set(let value) = system { session.system = value }
-        if case .set(let value) = upstream { session.settings.upstream = value }
-        if case .set(let value) = model { session.settings.model = value }
-        if case .set(let value) = window { session.settings.window = value }
-        if case .set(let value) = quota { session.settings.quota = value }
-        if case .set(let value) = tags { session.tags = value ?? [] }
-        if case .set(let value) = metadata { session.metadata = value }
-        if let isArchived { session.isArchived = isArchived }
     }
 }

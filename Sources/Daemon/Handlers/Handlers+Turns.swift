@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
@@ -6,12 +7,16 @@ internal import Store
 extension Handlers {
     func prompt(_ call: Call) throws(WireError) {
         let asked = try PromptParameters(call.params)
-        submit(call, try session(asked.id, call), content: asked.prompt, parts: asked.parts, asked.turn)
+        withSession(call, asked.id) { [self] record in
+            submit(call, record, content: asked.prompt, parts: asked.parts, asked.turn)
+        }
     }
 
     func startTurn(_ call: Call) throws(WireError) {
         let asked = try StartTurnParameters(call.params)
-        submit(call, try session(asked.id, call), content: nil, parts: nil, asked.turn)
+        withSession(call, asked.id) { [self] record in
+            submit(call, record, content: nil, parts: nil, asked.turn)
+        }
     }
 
     /// Hands a turn to the engine; `base` makes it go on from further back, on a branch of its own.
@@ -24,6 +29,8 @@ extension Handlers {
                 SessionSettings(
                     upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
         } catch { return call.fail(error) }
+        // Who wanted it to end with him has gone before it was begun.
+        if !call.connection.isOpen && turn.options.onDisconnect == .cancel { return call.cancelUnbegun() }
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
         let token = ObjectIdentifier(call)
         call.onCancel = { [engine] in engine.cancel(request: token) }
@@ -40,60 +47,67 @@ extension Handlers {
 
     func listTurns(_ call: Call) throws(WireError) {
         let asked = try ListTurnsParameters(call.params, limits: services.configuration.limits)
-        let record = try session(asked.id, call)
-        let before = try PageCursor.number("t", asked.cursor)
-        let found = try read(record) {
-            (reader) throws(StoreError) -> (found: [StoredTurn], hasMore: Bool) in
-            if let requestID = asked.requestID {
-                let known = try reader.turn(requestID: requestID, in: record)
-                let isWanted = known.map { !asked.isOpenOnly || $0.turn.state.isOpen } ?? false
-                return (isWanted ? [known].compactMap(\.self) : [], false)
-            }
-            return try reader.turns(
-                record, openOnly: asked.isOpenOnly, before: before, limit: asked.limit,
-                bytes: services.configuration.limits.pageBytes)
-        }
-        call.reply {
-            $0.key("turns")
-            $0.array {
-                for stored in found.found {
-                    Wire.write(stored.turn, session: record.session.id, to: &$0)
+        let before = try PageCursor.number("t", asked.cursor).map { TurnRow($0) }
+        withSession(call, asked.id) { [self] record in
+            let list = TurnList(
+                record.row, asked.requestID.map { .request($0) } ?? (asked.isOpenOnly ? .open : .all),
+                before: before, limit: asked.limit, bytes: services.configuration.limits.pageBytes)
+            look(call, list, of: record.row) { found in
+                // A request's turn is asked for by its ID alone.
+                let turns = found.turns.filter { !asked.isOpenOnly || $0.turn.state.isOpen }
+                call.reply {
+                    $0.key("turns")
+                    $0.array {
+                        for stored in turns { Wire.write(stored.turn, session: record.session.id, to: &$0) }
+                    }
+                    if found.isMore, let last = turns.last {
+                        $0.member("nextCursor", PageCursor.text("t", last.row.number))
+                    }
                 }
             }
-            if found.hasMore, let last = found.found.last {
-                $0.member("nextCursor", PageCursor.text("t", last.row))
-            }
+        }
+    }
+
+    /// Finds a turn with its session and its tries.
+    func withAttempts(
+        _ call: Call, _ id: TurnID, _ body: @escaping (StoredTurn, SessionRecord, [Attempt]) -> Void
+    ) {
+        withTurn(call, id) { [self] stored, record in
+            look(call, AttemptList(stored.row), of: record.row) { attempts in body(stored, record, attempts) }
         }
     }
 
     func getTurn(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
-        let (stored, record) = try turn(asked.id, call)
-        let attempts = try read(record) { (reader) throws(StoreError) in try reader.attempts(stored) }
-        call.reply {
-            Wire.writeMembers(of: stored.turn, session: record.session.id, to: &$0)
-            $0.optional("receipt", raw: stored.turn.receipt)
-            write(attempts, to: &$0)
+        withAttempts(call, asked.id) { [self] stored, record, attempts in
+            call.reply {
+                Wire.writeMembers(of: stored.turn, session: record.session.id, to: &$0)
+                $0.optional("receipt", raw: stored.turn.receipt)
+                write(attempts, to: &$0)
+            }
         }
     }
 
     func cancelTurn(_ call: Call) throws(WireError) {
         let asked = try TurnParameters(call.params)
-        let (stored, record) = try turn(asked.id, call)
-        let isLive = engine.cancel(asked.id, on: record.row) { outcome in
-            switch outcome {
-            case .failure(let error): call.fail(error)
-            case .success(let state):
+        withTurn(call, asked.id) { [self] stored, record in
+            func reply(_ state: TurnRecord.State) {
                 call.reply {
                     $0.member("turnId", asked.id.description)
                     $0.member("state", state.name)
                 }
             }
-        }
-        if !isLive {
-            call.reply {
-                $0.member("turnId", asked.id.description)
-                $0.member("state", stored.turn.state.name)
+            let isLive = engine.cancel(asked.id, on: record.row) { outcome in
+                switch outcome {
+                case .failure(let error): call.fail(error)
+                case .success(let state): reply(state)
+                }
+            }
+            if isLive { return }
+            guard stored.turn.state.isOpen else { return reply(stored.turn.state) }
+            // It ended while it was looked for.
+            look(call, TurnByID(asked.id, owner: nil), of: record.row) { found in
+                reply(found?.stored.turn.state ?? stored.turn.state)
             }
         }
     }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Posix
@@ -28,35 +29,46 @@ extension Handlers {
     /// Changes of the caller's session list from a cursor or from now on, and live updates of chosen sessions.
     func watch(_ call: Call) throws(WireError) {
         let asked = try WatchParameters(call.params)
-        let connection = call.connection, owner = connection.peer.uid
+        let connection = call.connection, owner = connection.user
         guard asked.isOn else {
             services.channels.unwatch(connection)
             services.channels.leaveWatched(connection)
             return call.reply { $0.member("live", false) }
         }
-        // All are looked for before one is joined: a refused request changes nothing.
-        let records = try asked.sessions.map { (id) throws(WireError) in try session(id, call) }
         let after = try PageCursor.number("w", asked.cursor)
-        let limits = services.configuration.limits
-        // Reading what changed and joining are one step of the loop: nothing is missed, nothing comes twice.
-        let (newest, changed) = try read { (reader) throws(StoreError) in
-            let newest = try reader.newestActivity(owner: owner)
-            guard let after else { return (newest, (found: [SessionRecord](), hasMore: false)) }
-            return (
-                newest,
-                try reader.changed(
-                    owner: owner, after: after, limit: limits.pageRows, bytes: limits.pageBytes)
-            )
+        // All are looked for before one is joined: a refused request changes nothing.
+        find(asked.sessions[...], [], call) { [self] records in
+            let limits = services.configuration.limits
+            let changes = Changes(owner: owner, after: after, limit: limits.pageRows, bytes: limits.pageBytes)
+            services.archives.read(
+                changes,
+                then: looking(call) { [self] found in
+                    if connection.isOpen { services.channels.watch(connection, records.map(\.row)) }
+                    reply(found, call)
+                })
         }
-        if connection.isOpen { services.channels.watch(connection, records.map(\.row)) }
-        let page = changed.found, isLive = !changed.hasMore
-        let seen = page.last?.session.activity ?? after ?? newest
-        if isLive && connection.isOpen { services.channels.watch(connection, owner: owner, after: seen) }
+    }
+
+    private func find(
+        _ ids: ArraySlice<SessionID>, _ found: [SessionRecord], _ call: Call,
+        _ then: @escaping ([SessionRecord]) -> Void
+    ) {
+        guard let id = ids.first else { return then(found) }
+        withSession(call, id) { [self] record in find(ids.dropFirst(), found + [record], call, then) }
+    }
+
+    private func reply(_ found: Changes.Output, _ call: Call) {
+        let connection = call.connection, isLive = !found.isMore
+        if isLive && connection.isOpen {
+            services.channels.watch(connection, owner: connection.user, after: found.cursor)
+        }
         call.reply {
             $0.member("live", isLive)
-            $0.member("cursor", PageCursor.text("w", seen))
+            $0.member("cursor", PageCursor.text("w", found.cursor))
             $0.key("changes")
-            $0.array { for record in page { $0.object { WatchAnswers.write(record, to: &$0) } } }
+            $0.array { for record in found.records { $0.object { WatchAnswers.write(record, to: &$0) } } }
         }
+        // What changed since it was looked for.
+        if isLive { lists.changed() }
     }
 }

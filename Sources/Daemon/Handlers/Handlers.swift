@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Posix
@@ -9,17 +10,10 @@ final class Handlers {
     let services: Services
     let engine: TurnEngine
     let server: ServerFacts
-    private var homes: [UInt32: String] = [:]
-    /// Sessions that are on their way to a store, and how many requests bring them there.
-    var claims: [Claim: (isEphemeral: Bool, count: Int)] = [:]
-
-    /// A session that an ID of a user's names.
-    struct Claim: Hashable {
-        let id: SessionID
-        let owner: UInt32
-    }
-
-    init(_ services: Services, engine: TurnEngine, server: ServerFacts) {
+    let lists: WatchedLists
+    private var homes: [UserID: String] = [:]
+    init(_ services: Services, engine: TurnEngine, server: ServerFacts, lists: WatchedLists) {
+        self.lists = lists
         self.services = services
         self.engine = engine
         self.server = server
@@ -75,18 +69,60 @@ final class Handlers {
         }
     }
 
-    /// The session as this client may see it: its own, or for administrators anybody's; and where it only observes it, only
-    /// for what observers may ask.
-    func session(_ id: SessionID, _ call: Call, orTrashed: Bool = false) throws(WireError) -> SessionRecord {
-        let uid = call.connection.peer.uid
-        var found: SessionRecord?
-        do throws(StoreError) {
-            for reader in [services.memory?.reader, services.store.reader].compactMap(\.self)
-            where found == nil {
-                found = try reader.session(id, owner: uid)
-                if found == nil && call.connection.isAdmin { found = try reader.session(id) }
-            }
-        } catch { throw WireError(error) }
+    // MARK: Looks
+
+    /// Goes on with a call once a look for it is back, unless it was cancelled meanwhile; what `body` throws is its answer.
+    ///
+    /// Until then nothing else of its client begins, so that looks and changes keep their order.
+    func looking<Value>(_ call: Call, _ body: @escaping (Value) throws(WireError) -> Void)
+        -> (Result<Value, ArchiveError>) -> Void
+    {
+        call.beginLook()
+        return { result in
+            defer { call.endLook() }
+            if call.isAnswered { return }
+            do throws(WireError) {
+                switch result {
+                case .success(let value): try body(value)
+                case .failure(let error): throw WireError(error)
+                }
+            } catch { if !call.isAnswered { call.fail(error) } }
+        }
+    }
+
+    /// Looks where a session lives, for a call.
+    func look<Read: LocalRead>(
+        _ call: Call, _ look: Read, of row: SessionRow,
+        _ body: @escaping (Read.Output) throws(WireError) -> Void
+    ) {
+        services.archives.read(look, of: row, then: looking(call, body))
+    }
+
+    /// Finds the session as this client may see it: its own, or for administrators anybody's; and where it only observes it,
+    /// only for what observers may ask.
+    func withSession(
+        _ call: Call, _ id: SessionID, orTrashed: Bool = false,
+        _ body: @escaping (SessionRecord) throws(WireError) -> Void
+    ) {
+        session(id, call, orTrashed: orTrashed) { (found) throws(WireError) in try body(try found.get()) }
+    }
+
+    /// The same, where one that is not there is no failure yet.
+    func session(
+        _ id: SessionID, _ call: Call, orTrashed: Bool = false,
+        _ body: @escaping (Result<SessionRecord, WireError>) throws(WireError) -> Void
+    ) {
+        let connection = call.connection
+        services.archives.session(
+            id, owner: connection.user, orAnyones: connection.isAdmin,
+            then: looking(call) { [self] (found: SessionRecord?) throws(WireError) in
+                try body(Result { () throws(WireError) in try seen(found, id, call, orTrashed) })
+            })
+    }
+
+    private func seen(_ found: SessionRecord?, _ id: SessionID, _ call: Call, _ orTrashed: Bool)
+        throws(WireError) -> SessionRecord
+    {
         guard let found else { throw .noSession(id) }
         try checkAccess(call, found)
         guard orTrashed || found.session.trashedAt == nil else {
@@ -107,48 +143,73 @@ final class Handlers {
         )
     }
 
-    /// A turn as this client may see it, with its session.
-    func turn(_ id: TurnID, _ call: Call) throws(WireError) -> (StoredTurn, SessionRecord) {
-        var found: (StoredTurn, SessionRecord)?
-        do throws(StoreError) {
-            for reader in [services.memory?.reader, services.store.reader].compactMap(\.self)
-            where found == nil {
-                // Another's turn costs what none costs: it is not read before it is known whose it is.
-                guard let owner = try reader.owner(ofTurn: id),
-                    owner == call.connection.peer.uid || call.connection.isAdmin
-                else { continue }
-                if let stored = try reader.turn(id), let session = try reader.session(row: stored.sessionRow)
-                {
-                    found = (stored, session)
+    /// Finds a turn as this client may see it, with its session.
+    func withTurn(
+        _ call: Call, _ id: TurnID, _ body: @escaping (StoredTurn, SessionRecord) throws(WireError) -> Void
+    ) {
+        let connection = call.connection
+        services.archives.turn(
+            id, owner: connection.isAdmin ? nil : connection.user,
+            then: looking(call) { [self] (found: TurnFound?) throws(WireError) in
+                guard let found else {
+                    throw WireError(
+                        .notFound, "there is no turn '\(id)'; '_convod/turn/list' shows those of a session")
                 }
-            }
-        } catch { throw WireError(error) }
-        if let found {
-            try checkAccess(call, found.1)
-            return found
+                try checkAccess(call, found.session)
+                try body(found.stored, found.session)
+            })
+    }
+
+    /// Finds the session as it is while what runs on it is as it is now: neither older nor newer.
+    func withSteadySession(
+        _ call: Call, _ id: SessionID, _ body: @escaping (SessionRecord) throws(WireError) -> Void
+    ) {
+        let moves = engine.moves
+        withSession(call, id) { [self] (record) throws(WireError) in
+            if engine.moves == moves { return try body(record) }
+            steady(call, record, body)
         }
-        throw WireError(.notFound, "there is no turn '\(id)'; '_convod/turn/list' shows those of a session")
+    }
+
+    /// Reads a session again until nothing began or ended on it meanwhile.
+    func steady(
+        _ call: Call, _ record: SessionRecord, _ body: @escaping (SessionRecord) throws(WireError) -> Void
+    ) {
+        let running = engine.stored(on: record.row)?.id
+        look(call, SessionByRow(record.row), of: record.row) { [self] (found) throws(WireError) in
+            guard let found else { throw .noSession(record.session.id) }
+            if engine.stored(on: record.row)?.id == running { return try body(found) }
+            steady(call, found, body)
+        }
+    }
+
+    /// Keeps an ID for the store that a session is on its way to; `body` gets the session that has it in the other one, and
+    /// must see to it that the second value is called once the session is there, or is not.
+    func claim(
+        _ call: Call, _ id: SessionID, owner: UserID, isEphemeral: Bool,
+        _ body: @escaping (SessionRecord?, _ release: @escaping () -> Void) throws(WireError) -> Void
+    ) {
+        call.beginLook()
+        services.archives.claim(id, owner: owner, isEphemeral: isEphemeral) { result in
+            defer { call.endLook() }
+            if call.isAnswered {
+                if case .success(let claimed) = result { claimed.release() }
+                return
+            }
+            do throws(WireError) {
+                let (found, release) = try result.get()
+                try body(found, release)
+            } catch { if !call.isAnswered { call.fail(error) } }
+        }
     }
 
     /// Where a session of this client lives when it does not say.
     func home(of call: Call) -> String {
-        let uid = call.connection.peer.uid
+        let uid = call.connection.user
         if let known = homes[uid] { return known }
-        let home = Process.home(of: uid).flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/"
+        let home = Process.home(of: uid.number).flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/"
         homes[uid] = home
         return home
-    }
-
-    /// Reads the store for a call.
-    func read<Value>(_ body: (Reader) throws(StoreError) -> Value) throws(WireError) -> Value {
-        do { return try body(services.store.reader) } catch { throw WireError(error) }
-    }
-
-    /// Reads the store that a session lives in.
-    func read<Value>(_ record: SessionRecord, _ body: (Reader) throws(StoreError) -> Value)
-        throws(WireError) -> Value
-    {
-        do { return try body(services.store(of: record.row).reader) } catch { throw WireError(error) }
     }
 }
 

@@ -1,4 +1,5 @@
 /// Daemon brings sockets, turns, the store and upstreams together on one loop.
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import EventLoop
@@ -24,6 +25,8 @@ package final class Daemon: ConnectionOwner {
     private let loop: EventLoop
     private let services: Services
     private let engine: TurnEngine
+    private let recovery: Recovery
+    private let lists: WatchedLists
     private let facts = ServerFacts()
     private let manager: ServiceManager
     private var dispatcher: Dispatcher?
@@ -68,12 +71,12 @@ package final class Daemon: ConnectionOwner {
                 try Files.status(options.database) == nil
                 ? options.database : try Files.resolved(options.database)
         } catch { throw DaemonError("cannot start: \(error)") }
-        let store: Store
-        do throws(StoreError) {
+        let store: Store, lateness = Lateness.asked(by: options.environment)
+        do throws(ArchiveError) {
             lock = try StoreLock(database: database, socket: options.socket)
             store = try Store(
                 path: database, durability: options.configuration.isDurabilityFull ? .full : .normal,
-                loop: loop, fault: options.readFault,
+                loop: loop, fault: options.readFault, lateness: lateness,
                 clock: options.clock)
         } catch { throw DaemonError("cannot \(error.description)") }
         let steady: () -> Int64
@@ -82,47 +85,35 @@ package final class Daemon: ConnectionOwner {
         } else {
             steady = { [loop] in Int64(loop.now / 1_000_000) }
         }
+        let archives = Archives(
+            disk: store, database: database, loop: loop, lateness: lateness, clock: options.clock)
         services = Services(
-            loop: loop, store: store, database: database, configuration: options.configuration,
+            loop: loop, archives: archives, configuration: options.configuration,
             log: options.log,
             environment: options.environment,
             clock: options.clock,
             steady: steady, random: options.random)
         engine = TurnEngine(services)
         budget = BufferBudget(loop: loop) { [services] in services.configuration.limits }
-        turns = TakingTurns(loop: loop) { [services] in services.store.pendingChanges }
-        services.forgetMemory()
+        turns = TakingTurns(loop: loop) { [services] in services.archives.pendingChanges }
+        archives.forgetMemory()
+        recovery = Recovery(services, engine)
+        lists = WatchedLists(services)
         recover()
         do throws(DaemonError) { try listen() } catch {
-            store.close()
+            archives.close()
             throw error
         }
         begin()
     }
 
-    /// Closes what a crash left running, before any client can look; where that cannot be stored it is tried again.
+    /// Closes what a crash left running and reads what was learned, before any client can look; where that cannot be done
+    /// it is tried again.
     private func recover() {
-        var isDone = false
-        closeLeftTurns(patience: 1_000) { isDone = true }
-        while !isDone { do { try loop.turn(waiting: true) } catch { break } }
-    }
-
-    private func closeLeftTurns(patience: Int, _ tried: @escaping () -> Void) {
-        // One that begins from now on is stored behind this.
-        let recovery = RecoverTurns(sparing: engine.running, estimate: TokenEstimate.message)
-        services.store.write(recovery) { [weak self, options] result in
-            defer { tried() }
-            switch result {
-            case .success(let count) where count > 0:
-                options.log.notice("turns_recovered", ("count", "\(count)"))
-            case .success: break
-            case .failure(let error):
-                options.log.error("recovery_failed", ("reason", error.description))
-                self?.loop.after(milliseconds: patience) {
-                    self?.closeLeftTurns(patience: min(2 * patience, 60_000)) {}
-                }
-            }
-        }
+        var left = 2
+        recovery.begin { left -= 1 }
+        services.calibrations.read(services.archives, loop) { left -= 1 }
+        while left > 0 { do { try loop.turn(waiting: true) } catch { break } }
     }
 
     private func listen() throws(DaemonError) {
@@ -148,7 +139,7 @@ package final class Daemon: ConnectionOwner {
         facts.startedAt = options.clock()
         facts.connections = { [unowned self] in connections.count }
         budget.connections = { [unowned self] in Array(connections.values) }
-        let handlers = Handlers(services, engine: engine, server: facts)
+        let handlers = Handlers(services, engine: engine, server: facts, lists: lists)
         dispatcher = Dispatcher(limits: { [services] in services.configuration.limits }) {
             (call) throws(WireError) in try handlers.handle(call)
         }
@@ -156,8 +147,8 @@ package final class Daemon: ConnectionOwner {
             flush()
             turns.turnEnded()
         }
-        services.store.sessionsChanged = { [unowned self] in tell(changed: $0) }
-        services.store.logGrown = { [options] bytes in
+        services.archives.sessionsChanged = { [unowned self] _ in lists.changed() }
+        services.archives.logGrown = { [options] bytes in
             options.log.warning(
                 "wal_grows", ("bytes", "\(bytes)"), ("database", options.database),
                 (
@@ -200,42 +191,32 @@ package final class Daemon: ConnectionOwner {
         finish()
     }
 
-    /// Tells those who watch of sessions that changed; what cannot be read now is told a little later.
-    private func tell(changed rows: Set<Int64>) {
-        guard services.channels.isWatched else { return }
-        var found: [SessionRecord] = [], late: Set<Int64> = []
-        for row in rows {
-            do throws(StoreError) {
-                if let session = try services.store.reader.session(row: row) { found.append(session) }
-            } catch { if error.code != .corrupt { late.insert(row) } }
+    /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
+    private func catchUp(_ subscription: Channels.Subscription, _ row: SessionRow, _ place: Channels.Place) {
+        subscription.isReplaying = true
+        services.archives.read(SessionByRow(row), of: row) { [weak self, weak subscription] result in
+            guard let self, let subscription else { return }
+            switch result {
+            case .success(let session?): catchUp(subscription, session, place)
+            case .success(nil): subscription.connection.close()
+            case .failure:
+                // It may be read in a moment: what is missing shows there again.
+                loop.after(milliseconds: TurnEngine.readPause) { [weak self, weak subscription] in
+                    guard let self, let subscription else { return }
+                    catchUp(subscription, row, place)
+                }
+            }
         }
-        services.channels.tell(found)
-        if late.isEmpty { return }
-        loop.after(milliseconds: TurnEngine.readPause) { [weak self] in self?.tell(changed: late) }
     }
 
-    /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
-    private func catchUp(_ subscription: Channels.Subscription, _ row: Int64, _ chunk: Chunk) {
-        subscription.isReplaying = true
-        let session: SessionRecord
-        do {
-            guard let found = try services.store(of: row).reader.session(row: row) else {
-                return subscription.connection.close()
-            }
-            session = found
-        } catch {
-            // It may be read in a moment: what is missing shows there again.
-            loop.after(milliseconds: TurnEngine.readPause) { [weak self, weak subscription] in
-                guard let self, let subscription else { return }
-                catchUp(subscription, row, chunk)
-            }
-            return
-        }
+    private func catchUp(
+        _ subscription: Channels.Subscription, _ session: SessionRecord, _ place: Channels.Place
+    ) {
         let replay = Replay(subscription.connection, session, services, engine) { [weak self] result in
             guard let self, case .failure(let error) = result else { return }
             leave(subscription, session, error)
         }
-        subscription.connection.whenDrained { replay.catchUp(after: chunk.messageID, offset: chunk.offset) }
+        subscription.connection.whenDrained { replay.catchUp(after: place.id, offset: place.offset) }
     }
 
     /// A client that fell behind cannot catch up on one session, as when its path changed meanwhile: it is told so, and
@@ -270,7 +251,7 @@ package final class Daemon: ConnectionOwner {
     private func stop() {
         stopRequests += 1
         if stopRequests > 1 {
-            services.store.hurry()
+            services.archives.hurry()
             return engine.cut()
         }
         manager.notify("STOPPING=1")
@@ -280,8 +261,7 @@ package final class Daemon: ConnectionOwner {
         // What cannot be stored must not keep the daemon: turns that are left running are closed at the next start.
         loop.after(milliseconds: services.configuration.drain) { [self] in
             engine.cut()
-            services.store.hurry()
-            services.memory?.hurry()
+            services.archives.hurry()
             loop.after(milliseconds: Daemon.lastPatience) { [self] in loop.stop() }
         }
         engine.drain { [self] in settle() }
@@ -289,7 +269,7 @@ package final class Daemon: ConnectionOwner {
 
     /// Waits for the last commits, writes the last lines and ends the loop.
     private func settle() {
-        guard services.store.pending == 0, services.memory?.pending ?? 0 == 0 else {
+        guard services.archives.pending == 0 else {
             loop.after(milliseconds: 1) { [self] in settle() }
             return
         }
@@ -300,8 +280,7 @@ package final class Daemon: ConnectionOwner {
 
     private func finish() {
         for connection in Array(connections.values) { connection.close() }
-        services.store.close()
-        services.closeMemory()
+        services.archives.close()
         listener = nil
         lock = nil
         options.log.info("stopped")

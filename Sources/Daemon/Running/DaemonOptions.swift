@@ -1,5 +1,5 @@
+package import Archive
 internal import Posix
-package import Store
 
 /// What a daemon is started with.
 package struct DaemonOptions: Sendable {
@@ -20,7 +20,7 @@ package struct DaemonOptions: Sendable {
     /// Reads the configuration anew; nil when there is no file.
     package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
     /// Makes reads on the loop fail, by what they do; nil but in tests.
-    package var readFault: (@Sendable (String) -> StoreError?)?
+    package var readFault: (@Sendable (String) -> ArchiveError?)?
     /// Whether the process's signals stop and reload the daemon; off in tests.
     package var handlesSignals: Bool
 

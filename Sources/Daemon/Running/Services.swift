@@ -1,14 +1,14 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Posix
 internal import Protocol
-internal import Store
 internal import Upstream
 
-/// What every handler needs: the loop, the store, the configuration in force, clocks and IDs.
+/// What every handler needs: the loop, the archives, the configuration in force, clocks and IDs.
 final class Services {
     let loop: EventLoop
-    let store: Store
+    let archives: Archives
     let channels = Channels()
     let log: Log
     let environment: [String: String]
@@ -21,20 +21,15 @@ final class Services {
     let calibrations: Calibrations
     var configuration: Configuration
     private let random: () -> UInt64
-    private let database: String
-    private let storeClock: @Sendable () -> Int64
-    private var memoryPath: String?
     private var ids = IDMaker()
 
     init(
-        loop: EventLoop, store: Store, database: String, configuration: Configuration, log: Log,
-        environment: [String: String], clock: @escaping @Sendable () -> Int64,
+        loop: EventLoop, archives: Archives, configuration: Configuration, log: Log,
+        environment: [String: String], clock: @escaping () -> Int64,
         steady: @escaping () -> Int64, random: @escaping () -> UInt64
     ) {
-        self.database = database
-        storeClock = clock
         self.loop = loop
-        self.store = store
+        self.archives = archives
         self.configuration = configuration
         self.log = log
         self.environment = environment
@@ -43,50 +38,10 @@ final class Services {
         self.random = random
         upstreams = UpstreamTable(
             configuration, loop: loop, environment: environment, clock: clock, steady: steady)
-        cache = ResponseCache(store, clock: clock)
-        calibrations = Calibrations(store)
+        cache = ResponseCache(archives, clock: clock)
+        calibrations = Calibrations()
         cache.settings = configuration.cache
     }
-
-    // MARK: Sessions in memory
-
-    /// The store of sessions that live in memory only; made when the first of them is.
-    private(set) var memory: Store?
-
-    /// Where a session lives, told by its row.
-    func store(of row: Int64) -> Store { SessionRecord.isEphemeral(row) ? memory ?? store : store }
-
-    /// The store of sessions in memory, made when there is none yet.
-    ///
-    /// Its file stands in the kernel's memory file system, where nothing reaches a disk, and goes with the daemon.
-    func memoryStore() throws(WireError) -> Store {
-        if let memory { return memory }
-        guard let path = MemoryFile.path(for: database) else {
-            throw WireError(
-                .storeFailed,
-                "there is no memory file system for ephemeral sessions: neither /dev/shm nor XDG_RUNTIME_DIR can be used"
-            )
-        }
-        MemoryFile.remove(path)  // a daemon that was killed may have left it
-        do throws(StoreError) {
-            let made = try Store(
-                path: path, durability: .normal, loop: loop, firstRow: SessionRecord.firstEphemeralRow,
-                clock: storeClock)
-            memory = made
-            memoryPath = path
-            return made
-        } catch { throw WireError(error) }
-    }
-
-    /// Forgets the sessions in memory.
-    func closeMemory() {
-        memory?.close()
-        memory = nil
-        if let memoryPath { MemoryFile.remove(memoryPath) }
-    }
-
-    /// Removes what a daemon that was killed left in memory.
-    func forgetMemory() { if let path = MemoryFile.path(for: database) { MemoryFile.remove(path) } }
 
     /// A new ID, greater than those before.
     func newID<Kind>() -> ID<Kind> { ids.next(milliseconds: clock(), random: random()) }
@@ -125,7 +80,7 @@ extension WireError {
     }
 
     /// A store's failure as clients see it; the store's own words hold no content.
-    init(_ error: StoreError) {
+    init(_ error: ArchiveError) {
         switch error.code {
         case .full:
             self.init(

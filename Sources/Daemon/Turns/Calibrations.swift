@@ -1,35 +1,47 @@
+internal import Archive
 internal import ContextWindow
-internal import Store
+internal import EventLoop
 
-/// What is known of how each model counts tokens, read from the store once and kept there with each answer.
+/// What is known of how each model counts tokens: read at the start, and kept in the archive with each answer.
 final class Calibrations {
-    /// Models that are held in memory at most; all others are read again.
-    private static let most = 1_000
+    /// Models that are known at most.
+    private static let most = 2_000
 
-    private let store: Store
     private var known: [String: Calibration] = [:]
+    /// Whether what is kept was read; before that nothing is learned, since it would take the place of that.
+    private var isRead = false
 
-    init(_ store: Store) { self.store = store }
+    /// Reads what is kept, again and again until that can be read; `tried` is called once, after the first try.
+    func read(_ archives: Archives, _ loop: EventLoop, _ tried: @escaping () -> Void) {
+        archives.read(AllCalibrations(limit: Calibrations.most)) { [weak self] result in
+            defer { tried() }
+            guard let self else { return }
+            guard case .success(let all) = result else {
+                loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+                    self?.read(archives, loop) {}
+                }
+                return
+            }
+            isRead = true
+            for one in all {
+                known[Calibrations.name(one.upstream, one.model)] = Calibration(
+                    ratio: Double(one.ratio) / 1_000, samples: one.samples)
+            }
+        }
+    }
+
+    private static func name(_ upstream: String, _ model: String) -> String { "\(upstream)\n\(model)" }
 
     func of(_ upstream: String, _ model: String) -> Calibration {
-        let name = "\(upstream)\n\(model)"
-        if let found = known[name] { return found }
-        let stored: Learned?
-        do { stored = try store.reader.learned(upstream: upstream, model: model) } catch {
-            return Calibration()  // a read that failed is not remembered as nothing
-        }
-        let found =
-            stored.map { Calibration(ratio: Double($0.ratio) / 1_000, samples: $0.samples) } ?? Calibration()
-        if known.count >= Calibrations.most { known = [:] }
-        known[name] = found
-        return found
+        known[Calibrations.name(upstream, model)] ?? Calibration()
     }
 
     /// Takes up a provider's count; what is returned is to be stored, nil for nothing.
     func learn(_ upstream: String, _ model: String, counted: Int, estimate: Int) -> Learned? {
         var now = of(upstream, model)
-        guard now.learn(counted: counted, estimate: estimate) else { return nil }
-        known["\(upstream)\n\(model)"] = now
+        guard isRead, now.learn(counted: counted, estimate: estimate) else { return nil }
+        if known.count >= Calibrations.most, let any = known.keys.first { known[any] = nil }
+        known[Calibrations.name(upstream, model)] = now
         return Learned(
             upstream: upstream, model: model, ratio: Int(now.ratio * 1_000), samples: now.samples)
     }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import ContextWindow
 internal import JSON

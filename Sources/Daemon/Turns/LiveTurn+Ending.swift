@@ -1,3 +1,4 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import EventLoop
@@ -41,8 +42,8 @@ extension LiveTurn {
 
     /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
     private func write(_ end: EndTurn, patience: Int, cuts: Int = 0) {
-        services.store(of: session.row).write(end) { [self] result in
-            let error: StoreError
+        services.archives.write(end, of: session.row) { [self] result in
+            let error: ArchiveError
             switch result {
             case .success(let seq):
                 hasMessage = seq != nil

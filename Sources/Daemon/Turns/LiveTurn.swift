@@ -1,3 +1,4 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import EventLoop
@@ -15,16 +16,20 @@ final class LiveTurn {
     /// Pieces reach the disk after so many bytes or milliseconds.
     private static let syncBytes = 4 << 10, syncMilliseconds = 250
 
-    let session: SessionRecord
+    /// As it was when the prompt was stored, with the prompt at its head.
+    private(set) var session: SessionRecord
     var record: TurnRecord
     /// Its words are gone once it is stored.
     private(set) var prompt: NewMessage?
     var waiters: [Waiter] = []
     /// The branch that the turn left, to go back to when nothing comes of it.
-    var left: Int64?
+    var left: BranchRow?
     /// The store's number of the turn, once it is stored.
-    var row: Int64 = 0
+    var row: TurnRow?
     private(set) var machine: Turn
+    /// Events that came while effects were performed; they are taken after those.
+    private var events = Fifo<Turn.Event>()
+    private var isPerforming = false
 
     let services: Services
     let candidates: [Candidate]
@@ -45,6 +50,10 @@ final class LiveTurn {
     private(set) var replaced: MessageID?
     var cacheKey: [UInt8]?
     private var call: (any UpstreamCall)?
+    /// The window that is made for the next call.
+    private var making: WindowMaking?
+    /// Tells a look for a kept answer from those of calls before.
+    private var calls = 0
     private var timer: EventLoop.TimerID?
     var attempts: [Attempt] = []
     private var attemptStart: Int64 = 0
@@ -90,20 +99,28 @@ final class LiveTurn {
     /// The answer as far as everyone was told of it.
     var published: Answer { machine.published }
 
-    /// Moves the machine on and does what it says.
+    /// Moves the machine on and does what it says, one event after the other.
     func handle(_ event: Turn.Event) {
+        if isPerforming { return events.append(event) }
+        isPerforming = true
         for effect in machine.handle(event) { perform(effect) }
+        while let event = events.popFirst() {
+            for effect in machine.handle(event) { perform(effect) }
+        }
+        isPerforming = false
     }
 
     /// The prompt is a message now; everyone but who sent it sees it.
-    func promptStored(row: Int64, seq: Int?) {
+    func promptStored(row: TurnRow, place: PathPlace) {
         self.row = row
+        session = session.at(place)
         began = services.loop.now
         let asker = waiters.first?.connection
         let hasOthers = services.channels.subscribers(of: session.row).contains { $0.connection !== asker }
         if let prompt, hasOthers {
             let echo = Message(
-                id: prompt.id, seq: seq ?? 0, role: .user, createdAt: services.clock(), tokens: prompt.tokens,
+                id: prompt.id, seq: place.head, role: .user, createdAt: services.clock(),
+                tokens: prompt.tokens,
                 content: prompt.content)
             var offset = 0
             for piece in echo.pieces.flatMap(Chunk.cut) {
@@ -121,8 +138,7 @@ final class LiveTurn {
             TurnAnswers.progress(id, "stored") {
                 $0.optional("promptId", self.record.promptID?.description)
                 $0.member("messageId", self.record.answerID.description)
-                // Only news: where it cannot be read now, the path is asked for.
-                if self.left != nil, let now = try? self.refreshed() { $0.member("branch", Int(now.branch)) }
+                if self.left != nil { $0.member("branch", Int(place.branch.number)) }
             })
         let step = plan.begin(policy: services.configuration.retry, availability)
         firstStep = step
@@ -190,13 +206,12 @@ final class LiveTurn {
         if let known = made[candidate.upstream.name], known.isWhole { return ask(candidate, known.request) }
         // Another upstream may hold less, and has rules of its own.
         let name = candidate.upstream.name, overflow = overflows[name]
-        let now: SessionRecord
-        // Without what was just stored the prompt itself would be missing.
-        do throws(StoreError) { now = try refreshed() } catch { return give(up: WireError(error)) }
-        WindowMaker(services: services).make(
-            now, WindowRequest(options: asked.options, limit: overflow?.limit), candidate
-        ) { [weak self] result in
-            guard let self, machine.state == .waiting else { return }
+        let maker = WindowMaker(services: services)
+        making = maker.making
+        maker.make(session, WindowRequest(options: asked.options, limit: overflow?.limit), candidate) {
+            [weak self, making = maker.making] result in
+            guard let self, self.making === making, machine.state == .waiting else { return }
+            self.making = nil
             switch Result(catching: { () throws(WireError) in try result.get().answerable() }) {
             case .success(let made):
                 self.made[name] = made
@@ -219,11 +234,17 @@ final class LiveTurn {
         cacheKey = services.cache.key(request, candidate, owner: session.session.owner)
         // Who asks for another answer to a prompt does not want the same one again.
         let isAnew = prompt == nil && left != nil
-        if !isAnew, let key = cacheKey, let kept = services.cache.response(key) {
+        guard !isAnew, let key = cacheKey else { return start(candidate, request) }
+        calls += 1
+        services.cache.response(key) { [weak self, number = calls] kept in
+            guard let self, calls == number, machine.state == .waiting else { return }
+            guard let kept else { return start(candidate, request) }
             cacheKey = nil
             call = KeptCall(kept, loop: services.loop) { [weak self] in self?.receive($0) }
-            return
         }
+    }
+
+    private func start(_ candidate: Candidate, _ request: ModelRequest) {
         call = candidate.upstream.start(request) { [weak self] in self?.receive($0) }
     }
 
@@ -236,14 +257,6 @@ final class LiveTurn {
         setback = (wait, failure)
         let error = TurnError(kind: failure.kind.rawValue, message: failure.message)
         handle(.callFailed(error, wait: wait))
-    }
-
-    /// The session as it stands with the prompt stored.
-    private func refreshed() throws(StoreError) -> SessionRecord {
-        guard let now = try services.store(of: session.row).reader.session(row: session.row) else {
-            throw StoreError(.gone, "read session '\(sessionID.text)'", reason: "it is not there any more")
-        }
-        return now
     }
 
     /// Gives up since the store did not do what it should.
@@ -329,6 +342,9 @@ final class LiveTurn {
     private func dropCall() {
         call?.cancel()
         call = nil
+        calls += 1
+        making?.cancel()
+        making = nil
     }
 
     /// Writes down how a try went.
@@ -352,18 +368,19 @@ final class LiveTurn {
         }
         let isFull = unsyncedBytes >= LiveTurn.syncBytes
         if isFull { unsyncedBytes = 0 } else { startSyncTimer() }
+        guard let row else { preconditionFailure("an answer comes to a turn that is stored") }
         let first = storedCount
         storedCount += pieces.count
         let count = storedCount
-        services.store(of: session.row).write(
-            StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal)
+        services.archives.write(
+            StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal), of: session.row
         ) {
             [weak self] result in
             self?.stored(upTo: count, bytes: bytes, result)
         }
     }
 
-    private func stored(upTo count: Int, bytes: Int, _ result: Result<Void, StoreError>) {
+    private func stored(upTo count: Int, bytes: Int, _ result: Result<Void, ArchiveError>) {
         unstoredBytes -= bytes
         if isPaused && unstoredBytes < LiveTurn.mostUnstored / 2 {
             isPaused = false
@@ -383,9 +400,9 @@ final class LiveTurn {
         syncTimer = services.loop.after(milliseconds: LiveTurn.syncMilliseconds) { [weak self] in
             guard let self else { return }
             syncTimer = nil
-            guard unsyncedBytes > 0, machine.state == .streaming else { return }
+            guard unsyncedBytes > 0, machine.state == .streaming, let row else { return }
             unsyncedBytes = 0
-            services.store(of: session.row).write(SyncTurn(turnRow: row)) { _ in }
+            services.archives.write(Sync(turnRow: row), of: session.row) { _ in }
         }
     }
 
@@ -406,7 +423,7 @@ final class LiveTurn {
         let content = answer.content, next: MessageID = services.newID()
         let write = SetAside(
             id, content: content, tokens: TokenEstimate.message(answer), next: next)
-        services.store(of: session.row).write(write) { [self] result in
+        services.archives.write(write, of: session.row) { [self] result in
             switch result {
             case .success:
                 replaced = record.answerID
@@ -427,7 +444,7 @@ final class LiveTurn {
 
     private func answer(_ ending: Turn.Ending) {
         if isVoid { return }
-        if machine.state == .done && row == 0 && ending.state == .failed {
+        if machine.state == .done && row == nil && ending.state == .failed {
             record.state = .failed; record.error = ending.error
         }
         publish(TurnAnswers.ended(record, hasMessage: hasMessage), isKept: true)

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
@@ -7,7 +8,7 @@ internal import Upstream
 /// Tells whether a user or a session has used up what it may use, and how fast a user may ask.
 final class QuotaKeeper {
     private let services: Services
-    private var throttles: [UInt32: Throttle] = [:]
+    private var throttles: [UserID: Throttle] = [:]
     private var limits = Throttle.Limits()
 
     init(_ services: Services) { self.services = services }
@@ -16,43 +17,31 @@ final class QuotaKeeper {
 
     // MARK: Quotas
 
-    /// Why a session may not begin a turn now, nil when it may.
-    func refusal(_ record: SessionRecord) throws(StoreError) -> WireError? {
-        if let refusal = try sessionRefusal(record) { return refusal }
-        return try userRefusal(record)
-    }
-
-    private func sessionRefusal(_ record: SessionRecord) throws(StoreError) -> WireError? {
-        let cap = cap(of: record.session)
-        if cap.isNone { return nil }
-        let used = try services.store(of: record.row).reader.usage(session: record.row)
-        guard let words = QuotaKeeper.excess(used, cap) else { return nil }
-        return WireError(
-            .paused,
-            "session '\(record.session.id.text)' is paused: it has used \(words); an administrator can raise 'quota' by '_convod/session/set', or 'quotas.session' in the configuration"
-        )
-    }
-
-    private func userRefusal(_ record: SessionRecord) throws(StoreError) -> WireError? {
-        let cap = configuration.quotas.user, owner = record.session.owner, now = services.clock()
-        if cap.isNone { return nil }
-        let used = try used(by: owner, on: UsageDay.of(now))
-        guard let words = QuotaKeeper.excess(used, cap) else { return nil }
-        return WireError(
-            .quota,
-            "user \(owner) has used \(words) of today (UTC); wait for tomorrow, or raise 'quotas.user' in the configuration",
-            retryAfterMs: UsageDay.rest(of: now))
-    }
-
-    /// What a user used on a day, sessions in memory included.
-    private func used(by owner: UInt32, on day: Int64) throws(StoreError) -> UsageSum {
-        var sum = try services.store.reader.usage(owner: owner, day: day)
-        if let more = try services.memory?.reader.usage(owner: owner, day: day) {
-            sum.turns += more.turns
-            sum.tokens += more.tokens
-            sum.cost += more.cost
+    /// What must be looked at to tell whether a session may begin a turn now; nothing where it has no caps.
+    func look(for record: SessionRecord) -> PromptLook {
+        var look = PromptLook()
+        if !cap(of: record.session).isNone { look.usage = record.row }
+        if !configuration.quotas.user.isNone {
+            look.user = (record.session.owner, UsageDay.of(services.clock()))
         }
-        return sum
+        return look
+    }
+
+    /// Why a session may not begin a turn, by what was found; nil when it may.
+    func refusal(_ record: SessionRecord, _ found: PromptLook.Output) -> WireError? {
+        if let used = found.sessionUsage, let words = QuotaKeeper.excess(used, cap(of: record.session)) {
+            return WireError(
+                .paused,
+                "session '\(record.session.id.text)' is paused: it has used \(words); an administrator can raise 'quota' by '_convod/session/set', or 'quotas.session' in the configuration"
+            )
+        }
+        if let used = found.userUsage, let words = QuotaKeeper.excess(used, configuration.quotas.user) {
+            return WireError(
+                .quota,
+                "user \(record.session.owner) has used \(words) of today (UTC); wait for tomorrow, or raise 'quotas.user' in the configuration",
+                retryAfterMs: UsageDay.rest(of: services.clock()))
+        }
+        return nil
     }
 
     /// The session's own cap over the configured one.
@@ -80,20 +69,20 @@ final class QuotaKeeper {
     // MARK: Limits per minute
 
     /// Milliseconds until a user may ask again, 0 for at once.
-    func wait(for user: UInt32) -> Int {
+    func wait(for user: UserID) -> Int {
         let now = services.steady()
         return throttle(of: user, now)?.wait(tokens: 1, now: now) ?? 0
     }
 
     /// A user's turn begins, with a request of so many tokens.
-    func begin(_ user: UInt32, tokens: Int) {
+    func begin(_ user: UserID, tokens: Int) {
         let now = services.steady()
         guard var throttle = throttle(of: user, now) else { return }
         throttle.take(tokens: tokens, now: now)
         throttles[user] = throttle
     }
 
-    private func throttle(of user: UInt32, _ now: Int64) -> Throttle? {
+    private func throttle(of user: UserID, _ now: Int64) -> Throttle? {
         if limits != configuration.userThrottle {
             limits = configuration.userThrottle
             throttles = [:]

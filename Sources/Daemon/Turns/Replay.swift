@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import JSON
@@ -7,12 +8,16 @@ internal import Store
 /// Sends a session's history as updates, page by page as the client reads, then joins the client to what is live.
 ///
 /// The message is the log: a client that opens a session and a client that fell behind both catch up by reading it.
-/// Everything happens on the loop, so reaching the end and joining are one step: nothing is missed, nothing comes twice.
+/// Live updates are held back from the moment that the first look goes out. What a look found is only good for joining when
+/// nothing was stored on the session since it was asked; else it is asked again from where the client stands. Joining is one
+/// step of the loop: nothing is missed, nothing comes twice.
 final class Replay {
     /// Nanoseconds for reading before others have their turn.
-    private static let slice: UInt64 = 5_000_000
+    private static let slice: UInt64 = 1_000_000
     /// Bytes sent before the client must have taken them.
     private static let step = 256 << 10
+    /// Rows and bytes of one page.
+    private static let page = (rows: 200, bytes: 64 << 10)
 
     private(set) var session: SessionRecord
     private let connection: Connection
@@ -20,12 +25,18 @@ final class Replay {
     private let engine: TurnEngine
     private let subscription: Channels.Subscription
     private let done: (Result<Replay, WireError>) -> Void
+    /// What the client is told at the end.
+    private(set) var opening = Opening.Output(headID: nil, last: nil)
     private var next = 1
+    /// When this slice of reading began.
+    private var sliceStart: UInt64 = 0
     /// Where the client stands inside the message that it saw last.
     private var held: (id: MessageID, offset: Int)?
     private(set) var rewind: (id: MessageID, offset: Int)?
     /// The newest message that was sent whole.
     private var last: MessageID?
+    /// Where the client stands by what was sent to it; nil while nothing was.
+    private var sent: Channels.Place?
     private var isOver = false
     private var hasBegun = false
     /// Whether the running answer is left out, since the client wants only what comes from now on.
@@ -45,26 +56,25 @@ final class Replay {
     }
 
     /// The turn that runs now and is stored.
-    var running: LiveTurn? { engine.running(on: session.row).flatMap { $0.row == 0 ? nil : $0 } }
+    var running: LiveTurn? { engine.running(on: session.row).flatMap { $0.row == nil ? nil : $0 } }
 
     /// Everything.
     func begin() { inTurn { $0.begin(from: 1) } }
 
     /// Nothing of what was: only what comes from now on.
     func beginLive() {
-        inTurn {
-            $0.skipsLive = true
-            $0.begin(from: $0.session.session.messageCount + 1)
-        }
+        skipsLive = true
+        inTurn { $0.begin(from: $0.session.session.messageCount + 1) }
     }
 
     /// Only the newest messages, rounded to whole turns.
     func begin(newest limit: Int) { inTurn { $0.start(newest: limit) } }
 
     private func start(newest limit: Int) {
-        do throws(StoreError) {
-            begin(from: try services.store(of: session.row).reader.start(ofNewest: limit, in: session))
-        } catch { end(.failure(WireError(error))) }
+        let page = ReadMessages(session, .newest(limit), limit: 1, bytes: 1)
+        look(page) { [self] page in
+            begin(from: page.messages.first?.seq ?? session.session.messageCount + 1)
+        }
     }
 
     /// What follows a place on the active path.
@@ -73,23 +83,25 @@ final class Replay {
     /// The same for a client whose pieces are held back already.
     func catchUp(after id: MessageID, offset: Int) {
         hasBegun = true
-        do throws(StoreError) {
-            held = (id, offset)
-            // Time may have passed.
-            session = try services.store(of: session.row).reader.session(row: session.row) ?? session
-            if let seq = try services.store(of: session.row).reader.seq(of: id, in: session) {
-                return begin(from: seq)
+        held = (id, offset)
+        let version = subscription.version
+        // Time may have passed.
+        refresh { [self] in
+            look(PlacesOnPath([id], in: session)) { [self] places in
+                if let seq = places[id] { return begin(from: seq) }
+                if let running, running.record.answerID == id {
+                    return begin(from: session.session.messageCount + 1)
+                }
+                // It may have become a message just now.
+                guard subscription.version == version else { return catchUp(after: id, offset: offset) }
+                end(
+                    .failure(
+                        WireError(
+                            .conflict,
+                            "message '\(id)' is not on the session's active path; load the session without a cursor"
+                        )))
             }
-            if let running, running.record.answerID == id {
-                return begin(from: session.session.messageCount + 1)
-            }
-            end(
-                .failure(
-                    WireError(
-                        .conflict,
-                        "message '\(id)' is not on the session's active path; load the session without a cursor"
-                    )))
-        } catch { end(.failure(WireError(error))) }
+        }
     }
 
     /// Gives up; what was sent was sent.
@@ -107,67 +119,128 @@ final class Replay {
         subscription.behindReplay { [self] in
             if isOver { return }
             hasBegun = true
-            do throws(StoreError) {
-                session = try services.store(of: session.row).reader.session(row: session.row) ?? session
-            } catch { return end(.failure(WireError(error))) }
-            start(self)
+            subscription.holdBack()
+            refresh { [self] in start(self) }
         }
     }
 
     private func begin(from seq: Int) {
         next = seq
-        subscription.isReplaying = true
-        subscription.replayed = []
+        if !skipsLive { subscription.holdBack() }
         goOn()
     }
 
     private func end(_ result: Result<Replay, WireError>) {
+        if isOver { return }
         isOver = true
-        subscription.isReplaying = false
-        done(result)
+        guard case .failure = result else {
+            subscription.isReplaying = false
+            return done(result)
+        }
+        done(result)  // who joined by this alone has left by that, and hears no more
+        if subscription.isJoined, let first = subscription.missed.first {
+            services.channels.caughtBehind(subscription, session.row, sent ?? first)
+        } else {
+            subscription.isReplaying = false
+        }
     }
 
+    // MARK: Looks
+
+    /// Looks where the session lives; what fails ends the replay.
+    private func look<Read: LocalRead>(_ look: Read, _ body: @escaping (Read.Output) -> Void) {
+        services.archives.read(look, of: session.row) { [self] result in
+            if isOver { return }
+            switch result {
+            case .success(let found): body(found)
+            case .failure(let error): end(.failure(WireError(error)))
+            }
+        }
+    }
+
+    /// Reads the session as it is now.
+    private func refresh(_ then: @escaping () -> Void) {
+        look(SessionByRow(session.row)) { [self] now in
+            session = now ?? session
+            then()
+        }
+    }
+
+    /// Reads on, if what was sent is on the session's path still.
     private func goOn() {
         guard !isOver, connection.isOpen else { return }
-        do throws(StoreError) {
-            guard let now = try services.store(of: session.row).reader.session(row: session.row) else {
-                return end(.failure(.noSession(session.session.id)))
+        let version = subscription.version
+        look(SessionByRow(session.row)) { [self] now in
+            guard let now else { return end(.failure(.noSession(session.session.id))) }
+            checkPath(of: now, version) { [self] in
+                session = now
+                sliceStart = services.loop.now
+                readOn(version)
             }
-            guard try goesOn(on: now) else { return end(.failure(elsewhere)) }
-            session = now
-            let start = services.loop.now
-            while next <= session.session.messageCount {
-                // Much that is read may be little that is sent.
-                if services.loop.now &- start > Replay.slice {
-                    services.loop.after(milliseconds: 0) { [self] in goOn() }
-                    return
-                }
-                let page = try services.store(of: session.row).reader.messages(
-                    session, .from(next), limit: 200, bytes: Replay.step)
-                for message in page.messages { send(message) }
-                next = (page.messages.last?.seq ?? session.session.messageCount) + 1
-                if connection.waitingBytes > Replay.step {
-                    return connection.whenDrained { [self] in goOn() }
-                }
-            }
-        } catch { return end(.failure(WireError(error))) }
-        if !skipsLive, let running, !subscription.replayed.contains(running.record.answerID),
-            sendLive(running)
-        {
-            return connection.whenDrained { [self] in goOn() }
         }
-        end(.success(self))
     }
 
-    /// Whether what was sent is on the session's path still; a retry or a switch may have changed that meanwhile.
-    private func goesOn(on now: SessionRecord) throws(StoreError) -> Bool {
-        guard now.branch != session.branch else { return true }
-        let reader = services.store(of: now.row).reader
-        for id in [held?.id, last] {
-            guard let id, running?.record.answerID != id else { continue }
-            if try reader.seq(of: id, in: now) == nil { return false }
+    /// Goes on where what was sent is on the path that is active now; a retry or a switch may have changed that.
+    private func checkPath(of now: SessionRecord, _ version: Int, _ then: @escaping () -> Void) {
+        guard now.branch != session.branch else { return then() }
+        let ids = [held?.id, last].compactMap(\.self).filter { running?.record.answerID != $0 }
+        if ids.isEmpty { return then() }
+        look(PlacesOnPath(ids, in: now)) { [self] places in
+            if ids.allSatisfy({ places[$0] != nil }) { return then() }
+            guard subscription.version == version else { return goOn() }
+            end(.failure(elsewhere))
         }
-        return true
+    }
+
+    /// Sends page after page of what the session had when `version` was asked for.
+    private func readOn(_ version: Int) {
+        guard connection.isOpen else { return }
+        guard !skipsLive, next <= session.session.messageCount else { return join(version) }
+        // Much that is read may be little that is sent.
+        if services.loop.now &- sliceStart > Replay.slice {
+            services.loop.after(milliseconds: 0) { [self] in goOn() }
+            return
+        }
+        let page = ReadMessages(session, .from(next), limit: Replay.page.rows, bytes: Replay.page.bytes)
+        look(page) { [self] page in
+            for message in page.messages { send(message) }
+            next = (page.messages.last?.seq ?? session.session.messageCount) + 1
+            if connection.waitingBytes > Replay.step {
+                return connection.whenDrained { [self] in goOn() }
+            }
+            readOn(version)
+        }
+    }
+
+    /// Ends where nothing was stored since the session was looked at, else reads on.
+    private func join(_ version: Int) {
+        look(Opening(session)) { [self] opening in
+            guard subscription.version == version else { return goOn() }
+            if skipsLive, !subscription.missed.isEmpty { return catchUp(version) }
+            self.opening = opening
+            if !skipsLive, let running, !subscription.replayed.contains(running.record.answerID),
+                sendLive(running)
+            {
+                return connection.whenDrained { [self] in goOn() }
+            }
+            end(.success(self))
+        }
+    }
+
+    /// Something came while it was looked from where on all comes: the client gets that too, but for what has left the path.
+    private func catchUp(_ version: Int) {
+        let missed = subscription.missed
+        look(PlacesOnPath(missed.map(\.id), in: session)) { [self] places in
+            let live = running?.record.answerID
+            guard let first = missed.first(where: { places[$0.id] != nil || $0.id == live }) else {
+                guard subscription.version == version else { return goOn() }
+                subscription.forgetMissed()
+                return join(version)
+            }
+            skipsLive = false
+            held = first
+            begin(from: places[first.id] ?? session.session.messageCount + 1)
+        }
     }
 
     private var elsewhere: WireError {
@@ -189,6 +262,7 @@ final class Replay {
             offset += part.length
         }
         held = (id, offset)
+        sent = held
         return !isAll
     }
 
@@ -201,6 +275,7 @@ final class Replay {
         last = message.id
         guard message.role != .system else { return }
         let pieces = message.pieces, length = pieces.reduce(0) { $0 + $1.length }
+        sent = (message.id, length)
         var wanted = 0
         if let held, held.id == message.id {
             wanted = held.offset

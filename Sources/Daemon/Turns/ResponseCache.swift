@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import Crypto
 internal import EventLoop
@@ -19,17 +20,17 @@ final class ResponseCache {
     private static let sweep = 64
 
     var settings = Settings()
-    private let store: Store
+    private let archives: Archives
     private let clock: () -> Int64
     private var kept = 0
 
-    init(_ store: Store, clock: @escaping () -> Int64) {
-        self.store = store
+    init(_ archives: Archives, clock: @escaping () -> Int64) {
+        self.archives = archives
         self.clock = clock
     }
 
     /// The key of a request: over who asks, where it goes and all that is sent; nil when nothing is to be kept.
-    func key(_ request: ModelRequest, _ candidate: Candidate, owner: UInt32) -> [UInt8]? {
+    func key(_ request: ModelRequest, _ candidate: Candidate, owner: UserID) -> [UInt8]? {
         guard settings.isOn, let url = candidate.upstream.url(for: candidate.model) else { return nil }
         var digest = SHA256Digest()
         digest.update(Array("\(owner)\n\(candidate.upstream.kind)\n\(url)\n".utf8))
@@ -37,17 +38,19 @@ final class ResponseCache {
         return digest.finish()
     }
 
-    /// The answer under a key, nil when there is none that is young enough.
-    func response(_ key: [UInt8]) -> KeptResponse? {
+    /// Looks for the answer under a key; nil when there is none that is young enough.
+    func response(_ key: [UInt8], _ then: @escaping (KeptResponse?) -> Void) {
         kept += 1
         if kept % ResponseCache.sweep == 0 {
             let prune = PruneResponses(before: clock() - Int64(settings.age), most: settings.entries)
-            store.write(prune) { _ in }
+            archives.write(prune, isEphemeral: false) { _ in }
         }
-        // One that cannot be read is asked for: that costs money, and no answer is wrong.
-        guard let found = try? store.reader.response(key), clock() - found.createdAt < Int64(settings.age)
-        else { return nil }
-        return found
+        let now = clock(), age = Int64(settings.age)
+        archives.read(KeptAnswer(key)) { result in
+            // One that cannot be read is asked for: that costs money, and no answer is wrong.
+            guard case .success(let found?) = result, now - found.createdAt < age else { return then(nil) }
+            then(found)
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Protocol
@@ -8,7 +9,7 @@ extension TurnEngine {
     typealias CancelOutcome = Result<TurnRecord.State, WireError>
 
     /// Cancels a turn wherever it stands; nil when it neither runs nor waits.
-    func cancel(_ id: TurnID, on row: Int64, _ then: @escaping (CancelOutcome) -> Void) -> Bool {
+    func cancel(_ id: TurnID, on row: SessionRow, _ then: @escaping (CancelOutcome) -> Void) -> Bool {
         guard let line = lines[row] else { return false }
         if let running = line.running, running.id == id {
             running.waiters.append(
@@ -21,7 +22,7 @@ extension TurnEngine {
             return true
         }
         if line.starting?.turn == id {
-            line.starting?.cancelled.append(then)
+            line.starting?.cancel(then)
             return true
         }
         guard let index = line.queue.firstIndex(where: { $0.record.id == id }) else { return false }
@@ -89,7 +90,7 @@ extension TurnEngine {
         let id = queued.record.id
         between[id] = queued
         let write = EndTurn(id, ending, content: nil, tokens: 0)
-        services.store(of: queued.session.row).write(write) { [self] result in
+        services.archives.write(write, of: queued.session.row) { [self] result in
             guard case .failure(let error) = result else {
                 between[id] = nil
                 return then(nil)
@@ -120,12 +121,11 @@ extension TurnEngine {
             if let running = line.running, running.waiters.contains(where: { $0.token == token }) {
                 return running.handle(.cancel)
             }
-            if let starting = line.starting,
-                starting.token == token
-                    || waiters(of: starting)?.contains(where: { $0.token == token }) ?? false
-            {
-                starting.cancelled.append { _ in }
-                return
+            if let beginning = line.beginnings.first(where: { beginning in
+                beginning.token == token
+                    || waiters(of: beginning)?.contains { $0.token == token } ?? false
+            }) {
+                return beginning.cancel()
             }
             guard let index = line.queue.firstIndex(where: { $0.waiters.contains { $0.token == token } })
             else { continue }
@@ -139,20 +139,30 @@ extension TurnEngine {
     }
 
     /// The running turn of a session.
-    func running(on row: Int64) -> LiveTurn? { lines[row]?.running }
+    func running(on row: SessionRow) -> LiveTurn? { lines[row]?.running }
+
+    /// The same once it is stored as running.
+    func stored(on row: SessionRow) -> LiveTurn? { running(on: row).flatMap { $0.row == nil ? nil : $0 } }
 
     /// `session/cancel`: ends the running turn and what this client has in the queue.
-    func cancel(session row: Int64, of connection: Connection) {
-        guard let line = lines[row] else { return }
+    ///
+    /// What runs and waits is known here, so that it is ended before anything else that is asked for later.
+    func cancel(session id: SessionID, of connection: Connection) {
+        let named = lines.filter { $0.value.id == id }
+        let own = named.first { $0.value.owner == connection.user }
+        guard let (row, line) = own ?? (connection.isAdmin ? named.first : nil),
+            !services.channels.isObserver(connection, of: row)
+        else { return }
         let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
         line.queue.removeAll { queued in mine.contains { $0 === queued } }
         for queued in mine { cancel(queued) }
-        line.starting?.cancelled.append { _ in }
+        for arriving in line.arriving where arriving.asker === connection { arriving.cancel() }
+        line.starting?.cancel()
         line.running?.handle(.cancel)
     }
 
     /// Ends what this client alone asked for on a session, as `session/close` does; what others wait for too goes on.
-    func close(session row: Int64, of connection: Connection) {
+    func close(session row: SessionRow, of connection: Connection) {
         guard let line = lines[row] else { return }
         func isMine(_ waiters: [Waiter]) -> Bool {
             waiters.contains { $0.connection === connection }
@@ -161,21 +171,18 @@ extension TurnEngine {
         let mine = line.queue.filter { isMine($0.waiters) }
         line.queue.removeAll { queued in mine.contains { $0 === queued } }
         for queued in mine { cancel(queued) }
-        if let starting = line.starting {
-            if waiters(of: starting).map(isMine) ?? (starting.asker === connection) {
-                starting.cancelled.append { _ in }
-            }
-        }
+        for beginning in line.beginnings
+        where waiters(of: beginning).map(isMine) ?? (beginning.asker === connection) { beginning.cancel() }
         if let running = line.running, isMine(running.waiters) { running.handle(.cancel) }
     }
 
     /// Ends everything on a session, as before it goes to the trash.
-    func cancelAll(session row: Int64) {
+    func cancelAll(session row: SessionRow) {
         guard let line = lines[row] else { return }
         let waiting = line.queue
         line.queue = []
         for queued in waiting { cancel(queued) }
-        line.starting?.cancelled.append { _ in }
+        for beginning in line.beginnings { beginning.cancel() }
         line.running?.handle(.cancel)
     }
 
@@ -194,8 +201,8 @@ extension TurnEngine {
     /// The client has gone: its turns go on, but for those that it wanted cancelled.
     func disconnected(_ connection: Connection) {
         for line in lines.values {
-            if let starting = line.starting, starting.isLeft(by: connection, waiters(of: starting)) {
-                starting.cancelled.append { _ in }
+            for beginning in line.beginnings where beginning.isLeft(by: connection, waiters(of: beginning)) {
+                beginning.cancel()
             }
             if let running = line.running, isLeft(running.record, running.waiters, by: connection) {
                 running.handle(.cancel)

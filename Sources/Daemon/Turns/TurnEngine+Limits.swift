@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import JSON
@@ -5,22 +6,13 @@ internal import Protocol
 internal import Store
 
 extension TurnEngine {
-    /// Whether the session's next turn must wait for a limit; everyone is told once.
-    func isHeld(_ queued: Queued, _ line: Line) -> Bool {
-        let row = queued.session.row, session: SessionRecord
-        do throws(StoreError) {
-            // One that has gone is told so when its turn is taken up.
-            guard let found = try services.store(of: row).reader.session(row: row) else { return false }
-            session = found
-            if let refusal = try quotas.refusal(session) {
-                if line.hold != .paused { publish(paused: refusal, queued.record.id, session) }
-                line.hold = .paused
-                if let wait = refusal.retryAfterMs { wake(row, line, after: wait) }
-                return true
-            }
-        } catch {
-            if error.code == .corrupt { return false }  // as above
-            putOff(queued, line, error)
+    /// Whether the session's next turn must wait for a limit, be it a quota's `refusal`; everyone is told once.
+    func isHeld(_ queued: Queued, _ line: Line, _ session: SessionRecord, _ refusal: WireError?) -> Bool {
+        let row = session.row
+        if let refusal {
+            if line.hold != .paused { publish(paused: refusal, queued.record.id, session) }
+            line.hold = .paused
+            if let wait = refusal.retryAfterMs { wake(row, line, after: wait) }
             return true
         }
         let wait = quotas.wait(for: session.session.owner)
@@ -45,14 +37,14 @@ extension TurnEngine {
     static let readPause = 1_000
 
     /// A turn in the queue stays there since the store could not be read, and is looked at again.
-    func putOff(_ queued: Queued, _ line: Line, _ error: StoreError) {
+    func putOff(_ queued: Queued, _ line: Line, _ error: ArchiveError) {
         services.log.error(
             "turn_put_off", ("turn", queued.record.id.description), ("reason", error.description))
         wake(queued.session.row, line, after: TurnEngine.readPause)
     }
 
     /// Looks at a session's queue again later; a line has one timer, however often it is looked at.
-    func wake(_ row: Int64, _ line: Line, after milliseconds: Int) {
+    func wake(_ row: SessionRow, _ line: Line, after milliseconds: Int) {
         if let timer = line.timer { services.loop.cancel(timer) }
         line.timer = services.loop.after(milliseconds: min(milliseconds, 3_600_000)) {
             [weak self, weak line] in

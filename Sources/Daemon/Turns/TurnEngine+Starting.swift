@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import Protocol
 internal import Store
@@ -14,8 +15,17 @@ extension TurnEngine {
         /// Whether the turn is to end with who asked.
         private let leaves: Bool
         /// What to tell those who cancelled it meanwhile.
-        var cancelled: [(CancelOutcome) -> Void] = []
+        private(set) var cancelled: [(CancelOutcome) -> Void] = []
         var isCancelled: Bool { !cancelled.isEmpty }
+        /// The window that is made for it.
+        weak var making: WindowMaking?
+
+        /// Somebody wants no more of it: that shows itself when what is looked up for it is there, and a long reading ends.
+        func cancel(_ then: @escaping (CancelOutcome) -> Void = { _ in }) {
+            cancelled.append(then)
+            making?.cancel()
+        }
+
         /// Whether nobody wants it when a client has gone, of all that wait for it.
         func isLeft(by connection: Connection, _ waiters: [Waiter]?) -> Bool {
             guard leaves else { return false }
@@ -37,14 +47,17 @@ extension TurnEngine {
     }
 
     /// Looks for who answers a prompt, makes its window and begins its turn.
+    ///
+    /// One whose session has changed meanwhile is prepared again, with the session as it is now.
     func prepare(_ submission: Submission, _ line: Line, isAgain: Bool = false) {
         let starting = Starting(
             asker: submission.waiter, leaves: submission.turn.options.onDisconnect == .cancel)
         line.starting = starting
+        let row = submission.session.row
         func give(up error: WireError) {
             line.starting = nil
             refuse(submission, error)
-            next(submission.session.row)
+            next(row)
         }
         /// Whether a turn that was looked up meanwhile may still begin; one that was given up has been answered.
         func isWanted() -> Bool {
@@ -55,6 +68,26 @@ extension TurnEngine {
         starting.stop = { [unowned starting] in
             give(up: starting.isCancelled ? .cancelledUnstored : TurnEngine.stopping)
         }
+        guard isAgain else {
+            return prepare(submission, line, starting, isAgain: false, isWanted, give(up:))
+        }
+        services.archives.read(SessionByRow(row), of: row) { [self] result in
+            guard isWanted() else { return }
+            switch result {
+            case .success(let session?):
+                var again = submission
+                again.session = session
+                prepare(again, line, starting, isAgain: true, isWanted, give(up:))
+            case .success(nil): give(up: .noSession(submission.session.session.id))
+            case .failure(let error): give(up: WireError(error))
+            }
+        }
+    }
+
+    private func prepare(
+        _ submission: Submission, _ line: Line, _ starting: Starting, isAgain: Bool,
+        _ isWanted: @escaping () -> Bool, _ giveUp: @escaping (WireError) -> Void
+    ) {
         let settings = submission.session.session.settings, options = submission.turn.options
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
@@ -68,16 +101,17 @@ extension TurnEngine {
                 }
                 let asked = WindowRequest(
                     options: submission.turn.options, prompt: submission.parts, content: submission.prompt)
-                WindowMaker(services: services).choose(submission.session, asked, candidates) {
-                    [self] result in
+                let maker = WindowMaker(services: services)
+                starting.making = maker.making
+                maker.choose(submission.session, asked, candidates) { [self] result in
                     guard isWanted() else { return }
                     do throws(WireError) {
                         let choice = try result.get()
                         try choice.made.answerable()
                         begin(submission, line, asked, choice, isAgain: isAgain)
-                    } catch { give(up: error) }
+                    } catch { giveUp(error) }
                 }
-            } catch { give(up: error) }
+            } catch { giveUp(error) }
         }
     }
 
@@ -104,14 +138,15 @@ extension TurnEngine {
             session: submission.session.row, turn: record, prompt: live.prompt, title: title,
             base: submission.base, expectedHead: submission.turn.expectedHead,
             seen: (session.branch, session.session.messageCount))
-        services.store(of: submission.session.row).write(accept) { [self] result in
+        services.archives.write(accept, of: submission.session.row) { [self] result in
             if case .success(.accepted) = result {} else { live.isVoid = true }
             if case .success(.moved) = result { return prepareAgain(submission, line, live) }
             submission.settled()
             switch result {
-            case .success(.accepted(let row, let seq, let left)):
+            case .success(.accepted(let row, let place, let left)):
+                moves += 1
                 live.left = left
-                live.promptStored(row: row, seq: seq)
+                live.promptStored(row: row, place: place)
                 if let title { publish(title: title, submission.session) }
             case .success(let other):
                 line.running = nil
@@ -127,11 +162,10 @@ extension TurnEngine {
 
     /// Another client's messages came between the window and the prompt: the window is made anew, with them in it.
     private func prepareAgain(_ submission: Submission, _ line: Line, _ live: LiveTurn) {
-        let row = submission.session.row
         line.running = nil
         func give(up error: WireError) {
             refuse(submission, error)
-            next(row)
+            next(submission.session.row)
         }
         if live.isCancelWanted { return give(up: .cancelledUnstored) }
         if isDraining { return give(up: TurnEngine.stopping) }
@@ -141,14 +175,7 @@ extension TurnEngine {
                 up: WireError(
                     .conflict, "the session's path has changed meanwhile; look at it, then ask again"))
         }
-        do throws(StoreError) {
-            guard let session = try services.store(of: row).reader.session(row: row) else {
-                return give(up: .noSession(submission.session.session.id))
-            }
-            var again = submission
-            again.session = session
-            prepare(again, line, isAgain: true)
-        } catch { give(up: WireError(error)) }
+        prepare(submission, line, isAgain: true)
     }
 
     /// Answers a prompt of which nothing is stored.

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Protocol
@@ -5,45 +6,41 @@ internal import Store
 
 /// What of the queues outlives the daemon.
 extension TurnEngine {
-    /// Takes up the prompts that waited when the daemon ended; what cannot be read is read again later.
-    func takeUp() {
-        var isWhole = true, taken: Set<Int64> = []
-        do throws(StoreError) {
-            let open = try services.store.reader.openTurns()
-            for words in open.damaged { services.log.error("turn_not_read", ("reason", words)) }
-            let waiting = lines.values.flatMap(\.queue).map(\.record.id)
-            let known = running.union(waiting).union(between.keys)
-            for turn in open.turns where turn.turn.state == .queued && !known.contains(turn.turn.id) {
-                let session: SessionRecord
-                do throws(StoreError) {
-                    guard let found = try services.store.reader.session(row: turn.sessionRow) else {
-                        continue
-                    }
-                    session = found
-                } catch {
-                    services.log.error(
-                        "turn_not_read", ("turn", turn.turn.id.description), ("reason", error.description))
-                    isWhole = isWhole && error.code == .corrupt
-                    continue
+    /// Takes up the prompts that waited when the daemon ended, page by page; what cannot be read is read again later.
+    func takeUp(after row: TurnRow? = nil) {
+        services.archives.read(OpenTurns(.queued, after: row)) { [self] result in
+            if isDraining { return }
+            switch result {
+            case .success(let page):
+                for words in page.damaged { services.log.error("turn_not_read", ("reason", words)) }
+                takeUp(page.turns)
+                if let next = page.next { takeUp(after: next) } else { ownTurns = nil }
+            case .failure(let error):
+                services.log.error("queue_not_read", ("reason", error.description))
+                if error.code == .corrupt {
+                    ownTurns = nil
+                    return
                 }
-                let line = line(of: session.row)
-                let queued = Queued(turn.turn, session: session, bytes: 0, waiters: [])
-                queued.isStored = true
-                // Before those that came since; they are read in the order in which they were stored.
-                line.queue.insert(queued, at: line.queue.prefix { $0.isTakenUp }.count)
-                queued.isTakenUp = true
-                taken.insert(session.row)
+                services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+                    guard let self, !isDraining else { return }
+                    takeUp(after: row)
+                }
             }
-        } catch {
-            services.log.error("queue_not_read", ("reason", error.description))
-            isWhole = error.code == .corrupt
+        }
+    }
+
+    private func takeUp(_ turns: [TurnFound]) {
+        var taken: Set<SessionRow> = []
+        for found in turns where !(ownTurns?.contains(found.stored.turn.id) ?? false) {
+            let session = found.session, line = line(of: session)
+            let queued = Queued(found.stored.turn, session: session, bytes: 0, waiters: [])
+            queued.isStored = true
+            // Before those that came since; they are read in the order in which they were stored.
+            line.queue.insert(queued, at: line.queue.prefix { $0.isTakenUp }.count)
+            queued.isTakenUp = true
+            taken.insert(session.row)
         }
         for row in taken { next(row) }
-        if isWhole { return }
-        services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
-            guard let self, !isDraining else { return }
-            takeUp()
-        }
     }
 
     /// Begins no more turns; `then` is called when none runs any more.

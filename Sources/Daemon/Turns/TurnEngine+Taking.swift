@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import Crypto
 internal import Protocol
@@ -5,11 +6,8 @@ internal import Store
 
 /// What a session's line does with a turn that cannot begin at once.
 extension TurnEngine {
-    /// Why a turn that is not a repeated one is not taken; nil when it is.
+    /// Why a turn that is not a repeated one is not taken by its line; nil when it is.
     func refusal(of submission: Submission, _ line: Line, _ wait: Int) -> WireError? {
-        do throws(StoreError) {
-            if let refusal = try quotas.refusal(submission.session) { return refusal }
-        } catch { return WireError(error) }
         if wait > services.configuration.throttleWait { return tooFast(wait) }
         // What is queued goes on from the head; a turn that does not cannot wait.
         return busyRefusal(submission, line) ?? (wait > 0 && submission.base != nil ? tooFast(wait) : nil)
@@ -47,7 +45,7 @@ extension TurnEngine {
         func isSame(_ record: TurnRecord) -> Bool {
             record.requestID == id && record.requestHash == hash(of: submission)
         }
-        if let running = line.running, running.row != 0, isSame(running.record) {
+        if let running = line.running, running.row != nil, isSame(running.record) {
             running.waiters.append(submission.waiter)
         } else if let queued = line.queue.first(where: { $0.isStored && isSame($0.record) }) {
             queued.add([submission.waiter])
@@ -56,17 +54,6 @@ extension TurnEngine {
         }
         submission.settled()
         return true
-    }
-
-    /// Whether the request ID has a turn already: asking for that one again waits for nobody, and changes no path.
-    func isRepeat(_ submission: Submission, _ line: Line) -> Bool {
-        guard let id = submission.turn.requestID else { return false }
-        if line.running?.record.requestID == id { return true }
-        if line.queue.contains(where: { $0.record.requestID == id }) { return true }
-        let row = submission.session.row
-        // Where that cannot be read it counts as new, and is refused for what a new one is refused for.
-        let known = try? services.store(of: row).reader.turn(requestID: id, in: submission.session)
-        return known.map { $0.turn.state != .failed } ?? false
     }
 
     func hash(of submission: Submission) -> [UInt8] {
@@ -81,7 +68,7 @@ extension TurnEngine {
 
     /// Gives a prompt that waits other words.
     func edit(
-        _ id: TurnID, on row: Int64, _ prompt: [UInt8], _ parts: [Part],
+        _ id: TurnID, on row: SessionRow, _ prompt: [UInt8], _ parts: [Part],
         _ then: @escaping (Result<Void, WireError>) -> Void
     ) {
         guard let queued = lines[row]?.queue.first(where: { $0.record.id == id }) else {
@@ -93,7 +80,7 @@ extension TurnEngine {
         }
         let hash = queued.record.requestID == nil ? nil : hash(parts, queued.record.options)
         queued.edits += 1
-        services.store(of: row).write(EditQueued(id, prompt: prompt, hash: hash)) { [self] result in
+        services.archives.write(EditQueued(id, prompt: prompt, hash: hash), of: row) { [self] result in
             queued.edits -= 1
             switch result {
             case .success(true):
@@ -107,12 +94,12 @@ extension TurnEngine {
     }
 
     /// Holds a session's turns back while its path changes.
-    func beginPathChange(on row: Int64) {
-        line(of: row).pathChanges += 1
+    func beginPathChange(on session: SessionRecord) {
+        line(of: session).pathChanges += 1
     }
 
     /// The change is stored or refused: the session's turns go on.
-    func endPathChange(on row: Int64) {
+    func endPathChange(on row: SessionRow) {
         lines[row]?.pathChanges -= 1
         next(row)
     }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import EventLoop
@@ -11,76 +12,15 @@ internal import Upstream
 /// - Invariant: every waiter is answered exactly once, and a session's next turn begins only after the end of the one
 ///   before is stored.
 final class TurnEngine {
-    /// A prompt that waits for its session.
-    final class Queued {
-        /// Without the prompt, which is in the store: what waits costs no memory.
-        private(set) var record: TurnRecord
-        let session: SessionRecord
-        /// Bytes of the prompt.
-        private(set) var bytes: Int
-        private(set) var waiters: [Waiter]
-        /// Whether the store has it; before that it is not taken out to run.
-        var isStored = false
-        /// Edits that are on their way to the store; until they are there it is not taken out either.
-        var edits = 0
-        var isReady: Bool { isStored && edits == 0 }
-        var interrupts = false
-        /// Whether it waited when the daemon was started.
-        var isTakenUp = false
-
-        init(_ record: TurnRecord, session: SessionRecord, bytes: Int, waiters: [Waiter]) {
-            self.record = record
-            self.record.queuedPrompt = nil
-            self.session = session
-            self.bytes = bytes
-            self.waiters = waiters
-        }
-
-        /// Other words are in the store in the place of those that waited.
-        func edited(bytes: Int, _ hash: [UInt8]?) {
-            record.requestHash = hash
-            self.bytes = bytes
-        }
-
-        /// One more who waits for the same end.
-        func add(_ more: [Waiter]) { waiters += more }
-
-        /// Hands the waiters over: whoever gets them answers them, and nobody else does.
-        func takeWaiters() -> [Waiter] {
-            defer { waiters = [] }
-            return waiters
-        }
-    }
-
-    /// A session's line: what runs and what waits.
-    final class Line {
-        var running: LiveTurn?
-        /// A turn that is being prepared, or taken out of the queue.
-        var starting: Starting?
-        var queue: [Queued] = []
-        /// Why the queue is not taken from although nothing runs.
-        var hold: Hold?
-        /// When the limit is looked at again.
-        var timer: EventLoop.TimerID?
-        /// Changes of the session's path that are on their way to the store.
-        var pathChanges = 0
-        var hasTurns: Bool { running != nil || starting != nil || !queue.isEmpty }
-        var isBusy: Bool { hasTurns || pathChanges > 0 }
-    }
-
-    /// A limit that a session's queue waits for.
-    enum Hold: Equatable {
-        /// The user's prompts per minute; a timer goes on.
-        case throttled
-        /// A quota; raising it, or the next day, goes on.
-        case paused
-    }
-
     let services: Services
     let quotas: QuotaKeeper
-    private(set) var lines: [Int64: Line] = [:]
+    private(set) var lines: [SessionRow: Line] = [:]
     /// Turns taken out of a queue that neither run nor have ended yet: who repeats one waits with the others.
     var between: [TurnID: Queued] = [:]
+    /// Turns that were put into a queue before those that waited at the start were taken up; nil once they are.
+    var ownTurns: Set<TurnID>? = []
+    /// How often a turn was stored as running or ended: what a look found of sessions before that may be old.
+    var moves = 0
     var isDraining = false
     var whenIdle: (() -> Void)?
 
@@ -112,37 +52,83 @@ final class TurnEngine {
     }
 
     /// A session's line, made where there is none.
-    func line(of row: Int64) -> Line {
-        if let known = lines[row] { return known }
-        let made = Line()
-        lines[row] = made
+    func line(of session: SessionRecord) -> Line {
+        if let known = lines[session.row] { return known }
+        let made = Line(session)
+        lines[session.row] = made
         return made
     }
 
     /// Takes a prompt: begins it, queues it, or refuses it.
     func submit(_ submission: Submission) {
-        func refuse(_ error: WireError) { self.refuse(submission, error) }
-        if isDraining { return refuse(TurnEngine.stopping) }
-        let line = line(of: submission.session.row)
+        arrive(submission, quotas.look(for: submission.session)) { [self] result in
+            switch result {
+            case .failure(let error): consider(submission, WireError(error))
+            case .success(let found): consider(submission, quotas.refusal(submission.session, found))
+            }
+        }
+    }
+
+    /// Goes on with a prompt once what decides about it was looked up, unless it is settled by then.
+    private func arrive(
+        _ submission: Submission, _ look: PromptLook,
+        _ then: @escaping (Result<PromptLook.Output, ArchiveError>) -> Void
+    ) {
+        if isDraining { return refuse(submission, TurnEngine.stopping) }
+        let row = submission.session.row, line = line(of: submission.session)
         if join(submission, line) { return }
+        if look.isEmpty { return then(.success(PromptLook.Output())) }
+        let arriving = Starting(
+            asker: submission.waiter, leaves: submission.turn.options.onDisconnect == .cancel)
+        line.arriving.append(arriving)
+        services.archives.read(look, of: row) { [self] result in
+            line.arriving.removeAll { $0 === arriving }
+            if arriving.isCancelled || isDraining {
+                refuse(submission, arriving.isCancelled ? .cancelledUnstored : TurnEngine.stopping)
+            } else if !join(submission, line) {
+                then(result)
+            }
+            next(row)
+        }
+    }
+
+    /// Takes a prompt unless there is a reason against it, be it `quota`; one that was asked for before is taken all the same,
+    /// since it waits for nobody and changes no path.
+    private func consider(_ submission: Submission, _ quota: WireError?) {
+        let row = submission.session.row, line = line(of: submission.session)
         let wait = quotas.wait(for: submission.session.session.owner)
-        if let refusal = refusal(of: submission, line, wait), !isRepeat(submission, line) {
-            refuse(refusal)
+        guard let refusal = quota ?? refusal(of: submission, line, wait) else {
+            return accept(submission, line, wait)
+        }
+        var look = PromptLook()
+        if let id = submission.turn.requestID {
+            if line.has(id) { return accept(submission, line, wait) }
+            look.request = (row, id)
+        }
+        arrive(submission, look) { [self] result in
+            // Where that cannot be read it counts as new, and is refused for what a new one is refused for.
+            if case .success(let found) = result, let known = found.known, known.turn.state != .failed {
+                return accept(submission, line, wait)
+            }
+            refuse(submission, refusal)
+            next(row)
+        }
+    }
+
+    private func accept(_ submission: Submission, _ line: Line, _ wait: Int) {
+        guard line.isBusy || wait > 0 else { return prepare(submission, line) }
+        let limits = services.configuration.limits
+        let bytes = line.queue.reduce(submission.prompt?.count ?? 0) { $0 + $1.bytes }
+        guard line.queue.count < limits.queue, bytes <= limits.queued else {
+            refuse(
+                submission,
+                WireError(
+                    .overloaded,
+                    "\(line.queue.count) prompts wait on this session already, with this one \(bytes) bytes; \(limits.queue) and \(limits.queued) bytes are allowed; wait for some of them"
+                ))
             return next(submission.session.row)
         }
-        if line.isBusy || wait > 0 {
-            let limits = services.configuration.limits
-            let bytes = line.queue.reduce(submission.prompt?.count ?? 0) { $0 + $1.bytes }
-            guard line.queue.count < limits.queue, bytes <= limits.queued else {
-                return refuse(
-                    WireError(
-                        .overloaded,
-                        "\(line.queue.count) prompts wait on this session already, with this one \(bytes) bytes; \(limits.queue) and \(limits.queued) bytes are allowed; wait for some of them"
-                    ))
-            }
-            return enqueue(submission, line)
-        }
-        prepare(submission, line)
+        enqueue(submission, line)
     }
 
     func record(_ submission: Submission, _ state: TurnRecord.State) -> TurnRecord {
@@ -197,7 +183,7 @@ final class TurnEngine {
             let message =
                 "the request ID was used for another prompt (turn \(known.turn.id)); use a new one for new content"
             reply(.failure(WireError(.conflict, message)))
-        case .known(let known):
+        case .known(let known, let hasMessage):
             let line = lines[session.row]
             if let running = line?.running, running.id == known.turn.id {
                 running.waiters += waiters
@@ -206,20 +192,16 @@ final class TurnEngine {
             } else if let leaving = between[known.turn.id] {
                 leaving.add(waiters)
             } else {
-                let seq: Int?
-                do throws(StoreError) {
-                    seq = try services.store(of: session.row).reader.seq(of: known.turn.answerID, in: session)
-                } catch { return reply(.failure(WireError(error))) }
                 reply(
                     TurnAnswers.answer(
-                        known.turn, session: session.session.id, hasMessage: seq != nil, isRepeated: true))
+                        known.turn, session: session.session.id, hasMessage: hasMessage, isRepeated: true))
             }
         }
     }
 
     /// Cuts what runs; its answer is kept as cancelled.
     private func interrupt(_ line: Line) {
-        line.starting?.cancelled.append { _ in }
+        line.starting?.cancel()
         line.running?.handle(.cancel)
     }
 
@@ -240,10 +222,12 @@ final class TurnEngine {
         if let content = submission.prompt, let id = record.promptID {
             prompt = NewMessage(id: id, role: .user, content: content, tokens: 0)
         }
-        services.store(of: submission.session.row).write(
+        ownTurns?.insert(record.id)
+        services.archives.write(
             AcceptPrompt(
                 session: submission.session.row, turn: record, prompt: prompt, title: nil,
-                expectedHead: submission.turn.expectedHead)
+                expectedHead: submission.turn.expectedHead),
+            of: submission.session.row
         ) { [self] result in
             submission.settled()
             switch result {
@@ -273,57 +257,93 @@ final class TurnEngine {
     }
 
     private func ended(_ turn: LiveTurn) {
-        guard let line = lines[turn.session.row], line.running === turn else { return }
+        moves += 1
+        let row = turn.session.row
+        guard let line = lines[row], line.running === turn else { return }
         line.running = nil
-        // Only news: who prompts next is told where nothing can be read now.
-        if let session = try? services.store(of: turn.session.row).reader.session(row: turn.session.row),
-            let refusal = try? quotas.refusal(session)
-        {
+        tellWhetherPaused(turn)
+        next(row)
+    }
+
+    /// Tells a session's clients when a quota is used up by a turn.
+    ///
+    /// Only news: who prompts next is told where nothing can be read now.
+    private func tellWhetherPaused(_ turn: LiveTurn) {
+        var look = quotas.look(for: turn.session)
+        if look.isEmpty { return }
+        look.record = turn.session.row
+        services.archives.read(look, of: turn.session.row) { [self] result in
+            guard case .success(let found) = result, let session = found.record,
+                let refusal = quotas.refusal(session, found)
+            else { return }
             publish(paused: refusal, turn.id, session)
         }
-        next(turn.session.row)
     }
 
     /// Begins a session's next turn when none runs; forgets a session with nothing to do.
-    func next(_ row: Int64) {
+    func next(_ row: SessionRow) {
         guard let line = lines[row], line.running == nil, line.starting == nil, line.pathChanges == 0 else {
             return
         }
         if let queued = line.queue.first, queued.isReady, !isDraining {
-            if isHeld(queued, line) { return }
-            line.queue.removeFirst()
-            let starting = Starting(
-                turn: queued.record.id, asker: queued.waiters.first,
-                leaves: queued.record.options.onDisconnect == .cancel)
-            line.starting = starting
-            between[queued.record.id] = queued
-            return take(queued, line, starting)
+            if !line.isLooking { consider(queued, line) }
+            return
         }
-        if line.queue.isEmpty { lines[row] = nil }
+        if line.isForgotten { lines[row] = nil }
         if isDraining && isIdle { whenIdle?() }
     }
 
-    private func take(_ queued: Queued, _ line: Line, _ starting: Starting) {
-        let row = queued.session.row
-        func fail(_ error: WireError) { self.fail(queued, line, error) }
-        func putBack(_ error: StoreError) {
+    /// Looks whether the queue's first turn may begin, and takes it out then.
+    private func consider(_ queued: Queued, _ line: Line) {
+        let row = queued.session.row, version = queued.version
+        line.isLooking = true
+        /// Goes on with what was found, unless the queue has changed meanwhile.
+        func goOn<Found>(_ result: Result<Found, ArchiveError>, _ body: (Found) -> Void) {
+            line.isLooking = false
+            guard line.queue.first === queued, queued.isReady, queued.version == version, line.running == nil,
+                line.starting == nil, line.pathChanges == 0, !isDraining
+            else { return next(row) }
+            switch result {
+            case .success(let found): body(found)
             // What is damaged will not be whole in a moment.
-            if error.code == .corrupt { return fail(WireError(error)) }
-            line.starting = nil
-            between[queued.record.id] = nil
-            line.queue.insert(queued, at: 0)
-            putOff(queued, line, error)
-        }
-        let session: SessionRecord
-        do throws(StoreError) {
-            guard let found = try services.store(of: row).reader.session(row: row),
-                found.session.trashedAt == nil
-            else {
-                return fail(.noSession(queued.session.session.id))
+            case .failure(let error) where error.code == .corrupt:
+                _ = takeOut(queued, line)
+                fail(queued, line, WireError(error))
+            case .failure(let error): putOff(queued, line, error)
             }
-            session = found
-        } catch { return putBack(error) }
-        let settings = session.session.settings, options = queued.record.options
+        }
+        services.archives.read(TurnByID(queued.record.id, owner: nil), of: row) { [self] result in
+            goOn(result) { found in
+                guard let found, found.session.session.trashedAt == nil else {
+                    _ = takeOut(queued, line)
+                    return fail(queued, line, .noSession(queued.session.session.id))
+                }
+                let look = quotas.look(for: found.session)
+                line.isLooking = true
+                services.archives.read(look, of: row) { [self] result in
+                    goOn(result) { used in
+                        if isHeld(queued, line, found.session, quotas.refusal(found.session, used)) { return }
+                        take(queued, line, found)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the first turn out of the queue.
+    private func takeOut(_ queued: Queued, _ line: Line) -> Starting {
+        line.queue.removeFirst()
+        let starting = Starting(
+            turn: queued.record.id, asker: queued.waiters.first,
+            leaves: queued.record.options.onDisconnect == .cancel)
+        line.starting = starting
+        between[queued.record.id] = queued
+        return starting
+    }
+
+    private func take(_ queued: Queued, _ line: Line, _ found: TurnFound) {
+        let row = queued.session.row, session = found.session, starting = takeOut(queued, line)
+        func fail(_ error: WireError) { self.fail(queued, line, error) }
         func cancelStarting() {
             let told = line.starting?.cancelled ?? []
             line.starting = nil
@@ -342,17 +362,19 @@ final class TurnEngine {
             between[queued.record.id] = nil
             line.queue.insert(queued, at: 0)
         }
+        let settings = session.session.settings, options = queued.record.options
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model
-        ) { [self] found in
+        ) { [self] resolved in
             guard isWanted() else { return }
             do throws(WireError) {
-                let candidates = try found.get()
-                let content: [UInt8]?
-                do throws(StoreError) { content = try prompt(of: queued) } catch { return putBack(error) }
+                let candidates = try resolved.get()
+                let content = found.stored.turn.queuedPrompt
                 let parts = content.map { Part.decode($0) }
                 let asked = WindowRequest(options: options, prompt: parts, content: content)
-                WindowMaker(services: services).choose(session, asked, candidates) { [self] result in
+                let maker = WindowMaker(services: services)
+                starting.making = maker.making
+                maker.choose(session, asked, candidates) { [self] result in
                     guard isWanted() else { return }
                     do throws(WireError) {
                         let choice = try result.get()
@@ -364,12 +386,6 @@ final class TurnEngine {
                 }
             } catch { fail(error) }
         }
-    }
-
-    /// What a turn in the queue is to say, out of the store; nil when it goes on from the head.
-    private func prompt(of queued: Queued) throws(StoreError) -> [UInt8]? {
-        guard queued.record.promptID != nil else { return nil }
-        return try services.store(of: queued.session.row).reader.queuedPrompt(of: queued.record.id)
     }
 
     private func begin(
@@ -386,9 +402,11 @@ final class TurnEngine {
         let begin = BeginQueued(
             queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
             model: first.model, receipt: choice.receipt)
-        services.store(of: queued.session.row).write(begin) { [self] result in
+        services.archives.write(begin, of: queued.session.row) { [self] result in
             switch result {
-            case .success(let begun?): live.promptStored(row: begun.turnRow, seq: begun.seq)
+            case .success(let begun?):
+                moves += 1
+                live.promptStored(row: begun.turnRow, place: begun.place)
             case .success(nil):  // its session has gone to the trash meanwhile
                 fail(queued, live, line, .noSession(queued.session.session.id))
             case .failure(let error): fail(queued, live, line, WireError(error))

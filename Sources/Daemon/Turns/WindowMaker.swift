@@ -1,5 +1,7 @@
+internal import Archive
 internal import ContextWindow
 internal import Conversation
+internal import EventLoop
 internal import JSON
 internal import Protocol
 internal import Store
@@ -101,37 +103,63 @@ struct WindowChoice {
     }
 }
 
+/// A window that is being made, so that it can be given up.
+final class WindowMaking {
+    fileprivate var stop: (() -> Void)?
+
+    /// Nobody needs it any more: a long reading ends, and who asked for it is told `cancelled` in a later turn of the loop.
+    func cancel() { stop.take()?() }
+}
+
 /// Reads as much of a session as a window needs, and cuts it.
 struct WindowMaker {
     let services: Services
+    var making = WindowMaking()
 
     /// Makes the window for a candidate, or one error that says what does not fit.
     ///
-    /// `then` is called at once where little must be read; a long history is read and cut on the reader's thread, and
-    /// there `render` makes of it what is wanted, if anything.
+    /// A short history is read and cut on the loop; a long one on the reader's thread, and there `render` makes of it what
+    /// is wanted, if anything.
     func make(
         _ session: SessionRecord, _ asked: WindowRequest, _ candidate: Candidate,
         render: @escaping @Sendable (MadeWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Result<MadeWindow, WireError>) -> Void
     ) {
-        let plan: WindowPlan, short: StoredHistory?
-        do throws(WireError) {
-            plan = try self.plan(session, asked, candidate)
-            do throws(StoreError) {
-                short = try services.store(of: session.row).reader.history(
-                    session, plan.need, within: .loop)
-            } catch { throw WireError(error) }
-            if let short {
-                var made = try plan.window(of: short)
-                made.rendered = render(made)
-                return then(.success(made))
-            }
-        } catch { return then(.failure(error)) }
-        services.store(of: session.row).read(LongWindow(plan: plan, render: render)) { result in
+        let plan: WindowPlan
+        do throws(WireError) { plan = try self.plan(session, asked, candidate) } catch {
+            return then(.failure(error))
+        }
+        if plan.isSurelyLong { return makeAway(plan, render, then) }
+        let read = WindowRead(session, plan.need, within: .loop)
+        services.archives.read(read, of: session.row) { result in
             switch result {
-            case .success(let made): then(made)
+            case .success(let short?): then(plan.made(of: short, render))
+            case .success(nil): makeAway(plan, render, then)
             case .failure(let error): then(.failure(WireError(error)))
             }
+        }
+    }
+
+    private func makeAway(
+        _ plan: WindowPlan, _ render: @escaping @Sendable (MadeWindow) -> [UInt8],
+        _ then: @escaping (Result<MadeWindow, WireError>) -> Void
+    ) {
+        let stop = services.archives.readAway(
+            WindowRead(plan.session, plan.need, within: nil), of: plan.session.row, isShort: false,
+            map: { stored in
+                guard let stored else { preconditionFailure("without a bound a history is read to its end") }
+                return plan.made(of: stored, render)
+            },
+            then: { result in
+                making.stop = nil
+                switch result {
+                case .success(let made): then(made)
+                case .failure(let error): then(.failure(WireError(error)))
+                }
+            })
+        making.stop = { [loop = services.loop] in
+            stop()
+            loop.after(milliseconds: 0) { then(.failure(.cancelledUnstored)) }
         }
     }
 
@@ -236,6 +264,22 @@ struct WindowPlan: Sendable {
             hasPrompt: asked.prompt != nil)
     }
 
+    /// Whether more must be read than the loop does in one call, by the estimate of the whole path.
+    var isSurelyLong: Bool {
+        guard policy.maxTurns == nil, policy.maxMessages == nil else { return false }
+        // A token is about three bytes of JSON at least.
+        return min(budget, session.session.tokens) > HistoryBound.loop.bytes / 3
+    }
+
+    /// Cuts a history, and makes of the window what is wanted.
+    func made(of stored: StoredHistory, _ render: (MadeWindow) -> [UInt8]) -> Result<MadeWindow, WireError> {
+        Result { () throws(WireError) in
+            var made = try window(of: stored)
+            made.rendered = render(made)
+            return made
+        }
+    }
+
     /// What bounds the budget.
     private var limit: WindowError.Limit {
         if let own = policy.maxTokens, own <= budget { return .policy }
@@ -293,22 +337,5 @@ struct WindowPlan: Sendable {
                 messages: messages, olderPins: stored.olderPins, olderExcluded: stored.olderExcluded,
                 count: count, tokens: tokens), before
         )
-    }
-}
-
-/// A window over a long history, made on the reader's thread.
-struct LongWindow: StoreRead {
-    let plan: WindowPlan
-    let render: @Sendable (MadeWindow) -> [UInt8]
-
-    func run(on reader: Reader) throws(StoreError) -> Result<MadeWindow, WireError> {
-        guard let stored = try reader.history(plan.session, plan.need) else {
-            preconditionFailure("without a bound a history is read to its end")
-        }
-        return Result { () throws(WireError) in
-            var made = try plan.window(of: stored)
-            made.rendered = render(made)
-            return made
-        }
     }
 }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
@@ -5,6 +6,9 @@ internal import Store
 
 /// Which clients see what happens on which session.
 final class Channels {
+    /// A place inside a message.
+    typealias Place = (id: MessageID, offset: Int)
+
     /// A client's view of one session.
     final class Subscription {
         let connection: Connection
@@ -16,6 +20,31 @@ final class Channels {
         fileprivate(set) var isWatched = false
         /// Messages of the running turn that a replay delivered already; their own announcements are skipped.
         var replayed: Set<MessageID> = []
+        /// How often something was stored on the session since the client joined: what a look found before that is old.
+        fileprivate(set) var version = 0
+        /// The first messages of which pieces were held back since a replay began, and where.
+        fileprivate(set) var missed: [Place] = []
+        /// Whether the client is joined still.
+        fileprivate(set) var isJoined = true
+
+        /// Live updates wait from now on; what was held back before is forgotten.
+        func holdBack() {
+            isReplaying = true
+            replayed = []
+            missed = []
+        }
+
+        /// Nothing of what was held back is on the session's path.
+        func forgetMissed() { missed = [] }
+
+        fileprivate func miss(_ chunk: Chunk) {
+            guard missed.count < Subscription.mostMissed,
+                !missed.contains(where: { $0.id == chunk.messageID })
+            else { return }
+            missed.append((chunk.messageID, chunk.offset))
+        }
+
+        private static let mostMissed = 16
         /// Whether history is still being replayed; live updates wait, since the replay catches up with them.
         var isReplaying = false { didSet { runDeferred() } }
         /// What must come behind the replay: answers to this client's own prompts, and the newest news of a turn.
@@ -43,16 +72,16 @@ final class Channels {
     private static let lag = 256 << 10
 
     /// Called when a client falls behind at a place of a session.
-    var caughtBehind: (Subscription, Int64, Chunk) -> Void = { _, _, _ in }
+    var caughtBehind: (Subscription, SessionRow, Place) -> Void = { _, _, _ in }
 
     /// Whether anybody has ever only looked at a session.
     private(set) var hadObservers = false
-    private var subscriptions: [Int64: [Subscription]] = [:]  // by the session's row
-    private var sessions: [Int: Set<Int64>] = [:]  // by the connection's number
+    private var subscriptions: [SessionRow: [Subscription]] = [:]  // by the session's row
+    private var sessions: [Int: Set<SessionRow>] = [:]  // by the connection's number
 
     /// Joins a client to a session; a client that is there already stays once.
     @discardableResult
-    func subscribe(_ connection: Connection, to session: Int64) -> Subscription {
+    func subscribe(_ connection: Connection, to session: SessionRow) -> Subscription {
         if let known = subscription(of: connection, to: session) {
             known.joins += 1
             return known
@@ -74,23 +103,24 @@ final class Channels {
     }
 
     /// Whether a client only looks at a session.
-    func isObserver(_ connection: Connection, of session: Int64) -> Bool {
+    func isObserver(_ connection: Connection, of session: SessionRow) -> Bool {
         subscription(of: connection, to: session)?.isObserver ?? false
     }
 
-    func unsubscribe(_ connection: Connection, from session: Int64) {
+    func unsubscribe(_ connection: Connection, from session: SessionRow) {
         guard sessions[connection.number]?.remove(session) != nil else { return }
         leave(session, connection)
         connection.joined -= 1
     }
 
-    private func leave(_ session: Int64, _ connection: Connection) {
+    private func leave(_ session: SessionRow, _ connection: Connection) {
+        subscription(of: connection, to: session)?.isJoined = false
         subscriptions[session]?.removeAll { $0.connection === connection }
         if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
     }
 
     /// Takes back one joining that was refused: who was not there does not get what is said there.
-    func takeBack(_ subscription: Subscription, of session: Int64) {
+    func takeBack(_ subscription: Subscription, of session: SessionRow) {
         subscription.joins -= 1
         if subscription.joins == 0 { unsubscribe(subscription.connection, from: session) }
     }
@@ -111,9 +141,9 @@ final class Channels {
     /// A client that watches its list of sessions, and how far it has seen.
     private final class Watcher {
         weak var connection: Connection?
-        let owner: UInt32
+        let owner: UserID
         var activity: Int64
-        init(_ connection: Connection, _ owner: UInt32, _ activity: Int64) {
+        init(_ connection: Connection, _ owner: UserID, _ activity: Int64) {
             self.connection = connection
             self.owner = owner
             self.activity = activity
@@ -122,12 +152,12 @@ final class Channels {
     private var watchers: [Int: Watcher] = [:]  // by the connection's number
 
     /// Tells a client from now on of changes behind a point in the order of changes.
-    func watch(_ connection: Connection, owner: UInt32, after activity: Int64) {
+    func watch(_ connection: Connection, owner: UserID, after activity: Int64) {
         watchers[connection.number] = Watcher(connection, owner, activity)
     }
 
     /// Joins a client to sessions as an observer; where it is already it stays as it is.
-    func watch(_ connection: Connection, _ rows: [Int64]) {
+    func watch(_ connection: Connection, _ rows: [SessionRow]) {
         for row in rows where subscription(of: connection, to: row) == nil {
             let subscription = subscribe(connection, to: row)
             set(subscription, isObserver: true, isWatched: true)
@@ -144,15 +174,17 @@ final class Channels {
 
     func unwatch(_ connection: Connection) { watchers[connection.number] = nil }
 
-    /// Whose lists are watched.
-    var isWatched: Bool { !watchers.isEmpty }
+    /// Whose lists are watched, and from where on somebody has not seen them.
+    var watched: [UserID: Int64] {
+        watchers.values.reduce(into: [:]) { $0[$1.owner] = min($0[$1.owner] ?? .max, $1.activity) }
+    }
 
-    /// Tells all who watch of sessions that changed, in the order of their changes.
-    func tell(_ records: [SessionRecord]) {
-        for record in records.sorted(by: { $0.session.activity < $1.session.activity }) {
+    /// Tells all who watch a user's list of sessions that changed, given in the order of their changes.
+    func tell(_ records: [SessionRecord], of owner: UserID) {
+        for record in records {
             let line = WatchAnswers.event(record)
             for watcher in watchers.values
-            where watcher.owner == record.session.owner && watcher.activity < record.session.activity {
+            where watcher.owner == owner && watcher.activity < record.session.activity {
                 watcher.activity = record.session.activity
                 watcher.connection?.send(line, isPush: true)
             }
@@ -160,20 +192,25 @@ final class Channels {
     }
 
     /// The subscription of one client.
-    func subscription(of connection: Connection, to session: Int64) -> Subscription? {
+    func subscription(of connection: Connection, to session: SessionRow) -> Subscription? {
         subscriptions[session]?.first { $0.connection === connection }
     }
 
-    func subscribers(of session: Int64) -> [Subscription] { subscriptions[session] ?? [] }
+    func subscribers(of session: SessionRow) -> [Subscription] { subscriptions[session] ?? [] }
 
     /// Sends a piece of a message to all who watch, but for `except`.
-    func publish(_ chunk: Chunk, on session: Int64, except: Connection? = nil) {
-        for subscription in subscribers(of: session) where subscription.connection !== except {
-            guard !subscription.isReplaying, !subscription.replayed.contains(chunk.messageID) else {
+    func publish(_ chunk: Chunk, on session: SessionRow, except: Connection? = nil) {
+        for subscription in subscribers(of: session) {
+            // The running answer is no message yet; who replays gets it from the turn itself.
+            if chunk.turnID == nil || chunk.role == .user { subscription.version += 1 }
+            guard subscription.connection !== except else { continue }
+            if subscription.isReplaying {
+                subscription.miss(chunk)
                 continue
             }
+            if subscription.replayed.contains(chunk.messageID) { continue }
             if subscription.connection.waitingBytes > Channels.lag {
-                caughtBehind(subscription, session, chunk)
+                caughtBehind(subscription, session, (chunk.messageID, chunk.offset))
             } else {
                 subscription.connection.send(chunk)
             }
@@ -182,15 +219,18 @@ final class Channels {
 
     /// Sends an update to all who watch; `isKept` says that one who is catching up gets it behind the pieces.
     func publish(
-        update: [UInt8], of id: SessionID, on session: Int64, except: Connection? = nil, isKept: Bool = false
+        update: [UInt8], of id: SessionID, on session: SessionRow, except: Connection? = nil,
+        isKept: Bool = false
     ) {
         let watching = subscribers(of: session)
         if watching.isEmpty { return }
         let line = Channels.line(update: update, of: id)
-        for subscription in watching where subscription.connection !== except {
+        for subscription in watching {
+            subscription.version += 1
             let connection = subscription.connection
+            guard connection !== except else { continue }
             if isKept || !subscription.isReplaying {
-                subscription.behindReplay { connection.send(line, isPush: true) }
+                subscription.behindReplay { if subscription.isJoined { connection.send(line, isPush: true) } }
             }
         }
     }

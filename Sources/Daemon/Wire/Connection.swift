@@ -1,3 +1,4 @@
+internal import Conversation
 internal import EventLoop
 internal import Posix
 internal import Protocol
@@ -7,6 +8,8 @@ final class Connection {
     /// Names the connection in logs and lists.
     let number: Int
     let peer: Peer
+    /// The user that it acts for.
+    var user: UserID { UserID(peer.uid) }
     /// Whether the client sees all sessions; a changed configuration may give it and take it.
     var isAdmin: Bool
 

@@ -1,29 +1,8 @@
-package import Conversation
+package import Archive
+internal import Conversation
 
-/// Makes a session that begins as another one is up to a message; nothing is copied.
-package struct ForkSession: StoreWrite {
-    package enum Output: Sendable, Equatable {
-        case forked(SessionRecord)
-        /// The ID is taken.
-        case existed
-        /// The source is gone or in the trash.
-        case missing
-        /// The message is on no path of the source.
-        case notHere
-    }
-
-    package let source: Int64
-    /// The last message that is shared; nil means the newest.
-    package let message: MessageID?
-    package let session: Session
-
-    package init(_ source: Int64, at message: MessageID?, as session: Session) {
-        self.source = source
-        self.message = message
-        self.session = session
-    }
-
-    package func run(on writer: Writer) throws(StoreError) -> Output {
+extension ForkSession: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let place = try writer.place(ofRow: source), !place.isTrashed else { return .missing }
         if try writer.database.session(session.id, owner: session.owner) != nil { return .existed }
         var shared = (branch: place.branch, seq: place.head)
@@ -48,61 +27,32 @@ package struct ForkSession: StoreWrite {
     }
 }
 
-/// Makes another branch of a session the active one, at its newest message.
-package struct SwitchBranch: StoreWrite {
-    package let session: Int64
-    package let branch: Int64
-
-    package init(_ session: Int64, to branch: Int64) {
-        self.session = session
-        self.branch = branch
-    }
-
-    /// The session as it is then; nil when it has no such branch.
-    package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
+extension SwitchBranch: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard var place = try writer.place(ofRow: session), !place.isTrashed else { return nil }
         let isMine = try writer.database.first(
             "SELECT 1 FROM branch WHERE id = ? AND session = ?", [.int(branch), .int(session)],
             doing: "find a branch"
         ) { _ in true }
         guard isMine ?? false, let (parent, fork) = try writer.database.parent(of: branch) else { return nil }
-        if place.branch == branch { return try writer.database.session(row: session) }
+        if place.branch == branch { return try writer.pathChange(of: session) }
         let tip = try writer.database.tip(of: branch, parent: parent, fork: fork)
         place.branch = branch
         place.head = tip.seq
         place.tokens = tip.total
         try writer.moveHead(to: place, title: nil)
-        return try writer.database.session(row: session)
+        return try writer.pathChange(of: session)
     }
 }
 
-/// Removes a branch with the messages that only it has.
-package struct DeleteBranch: StoreWrite {
-    package enum Output: Sendable, Equatable {
-        /// Removed, with so many messages.
-        case deleted(Int)
-        case missing
-        /// It is the active one.
-        case active
-        /// Others begin in it: so many.
-        case needed(Int)
-    }
-
-    package let session: Int64
-    package let branch: Int64
-
-    package init(_ session: Int64, _ branch: Int64) {
-        self.session = session
-        self.branch = branch
-    }
-
-    package func run(on writer: Writer) throws(StoreError) -> Output {
+extension DeleteBranch: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let place = try writer.place(ofRow: session) else { return .missing }
         let database = writer.database
         let owner = try database.first(
             "SELECT session FROM branch WHERE id = ?", [.int(branch)], doing: "find a branch"
         ) { $0.int(0) }
-        guard owner == session else { return .missing }
+        guard owner == session.number else { return .missing }
         if place.branch == branch { return .active }
         let children = try database.integer(
             "SELECT count(*) FROM branch INDEXED BY branch_parent WHERE parent = ?", [.int(branch)],
@@ -122,20 +72,8 @@ package struct DeleteBranch: StoreWrite {
     }
 }
 
-/// Puts a message with other content in the place of one on the active path, on a branch of its own.
-package struct EditMessage: StoreWrite {
-    package let session: Int64
-    package let message: MessageID
-    package let edited: NewMessage
-
-    package init(_ session: Int64, _ message: MessageID, _ edited: NewMessage) {
-        self.session = session
-        self.message = message
-        self.edited = edited
-    }
-
-    /// The session as it is then, with the edited message at its head; nil when the message is not on its active path.
-    package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
+extension EditMessage: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard var place = try writer.place(ofRow: session), !place.isTrashed,
             let record = try writer.database.session(row: session),
             let seq = try writer.seq(of: message, in: record)
@@ -143,24 +81,12 @@ package struct EditMessage: StoreWrite {
         try writer.branchOff(&place, after: seq - 1)
         try writer.append(edited, turn: nil, at: &place)
         try writer.moveHead(to: place, title: nil)
-        return try writer.database.session(row: session)
+        return try writer.pathChange(of: session)
     }
 }
 
-/// Gives a prompt that waits in the queue other words.
-package struct EditQueued: StoreWrite {
-    package let turn: TurnID
-    package let prompt: [UInt8]
-    package let hash: [UInt8]?
-
-    package init(_ turn: TurnID, prompt: [UInt8], hash: [UInt8]?) {
-        self.turn = turn
-        self.prompt = prompt
-        self.hash = hash
-    }
-
-    /// Whether it still waited.
-    package func run(on writer: Writer) throws(StoreError) -> Bool {
+extension EditQueued: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let stored = try writer.database.turn(turn), stored.turn.state == .queued else { return false }
         try writer.database.run(
             "UPDATE turn SET prompt = ?, request_hash = coalesce(?, request_hash) WHERE id = ?",
@@ -170,8 +96,16 @@ package struct EditQueued: StoreWrite {
 }
 
 extension Writer {
+    /// A session as it is now, with its newest message; nil where it is not there.
+    fileprivate func pathChange(of row: SessionRow) throws(ArchiveError) -> PathChange? {
+        guard let record = try database.session(row: row), let place = try place(ofRow: row) else {
+            return nil
+        }
+        return PathChange(record: record, headID: try headID(of: place))
+    }
+
     /// The branch that itself has the message at a seq of a path.
-    func owner(of seq: Int, on branch: Int64) throws(StoreError) -> Int64 {
+    func owner(of seq: Int, on branch: BranchRow) throws(ArchiveError) -> BranchRow {
         var owner = branch, walk = BranchWalk()
         while true {
             try walk.step(to: owner)
@@ -183,7 +117,7 @@ extension Writer {
     }
 
     /// A message's place on the active path, nil when it is not on it.
-    func seq(of id: MessageID, in session: SessionRecord) throws(StoreError) -> Int? {
+    func seq(of id: MessageID, in session: SessionRecord) throws(ArchiveError) -> Int? {
         let key = try database.first(
             "SELECT key FROM message WHERE id = ?", [.blob(id.bytes)], doing: "find a message"
         ) { $0.int(0) }

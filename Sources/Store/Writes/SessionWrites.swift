@@ -1,19 +1,9 @@
-package import Conversation
+package import Archive
+internal import Conversation
 internal import JSON
 
-/// Makes a session, or finds the one that has its ID.
-package struct CreateSession: StoreWrite {
-    package enum Output: Sendable, Equatable {
-        case created(SessionRecord)
-        case existed(SessionRecord)
-        /// The ID is taken by a session in the trash.
-        case trashed(SessionRecord)
-    }
-
-    package let session: Session
-    package init(_ session: Session) { self.session = session }
-
-    package func run(on writer: Writer) throws(StoreError) -> Output {
+extension CreateSession: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         if let found = try writer.database.session(session.id, owner: session.owner) {
             return found.session.trashedAt == nil ? .existed(found) : .trashed(found)
         }
@@ -23,7 +13,7 @@ package struct CreateSession: StoreWrite {
 
 extension Writer {
     /// Inserts a session with a branch of its own.
-    func insert(_ session: Session) throws(StoreError) -> SessionRecord {
+    func insert(_ session: Session) throws(ArchiveError) -> SessionRecord {
         let time = now
         try database.run(
             """
@@ -32,14 +22,14 @@ extension Writer {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
             """,
             [
-                Bound(try nextRow()), .int(Int64(session.owner)), .text(session.id.text),
+                Bound(try nextRow()), .user(session.owner), .text(session.id.text),
                 Bound(session.title), .text(session.cwd),
                 .utf8(session.mcpServers),
                 Bound(session.system), .utf8(session.settings.encoded), .utf8(encode(tags: session.tags)),
                 Bound(session.metadata),
                 .int(time), .int(time), .int(nextActivity()),
             ], doing: "insert a session")
-        let row = database.lastRow
+        let row = SessionRow(database.lastRow)
         noteChange(of: row)
         try database.run(
             "INSERT INTO branch (session, created_at) VALUES (?, ?)", [.int(row), .int(time)],
@@ -48,7 +38,7 @@ extension Writer {
             "UPDATE session SET branch = ? WHERE id = ?", [.int(database.lastRow), .int(row)],
             doing: "set a branch")
         guard let made = try database.session(row: row) else {
-            throw StoreError(.corrupt, "insert a session", reason: "the new row is not there")
+            throw ArchiveError(.corrupt, "insert a session", reason: "the new row is not there")
         }
         return made
     }
@@ -60,7 +50,7 @@ extension Writer {
     }
 
     /// The session of this ID that is not in the trash, or nil.
-    func live(_ id: SessionID, owner: UInt32) throws(StoreError) -> SessionRecord? {
+    func live(_ id: SessionID, owner: UserID) throws(ArchiveError) -> SessionRecord? {
         guard let found = try database.session(id, owner: owner), found.session.trashedAt == nil else {
             return nil
         }
@@ -68,23 +58,11 @@ extension Writer {
     }
 }
 
-/// Changes a session's own fields; messages stay as they are.
-package struct UpdateSession: StoreWrite {
-    package let id: SessionID
-    package let owner: UInt32
-    package let change: @Sendable (inout Session) -> Void
-
-    package init(_ id: SessionID, owner: UInt32, _ change: @escaping @Sendable (inout Session) -> Void) {
-        self.id = id
-        self.owner = owner
-        self.change = change
-    }
-
-    /// The session afterwards; nil when there is none, or it is in the trash.
-    package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
+extension UpdateSession: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let found = try writer.live(id, owner: owner) else { return nil }
         var session = found.session
-        change(&session)
+        change.apply(to: &session)
         try writer.database.run(
             """
             UPDATE session SET title = ?, system = ?, settings = ?, tags = ?, metadata = ?, archived = ?, updated_at = ?,
@@ -100,17 +78,8 @@ package struct UpdateSession: StoreWrite {
     }
 }
 
-/// Moves a session to the trash; one that is not there is fine.
-package struct TrashSession: StoreWrite {
-    package let id: SessionID
-    package let owner: UInt32
-    package init(_ id: SessionID, owner: UInt32) {
-        self.id = id
-        self.owner = owner
-    }
-
-    /// Whether there was something to move.
-    package func run(on writer: Writer) throws(StoreError) -> Bool {
+extension TrashSession: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let found = try writer.live(id, owner: owner) else { return false }
         try writer.database.run(
             "UPDATE session SET trashed_at = ?, activity = ? WHERE id = ?",
@@ -120,19 +89,8 @@ package struct TrashSession: StoreWrite {
     }
 }
 
-/// Takes a session out of the trash.
-package struct RestoreSession: StoreWrite {
-    package let id: SessionID
-    package let owner: UInt32
-    package init(_ id: SessionID, owner: UInt32) {
-        self.id = id
-        self.owner = owner
-    }
-
-    /// The session afterwards; nil when there is none.
-    ///
-    /// One that was not in the trash stays as it is.
-    package func run(on writer: Writer) throws(StoreError) -> SessionRecord? {
+extension RestoreSession: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let found = try writer.database.session(id, owner: owner) else { return nil }
         guard found.session.trashedAt != nil else { return found }
         try writer.database.run(

@@ -1,53 +1,10 @@
-package import Conversation
+package import Archive
+internal import Conversation
 internal import JSON
-
-/// What one turn used.
-package struct TurnUsage: Sendable, Equatable {
-    package var owner: UInt32
-    /// Tokens as the provider counted, or estimated where it did not.
-    package var input: Int
-    package var output: Int
-    package var cached: Int
-    /// Millionths of a dollar.
-    package var cost: Int
-
-    package init(owner: UInt32, input: Int, output: Int, cached: Int, cost: Int) {
-        self.owner = owner
-        self.input = input
-        self.output = output
-        self.cached = cached
-        self.cost = cost
-    }
-}
-
-/// Sums over some turns.
-package struct UsageSum: Sendable, Equatable {
-    package var turns = 0
-    package var tokens = 0
-    /// Millionths of a dollar.
-    package var cost = 0
-
-    /// A number that two of them can be added and stay one.
-    static func bounded(_ value: Int) -> Int { min(max(value, 0), 1 << 61) }
-
-    package init(turns: Int = 0, tokens: Int = 0, cost: Int = 0) {
-        self.turns = turns
-        self.tokens = tokens
-        self.cost = cost
-    }
-}
-
-/// A day since 1970 in UTC.
-package enum UsageDay {
-    package static let milliseconds: Int64 = 86_400_000
-    package static func of(_ time: Int64) -> Int64 { time / milliseconds }
-    /// Milliseconds from `time` to the next day.
-    package static func rest(of time: Int64) -> Int { Int(milliseconds - time % milliseconds) }
-}
 
 extension Writer {
     func add(_ used: TurnUsage, of stored: StoredTurn, _ upstream: String, _ model: String)
-        throws(StoreError)
+        throws(ArchiveError)
     {
         try database.run(
             """
@@ -59,13 +16,13 @@ extension Writer {
                    cached_tokens = cached_tokens + excluded.cached_tokens, cost = cost + excluded.cost
             """,
             [
-                .int(Int64(used.owner)), .int(UsageDay.of(now)), .int(stored.sessionRow),
+                .user(used.owner), .int(UsageDay.of(now)), .int(stored.sessionRow),
                 .text(upstream), .text(model), Bound(used.input), Bound(used.output), Bound(used.cached),
                 Bound(used.cost),
             ], doing: "add to the usage")
     }
 
-    func keep(_ content: [UInt8], under key: [UInt8], _ ending: Turn.Ending) throws(StoreError) {
+    func keep(_ content: [UInt8], under key: [UInt8], _ ending: Turn.Ending) throws(ArchiveError) {
         var usage: [UInt8]?
         if let counted = ending.usage {
             var writer = JSONWriter()
@@ -81,24 +38,8 @@ extension Writer {
     }
 }
 
-/// How many tokens a provider counts for one of our estimate.
-package struct Learned: Sendable, Equatable {
-    package let upstream: String
-    package let model: String
-    /// Thousandths.
-    package let ratio: Int
-    package let samples: Int
-
-    package init(upstream: String, model: String, ratio: Int, samples: Int) {
-        self.upstream = upstream
-        self.model = model
-        self.ratio = ratio
-        self.samples = samples
-    }
-}
-
 extension Writer {
-    func keep(_ learned: Learned) throws(StoreError) {
+    func keep(_ learned: Learned) throws(ArchiveError) {
         try database.run(
             "INSERT OR REPLACE INTO calibration (upstream, model, ratio, samples) VALUES (?, ?, ?, ?)",
             [.text(learned.upstream), .text(learned.model), Bound(learned.ratio), Bound(learned.samples)],
@@ -106,18 +47,8 @@ extension Writer {
     }
 }
 
-/// Drops kept answers that are too old or too many.
-package struct PruneResponses: StoreWrite {
-    package let before: Int64
-    package let most: Int
-
-    /// `before` is in milliseconds since 1970; `most` answers stay.
-    package init(before: Int64, most: Int) {
-        self.before = before
-        self.most = most
-    }
-
-    package func run(on writer: Writer) throws(StoreError) {
+extension PruneResponses: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) {
         try writer.database.run(
             "DELETE FROM response WHERE created_at < ?", [.int(before)], doing: "drop old answers")
         try writer.database.run(
@@ -128,22 +59,13 @@ package struct PruneResponses: StoreWrite {
     }
 }
 
-/// An answer that was given before.
-package struct KeptResponse: Sendable, Equatable {
-    /// Raw JSON array of parts.
-    package let content: [UInt8]
-    package let finish: String
-    package let usage: Usage?
-    package let createdAt: Int64
-}
-
 extension Reader {
     /// The answer kept under a key, nil when there is none.
-    package func response(_ key: [UInt8]) throws(StoreError) -> KeptResponse? {
+    func response(_ key: [UInt8]) throws(ArchiveError) -> KeptResponse? {
         try database.first(
             "SELECT content, finish, usage, created_at FROM response WHERE key = ?", [.blob(key)],
             doing: "find a kept answer"
-        ) { (row) throws(StoreError) in
+        ) { (row) throws(ArchiveError) in
             // `optionalJSON` has checked that it is JSON.
             let usage = try row.optionalJSON(2, "usage", of: .response).flatMap { try? JSONDocument($0).root }
             return KeptResponse(
@@ -152,34 +74,38 @@ extension Reader {
         }
     }
 
-    /// What was learned of a model's tokens, nil for nothing.
-    package func learned(upstream: String, model: String) throws(StoreError) -> Learned? {
-        try database.first(
-            "SELECT ratio, samples FROM calibration WHERE upstream = ? AND model = ?",
-            [.text(upstream), .text(model)], doing: "read a calibration"
+    /// What was learned of models' tokens.
+    func allLearned(limit: Int) throws(ArchiveError) -> [Learned] {
+        var found: [Learned] = []
+        try database.rows(
+            "SELECT ratio, samples, upstream, model FROM calibration ORDER BY upstream, model LIMIT ?",
+            [Bound(limit)], doing: "read calibrations"
         ) { row in
             // What nobody can have learned counts as little as nothing.
-            Learned(
-                upstream: upstream, model: model, ratio: min(max(Int(row.int(0)), 1), 1_000_000),
-                samples: min(max(Int(row.int(1)), 0), 1_000_000))
+            found.append(
+                Learned(
+                    upstream: row.text(2), model: row.text(3), ratio: min(max(Int(row.int(0)), 1), 1_000_000),
+                    samples: min(max(Int(row.int(1)), 0), 1_000_000)))
+            return true
         }
+        return found
     }
 
     /// What a user used on a day.
-    package func usage(owner: UInt32, day: Int64) throws(StoreError) -> UsageSum {
+    func usage(owner: UserID, day: Int64) throws(ArchiveError) -> UsageSum {
         try sum(
             "SELECT sum(turns), sum(input_tokens + output_tokens), sum(cost) FROM usage WHERE owner = ? AND day = ?",
-            [.int(Int64(owner)), .int(day)])
+            [.user(owner), .int(day)])
     }
 
     /// What a session has used in all.
-    package func usage(session row: Int64) throws(StoreError) -> UsageSum {
+    func usage(session row: SessionRow) throws(ArchiveError) -> UsageSum {
         try sum(
             "SELECT sum(turns), sum(input_tokens + output_tokens), sum(cost) FROM usage WHERE session = ?",
             [.int(row)])
     }
 
-    private func sum(_ sql: SQL, _ values: [Bound]) throws(StoreError) -> UsageSum {
+    private func sum(_ sql: SQL, _ values: [Bound]) throws(ArchiveError) -> UsageSum {
         try database.first(sql, values, doing: "sum up the usage") { row in
             let (turns, tokens, cost) = (Int(row.int(0)), Int(row.int(1)), Int(row.int(2)))
             return UsageSum(

@@ -1,7 +1,5 @@
-/// Store keeps sessions, messages and turns in SQLite; nothing above it sees SQL.
-
-/// Why the store could not do something.
-package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+/// Why an archive could not do something, whatever engine it stands on.
+package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Code: Sendable, Equatable {
         /// Another process holds the database; trying again later may help.
         case busy
@@ -17,7 +15,7 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case constraint
         /// The disk or its file system failed.
         case disk
-        /// A value has more bytes than SQLite takes.
+        /// A value has more bytes than the engine takes.
         case tooBig
         /// What was to be changed is in another state than whoever changes it knows: somebody else did.
         case changedElsewhere
@@ -32,15 +30,15 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     package let code: Code
     /// What was being done, as in `"insert message"`.
     package let doing: String
-    /// SQLite's extended result code, 0 when it was not SQLite.
-    package let sqlite: Int32
-    /// SQLite's or the system's own words; never bound values.
+    /// The engine's own code, for SQLite its extended result code; 0 when it was not the engine.
+    package let engineCode: Int32
+    /// The engine's or the system's own words; never bound values.
     package let reason: String
 
-    package init(_ code: Code, _ doing: String, sqlite: Int32 = 0, reason: String) {
+    package init(_ code: Code, _ doing: String, engineCode: Int32 = 0, reason: String) {
         self.code = code
         self.doing = doing
-        self.sqlite = sqlite
+        self.engineCode = engineCode
         self.reason = reason
     }
 

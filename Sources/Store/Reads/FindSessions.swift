@@ -1,67 +1,8 @@
-package import Conversation
+package import Archive
+internal import Conversation
 
-/// A slice of a search through sessions in the order of their activity: bounded, and resumed behind where it stopped.
-package struct FindSessions: StoreRead {
-    package enum Owner: Sendable { case user(UInt32), all }
-
-    package var owner: Owner
-    package var query: String?
-    package var tag: String?
-    package var cwd: String?
-    package var upstream: String?
-    package var model: String?
-    package var isArchived: Bool?
-    package var isTrashed: Bool
-    /// Whether sessions without messages and turns are listed too.
-    package var includesEmpty: Bool
-    package var since: Int64?
-    package var until: Int64?
-    package var isDescending: Bool
-    /// Go on behind this activity.
-    package var after: Int64?
-    package var limit: Int
-    /// Bytes that a page may have, one session at least.
-    package var bytes = 1 << 20
-    /// Rows looked at in one slice.
-    package var slice = 2_000
-
-    package init(owner: Owner, limit: Int) {
-        self.owner = owner
-        self.limit = limit
-        isTrashed = false
-        includesEmpty = false
-        isDescending = true
-    }
-
-    /// What one slice found.
-    package struct Output: Sendable {
-        package var sessions: [SessionRecord] = []
-        /// Where the next slice goes on; nil when everything was looked at.
-        package var next: Int64?
-        /// What is wrong with sessions that cannot be read, a sentence each; the others go on.
-        package var damaged: [String] = []
-        /// Whether the page is full by its bytes.
-        package var isFull = false
-
-        package init(
-            sessions: [SessionRecord] = [], next: Int64? = nil, damaged: [String] = [], isFull: Bool = false
-        ) {
-            self.sessions = sessions
-            self.next = next
-            self.damaged = damaged
-            self.isFull = isFull
-        }
-
-        /// Takes a row in if it fits, or notes what is wrong with it.
-        mutating func take(_ row: Row, where fits: (Session) -> Bool) {
-            do throws(StoreError) {
-                let record = try SessionRecord(row)
-                if fits(record.session) { sessions.append(record) }
-            } catch { damaged.append(error.description) }
-        }
-    }
-
-    package func run(on reader: Reader) throws(StoreError) -> Output {
+extension FindSessions: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
         let edge = after ?? (isDescending ? Int64.max : Int64.min)
         if case .user(let uid) = owner {
             let output = try one(uid, edge, reader)
@@ -95,7 +36,7 @@ package struct FindSessions: StoreRead {
         return Output(sessions: all, next: stop, damaged: damaged)
     }
 
-    private func one(_ uid: UInt32, _ edge: Int64, _ reader: Reader) throws(StoreError) -> Output {
+    private func one(_ uid: UserID, _ edge: Int64, _ reader: Reader) throws(ArchiveError) -> Output {
         var output = Output()
         var looked = 0, room = bytes, edge = edge, isDone = false
         let leaps = isDescending && !includesEmpty
@@ -116,9 +57,7 @@ package struct FindSessions: StoreRead {
                     return false
                 }
                 looked += 1
-                let before = output.sessions.count
-                output.take(row, where: matches)
-                if output.sessions.count > before { room -= output.sessions[before].listedBytes }
+                room -= output.take(row, where: matches)
                 if row.isEmpty {
                     run.add(row.activity)
                 } else {
@@ -136,16 +75,16 @@ package struct FindSessions: StoreRead {
     }
 
     /// All sessions of one directory, sorted here: as many as the directory has.
-    private func here(_ uid: UInt32, _ cwd: String, _ edge: Int64, _ reader: Reader) throws(StoreError)
+    private func here(_ uid: UserID, _ cwd: String, _ edge: Int64, _ reader: Reader) throws(ArchiveError)
         -> Output
     {
         var output = Output()
         try reader.database.rows(
             .listedSessions("INDEXED BY session_here WHERE owner = ? AND cwd = ?"),
-            [.int(Int64(uid)), .text(cwd)], doing: "list sessions of a directory"
+            [.user(uid), .text(cwd)], doing: "list sessions of a directory"
         ) { row in
             let isBehind = isDescending ? row.activity < edge : row.activity > edge
-            if isBehind { output.take(row, where: matches) }
+            if isBehind { _ = output.take(row, where: matches) }
             return true
         }
         var found = output.sessions
@@ -163,21 +102,6 @@ package struct FindSessions: StoreRead {
             sessions: page, next: found.count > page.count ? page.last?.session.activity : nil,
             damaged: output.damaged, isFull: page.count < min(found.count, limit))
     }
-
-    /// Whether a session passes the filters, whoever it belongs to.
-    package func matches(_ session: Session) -> Bool {
-        if (session.trashedAt != nil) != isTrashed { return false }
-        if session.isArchived != (isArchived ?? false) { return false }
-        if session.isEmpty && !includesEmpty { return false }
-        if let tag, !session.tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) { return false }
-        if let cwd, !session.cwd.utf8.elementsEqual(cwd.utf8) { return false }
-        if let upstream, session.settings.upstream != upstream { return false }
-        if let model, session.settings.model != model { return false }
-        if let since, session.updatedAt < since { return false }
-        if let until, session.updatedAt >= until { return false }
-        if let query, !(session.title ?? "").lowercased().contains(query.lowercased()) { return false }
-        return true
-    }
 }
 
 extension Row {
@@ -185,4 +109,20 @@ extension Row {
     fileprivate var activity: Int64 { int(15) }
     /// Whether nothing was said in a listed session, and its place in the order is as the daemon writes them.
     fileprivate var isEmpty: Bool { bool(18) && activity < Row.mostActivity }
+}
+
+extension FindSessions.Output {
+    /// Takes a row in if it fits, or notes what is wrong with it; gives the bytes that it takes of the page.
+    mutating func take(_ row: Row, where fits: (Session) -> Bool) -> Int {
+        do throws(ArchiveError) {
+            let record = try SessionRecord(row)
+            guard fits(record.session) else { return 0 }
+            let bytes = record.listedBytes
+            sessions.append(record)
+            return bytes
+        } catch {
+            damaged.append(error.description)
+            return 0
+        }
+    }
 }

@@ -1,0 +1,36 @@
+/// A session's branches, oldest first, at most `limit` of those behind one.
+package struct BranchList: ArchiveRead {
+    package typealias Output = [Branch]
+    package let session: SessionRow
+    package let after: BranchRow
+    package let limit: Int
+
+    package init(_ session: SessionRow, after: BranchRow, limit: Int) {
+        self.session = session
+        self.after = after
+        self.limit = limit
+    }
+}
+
+/// Two branches of a session beside each other.
+package struct BranchPair: ArchiveRead {
+    package enum Output: Sendable {
+        /// The session has no such branch.
+        case missing(BranchRow)
+        /// The last seq that they share, and the page behind it of each.
+        case pair(common: Int, [MessagePage])
+    }
+
+    package let session: SessionRecord
+    package let branches: [BranchRow]
+    /// Rows and bytes of one page at most.
+    package let limit: Int
+    package let bytes: Int
+
+    package init(_ session: SessionRecord, _ first: BranchRow, _ second: BranchRow, limit: Int, bytes: Int) {
+        self.session = session
+        branches = [first, second]
+        self.limit = limit
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,77 @@
+package import Conversation
+
+/// A page of a session's active path, at most `limit` rows and about `bytes` bytes, and at least one row.
+package struct ReadMessages: ArchiveRead {
+    package typealias Output = MessagePage
+    package let session: SessionRecord
+    /// Covers exactly the messages up to this seq, so that later ones do not move the page.
+    package let head: Int
+    package let start: PageStart
+    package let limit: Int
+    package let bytes: Int
+
+    package init(_ session: SessionRecord, head: Int? = nil, _ start: PageStart, limit: Int, bytes: Int) {
+        self.session = session
+        self.head = head ?? session.session.messageCount
+        self.start = start
+        self.limit = limit
+        self.bytes = bytes
+    }
+}
+
+/// The seqs of those of some messages that are on a session's active path.
+package struct PlacesOnPath: ArchiveRead {
+    package typealias Output = [MessageID: Int]
+    package let session: SessionRecord
+    package let ids: [MessageID]
+
+    package init(_ ids: [MessageID], in session: SessionRecord) {
+        self.ids = ids
+        self.session = session
+    }
+}
+
+/// What a turn that answers a prompt anew goes on from.
+package struct PromptBase: ArchiveRead {
+    package enum Output: Sendable {
+        /// The named message is not on the active path.
+        case offPath
+        /// There is no prompt to answer anew.
+        case none
+        /// The newest turn ended before anybody saw an answer, and nothing of it is on the path: what it was to say, as
+        /// raw JSON parts.
+        case unanswered([UInt8])
+        /// The prompt that the named message is or answers, else the newest; the seq of the named message where it is
+        /// another one; and the places at the prompt and before it.
+        case prompt(Message, named: Int?, at: PathPlace, before: PathPlace)
+    }
+
+    package let session: SessionRecord
+    /// nil for the newest.
+    package let message: MessageID?
+    /// Messages between an answer and its prompt at most.
+    package let farthest: Int
+
+    package init(_ session: SessionRecord, _ message: MessageID?, farthest: Int) {
+        self.session = session
+        self.message = message
+        self.farthest = farthest
+    }
+}
+
+/// What a window may need of a session's history: the newest messages until the need is passed at a turn's edge, and the
+/// pins before them.
+///
+/// With a bound, nil when more than that must be read: then it is asked for without one, away from the loop.
+package struct WindowRead: ArchiveRead {
+    package typealias Output = StoredHistory?
+    package let session: SessionRecord
+    package let need: HistoryNeed
+    package let bound: HistoryBound?
+
+    package init(_ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound?) {
+        self.session = session
+        self.need = need
+        self.bound = bound
+    }
+}

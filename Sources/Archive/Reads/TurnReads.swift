@@ -1,0 +1,134 @@
+package import Conversation
+
+/// A turn with its session.
+package struct TurnFound: Sendable {
+    package let stored: StoredTurn
+    package let session: SessionRecord
+
+    package init(_ stored: StoredTurn, _ session: SessionRecord) {
+        self.stored = stored
+        self.session = session
+    }
+}
+
+/// A turn by its ID, with its prompt where it waits; nil when there is none such, or it is another user's.
+///
+/// Another's turn costs what none costs: it is not read before it is known whose it is.
+package struct TurnByID: ArchiveRead {
+    package typealias Output = TurnFound?
+    package let id: TurnID
+    /// nil for any user's.
+    package let owner: UserID?
+
+    package init(_ id: TurnID, owner: UserID?) {
+        self.id = id
+        self.owner = owner
+    }
+}
+
+/// Turns that wait or run, of all sessions, oldest first, without their prompts: a page behind a row.
+package struct OpenTurns: ArchiveRead {
+    package struct Output: Sendable {
+        package var turns: [TurnFound] = []
+        /// What is wrong with those that cannot be read, a sentence each; the others go on.
+        package var damaged: [String] = []
+        /// Where the next page goes on; nil at the end.
+        package var next: TurnRow?
+        package init() {}
+    }
+
+    package let state: TurnRecord.State
+    package let after: TurnRow?
+    package let limit: Int
+
+    /// `state` is `queued` or `running`.
+    package init(_ state: TurnRecord.State, after: TurnRow? = nil, limit: Int = 500) {
+        self.state = state
+        self.after = after
+        self.limit = limit
+    }
+}
+
+/// The stored pieces of a running answer as one; as large as an answer may be.
+package struct AnswerSoFar: ArchiveRead {
+    package typealias Output = Answer
+    package let turn: TurnRow
+    /// Who answers, for seals on thoughts.
+    package let issuer: String?
+
+    package init(_ turn: StoredTurn) {
+        self.turn = turn.row
+        issuer = turn.turn.upstream
+    }
+}
+
+/// A session's turns, newest first.
+package struct TurnList: ArchiveRead {
+    package enum Choice: Sendable, Equatable {
+        case all, open
+        /// The one that a request ID began.
+        case request(String)
+    }
+
+    package struct Output: Sendable {
+        package let turns: [StoredTurn]
+        package let isMore: Bool
+
+        package init(turns: [StoredTurn], isMore: Bool) {
+            self.turns = turns
+            self.isMore = isMore
+        }
+    }
+
+    package let session: SessionRow
+    package let choice: Choice
+    /// The last one of the page before.
+    package let before: TurnRow?
+    package let limit: Int
+    /// About, and at least one turn.
+    package let bytes: Int
+
+    package init(_ session: SessionRow, _ choice: Choice, before: TurnRow?, limit: Int, bytes: Int) {
+        self.session = session
+        self.choice = choice
+        self.before = before
+        self.limit = limit
+        self.bytes = bytes
+    }
+}
+
+/// The tries of a turn, in order.
+package struct AttemptList: ArchiveRead {
+    package typealias Output = [Attempt]
+    package let turn: TurnRow
+    package init(_ turn: TurnRow) { self.turn = turn }
+}
+
+/// What decides whether a session may begin a turn; what is not asked for is nil.
+package struct PromptLook: ArchiveRead {
+    package struct Output: Sendable {
+        /// The session as it is now; nil when it is gone, or was not asked for.
+        package var record: SessionRecord?
+        /// The turn that the request ID began.
+        package var known: StoredTurn?
+        /// What the user used on the day.
+        package var userUsage: UsageSum?
+        /// What the session has used in all.
+        package var sessionUsage: UsageSum?
+        package init() {}
+    }
+
+    /// The session that is read anew; nil for none.
+    package var record: SessionRow?
+    /// The session whose request is looked for.
+    package var request: (session: SessionRow, id: String)?
+    /// Whose usage is summed up, and of which day since 1970 (UTC).
+    package var user: (owner: UserID, day: Int64)?
+    /// The session whose usage is summed up.
+    package var usage: SessionRow?
+
+    package init() {}
+
+    /// Whether it asks for nothing.
+    package var isEmpty: Bool { record == nil && request == nil && user == nil && usage == nil }
+}

@@ -1,0 +1,26 @@
+package import Conversation
+
+/// Adds messages at a session's head, all or none; a session without a title gets one out of the first prompt among them.
+package struct AppendMessages: ArchiveWrite {
+    package let id: SessionID
+    package let owner: UserID
+    package let messages: [NewMessage]
+    /// The session to make when there is none; nil means that it must be there.
+    package let ifMissing: Session?
+
+    package init(
+        _ id: SessionID, owner: UserID, _ messages: [NewMessage], ifMissing: Session?
+    ) {
+        self.id = id
+        self.owner = owner
+        self.messages = messages
+        self.ifMissing = ifMissing
+    }
+
+    package enum Output: Sendable, Equatable {
+        /// The session's row and the seqs of the new messages.
+        case appended(row: SessionRow, first: Int, last: Int)
+        case missing
+        case trashed
+    }
+}

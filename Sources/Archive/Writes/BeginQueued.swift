@@ -1,0 +1,35 @@
+package import Conversation
+
+/// Takes a turn out of the queue and begins it.
+package struct BeginQueued: ArchiveWrite {
+    /// nil when the turn is not in the queue any more.
+    package typealias Output = Begun?
+    package let turn: TurnID
+    package let prompt: NewMessage?
+    package let title: String?
+    package let upstream: String
+    package let model: String
+    package let receipt: [UInt8]
+
+    package init(
+        _ turn: TurnID, prompt: NewMessage?, title: String?, upstream: String, model: String, receipt: [UInt8]
+    ) {
+        self.turn = turn
+        self.prompt = prompt
+        self.title = title
+        self.upstream = upstream
+        self.model = model
+        self.receipt = receipt
+    }
+
+    package struct Begun: Sendable, Equatable {
+        package let turnRow: TurnRow
+        /// Where the session's path ends then: at the prompt's message, if it has one.
+        package let place: PathPlace
+
+        package init(turnRow: TurnRow, place: PathPlace) {
+            self.turnRow = turnRow
+            self.place = place
+        }
+    }
+}

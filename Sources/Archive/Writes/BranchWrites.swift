@@ -1,0 +1,101 @@
+package import Conversation
+
+/// Makes a session that begins as another one is up to a message; nothing is copied.
+package struct ForkSession: ArchiveWrite {
+    package enum Output: Sendable, Equatable {
+        case forked(SessionRecord)
+        /// The ID is taken.
+        case existed
+        /// The source is gone or in the trash.
+        case missing
+        /// The message is on no path of the source.
+        case notHere
+    }
+
+    package let source: SessionRow
+    /// The last message that is shared; nil means the newest.
+    package let message: MessageID?
+    package let session: Session
+
+    package init(_ source: SessionRow, at message: MessageID?, as session: Session) {
+        self.source = source
+        self.message = message
+        self.session = session
+    }
+}
+
+/// A session after its path was changed.
+package struct PathChange: Sendable, Equatable {
+    package let record: SessionRecord
+    /// The newest message of the path; nil for none.
+    package let headID: MessageID?
+
+    package init(record: SessionRecord, headID: MessageID?) {
+        self.record = record
+        self.headID = headID
+    }
+}
+
+/// Makes another branch of a session the active one, at its newest message.
+package struct SwitchBranch: ArchiveWrite {
+    /// nil when it has no such branch.
+    package typealias Output = PathChange?
+    package let session: SessionRow
+    package let branch: BranchRow
+
+    package init(_ session: SessionRow, to branch: BranchRow) {
+        self.session = session
+        self.branch = branch
+    }
+}
+
+/// Removes a branch with the messages that only it has.
+package struct DeleteBranch: ArchiveWrite {
+    package enum Output: Sendable, Equatable {
+        /// Removed, with so many messages.
+        case deleted(Int)
+        case missing
+        /// It is the active one.
+        case active
+        /// Others begin in it: so many.
+        case needed(Int)
+    }
+
+    package let session: SessionRow
+    package let branch: BranchRow
+
+    package init(_ session: SessionRow, _ branch: BranchRow) {
+        self.session = session
+        self.branch = branch
+    }
+}
+
+/// Puts a message with other content in the place of one on the active path, on a branch of its own.
+package struct EditMessage: ArchiveWrite {
+    /// With the edited message at its head; nil when the message is not on its active path.
+    package typealias Output = PathChange?
+    package let session: SessionRow
+    package let message: MessageID
+    package let edited: NewMessage
+
+    package init(_ session: SessionRow, _ message: MessageID, _ edited: NewMessage) {
+        self.session = session
+        self.message = message
+        self.edited = edited
+    }
+}
+
+/// Gives a prompt that waits in the queue other words.
+package struct EditQueued: ArchiveWrite {
+    /// Whether it still waited.
+    package typealias Output = Bool
+    package let turn: TurnID
+    package let prompt: [UInt8]
+    package let hash: [UInt8]?
+
+    package init(_ turn: TurnID, prompt: [UInt8], hash: [UInt8]?) {
+        self.turn = turn
+        self.prompt = prompt
+        self.hash = hash
+    }
+}

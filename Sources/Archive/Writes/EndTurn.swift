@@ -1,0 +1,50 @@
+package import Conversation
+
+/// Ends a turn: its answer becomes a message, its pieces go, its tries and its end are written.
+package struct EndTurn: ArchiveWrite {
+    /// The seq of the answer's message, nil when there is none.
+    ///
+    /// Throws `changedElsewhere` when the turn is closed already, or gone: what was told of it is then not what is kept.
+    package typealias Output = Int?
+    package let turn: TurnID
+    package let ending: Turn.Ending
+    /// The answer's parts as raw JSON; nil when nothing came.
+    package let content: [UInt8]?
+    package let tokens: Int
+    package let attempts: [Attempt]
+    /// Raw JSON; nil leaves the stored one.
+    package let receipt: [UInt8]?
+    package let upstream: String?
+    package let model: String?
+    /// What it used, nil for a turn that asked nobody.
+    package let used: TurnUsage?
+    /// Further answers, which become branches.
+    package let alternatives: [NewMessage]
+    /// What was learned of the model's tokens; nil for nothing.
+    package let learned: Learned?
+    /// The branch to go back to when nothing came of the turn; nil goes back to before its prompt.
+    package let restores: BranchRow?
+    /// Under which key the answer is kept for repeated questions; nil keeps it nowhere.
+    package let cacheKey: [UInt8]?
+
+    package init(
+        _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
+        receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
+        alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: BranchRow? = nil,
+        learned: Learned? = nil
+    ) {
+        self.learned = learned
+        self.restores = restores
+        self.used = used
+        self.alternatives = alternatives
+        self.cacheKey = cacheKey
+        self.turn = turn
+        self.ending = ending
+        self.content = content
+        self.tokens = tokens
+        self.attempts = attempts
+        self.receipt = receipt
+        self.upstream = upstream
+        self.model = model
+    }
+}

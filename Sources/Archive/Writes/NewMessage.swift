@@ -1,0 +1,29 @@
+package import Conversation
+
+/// A message that is to be stored; its place is given when it is.
+package struct NewMessage: Sendable, Equatable {
+    package var id: MessageID
+    package var role: Message.Role
+    package var status: Message.Status
+    /// Raw JSON array of parts.
+    package var content: [UInt8]
+    package var tokens: Int
+    package var metadata: [UInt8]?
+    /// nil means now.
+    package var createdAt: Int64?
+    package var isPinned: Bool
+
+    package init(
+        id: MessageID, role: Message.Role, status: Message.Status = .complete, content: [UInt8], tokens: Int,
+        metadata: [UInt8]? = nil, createdAt: Int64? = nil, isPinned: Bool = false
+    ) {
+        self.id = id
+        self.role = role
+        self.status = status
+        self.content = content
+        self.tokens = tokens
+        self.metadata = metadata
+        self.createdAt = createdAt
+        self.isPinned = isPinned
+    }
+}

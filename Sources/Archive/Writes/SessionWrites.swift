@@ -1,0 +1,55 @@
+package import Conversation
+
+/// Makes a session, or finds the one that has its ID.
+package struct CreateSession: ArchiveWrite {
+    package enum Output: Sendable, Equatable {
+        case created(SessionRecord)
+        case existed(SessionRecord)
+        /// The ID is taken by a session in the trash.
+        case trashed(SessionRecord)
+    }
+
+    package let session: Session
+    package init(_ session: Session) { self.session = session }
+}
+
+/// Changes a session's own fields; messages stay as they are.
+package struct UpdateSession: ArchiveWrite {
+    /// The session afterwards; nil when there is none, or it is in the trash.
+    package typealias Output = SessionRecord?
+    package let id: SessionID
+    package let owner: UserID
+    package let change: SessionChange
+
+    package init(_ id: SessionID, owner: UserID, _ change: SessionChange) {
+        self.id = id
+        self.owner = owner
+        self.change = change
+    }
+}
+
+/// Moves a session to the trash; one that is not there is fine.
+package struct TrashSession: ArchiveWrite {
+    /// Whether there was something to move.
+    package typealias Output = Bool
+    package let id: SessionID
+    package let owner: UserID
+    package init(_ id: SessionID, owner: UserID) {
+        self.id = id
+        self.owner = owner
+    }
+}
+
+/// Takes a session out of the trash.
+package struct RestoreSession: ArchiveWrite {
+    /// The session afterwards; nil when there is none.
+    ///
+    /// One that was not in the trash stays as it is.
+    package typealias Output = SessionRecord?
+    package let id: SessionID
+    package let owner: UserID
+    package init(_ id: SessionID, owner: UserID) {
+        self.id = id
+        self.owner = owner
+    }
+}

@@ -1,0 +1,18 @@
+package import Conversation
+
+/// Puts a partial answer beside the path, as failed, so that the turn can answer anew under another message ID.
+package struct SetAside: ArchiveWrite {
+    package typealias Output = Void
+    package let turn: TurnID
+    package let content: [UInt8]
+    package let tokens: Int
+    /// The message ID of the answer that is to come.
+    package let next: MessageID
+
+    package init(_ turn: TurnID, content: [UInt8], tokens: Int, next: MessageID) {
+        self.turn = turn
+        self.content = content
+        self.tokens = tokens
+        self.next = next
+    }
+}

@@ -1,0 +1,46 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+
+/// Tells those who watch a list of sessions of what changed in it, in the order of the changes.
+///
+/// One look a user is out at a time: what changes meanwhile is looked for behind it, so that no change passes another.
+final class WatchedLists {
+    private let services: Services
+    /// Users whose changes are being looked for, and whether there may be more by now.
+    private var looking: [UserID: Bool] = [:]
+
+    init(_ services: Services) { self.services = services }
+
+    /// Something has changed in some list.
+    func changed() {
+        for (owner, seen) in services.channels.watched { look(owner, after: seen) }
+    }
+
+    private func look(_ owner: UserID, after seen: Int64) {
+        if looking[owner] != nil {
+            looking[owner] = true
+            return
+        }
+        looking[owner] = false
+        let limits = services.configuration.limits
+        let changes = Changes(owner: owner, after: seen, limit: limits.pageRows, bytes: limits.pageBytes)
+        services.archives.read(changes) { [self] result in
+            let isAgain = looking.removeValue(forKey: owner) ?? false
+            switch result {
+            case .success(let found):
+                services.channels.tell(found.records, of: owner)
+                if isAgain || found.isMore { goOn(owner) }
+            case .failure(let error):
+                // What cannot be read now is told a little later.
+                if error.code == .corrupt { return }
+                services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in self?.goOn(owner) }
+            }
+        }
+    }
+
+    private func goOn(_ owner: UserID) {
+        if let seen = services.channels.watched[owner] { look(owner, after: seen) }
+    }
+}

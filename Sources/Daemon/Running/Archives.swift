@@ -1,0 +1,254 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+internal import Store
+
+/// What is kept, wherever it is: on disk, or in memory for sessions that nothing of may stay.
+///
+/// - Invariant: an ID of a user names one session over both.
+final class Archives {
+    private let disk: Store
+    private var memory: Store?
+    private var memoryPath: String?
+    private let loop: EventLoop
+    private let database: String
+    private let clock: @Sendable () -> Int64
+    private let lateness: Lateness?
+    /// Sessions that are on their way to one of the stores, and how many requests bring them there.
+    private var claims: [Claim: (isEphemeral: Bool, count: Int)] = [:]
+
+    /// A session that an ID of a user's names.
+    private struct Claim: Hashable {
+        let id: SessionID
+        let owner: UserID
+    }
+
+    /// `database` is the path of what is on disk; where memory files lie is told by it.
+    init(
+        disk: Store, database: String, loop: EventLoop, lateness: Lateness?,
+        clock: @escaping @Sendable () -> Int64
+    ) {
+        self.disk = disk
+        self.database = database
+        self.loop = loop
+        self.lateness = lateness
+        self.clock = clock
+    }
+
+    /// The engine and its version, as in "SQLite 3.40.1".
+    var engine: String { disk.engine }
+    /// Called with the sessions on disk that changed, after their changes were answered.
+    var sessionsChanged: ((Set<SessionRow>) -> Void)? {
+        get { disk.sessionsChanged }
+        set { disk.sessionsChanged = newValue }
+    }
+    /// See `Store.logGrown`.
+    var logGrown: ((_ bytes: Int) -> Void)? {
+        get { disk.logGrown }
+        set { disk.logGrown = newValue }
+    }
+    var hasMemory: Bool { memory != nil }
+    /// How many changes on disk are still to be answered.
+    var pendingChanges: Int { disk.pendingChanges }
+    /// How many answers are still to come.
+    var pending: Int { disk.pending + (memory?.pending ?? 0) }
+
+    // MARK: Changes and looks
+
+    private func store(of row: SessionRow) -> Store { row.isEphemeral ? memory ?? disk : disk }
+
+    /// Makes a change of a session; `then` is called on the loop once it is as safe as it must be, or has failed.
+    func write<Write: LocalWrite>(
+        _ change: Write, of row: SessionRow, then: @escaping (Result<Write.Output, ArchiveError>) -> Void
+    ) {
+        store(of: row).write(change, then: then)
+    }
+
+    /// Makes a change where sessions of this kind live; what is in memory needs `makeMemory` before.
+    func write<Write: LocalWrite>(
+        _ change: Write, isEphemeral: Bool, then: @escaping (Result<Write.Output, ArchiveError>) -> Void
+    ) {
+        (isEphemeral ? memory ?? disk : disk).write(change, then: then)
+    }
+
+    /// Looks where a session lives; see `Store.read`.
+    func read<Read: LocalRead>(
+        _ look: Read, of row: SessionRow, then: @escaping (Result<Read.Output, ArchiveError>) -> Void
+    ) {
+        store(of: row).read(look, then: then)
+    }
+
+    /// Looks on disk.
+    func read<Read: LocalRead>(
+        _ look: Read, then: @escaping (Result<Read.Output, ArchiveError>) -> Void
+    ) {
+        disk.read(look, then: then)
+    }
+
+    /// Looks into memory; nil where nothing is there.
+    func readMemory<Read: LocalRead>(
+        _ look: Read, then: @escaping (Result<Read.Output?, ArchiveError>) -> Void
+    ) {
+        guard let memory else { return then(.success(nil)) }
+        memory.read(look) { result in then(result.map { $0 }) }
+    }
+
+    /// Takes a long look where a session lives; see `Store.readAway`.
+    @discardableResult
+    func readAway<Read: LocalRead, Value: Sendable>(
+        _ look: Read, of row: SessionRow, isShort: Bool = true,
+        map: @escaping @Sendable (Read.Output) -> Value,
+        then: @escaping (Result<Value, ArchiveError>) -> Void
+    ) -> () -> Void {
+        store(of: row).readAway(look, isShort: isShort, map: map, then: then)
+    }
+
+    /// Takes a long look on disk.
+    @discardableResult
+    func readAway<Read: LocalRead>(
+        _ look: Read, then: @escaping (Result<Read.Output, ArchiveError>) -> Void
+    ) -> () -> Void {
+        disk.readAway(look, map: { $0 }, then: then)
+    }
+
+    // MARK: Over both
+
+    /// A session by its ID: a user's own, or for who may see all anybody's.
+    func session(
+        _ id: SessionID, owner: UserID, orAnyones: Bool,
+        then: @escaping (Result<SessionRecord?, ArchiveError>) -> Void
+    ) {
+        let looks = [SessionByName(id, owner: owner)] + (orAnyones ? [SessionByName(id, owner: nil)] : [])
+        first(of: looks[...], in: memory) { [self] result in
+            if case .success(nil) = result {
+                first(of: looks[...], in: disk, then: then)
+            } else {
+                then(result)
+            }
+        }
+    }
+
+    private func first(
+        of looks: ArraySlice<SessionByName>, in store: Store?,
+        then: @escaping (Result<SessionRecord?, ArchiveError>) -> Void
+    ) {
+        guard let store, let look = looks.first else { return then(.success(nil)) }
+        store.read(look) { [self] result in
+            if case .success(nil) = result {
+                first(of: looks.dropFirst(), in: store, then: then)
+            } else {
+                then(result)
+            }
+        }
+    }
+
+    /// A turn by its ID, of one user or with no owner given of any.
+    func turn(
+        _ id: TurnID, owner: UserID?, then: @escaping (Result<TurnFound?, ArchiveError>) -> Void
+    ) {
+        let look = TurnByID(id, owner: owner)
+        readMemory(look) { [disk] result in
+            switch result {
+            case .success(nil), .success(.some(nil)): disk.read(look, then: then)
+            case .success(.some(.some(let found))): then(.success(found))
+            case .failure(let error): then(.failure(error))
+            }
+        }
+    }
+
+    /// What decides whether a session may begin a turn; a user's usage is that on disk and in memory.
+    func read(
+        _ look: PromptLook, of row: SessionRow,
+        then: @escaping (Result<PromptLook.Output, ArchiveError>) -> Void
+    ) {
+        if look.isEmpty { return then(.success(PromptLook.Output())) }
+        store(of: row).read(look) { [self] result in
+            guard case .success(let found) = result, let usage = found.userUsage, let memory else {
+                return then(result)
+            }
+            var rest = PromptLook()
+            rest.user = look.user
+            (row.isEphemeral ? disk : memory).read(rest) { other in
+                then(
+                    other.map { more in
+                        var found = found
+                        found.userUsage = usage + (more.userUsage ?? UsageSum())
+                        return found
+                    })
+            }
+        }
+    }
+
+    // MARK: Names
+
+    /// Keeps an ID for the store that a session is on its way to, and looks whether the other one has it already; the second
+    /// value must be called once the session is there, or is not.
+    func claim(
+        _ id: SessionID, owner: UserID, isEphemeral: Bool,
+        then: @escaping (Result<(elsewhere: SessionRecord?, release: () -> Void), WireError>) -> Void
+    ) {
+        let claim = Claim(id: id, owner: owner)
+        if let known = claims[claim], known.isEphemeral != isEphemeral {
+            return then(
+                .failure(
+                    WireError(
+                        .conflict, "session '\(id.text)' is being made by another request; choose another ID")
+                ))
+        }
+        claims[claim] = (isEphemeral, (claims[claim]?.count ?? 0) + 1)
+        let release = { [self] in
+            let left = (claims[claim]?.count ?? 1) - 1
+            claims[claim] = left == 0 ? nil : (isEphemeral, left)
+        }
+        // Behind the claim: who brings it into the other store has brought it there before, or is refused.
+        guard let other = isEphemeral ? disk : memory else { return then(.success((nil, release))) }
+        other.read(SessionByName(id, owner: owner)) { result in
+            switch result {
+            case .success(let found): then(.success((found, release)))
+            case .failure(let error):
+                release()
+                then(.failure(WireError(error)))
+            }
+        }
+    }
+
+    // MARK: Memory
+
+    /// Makes the store of sessions in memory where there is none yet.
+    ///
+    /// Its file stands in the kernel's memory file system, where nothing reaches a disk, and goes with the daemon.
+    func makeMemory() throws(WireError) {
+        if memory != nil { return }
+        guard let path = MemoryFile.path(for: database) else {
+            throw WireError(
+                .storeFailed,
+                "there is no memory file system for ephemeral sessions: neither /dev/shm nor XDG_RUNTIME_DIR can be used"
+            )
+        }
+        MemoryFile.remove(path)  // a daemon that was killed may have left it
+        do throws(ArchiveError) {
+            memory = try Store(
+                path: path, durability: .normal, loop: loop, firstRow: .firstEphemeral, lateness: lateness,
+                clock: clock)
+            memoryPath = path
+        } catch { throw WireError(error) }
+    }
+
+    /// Removes what a daemon that was killed left in memory.
+    func forgetMemory() { if let path = MemoryFile.path(for: database) { MemoryFile.remove(path) } }
+
+    /// No change waits for a lock of another program from now on.
+    func hurry() {
+        disk.hurry()
+        memory?.hurry()
+    }
+
+    /// Ends both, after all that was sent; the sessions in memory are gone.
+    func close() {
+        disk.close()
+        memory?.close()
+        memory = nil
+        if let memoryPath { MemoryFile.remove(memoryPath) }
+    }
+}

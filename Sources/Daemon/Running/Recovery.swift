@@ -1,0 +1,94 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+
+/// Closes turns that a daemon which ended left running: their pieces become answers marked `interrupted`.
+final class Recovery {
+    private let services: Services
+    private let engine: TurnEngine
+    private var count = 0
+
+    init(_ services: Services, _ engine: TurnEngine) {
+        self.services = services
+        self.engine = engine
+    }
+
+    /// Closes them all; `tried` is called once, when they are closed or could not be and are tried again later.
+    func begin(_ tried: @escaping () -> Void) { begin(patience: 1_000, tried) }
+
+    private func begin(patience: Int, _ tried: @escaping () -> Void) {
+        closePage(after: nil) { [self] problem in
+            if count > 0 { services.log.notice("turns_recovered", ("count", "\(count)")) }
+            count = 0
+            if let problem {
+                services.log.error("recovery_failed", ("reason", problem.description))
+                services.loop.after(milliseconds: patience) { [weak self] in
+                    self?.begin(patience: min(2 * patience, 60_000)) {}
+                }
+            }
+            tried()
+        }
+    }
+
+    private func closePage(after row: TurnRow?, _ then: @escaping (ArchiveError?) -> Void) {
+        services.archives.read(OpenTurns(.running, after: row)) { [self] result in
+            switch result {
+            case .failure(let error): then(error)
+            case .success(let page):
+                // One that cannot be read stays as it is, and shows itself where its session is asked for.
+                let running = engine.running
+                let left = page.turns.filter { !running.contains($0.stored.turn.id) }
+                closeAll(left) { [self] problem in
+                    if let problem { return then(problem) }
+                    if let next = page.next { closePage(after: next, then) } else { then(nil) }
+                }
+            }
+        }
+    }
+
+    /// Closes turns together, in few commits.
+    private func closeAll(_ turns: [TurnFound], _ then: @escaping (ArchiveError?) -> Void) {
+        var waiting = turns.count, problem: ArchiveError?
+        if waiting == 0 { return then(nil) }
+        for found in turns {
+            close(found.stored) { error in
+                problem = problem ?? error
+                waiting -= 1
+                if waiting == 0 { then(problem) }
+            }
+        }
+    }
+
+    private func close(_ stored: StoredTurn, _ then: @escaping (ArchiveError?) -> Void) {
+        services.archives.readAway(
+            AnswerSoFar(stored), of: stored.sessionRow, map: { Recovery.end(of: stored, $0) }
+        ) {
+            [self] result in
+            switch result {
+            case .failure(let error): then(error.code == .corrupt ? nil : error)
+            case .success(let end):
+                services.archives.write(end, of: stored.sessionRow) { [self] result in
+                    switch result {
+                    case .success:
+                        count += 1
+                        then(nil)
+                    // A session that is damaged keeps the others from nothing, nor does a turn that has ended meanwhile.
+                    case .failure(let error) where error.code == .corrupt || error.code == .changedElsewhere:
+                        then(nil)
+                    case .failure(let error): then(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// How a turn ends of which so much is stored.
+    private static func end(of stored: StoredTurn, _ answer: Answer) -> EndTurn {
+        let error = TurnError(kind: "interrupted", message: "the daemon ended before the answer was whole")
+        let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
+        return EndTurn(
+            stored.turn.id, ending, content: answer.isEmpty ? nil : answer.content,
+            tokens: answer.isEmpty ? 0 : TokenEstimate.message(answer))
+    }
+}
