@@ -9,6 +9,9 @@ static const unsigned char v002[] = {
 static const unsigned char v003[] = {
 #embed "migrations/v003_open_turns.sql"
 };
+static const unsigned char v004[] = {
+#embed "migrations/v004_deleted_branches.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -20,6 +23,7 @@ static const schema_file migrations[] = {
     { "v001_initial.sql", v001, sizeof v001 },
     { "v002_upstreams.sql", v002, sizeof v002 },
     { "v003_open_turns.sql", v003, sizeof v003 },
+    { "v004_deleted_branches.sql", v004, sizeof v004 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -23,7 +23,8 @@ SELECT s.name AS session, m.key >> 32 AS branch, m.key & 0xffffffff AS seq,
           FROM json_each(replace(replace(replace(m.content, '\\', char(1)), '\u0000', '␀'), char(1), '\\')) p
          WHERE p.value ->> '$.type' = 'text') AS text,
        m.content
-  FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session;
+  FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session
+ WHERE b.deleted_at IS NULL;
 
 DROP VIEW IF EXISTS turns;
 CREATE VIEW turns AS

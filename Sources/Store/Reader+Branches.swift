@@ -6,7 +6,7 @@ extension Reader {
     func branches(of session: SessionRow, after: BranchRow, limit: Int) throws(ArchiveError) -> [Branch] {
         var rows: [(BranchRow, BranchRow?, Int, Int64)] = []
         try database.rows(
-            "SELECT id, parent, fork_seq, created_at FROM branch WHERE session = ? AND id > ? ORDER BY id LIMIT ?",
+            "SELECT id, parent, fork_seq, created_at FROM branch WHERE session = ? AND id > ? AND deleted_at IS NULL ORDER BY id LIMIT ?",
             [.int(session), .int(after), Bound(limit)], doing: "list branches"
         ) { (row) throws(ArchiveError) in
             rows.append((BranchRow(row.int(0)), row.parent, try row.forkSeq, try row.branchTime))
@@ -51,7 +51,7 @@ extension Reader {
     /// A branch of the session by its number, nil when it has none such.
     func branch(_ id: BranchRow, of session: SessionRecord) throws(ArchiveError) -> Branch? {
         let found = try database.first(
-            "SELECT id, parent, fork_seq, created_at FROM branch WHERE id = ? AND session = ?",
+            "SELECT id, parent, fork_seq, created_at FROM branch WHERE id = ? AND session = ? AND deleted_at IS NULL",
             [.int(id), .int(session.row)], doing: "find a branch"
         ) { (row) throws(ArchiveError) in (row.parent, try row.forkSeq, try row.branchTime) }
         guard let (parent, fork, createdAt) = found else { return nil }
@@ -89,6 +89,14 @@ extension Row {
 }
 
 extension Database {
+    /// Whether a session has a branch, and it was not deleted.
+    func isThere(_ branch: BranchRow, in session: SessionRow) throws(ArchiveError) -> Bool {
+        try first(
+            "SELECT 1 FROM branch WHERE id = ? AND session = ? AND deleted_at IS NULL",
+            [.int(branch), .int(session)], doing: "find a branch"
+        ) { _ in true } ?? false
+    }
+
     /// The estimate over a path up to a message, 0 where there is none.
     func total(at key: MessageKey) throws(ArchiveError) -> Int {
         try first("SELECT key, total FROM message WHERE key = ?", [.int(key.raw)], doing: "read a message") {
@@ -129,13 +137,15 @@ extension Database {
         guard let key else { return nil }
         let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
         let owner = try first(
-            "SELECT session FROM branch WHERE id = ?", [.int(branch)], doing: "read a branch"
+            "SELECT session FROM branch WHERE id = ? AND deleted_at IS NULL", [.int(branch)],
+            doing: "read a branch"
         ) { $0.int(0) }
         if owner == row.number { return (branch, seq) }
         // A fork shares what lies before it: the message must be below where one of its branches leaves.
         var heads: [(BranchRow, Int)] = []
         try rows(
-            "SELECT id, parent, fork_seq FROM branch WHERE session = ?", [.int(row)], doing: "list branches"
+            "SELECT id, parent, fork_seq FROM branch WHERE session = ? AND deleted_at IS NULL", [.int(row)],
+            doing: "list branches"
         ) { (row) throws(ArchiveError) in
             let fork = try row.number(2, "fork_seq", in: MessageKey.seqs, of: .branch)
             if let parent = row.parent { heads.append((parent, fork)) }

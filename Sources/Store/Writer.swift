@@ -20,6 +20,8 @@ package final class Writer {
     private var activity: Int64
     private var changed: Set<SessionRow> = []
     private var files: OpenFiles
+    private var slot = BackgroundSlot()
+    private let work: [any BackgroundWork] = [BranchRemoval()]
     /// Whether a commit went into files that nobody will find again.
     private var isLost = false
 
@@ -100,18 +102,54 @@ package final class Writer {
         _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<SessionRow>) -> Void,
         grown: (_ bytes: Int) -> Void
     ) {
-        while let jobs = queue.take(milliseconds: log.pause) {
-            if jobs.isEmpty {
-                checkpoint(log.idleWay)
-            } else {
+        while let jobs = queue.take(milliseconds: pause) {
+            if !jobs.isEmpty {
                 let answers = perform(jobs, queue)
                 answer(answers, takeChanged())
-                log.wrote(database.pagesWritten)
-                if let way = log.busyWay { checkpoint(way) }
             }
+            if slot.isDue(now: Machine.monotonic()) {
+                doBackgroundWork(isBusy: !jobs.isEmpty)
+            } else if jobs.isEmpty && !slot.isWanted {
+                checkpoint(log.idleWay)
+            }
+            log.wrote(database.pagesWritten)
+            if let way = log.busyWay { checkpoint(way) }
             if let bytes = log.takeGrowth() { grown(bytes) }
         }
         finish()
+    }
+
+    /// Milliseconds until something is to be done without a change; -1 for never.
+    private var pause: Int32 {
+        guard let work = slot.pause(now: Machine.monotonic()) else { return log.pause }
+        return log.pause < 0 ? work : min(work, log.pause)
+    }
+
+    /// There may be work that nobody waits for.
+    func wantBackgroundWork() { slot.want() }
+
+    /// Does a step of the first work of which something is left; what fails is tried again later.
+    private func doBackgroundWork(isBusy: Bool) {
+        let start = Machine.monotonic()
+        do throws(ArchiveError) {
+            if isLost, let gone = files.look() { throw gone }
+            guard let next = try firstWork() else { return slot.rest() }
+            try setSynchronous(.normal)
+            try database.run("BEGIN IMMEDIATE", doing: "begin")
+            try next.step(in: database, until: start &+ BackgroundSlot.step)
+            try database.run("COMMIT", doing: "commit")
+            slot.stepped(from: start, to: Machine.monotonic(), isBusy: isBusy)
+        } catch {
+            // One that fails leaves the transaction open, and the next job's BEGIN says so.
+            if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
+            // What is damaged will not be whole in a moment.
+            if error.code == .corrupt { slot.rest() } else { slot.failed(at: start) }
+        }
+    }
+
+    private func firstWork() throws(ArchiveError) -> (any BackgroundWork)? {
+        for one in work where try one.isLeft(in: database) { return one }
+        return nil
     }
 
     /// Moves all that is in the WAL into the database, so that nothing stays beside it that could be taken for the WAL of

@@ -1,5 +1,6 @@
 package import Archive
 internal import Conversation
+internal import Posix
 
 extension ForkSession: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
@@ -30,11 +31,9 @@ extension ForkSession: LocalWrite {
 extension SwitchBranch: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard var place = try writer.place(ofRow: session), !place.isTrashed else { return nil }
-        let isMine = try writer.database.first(
-            "SELECT 1 FROM branch WHERE id = ? AND session = ?", [.int(branch), .int(session)],
-            doing: "find a branch"
-        ) { _ in true }
-        guard isMine ?? false, let (parent, fork) = try writer.database.parent(of: branch) else { return nil }
+        guard try writer.database.isThere(branch, in: session),
+            let (parent, fork) = try writer.database.parent(of: branch)
+        else { return nil }
         if place.branch == branch { return try writer.pathChange(of: session) }
         let tip = try writer.database.tip(of: branch, parent: parent, fork: fork)
         place.branch = branch
@@ -49,26 +48,22 @@ extension DeleteBranch: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let place = try writer.place(ofRow: session) else { return .missing }
         let database = writer.database
-        let owner = try database.first(
-            "SELECT session FROM branch WHERE id = ?", [.int(branch)], doing: "find a branch"
-        ) { $0.int(0) }
-        guard owner == session.number else { return .missing }
+        guard try database.isThere(branch, in: session), let (parent, fork) = try database.parent(of: branch)
+        else { return .missing }
         if place.branch == branch { return .active }
         let children = try database.integer(
-            "SELECT count(*) FROM branch INDEXED BY branch_parent WHERE parent = ?", [.int(branch)],
-            doing: "count branches")
+            "SELECT count(*) FROM branch INDEXED BY branch_parent WHERE parent = ? AND deleted_at IS NULL",
+            [.int(branch)], doing: "count branches")
         if children > 0 { return .needed(Int(children)) }
-        let range: [Bound] = [
-            .int(MessageKey(branch: branch, seq: 0).raw),
-            .int(MessageKey(branch: branch, seq: Int(UInt32.max)).raw),
-        ]
-        let count = try database.integer(
-            "SELECT count(*) FROM message WHERE key BETWEEN ? AND ?", range, doing: "count messages")
+        let count = try database.tip(of: branch, parent: parent, fork: fork).seq - fork
         try database.run(
-            "DELETE FROM message WHERE key BETWEEN ? AND ?", range, doing: "delete a branch's messages")
-        try database.run("DELETE FROM branch WHERE id = ?", [.int(branch)], doing: "delete a branch")
+            "UPDATE branch SET deleted_at = ? WHERE id = ?", [.int(writer.now), .int(branch)],
+            doing: "mark a branch as deleted")
+        // A short one is gone with this commit, a long one in the writer's slot for such work.
+        try BranchRemoval().step(in: database, until: Machine.monotonic() &+ BackgroundSlot.step)
+        writer.wantBackgroundWork()
         try writer.moveHead(to: place, title: nil)
-        return .deleted(Int(count))
+        return .deleted(count)
     }
 }
 

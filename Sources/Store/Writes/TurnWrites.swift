@@ -237,7 +237,9 @@ extension Writer {
 
     /// Makes the branch active again that a retry or an edit left; the new one stays beside it.
     private func goBack(to branch: BranchRow, _ place: inout Place) throws(ArchiveError) {
-        guard let (parent, fork) = try database.parent(of: branch) else { return }
+        guard try database.isThere(branch, in: place.row),
+            let (parent, fork) = try database.parent(of: branch)
+        else { return }
         let tip = try database.tip(of: branch, parent: parent, fork: fork)
         (place.branch, place.head, place.tokens) = (branch, tip.seq, tip.total)
         try moveHead(to: place, title: nil)

@@ -1,0 +1,95 @@
+internal import Archive
+internal import Conversation
+internal import Posix
+
+/// Work that nobody waits for: the writer does some of it in its slot between commits, in transactions of its own.
+protocol BackgroundWork {
+    /// Whether something is left to do, by a look that changes nothing.
+    func isLeft(in database: Database) throws(ArchiveError) -> Bool
+    /// Does some of it, inside a transaction, until `deadline` (nanoseconds) has passed.
+    func step(in database: Database, until deadline: UInt64) throws(ArchiveError)
+}
+
+/// When the writer does some of the work that nobody waits for.
+///
+/// While changes come it gets a fifth of the time, else half of it: a change waits for one step at most.
+struct BackgroundSlot {
+    /// Nanoseconds of one step, about.
+    static let step: UInt64 = 2_000_000
+    /// Milliseconds after a step that failed.
+    private static let patience: UInt64 = 1_000
+
+    /// Whether there may be something to do.
+    private(set) var isWanted = true
+    private var due: UInt64 = 0
+
+    /// There is something to do.
+    mutating func want() { isWanted = true }
+
+    /// Nothing is left.
+    mutating func rest() { isWanted = false }
+
+    /// Milliseconds until the next step; nil when nothing is to be done.
+    func pause(now: UInt64) -> Int32? {
+        guard isWanted else { return nil }
+        return due <= now ? 0 : Int32(clamping: (due - now) / 1_000_000 + 1)
+    }
+
+    func isDue(now: UInt64) -> Bool { isWanted && due <= now }
+
+    /// A step took from `start` to `end`.
+    mutating func stepped(from start: UInt64, to end: UInt64, isBusy: Bool) {
+        due = end &+ (end &- start) * (isBusy ? 4 : 1)
+    }
+
+    mutating func failed(at now: UInt64) { due = now &+ BackgroundSlot.patience * 1_000_000 }
+}
+
+/// Takes away the messages of branches that were deleted, and then the branches.
+struct BranchRemoval: BackgroundWork {
+    /// Messages of one statement.
+    private static let few = 32
+
+    func isLeft(in database: Database) throws(ArchiveError) -> Bool { try next(in: database) != nil }
+
+    func step(in database: Database, until deadline: UInt64) throws(ArchiveError) {
+        while let branch = try next(in: database) {
+            guard try BranchRemoval.removeSome(of: branch, in: database, until: deadline),
+                Machine.monotonic() < deadline
+            else { return }
+        }
+    }
+
+    /// A deleted branch in which no other begins: the newest, since those that begin in it are newer.
+    private func next(in database: Database) throws(ArchiveError) -> BranchRow? {
+        try database.first(
+            """
+            SELECT id FROM branch INDEXED BY branch_deleted
+             WHERE deleted_at IS NOT NULL AND id > 0
+               AND NOT EXISTS (SELECT 1 FROM branch child INDEXED BY branch_parent WHERE child.parent = branch.id)
+             ORDER BY id DESC LIMIT 1
+            """, [], doing: "find a deleted branch"
+        ) { BranchRow($0.int(0)) }
+    }
+
+    /// Takes away a branch's messages from the newest on until `deadline` has passed; true when it is gone.
+    static func removeSome(of branch: BranchRow, in database: Database, until deadline: UInt64)
+        throws(ArchiveError) -> Bool
+    {
+        let first = MessageKey(branch: branch, seq: 0).raw
+        let last = MessageKey(branch: branch, seq: Int(UInt32.max)).raw
+        while true {
+            let key = try database.first(
+                "SELECT key FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1 OFFSET ?",
+                [.int(first), .int(last), Bound(few)], doing: "find a deleted branch's messages"
+            ) { $0.int(0) }
+            try database.run(
+                "DELETE FROM message WHERE key BETWEEN ? AND ?", [.int(key ?? first), .int(last)],
+                doing: "delete a branch's messages")
+            if key == nil { break }
+            if Machine.monotonic() >= deadline { return false }
+        }
+        try database.run("DELETE FROM branch WHERE id = ?", [.int(branch)], doing: "delete a branch")
+        return true
+    }
+}
