@@ -8,15 +8,16 @@ The short question is `_convod/server/info`, each millisecond or as soon as the 
 its own. A phase repeats what it does until there are enough answers. Fails when the p99 of a phase is above the limit
 (where the idle one is above half of it, since the machine is busy: above the limit and the idle one together), and when a
 load or an export misses messages, a prompt is not answered, or its receipt says something else than what the window holds.
+Then a branch of as many messages is deleted, while another client writes.
 """
-import argparse, json, math, multiprocessing, os, random, re, sys, time
+import argparse, contextlib, json, math, multiprocessing, os, random, re, sqlite3, sys, time
 from daemon import Client, Daemon, Failed
 
 SAMPLES = 3_000  # of a phase at least; of fewer the p99 is what the machine happened to do
 A_CALL = 1_000  # messages of one append, as many as there may be
 TURNS, BRANCHES, PINS = 1_500, 300, 200
 WIDE, ABOVE_PINS = 1_000_000, 8_000
-PLAIN, PINNED = "plain", "pinned"
+PLAIN, PINNED, LEFT, BESIDE = "plain", "pinned", "left", "beside"
 IDS = {"session/load": re.compile(rb'"messageId":"([0-9a-f-]{36})"'),
        "_convod/export": re.compile(rb'"record":\{[^{]*?"id":"([0-9a-f-]{36})"')}
 
@@ -199,6 +200,34 @@ class Run:
         self.check(result["count"] - 1 == count >= self.asked.messages, f"an export says {result['count']} and brought {count} messages")
         return f"{count} messages"
 
+    def deletion(self):
+        """Deletes a branch of that many messages, and measures what others wait for their own commits while it goes."""
+        text = [{"type": "text", "text": self.text()}]
+        message = {"role": "user", "content": text}
+        first = self.client.call("_convod/message/append", sessionId=LEFT, ifMissing="create", messages=[message])["messageIds"][0]
+        branch = self.client.call("_convod/message/set", sessionId=LEFT, messageId=first, content=text)["branch"]
+        for _ in range(self.asked.messages // A_CALL):
+            self.client.call("_convod/message/append", sessionId=LEFT, messages=[message] * A_CALL)
+        main = self.client.call("_convod/branch/list", sessionId=LEFT)["branches"][0]["branch"]
+        self.client.call("_convod/branch/switch", sessionId=LEFT, branch=main)
+
+        def milliseconds(method, **params):
+            start = time.perf_counter()
+            return self.client.call(method, 60, **params), 1_000 * (time.perf_counter() - start)
+
+        result, took = milliseconds("_convod/branch/delete", sessionId=LEFT, branch=branch)
+        self.check(result["deletedMessages"] == 1 + self.asked.messages // A_CALL * A_CALL, f"a deletion says {result}")
+        times, start = [], time.monotonic()
+        with contextlib.closing(sqlite3.connect(self.daemon.database)) as database:
+            while database.execute("SELECT count(*) FROM branch WHERE deleted_at IS NOT NULL").fetchone()[0]:
+                times += [milliseconds("_convod/message/append", sessionId=BESIDE, ifMissing="create", messages=[message])[1] for _ in range(100)]
+                if time.monotonic() - start > 60:
+                    return self.check(False, "a deleted branch is not gone after a minute")
+        p99 = percentile(times or [0], 99)
+        self.check(took < 50 and p99 < 10, f"a deletion took {took:.0f} ms, others' commits {p99:.1f} ms at p99")
+        print(f"a branch of {self.asked.messages} messages is deleted in {took:.1f} ms, and gone after {time.monotonic() - start:.1f} s;"
+              f" {len(times)} commits of others meanwhile: p50 {percentile(times or [0], 50):.2f} ms, p99 {p99:.2f}")
+
     def phases(self):
         print(f"{'phase':10}{'seconds':>8}{'times':>6}{'each s':>8}{'samples':>9}{'p50 ms':>8}{'p99':>7}{'max':>7}")
         actions = {"idle": lambda: time.sleep(0.5), "load": self.load, "prompt": lambda: self.prompt(PLAIN, WIDE, 0, WIDE), "pinned": self.pinned,
@@ -228,6 +257,7 @@ def main():
         run.prepare()
         run.phases()
         run.probe.end()
+        run.deletion()
         print(f"the daemon holds {daemon.memory() >> 10} MiB, {daemon.memory('VmHWM') >> 10} MiB at the most")
     for line in run.bad:
         print("FAIL", line)

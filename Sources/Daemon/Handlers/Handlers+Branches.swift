@@ -57,22 +57,30 @@ extension Handlers {
         let asked = try ListBranchesParameters(call.params, limits: services.configuration.limits)
         let after = BranchRow(try PageCursor.number("b", asked.cursor) ?? 0)
         withSession(call, asked.id) { [self] record in
-            let list = BranchList(record.row, after: after, limit: asked.limit + 1)
-            look(call, list, of: record.row) { [self] branches in
-                call.reply {
+            let limit = asked.limit
+            lookForList(call, of: record.row, limit: limit) { rows, _ in
+                BranchList(record.row, after: after, limit: rows == limit ? rows + 1 : rows)
+            } isWhole: { found in
+                limit <= Handlers.short.rows || found.count < Handlers.short.rows
+            } map: { branches in
+                JSONWriter.object {
                     $0.key("branches")
                     $0.array {
-                        for branch in branches.prefix(asked.limit) { write(branch, of: record, to: &$0) }
+                        for branch in branches.prefix(limit) {
+                            Handlers.write(branch, of: record, to: &$0)
+                        }
                     }
-                    if branches.count > asked.limit {
-                        $0.member("nextCursor", PageCursor.text("b", branches[asked.limit - 1].id.number))
+                    if branches.count > limit {
+                        $0.member("nextCursor", PageCursor.text("b", branches[limit - 1].id.number))
                     }
                 }
+            } _: { page in
+                call.reply(.success(page))
             }
         }
     }
 
-    private func write(_ branch: Branch, of record: SessionRecord, to writer: inout JSONWriter) {
+    private static func write(_ branch: Branch, of record: SessionRecord, to writer: inout JSONWriter) {
         writer.object {
             $0.member("branch", Int(branch.id.number))
             $0.optional("parent", branch.parent.map { Int($0.number) })

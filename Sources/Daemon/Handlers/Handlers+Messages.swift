@@ -23,39 +23,65 @@ extension Handlers {
         } else {
             start = asked.order == .asc ? .from(place ?? 1) : .backFrom(place ?? record.session.messageCount)
         }
-        let page = ReadMessages(
-            record, start, limit: asked.last ?? asked.limit, bytes: services.configuration.limits.pageBytes)
         let running = engine.stored(on: record.row)?.id
-        look(call, page, of: record.row) { [self] page in
+        // The newest few are read downwards and told upwards.
+        let isTurned = asked.last != nil, limit = asked.last ?? asked.limit
+        lookForList(call, of: record.row, limit: limit) { rows, bytes in
+            ReadMessages(record, start, limit: rows, bytes: bytes)
+        } isWhole: { page in
+            page.next == nil || page.messages.count >= limit
+        } map: { page in
+            WrittenPage(page, isTurned: isTurned)
+        } _: { [self] page in
             guard engine.stored(on: record.row)?.id == running else {
                 // The answer that came in has become a message, or a prompt has.
                 return steady(call, record) { [self] record in list(record, asked, place, call) }
             }
-            reply(page, of: record, asked, call)
+            let live = asked.order == .asc && page.isEnd ? streaming(record, behind: page.last) : nil
+            call.reply(.success(page.body(with: live)))
         }
     }
 
-    private func reply(
-        _ page: MessagePage, of record: SessionRecord, _ asked: ListMessagesParameters, _ call: Call
-    ) {
-        // The newest few are read downwards and told upwards.
-        let isTurned = asked.last != nil, next = isTurned ? nil : page.next
-        let last = isTurned ? page.messages.first : page.messages.last
-        let live = asked.order == .asc && next == nil ? streaming(record, behind: last) : nil
-        call.reply {
-            $0.key("messages")
-            $0.array {
-                for index in page.messages.indices {
-                    Wire.write(page.messages[isTurned ? page.messages.count - 1 - index : index], to: &$0)
+    /// A page of messages as it is sent.
+    private struct WrittenPage: Sendable {
+        /// A JSON object, and where in it the messages end.
+        private let body: [UInt8]
+        private let end: Int
+        /// The place and the ID of the last message; nil for none.
+        let last: (seq: Int, id: MessageID)?
+        /// Whether there are no more behind it.
+        let isEnd: Bool
+
+        init(_ page: MessagePage, isTurned: Bool) {
+            var end = 0
+            let next = isTurned ? nil : page.next
+            body = JSONWriter.object {
+                $0.key("messages")
+                $0.array {
+                    for index in page.messages.indices {
+                        Wire.write(page.messages[isTurned ? page.messages.count - 1 - index : index], to: &$0)
+                    }
                 }
-                if let live { Wire.write(live, to: &$0) }
+                end = $0.bytes.count - 1
+                $0.optional("nextCursor", next.map { PageCursor.text("m", Int64($0)) })
             }
-            $0.optional("nextCursor", next.map { PageCursor.text("m", Int64($0)) })
+            self.end = end
+            last = (isTurned ? page.messages.first : page.messages.last).map { ($0.seq, $0.id) }
+            isEnd = next == nil
+        }
+
+        /// The page with one more message behind the others.
+        func body(with live: Message?) -> [UInt8] {
+            guard let live else { return body }
+            var writer = JSONWriter()
+            Wire.write(live, to: &writer)
+            let comma: [UInt8] = last == nil ? [] : [0x2C]
+            return body[..<end] + comma + writer.bytes + body[end...]
         }
     }
 
     /// The answer that is coming in now, as a message, when it is not among the stored ones.
-    private func streaming(_ record: SessionRecord, behind last: Message?) -> Message? {
+    private func streaming(_ record: SessionRecord, behind last: (seq: Int, id: MessageID)?) -> Message? {
         guard let turn = engine.stored(on: record.row), last?.id != turn.record.answerID else { return nil }
         let answer = turn.published
         if answer.isEmpty { return nil }

@@ -49,21 +49,25 @@ extension Handlers {
         let asked = try ListTurnsParameters(call.params, limits: services.configuration.limits)
         let before = try PageCursor.number("t", asked.cursor).map { TurnRow($0) }
         withSession(call, asked.id) { [self] record in
-            let list = TurnList(
-                record.row, asked.requestID.map { .request($0) } ?? (asked.isOpenOnly ? .open : .all),
-                before: before, limit: asked.limit, bytes: services.configuration.limits.pageBytes)
-            look(call, list, of: record.row) { found in
+            let choice: TurnList.Choice =
+                asked.requestID.map { .request($0) } ?? (asked.isOpenOnly ? .open : .all)
+            let id = record.session.id, isOpenOnly = asked.isOpenOnly, limit = asked.limit
+            lookForList(call, of: record.row, limit: limit) { rows, bytes in
+                TurnList(record.row, choice, before: before, limit: rows, bytes: bytes)
+            } isWhole: { found in
+                !found.isMore || found.turns.count >= limit
+            } map: { found in
                 // A request's turn is asked for by its ID alone.
-                let turns = found.turns.filter { !asked.isOpenOnly || $0.turn.state.isOpen }
-                call.reply {
+                let turns = found.turns.filter { !isOpenOnly || $0.turn.state.isOpen }
+                return JSONWriter.object {
                     $0.key("turns")
-                    $0.array {
-                        for stored in turns { Wire.write(stored.turn, session: record.session.id, to: &$0) }
-                    }
+                    $0.array { for stored in turns { Wire.write(stored.turn, session: id, to: &$0) } }
                     if found.isMore, let last = turns.last {
                         $0.member("nextCursor", PageCursor.text("t", last.row.number))
                     }
                 }
+            } _: { page in
+                call.reply(.success(page))
             }
         }
     }

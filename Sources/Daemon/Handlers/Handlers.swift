@@ -98,6 +98,26 @@ final class Handlers {
         services.archives.read(look, of: row, then: looking(call, body))
     }
 
+    /// Rows and bytes of a list that are read and written down on the loop.
+    static let short = (rows: 100, bytes: 128 << 10)
+
+    /// Looks for a page of a list, which `map` writes down: a short one on the loop, a longer one away from it.
+    ///
+    /// `look` makes the look for so many rows and bytes; `isWhole` tells whether what was found is all that was asked for.
+    func lookForList<Read: LocalRead, Value: Sendable>(
+        _ call: Call, of row: SessionRow, limit: Int, _ look: (_ rows: Int, _ bytes: Int) -> Read,
+        isWhole: @escaping (Read.Output) -> Bool, map: @escaping @Sendable (Read.Output) -> Value,
+        _ body: @escaping (Value) throws(WireError) -> Void
+    ) {
+        let bytes = services.configuration.limits.pageBytes, short = Handlers.short
+        let whole = look(limit, bytes)
+        self.look(call, look(min(limit, short.rows), min(bytes, short.bytes)), of: row) {
+            [self] (found) throws(WireError) in
+            if isWhole(found) { return try body(map(found)) }
+            services.archives.readAway(whole, of: row, map: map, then: looking(call, body))
+        }
+    }
+
     /// Finds the session as this client may see it: its own, or for administrators anybody's; and where it only observes it,
     /// only for what observers may ask.
     func withSession(

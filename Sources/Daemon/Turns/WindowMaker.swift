@@ -129,7 +129,7 @@ struct WindowMaker {
         do throws(WireError) { plan = try self.plan(session, asked, candidate) } catch {
             return then(.failure(error))
         }
-        if plan.isSurelyLong { return makeAway(plan, render, then) }
+        if plan.isLong { return makeAway(plan, render, then) }
         let read = WindowRead(session, plan.need, within: .loop)
         services.archives.read(read, of: session.row) { result in
             switch result {
@@ -264,11 +264,14 @@ struct WindowPlan: Sendable {
             hasPrompt: asked.prompt != nil)
     }
 
-    /// Whether more must be read than the loop does in one call, by the estimate of the whole path.
-    var isSurelyLong: Bool {
+    /// Whether it is likely that more must be read than the loop does in one call.
+    ///
+    /// What is taken for long and is not costs a way to the reader and back; what is taken for short and is not was read for
+    /// nothing.
+    var isLong: Bool {
         guard policy.maxTurns == nil, policy.maxMessages == nil else { return false }
-        // A token is about three bytes of JSON at least.
-        return min(budget, session.session.tokens) > HistoryBound.loop.bytes / 3
+        // A token is four or five bytes of a text, and each message has some more.
+        return min(budget, session.session.tokens) > HistoryBound.loop.bytes / 6
     }
 
     /// Cuts a history, and makes of the window what is wanted.
