@@ -43,12 +43,12 @@ extension Handlers {
                         then: looking(call) { [self] more in
                             var output = output
                             output.sessions += more?.sessions ?? []
-                            reply(call, output)
+                            reply(call, FoundPage(output.sessions[...], output.damaged))
                         })
                 })
         }
-        page(search, from: start, call) { [self] output, next in
-            reply(call, output, next?.cursor(kind: "f"))
+        page(search, from: start, call) { [self] page, next in
+            reply(call, page, next?.cursor(kind: "f"))
         }
     }
 
@@ -57,30 +57,46 @@ extension Handlers {
         var search = FindSessions(owner: .user(call.connection.user), limit: 100)
         let start = try ListPlace(asked.cursor, kind: "s")
         search.cwd = asked.cwd
-        page(search, from: start, call) { [self] output, next in
+        page(search, from: start, call) { [self] page, next in
             call.reply {
                 $0.key("sessions")
                 $0.array {
-                    for record in output.sessions {
-                        $0.object {
-                            $0.member("sessionId", record.session.id.text)
-                            $0.member("cwd", record.session.cwd)
-                            $0.optional("title", record.session.title)
-                            $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
-                            $0.member("_meta") {
-                                $0.member("convod") {
-                                    $0.member("messageCount", record.session.messageCount)
-                                    if record.session.isEphemeral { $0.member("ephemeral", true) }
-                                }
-                            }
-                        }
+                    for index in page.sessions.indices {
+                        Handlers.writeListed(page.sessions[index].session, to: &$0)
                     }
                 }
                 $0.optional("nextCursor", next?.cursor(kind: "s"))
-                if !output.damaged.isEmpty {
-                    $0.member("_meta") { $0.member("convod") { write(damaged: output, to: &$0) } }
+                if !page.damaged.isEmpty {
+                    $0.member("_meta") { $0.member("convod") { write(page.damaged, to: &$0) } }
                 }
             }
+        }
+    }
+
+    /// A session as `session/list` shows it.
+    private static func writeListed(_ session: Session, to writer: inout JSONWriter) {
+        writer.object {
+            $0.member("sessionId", session.id.text)
+            $0.member("cwd", session.cwd)
+            $0.optional("title", session.title)
+            $0.member("updatedAt", Timestamp.text(session.updatedAt))
+            $0.member("_meta") {
+                $0.member("convod") {
+                    $0.member("messageCount", session.messageCount)
+                    if session.isEphemeral { $0.member("ephemeral", true) }
+                }
+            }
+        }
+    }
+
+    /// Sessions as a page shows them, and what is wrong with those that it had to leave out.
+    private struct FoundPage {
+        var sessions: ArraySlice<SessionRecord>
+        let damaged: [String]
+
+        init(_ sessions: ArraySlice<SessionRecord>, _ damaged: [String]) {
+            self.sessions = sessions
+            self.damaged = damaged
         }
     }
 
@@ -90,18 +106,20 @@ extension Handlers {
     /// thread, slice after slice.
     private func page(
         _ search: FindSessions, from start: ListPlace, _ call: Call,
-        _ finish: @escaping (FindSessions.Output, ListPlace?) -> Void
+        _ finish: @escaping (FoundPage, ListPlace?) -> Void
     ) {
         var search = search
         func then(_ output: FindSessions.Output) {
-            let page = cut(output, search)
-            if let next = page.next { return finish(page, .stored(next)) }
+            // With one more than the page may hold.
+            let page = FoundPage(output.sessions.prefix(search.limit), output.damaged)
+            let hasMore = output.sessions.count > search.limit || output.isFull
+            if hasMore, let last = page.sessions.last?.session.activity { return finish(page, .stored(last)) }
             addMemory(to: page, search, after: nil, call, finish)
         }
         switch start {
         case .stored(let activity): search.after = activity
         case .memory(let activity):
-            return addMemory(to: FindSessions.Output(), search, after: activity, call, finish)
+            return addMemory(to: FoundPage([], []), search, after: activity, call, finish)
         }
         var whole = search
         // One more than the page shows whether a next page exists.
@@ -136,8 +154,8 @@ extension Handlers {
 
     /// Fills a page up with sessions in memory, and says where the next one begins.
     private func addMemory(
-        to page: FindSessions.Output, _ search: FindSessions, after: Int64?, _ call: Call,
-        _ finish: @escaping (FindSessions.Output, ListPlace?) -> Void
+        to page: FoundPage, _ search: FindSessions, after: Int64?, _ call: Call,
+        _ finish: @escaping (FoundPage, ListPlace?) -> Void
     ) {
         var rest = search
         rest.after = after
@@ -155,15 +173,6 @@ extension Handlers {
                 }
                 finish(page, found.next.map { .memory($0) })
             })
-    }
-
-    /// The page with its cursor, out of what was found with one more than the page may hold.
-    private func cut(_ output: FindSessions.Output, _ search: FindSessions) -> FindSessions.Output {
-        var page = output
-        let hasMore = output.sessions.count > search.limit
-        page.sessions = Array(output.sessions.prefix(search.limit))
-        page.next = hasMore || output.isFull ? page.sessions.last?.session.activity : nil
-        return page
     }
 
     private func slice(
@@ -191,20 +200,24 @@ extension Handlers {
         }
     }
 
-    private func reply(_ call: Call, _ output: FindSessions.Output, _ cursor: String? = nil) {
+    private func reply(_ call: Call, _ page: FoundPage, _ cursor: String? = nil) {
         call.reply {
             $0.key("sessions")
-            $0.array { for record in output.sessions { Wire.write(record.session, isWhole: false, to: &$0) } }
+            $0.array {
+                for index in page.sessions.indices {
+                    Wire.write(page.sessions[index].session, isWhole: false, to: &$0)
+                }
+            }
             $0.optional("nextCursor", cursor)
-            write(damaged: output, to: &$0)
+            write(page.damaged, to: &$0)
         }
     }
 
     /// What is wrong with sessions that the list had to leave out; nothing where all can be read.
-    private func write(damaged output: FindSessions.Output, to writer: inout JSONWriter) {
-        if output.damaged.isEmpty { return }
+    private func write(_ damaged: [String], to writer: inout JSONWriter) {
+        if damaged.isEmpty { return }
         writer.key("damaged")
-        writer.array { for words in output.damaged.prefix(100) { $0.string(words) } }
+        writer.array { for words in damaged.prefix(100) { $0.string(words) } }
     }
 }
 
