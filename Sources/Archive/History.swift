@@ -41,6 +41,7 @@ package struct StoredHistory: Sendable, Equatable {
     package let messages: [Message]
     /// Pins before them, with what belongs to them.
     package let olderPins: [Message]
+    /// How many messages before them are excluded.
     package let olderExcluded: Int
 
     package init(messages: [Message], olderPins: [Message], olderExcluded: Int) {

@@ -21,13 +21,18 @@ struct BackgroundSlot {
 
     /// Whether there may be something to do.
     private(set) var isWanted = true
+    /// Whether the last step failed, so that the next one waits.
+    private(set) var isHeldUp = false
     private var due: UInt64 = 0
 
     /// There is something to do.
     mutating func want() { isWanted = true }
 
     /// Nothing is left.
-    mutating func rest() { isWanted = false }
+    mutating func rest() {
+        isWanted = false
+        isHeldUp = false
+    }
 
     /// Milliseconds until the next step; nil when nothing is to be done.
     func pause(now: UInt64) -> Int32? {
@@ -39,10 +44,14 @@ struct BackgroundSlot {
 
     /// A step took from `start` to `end`.
     mutating func stepped(from start: UInt64, to end: UInt64, isBusy: Bool) {
+        isHeldUp = false
         due = end &+ (end &- start) * (isBusy ? 4 : 1)
     }
 
-    mutating func failed(at now: UInt64) { due = now &+ BackgroundSlot.patience * 1_000_000 }
+    mutating func failed(at now: UInt64) {
+        isHeldUp = true
+        due = now &+ BackgroundSlot.patience * 1_000_000
+    }
 }
 
 /// Takes away the messages of branches that were deleted, and then the branches.

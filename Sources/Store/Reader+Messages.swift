@@ -104,9 +104,8 @@ extension Reader {
             return StoredHistory(messages: messages, olderPins: [], olderExcluded: 0)
         }
         guard let pins = try pins(session, below: first.seq, tokens: need.tokens, bound) else { return nil }
-        return StoredHistory(
-            messages: messages, olderPins: pins,
-            olderExcluded: try excludedCount(session, below: first.seq))
+        guard let excluded = try excludedCount(session, below: first.seq, bound) else { return nil }
+        return StoredHistory(messages: messages, olderPins: pins, olderExcluded: excluded)
     }
 
     private func newest(_ session: SessionRecord, _ need: HistoryNeed, _ bound: HistoryBound?)
@@ -214,7 +213,7 @@ extension Reader {
             }
         }
         if isTooMuch { return nil }
-        try addPartners(&found, session)
+        guard try addPartners(&found, session, bound) else { return nil }
         for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
         return found
     }
@@ -222,9 +221,12 @@ extension Reader {
     /// How far from a pinned call its results are looked for, and the other way round.
     private static let partnerDistance = 64
 
-    /// Adds what belongs to pinned tool calls and results, so that no pair is parted: each stretch of the path is read
-    /// once, however many pins lie in it.
-    private func addPartners(_ pins: inout [Message], _ session: SessionRecord) throws(ArchiveError) {
+    /// Adds what belongs to pinned tool calls and results, so that no pair is parted; false past the bound.
+    ///
+    /// Each stretch of the path is read once, however many pins lie in it.
+    private func addPartners(_ pins: inout [Message], _ session: SessionRecord, _ bound: HistoryBound?)
+        throws(ArchiveError) -> Bool
+    {
         var places: [String: [Int]] = [:], seqs = Set(pins.map(\.seq)), stretches: [ClosedRange<Int>] = []
         for pin in pins {
             let calls = pin.toolIDs
@@ -237,17 +239,25 @@ extension Reader {
                 stretches.append(from...to)
             }
         }
+        var rows = 0, bytes = 0
         for stretch in stretches {
             var next: Int? = stretch.lowerBound
             while let from = next, from <= stretch.upperBound {
+                if let bound, rows + stretch.upperBound - from >= bound.rows || bytes > bound.bytes {
+                    return false
+                }
                 let page = try messages(
-                    session, .from(from), limit: min(stretch.upperBound - from + 1, 1_000), bytes: 4 << 20)
+                    session, .from(from), limit: min(stretch.upperBound - from + 1, 1_000),
+                    bytes: bound?.bytes ?? Reader.slice.bytes)
+                rows += page.messages.count
+                bytes += page.messages.reduce(0) { $0 + $1.content.count }
                 for message in page.messages
                 where isPartner(message, places) && seqs.insert(message.seq).inserted { pins.append(message) }
                 next = page.next
             }
         }
         pins.sort { $0.seq < $1.seq }
+        return true
     }
 
     /// Whether a pin near a message makes or answers one of its calls; `places` has the pins of each ID, in order.
@@ -267,17 +277,25 @@ extension Reader {
         }
     }
 
-    /// How many messages below a seq of the path are excluded.
-    func excludedCount(_ session: SessionRecord, below seq: Int) throws(ArchiveError) -> Int {
+    /// How many messages below a seq of the path are excluded; nil past the bound.
+    private func excludedCount(_ session: SessionRecord, below seq: Int, _ bound: HistoryBound?)
+        throws(ArchiveError) -> Int?
+    {
         var count = 0
+        let most = bound?.rows ?? Int(UInt32.max)
         for segment in try path(branch: session.branch, head: min(seq - 1, session.session.messageCount)) {
             count += Int(
                 try database.integer(
-                    "SELECT count(*) FROM message INDEXED BY message_excluded WHERE excluded = 1 AND key BETWEEN ? AND ?",
+                    """
+                    SELECT count(*) FROM (SELECT key FROM message INDEXED BY message_excluded
+                                           WHERE excluded = 1 AND key BETWEEN ? AND ? LIMIT ?)
+                    """,
                     [
                         .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
                         .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
+                        Bound(most - count + 1),
                     ], doing: "count excluded messages"))
+            if count > most { return nil }
         }
         return count
     }

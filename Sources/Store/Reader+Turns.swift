@@ -50,22 +50,23 @@ extension Reader {
     /// Looks back from the newest one as far as to one that ended before the last one began: one that waited may have been
     /// cancelled before an older one ended.
     func lastEnded(_ session: SessionRecord) throws(ArchiveError) -> StoredTurn? {
-        var last: StoredTurn?
-        func ended(_ stored: StoredTurn) -> Int64 { stored.turn.endedAt ?? 0 }
+        var last: (id: Int64, started: Int64?, ended: Int64)?
         try database.rows(
-            .openTurns("WHERE session = ? AND state >= 2 ORDER BY id DESC LIMIT 300"), [.int(session.row)],
-            doing: "find the turn that ended last"
-        ) { (row) throws(ArchiveError) in
-            let stored = try StoredTurn(row)
-            guard let known = last else {
-                last = stored
-                return true
+            "SELECT id, started_at, ended_at FROM turn WHERE session = ? AND state >= 2 ORDER BY id DESC LIMIT 300",
+            [.int(session.row)], doing: "find the turn that ended last"
+        ) { row in
+            let ended = row.optionalInt(2) ?? 0
+            if let known = last {
+                if let began = known.started, ended <= began { return false }
+                if ended <= known.ended { return true }
             }
-            if let began = known.turn.startedAt, ended(stored) <= began { return false }
-            if ended(stored) > ended(known) { last = stored }
+            last = (row.int(0), row.optionalInt(1), ended)
             return true
         }
-        return last
+        guard let last else { return nil }
+        return try database.first(
+            .openTurns("WHERE id = ?"), [.int(last.id)], doing: "read the turn that ended last",
+            StoredTurn.init)
     }
 
     /// What a session's newest turn was to say, as raw JSON parts, when it ended and nothing of it is on the path.
@@ -116,24 +117,29 @@ extension Reader {
         return found
     }
 
+    /// Bytes of a page of open turns, about.
+    private static let openBytes = 1 << 20
+
     /// Turns that wait or run, oldest first, of all sessions, without their prompts, a page behind a row; what is wrong
     /// with those that cannot be read, a sentence each; and where the next page goes on, nil at the end.
     func openTurns(_ state: TurnRecord.State, after: TurnRow?, limit: Int) throws(ArchiveError) -> (
         turns: [StoredTurn], damaged: [String], next: TurnRow?
     ) {
-        var found: [StoredTurn] = [], damaged: [String] = [], last: TurnRow?, count = 0
+        var found: [StoredTurn] = [], damaged: [String] = [], last: TurnRow?, count = 0, bytes = 0
         try database.rows(
             .openTurns("INDEXED BY turn_open WHERE state < 2 AND state = ? AND id > ? ORDER BY id LIMIT ?"),
             [Bound(state.rawValue), .int(after?.number ?? 0), Bound(limit)], doing: "find open turns"
         ) { row in
             count += 1
             last = TurnRow(row.int(0))
-            do throws(ArchiveError) { found.append(try StoredTurn(row)) } catch {
-                damaged.append(error.description)
-            }
-            return true
+            do throws(ArchiveError) {
+                let stored = try StoredTurn(row)
+                found.append(stored)
+                bytes += stored.turn.options.params?.count ?? 0
+            } catch { damaged.append(error.description) }
+            return bytes < Reader.openBytes
         }
-        return (found, damaged, count == limit ? last : nil)
+        return (found, damaged, count == limit || bytes >= Reader.openBytes ? last : nil)
     }
 
     /// The pieces that are stored of a running answer.

@@ -1,7 +1,7 @@
 internal import Archive
 internal import Posix
 
-/// A connection that only reads; each call is bounded and leaves no cursor open.
+/// A connection that only reads; each call leaves no cursor open.
 package final class Reader {
     let database: Database
     /// Where searches find nothing but empty sessions.

@@ -8,10 +8,11 @@ package protocol LocalWrite: ArchiveWrite {
     func run(on writer: Writer) throws(ArchiveError) -> Output
 }
 
-/// A look that SQLite can answer: on the loop where it is bounded, to at most 2,000 rows or 4 MiB, else on the reader's
-/// thread.
+/// A look that SQLite can answer: on the loop where it is bounded, to about 2,000 rows or 4 MiB and one row more, else on
+/// the reader's thread.
 package protocol LocalRead: ArchiveRead {
-    /// Whether it takes several statements, which must see the same commits; false unless said otherwise.
+    /// Whether it takes several statements, which must see the same commits and so are one transaction; false unless said
+    /// otherwise.
     var isSeveral: Bool { get }
     func run(on reader: Reader) throws(ArchiveError) -> Output
 }
@@ -20,9 +21,7 @@ extension LocalRead {
     package var isSeveral: Bool { false }
 }
 
-/// Store keeps an archive in SQLite; nothing above it sees SQL.
-
-/// The store as the loop sees it: everything is answered by a call on the loop, changes and long looks later, bounded
+/// An archive in SQLite, as the loop sees it (nothing above it sees SQL): everything is answered by a call on the loop, changes and long looks later, bounded
 /// looks before `read` returns, made on the loop's own connection.
 ///
 /// - Invariant: answers to changes come in the order in which they were sent.

@@ -18,6 +18,8 @@ package final class Writer {
     private var log: WriteAheadLog
     private var room: LogRoom
     private var activity: Int64
+    /// The newest branch's number; none is used again while the daemon runs, since what was looked up may be old.
+    private var branch: Int64
     private var changed: Set<SessionRow> = []
     private var files: OpenFiles
     private var slot = BackgroundSlot()
@@ -59,6 +61,7 @@ package final class Writer {
             newest = max(newest, last)
         }
         activity = max(0, newest)
+        branch = try database.integer("SELECT ifnull(max(id), 0) FROM branch", doing: "number branches")
         log.wrote(database.pagesWritten)
         _ = files.look()
         database.setPatience(milliseconds: 0)
@@ -88,6 +91,12 @@ package final class Writer {
         return max(firstRow.number, (newest ?? 0) &+ 1)
     }
 
+    /// The number of the next branch.
+    func nextBranch() -> BranchRow {
+        branch += 1
+        return BranchRow(branch)
+    }
+
     func noteChange(of session: SessionRow) { changed.insert(session) }
 
     /// Sessions that changed since this was asked last.
@@ -109,7 +118,7 @@ package final class Writer {
             }
             if slot.isDue(now: Machine.monotonic()) {
                 doBackgroundWork(isBusy: !jobs.isEmpty)
-            } else if jobs.isEmpty && !slot.isWanted {
+            } else if jobs.isEmpty && (!slot.isWanted || slot.isHeldUp) {
                 checkpoint(log.idleWay)
             }
             log.wrote(database.pagesWritten)

@@ -84,4 +84,17 @@ internal import Testing
         #expect(try bench.write(DeleteBranch(row, BranchRow(2))) == .deleted(10))
         #expect(try left(bench) == "2|1|0\n")
     }
+
+    @Test func `leaves its number to no other, of whichever session`() throws {
+        let directory = try TemporaryDirectory()
+        try fill(directory, 1)
+        let bench = try Bench(directory), session = try bench.record("s")
+        #expect(try bench.write(DeleteBranch(session.row, BranchRow(2))) == .deleted(1))
+        #expect(try bench.session("other").branch == BranchRow(3))
+        let page = try bench.read(ReadMessages(session, .from(1), limit: 1, bytes: 1))
+        var edited = bench.message("edited")
+        edited.id = MessageID(high: 9, low: 9)
+        let edit = EditMessage(session.row, try #require(page.messages.first?.id), edited)
+        #expect(try bench.write(edit)?.record.branch == BranchRow(4))
+    }
 }

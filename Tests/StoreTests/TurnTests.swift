@@ -120,16 +120,19 @@ internal import Testing
         _ = try accept(bench, queued, "later", session)
         #expect(try bench.texts("s") == [])
         let prompt = NewMessage(id: queued.promptID!, role: .user, content: queued.queuedPrompt!, tokens: 3)
-        #expect(
+        func begin(_ head: Int) throws -> BeginQueued.Output {
             try bench.write(
                 BeginQueued(
                     queued.id, prompt: prompt, title: nil, upstream: "u", model: "m",
-                    receipt: Array("{}".utf8)))?.place.head == 1)
-        #expect(
-            try bench.write(
-                BeginQueued(
-                    queued.id, prompt: prompt, title: nil, upstream: "u", model: "m",
-                    receipt: Array("{}".utf8))) == nil)
+                    receipt: Array("{}".utf8), seen: (session.branch, head)))
+        }
+        #expect(try begin(7) == .moved)
+        guard case .begun(let begun) = try begin(0) else {
+            Issue.record("it did not begin")
+            return
+        }
+        #expect(begun.place.head == 1)
+        #expect(try begin(1) == .gone)
         #expect(try bench.texts("s") == ["later"])
     }
 

@@ -13,9 +13,12 @@ package final class TestDaemon: Sendable {
     private let log: Locked<[String]>
 
     /// What lets a daemon's looks come late; empty unless the whole suite is run so.
-    package static let lateReads = Process.environment.filter {
-        ["CONVOD_TEST_READS", "CONVOD_SEED"].contains($0.key)
-    }
+    ///
+    /// The seed is that of the run, which is printed.
+    package static let lateReads: [String: String] = {
+        guard let reads = Process.environment["CONVOD_TEST_READS"] else { return [:] }
+        return ["CONVOD_TEST_READS": reads, "CONVOD_SEED": String(SeededRandom.runSeed)]
+    }()
 
     /// Starts a daemon; `configuration` is JSON5, by default an echo, nil for none at all.
     ///

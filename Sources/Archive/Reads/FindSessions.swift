@@ -10,10 +10,12 @@ package struct FindSessions: ArchiveRead {
     package var cwd: String?
     package var upstream: String?
     package var model: String?
+    /// nil means those that are not.
     package var isArchived: Bool?
     package var isTrashed: Bool
     /// Whether sessions without messages and turns are listed too.
     package var includesEmpty: Bool
+    /// Milliseconds since 1970 of the last change: from `since` on, before `until`.
     package var since: Int64?
     package var until: Int64?
     package var isDescending: Bool

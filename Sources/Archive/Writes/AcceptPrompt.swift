@@ -6,6 +6,7 @@ package struct AcceptPrompt: ArchiveWrite {
     package var turn: TurnRecord
     /// The prompt's message; nil when the turn goes on from the head.
     package let prompt: NewMessage?
+    /// For a session that has none.
     package let title: String?
     /// Where the turn goes on from: behind this seq of the active path, on a branch of its own; nil means the head.
     package let base: Int?

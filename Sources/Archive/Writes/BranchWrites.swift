@@ -90,7 +90,9 @@ package struct EditQueued: ArchiveWrite {
     /// Whether it still waited.
     package typealias Output = Bool
     package let turn: TurnID
+    /// Raw JSON parts.
     package let prompt: [UInt8]
+    /// SHA-256 of what is asked for then, for a turn with a request ID; nil leaves the stored one.
     package let hash: [UInt8]?
 
     package init(_ turn: TurnID, prompt: [UInt8], hash: [UInt8]?) {

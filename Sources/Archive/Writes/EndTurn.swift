@@ -10,10 +10,12 @@ package struct EndTurn: ArchiveWrite {
     package let ending: Turn.Ending
     /// The answer's parts as raw JSON; nil when nothing came.
     package let content: [UInt8]?
+    /// The answer's estimate.
     package let tokens: Int
     package let attempts: [Attempt]
     /// Raw JSON; nil leaves the stored one.
     package let receipt: [UInt8]?
+    /// Who answered; nil leaves what is stored.
     package let upstream: String?
     package let model: String?
     /// What it used, nil for a turn that asked nobody.

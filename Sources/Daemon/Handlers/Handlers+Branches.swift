@@ -2,7 +2,6 @@ internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import JSON
-internal import Posix
 internal import Protocol
 internal import Store
 
@@ -103,7 +102,7 @@ extension Handlers {
 
     /// The path of a session may not change under a turn.
     private func checkIdle(_ record: SessionRecord) throws(WireError) {
-        guard engine.lines[record.row]?.isBusy ?? false else { return }
+        guard engine.lines[record.row]?.isTaken ?? false else { return }
         throw TurnEngine.pathIsTaken(record)
     }
 
@@ -325,22 +324,26 @@ extension Handlers {
                 // A refused or failed answer stays out of every window, so there is nothing to go on from.
                 let isCut = last?.status == .cancelled || last?.status == .interrupted
                 guard last?.role == .assistant, !isCut, let turn = last?.turnID else {
-                    return try goOn(call, record, asked, isCut: isCut && last?.role == .assistant)
+                    return try goOn(call, record, asked, isCut: isCut && last?.role == .assistant, last?.id)
                 }
                 look(call, TurnByID(turn, owner: nil), of: record.row) { [self] (found) throws(WireError) in
-                    try goOn(call, record, asked, isCut: found?.stored.turn.stopReason == .maxTokens)
+                    try goOn(
+                        call, record, asked, isCut: found?.stored.turn.stopReason == .maxTokens, last?.id)
                 }
             }
         }
     }
 
-    private func goOn(_ call: Call, _ record: SessionRecord, _ asked: StartTurnParameters, isCut: Bool)
-        throws(WireError)
-    {
+    /// Goes on from the last message, as long as that is the newest one.
+    private func goOn(
+        _ call: Call, _ record: SessionRecord, _ asked: StartTurnParameters, isCut: Bool, _ last: MessageID?
+    ) throws(WireError) {
         guard isCut else {
             throw WireError(.conflict, "the last message is no cut answer; there is nothing to continue")
         }
-        submit(call, record, content: nil, parts: nil, asked.turn)
+        var turn = asked.turn
+        turn.expectedHead = turn.expectedHead ?? last
+        submit(call, record, content: nil, parts: nil, turn)
     }
 
     /// Gives a prompt that waits in the queue other words.

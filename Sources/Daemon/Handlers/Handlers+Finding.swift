@@ -1,7 +1,6 @@
 internal import Archive
 internal import Conversation
 internal import JSON
-internal import Posix
 internal import Protocol
 internal import Store
 
@@ -161,8 +160,9 @@ extension Handlers {
         rest.after = after
         rest.limit = search.limit - page.sessions.count + 1
         let most = rest.limit - 1
+        let isShort = if case .user = search.owner { search.cwd == nil } else { false }
         services.archives.readMemory(
-            rest,
+            rest, isShort: isShort,
             then: looking(call) { found in
                 guard let found else { return finish(page, nil) }
                 var page = page

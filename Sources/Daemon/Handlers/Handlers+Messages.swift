@@ -2,7 +2,6 @@ internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import JSON
-internal import Posix
 internal import Protocol
 internal import Store
 
@@ -103,12 +102,10 @@ extension Handlers {
         session(asked.id, call, orTrashed: true) { [self] (found) throws(WireError) in
             do throws(WireError) {
                 let known = try found.get()
-                if engine.lines[known.row]?.isBusy ?? false {
-                    throw WireError(
-                        .busy,
-                        "a turn is running on session '\(asked.id.text)'; wait for its end, or cancel it")
-                }
-                append(asked, owner: known.session.owner, isEphemeral: known.session.isEphemeral, call)
+                try checkFree(known.row, asked.id)
+                append(
+                    asked, owner: known.session.owner, isEphemeral: known.session.isEphemeral, row: known.row,
+                    call)
             } catch {
                 guard error.kind == .notFound else { throw error }
                 append(asked, owner: user, isEphemeral: false, call)
@@ -116,8 +113,16 @@ extension Handlers {
         }
     }
 
+    /// Refuses messages for a session whose path somebody uses.
+    private func checkFree(_ row: SessionRow?, _ id: SessionID) throws(WireError) {
+        guard let row, engine.lines[row]?.isTaken ?? false else { return }
+        throw WireError(
+            .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
+    }
+
     private func append(
-        _ asked: AppendMessagesParameters, owner: UserID, isEphemeral: Bool, _ call: Call
+        _ asked: AppendMessagesParameters, owner: UserID, isEphemeral: Bool, row: SessionRow? = nil,
+        _ call: Call
     ) {
         guard asked.ifMissing == .create else {
             return append(asked, owner: owner, isEphemeral: isEphemeral, missing: nil, call) {}
@@ -131,6 +136,11 @@ extension Handlers {
                 release()
                 throw WireError(
                     .conflict, "session '\(asked.id.text)' was made by another request just now; try again")
+            }
+            // A turn may have begun while it was looked for.
+            do throws(WireError) { try checkFree(row, asked.id) } catch {
+                release()
+                throw error
             }
             append(asked, owner: owner, isEphemeral: isEphemeral, missing: missing, call, release)
         }

@@ -20,11 +20,14 @@ extension Handlers {
         let before = services.channels.subscription(of: connection, to: record.row).map {
             ($0.isObserver, $0.isWatched)
         }
-        let replay = Replay(connection, record, services, engine) { [self] result in
+        // Another request may close it and open it anew before this one is done.
+        let own = services.channels.subscribe(connection, to: record.row)
+        let replay = Replay(own, record, services, engine) { [self] result in
             switch result {
             case .success(let replay): opened(replay, sendsTitle: replaysAll || asked.after != nil, call)
             case .failure(let error):
-                if let joined = services.channels.subscription(of: connection, to: record.row) {
+                if let joined = services.channels.subscription(of: connection, to: record.row), joined === own
+                {
                     let (isObserver, isWatched) = before ?? (false, false)
                     services.channels.set(joined, isObserver: isObserver, isWatched: isWatched)
                     services.channels.takeBack(joined, of: record.row)

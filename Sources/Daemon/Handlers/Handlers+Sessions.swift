@@ -2,7 +2,6 @@ internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import JSON
-internal import Posix
 internal import Protocol
 internal import Store
 internal import Upstream
@@ -85,8 +84,8 @@ extension Handlers {
 
     func closeSession(_ call: Call) throws(WireError) {
         let asked = try SessionParameters(call.params, isStrict: false)
+        engine.close(session: asked.id, of: call.connection)
         withSession(call, asked.id) { [self] session in
-            engine.close(session: session.row, of: call.connection)
             services.channels.unsubscribe(call.connection, from: session.row)
             call.reply { _ in }
         }

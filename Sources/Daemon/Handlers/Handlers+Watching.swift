@@ -1,7 +1,6 @@
 internal import Archive
 internal import Conversation
 internal import JSON
-internal import Posix
 internal import Protocol
 internal import Store
 

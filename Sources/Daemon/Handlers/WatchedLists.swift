@@ -30,7 +30,7 @@ final class WatchedLists {
             let isAgain = looking.removeValue(forKey: owner) ?? false
             switch result {
             case .success(let found):
-                services.channels.tell(found.records, of: owner)
+                services.channels.tell(found.records, of: owner, after: seen)
                 if isAgain || found.isMore { goOn(owner) }
             case .failure(let error):
                 // What cannot be read now is told a little later.

@@ -49,14 +49,20 @@ final class Archives {
         set { disk.logGrown = newValue }
     }
     var hasMemory: Bool { memory != nil }
-    /// How many changes on disk are still to be answered.
-    var pendingChanges: Int { disk.pendingChanges }
+    /// How many changes are still to be answered.
+    var pendingChanges: Int { disk.pendingChanges + (memory?.pendingChanges ?? 0) }
     /// How many answers are still to come.
     var pending: Int { disk.pending + (memory?.pending ?? 0) }
 
     // MARK: Changes and looks
 
-    private func store(of row: SessionRow) -> Store { row.isEphemeral ? memory ?? disk : disk }
+    private func store(isEphemeral: Bool) -> Store {
+        guard isEphemeral else { return disk }
+        guard let memory else { preconditionFailure("what may leave no trace has a store in memory") }
+        return memory
+    }
+
+    private func store(of row: SessionRow) -> Store { store(isEphemeral: row.isEphemeral) }
 
     /// Makes a change of a session; `then` is called on the loop once it is as safe as it must be, or has failed.
     func write<Write: LocalWrite>(
@@ -69,7 +75,7 @@ final class Archives {
     func write<Write: LocalWrite>(
         _ change: Write, isEphemeral: Bool, then: @escaping (Result<Write.Output, ArchiveError>) -> Void
     ) {
-        (isEphemeral ? memory ?? disk : disk).write(change, then: then)
+        store(isEphemeral: isEphemeral).write(change, then: then)
     }
 
     /// Looks where a session lives; see `Store.read`.
@@ -87,11 +93,17 @@ final class Archives {
     }
 
     /// Looks into memory; nil where nothing is there.
+    ///
+    /// What is not short is looked for away from the loop.
     func readMemory<Read: LocalRead>(
-        _ look: Read, then: @escaping (Result<Read.Output?, ArchiveError>) -> Void
+        _ look: Read, isShort: Bool = true, then: @escaping (Result<Read.Output?, ArchiveError>) -> Void
     ) {
         guard let memory else { return then(.success(nil)) }
-        memory.read(look) { result in then(result.map { $0 }) }
+        if isShort {
+            memory.read(look) { result in then(result.map { $0 }) }
+        } else {
+            memory.readAway(look, map: { $0 }, then: then)
+        }
     }
 
     /// Takes a long look where a session lives; see `Store.readAway`.

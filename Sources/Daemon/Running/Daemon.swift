@@ -111,8 +111,10 @@ package final class Daemon: ConnectionOwner {
     /// it is tried again.
     private func recover() {
         var left = 2
-        recovery.begin { left -= 1 }
+        // What waits is taken up behind that, and before anybody asks for it.
+        recovery.begin { [engine] in engine.takeUp { left -= 1 } }
         services.calibrations.read(services.archives, loop) { left -= 1 }
+        // A loop that cannot wait says so when it runs, and what is left is closed there.
         while left > 0 { do { try loop.turn(waiting: true) } catch { break } }
     }
 
@@ -157,7 +159,6 @@ package final class Daemon: ConnectionOwner {
                 ))
         }
         services.channels.caughtBehind = { [unowned self] in catchUp($0, $1, $2) }
-        engine.takeUp()
         if let kind = Files.networkFileSystem(Files.directory(of: options.database)) {
             options.log.warning(
                 "network_file_system", ("path", options.database), ("kind", kind),
@@ -193,27 +194,33 @@ package final class Daemon: ConnectionOwner {
 
     /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
     private func catchUp(_ subscription: Channels.Subscription, _ row: SessionRow, _ place: Channels.Place) {
-        subscription.isReplaying = true
-        services.archives.read(SessionByRow(row), of: row) { [weak self, weak subscription] result in
-            guard let self, let subscription else { return }
+        subscription.holdBack()
+        services.archives.read(SessionByRow(row), of: row) { [weak self] result in
+            guard let self, !isLeft(subscription) else { return }
             switch result {
             case .success(let session?): catchUp(subscription, session, place)
             case .success(nil): subscription.connection.close()
             case .failure:
                 // It may be read in a moment: what is missing shows there again.
-                loop.after(milliseconds: TurnEngine.readPause) { [weak self, weak subscription] in
-                    guard let self, let subscription else { return }
+                loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+                    guard let self, !isLeft(subscription) else { return }
                     catchUp(subscription, row, place)
                 }
             }
         }
     }
 
+    /// Whether the client has left the session meanwhile; what was held back for it goes out then.
+    private func isLeft(_ subscription: Channels.Subscription) -> Bool {
+        if !subscription.isJoined { subscription.isReplaying = false }
+        return !subscription.isJoined
+    }
+
     private func catchUp(
         _ subscription: Channels.Subscription, _ session: SessionRecord, _ place: Channels.Place
     ) {
-        let replay = Replay(subscription.connection, session, services, engine) { [weak self] result in
-            guard let self, case .failure(let error) = result else { return }
+        let replay = Replay(subscription, session, services, engine) { [weak self] result in
+            guard let self, subscription.isJoined, case .failure(let error) = result else { return }
             leave(subscription, session, error)
         }
         subscription.connection.whenDrained { replay.catchUp(after: place.id, offset: place.offset) }
@@ -268,9 +275,12 @@ package final class Daemon: ConnectionOwner {
     }
 
     /// Waits for the last commits, writes the last lines and ends the loop.
-    private func settle() {
-        guard services.archives.pending == 0 else {
-            loop.after(milliseconds: 1) { [self] in settle() }
+    ///
+    /// Looks are waited for only a little: whoever asks on and on must not hold up the end.
+    private func settle(patience: Int = 200) {
+        let archives = services.archives
+        guard archives.pendingChanges == 0 && (archives.pending == 0 || patience == 0) else {
+            loop.after(milliseconds: 1) { [self] in settle(patience: max(0, patience - 1)) }
             return
         }
         flush()

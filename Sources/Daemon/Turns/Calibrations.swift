@@ -17,6 +17,7 @@ final class Calibrations {
             defer { tried() }
             guard let self else { return }
             guard case .success(let all) = result else {
+                // Nothing is learned meanwhile; why the store cannot be read the recovery says.
                 loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
                     self?.read(archives, loop) {}
                 }

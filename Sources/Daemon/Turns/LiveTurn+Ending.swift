@@ -28,7 +28,9 @@ extension LiveTurn {
                 id: services.newID(), role: .assistant, content: content,
                 tokens: TokenEstimate.message(Part.decode(content)))
         }
-        let keepsAnswer = ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
+        let keepsAnswer =
+            ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
+            && content?.count ?? 0 <= ResponseCache.most
         let end = EndTurn(
             id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
             upstream: record.upstream, model: record.model, used: used(ending, tokens),

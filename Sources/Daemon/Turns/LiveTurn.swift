@@ -402,6 +402,7 @@ final class LiveTurn {
             syncTimer = nil
             guard unsyncedBytes > 0, machine.state == .streaming, let row else { return }
             unsyncedBytes = 0
+            // What fails here fails with the next pieces, or with the ending.
             services.archives.write(Sync(turnRow: row), of: session.row) { _ in }
         }
     }

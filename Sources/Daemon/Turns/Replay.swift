@@ -23,7 +23,7 @@ final class Replay {
     private let connection: Connection
     private let services: Services
     private let engine: TurnEngine
-    private let subscription: Channels.Subscription
+    let subscription: Channels.Subscription
     private let done: (Result<Replay, WireError>) -> Void
     /// What the client is told at the end.
     private(set) var opening = Opening.Output(headID: nil, last: nil)
@@ -42,17 +42,17 @@ final class Replay {
     /// Whether the running answer is left out, since the client wants only what comes from now on.
     private var skipsLive = false
 
-    /// Joins `connection` to the session; `done` is called once, when it has caught up or cannot.
+    /// Brings a client that is joined to the session up to it; `done` is called once, when it has caught up or cannot.
     init(
-        _ connection: Connection, _ session: SessionRecord, _ services: Services, _ engine: TurnEngine,
-        done: @escaping (Result<Replay, WireError>) -> Void
+        _ subscription: Channels.Subscription, _ session: SessionRecord, _ services: Services,
+        _ engine: TurnEngine, done: @escaping (Result<Replay, WireError>) -> Void
     ) {
-        self.connection = connection
+        self.subscription = subscription
+        connection = subscription.connection
         self.session = session
         self.services = services
         self.engine = engine
         self.done = done
-        subscription = services.channels.subscribe(connection, to: session.row)
     }
 
     /// The turn that runs now and is stored.
@@ -126,7 +126,6 @@ final class Replay {
 
     private func begin(from seq: Int) {
         next = seq
-        if !skipsLive { subscription.holdBack() }
         goOn()
     }
 
@@ -151,6 +150,9 @@ final class Replay {
     private func look<Read: LocalRead>(_ look: Read, _ body: @escaping (Read.Output) -> Void) {
         services.archives.read(look, of: session.row) { [self] result in
             if isOver { return }
+            guard subscription.isJoined else {
+                return end(.failure(WireError(.cancelled, "the session was closed by this client meanwhile")))
+            }
             switch result {
             case .success(let found): body(found)
             case .failure(let error): end(.failure(WireError(error)))

@@ -16,6 +16,8 @@ final class ResponseCache {
         var entries = 1_000
     }
 
+    /// Bytes that an answer may have to be kept: the loop reads it at once.
+    static let most = 1 << 20
     /// Answers kept between two sweeps.
     private static let sweep = 64
 
@@ -43,7 +45,7 @@ final class ResponseCache {
         kept += 1
         if kept % ResponseCache.sweep == 0 {
             let prune = PruneResponses(before: clock() - Int64(settings.age), most: settings.entries)
-            archives.write(prune, isEphemeral: false) { _ in }
+            archives.write(prune, isEphemeral: false) { _ in }  // what stays is too old to be used, and goes next time
         }
         let now = clock(), age = Int64(settings.age)
         archives.read(KeptAnswer(key)) { result in

@@ -144,13 +144,17 @@ extension TurnEngine {
     /// The same once it is stored as running.
     func stored(on row: SessionRow) -> LiveTurn? { running(on: row).flatMap { $0.row == nil ? nil : $0 } }
 
+    /// The line of a session as a client names it: its own, or for administrators anybody's; nil where nothing runs or waits.
+    private func line(named id: SessionID, for connection: Connection) -> (SessionRow, Line)? {
+        let own = lines.first { $0.value.id == id && $0.value.owner == connection.user }
+        return own ?? (connection.isAdmin ? lines.first { $0.value.id == id } : nil)
+    }
+
     /// `session/cancel`: ends the running turn and what this client has in the queue.
     ///
     /// What runs and waits is known here, so that it is ended before anything else that is asked for later.
     func cancel(session id: SessionID, of connection: Connection) {
-        let named = lines.filter { $0.value.id == id }
-        let own = named.first { $0.value.owner == connection.user }
-        guard let (row, line) = own ?? (connection.isAdmin ? named.first : nil),
+        guard let (row, line) = line(named: id, for: connection),
             !services.channels.isObserver(connection, of: row)
         else { return }
         let mine = line.queue.filter { $0.waiters.contains { $0.connection === connection } }
@@ -161,9 +165,10 @@ extension TurnEngine {
         line.running?.handle(.cancel)
     }
 
-    /// Ends what this client alone asked for on a session, as `session/close` does; what others wait for too goes on.
-    func close(session row: SessionRow, of connection: Connection) {
-        guard let line = lines[row] else { return }
+    /// Ends what this client alone asked for on a session, as `session/close` does, without a look as well; what others wait
+    /// for too goes on.
+    func close(session id: SessionID, of connection: Connection) {
+        guard let (_, line) = line(named: id, for: connection) else { return }
         func isMine(_ waiters: [Waiter]) -> Bool {
             waiters.contains { $0.connection === connection }
                 && !waiters.contains { $0.connection.map { $0 !== connection && $0.isOpen } ?? false }

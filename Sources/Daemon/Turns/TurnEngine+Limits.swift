@@ -54,7 +54,10 @@ extension TurnEngine {
     }
 
     /// Looks again at every queue that a limit holds, since a limit was raised.
-    func wakeHeld() { for (row, line) in lines where line.hold != nil { next(row) } }
+    func wakeHeld() {
+        raises += 1
+        for (row, line) in lines where line.hold != nil { next(row) }
+    }
 
     func publish(paused refusal: WireError, _ turn: TurnID, _ session: SessionRecord) {
         publish(TurnAnswers.progress(turn, "paused") { $0.member("reason", refusal.message) }, session)

@@ -19,6 +19,8 @@ extension TurnEngine {
         private(set) var version = 0
         var isReady: Bool { isStored && edits == 0 }
         var interrupts = false
+        /// Whether it counts to what its user may ask a minute.
+        var isCounted = false
         /// Whether it waited when the daemon was started.
         var isTakenUp = false
 
@@ -67,6 +69,8 @@ extension TurnEngine {
         var pathChanges = 0
         var hasTurns: Bool { running != nil || starting != nil || !queue.isEmpty }
         var isBusy: Bool { hasTurns || pathChanges > 0 }
+        /// Whether the path may not change otherwise: something uses it, or is about to.
+        var isTaken: Bool { isBusy || !arriving.isEmpty }
 
         init(_ session: SessionRecord) {
             id = session.session.id

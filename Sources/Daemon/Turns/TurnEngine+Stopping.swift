@@ -7,25 +7,29 @@ internal import Store
 /// What of the queues outlives the daemon.
 extension TurnEngine {
     /// Takes up the prompts that waited when the daemon ended, page by page; what cannot be read is read again later.
-    func takeUp(after row: TurnRow? = nil) {
+    ///
+    /// `tried` is called once, when all were taken up or could not be.
+    func takeUp(after row: TurnRow? = nil, _ tried: @escaping () -> Void) {
         services.archives.read(OpenTurns(.queued, after: row)) { [self] result in
-            if isDraining { return }
+            if isDraining { return tried() }
             switch result {
             case .success(let page):
                 for words in page.damaged { services.log.error("turn_not_read", ("reason", words)) }
                 takeUp(page.turns)
-                if let next = page.next { takeUp(after: next) } else { ownTurns = nil }
+                if let next = page.next { return takeUp(after: next, tried) }
+                ownTurns = nil
             case .failure(let error):
                 services.log.error("queue_not_read", ("reason", error.description))
                 if error.code == .corrupt {
                     ownTurns = nil
-                    return
+                    return tried()
                 }
                 services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
                     guard let self, !isDraining else { return }
-                    takeUp(after: row)
+                    takeUp(after: row) {}
                 }
             }
+            tried()
         }
     }
 
@@ -50,15 +54,19 @@ extension TurnEngine {
         for starting in lines.values.compactMap(\.starting) {
             starting.stop?()
             starting.stop = nil
+            starting.making?.cancel()
         }
         whenIdle = then
-        for queued in lines.values.flatMap(\.queue) {
-            let error = WireError(
-                .shuttingDown,
-                "the daemon is stopping; the prompt is stored and is taken up at the next start")
-            for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
-        }
+        for queued in lines.values.flatMap(\.queue) { tellStopped(queued) }
         if isIdle { then() }
+    }
+
+    /// Tells those who wait for a prompt in the queue that it waits for the next start.
+    func tellStopped(_ queued: Queued) {
+        let error = WireError(
+            .shuttingDown,
+            "the daemon is stopping; the prompt is stored and is taken up at the next start")
+        for waiter in queued.takeWaiters() { waiter.reply(.failure(error)) }
     }
 
     /// Cuts what still runs; the partial answers are kept as interrupted.

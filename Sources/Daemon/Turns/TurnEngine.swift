@@ -19,6 +19,8 @@ final class TurnEngine {
     var between: [TurnID: Queued] = [:]
     /// Turns that were put into a queue before those that waited at the start were taken up; nil once they are.
     var ownTurns: Set<TurnID>? = []
+    /// How often a limit was raised: what a look found of limits before that is old.
+    var raises = 0
     /// How often a turn was stored as running or ended: what a look found of sessions before that may be old.
     var moves = 0
     var isDraining = false
@@ -295,13 +297,13 @@ final class TurnEngine {
 
     /// Looks whether the queue's first turn may begin, and takes it out then.
     private func consider(_ queued: Queued, _ line: Line) {
-        let row = queued.session.row, version = queued.version
+        let row = queued.session.row, version = queued.version, raises = raises
         line.isLooking = true
         /// Goes on with what was found, unless the queue has changed meanwhile.
         func goOn<Found>(_ result: Result<Found, ArchiveError>, _ body: (Found) -> Void) {
             line.isLooking = false
             guard line.queue.first === queued, queued.isReady, queued.version == version, line.running == nil,
-                line.starting == nil, line.pathChanges == 0, !isDraining
+                line.starting == nil, line.pathChanges == 0, self.raises == raises, !isDraining
             else { return next(row) }
             switch result {
             case .success(let found): body(found)
@@ -379,7 +381,10 @@ final class TurnEngine {
                     do throws(WireError) {
                         let choice = try result.get()
                         try choice.made.answerable()
-                        quotas.begin(session.session.owner, tokens: choice.made.request.estimate)
+                        if !queued.isCounted {
+                            quotas.begin(session.session.owner, tokens: choice.made.request.estimate)
+                        }
+                        queued.isCounted = true
                         let live = live(queued.record, session, parts, content, asked, choice)
                         begin(queued, line, live, choice)
                     } catch { fail(error) }
@@ -401,17 +406,33 @@ final class TurnEngine {
             ? live.asked.prompt.flatMap { suggestedTitle(for: $0) } : nil
         let begin = BeginQueued(
             queued.record.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
-            model: first.model, receipt: choice.receipt)
+            model: first.model, receipt: choice.receipt,
+            seen: (live.session.branch, live.session.session.messageCount))
         services.archives.write(begin, of: queued.session.row) { [self] result in
             switch result {
-            case .success(let begun?):
+            case .success(.begun(let begun)):
                 moves += 1
                 live.promptStored(row: begun.turnRow, place: begun.place)
-            case .success(nil):  // its session has gone to the trash meanwhile
+            case .success(.moved): takeAgain(queued, live, line)
+            case .success(.gone):  // its session has gone to the trash meanwhile
                 fail(queued, live, line, .noSession(queued.session.session.id))
             case .failure(let error): fail(queued, live, line, WireError(error))
             }
         }
+    }
+
+    /// Messages came between the window and the turn: it is taken anew, with them in its window.
+    private func takeAgain(_ queued: Queued, _ live: LiveTurn, _ line: Line) {
+        live.isVoid = true
+        line.running = nil
+        queued.add(live.waiters)
+        if live.isCancelWanted {
+            cancel(queued)
+        } else {
+            line.queue.insert(queued, at: 0)
+            if isDraining { tellStopped(queued) }
+        }
+        next(queued.session.row)
     }
 
     /// A turn whose beginning could not be stored ends as one that never began.

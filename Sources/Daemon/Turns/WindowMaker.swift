@@ -106,9 +106,13 @@ struct WindowChoice {
 /// A window that is being made, so that it can be given up.
 final class WindowMaking {
     fileprivate var stop: (() -> Void)?
+    fileprivate private(set) var isCancelled = false
 
-    /// Nobody needs it any more: a long reading ends, and who asked for it is told `cancelled` in a later turn of the loop.
-    func cancel() { stop.take()?() }
+    /// Nobody needs it any more: no long reading begins, or it ends, and who asked for it is told `cancelled`.
+    func cancel() {
+        isCancelled = true
+        stop.take()?()
+    }
 }
 
 /// Reads as much of a session as a window needs, and cuts it.
@@ -134,6 +138,7 @@ struct WindowMaker {
         services.archives.read(read, of: session.row) { result in
             switch result {
             case .success(let short?): then(plan.made(of: short, render))
+            case .success(nil) where making.isCancelled: then(.failure(.cancelledUnstored))
             case .success(nil): makeAway(plan, render, then)
             case .failure(let error): then(.failure(WireError(error)))
             }

@@ -180,11 +180,15 @@ final class Channels {
     }
 
     /// Tells all who watch a user's list of sessions that changed, given in the order of their changes.
-    func tell(_ records: [SessionRecord], of owner: UserID) {
+    ///
+    /// They are all that changed after `seen`: who has not seen that yet is told later.
+    func tell(_ records: [SessionRecord], of owner: UserID, after seen: Int64) {
         for record in records {
             let line = WatchAnswers.event(record)
             for watcher in watchers.values
-            where watcher.owner == owner && watcher.activity < record.session.activity {
+            where watcher.owner == owner && seen <= watcher.activity
+                && watcher.activity < record.session.activity
+            {
                 watcher.activity = record.session.activity
                 watcher.connection?.send(line, isPush: true)
             }
@@ -230,7 +234,9 @@ final class Channels {
             let connection = subscription.connection
             guard connection !== except else { continue }
             if isKept || !subscription.isReplaying {
-                subscription.behindReplay { if subscription.isJoined { connection.send(line, isPush: true) } }
+                subscription.behindReplay { [weak subscription] in
+                    if subscription?.isJoined ?? false { connection.send(line, isPush: true) }
+                }
             }
         }
     }

@@ -59,7 +59,7 @@ extension DeleteBranch: LocalWrite {
         try database.run(
             "UPDATE branch SET deleted_at = ? WHERE id = ?", [.int(writer.now), .int(branch)],
             doing: "mark a branch as deleted")
-        // A short one is gone with this commit, a long one in the writer's slot for such work.
+        // A short one is gone with this commit, if no other waits before it; a long one in the writer's slot for such work.
         try BranchRemoval().step(in: database, until: Machine.monotonic() &+ BackgroundSlot.step)
         writer.wantBackgroundWork()
         try writer.moveHead(to: place, title: nil)

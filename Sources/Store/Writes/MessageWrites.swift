@@ -103,10 +103,11 @@ extension Writer {
     func branchOff(_ place: inout Place, after seq: Int) throws(ArchiveError) {
         let parent = try owner(of: seq, on: place.branch)
         let total = seq == 0 ? 0 : try database.total(at: MessageKey(branch: parent, seq: seq))
+        let made = nextBranch()
         try database.run(
-            "INSERT INTO branch (session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?)",
-            [.int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")
-        place.branch = BranchRow(database.lastRow)
+            "INSERT INTO branch (id, session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?, ?)",
+            [.int(made), .int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")
+        place.branch = made
         place.head = seq
         place.tokens = total
     }

@@ -31,12 +31,12 @@ extension Writer {
             ], doing: "insert a session")
         let row = SessionRow(database.lastRow)
         noteChange(of: row)
+        let branch = nextBranch()
         try database.run(
-            "INSERT INTO branch (session, created_at) VALUES (?, ?)", [.int(row), .int(time)],
-            doing: "insert a branch")
+            "INSERT INTO branch (id, session, created_at) VALUES (?, ?, ?)",
+            [.int(branch), .int(row), .int(time)], doing: "insert a branch")
         try database.run(
-            "UPDATE session SET branch = ? WHERE id = ?", [.int(database.lastRow), .int(row)],
-            doing: "set a branch")
+            "UPDATE session SET branch = ? WHERE id = ?", [.int(branch), .int(row)], doing: "set a branch")
         guard let made = try database.session(row: row) else {
             throw ArchiveError(.corrupt, "insert a session", reason: "the new row is not there")
         }

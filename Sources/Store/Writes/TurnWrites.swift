@@ -106,13 +106,14 @@ extension BeginQueued: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let stored = try writer.database.turn(turn), stored.turn.state == .queued,
             var place = try writer.place(ofRow: stored.sessionRow), !place.isTrashed
-        else { return nil }
+        else { return .gone }
+        guard (place.branch, place.head) == seen else { return .moved }
         try writer.database.run(
             "UPDATE turn SET state = 1, prompt = NULL, upstream = ?, model = ?, receipt = ?, started_at = ? WHERE id = ?",
             [.text(upstream), .text(model), .utf8(receipt), .int(writer.now), .int(stored.row)],
             doing: "begin a turn")
         try writer.begin(stored.row, prompt, title, &place)
-        return Begun(turnRow: stored.row, place: place.path)
+        return .begun(Begun(turnRow: stored.row, place: place.path))
     }
 }
 
