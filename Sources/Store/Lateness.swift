@@ -11,7 +11,10 @@ package final class Lateness {
     private var state: UInt64
 
     /// The same `seed` gives the same delays.
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) {
+        state = seed
+        gate = nil
+    }
 
     /// One in `CONVOD_TEST_READS=late`, nil without; `CONVOD_SEED` gives the seed.
     package static func asked(by environment: [String: String]) -> Lateness? {
@@ -19,7 +22,34 @@ package final class Lateness {
         return Lateness(seed: environment["CONVOD_SEED"].flatMap { UInt64($0) } ?? Machine.monotonic())
     }
 
-    func delay<Value>(on loop: EventLoop, _ query: @escaping () -> Value, _ then: @escaping (Value) -> Void) {
+    private let gate: LookGate?
+
+    /// Only one look comes late: the one that `gate` holds back.
+    package init(_ gate: LookGate) {
+        self.gate = gate
+        state = 0
+    }
+
+    func delay<Value>(
+        _ name: String, on loop: EventLoop, _ query: @escaping () -> Value, _ then: @escaping (Value) -> Void
+    ) {
+        guard let gate else { return delayByChance(on: loop, query, then) }
+        if !gate.takes(name) { return then(query()) }
+        let found = query()
+        gate.closed()
+        Lateness.once({ gate.isOpen }, on: loop) { then(found) }
+    }
+
+    private static func once(
+        _ holds: @escaping () -> Bool, on loop: EventLoop, _ action: @escaping () -> Void
+    ) {
+        if holds() { return action() }
+        loop.after(milliseconds: 1) { once(holds, on: loop, action) }
+    }
+
+    private func delayByChance<Value>(
+        on loop: EventLoop, _ query: @escaping () -> Value, _ then: @escaping (Value) -> Void
+    ) {
         let most = next(below: 8) == 0 ? Lateness.many : Lateness.few
         let first = next(below: most), second = first == 0 ? 1 + next(below: most) : next(below: most)
         Lateness.after(turns: first, on: loop) {
@@ -40,5 +70,42 @@ package final class Lateness {
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+/// Holds back the answer of one look, so that a test can do something between its query and its answer.
+package final class LookGate: Sendable {
+    private struct State {
+        var name: String?
+        var skip = 0
+        var isClosed = false
+        var isOpen = false
+    }
+    private let state = Locked(State())
+
+    package init() {}
+
+    /// The next look of this name is held back, after so many that are not.
+    package func hold(_ name: String, after skip: Int = 0) {
+        state.withLock { $0 = State(name: name, skip: skip) }
+    }
+
+    /// Whether a look is held back: its query was made.
+    package var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Lets it go.
+    package func open() { state.withLock { $0.isOpen = true } }
+
+    fileprivate var isOpen: Bool { state.withLock { $0.isOpen } }
+    fileprivate func closed() { state.withLock { $0.isClosed = true } }
+
+    fileprivate func takes(_ name: String) -> Bool {
+        state.withLock { state in
+            guard state.name == name else { return false }
+            state.skip -= 1
+            guard state.skip < 0 else { return false }
+            state.name = nil
+            return true
+        }
     }
 }

@@ -130,7 +130,8 @@ package final class Store {
     ) {
         guard let lateness else { return then(reader.result(of: look)) }
         pendingReads += 1
-        lateness.delay(on: loop, { [reader] in reader.result(of: look) }) { [weak self] result in
+        lateness.delay("\(Read.self)", on: loop, { [reader] in reader.result(of: look) }) {
+            [weak self] result in
             self?.pendingReads -= 1
             then(result)
         }

@@ -2,6 +2,7 @@ package import Archive
 internal import Daemon
 internal import JSON
 internal import Posix
+package import Store
 
 /// A daemon in this process on a thread of its own, with its files in a directory that goes with it.
 package final class TestDaemon: Sendable {
@@ -27,7 +28,8 @@ package final class TestDaemon: Sendable {
         _ configuration: String? = "{ upstreams: { echo: { kind: \"echo\" } } }",
         in directory: TemporaryDirectory? = nil,
         environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil,
-        steady: (@Sendable () -> Int64)? = nil, readFault: (@Sendable (String) -> ArchiveError?)? = nil
+        steady: (@Sendable () -> Int64)? = nil, readFault: (@Sendable (String) -> ArchiveError?)? = nil,
+        gate: LookGate? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -46,6 +48,7 @@ package final class TestDaemon: Sendable {
             log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })
         options.handlesSignals = false
         options.readFault = readFault
+        options.gate = gate
         if let clock { options.clock = clock }
         options.steady = steady ?? clock  // a test's clock never goes back, unless it says so
         let started = options

@@ -71,7 +71,8 @@ package final class Daemon: ConnectionOwner {
                 try Files.status(options.database) == nil
                 ? options.database : try Files.resolved(options.database)
         } catch { throw DaemonError("cannot start: \(error)") }
-        let store: Store, lateness = Lateness.asked(by: options.environment)
+        let store: Store,
+            lateness = options.gate.map { Lateness($0) } ?? Lateness.asked(by: options.environment)
         do throws(ArchiveError) {
             lock = try StoreLock(database: database, socket: options.socket)
             store = try Store(

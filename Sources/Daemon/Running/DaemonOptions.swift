@@ -1,5 +1,6 @@
 package import Archive
 internal import Posix
+package import Store
 
 /// What a daemon is started with.
 package struct DaemonOptions: Sendable {
@@ -21,6 +22,8 @@ package struct DaemonOptions: Sendable {
     package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
     /// Makes reads on the loop fail, by what they do; nil but in tests.
     package var readFault: (@Sendable (String) -> ArchiveError?)?
+    /// Holds back the answer of a look; nil but in tests.
+    package var gate: LookGate?
     /// Whether the process's signals stop and reload the daemon; off in tests.
     package var handlesSignals: Bool
 

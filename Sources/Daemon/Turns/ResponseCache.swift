@@ -45,7 +45,8 @@ final class ResponseCache {
         kept += 1
         if kept % ResponseCache.sweep == 0 {
             let prune = PruneResponses(before: clock() - Int64(settings.age), most: settings.entries)
-            archives.write(prune, isEphemeral: false) { _ in }  // what stays is too old to be used, and goes next time
+            // What stays is too old to be used, and goes next time.
+            archives.write(prune, isEphemeral: false) { _ in }
         }
         let now = clock(), age = Int64(settings.age)
         archives.read(KeptAnswer(key)) { result in

@@ -1,0 +1,106 @@
+internal import JSON
+internal import Store
+internal import TestSupport
+internal import Testing
+
+@Suite struct `What happens between a look and its answer` {
+    private static let echo = "{ upstreams: { echo: { kind: 'echo' } } }"
+
+    /// Asks something short until the look is held back.
+    private func wait(_ gate: LookGate, _ client: TestClient) throws {
+        while !gate.isClosed { _ = try client.call("_convod/server/info") }
+    }
+
+    @Test func `raises a quota that a queue is looked at for, and the queue goes on`() throws {
+        let gate = LookGate()
+        let daemon = try TestDaemon(
+            "{ upstreams: { echo: { kind: 'echo' } }, quotas: { session: { tokens: 10 } } }", gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("s")
+        let first = try client.startPrompt("s", "count to 100")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        let second = try client.startPrompt("s", "second")
+        _ = try client.update { $0.extras?["state"]?.string == "queued" }
+        gate.hold("TurnByID")
+        _ = try client.finish(first)
+        try wait(gate, other)
+        let raised = try other.call("_convod/session/set", #"{"sessionId":"s","quota":{"tokens":1000000}}"#)
+        #expect(raised.result != nil)
+        gate.open()
+        #expect(try client.finish(second).result?["stopReason"]?.string == "end_turn")
+    }
+
+    @Test func `begins a turn, and messages that come late are refused`() throws {
+        let gate = LookGate()
+        let server = try ScriptedUpstream([[.hold] + ScriptedUpstream.answer(["fine"])])
+        let daemon = try TestDaemon(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }", gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        client.kept = [server]
+        try client.open("s")
+        try client.open("memory", #""ephemeral":true"#)
+        // In memory, on disk, and for the name in memory.
+        gate.hold("SessionByName", after: 2)
+        let append = try client.start(
+            "_convod/message/append",
+            #"{"sessionId":"s","ifMissing":"create","messages":[{"role":"user","content":[{"type":"text","text":"late"}]}]}"#
+        )
+        try wait(gate, other)
+        let prompt = try other.startPrompt("s", "hello")
+        while server.requests.isEmpty { _ = try other.call("_convod/server/info") }
+        gate.open()
+        #expect(try client.finish(append).kind == "busy")
+        server.proceed()
+        _ = try other.finish(prompt)
+        #expect(try client.messages("s") == ["user: hello", "assistant: fine"])
+    }
+
+    @Test func `answers another prompt, and a cut answer is gone on with no more`() throws {
+        let gate = LookGate()
+        let cut = [
+            ScriptedUpstream.Step.write(
+                ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#))
+        ]
+        let server = try ScriptedUpstream([cut, ScriptedUpstream.answer(["whole"])])
+        let daemon = try TestDaemon(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } }, retry: { attempts: 1 } }",
+            gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        client.kept = [server]
+        try client.open("s")
+        #expect(try client.prompt("s", "hello").kind == "interrupted")
+        gate.hold("ReadMessages")
+        let goOn = try client.start("_convod/turn/continue", #"{"sessionId":"s"}"#)
+        try wait(gate, other)
+        #expect(try other.prompt("s", "again").text() == "whole")
+        gate.open()
+        #expect(try client.finish(goOn).kind == "conflict")
+        #expect(server.requests.count == 2)
+    }
+
+    @Test func `changes a list, and each of two watchers is told of it`() throws {
+        let gate = LookGate()
+        let daemon = try TestDaemon(Self.echo, gate: gate)
+        let one = try daemon.client(), two = try daemon.client(), writer = try daemon.client()
+        for name in ["a", "b"] { try writer.open(name) }
+        _ = try one.call("_convod/watch", "{}")
+        gate.hold("Changes")
+        let watch = try two.start("_convod/watch", "{}")
+        try wait(gate, writer)
+        func title(_ id: String) throws {
+            _ = try writer.call("_convod/session/set", #"{"sessionId":"\#(id)","title":"new \#(id)"}"#)
+        }
+        func told(_ client: TestClient, _ id: String) throws {
+            while try client.next()["params"].map({ !text($0.raw).contains("new \(id)") }) ?? true {}
+        }
+        try title("a")
+        try told(one, "a")
+        gate.open()
+        #expect(try two.finish(watch).result != nil)
+        try title("b")
+        try told(two, "b")
+        try told(one, "b")
+        // What changed while it was asked for came before.
+        #expect(two.transcript.contains { $0.hasPrefix("<-") && $0.contains("new a") })
+    }
+}
