@@ -78,26 +78,28 @@ package final class LookGate: Sendable {
     private struct State {
         var name: String?
         var skip = 0
-        var isClosed = false
+        var held = 0
         var isOpen = false
     }
     private let state = Locked(State())
 
     package init() {}
 
-    /// The next look of this name is held back, after so many that are not.
+    /// The next look of this name is held back, after so many that are not, beside those that are held already.
     package func hold(_ name: String, after skip: Int = 0) {
-        state.withLock { $0 = State(name: name, skip: skip) }
+        state.withLock { state in
+            (state.name, state.skip, state.isOpen) = (name, skip, false)
+        }
     }
 
-    /// Whether a look is held back: its query was made.
-    package var isClosed: Bool { state.withLock { $0.isClosed } }
+    /// How many looks are held back: their queries were made.
+    package var held: Int { state.withLock { $0.held } }
 
-    /// Lets it go.
-    package func open() { state.withLock { $0.isOpen = true } }
+    /// Lets them go.
+    package func open() { state.withLock { $0 = State(isOpen: true) } }
 
     fileprivate var isOpen: Bool { state.withLock { $0.isOpen } }
-    fileprivate func closed() { state.withLock { $0.isClosed = true } }
+    fileprivate func closed() { state.withLock { $0.held += 1 } }
 
     fileprivate func takes(_ name: String) -> Bool {
         state.withLock { state in

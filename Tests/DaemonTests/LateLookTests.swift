@@ -7,8 +7,8 @@ internal import Testing
     private static let echo = "{ upstreams: { echo: { kind: 'echo' } } }"
 
     /// Asks something short until the look is held back.
-    private func wait(_ gate: LookGate, _ client: TestClient) throws {
-        while !gate.isClosed { _ = try client.call("_convod/server/info") }
+    private func wait(_ gate: LookGate, _ client: TestClient, _ count: Int = 1) throws {
+        while gate.held < count { _ = try client.call("_convod/server/info") }
     }
 
     @Test func `raises a quota that a queue is looked at for, and the queue goes on`() throws {
@@ -30,7 +30,9 @@ internal import Testing
         #expect(try client.finish(second).result?["stopReason"]?.string == "end_turn")
     }
 
-    @Test func `begins a turn, and messages that come late are refused`() throws {
+    /// The looks are for the user's own and anybody's in memory, the user's own on disk, and for the name in memory.
+    @Test(arguments: [2, 3])
+    func `begins a turn, and messages that come late are refused`(_ skip: Int) throws {
         let gate = LookGate()
         let server = try ScriptedUpstream([[.hold] + ScriptedUpstream.answer(["fine"])])
         let daemon = try TestDaemon(
@@ -39,8 +41,7 @@ internal import Testing
         client.kept = [server]
         try client.open("s")
         try client.open("memory", #""ephemeral":true"#)
-        // In memory, on disk, and for the name in memory.
-        gate.hold("SessionByName", after: 2)
+        gate.hold("SessionByName", after: skip)
         let append = try client.start(
             "_convod/message/append",
             #"{"sessionId":"s","ifMissing":"create","messages":[{"role":"user","content":[{"type":"text","text":"late"}]}]}"#
@@ -95,9 +96,11 @@ internal import Testing
         }
         try title("a")
         try told(one, "a")
+        gate.hold("Changes")
+        try title("b")
+        try wait(gate, writer, 2)
         gate.open()
         #expect(try two.finish(watch).result != nil)
-        try title("b")
         try told(two, "b")
         try told(one, "b")
         // What changed while it was asked for came before.
