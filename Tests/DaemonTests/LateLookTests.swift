@@ -106,4 +106,29 @@ internal import Testing
         // What changed while it was asked for came before.
         #expect(two.transcript.contains { $0.hasPrefix("<-") && $0.contains("new a") })
     }
+
+    @Test func `closes a session on which its client fell behind, and its prompt is answered`() throws {
+        let gate = LookGate()
+        let daemon = try TestDaemon(
+            "{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }", gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("s")
+        // The next one is that of who fell behind.
+        gate.hold("SessionByRow")
+        let prompt = try client.startPrompt("s", String(repeating: "many words ", count: 200_000))
+        try wait(gate, other)
+        var isOver = false
+        while !isOver {
+            let open = try other.call("_convod/turn/list", #"{"sessionId":"s","open":true}"#).result?["turns"]
+            isOver = open?.count == 0
+        }
+        let close = try client.start("session/close", #"{"sessionId":"s"}"#)
+        _ = try other.call("_convod/server/info")
+        gate.open()
+        var answered: Set<Int> = []
+        while answered.count < 2 { if let id = try client.next()["id"]?.int { answered.insert(id) } }
+        #expect(answered == [prompt, close])
+        // Nothing of the session comes behind that.
+        #expect(try client.call("_convod/server/info").updates.isEmpty)
+    }
 }
