@@ -35,9 +35,8 @@ package final class Lateness {
     ) {
         guard let gate else { return delayByChance(on: loop, query, then) }
         if !gate.takes(name) { return then(query()) }
-        let found = query()
-        gate.closed()
-        Lateness.once({ gate.isOpen }, on: loop) { then(found) }
+        let found = query(), number = gate.close()
+        Lateness.once({ gate.isOpen(number) }, on: loop) { then(found) }
     }
 
     private static func once(
@@ -73,13 +72,13 @@ package final class Lateness {
     }
 }
 
-/// Holds back the answer of one look, so that a test can do something between its query and its answer.
+/// Holds back the answers of some looks, so that a test can do something between a query and its answer.
 package final class LookGate: Sendable {
     private struct State {
         var name: String?
         var skip = 0
         var held = 0
-        var isOpen = false
+        var opened = 0
     }
     private let state = Locked(State())
 
@@ -87,20 +86,18 @@ package final class LookGate: Sendable {
 
     /// The next look of this name is held back, after so many that are not, beside those that are held already.
     package func hold(_ name: String, after skip: Int = 0) {
-        state.withLock { state in
-            (state.name, state.skip, state.isOpen) = (name, skip, false)
-        }
+        state.withLock { ($0.name, $0.skip) = (name, skip) }
     }
 
-    /// How many looks are held back: their queries were made.
+    /// How many looks were ever held back: their queries were made.
     package var held: Int { state.withLock { $0.held } }
 
-    /// Lets them go.
-    package func open() { state.withLock { $0 = State(isOpen: true) } }
+    /// Lets those go that are held back now.
+    package func open() { state.withLock { $0.opened = $0.held } }
 
-    fileprivate var isOpen: Bool { state.withLock { $0.isOpen } }
-    fileprivate func closed() { state.withLock { $0.held += 1 } }
+    fileprivate func isOpen(_ number: Int) -> Bool { state.withLock { number <= $0.opened } }
 
+    /// Whether a look is one to be held back.
     fileprivate func takes(_ name: String) -> Bool {
         state.withLock { state in
             guard state.name == name else { return false }
@@ -108,6 +105,14 @@ package final class LookGate: Sendable {
             guard state.skip < 0 else { return false }
             state.name = nil
             return true
+        }
+    }
+
+    /// Its query was made; gives its number.
+    fileprivate func close() -> Int {
+        state.withLock { state in
+            state.held += 1
+            return state.held
         }
     }
 }

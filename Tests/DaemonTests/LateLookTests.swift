@@ -131,4 +131,39 @@ internal import Testing
         // Nothing of the session comes behind that.
         #expect(try client.call("_convod/server/info").updates.isEmpty)
     }
+
+    @Test func `brings a piece to a client whose load is cancelled then, and it gets that too`() throws {
+        let gate = LookGate()
+        let rest =
+            #"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"# + "\n\ndata: [DONE]\n\n"
+        let server = try ScriptedUpstream([
+            [
+                .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"one "}"#)), .hold,
+                .write(ScriptedUpstream.chunk(#"{"content":"two "}"#) + rest),
+            ]
+        ])
+        let daemon = try TestDaemon(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }", gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        client.kept = [server]
+        try client.open("s")
+        let prompt = try client.startPrompt("s", "hello")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        gate.hold("SessionByRow")
+        let load = try client.start("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#)
+        try wait(gate, other)
+        server.proceed()
+        while try other.messages("s").last != "assistant: one two " {}
+        // The load goes on to its next look, and is cancelled there.
+        gate.hold("SessionByRow")
+        gate.open()
+        try wait(gate, other, 2)
+        try client.send(#"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":\#(load)}}"#)
+        #expect(try client.finish(load).kind == "cancelled")
+        gate.open()
+        let answer = try client.finish(prompt)
+        #expect(answer.result?["stopReason"]?.string == "end_turn")
+        let said = client.transcript.filter { $0.contains("agent_message_chunk") && $0.contains(#""two ""#) }
+        #expect(said.count == 1 && said.first?.contains(#""offset":4"#) == true, "\(said)")
+    }
 }
