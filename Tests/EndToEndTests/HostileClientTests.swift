@@ -170,6 +170,23 @@ private func line(_ id: String, _ method: String, _ params: String) -> String {
         try daemon.checkAtEase(peakMiB: 200, "100 clients that never read")
     }
 
+    @Test func `of a long answer is free as far as the socket took it`() throws {
+        let daemon = try RealDaemon()
+        // A little more than a socket takes, so that 400 clients leave 80 MiB behind if what was sent stays.
+        try daemon.fill("s", (0..<100).map { "\($0)" + String(repeating: "w", count: 2_000) })
+        let clients = try (0..<400).map { _ in try RawClient(daemon.socket) }
+        for client in clients {
+            try client.write(line("1", "_convod/message/list", #"{"sessionId":"s"}"#) + "\n")
+        }
+        for client in clients { try soon("each has some of its answer") { try client.hasMore } }
+        if !daemon.isSanitized {
+            try soon("what waits is little") { try daemon.kibibytes("VmRSS") < 64 << 10 }
+        }
+        for client in clients { #expect(try client.read(lines: 1), "the rest comes") }
+        for client in clients { client.close() }
+        try daemon.checkAtEase(peakMiB: 96, "400 answers that are half read")
+    }
+
     @Test func `of the sessions that a client sees counts, and who sees too many is told and closed`() throws
     {
         let daemon = try RealDaemon(

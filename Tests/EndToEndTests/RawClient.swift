@@ -39,6 +39,9 @@ final class RawClient {
     /// Bytes that the daemon's side has taken.
     var sentBytes: Int { sent.withLock { $0 } }
 
+    /// Whether something came that was not read yet.
+    var hasMore: Bool { get throws { try !System.wait(readable: [socket], milliseconds: 0).isEmpty } }
+
     /// Reads until so many lines came in all; false when the connection ended first.
     func read(lines wanted: Int, milliseconds: Int32 = 60_000) throws -> Bool {
         while lines < wanted {

@@ -158,7 +158,10 @@ final class Connection {
                     writing = outbox.take(64 << 10, &chunkWriter)
                     written = 0
                 }
-                guard let n = try System.send(fd, writing, from: written) else { break }
+                guard let n = try System.send(fd, writing, from: written) else {
+                    dropWritten()
+                    break
+                }
                 written += n
                 room -= n
                 if written == writing.count {
@@ -180,6 +183,13 @@ final class Connection {
             loop.after(milliseconds: 0) { for action in actions { action() } }
         }
         watch()
+    }
+
+    /// Frees what the socket took of a long line whose rest must wait; what is copied for that is less than what was sent.
+    private func dropWritten() {
+        guard written >= Connection.low, written >= writing.count - written else { return }
+        writing = Array(writing[written...])
+        written = 0
     }
 
     // MARK: In
@@ -343,7 +353,8 @@ final class Connection {
     private func account() {
         // Who is being closed is about to leave its sessions.
         let sees = closing == .no ? joined * Connection.joinedBytes : 0
-        let now = closing == .done ? 0 : framer.capacity + heldBytes + waitingBytes + sees
+        let unread = outbox.bytes + writing.count  // of a line in halves the first one is still there
+        let now = closing == .done ? 0 : framer.capacity + heldBytes + unread + sees
         let change = now - cost
         guard change != 0, isCounted else { return }
         cost = now
