@@ -132,6 +132,58 @@ internal import Testing
         #expect(try client.call("_convod/server/info").updates.isEmpty)
     }
 
+    @Test func `moves the path under a client that joins, and it joins the other one`() throws {
+        let gate = LookGate()
+        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo' } } }", gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        try other.open("s")
+        _ = try other.prompt("s", "first")
+        let page = try other.call("_convod/message/list", #"{"sessionId":"s","limit":1}"#).result
+        let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        gate.hold("Opening")
+        let resume = try client.start("session/resume", #"{"sessionId":"s","cwd":"/"}"#)
+        try wait(gate, other)
+        // It comes while the client joins, is found on the path, and leaves that.
+        _ = try other.prompt("s", "second")
+        gate.hold("PlacesOnPath")
+        gate.open()
+        try wait(gate, other, 2)
+        let edit =
+            #"{"sessionId":"s","messageId":"\#(first)","prompt":[{"type":"text","text":"other"}]}"#
+        #expect(try other.call("_convod/turn/retry", edit).result != nil)
+        gate.open()
+        #expect(try client.finish(resume).result != nil)
+        _ = try other.prompt("s", "third")
+        _ = try client.update { $0["params"]?["update"]?["content"]?["text"]?.string == "third" }
+        _ = try client.update { $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended" }
+    }
+
+    @Test func `moves the path under a client that loads, and it is not told the end of what it never saw`()
+        throws
+    {
+        let gate = LookGate()
+        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo' } } }", gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        try other.open("s")
+        _ = try other.prompt("s", "first")
+        let page = try other.call("_convod/message/list", #"{"sessionId":"s","limit":1}"#).result
+        let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        gate.hold("SessionByRow")
+        let load = try client.start("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#)
+        try wait(gate, other)
+        let left = try other.prompt("s", "second").extras?["messageId"]?.string ?? "none"
+        let edit =
+            #"{"sessionId":"s","messageId":"\#(first)","prompt":[{"type":"text","text":"other"}]}"#
+        let kept = try other.call("_convod/turn/retry", edit).extras?["messageId"]?.string ?? "none"
+        gate.open()
+        #expect(try client.finish(load).result != nil)
+        _ = try other.prompt("s", "third")
+        _ = try client.update { $0["params"]?["update"]?["content"]?["text"]?.string == "third" }
+        #expect(!client.transcript.contains { $0.contains(left) })
+        #expect(client.transcript.contains { $0.contains(kept) && $0.contains("agent_message_chunk") })
+        #expect(client.transcript.contains { $0.contains(kept) && $0.contains("ended") })
+    }
+
     @Test func `brings a piece to a client whose load is cancelled then, and it gets that too`() throws {
         let gate = LookGate()
         let rest =

@@ -153,8 +153,8 @@ final class LiveTurn {
     private func candidate(_ name: String) -> Candidate? { candidates.first { $0.upstream.name == name } }
     var current: Candidate? { candidate(plan.current) }
 
-    private func publish(_ update: [UInt8], isKept: Bool = false) {
-        services.channels.publish(update: update, of: sessionID, on: session.row, isKept: isKept)
+    private func publish(_ update: [UInt8]) {
+        services.channels.publish(update: update, of: sessionID, on: session.row)
     }
 
     private func perform(_ effect: Turn.Effect) {
@@ -448,7 +448,9 @@ final class LiveTurn {
         if machine.state == .done && row == nil && ending.state == .failed {
             record.state = .failed; record.error = ending.error
         }
-        publish(TurnAnswers.ended(record, hasMessage: hasMessage), isKept: true)
+        services.channels.publish(
+            update: TurnAnswers.ended(record, hasMessage: hasMessage), of: sessionID, on: session.row,
+            isKept: true, about: hasMessage ? record.answerID : nil)
         publishUsage()
         let answer = TurnAnswers.answer(
             record, session: sessionID, hasMessage: hasMessage, isRepeated: false,

@@ -39,7 +39,9 @@ final class Replay {
     private var sent: Channels.Place?
     private var isOver = false
     private var hasBegun = false
-    /// Whether the running answer is left out, since the client wants only what comes from now on.
+    /// Whether the client wants only what comes from now on.
+    private var joinsLive = false
+    /// Whether the running answer is left out, since nothing has come yet.
     private var skipsLive = false
 
     /// Brings a client that is joined to the session up to it; `done` is called once, when it has caught up or cannot.
@@ -63,8 +65,14 @@ final class Replay {
 
     /// Nothing of what was: only what comes from now on.
     func beginLive() {
+        joinsLive = true
+        inTurn { $0.beginNow() }
+    }
+
+    private func beginNow() {
         skipsLive = true
-        inTurn { $0.begin(from: $0.session.session.messageCount + 1) }
+        held = nil
+        begin(from: session.session.messageCount + 1)
     }
 
     /// Only the newest messages, rounded to whole turns.
@@ -190,7 +198,11 @@ final class Replay {
         look(PlacesOnPath(ids, in: now)) { [self] places in
             if ids.allSatisfy({ places[$0] != nil }) { return then() }
             guard subscription.version == version else { return goOn() }
-            end(.failure(elsewhere))
+            guard joinsLive else { return end(.failure(elsewhere)) }
+            // What came meanwhile has left the path, and now is later.
+            session = now
+            last = nil
+            beginNow()
         }
     }
 
@@ -255,6 +267,7 @@ final class Replay {
     /// Sends some of the running answer as far as it was announced; true when there is more of it.
     private func sendLive(_ turn: LiveTurn) -> Bool {
         let id = turn.record.answerID, length = turn.machine.publishedOffset
+        subscription.caughtUp(id)
         let wanted = held?.id == id ? held?.offset ?? 0 : 0
         if wanted > length { rewind = (id, length) }
         let (start, pieces, isAll) = turn.machine.published(after: wanted, most: Replay.step)
@@ -275,6 +288,7 @@ final class Replay {
             subscription.replayed.insert(message.id)
         }
         last = message.id
+        subscription.caughtUp(message.id)
         guard message.role != .system else { return }
         let pieces = message.pieces, length = pieces.reduce(0) { $0 + $1.length }
         sent = (message.id, length)

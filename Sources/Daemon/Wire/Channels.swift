@@ -37,6 +37,9 @@ final class Channels {
         /// Nothing of what was held back is on the session's path.
         func forgetMissed() { missed = [] }
 
+        /// The replay has come to a message of which pieces were held back.
+        func caughtUp(_ id: MessageID) { missed.removeAll { $0.id == id } }
+
         fileprivate func miss(_ chunk: Chunk) {
             guard missed.count < Subscription.mostMissed,
                 !missed.contains(where: { $0.id == chunk.messageID })
@@ -222,9 +225,11 @@ final class Channels {
     }
 
     /// Sends an update to all who watch; `isKept` says that one who is catching up gets it behind the pieces.
+    ///
+    /// Where it is about a `message` that left the path before who is catching up came to it, that one is told nothing of it.
     func publish(
         update: [UInt8], of id: SessionID, on session: SessionRow, except: Connection? = nil,
-        isKept: Bool = false
+        isKept: Bool = false, about message: MessageID? = nil
     ) {
         let watching = subscribers(of: session)
         if watching.isEmpty { return }
@@ -235,7 +240,10 @@ final class Channels {
             guard connection !== except else { continue }
             if isKept || !subscription.isReplaying {
                 subscription.behindReplay { [weak subscription] in
-                    if subscription?.isJoined ?? false { connection.send(line, isPush: true) }
+                    guard let subscription, subscription.isJoined,
+                        !subscription.missed.contains(where: { $0.id == message })
+                    else { return }
+                    connection.send(line, isPush: true)
                 }
             }
         }
