@@ -46,6 +46,7 @@ let package = Package(
         house("Conversation", ["JSON"]),
         house("Archive", ["Conversation"]),
         house("Protocol", ["Conversation", "JSON"]),
+        house("Sessions", ["Protocol", "Conversation"]),
         house("ContextWindow", ["Conversation", "JSON"]),
         house("Transcripts", ["Conversation", "JSON"]),
         house(
@@ -58,9 +59,8 @@ let package = Package(
         house(
             "Daemon",
             [
-                "Store", "Archive", "Upstream", "Transcripts", "ContextWindow", "Conversation", "Protocol",
-                "JSON",
-                "Crypto",
+                "Store", "Archive", "Upstream", "Transcripts", "ContextWindow", "Sessions", "Conversation",
+                "Protocol", "JSON", "Crypto",
                 "EventLoop", "Posix", "Schema",
             ]),
         .executableTarget(name: "convod", dependencies: ["Daemon", "Posix"], swiftSettings: strict),
@@ -78,6 +78,7 @@ let package = Package(
         checks("CryptoTests", ["Crypto"]),
         checks("JSONTests", ["JSON", "Posix"], exclude: ["Fixtures"]),
         checks("ProtocolTests", ["Protocol", "Conversation", "JSON"]),
+        checks("SessionsTests", ["Sessions", "Protocol", "Conversation"]),
         checks("ConversationTests", ["Conversation", "JSON"]),
         checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
         checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON"]),

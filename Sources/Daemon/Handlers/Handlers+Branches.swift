@@ -3,6 +3,7 @@ internal import ContextWindow
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 
 extension Handlers {
@@ -102,8 +103,8 @@ extension Handlers {
 
     /// The path of a session may not change under a turn.
     private func checkIdle(_ record: SessionRecord) throws(WireError) {
-        guard engine.lines[record.row]?.isTaken ?? false else { return }
-        throw TurnEngine.pathIsTaken(record)
+        guard engine.line(on: record.row)?.isTaken ?? false else { return }
+        throw SessionLine.pathIsTaken(record.session.id)
     }
 
     private func noBranch(_ branch: Int, _ id: SessionID) -> WireError {

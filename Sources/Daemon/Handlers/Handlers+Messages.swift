@@ -3,6 +3,7 @@ internal import ContextWindow
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 
 extension Handlers {
@@ -22,7 +23,7 @@ extension Handlers {
         } else {
             start = asked.order == .asc ? .from(place ?? 1) : .backFrom(place ?? record.session.messageCount)
         }
-        let running = engine.stored(on: record.row)?.id
+        let running = engine.running(on: record.row)?.id
         // The newest few are read downwards and told upwards.
         let isTurned = asked.last != nil, limit = asked.last ?? asked.limit
         lookForList(call, of: record.row, limit: limit) { rows, bytes in
@@ -32,7 +33,7 @@ extension Handlers {
         } map: { page in
             WrittenPage(page, isTurned: isTurned)
         } _: { [self] page in
-            guard engine.stored(on: record.row)?.id == running else {
+            guard engine.running(on: record.row)?.id == running else {
                 // The answer that came in has become a message, or a prompt has.
                 return steady(call, record) { [self] record in list(record, asked, place, call) }
             }
@@ -81,7 +82,7 @@ extension Handlers {
 
     /// The answer that is coming in now, as a message, when it is not among the stored ones.
     private func streaming(_ record: SessionRecord, behind last: (seq: Int, id: MessageID)?) -> Message? {
-        guard let turn = engine.stored(on: record.row), last?.id != turn.record.answerID else { return nil }
+        guard let turn = engine.running(on: record.row), last?.id != turn.record.answerID else { return nil }
         let answer = turn.published
         if answer.isEmpty { return nil }
         return Message(
@@ -96,7 +97,7 @@ extension Handlers {
         let user = call.connection.user
         // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
         guard
-            !engine.lines.isEmpty || user != server.user || services.channels.hadObservers
+            !engine.isEmpty || user != server.user || services.channels.hadObservers
                 || services.archives.hasMemory
         else { return append(asked, owner: user, isEphemeral: false, call) }
         session(asked.id, call, orTrashed: true) { [self] (found) throws(WireError) in
@@ -115,7 +116,7 @@ extension Handlers {
 
     /// Refuses messages for a session whose path somebody uses.
     private func checkFree(_ row: SessionRow?, _ id: SessionID) throws(WireError) {
-        guard let row, engine.lines[row]?.isTaken ?? false else { return }
+        guard let row, engine.line(on: row)?.isTaken ?? false else { return }
         throw WireError(
             .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
     }

@@ -117,7 +117,7 @@ extension Handlers {
             $0.member("uid", Int(call.connection.peer.uid))
             $0.member("isAdmin", call.connection.isAdmin)
             $0.member("connections", server.connections())
-            if call.connection.isAdmin { $0.member("sessionsRunning", engine.runningCount) }
+            if call.connection.isAdmin { $0.member("sessionsRunning", engine.live.count) }
             $0.member("limits") { write(configuration.limits, to: &$0) }
             $0.key("upstreams")
             $0.array { for upstream in services.upstreams.all { write(upstream, configuration, to: &$0) } }

@@ -3,6 +3,7 @@ internal import ContextWindow
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 internal import Upstream
 
@@ -123,10 +124,10 @@ extension Handlers {
     }
 
     private func reply(_ call: Call, with record: SessionRecord) {
-        let line = engine.lines[record.row]
+        let line = engine.line(on: record.row)
         call.reply {
             Wire.writeMembers(of: record.session, isWhole: true, to: &$0)
-            $0.optional("running", line?.running?.id.description)
+            $0.optional("running", self.engine.live(on: record.row)?.id.description)
             $0.member("queued", line?.queue.count ?? 0)
         }
     }

@@ -2,6 +2,7 @@ internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 
 extension Handlers {
@@ -32,17 +33,15 @@ extension Handlers {
         // Who wanted it to end with him has gone before it was begun.
         if !call.connection.isOpen && turn.options.onDisconnect == .cancel { return call.cancelUnbegun() }
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
-        let token = ObjectIdentifier(call)
-        call.onCancel = { [engine] in engine.cancel(request: token) }
-        let waiter = Waiter(connection: call.connection, token: token) {
+        let asker = engine.asker(call.connection) {
             // Whatever went wrong with a turn's bookkeeping must not take everybody's daemon down.
             if !call.isAnswered { call.reply($0) }
         }
+        call.onCancel = { [engine] in engine.cancel(asker) }
         engine.submit(
-            .init(
+            Submission(
                 session: record, prompt: content, parts: parts, turn: turn, base: base, about: about,
-                waiter: waiter,
-                settled: { call.settled() }))
+                asker: asker, settled: { call.settled() }))
     }
 
     func listTurns(_ call: Call) throws(WireError) {
@@ -96,16 +95,10 @@ extension Handlers {
         let asked = try TurnParameters(call.params)
         withTurn(call, asked.id) { [self] stored, record in
             func reply(_ state: TurnRecord.State) {
-                call.reply {
-                    $0.member("turnId", asked.id.description)
-                    $0.member("state", state.name)
-                }
+                call.reply(.success(TurnAnswers.state(asked.id, state)))
             }
-            let isLive = engine.cancel(asked.id, on: record.row) { outcome in
-                switch outcome {
-                case .failure(let error): call.fail(error)
-                case .success(let state): reply(state)
-                }
+            let isLive = engine.cancel(asked.id, on: record.row) { [engine] in
+                engine.asker(call.connection, wish: .state) { if !call.isAnswered { call.reply($0) } }
             }
             if isLive { return }
             guard stored.turn.state.isOpen else { return reply(stored.turn.state) }

@@ -195,10 +195,10 @@ final class Handlers {
     func steady(
         _ call: Call, _ record: SessionRecord, _ body: @escaping (SessionRecord) throws(WireError) -> Void
     ) {
-        let running = engine.stored(on: record.row)?.id
+        let running = engine.running(on: record.row)?.id
         look(call, SessionByRow(record.row), of: record.row) { [self] (found) throws(WireError) in
             guard let found else { throw .noSession(record.session.id) }
-            if engine.stored(on: record.row)?.id == running { return try body(found) }
+            if engine.running(on: record.row)?.id == running { return try body(found) }
             steady(call, found, body)
         }
     }

@@ -263,7 +263,7 @@ package final class Daemon: ConnectionOwner {
             return engine.cut()
         }
         manager.notify("STOPPING=1")
-        options.log.info("stopping", ("running", "\(engine.runningCount)"))
+        options.log.info("stopping", ("running", "\(engine.live.count)"))
         unwatchListener()
         listener?.removeFile()
         // What cannot be stored must not keep the daemon: turns that are left running are closed at the next start.

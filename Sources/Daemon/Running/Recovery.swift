@@ -37,7 +37,7 @@ final class Recovery {
             case .failure(let error): then(error)
             case .success(let page):
                 // One that cannot be read stays as it is, and shows itself where its session is asked for.
-                let running = engine.running
+                let running = Set(engine.live.map(\.id))
                 let left = page.turns.filter { !running.contains($0.stored.turn.id) }
                 closeAll(left) { [self] problem in
                     if let problem { return then(problem) }

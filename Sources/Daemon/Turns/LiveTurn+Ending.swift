@@ -67,8 +67,7 @@ extension LiveTurn {
                 }
             default: break
             }
-            for waiter in waiters { waiter.reply(.failure(words)) }
-            waiters = []
+            delayed(words)
             services.loop.after(milliseconds: patience) { [weak self] in
                 self?.write(end, patience: min(2 * patience, LiveTurn.longestPatience), cuts: cuts)
             }

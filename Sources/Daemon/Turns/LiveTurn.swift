@@ -11,17 +11,12 @@ internal import Upstream
 final class LiveTurn {
     /// Text of an answer at most; more is no answer but a fault.
     private static let longest = 64 << 20
-    /// Unstored bytes at which the upstream is made to wait.
-    private static let mostUnstored = 1 << 20
-    /// Pieces reach the disk after so many bytes or milliseconds.
-    private static let syncBytes = 4 << 10, syncMilliseconds = 250
 
     /// As it was when the prompt was stored, with the prompt at its head.
     private(set) var session: SessionRecord
     var record: TurnRecord
     /// Its words are gone once it is stored.
     private(set) var prompt: NewMessage?
-    var waiters: [Waiter] = []
     /// The branch that the turn left, to go back to when nothing comes of it.
     var left: BranchRow?
     /// The store's number of the turn, once it is stored.
@@ -61,18 +56,26 @@ final class LiveTurn {
     /// Why the last try failed, and how long the next one waits.
     private var setback: (Turn.Wait, UpstreamFailure)?
     private var began: UInt64 = 0
-    private var storedCount = 0, unstoredBytes = 0, isPaused = false
-    private var unsyncedBytes = 0, syncTimer: EventLoop.TimerID?
-    private let ended: (LiveTurn) -> Void
+    /// Where the answer's pieces go, once the turn is stored.
+    private var log: AnswerLog?
+    private let telling: TurnTelling
+    private let report: (LiveTurn, Report) -> Void
     /// Further answers of the same call; they become branches.
     var alternatives: [NewMessage] = []
     /// Whether the turn's ending found an answer worth keeping.
     var hasMessage = false
 
-    /// `ended` is called once, after the turn's end is stored and answered.
+    /// What its session's line hears of it.
+    enum Report {
+        /// The end could not be stored yet.
+        case delayed(WireError)
+        /// The end is stored, and was told; comes once.
+        case ended
+    }
+
     init(
         _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, asked: WindowRequest,
-        choice: WindowChoice, services: Services, ended: @escaping (LiveTurn) -> Void
+        choice: WindowChoice, services: Services, report: @escaping (LiveTurn, Report) -> Void
     ) {
         self.record = record
         self.session = session
@@ -81,20 +84,19 @@ final class LiveTurn {
         candidates = choice.candidates
         passed = choice.passed
         self.services = services
-        self.ended = ended
+        self.report = report
+        telling = TurnTelling(
+            channels: services.channels, session: session.session.id, row: session.row, turn: record.id)
         plan = RoutePlan(route: candidates.map(\.upstream.name))
         machine = Turn(issuer: candidates.first?.upstream.name)
         made[candidates.first?.upstream.name ?? ""] = choice.made
     }
 
     var id: TurnID { record.id }
-    var hasEnded: Bool { machine.state == .done }
     /// Whether its prompt was not stored after all: nobody is told of such a turn, whatever became of it meanwhile.
     var isVoid = false
-    /// Whether somebody cancelled it before its prompt was stored.
-    var isCancelWanted: Bool { machine.isCancelWanted }
-
-    private var sessionID: SessionID { session.session.id }
+    /// What those who asked for it are told; nil before its end is stored.
+    private(set) var answer: Result<[UInt8], WireError>?
 
     /// The answer as far as everyone was told of it.
     var published: Answer { machine.published }
@@ -111,35 +113,18 @@ final class LiveTurn {
     }
 
     /// The prompt is a message now; everyone but who sent it sees it.
-    func promptStored(row: TurnRow, place: PathPlace) {
+    func promptStored(row: TurnRow, place: PathPlace, asker client: Int?) {
         self.row = row
+        log = AnswerLog(row, of: session.row, services.archives, services.loop) { [weak self] in
+            self?.heard($0)
+        }
         session = session.at(place)
         began = services.loop.now
-        let asker = waiters.first?.connection
-        let hasOthers = services.channels.subscribers(of: session.row).contains { $0.connection !== asker }
-        if let prompt, hasOthers {
-            let echo = Message(
-                id: prompt.id, seq: place.head, role: .user, createdAt: services.clock(),
-                tokens: prompt.tokens,
-                content: prompt.content)
-            var offset = 0
-            for piece in echo.pieces.flatMap(Chunk.cut) {
-                let chunk = Chunk(
-                    session: sessionID, messageID: prompt.id, turnID: id, role: .user, piece: piece,
-                    offset: offset)
-                services.channels.publish(chunk, on: session.row, except: asker)
-                offset += piece.length
-            }
-        }
+        if let prompt { telling.prompt(prompt, place: place, at: services.clock(), asker: client) }
         self.prompt?.content = []
         asked.prompt = nil
         asked.content = nil
-        publish(
-            TurnAnswers.progress(id, "stored") {
-                $0.optional("promptId", self.record.promptID?.description)
-                $0.member("messageId", self.record.answerID.description)
-                if self.left != nil { $0.member("branch", Int(place.branch.number)) }
-            })
+        telling.stored(record, branch: left == nil ? nil : Int(place.branch.number))
         let step = plan.begin(policy: services.configuration.retry, availability)
         firstStep = step
         handle(.stored)
@@ -153,10 +138,6 @@ final class LiveTurn {
     private func candidate(_ name: String) -> Candidate? { candidates.first { $0.upstream.name == name } }
     var current: Candidate? { candidate(plan.current) }
 
-    private func publish(_ update: [UInt8]) {
-        services.channels.publish(update: update, of: sessionID, on: session.row)
-    }
-
     private func perform(_ effect: Turn.Effect) {
         switch effect {
         case .announce(let state): announce(state)
@@ -168,23 +149,20 @@ final class LiveTurn {
             timer = services.loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }
         case .stopTimer:
             if let timer { services.loop.cancel(timer) }
-        case .store(let pieces): store(pieces)
+        case .store(let pieces): log?.store(pieces)
         case .setAside(let answer): setAside(answer)
-        case .publish(let pieces, let offset): publish(pieces, from: offset)
-        case .end(let ending): store(ending)
-        case .answer(let ending): answer(ending)
+        case .publish(let pieces, let offset):
+            telling.pieces(pieces, of: record.answerID, from: offset, replacing: replaced)
+        case .end(let ending):
+            log?.end()
+            store(ending)
+        case .answer(let ending): tellEnded(ending)
         }
     }
 
     private func announce(_ state: Turn.State) {
-        publish(
-            TurnAnswers.progress(id, state == .backingOff ? "retrying" : "waiting") {
-                $0.member("upstream", self.plan.current)
-                $0.member("attempt", max(1, self.plan.number))
-                guard state == .backingOff, let (wait, failure) = self.setback else { return }
-                $0.member("retryInMs", wait.milliseconds)
-                $0.failure(failure.kind.rawValue, failure.message)
-            })
+        telling.asks(
+            plan.current, attempt: max(1, plan.number), after: state == .backingOff ? setback : nil)
     }
 
     // MARK: The call
@@ -358,64 +336,15 @@ final class LiveTurn {
 
     // MARK: Writes
 
-    private func store(_ pieces: [Piece]) {
-        let bytes = pieces.reduce(0) { $0 + $1.bytes.count }
-        unsyncedBytes += bytes
-        unstoredBytes += bytes
-        if unstoredBytes > LiveTurn.mostUnstored && !isPaused {
-            isPaused = true
-            call?.pause()
-        }
-        let isFull = unsyncedBytes >= LiveTurn.syncBytes
-        if isFull { unsyncedBytes = 0 } else { startSyncTimer() }
-        guard let row else { preconditionFailure("an answer comes to a turn that is stored") }
-        let first = storedCount
-        storedCount += pieces.count
-        let count = storedCount
-        services.archives.write(
-            StorePieces(turnRow: row, first: first, pieces, isFull ? .full : .normal), of: session.row
-        ) {
-            [weak self] result in
-            self?.stored(upTo: count, bytes: bytes, result)
-        }
-    }
-
-    private func stored(upTo count: Int, bytes: Int, _ result: Result<Void, ArchiveError>) {
-        unstoredBytes -= bytes
-        if isPaused && unstoredBytes < LiveTurn.mostUnstored / 2 {
-            isPaused = false
-            call?.resume()
-        }
-        switch result {
-        case .success: handle(.piecesStored(count))
-        case .failure(let error):
+    private func heard(_ report: AnswerLog.Report) {
+        switch report {
+        case .pause: call?.pause()
+        case .resume: call?.resume()
+        case .stored(let count): handle(.piecesStored(count))
+        case .failed(let error):
             guard machine.state == .streaming || machine.state == .waiting else { return }
             dropCall()
             give(up: WireError(error))
-        }
-    }
-
-    private func startSyncTimer() {
-        guard syncTimer == nil else { return }
-        syncTimer = services.loop.after(milliseconds: LiveTurn.syncMilliseconds) { [weak self] in
-            guard let self else { return }
-            syncTimer = nil
-            guard unsyncedBytes > 0, machine.state == .streaming, let row else { return }
-            unsyncedBytes = 0
-            // What fails here fails with the next pieces, or with the ending.
-            services.archives.write(Sync(turnRow: row), of: session.row) { _ in }
-        }
-    }
-
-    private func publish(_ pieces: [Piece], from start: Int) {
-        var offset = start
-        for piece in pieces.lazy.flatMap(Chunk.cut) {
-            var chunk = Chunk(
-                session: sessionID, messageID: record.answerID, turnID: id, role: .assistant, piece: piece,
-                offset: offset)
-            if offset == 0 { chunk.replaces = replaced }
-            services.channels.publish(chunk, on: session.row)
-            offset += piece.length
         }
     }
 
@@ -443,37 +372,26 @@ final class LiveTurn {
         }
     }
 
-    private func answer(_ ending: Turn.Ending) {
+    private func tellEnded(_ ending: Turn.Ending) {
         if isVoid { return }
         if machine.state == .done && row == nil && ending.state == .failed {
             record.state = .failed; record.error = ending.error
         }
-        services.channels.publish(
-            update: TurnAnswers.ended(record, hasMessage: hasMessage), of: sessionID, on: session.row,
-            isKept: true, about: hasMessage ? record.answerID : nil)
-        publishUsage()
-        let answer = TurnAnswers.answer(
-            record, session: sessionID, hasMessage: hasMessage, isRepeated: false,
+        telling.ended(record, hasMessage: hasMessage)
+        tellUsage()
+        answer = TurnAnswers.answer(
+            record, session: session.session.id, hasMessage: hasMessage, isRepeated: false,
             alternatives: alternatives.map(\.id))
-        for waiter in waiters {
-            // A client that is still reading the answer gets its result behind it.
-            let behind = waiter.connection.flatMap { services.channels.subscription(of: $0, to: session.row) }
-            if let behind { behind.behindReplay { waiter.reply(answer) } } else { waiter.reply(answer) }
-        }
-        waiters = []
-        ended(self)
+        report(self, .ended)
     }
 
-    /// How full the model's context is by the provider's own count (ACP `usage_update`).
-    private func publishUsage() {
+    /// Who waits is told at once that the end could not be stored, so that nobody waits for a full disk.
+    func delayed(_ error: WireError) { report(self, .delayed(error)) }
+
+    private func tellUsage() {
         guard let used = record.usage?.inputTokens, let model = record.model,
             let size = current?.upstream.contextLength(of: model)
         else { return }
-        publish(
-            JSONWriter.object {
-                $0.member("sessionUpdate", "usage_update")
-                $0.member("used", used + (self.record.usage?.outputTokens ?? 0))
-                $0.member("size", size)
-            })
+        telling.used(used + (record.usage?.outputTokens ?? 0), of: size)
     }
 }

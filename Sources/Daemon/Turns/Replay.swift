@@ -58,7 +58,7 @@ final class Replay {
     }
 
     /// The turn that runs now and is stored.
-    var running: LiveTurn? { engine.running(on: session.row).flatMap { $0.row == nil ? nil : $0 } }
+    var running: LiveTurn? { engine.running(on: session.row) }
 
     /// Everything.
     func begin() { inTurn { $0.begin(from: 1) } }
@@ -282,7 +282,7 @@ final class Replay {
     }
 
     private func send(_ message: Message) {
-        if let turn = engine.running(on: session.row),
+        if let turn = engine.live(on: session.row),
             message.id == turn.record.answerID || message.id == turn.record.promptID
         {
             subscription.replayed.insert(message.id)

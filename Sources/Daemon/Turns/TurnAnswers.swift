@@ -41,6 +41,14 @@ enum TurnAnswers {
         $0.member("stopReason", StopReason.cancelled.rawValue)
     }
 
+    /// Where a turn stands or ended: the answer to `_convod/turn/cancel`.
+    static func state(_ id: TurnID, _ state: TurnRecord.State) -> [UInt8] {
+        JSONWriter.object {
+            $0.member("turnId", id.description)
+            $0.member("state", state.name)
+        }
+    }
+
     private static func failure(_ turn: TurnRecord, session: SessionID, hasMessage: Bool) -> WireError {
         let error = turn.error ?? TurnError(kind: "interrupted", message: "the turn ended without an answer")
         var details: [String: [UInt8]] = [

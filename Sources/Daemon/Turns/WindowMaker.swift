@@ -4,6 +4,7 @@ internal import Conversation
 internal import EventLoop
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 internal import Upstream
 

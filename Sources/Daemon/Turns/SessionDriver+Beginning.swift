@@ -1,0 +1,211 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+internal import Sessions
+internal import Store
+internal import Upstream
+
+/// How the queue's first turn is looked at, prepared and begun.
+extension SessionDriver {
+    func examine(_ turn: PendingTurn) {
+        services.archives.read(TurnByID(turn.id, owner: nil), of: row) { [self] result in
+            switch result {
+            case .success(let found?) where found.session.session.trashedAt == nil:
+                turn.session = found.session
+                turn.prompt = found.stored.turn.queuedPrompt
+                examineLimits(turn)
+            case .success: handle(.examined(turn.id, .impossible(.noSession(line.session))))
+            case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))
+            }
+        }
+    }
+
+    private func examineLimits(_ turn: PendingTurn) {
+        let look = engine.quotas.look(for: turn.session)
+        func examined(_ result: Result<PromptLook.Output, ArchiveError>) {
+            switch result {
+            case .success(let found): handle(.examined(turn.id, limits(turn, found)))
+            case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))
+            }
+        }
+        if look.isEmpty { return examined(.success(PromptLook.Output())) }
+        services.archives.read(look, of: row, then: examined)
+    }
+
+    private func limits(_ turn: PendingTurn, _ found: PromptLook.Output) -> SessionLine.Examined {
+        if let refusal = engine.quotas.refusal(turn.session, found) {
+            return .held(.quota(refusal.message), wait: refusal.retryAfterMs)
+        }
+        let wait = engine.quotas.wait(for: line.owner)
+        return wait > 0 ? .held(.pace, wait: wait) : .free
+    }
+
+    private func unreadable(_ turn: PendingTurn, _ error: ArchiveError) -> SessionLine.Examined {
+        // What is damaged will not be whole in a moment.
+        if error.code == .corrupt { return .impossible(WireError(error)) }
+        services.log.error("turn_put_off", ("turn", turn.id.description), ("reason", error.description))
+        return .unreadable(wait: TurnEngine.readPause)
+    }
+
+    /// Whether a turn is wanted still for which something was looked up.
+    private func isWanted(_ turn: PendingTurn) -> Bool {
+        line.front.map { $0.ticket.id == turn.id && $0.stage == .preparing } ?? false
+    }
+
+    /// Looks for who answers a turn, and makes its window.
+    func prepare(_ turn: PendingTurn, isAgain: Bool) {
+        guard isAgain else { return prepare(turn) }
+        services.archives.read(SessionByRow(row), of: row) { [self] result in
+            guard isWanted(turn) else { return }
+            switch result {
+            case .success(let session?):
+                turn.session = session
+                prepare(turn)
+            case .success(nil): handle(.prepared(turn.id, .noSession(line.session)))
+            case .failure(let error): handle(.prepared(turn.id, WireError(error)))
+            }
+        }
+    }
+
+    func prepare(_ turn: PendingTurn) {
+        let settings = turn.session.session.settings, options = turn.options
+        services.upstreams.resolve(
+            options.upstream ?? settings.upstream, model: options.model ?? settings.model
+        ) { [self] found in
+            guard isWanted(turn) else { return }
+            do throws(WireError) {
+                let candidates = try found.get()
+                if turn.submission != nil, turn.submission?.prompt == nil,
+                    turn.session.session.messageCount == 0
+                {
+                    throw WireError(
+                        .conflict, "the session has no messages to go on from; send a prompt")
+                }
+                makeWindow(turn, candidates)
+            } catch { handle(.prepared(turn.id, error)) }
+        }
+    }
+
+    private func makeWindow(_ turn: PendingTurn, _ candidates: [Candidate]) {
+        let content = turn.submission == nil ? turn.prompt : turn.submission?.prompt
+        let parts = turn.submission == nil ? content.map { Part.decode($0) } : turn.submission?.parts
+        let asked = WindowRequest(options: turn.options, prompt: parts, content: content)
+        let maker = WindowMaker(services: services)
+        turn.making = maker.making
+        maker.choose(turn.session, asked, candidates) { [self] result in
+            guard isWanted(turn) else { return }
+            turn.making = nil
+            do throws(WireError) {
+                let choice = try result.get()
+                try choice.made.answerable()
+                if !turn.isCounted {
+                    engine.quotas.begin(line.owner, tokens: choice.made.request.estimate)
+                }
+                turn.isCounted = true
+                turn.window = (asked, choice)
+                handle(.prepared(turn.id, nil))
+            } catch { handle(.prepared(turn.id, error)) }
+        }
+    }
+
+    /// Stores a turn as running, in one write.
+    func begin(_ turn: PendingTurn) {
+        guard let (asked, choice) = turn.window.take(), let first = choice.candidates.first else { return }
+        let session = turn.session, seen = (session.branch, session.session.messageCount)
+        let title = session.session.title == nil ? asked.prompt.flatMap { suggestedTitle(for: $0) } : nil
+        guard let submission = turn.submission else {
+            guard let record = turn.record else { return }
+            let live = liveTurn(record, session, asked, choice)
+            let begin = BeginQueued(
+                turn.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
+                model: first.model, receipt: choice.receipt, seen: seen)
+            return services.archives.write(begin, of: row) { [self] in begun(turn, $0) }
+        }
+        var record = newRecord(turn, submission, .running)
+        record.upstream = first.upstream.name
+        record.model = first.model
+        record.receipt = choice.receipt
+        let live = liveTurn(record, session, asked, choice)
+        let accept = AcceptPrompt(
+            session: row, turn: record, prompt: live.prompt, title: title, base: submission.base,
+            expectedHead: submission.turn.expectedHead, seen: seen)
+        services.archives.write(accept, of: row) { [self] result in begun(turn, submission, title, result) }
+    }
+
+    private func liveTurn(
+        _ record: TurnRecord, _ session: SessionRecord, _ asked: WindowRequest, _ choice: WindowChoice
+    ) -> LiveTurn {
+        var prompt: NewMessage?
+        if let parts = asked.prompt, let content = asked.content, let id = record.promptID {
+            prompt = NewMessage(
+                id: id, role: .user, content: content,
+                tokens: choice.made.promptTokens ?? TokenEstimate.message(parts))
+        }
+        let live = LiveTurn(
+            record, session: session, prompt: prompt, asked: asked, choice: choice, services: services
+        ) { [weak self] in self?.reported($0, $1) }
+        self.live = live
+        return live
+    }
+
+    private func begun(
+        _ turn: PendingTurn, _ submission: Submission, _ title: String?,
+        _ result: Result<AcceptPrompt.Output, ArchiveError>
+    ) {
+        let outcome = stored(turn, result)
+        if case .success(.accepted(let row, let place, let left)) = result {
+            turn.begun = (row, place, left)
+        } else {
+            voidLive()
+        }
+        if outcome != .moved { submission.settled() }
+        handle(.begun(turn.id, outcome))
+        if outcome == .accepted, let title { tell(title: title) }
+    }
+
+    private func begun(_ turn: PendingTurn, _ result: Result<BeginQueued.Output, ArchiveError>) {
+        let outcome: SessionLine.Stored
+        switch result {
+        case .success(.begun(let begun)):
+            turn.begun = (begun.turnRow, begun.place, nil)
+            outcome = .accepted
+        case .success(.moved): outcome = .moved
+        // Its session has gone to the trash meanwhile.
+        case .success(.gone): outcome = .refused(.noSession(line.session))
+        case .failure(let error): outcome = .refused(WireError(error))
+        }
+        if outcome != .accepted { voidLive() }
+        handle(.begun(turn.id, outcome))
+    }
+
+    /// The turn at the front was not stored after all.
+    private func voidLive() {
+        live?.isVoid = true
+        live = nil
+    }
+
+    /// The turn at the front is stored, and its upstream is called.
+    func run(_ turn: PendingTurn) {
+        guard let (row, place, left) = turn.begun else { return }
+        engine.moved()
+        turn.submission = nil
+        turn.prompt = nil
+        live?.left = left
+        let asker = line.front?.ticket.askers.first { $0.wish == .answer }?.client
+        live?.promptStored(row: row, place: place, asker: asker)
+    }
+
+    private func reported(_ turn: LiveTurn, _ report: LiveTurn.Report) {
+        guard turn === live else { return }
+        switch report {
+        case .delayed(let error): handle(.delayed(turn.id, error))
+        case .ended:
+            engine.moved()
+            handle(.ended(turn.id, .ran))
+            if turn === live { live = nil }
+            tellWhetherPaused(turn)
+        }
+    }
+}

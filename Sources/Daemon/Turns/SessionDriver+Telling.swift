@@ -1,0 +1,103 @@
+internal import Archive
+internal import Conversation
+internal import JSON
+internal import Protocol
+internal import Sessions
+
+/// What the clients of a session, and those who wait for its turns, are told.
+extension SessionDriver {
+    func answer(_ asker: Asker, _ id: TurnID, _ answer: SessionLine.Answer) {
+        guard asker.wish == .answer else { return engine.answer(asker, state(of: id, answer)) }
+        switch answer {
+        case .refused(let error) where error.kind == .cancelled:
+            engine.answer(asker, .success(TurnAnswers.cancelledUnstored))
+        case .refused(let error), .notStored(let error), .failed(let error):
+            engine.answer(asker, .failure(error))
+        case .stopped: engine.answer(asker, .failure(SessionDriver.stopped))
+        case .ran:
+            guard let live, let answer = live.answer else { return }
+            // A client that is still reading the answer gets its result behind it.
+            let behind = services.channels.subscribers(of: row).first { $0.connection.number == asker.client }
+            guard let behind else { return engine.answer(asker, answer) }
+            behind.behindReplay { [engine] in engine.answer(asker, answer) }
+        case .cancelled:
+            guard let record = turns[id]?.record else { return }
+            engine.answer(
+                asker,
+                TurnAnswers.answer(record, session: line.session, hasMessage: false, isRepeated: false))
+        case .known:
+            guard let (turn, hasMessage) = turns[id]?.known else { return }
+            engine.answer(
+                asker,
+                TurnAnswers.answer(turn, session: line.session, hasMessage: hasMessage, isRepeated: true))
+        }
+    }
+
+    /// What one is told who only wants to know where a turn ended.
+    private func state(of id: TurnID, _ answer: SessionLine.Answer) -> Result<[UInt8], WireError> {
+        switch answer {
+        case .refused(let error), .notStored(let error): .failure(error)
+        case .stopped: .failure(SessionDriver.stopped)
+        case .ran, .known: .success(TurnAnswers.state(id, live?.record.state ?? .complete))
+        case .cancelled: .success(TurnAnswers.state(id, .cancelled))
+        case .failed: .success(TurnAnswers.state(id, .failed))
+        }
+    }
+
+    /// What those are told who wait for a prompt in the queue when the daemon stops.
+    private static let stopped = WireError(
+        .shuttingDown, "the daemon is stopping; the prompt is stored and is taken up at the next start")
+
+    func tell(_ turn: PendingTurn, _ news: SessionLine.News) {
+        switch news {
+        case .queued(let position):
+            publish(TurnAnswers.progress(turn.id, "queued") { $0.member("position", position) })
+        case .paused(let reason): tellPaused(turn.id, reason)
+        case .throttled(let milliseconds):
+            publish(
+                TurnAnswers.progress(turn.id, "queued") {
+                    $0.member("position", 1)
+                    $0.member("waitMs", milliseconds)
+                    $0.member("reason", "as many prompts were sent as 'throttle' allows a minute")
+                })
+        }
+    }
+
+    /// Tells a session's clients that a turn which waited does not begin.
+    func tellEnded(_ turn: PendingTurn) {
+        guard let record = turn.record, line.ticket(turn.id)?.storage == .queued else { return }
+        publish(TurnAnswers.ended(record, hasMessage: false))
+    }
+
+    func tell(title: String) {
+        publish(
+            JSONWriter.object {
+                $0.member("sessionUpdate", "session_info_update")
+                $0.member("title", title)
+                $0.member("updatedAt", Timestamp.text(self.services.clock()))
+            })
+    }
+
+    /// Tells a session's clients when a quota is used up by a turn.
+    ///
+    /// Only news: who prompts next is told where nothing can be read now.
+    func tellWhetherPaused(_ turn: LiveTurn) {
+        var look = engine.quotas.look(for: turn.session)
+        if look.isEmpty { return }
+        look.record = row
+        services.archives.read(look, of: row) { [self] result in
+            guard case .success(let found) = result, let session = found.record,
+                let refusal = engine.quotas.refusal(session, found)
+            else { return }
+            tellPaused(turn.id, refusal.message)
+        }
+    }
+
+    private func tellPaused(_ turn: TurnID, _ reason: String) {
+        publish(TurnAnswers.progress(turn, "paused") { $0.member("reason", reason) })
+    }
+
+    private func publish(_ update: [UInt8]) {
+        services.channels.publish(update: update, of: line.session, on: row)
+    }
+}
