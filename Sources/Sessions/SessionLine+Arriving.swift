@@ -88,7 +88,7 @@ extension SessionLine {
             let askers = change(id) { $0.takeAskers() } ?? []
             return hand(askers, of: id, over: other) + forget(id) + advance()
         case .refused(let error):
-            return (change(id) { $0.answer(.refused(error)) } ?? []) + forget(id) + advance()
+            return (change(id) { SessionLine.answer(&$0, .refused(error)) } ?? []) + forget(id) + advance()
         case .moved: return advance()
         }
     }
@@ -109,10 +109,10 @@ extension SessionLine {
         if queue[index].branches {
             // It repeated one that failed just now; what waits goes on from the head, and this may not.
             var ticket = queue.remove(at: index)
-            return ticket.answer(.refused(SessionLine.pathIsTaken(session))) + depart(ticket)
+            return SessionLine.answer(&ticket, .refused(SessionLine.pathIsTaken(session))) + depart(ticket)
         }
         let told: [Effect] = [.tell(id, .queued(position: position))]
-        if isDraining { return told + queue[index].answer(.stopped) }
+        if isDraining { return told + SessionLine.answer(&queue[index], .stopped) }
         return told + (queue[index].interrupts ? interrupt() : [])
     }
 

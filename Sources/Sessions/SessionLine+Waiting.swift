@@ -54,7 +54,7 @@ extension SessionLine {
         }
         for index in queue.indices where queue[index].storage == .queued {
             // Those that wait for the next start.
-            out += queue[index].answer(.stopped)
+            out += SessionLine.answer(&queue[index], .stopped)
         }
         return out
     }

@@ -214,7 +214,7 @@ package struct SessionLine: Sendable {
             queue.insert(ticket, at: 0)
             return advance()
         }
-        let told = ticket.answer(.stopped)
+        let told = SessionLine.answer(&ticket, .stopped)
         queue.insert(ticket, at: 0)
         return told
     }
@@ -232,16 +232,16 @@ package struct SessionLine: Sendable {
     mutating func ended(_ id: TurnID, _ ending: Answer) -> [Effect] {
         if var ticket = front?.ticket, ticket.id == id, front?.stage == .running || front?.stage == .ending {
             front = nil
-            return ticket.answer(ending) + [.drop(id)] + advance()
+            return SessionLine.answer(&ticket, ending) + [.drop(id)] + advance()
         }
         guard let index = departing.firstIndex(where: { $0.id == id }) else { return [] }
         var ticket = departing.remove(at: index)
-        return ticket.answer(ending) + [.drop(id)]
+        return SessionLine.answer(&ticket, ending) + [.drop(id)]
     }
 
     /// The end of a turn could not be stored yet: nobody waits for a full disk.
     mutating func delayed(_ id: TurnID, _ error: WireError) -> [Effect] {
-        change(id) { $0.answer(.notStored(error)) } ?? []
+        change(id) { SessionLine.answer(&$0, .notStored(error)) } ?? []
     }
 
     // MARK: Tickets
@@ -261,10 +261,16 @@ package struct SessionLine: Sendable {
         return nil
     }
 
+    /// Answers all that wait for a turn.
+    static func answer(_ ticket: inout Ticket, _ answer: Answer) -> [Effect] {
+        let askers = ticket.takeAskers()
+        return askers.isEmpty ? [] : [.answer(askers, ticket.id, answer)]
+    }
+
     /// Answers a turn of which nothing is stored.
     func refuse(_ ticket: Ticket, _ error: WireError) -> [Effect] {
         var ticket = ticket
-        return ticket.answer(.refused(error)) + [.drop(ticket.id)]
+        return SessionLine.answer(&ticket, .refused(error)) + [.drop(ticket.id)]
     }
 
     /// Who asked for a turn that is another one sent again waits for that one, or is told how it ended.
@@ -274,7 +280,7 @@ package struct SessionLine: Sendable {
         // Those who wait for the next start were told so already.
         guard isDraining, let index = queue.firstIndex(where: { $0.id == other && $0.storage == .queued })
         else { return [] }
-        return queue[index].answer(.stopped)
+        return SessionLine.answer(&queue[index], .stopped)
     }
 
     /// A turn in the archive's queue is cancelled before it began.

@@ -71,12 +71,6 @@ package struct Ticket: Sendable, Equatable {
     /// Whether it may be taken out of the queue.
     var isReady: Bool { storage == .absent || storage == .queued && edits == 0 }
 
-    /// Answers all that wait for it.
-    mutating func answer(_ answer: SessionLine.Answer) -> [SessionLine.Effect] {
-        let askers = takeAskers()
-        return askers.isEmpty ? [] : [.answer(askers, id, answer)]
-    }
-
     /// A client has left.
     mutating func forget(client: Int) {
         for index in askers.indices where askers[index].client == client { askers[index].isGone = true }

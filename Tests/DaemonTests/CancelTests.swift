@@ -109,9 +109,10 @@ internal import Testing
         let bench = try waiting()
         try bench.client.open("s")
         var other: TestClient? = try bench.daemon.client()
-        _ = try other?.startPrompt("s", "hello", #""onDisconnect":"cancel""#)
         _ = try bench.client.call(
             "session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        _ = try other?.startPrompt("s", "hello", #""onDisconnect":"cancel""#)
+        _ = try bench.client.update { $0.extras?["state"]?.string == "waiting" }
         other = nil
         let ended = try bench.client.update {
             $0["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended"

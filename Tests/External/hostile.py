@@ -370,7 +370,7 @@ def main():
                 if after < 40 << 10:
                     break
                 time.sleep(0.1)
-            bad = [w for w, b in [("p99", p99 > arguments.factor * base), ("failed", failed > 0), ("peak", peak > 256 << 10), ("after", after >= 40 << 10)] if b]
+            bad = [w for w, b in [("p99", p99 > arguments.factor * base), ("failed", failed > 0), ("peak", peak > 192 << 10), ("after", after >= 40 << 10)] if b]
             faults += [f"{kind}: {w}" for w in bad]
             print(f"{'FAIL ' + ' '.join(bad) if bad else 'ok':5} {kind:10} p50 {percentile(times, 50):7.2f}  p99 {p99:7.2f} ms ({p99 / base:.1f} x)  "
                   f"{len(times)} answers, {failed} failed; peak {peak >> 10} MiB, {after >> 10} MiB after; "

@@ -33,7 +33,7 @@ extension Handlers {
         // Who wanted it to end with him has gone before it was begun.
         if !call.connection.isOpen && turn.options.onDisconnect == .cancel { return call.cancelUnbegun() }
         if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
-        let asker = engine.asker(call.connection) {
+        let asker = engine.askers.add(call.connection) {
             // Whatever went wrong with a turn's bookkeeping must not take everybody's daemon down.
             if !call.isAnswered { call.reply($0) }
         }
@@ -98,7 +98,7 @@ extension Handlers {
                 call.reply(.success(TurnAnswers.state(asked.id, state)))
             }
             let isLive = engine.cancel(asked.id, on: record.row) { [engine] in
-                engine.asker(call.connection, wish: .state) { if !call.isAnswered { call.reply($0) } }
+                engine.askers.add(call.connection, wish: .state) { if !call.isAnswered { call.reply($0) } }
             }
             if isLive { return }
             guard stored.turn.state.isOpen else { return reply(stored.turn.state) }

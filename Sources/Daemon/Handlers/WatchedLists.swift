@@ -35,7 +35,7 @@ final class WatchedLists {
             case .failure(let error):
                 // What cannot be read now is told a little later.
                 if error.code == .corrupt { return }
-                services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in self?.goOn(owner) }
+                services.loop.after(milliseconds: Archives.readPause) { [weak self] in self?.goOn(owner) }
             }
         }
     }

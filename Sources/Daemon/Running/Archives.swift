@@ -8,6 +8,9 @@ internal import Store
 ///
 /// - Invariant: an ID of a user names one session over both.
 final class Archives {
+    /// Milliseconds until what could not be read is read again.
+    static let readPause = 1_000
+
     private let disk: Store
     private var memory: Store?
     private var memoryPath: String?

@@ -12,7 +12,7 @@ internal import Upstream
 /// One running daemon.
 ///
 /// Everything but `DaemonHandle` belongs to the thread that calls `run`.
-package final class Daemon: ConnectionOwner {
+package final class Daemon: Connection.Owner {
     private enum Command: Sendable { case stop }
 
     /// Milliseconds for the last writes at a stop.
@@ -203,7 +203,7 @@ package final class Daemon: ConnectionOwner {
             case .success(nil): subscription.connection.close()
             case .failure:
                 // It may be read in a moment: what is missing shows there again.
-                loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+                loop.after(milliseconds: Archives.readPause) { [weak self] in
                     guard let self, !isLeft(subscription) else { return }
                     catchUp(subscription, row, place)
                 }

@@ -18,7 +18,7 @@ final class Calibrations {
             guard let self else { return }
             guard case .success(let all) = result else {
                 // Nothing is learned meanwhile; why the store cannot be read the recovery says.
-                loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+                loop.after(milliseconds: Archives.readPause) { [weak self] in
                     self?.read(archives, loop) {}
                 }
                 return

@@ -20,9 +20,10 @@ extension LiveTurn {
         record.isCached = ending.isCached
         record.error = ending.error
         record.usage = ending.usage
-        record.upstream = plan.current
-        record.model = current?.model
-        record.receipt = receipt(ending.usage)
+        let current = route?.current, name = route?.upstream ?? candidates.first?.upstream.name ?? ""
+        record.upstream = name
+        record.model = current?.model ?? candidates.first?.model
+        record.receipt = windows.receipt(for: current, upstream: name, ending.usage)
         alternatives = ending.alternatives.map { content in
             NewMessage(
                 id: services.newID(), role: .assistant, content: content,
@@ -32,10 +33,11 @@ extension LiveTurn {
             ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
             && content?.count ?? 0 <= ResponseCache.most
         let end = EndTurn(
-            id, ending, content: content, tokens: tokens, attempts: attempts, receipt: record.receipt,
-            upstream: record.upstream, model: record.model, used: used(ending, tokens),
-            alternatives: alternatives, cacheKey: keepsAnswer ? cacheKey : nil,
-            restores: left, learned: learned(ending))
+            id, ending, content: content, tokens: tokens, attempts: route?.attempts ?? [],
+            receipt: record.receipt,
+            upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, tokens),
+            alternatives: alternatives, cacheKey: keepsAnswer ? route?.cacheKey : nil,
+            restores: left, learned: windows.learned(from: current, ending))
         write(end, patience: LiveTurn.firstPatience)
     }
 

@@ -21,6 +21,8 @@ final class PendingTurn {
     var isCounted = false
     /// Where the archive put it, once it has begun.
     var begun: (row: TurnRow, place: PathPlace, left: BranchRow?)?
+    /// What its askers are told, and where it ended, once it ran.
+    var ran: (answer: Result<[UInt8], WireError>, state: TurnRecord.State)?
     /// The turn that it repeats, and whether that one's answer is on the active path.
     var known: (turn: TurnRecord, hasMessage: Bool)?
 

@@ -27,16 +27,16 @@ extension SessionDriver {
     }
 
     func judge(_ turn: PendingTurn) {
-        let look = engine.quotas.look(for: turn.session)
+        let look = quotas.look(for: turn.session)
         func judge(_ result: Result<PromptLook.Output, ArchiveError>) {
             let refusal: WireError? =
                 switch result {
-                case .success(let found): engine.quotas.refusal(turn.session, found)
+                case .success(let found): quotas.refusal(turn.session, found)
                 case .failure(let error): WireError(error)
                 }
             handle(
                 .judged(
-                    turn.id, refusal: refusal, wait: engine.quotas.wait(for: turn.session.session.owner)))
+                    turn.id, refusal: refusal, wait: quotas.wait(for: turn.session.session.owner)))
         }
         if look.isEmpty { return judge(.success(PromptLook.Output())) }
         services.archives.read(look, of: row, then: judge)
@@ -79,7 +79,7 @@ extension SessionDriver {
         }
         turn.submission?.prompt = nil
         turn.submission?.parts = nil
-        engine.queues(turn.id)
+        report(self, .queues(turn.id))
         let accept = AcceptPrompt(
             session: row, turn: record, prompt: prompt, title: nil, expectedHead: submission.turn.expectedHead
         )

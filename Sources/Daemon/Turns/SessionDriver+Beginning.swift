@@ -23,7 +23,7 @@ extension SessionDriver {
     }
 
     private func examineLimits(_ turn: PendingTurn) {
-        let look = engine.quotas.look(for: turn.session)
+        let look = quotas.look(for: turn.session)
         func examined(_ result: Result<PromptLook.Output, ArchiveError>) {
             switch result {
             case .success(let found): handle(.examined(turn.id, limits(turn, found)))
@@ -35,10 +35,10 @@ extension SessionDriver {
     }
 
     private func limits(_ turn: PendingTurn, _ found: PromptLook.Output) -> SessionLine.Examined {
-        if let refusal = engine.quotas.refusal(turn.session, found) {
+        if let refusal = quotas.refusal(turn.session, found) {
             return .held(.quota(refusal.message), wait: refusal.retryAfterMs)
         }
-        let wait = engine.quotas.wait(for: line.owner)
+        let wait = quotas.wait(for: line.owner)
         return wait > 0 ? .held(.pace, wait: wait) : .free
     }
 
@@ -46,7 +46,7 @@ extension SessionDriver {
         // What is damaged will not be whole in a moment.
         if error.code == .corrupt { return .impossible(WireError(error)) }
         services.log.error("turn_put_off", ("turn", turn.id.description), ("reason", error.description))
-        return .unreadable(wait: TurnEngine.readPause)
+        return .unreadable(wait: Archives.readPause)
     }
 
     /// Whether a turn is wanted still for which something was looked up.
@@ -101,7 +101,7 @@ extension SessionDriver {
                 let choice = try result.get()
                 try choice.made.answerable()
                 if !turn.isCounted {
-                    engine.quotas.begin(line.owner, tokens: choice.made.request.estimate)
+                    quotas.begin(line.owner, tokens: choice.made.request.estimate)
                 }
                 turn.isCounted = true
                 turn.window = (asked, choice)
@@ -145,7 +145,7 @@ extension SessionDriver {
         }
         let live = LiveTurn(
             record, session: session, prompt: prompt, asked: asked, choice: choice, services: services
-        ) { [weak self] in self?.reported($0, $1) }
+        ) { [weak self] in self?.heard($0, $1) }
         self.live = live
         return live
     }
@@ -189,22 +189,22 @@ extension SessionDriver {
     /// The turn at the front is stored, and its upstream is called.
     func run(_ turn: PendingTurn) {
         guard let (row, place, left) = turn.begun else { return }
-        engine.moved()
+        report(self, .moved)
         turn.submission = nil
         turn.prompt = nil
-        live?.left = left
         let asker = line.front?.ticket.askers.first { $0.wish == .answer }?.client
-        live?.promptStored(row: row, place: place, asker: asker)
+        live?.promptStored(row: row, place: place, left: left, asker: asker)
     }
 
-    private func reported(_ turn: LiveTurn, _ report: LiveTurn.Report) {
+    private func heard(_ turn: LiveTurn, _ news: LiveTurn.Report) {
         guard turn === live else { return }
-        switch report {
+        switch news {
         case .delayed(let error): handle(.delayed(turn.id, error))
         case .ended:
-            engine.moved()
+            report(self, .moved)
+            turns[turn.id]?.ran = turn.answer.map { ($0, turn.record.state) }
+            live = nil
             handle(.ended(turn.id, .ran))
-            if turn === live { live = nil }
             tellWhetherPaused(turn)
         }
     }

@@ -7,27 +7,27 @@ internal import Sessions
 /// What the clients of a session, and those who wait for its turns, are told.
 extension SessionDriver {
     func answer(_ asker: Asker, _ id: TurnID, _ answer: SessionLine.Answer) {
-        guard asker.wish == .answer else { return engine.answer(asker, state(of: id, answer)) }
+        guard asker.wish == .answer else { return askers.answer(asker, state(of: id, answer)) }
         switch answer {
         case .refused(let error) where error.kind == .cancelled:
-            engine.answer(asker, .success(TurnAnswers.cancelledUnstored))
+            askers.answer(asker, .success(TurnAnswers.cancelledUnstored))
         case .refused(let error), .notStored(let error), .failed(let error):
-            engine.answer(asker, .failure(error))
-        case .stopped: engine.answer(asker, .failure(SessionDriver.stopped))
+            askers.answer(asker, .failure(error))
+        case .stopped: askers.answer(asker, .failure(SessionDriver.stopped))
         case .ran:
-            guard let live, let answer = live.answer else { return }
+            guard let answer = turns[id]?.ran?.answer else { return }
             // A client that is still reading the answer gets its result behind it.
             let behind = services.channels.subscribers(of: row).first { $0.connection.number == asker.client }
-            guard let behind else { return engine.answer(asker, answer) }
-            behind.behindReplay { [engine] in engine.answer(asker, answer) }
+            guard let behind else { return askers.answer(asker, answer) }
+            behind.behindReplay { [askers] in askers.answer(asker, answer) }
         case .cancelled:
             guard let record = turns[id]?.record else { return }
-            engine.answer(
+            askers.answer(
                 asker,
                 TurnAnswers.answer(record, session: line.session, hasMessage: false, isRepeated: false))
         case .known:
             guard let (turn, hasMessage) = turns[id]?.known else { return }
-            engine.answer(
+            askers.answer(
                 asker,
                 TurnAnswers.answer(turn, session: line.session, hasMessage: hasMessage, isRepeated: true))
         }
@@ -38,7 +38,7 @@ extension SessionDriver {
         switch answer {
         case .refused(let error), .notStored(let error): .failure(error)
         case .stopped: .failure(SessionDriver.stopped)
-        case .ran, .known: .success(TurnAnswers.state(id, live?.record.state ?? .complete))
+        case .ran, .known: .success(TurnAnswers.state(id, turns[id]?.ran?.state ?? .complete))
         case .cancelled: .success(TurnAnswers.state(id, .cancelled))
         case .failed: .success(TurnAnswers.state(id, .failed))
         }
@@ -82,12 +82,12 @@ extension SessionDriver {
     ///
     /// Only news: who prompts next is told where nothing can be read now.
     func tellWhetherPaused(_ turn: LiveTurn) {
-        var look = engine.quotas.look(for: turn.session)
+        var look = quotas.look(for: turn.session)
         if look.isEmpty { return }
         look.record = row
         services.archives.read(look, of: row) { [self] result in
             guard case .success(let found) = result, let session = found.record,
-                let refusal = engine.quotas.refusal(session, found)
+                let refusal = quotas.refusal(session, found)
             else { return }
             tellPaused(turn.id, refusal.message)
         }

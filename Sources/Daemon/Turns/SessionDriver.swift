@@ -11,21 +11,38 @@ final class SessionDriver {
     var line: SessionLine
     /// The turn at the front, from the moment that its beginning is on its way to the archive.
     var live: LiveTurn?
-    unowned let engine: TurnEngine
     let services: Services
+    let quotas: QuotaKeeper
+    let askers: Askers
+    let report: (SessionDriver, Report) -> Void
     var turns: [TurnID: PendingTurn] = [:]
     /// Events that came while effects were performed; they are taken after those.
     private var events = Fifo<SessionLine.Event>()
     private var isPerforming = false
     private var timer: EventLoop.TimerID?
 
-    init(_ session: SessionRecord, engine: TurnEngine) {
+    /// What the one who keeps the lines hears.
+    enum Report {
+        /// A turn is on its way into the archive's queue.
+        case queues(TurnID)
+        /// A turn is stored as running, or as ended.
+        case moved
+        /// All that an event asked for is done.
+        case settled
+    }
+
+    init(
+        _ session: SessionRecord, _ services: Services, _ quotas: QuotaKeeper, _ askers: Askers,
+        report: @escaping (SessionDriver, Report) -> Void
+    ) {
         row = session.row
-        self.engine = engine
-        services = engine.services
+        self.services = services
+        self.quotas = quotas
+        self.askers = askers
+        self.report = report
         line = SessionLine(
             session: session.session.id, owner: session.session.owner,
-            limits: SessionDriver.limits(engine.services.configuration))
+            limits: SessionDriver.limits(services.configuration))
     }
 
     static func limits(_ configuration: Configuration) -> SessionLine.Limits {
@@ -49,7 +66,7 @@ final class SessionDriver {
             next = events.popFirst()
         }
         isPerforming = false
-        engine.settled(self)
+        report(self, .settled)
     }
 
     private func perform(_ effect: SessionLine.Effect) {

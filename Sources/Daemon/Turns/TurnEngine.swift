@@ -7,14 +7,10 @@ internal import Store
 
 /// The lines of all sessions on which something runs or waits.
 final class TurnEngine {
-    /// Milliseconds until what could not be read is read again.
-    static let readPause = 1_000
-
     let services: Services
     let quotas: QuotaKeeper
     private var lines: [SessionRow: SessionDriver] = [:]
-    private var askers: [UInt64: (Result<[UInt8], WireError>) -> Void] = [:]
-    private var lastAsker: UInt64 = 0
+    let askers = Askers()
     /// Turns that were put into a queue before those that waited at the start were taken up; nil once they are.
     private var ownTurns: Set<TurnID>? = []
     /// How often a turn was stored as running or ended: what a look found of sessions before that may be old.
@@ -50,27 +46,16 @@ final class TurnEngine {
 
     private func driver(of session: SessionRecord) -> SessionDriver {
         if let known = lines[session.row] { return known }
-        let driver = SessionDriver(session, engine: self)
+        let driver = SessionDriver(session, services, quotas, askers) { [unowned self] driver, report in
+            switch report {
+            case .queues(let id): ownTurns?.insert(id)
+            case .moved: moves += 1
+            case .settled: settled(driver)
+            }
+        }
         lines[session.row] = driver
         if isDraining { driver.handle(.draining) }
         return driver
-    }
-
-    // MARK: Askers
-
-    /// Somebody who waits for a turn; `reply` is called once.
-    func asker(
-        _ connection: Connection, wish: Asker.Wish = .answer,
-        _ reply: @escaping (Result<[UInt8], WireError>) -> Void
-    ) -> Asker {
-        lastAsker += 1
-        askers[lastAsker] = reply
-        return Asker(
-            client: connection.number, request: lastAsker, wish: wish, isGone: !connection.isOpen)
-    }
-
-    func answer(_ asker: Asker, _ answer: Result<[UInt8], WireError>) {
-        askers.removeValue(forKey: asker.request)?(answer)
     }
 
     // MARK: What clients want
@@ -140,14 +125,8 @@ final class TurnEngine {
 
     // MARK: What drivers tell
 
-    /// A turn is stored as running, or as ended.
-    func moved() { moves += 1 }
-
-    /// A turn is on its way into the archive's queue.
-    func queues(_ id: TurnID) { ownTurns?.insert(id) }
-
     /// A line has done all that an event asked for.
-    func settled(_ driver: SessionDriver) {
+    private func settled(_ driver: SessionDriver) {
         if driver.isForgotten, lines[driver.row] === driver {
             driver.forget()
             lines[driver.row] = nil
@@ -175,7 +154,7 @@ final class TurnEngine {
                     ownTurns = nil
                     return tried()
                 }
-                services.loop.after(milliseconds: TurnEngine.readPause) { [weak self] in
+                services.loop.after(milliseconds: Archives.readPause) { [weak self] in
                     guard let self, !isDraining else { return }
                     takeUp(after: row) {}
                 }

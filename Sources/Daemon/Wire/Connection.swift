@@ -5,6 +5,9 @@ internal import Protocol
 
 /// One client: its socket, its lines in, its bounded lines out.
 final class Connection {
+    /// Nanoseconds for one client at a time; a single request may take longer.
+    static let slice: UInt64 = 500_000
+
     /// Names the connection in logs and lists.
     let number: Int
     let peer: Peer
@@ -18,7 +21,7 @@ final class Connection {
     private let fd: Int32
     private let loop: EventLoop
     private let limits: Limits
-    private weak var owner: (any ConnectionOwner)?
+    private weak var owner: (any Owner)?
     private var framer: LineFramer
     private var outbox = Outbox()
     private var writing: [UInt8] = []
@@ -55,7 +58,7 @@ final class Connection {
 
     init(
         _ socket: consuming Descriptor, number: Int, peer: Peer, isAdmin: Bool, loop: EventLoop,
-        limits: Limits, owner: any ConnectionOwner
+        limits: Limits, owner: any Owner
     ) {
         fd = socket.raw
         self.socket = .some(consume socket)
@@ -268,7 +271,7 @@ final class Connection {
         isTaking = true
         self.runsSteps = runsSteps
         hasMore = true
-        while closing == .no, !isBraked, loop.now &- start < TakingTurns.slice {
+        while closing == .no, !isBraked, loop.now &- start < Connection.slice {
             if owner?.takesHeld(self) ?? false { continue }
             if !steps.isEmpty {
                 guard runsSteps, let step = steps.popFirst() else { break }
@@ -396,25 +399,27 @@ final class Connection {
     }
 }
 
-/// Who a connection belongs to.
-protocol ConnectionOwner: AnyObject {
-    func received(_ line: [UInt8], _ connection: Connection)
-    func closed(_ connection: Connection)
-    func wantsFlush(_ connection: Connection)
-    /// Runs one request that had to wait for others of its client and need not any more; false when there is none.
-    func takesHeld(_ connection: Connection) -> Bool
-    /// Whether requests of the client wait for others and need not any more.
-    func hasHeld(_ connection: Connection) -> Bool
-    /// Whether the client may be served at once; else it is called when its turn has come.
-    func isNext(_ connection: Connection, isPutOff: Bool) -> Bool
-    /// The client has more to do and lets others go before; `isPutOff` tells that it is no part of a conversation.
-    func hasMore(_ connection: Connection, isPutOff: Bool)
-    /// Whether some clients wait for their turn.
-    var isCrowded: Bool { get }
-    /// Whether the client must wait, since it holds too much.
-    func isOverBudget(_ connection: Connection) -> Bool
-    func costChanged(_ connection: Connection, by bytes: Int)
-    /// Whether the requests of all clients that are not done are as many bytes as there may be.
-    var isHoldingMuch: Bool { get }
-    func heldChanged(by bytes: Int)
+extension Connection {
+    /// Who a connection belongs to.
+    protocol Owner: AnyObject {
+        func received(_ line: [UInt8], _ connection: Connection)
+        func closed(_ connection: Connection)
+        func wantsFlush(_ connection: Connection)
+        /// Runs one request that had to wait for others of its client and need not any more; false when there is none.
+        func takesHeld(_ connection: Connection) -> Bool
+        /// Whether requests of the client wait for others and need not any more.
+        func hasHeld(_ connection: Connection) -> Bool
+        /// Whether the client may be served at once; else it is called when its turn has come.
+        func isNext(_ connection: Connection, isPutOff: Bool) -> Bool
+        /// The client has more to do and lets others go before; `isPutOff` tells that it is no part of a conversation.
+        func hasMore(_ connection: Connection, isPutOff: Bool)
+        /// Whether some clients wait for their turn.
+        var isCrowded: Bool { get }
+        /// Whether the client must wait, since it holds too much.
+        func isOverBudget(_ connection: Connection) -> Bool
+        func costChanged(_ connection: Connection, by bytes: Int)
+        /// Whether the requests of all clients that are not done are as many bytes as there may be.
+        var isHoldingMuch: Bool { get }
+        func heldChanged(by bytes: Int)
+    }
 }

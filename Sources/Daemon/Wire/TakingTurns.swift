@@ -7,8 +7,6 @@ internal import EventLoop
 /// sessions, long answers that are read) is put off to a second line with a share of its own. So a prompt waits for
 /// nothing but other clients' reading, however many of them ask for something large.
 final class TakingTurns {
-    /// Nanoseconds for one client at a time; a single request may take longer.
-    static let slice: UInt64 = 500_000
     /// Nanoseconds a turn of the loop for each line, and for those who are served at once.
     ///
     /// Short, since a prompt takes some turns of the loop until its answer is there.
