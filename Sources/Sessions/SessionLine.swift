@@ -89,8 +89,6 @@ package struct SessionLine: Sendable {
     package var isTaken: Bool { isBusy || !arriving.isEmpty }
     /// Whether there is nothing to remember of it.
     package var isForgotten: Bool { !isTaken && departing.isEmpty && examination == nil }
-    /// Whether a limit holds its queue, or is being looked at for it.
-    package var awaitsLimit: Bool { hold != nil || examination != nil }
     /// Whether something of it must be in the archive before the daemon ends.
     package var isWriting: Bool { front.map { $0.stage != .preparing } ?? false || !departing.isEmpty }
     /// The turn that runs and is stored.

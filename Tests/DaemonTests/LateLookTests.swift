@@ -132,14 +132,22 @@ internal import Testing
         #expect(try client.call("_convod/server/info").updates.isEmpty)
     }
 
-    @Test func `moves the path under a client that joins, and it joins the other one`() throws {
+    /// A session with one prompt, whose clients' looks can be held back, and the parameters of a retry that replaces that.
+    private func asked() throws -> (gate: LookGate, client: TestClient, other: TestClient, edit: String) {
         let gate = LookGate()
         let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo' } } }", gate: gate)
         let client = try daemon.client(), other = try daemon.client()
+        other.kept = [daemon]
         try other.open("s")
         _ = try other.prompt("s", "first")
         let page = try other.call("_convod/message/list", #"{"sessionId":"s","limit":1}"#).result
         let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        let edit = #"{"sessionId":"s","messageId":"\#(first)","prompt":[{"type":"text","text":"other"}]}"#
+        return (gate, client, other, edit)
+    }
+
+    @Test func `moves the path under a client that joins, and it joins the other one`() throws {
+        let (gate, client, other, edit) = try asked()
         gate.hold("Opening")
         let resume = try client.start("session/resume", #"{"sessionId":"s","cwd":"/"}"#)
         try wait(gate, other)
@@ -148,8 +156,6 @@ internal import Testing
         gate.hold("PlacesOnPath")
         gate.open()
         try wait(gate, other, 2)
-        let edit =
-            #"{"sessionId":"s","messageId":"\#(first)","prompt":[{"type":"text","text":"other"}]}"#
         #expect(try other.call("_convod/turn/retry", edit).result != nil)
         gate.open()
         #expect(try client.finish(resume).result != nil)
@@ -161,19 +167,11 @@ internal import Testing
     @Test func `moves the path under a client that loads, and it is not told the end of what it never saw`()
         throws
     {
-        let gate = LookGate()
-        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo' } } }", gate: gate)
-        let client = try daemon.client(), other = try daemon.client()
-        try other.open("s")
-        _ = try other.prompt("s", "first")
-        let page = try other.call("_convod/message/list", #"{"sessionId":"s","limit":1}"#).result
-        let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        let (gate, client, other, edit) = try asked()
         gate.hold("SessionByRow")
         let load = try client.start("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#)
         try wait(gate, other)
         let left = try other.prompt("s", "second").extras?["messageId"]?.string ?? "none"
-        let edit =
-            #"{"sessionId":"s","messageId":"\#(first)","prompt":[{"type":"text","text":"other"}]}"#
         let kept = try other.call("_convod/turn/retry", edit).extras?["messageId"]?.string ?? "none"
         gate.open()
         #expect(try client.finish(load).result != nil)

@@ -71,6 +71,16 @@ final class Services {
     }
 }
 
+extension TurnError {
+    /// Why a turn fails, as its clients are told.
+    init(_ error: WireError) { self.init(kind: error.kind.rawValue, message: error.message) }
+
+    /// The same by an upstream; `retryAfter` is said only where no other try follows.
+    init(_ failure: UpstreamFailure, retryAfter: Int? = nil) {
+        self.init(kind: failure.kind.rawValue, message: failure.message, retryAfter: retryAfter)
+    }
+}
+
 extension WireError {
     /// An upstream's failure as clients see it.
     init(_ failure: UpstreamFailure) {

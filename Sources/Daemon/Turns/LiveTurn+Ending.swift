@@ -20,9 +20,9 @@ extension LiveTurn {
         record.isCached = ending.isCached
         record.error = ending.error
         record.usage = ending.usage
-        let current = route?.current, name = route?.upstream ?? candidates.first?.upstream.name ?? ""
+        let current = route.current, name = route.upstream
         record.upstream = name
-        record.model = current?.model ?? candidates.first?.model
+        record.model = current?.model
         record.receipt = windows.receipt(for: current, upstream: name, ending.usage)
         alternatives = ending.alternatives.map { content in
             NewMessage(
@@ -33,10 +33,10 @@ extension LiveTurn {
             ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
             && content?.count ?? 0 <= ResponseCache.most
         let end = EndTurn(
-            id, ending, content: content, tokens: tokens, attempts: route?.attempts ?? [],
+            id, ending, content: content, tokens: tokens, attempts: route.attempts,
             receipt: record.receipt,
             upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, tokens),
-            alternatives: alternatives, cacheKey: keepsAnswer ? route?.cacheKey : nil,
+            alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
             restores: left, learned: windows.learned(from: current, ending))
         write(end, patience: LiveTurn.firstPatience)
     }
@@ -106,6 +106,6 @@ extension LiveTurn {
     private func failed(as words: WireError, _ state: TurnRecord.State) {
         record.state = state
         record.stopReason = nil
-        record.error = TurnError(kind: words.kind.rawValue, message: words.message)
+        record.error = TurnError(words)
     }
 }

@@ -33,11 +33,13 @@ final class LiveTurn {
 
     let services: Services
     let windows: RouteWindows
-    private(set) var route: RouteCall?
+    private(set) lazy var route = RouteCall(record.id, candidates, windows, services: services) {
+        [weak self] in self?.heard($0)
+    }
     /// Where the answer's pieces go, once the turn is stored.
     private var log: AnswerLog?
     private let telling: TurnTelling
-    let candidates: [Candidate]
+    private let candidates: [Candidate]
     private let report: (LiveTurn, Report) -> Void
     /// The message that the present answer takes the place of.
     private var replaced: MessageID?
@@ -91,10 +93,8 @@ final class LiveTurn {
         log = AnswerLog(row, of: session.row, services.archives, services.loop) { [weak self] in
             self?.heard($0)
         }
-        let route = RouteCall(id, candidates, windows, services: services) { [weak self] in self?.heard($0) }
         // Who asks for another answer to a prompt does not want the same one again.
         route.takesKept = prompt != nil || left == nil
-        self.route = route
         if let prompt { telling.prompt(prompt, place: place, at: services.clock(), asker: client) }
         prompt?.content = []
         telling.stored(record, branch: left == nil ? nil : Int(place.branch.number))
@@ -106,9 +106,9 @@ final class LiveTurn {
         switch effect {
         case .announce(let state): announce(state)
         case .call:
-            route?.start()
-            if let name = route?.upstream { machine.setIssuer(name) }
-        case .abortCall: route?.cancel()
+            route.start()
+            machine.setIssuer(route.upstream)
+        case .abortCall: route.cancel()
         case .startTimer(let milliseconds):
             timer = services.loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }
         case .stopTimer:
@@ -125,7 +125,6 @@ final class LiveTurn {
     }
 
     private func announce(_ state: Turn.State) {
-        guard let route else { return }
         telling.asks(
             route.upstream, attempt: route.number, after: state == .backingOff ? route.setback : nil)
     }
@@ -138,7 +137,7 @@ final class LiveTurn {
         case .pieces(let pieces):
             handle(.pieces(pieces))
             guard machine.answer.weight > LiveTurn.longest else { return }
-            route?.refuse(
+            route.refuse(
                 UpstreamFailure(
                     .protocolError, "the answer has more than \(LiveTurn.longest) bytes", isRetryable: false))
         case .finished(let finish): handle(.finished(finish))
@@ -148,14 +147,13 @@ final class LiveTurn {
 
     private func heard(_ report: AnswerLog.Report) {
         switch report {
-        case .pause: route?.pause()
-        case .resume: route?.resume()
+        case .pause: route.pause()
+        case .resume: route.resume()
         case .stored(let count): handle(.piecesStored(count))
         case .failed(let error):
             guard machine.state == .streaming || machine.state == .waiting else { return }
-            route?.drop()
-            let words = WireError(error)
-            handle(.callFailed(TurnError(kind: words.kind.rawValue, message: words.message), wait: nil))
+            route.drop()
+            handle(.callFailed(TurnError(WireError(error)), wait: nil))
         }
     }
 
@@ -168,7 +166,7 @@ final class LiveTurn {
             case .success:
                 replaced = record.answerID
                 record.answerID = next
-                route?.beginAnew()
+                route.beginAnew()
                 handle(.setAside)
             case .failure(let error):
                 let words = WireError(error)
@@ -200,7 +198,7 @@ final class LiveTurn {
 
     private func tellUsage() {
         guard let used = record.usage?.inputTokens, let model = record.model,
-            let size = route?.current?.upstream.contextLength(of: model)
+            let size = route.current?.upstream.contextLength(of: model)
         else { return }
         telling.used(used + (record.usage?.outputTokens ?? 0), of: size)
     }

@@ -92,13 +92,12 @@ final class RouteCall {
         guard let candidate = current else { return }
         attemptStart = services.clock()
         firstAt = nil
-        windows.request(for: candidate) { [weak self] result, problem in
+        windows.request(for: candidate) { [weak self] made in
             guard let self else { return }
-            switch result {
-            case .success(let request): ask(candidate, request)
-            case .failure(let error):
-                if let problem { return failed(problem.failure, problem) }
-                report(.failed(TurnError(kind: error.kind.rawValue, message: error.message), wait: nil))
+            switch made {
+            case .request(let request): ask(candidate, request)
+            case .unfit(let problem): failed(problem.failure, problem)
+            case .failed(let error): report(.failed(TurnError(error), wait: nil))
             }
         }
     }
@@ -202,13 +201,11 @@ final class RouteCall {
     private func retry(_ failure: UpstreamFailure, wait: Int) {
         let chosen = Turn.Wait(milliseconds: wait, upstream: plan.current)
         setback = (chosen, failure)
-        report(.failed(TurnError(kind: failure.kind.rawValue, message: failure.message), wait: chosen))
+        report(.failed(TurnError(failure), wait: chosen))
     }
 
     private func give(up failure: UpstreamFailure) {
-        let error = TurnError(
-            kind: failure.kind.rawValue, message: failure.message, retryAfter: failure.retryAfter)
-        report(.failed(error, wait: nil))
+        report(.failed(TurnError(failure, retryAfter: failure.retryAfter), wait: nil))
     }
 
     /// Writes down how a try went.

@@ -49,7 +49,7 @@ final class RouteWindows {
         made[upstream]?.request.estimate ?? made.values.first?.request.estimate ?? 0
     }
 
-    /// Why there is no request for an upstream.
+    /// Why there is no request for an upstream, as if it had said so itself.
     struct Problem {
         let failure: UpstreamFailure
         /// Tokens that must be sent, and that may be, where that is the reason.
@@ -57,12 +57,19 @@ final class RouteWindows {
         var budget: Int?
     }
 
-    /// Makes the request for an upstream, or says why there is none; `problem` is nil where nobody else would have one either.
-    func request(
-        for candidate: Candidate, _ then: @escaping (Result<ModelRequest, WireError>, Problem?) -> Void
-    ) {
+    /// What came of making a request.
+    enum Made {
+        case request(ModelRequest)
+        /// This upstream gets none; another one may.
+        case unfit(Problem)
+        /// Nobody gets one.
+        case failed(WireError)
+    }
+
+    /// Makes the request for an upstream.
+    func request(for candidate: Candidate, _ then: @escaping (Made) -> Void) {
         let name = candidate.upstream.name
-        if let known = made[name], known.isWhole { return then(.success(known.request), nil) }
+        if let known = made[name], known.isWhole { return then(.request(known.request)) }
         // Another upstream may hold less, and has rules of its own.
         let overflow = overflows[name], maker = WindowMaker(services: services)
         making = maker.making
@@ -73,8 +80,8 @@ final class RouteWindows {
             do throws(WireError) {
                 let window = try result.get().answerable()
                 made[name] = window
-                then(.success(window.request), nil)
-            } catch { then(.failure(error), problem(error, overflow?.failure)) }
+                then(.request(window.request))
+            } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
         }
     }
 

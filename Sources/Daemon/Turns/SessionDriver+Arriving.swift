@@ -27,19 +27,23 @@ extension SessionDriver {
     }
 
     func judge(_ turn: PendingTurn) {
-        let look = quotas.look(for: turn.session)
-        func judge(_ result: Result<PromptLook.Output, ArchiveError>) {
+        lookAtLimits(of: turn) { [self] result in
             let refusal: WireError? =
                 switch result {
                 case .success(let found): quotas.refusal(turn.session, found)
                 case .failure(let error): WireError(error)
                 }
-            handle(
-                .judged(
-                    turn.id, refusal: refusal, wait: quotas.wait(for: turn.session.session.owner)))
+            handle(.judged(turn.id, refusal: refusal, wait: quotas.wait(for: line.owner)))
         }
-        if look.isEmpty { return judge(.success(PromptLook.Output())) }
-        services.archives.read(look, of: row, then: judge)
+    }
+
+    /// Looks what is used up of a turn's limits, if it has any.
+    func lookAtLimits(
+        of turn: PendingTurn, _ then: @escaping (Result<PromptLook.Output, ArchiveError>) -> Void
+    ) {
+        let look = quotas.look(for: turn.session)
+        if look.isEmpty { return then(.success(PromptLook.Output())) }
+        services.archives.read(look, of: row, then: then)
     }
 
     func recognize(_ turn: PendingTurn) {

@@ -23,15 +23,12 @@ extension SessionDriver {
     }
 
     private func examineLimits(_ turn: PendingTurn) {
-        let look = quotas.look(for: turn.session)
-        func examined(_ result: Result<PromptLook.Output, ArchiveError>) {
+        lookAtLimits(of: turn) { [self] result in
             switch result {
             case .success(let found): handle(.examined(turn.id, limits(turn, found)))
             case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))
             }
         }
-        if look.isEmpty { return examined(.success(PromptLook.Output())) }
-        services.archives.read(look, of: row, then: examined)
     }
 
     private func limits(_ turn: PendingTurn, _ found: PromptLook.Output) -> SessionLine.Examined {
@@ -69,7 +66,7 @@ extension SessionDriver {
         }
     }
 
-    func prepare(_ turn: PendingTurn) {
+    private func prepare(_ turn: PendingTurn) {
         let settings = turn.session.session.settings, options = turn.options
         services.upstreams.resolve(
             options.upstream ?? settings.upstream, model: options.model ?? settings.model

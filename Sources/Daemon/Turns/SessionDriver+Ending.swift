@@ -16,7 +16,7 @@ extension SessionDriver {
             answer = .cancelled
         case .failed(let error):
             ending = Turn.Ending(
-                state: .failed, error: TurnError(kind: error.kind.rawValue, message: error.message),
+                state: .failed, error: TurnError(error),
                 isPromptWithdrawn: true)
             answer = .failed(error)
         }
@@ -44,6 +44,7 @@ extension SessionDriver {
             let words = WireError(error)
             services.log.error("turn_not_stored", ("turn", turn.id.description), ("reason", words.message))
             if error.code == .changedElsewhere || error.code == .corrupt {
+                if case .failed = answer { tellEnded(turn) }
                 return handle(.ended(turn.id, .notStored(words)))
             }
             handle(.delayed(turn.id, words))

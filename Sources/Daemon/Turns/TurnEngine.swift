@@ -131,7 +131,7 @@ final class TurnEngine {
             driver.forget()
             lines[driver.row] = nil
         }
-        if isDraining && isIdle { whenIdle.take()?() }
+        if whenIdle != nil, isIdle { whenIdle.take()?() }
     }
 
     // MARK: Start and stop
