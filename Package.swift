@@ -46,7 +46,7 @@ let package = Package(
         house("Conversation", ["JSON"]),
         house("Archive", ["Conversation"]),
         house("Protocol", ["Conversation", "JSON"]),
-        house("Sessions", ["Protocol", "Conversation"]),
+        house("Sessions", ["Protocol", "Archive", "Conversation"]),
         house("ContextWindow", ["Conversation", "JSON"]),
         house("Transcripts", ["Conversation", "JSON"]),
         house(
@@ -78,7 +78,7 @@ let package = Package(
         checks("CryptoTests", ["Crypto"]),
         checks("JSONTests", ["JSON", "Posix"], exclude: ["Fixtures"]),
         checks("ProtocolTests", ["Protocol", "Conversation", "JSON"]),
-        checks("SessionsTests", ["Sessions", "Protocol", "Conversation"]),
+        checks("SessionsTests", ["Sessions", "Protocol", "Archive", "Conversation"]),
         checks("ConversationTests", ["Conversation", "JSON"]),
         checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
         checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON"]),
@@ -89,9 +89,14 @@ let package = Package(
             exclude: ["Fixtures"]),
         checks(
             "DaemonTests",
-            ["Daemon", "Store", "Archive", "ConvoClient", "Protocol", "Conversation", "JSON", "Posix"]),
+            [
+                "Daemon", "Sessions", "Store", "Archive", "ConvoClient", "Protocol", "Conversation", "JSON",
+                "Posix",
+            ]),
         checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
-        checks("TidyTests", ["Protocol", "Posix", "JSON", "Schema"]),
+        checks(
+            "TidyTests",
+            ["Protocol", "Posix", "JSON", "Schema", "Upstream", "ContextWindow", "Transcripts"]),
     ],
     cLanguageStandard: .c2x
 )

@@ -75,7 +75,7 @@ package struct TurnError: Sendable, Equatable {
 }
 
 /// Tokens as the provider counted them; nil where it did not say.
-package struct Usage: Sendable, Equatable {
+package struct Usage: Sendable, Equatable, Codable {
     package var inputTokens: Int?
     package var outputTokens: Int?
     package var cachedTokens: Int?

@@ -10,6 +10,9 @@ package import Protocol
 package final class Client {
     /// What can come while a call waits.
     package enum Event {
+        /// News of the session that the call follows.
+        case update(Wire.SessionUpdate)
+        /// Anything else that the daemon says, as it came.
         case notification(method: String, params: JSONView?)
         /// The number of a signal that came on the caller's descriptor.
         case signal(Int32)
@@ -50,18 +53,52 @@ package final class Client {
 
     /// Sends a request and waits for its answer; `onEvent` hears what comes before it, in order.
     ///
-    /// `signals` is a descriptor as `Signals.descriptor` makes it, `output` one that the caller writes to and wants to hear of
-    /// when its other end is closed; `onEvent` may send notifications.
-    package func call(
-        _ method: Method, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
-        signals: Int32? = nil, output: Int32? = nil, onEvent: (Event) -> Void = { _ in }
-    ) throws(ClientError) -> JSONView {
-        try call(
-            named: method.rawValue, params, milliseconds: milliseconds, signals: signals, output: output,
-            onEvent: onEvent)
+    /// News of the session `followed` comes as `update`, and what of it this build cannot read is passed over, as a later
+    /// version may send it; all else comes as it is, and costs no reading. `signals` is a descriptor as `Signals.descriptor`
+    /// makes it, `output` one that the caller writes to and wants to hear of when its other end is closed; `onEvent` may send
+    /// notifications.
+    package func call<C: Contract>(
+        _ contract: C.Type, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
+        following followed: String? = nil, signals: Int32? = nil, output: Int32? = nil,
+        onEvent: (Event) -> Void = { _ in }
+    ) throws(ClientError) -> C.Result {
+        let result = try call(
+            named: C.method.rawValue, params, milliseconds: milliseconds, signals: signals, output: output
+        ) { event in
+            guard let event = Client.event(event, following: followed) else { return }
+            onEvent(event)
+        }
+        return try Client.read(result, of: C.method)
     }
 
-    /// The same for a method that this build may not know.
+    /// The same where only some members of the result are wanted, which other versions have as well.
+    package func call<Value: Decodable>(
+        _ method: Method, as type: Value.Type, milliseconds: Int? = nil
+    ) throws(ClientError) -> Value {
+        try Client.read(try call(named: method.rawValue, milliseconds: milliseconds), of: method)
+    }
+
+    private static func read<Value: Decodable>(_ result: JSONView, of method: Method) throws(ClientError)
+        -> Value
+    {
+        do { return try result.decoded(as: Value.self) } catch {
+            throw ClientError(
+                .protocolViolation,
+                "cannot read the daemon's answer to '\(method.rawValue)': \(error.description); convo and convod may be of different versions"
+            )
+        }
+    }
+
+    /// An event as who follows a session hears it, nil for news of that which this build cannot read.
+    private static func event(_ event: Event, following followed: String?) -> Event? {
+        guard let followed, case .notification("session/update", let params?) = event,
+            params["sessionId"]?.string == followed
+        else { return event }
+        let update = try? params["update"]?.decoded(as: Wire.SessionUpdate.self)
+        return update.map { .update($0) }
+    }
+
+    /// The same for a method that this build may not know: its result and all events are as they came.
     package func call(
         named method: String, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
         signals: Int32? = nil, output: Int32? = nil, onEvent: (Event) -> Void = { _ in }
@@ -144,16 +181,16 @@ package final class Client {
     private func wait(
         until deadline: UInt64?, signals: Int32?, output: Int32?, _ onEvent: (Event) -> Void
     ) throws(ClientError) -> Bool {
-        var left: Int32 = -1
+        var wait: Int32 = -1
         if let deadline {
             let now = Machine.monotonic()
             guard now < deadline else {
                 throw ClientError(.timedOut, "the daemon took the connection but does not answer")
             }
-            left = Int32((deadline - now) / 1_000_000 + 1)
+            wait = Int32((deadline - now) / 1_000_000 + 1)
         }
         let ready = try readable(
-            [socket.raw] + (signals.map { [$0] } ?? []), broken: output.map { [$0] } ?? [], milliseconds: left
+            [socket.raw] + (signals.map { [$0] } ?? []), broken: output.map { [$0] } ?? [], milliseconds: wait
         )
         if let signals, ready.contains(signals) {
             while let number = Signals.next(signals) { onEvent(.signal(number)) }

@@ -124,12 +124,7 @@ package struct DaemonLocator: Sendable {
     }
 
     /// Who holds the lock and where it listens, by what the file says; nil when nobody holds it.
-    package func lockOwner() -> (pid: Int32, socket: String)? {
-        guard !isLockFree(), let bytes = try? Files.read(lock, limit: 8192) else { return nil }
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-        guard lines.count >= 2, let pid = Int32(lines[0]) else { return nil }
-        return (pid, String(lines[1]))
-    }
+    package func lockOwner() -> LockOwner? { isLockFree() ? nil : LockOwner(file: lock) }
 
     /// Whether nobody holds the lock, found out by holding it for a moment.
     package func isLockFree() -> Bool { !FileLocks.isLocked(lock) }

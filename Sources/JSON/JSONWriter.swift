@@ -94,13 +94,13 @@ package struct JSONWriter: Sendable {
 
     private mutating func comma() { if needsComma { bytes.append(0x2C) } }
 
-    private mutating func open(_ bracket: UInt8) {
+    mutating func open(_ bracket: UInt8) {
         comma()
         bytes.append(bracket)
         needsComma = false
     }
 
-    private mutating func close(_ bracket: UInt8) {
+    mutating func close(_ bracket: UInt8) {
         bytes.append(bracket)
         needsComma = true
     }

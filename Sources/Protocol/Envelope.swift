@@ -1,3 +1,4 @@
+package import Conversation
 package import JSON
 
 /// The ID of a request, kept as it came so that it is echoed exactly.
@@ -159,6 +160,16 @@ package enum Outgoing {
         line += params
         line += "}\n".utf8
         return line
+    }
+
+    /// A `session/update`, which tells of a change of a session.
+    package static func update(_ update: some Encodable, of session: SessionID) -> [UInt8] {
+        notification(
+            "session/update",
+            JSONWriter.object {
+                $0.member("sessionId", session.text)
+                $0.member("update", raw: JSONWriter.bytes(of: update))
+            })
     }
 
     /// A request, as a client sends it.

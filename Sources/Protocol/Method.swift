@@ -43,54 +43,57 @@ package enum Method: String, Sendable, CaseIterable {
     case sessionResume = "session/resume"
     case sessionSetConfigOption = "session/set_config_option"
 
+    /// Whether it is convod's own, beside ACP and OpenRPC.
+    package var isOwn: Bool { rawValue.hasPrefix("_") }
+
     /// Whether it is sent without an ID and never answered.
     package var isNotification: Bool { self == .cancelRequest || self == .sessionCancel }
-}
 
-/// The limits of one server, as `_convod/server/info` states them.
-package struct Limits: Sendable, Equatable {
-    /// Bytes of a line, LF not counted.
-    package var line = 16 << 20
-    /// Levels of nesting in a line.
-    package var depth = 128
-    package var connections = 4_096
-    /// Bytes waiting for one client.
-    package var outbox = 8 << 20
-    /// Rows of a page.
-    package var pageRows = 1_000
-    /// Bytes of a page.
-    package var pageBytes = 1 << 20
-    /// Prompts waiting in one session's queue.
-    package var queue = 256
-    /// Bytes of the prompts in one session's queue.
-    package var queued = 64 << 20
-    /// Requests of one client that have no answer yet.
-    package var requests = 256
-    /// Bytes that wait for and from all clients together.
-    package var buffers = 512 << 20
-    /// Bytes that wait for and from the clients of one user.
-    package var userBuffers = 96 << 20
-    /// Bytes of one client's requests that are not stored yet, at which it is read no further.
-    package var unstored = 16 << 20
-    /// The same of all clients, at which those are read no further that have any.
-    package var unstoredAll = 64 << 20
-
-    package init() {}
-
-    /// Members of one object of a line.
-    package static let keys = 100_000
-    /// Values in one line, keys counted.
-    package static let values = 1_000_000
-    /// Parts of one prompt or message.
-    package static let parts = 10_000
-    /// Bytes of a session's directory.
-    package static let directory = 4 << 10
-    /// Bytes of `mcpServers`, of a window, and of metadata.
-    package static let settings = 64 << 10
-    /// Bytes of a turn's model parameters, tools included.
-    package static let parameters = 1 << 20
-    /// Bytes of a name: an upstream, a model, an option, a cursor.
-    package static let name = 256
-    /// Bytes of a text that is searched for.
-    package static let query = 4 << 10
+    /// Its contract: a file of `Methods`.
+    package var contract: any Contract.Type {
+        switch self {
+        case .cancelRequest: CancelRequest.self
+        case .branchCompare: BranchCompare.self
+        case .branchDelete: BranchDelete.self
+        case .branchList: BranchList.self
+        case .branchSwitch: BranchSwitch.self
+        case .contextBuild: ContextBuild.self
+        case .contextPreview: ContextPreview.self
+        case .contextReceipt: ContextReceipt.self
+        case .export: Export.self
+        case .messageAppend: MessageAppend.self
+        case .messageList: MessageList.self
+        case .messageSet: MessageSet.self
+        case .modelList: ModelList.self
+        case .serverInfo: ServerInfo.self
+        case .sessionFind: SessionFind.self
+        case .sessionForkOwn: SessionForkOwn.self
+        case .sessionGet: SessionGet.self
+        case .sessionRestore: SessionRestore.self
+        case .sessionSet: SessionSet.self
+        case .turnCancel: TurnCancel.self
+        case .turnContinue: TurnContinue.self
+        case .turnGet: TurnGet.self
+        case .turnList: TurnList.self
+        case .turnRetry: TurnRetry.self
+        case .turnSet: TurnSet.self
+        case .turnStart: TurnStart.self
+        case .upstreamList: UpstreamList.self
+        case .upstreamTest: UpstreamTest.self
+        case .watch: Watch.self
+        case .authenticate: Authenticate.self
+        case .initialize: Initialize.self
+        case .discover: Discover.self
+        case .sessionCancel: SessionCancel.self
+        case .sessionClose: SessionClose.self
+        case .sessionDelete: SessionDelete.self
+        case .sessionFork: SessionFork.self
+        case .sessionList: SessionList.self
+        case .sessionLoad: SessionLoad.self
+        case .sessionNew: SessionNew.self
+        case .sessionPrompt: SessionPrompt.self
+        case .sessionResume: SessionResume.self
+        case .sessionSetConfigOption: SessionSetConfigOption.self
+        }
+    }
 }

@@ -1,3 +1,4 @@
+package import Conversation
 package import JSON
 
 /// An error as it goes over the wire: a kind, a sentence for a person, and what a program needs beside it.
@@ -26,6 +27,12 @@ package struct WireError: Error, Sendable, Equatable {
 
     /// A parameter that is missing, of the wrong type or out of range.
     package static func invalid(_ message: String) -> WireError { WireError(.invalidParams, message) }
+
+    /// A session that is not there, or belongs to somebody else.
+    package static func noSession(_ id: SessionID) -> WireError {
+        WireError(
+            .notFound, "there is no session '\(id.text)'; 'session/list' or 'convo ls' shows those there are")
+    }
 
     /// The error as the parameters of a notification.
     package var asParameters: [UInt8] {

@@ -111,9 +111,9 @@ extension SessionLine {
             var ticket = queue.remove(at: index)
             return SessionLine.answer(&ticket, .refused(SessionLine.pathIsTaken(session))) + depart(ticket)
         }
-        let told: [Effect] = [.tell(id, .queued(position: position))]
-        if isDraining { return told + SessionLine.answer(&queue[index], .stopped) }
-        return told + (queue[index].interrupts ? interrupt() : [])
+        let news: [Effect] = [.tell(id, .queued(position: position))]
+        if isDraining { return news + SessionLine.answer(&queue[index], .stopped) }
+        return news + (queue[index].interrupts ? interrupt() : [])
     }
 
     /// Takes a turn that is not in the archive out of the queue; one that was cancelled meanwhile leaves when that is known.

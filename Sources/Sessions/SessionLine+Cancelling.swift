@@ -42,10 +42,10 @@ extension SessionLine {
         switch front.stage {
         case .preparing:
             self.front = nil
-            let left =
+            let rest =
                 front.ticket.storage == .absent
                 ? refuse(front.ticket, .cancelledUnstored) : depart(front.ticket)
-            return [.abandon(id)] + left + advance()
+            return [.abandon(id)] + rest + advance()
         case .storing:
             self.front?.ticket.isCancelled = true
             return [.cancel(id)]

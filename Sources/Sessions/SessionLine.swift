@@ -212,9 +212,9 @@ package struct SessionLine: Sendable {
             queue.insert(ticket, at: 0)
             return advance()
         }
-        let told = SessionLine.answer(&ticket, .stopped)
+        let answers = SessionLine.answer(&ticket, .stopped)
         queue.insert(ticket, at: 0)
-        return told
+        return answers
     }
 
     private func reasonAgainstAgain(_ ticket: Ticket) -> WireError? {

@@ -226,8 +226,8 @@ struct SQL: ExpressibleByStringLiteral {
         var raw: OpaquePointer?
         let code = unsafe sqlite3_prepare_v3(
             handle, sql.text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
-        guard code == SQLITE_OK, let made = unsafe raw else { throw failure(code, doing) }
-        let statement = unsafe Statement(owning: made)
+        guard code == SQLITE_OK, let handle = unsafe raw else { throw failure(code, doing) }
+        let statement = unsafe Statement(owning: handle)
         cache[key] = statement
         return statement
     }

@@ -17,7 +17,7 @@ package final class Lateness {
     }
 
     /// One in `CONVOD_TEST_READS=late`, nil without; `CONVOD_SEED` gives the seed.
-    package static func asked(by environment: [String: String]) -> Lateness? {
+    package static func setting(in environment: [String: String]) -> Lateness? {
         guard environment["CONVOD_TEST_READS"] == "late" else { return nil }
         return Lateness(seed: environment["CONVOD_SEED"].flatMap { UInt64($0) } ?? Machine.monotonic())
     }

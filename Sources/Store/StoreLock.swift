@@ -25,18 +25,18 @@ package struct StoreLock: ~Copyable, Sendable {
     /// Call it before the database is opened, and keep it until that is closed.
     package init(database: String, socket: String) throws(ArchiveError) {
         path = StoreLock.path(ofDatabase: database)
-        text = "\(Process.id)\n\(socket)\n"
+        text = LockOwner(pid: Process.id, socket: socket).text
         let file: Descriptor
         do { file = try StoreLock.take(path, for: text) } catch {
-            throw StoreLock.refused(database, error, StoreLock.owner(ofDatabase: database))
+            throw StoreLock.refused(database, error, LockOwner(file: path))
         }
-        let held: Descriptor?
-        do { held = try StoreLock.lockItself(database) } catch {
-            let owner = FileLocks.holder(of: database).map { (pid: $0, socket: "") }
+        let itself: Descriptor?
+        do { itself = try StoreLock.lockItself(database) } catch {
+            let owner = FileLocks.holder(of: database).map { LockOwner(pid: $0, socket: "") }
             throw StoreLock.refused(database, error, owner)
         }
         self.file = consume file
-        self.database = consume held
+        self.database = consume itself
         place = (try? FilePlace.of(path)) ?? nil
     }
 
@@ -54,7 +54,7 @@ package struct StoreLock: ~Copyable, Sendable {
     }
 
     private static func refused(
-        _ database: String, _ error: PosixError, _ owner: (pid: Int32, socket: String)?
+        _ database: String, _ error: PosixError, _ owner: LockOwner?
     ) -> ArchiveError {
         guard error.isAgain else {
             return ArchiveError(.readOnly, "lock database '\(database)'", reason: error.description)
@@ -98,13 +98,5 @@ package struct StoreLock: ~Copyable, Sendable {
                 _ = try System.wait(readable: [], milliseconds: 10)
             }
         }
-    }
-
-    /// Who holds the lock of a database by what its lock file says; nil when it says nothing.
-    package static func owner(ofDatabase database: String) -> (pid: Int32, socket: String)? {
-        guard let bytes = try? Files.read(path(ofDatabase: database), limit: 8192) else { return nil }
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-        guard lines.count >= 2, let pid = Int32(lines[0]) else { return nil }
-        return (pid, String(lines[1]))
     }
 }

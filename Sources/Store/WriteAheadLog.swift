@@ -42,7 +42,7 @@ struct WriteAheadLog {
     /// Pages in the log when it was looked at last, those of them that stay in it, and those written since.
     private var seen = 0, known = 0, written = 0
     private var counter = 0
-    private var told = 0
+    private var warnedSize = 0
     private var growth: Int?
 
     /// About the bytes of the log that count.
@@ -89,10 +89,10 @@ struct WriteAheadLog {
         seen = found.frames
         known = found.isWhole ? 0 : found.frames
         rest = !found.isWhole ? .blocked : way == .truncate ? .empty : .moved
-        if known * WriteAheadLog.page < WriteAheadLog.most { told = 0 }
+        if known * WriteAheadLog.page < WriteAheadLog.most { warnedSize = 0 }
         let size = bytes / WriteAheadLog.most
-        if size > told {
-            told = size
+        if size > warnedSize {
+            warnedSize = size
             growth = bytes
         }
     }

@@ -178,26 +178,26 @@ package final class Writer {
 
     private func perform(_ jobs: [WriteJob], _ queue: WorkQueue<WriteJob>) -> [Answer] {
         lastFailure = ArchiveError(.other, "commit", reason: "the commit failed")
-        var left = jobs, failed: [Answer] = []
-        while !left.isEmpty {
-            if let answers = together(left) { return failed + answers }
+        var rest = jobs, failed: [Answer] = []
+        while !rest.isEmpty {
+            if let answers = together(rest) { return failed + answers }
             guard lastFailure.code == .busy, database.isAutocommit else { break }
             // All of them wait for the same lock: none is tried by itself, and each waits its own time.
             let now = Machine.monotonic(), isLast = queue.mustHurry
-            let late = left.filter { isLast || now &- $0.at >= Writer.patience }
+            let late = rest.filter { isLast || now &- $0.at >= Writer.patience }
             failed += late.map { Answer(token: $0.token, result: .failure(lastFailure)) }
-            left.removeAll { job in late.contains { $0.token == job.token } }
-            if !left.isEmpty { queue.pause(milliseconds: Writer.pause) }
+            rest.removeAll { job in late.contains { $0.token == job.token } }
+            if !rest.isEmpty { queue.pause(milliseconds: Writer.pause) }
         }
-        if left.isEmpty { return failed }
+        if rest.isEmpty { return failed }
         if lastFailure.code == .full {
             // The WAL may be what fills the disk: its pages fit into the database, and then there is room again.
             checkpoint(.truncate)
-            if let answers = together(left) { return failed + answers }
+            if let answers = together(rest) { return failed + answers }
         }
         // SQLite ended the transaction by itself (as on a full disk), or the commit failed: each job for itself.
         return failed
-            + left.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
+            + rest.flatMap { together([$0]) ?? [Answer(token: $0.token, result: .failure(lastFailure))] }
     }
 
     private var lastFailure = ArchiveError(.other, "commit", reason: "the commit failed")

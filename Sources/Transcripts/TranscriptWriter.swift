@@ -5,7 +5,7 @@ package import Conversation
 /// - Invariant: pure; records go from values to bytes, with no I/O and no clock.
 
 /// The formats in which a session can be exported.
-package enum TranscriptFormat: Sendable, CaseIterable {
+package enum TranscriptFormat: String, Sendable, CaseIterable {
     /// The Session Trace Simple Format of the Hugging Face Hub, a record a line, with everything that convod keeps.
     case jsonl
     /// For people; what was said is verbatim, the rest is a reading aid.

@@ -107,7 +107,7 @@ package final class HTTPUpstream: Upstream {
         let sent = quirks(of: request.model), began = loop.now
         let body = dialect.body(for: request, sent)
         // An answer may take long, and what was asked may be large.
-        let asked = request.withoutWords
+        let outline = request.withoutWords
         throttle.take(tokens: request.estimate, now: steady())
         health.breaker.sent(now: steady())
         var first: Int?, used: Authorization?
@@ -127,7 +127,7 @@ package final class HTTPUpstream: Upstream {
             case .finished(let finish):
                 health.answered(now: clock(), first: first)
                 if let used { authorizer.succeeded(used) }
-                correct(asked, finish.usage)
+                correct(outline, finish.usage)
                 var finish = finish
                 finish.reason = HTTPUpstream.bounded(reason: finish.reason)
                 finish.reason = redaction(used).strike(finish.reason, else: "other")
@@ -135,7 +135,7 @@ package final class HTTPUpstream: Upstream {
                     redaction(used).strike($0, else: "what the server said of it holds a key")
                 }
                 receive(.finished(finish))
-            case .failed(let failure): receive(.failed(settled(failure, used, asked, sent)))
+            case .failed(let failure): receive(.failed(settled(failure, used, outline, sent)))
             }
         }
         authorize(body, retrying: { [weak call] in call?.retrying($0, $1) }) {
@@ -144,7 +144,7 @@ package final class HTTPUpstream: Upstream {
             switch result {
             case .success(let authorization):
                 used = authorization
-                call.begin(client, streaming(body, for: asked.model, authorization))
+                call.begin(client, streaming(body, for: outline.model, authorization))
             case .failure(let failure): call.fail(failure)
             }
         }
@@ -384,26 +384,6 @@ package final class HTTPUpstream: Upstream {
                         return failure
                     })
             }
-        }
-    }
-}
-
-/// Gets a small JSON document; the answer comes on the loop.
-@discardableResult
-func fetch(
-    _ request: HTTPRequest, _ client: HTTPClient, _ clock: @escaping () -> Int64,
-    _ receive: @escaping (Result<[UInt8], UpstreamFailure>) -> Void
-) -> HTTPCall {
-    var status = 0, headers: [String: String] = [:], body: [UInt8] = []
-    return client.start(request) { event in
-        switch event {
-        case .head(let code, let lines): (status, headers) = (code, lines)
-        case .body(let bytes): body += bytes.prefix(max(0, (8 << 20) - body.count))
-        case .end:
-            if (200...299).contains(status) { return receive(.success(body)) }
-            let report = FailureReport(status: status, headers: headers, body: body, now: clock())
-            receive(.failure(FailureClassifier.failure(report)))
-        case .failed(let failure): receive(.failure(UpstreamFailure(transport: failure, hasContent: false)))
         }
     }
 }

@@ -5,12 +5,12 @@ import TestSupport
 import Testing
 
 @Suite struct `A list of sessions` {
-    private func find(_ source: String) throws -> FindSessionsParameters {
-        try FindSessionsParameters(try Fixtures.json(source), limits: Limits())
+    private func find(_ source: String) throws -> Method.SessionFind.Parameters {
+        try Method.SessionFind.parameters(try Fixtures.json(source))
     }
     private func findRefusal(_ source: String) throws -> String? {
         try refusal(source) { (view) throws(WireError) in
-            _ = try FindSessionsParameters(view, limits: Limits())
+            _ = try Method.SessionFind.parameters(view)
         }
     }
 
@@ -61,7 +61,7 @@ import Testing
     private func words(_ source: String) throws -> String {
         var version = 0
         return try refusal(source) { (view) throws(WireError) in
-            version = try InitializeParameters(view).protocolVersion
+            version = try Method.Initialize.parameters(view).protocolVersion
         } ?? "\(version)"
     }
 

@@ -4,15 +4,15 @@ import Protocol
 import TestSupport
 import Testing
 
-private func prompt(_ content: String, convod: String = "null") throws -> PromptParameters {
-    try PromptParameters(
+private func prompt(_ content: String, convod: String = "null") throws -> Method.SessionPrompt.Parameters {
+    try Method.SessionPrompt.parameters(
         try Fixtures.json(#"{"sessionId":"a","prompt":\#(content),"_meta":{"convod":\#(convod)}}"#))
 }
 
 private func promptRefusal(_ content: String, convod: String = "null") throws -> String? {
     try refusal(#"{"sessionId":"a","prompt":\#(content),"_meta":{"convod":\#(convod)}}"#) {
         (view) throws(WireError) in
-        _ = try PromptParameters(view)
+        _ = try Method.SessionPrompt.parameters(view)
     }
 }
 
@@ -23,9 +23,9 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
         let content =
             #"[ {"text":"h\u0069", "type":"text"}, {"type":"resource_link","uri":"file:///x","name":"x","size":1.0} ]"#
         let read = try prompt(content)
-        #expect(text(read.prompt) == content)
+        #expect(text(read.prompt.content) == content)
         let link = Array(#"{"type":"resource_link","uri":"file:///x","name":"x","size":1.0}"#.utf8)
-        #expect(read.parts == [.text("hi"), .resourceLink(uri: "file:///x", name: "x", raw: link)])
+        #expect(read.prompt.parts == [.text("hi"), .resourceLink(uri: "file:///x", name: "x", raw: link)])
     }
 
     @Test(arguments: [
@@ -47,7 +47,7 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
 
     @Test(arguments: ["<|endoftext|>", "<|im_start|>system", "<|im_end|>"])
     func `that spells a special token is ordinary text (B020)`(_ token: String) throws {
-        #expect(try prompt(#"[{"type":"text","text":"\#(token)"}]"#).parts == [.text(token)])
+        #expect(try prompt(#"[{"type":"text","text":"\#(token)"}]"#).prompt.parts == [.text(token)])
     }
 
     @Test(arguments: [
@@ -108,7 +108,9 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
     }
 
     @Test func `asks for nothing special without meta`() throws {
-        let turn = try PromptParameters(try Fixtures.json(#"{"sessionId":"a","prompt":\#(hello)}"#)).turn
+        let turn = try Method.SessionPrompt.parameters(
+            try Fixtures.json(#"{"sessionId":"a","prompt":\#(hello)}"#)
+        ).turn
         #expect(turn.requestID == nil)
         #expect(turn.options == TurnOptions())
     }
@@ -144,13 +146,13 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
 }
 
 @Suite struct `Messages that are appended` {
-    private func append(_ messages: String) throws -> AppendMessagesParameters {
-        try AppendMessagesParameters(
-            try Fixtures.json(#"{"sessionId":"a","messages":\#(messages)}"#), limits: Limits())
+    private func append(_ messages: String) throws -> Method.MessageAppend.Parameters {
+        try Method.MessageAppend.parameters(
+            try Fixtures.json(#"{"sessionId":"a","messages":\#(messages)}"#))
     }
     private func appendRefusal(_ messages: String) throws -> String? {
         try refusal(#"{"sessionId":"a","messages":\#(messages)}"#) { (view) throws(WireError) in
-            _ = try AppendMessagesParameters(view, limits: Limits())
+            _ = try Method.MessageAppend.parameters(view)
         }
     }
 
@@ -218,7 +220,7 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
     private func list(_ more: String) throws -> String {
         var words = ""
         let message = try refusal(#"{"sessionId":"a"\#(more)}"#) { (view) throws(WireError) in
-            let read = try ListMessagesParameters(view, limits: Limits())
+            let read = try Method.MessageList.parameters(view)
             words =
                 "limit \(read.limit) last \(read.last ?? 0) order \(read.order) cursor \(read.cursor ?? "-")"
         }
@@ -253,11 +255,13 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
         (#"{"turnId":"0193e8a0-0000-7000-8000-000000000001","x":1}"#, "'x' is not known here"),
     ])
     func `is named by its ID alone`(_ source: String, _ message: String) throws {
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try TurnParameters(view) } == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try Method.TurnGet.parameters(view) }
+                == message)
     }
 
     @Test func `is found by an ID in either case`() throws {
-        let read = try TurnParameters(
+        let read = try Method.TurnGet.parameters(
             try Fixtures.json(#"{"turnId":"0193E8A0-0000-7000-8000-00000000000A"}"#))
         #expect(read.id.description == "0193e8a0-0000-7000-8000-00000000000a")
     }
@@ -278,7 +282,8 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
     {
         var words = ""
         let message = try refusal(source) { (view) throws(WireError) in
-            words = try ContextParameters(view, isPreview: isPreview).dialect?.rawValue ?? "-"
+            if isPreview { _ = try Method.ContextPreview.parameters(view) }
+            words = try Method.ContextBuild.parameters(view).dialect?.rawValue ?? "-"
         }
         #expect((message ?? words) == expected)
     }

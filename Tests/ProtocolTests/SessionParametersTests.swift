@@ -16,12 +16,12 @@ func refusal(_ source: String, _ read: (JSONView?) throws(WireError) -> Void) th
     }
 }
 
-private func new(_ source: String) throws -> NewSessionParameters {
-    try NewSessionParameters(try Fixtures.json(source))
+private func new(_ source: String) throws -> Method.SessionNew.Parameters {
+    try Method.SessionNew.parameters(try Fixtures.json(source))
 }
 
 private func newRefusal(_ source: String) throws -> String? {
-    try refusal(source) { (view) throws(WireError) in _ = try NewSessionParameters(view) }
+    try refusal(source) { (view) throws(WireError) in _ = try Method.SessionNew.parameters(view) }
 }
 
 @Suite struct `A session ID on the wire (B071)` {
@@ -34,7 +34,7 @@ private func newRefusal(_ source: String) throws -> String? {
     @Test(arguments: malformed) func `is refused when it is malformed`(_ id: String) throws {
         let params = JSONWriter.object { $0.member("sessionId", id) }
         let message = try refusal(text(params)) { (view) throws(WireError) in
-            _ = try SessionParameters(view, isStrict: false)
+            _ = try Method.SessionClose.parameters(view)
         }
         #expect(
             message == """
@@ -53,7 +53,7 @@ private func newRefusal(_ source: String) throws -> String? {
     ])
     func `is taken as it stands when it is well-formed`(_ id: String) throws {
         let view = try Fixtures.json(#"{"sessionId":"\#(id)"}"#)
-        #expect(try SessionParameters(view, isStrict: true).id.text == id)
+        #expect(try Method.SessionGet.parameters(view).id.text == id)
     }
 
     @Test(arguments: [
@@ -64,7 +64,7 @@ private func newRefusal(_ source: String) throws -> String? {
     ])
     func `must be there once, as a string`(_ source: String, _ message: String) throws {
         #expect(
-            try refusal(source) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: false)
+            try refusal(source) { (view) throws(WireError) in _ = try Method.SessionClose.parameters(view)
             } == message)
     }
 }
@@ -73,9 +73,9 @@ private func newRefusal(_ source: String) throws -> String? {
     @Test func `is tolerated among ACP's parameters`() throws {
         #expect(try new(#"{"cwd":"/","mcpServers":[],"reason":"x","_meta":{"other":1}}"#).cwd == "/")
         let view = try Fixtures.json(#"{"sessionId":"a","reason":"acp.el adds this"}"#)
-        #expect(try SessionParameters(view, isStrict: false).id.text == "a")
+        #expect(try Method.SessionClose.parameters(view).id.text == "a")
         #expect(
-            try PromptParameters(
+            try Method.SessionPrompt.parameters(
                 try Fixtures.json(
                     #"{"sessionId":"a","more":1,"prompt":[{"type":"text","text":"x","annotations":{}}]}"#)
             ).id.text == "a")
@@ -88,7 +88,7 @@ private func newRefusal(_ source: String) throws -> String? {
         let prompt =
             #"{"sessionId":"a","prompt":[{"type":"text","text":"x"}],"_meta":{"convod":{"expectedTail":1}}}"#
         #expect(
-            try refusal(prompt) { (view) throws(WireError) in _ = try PromptParameters(view) }
+            try refusal(prompt) { (view) throws(WireError) in _ = try Method.SessionPrompt.parameters(view) }
                 == "'_meta.convod.expectedTail' is not known here")
     }
 
@@ -96,20 +96,24 @@ private func newRefusal(_ source: String) throws -> String? {
         let source = #"{"sessionId":"a","colour":1,"_meta":{"any":1}}"#,
             message = "'colour' is not known here"
         #expect(
-            try refusal(source) { (view) throws(WireError) in _ = try SessionParameters(view, isStrict: true)
+            try refusal(source) { (view) throws(WireError) in _ = try Method.SessionGet.parameters(view)
             } == message)
         #expect(
-            try refusal(source) { (view) throws(WireError) in _ = try SetSessionParameters(view) } == message)
-        #expect(try refusal(source) { (view) throws(WireError) in _ = try ExportParameters(view) } == message)
+            try refusal(source) { (view) throws(WireError) in _ = try Method.SessionSet.parameters(view) }
+                == message)
         #expect(
-            try refusal(source) { (view) throws(WireError) in _ = try StartTurnParameters(view) } == message)
+            try refusal(source) { (view) throws(WireError) in _ = try Method.Export.parameters(view) }
+                == message)
+        #expect(
+            try refusal(source) { (view) throws(WireError) in _ = try Method.TurnStart.parameters(view) }
+                == message)
         #expect(
             try refusal(source) { (view) throws(WireError) in
-                _ = try ListMessagesParameters(view, limits: Limits())
+                _ = try Method.MessageList.parameters(view)
             } == message)
         #expect(
             try refusal(source) { (view) throws(WireError) in
-                _ = try ListTurnsParameters(view, limits: Limits())
+                _ = try Method.TurnList.parameters(view)
             } == message)
     }
 }
@@ -185,7 +189,7 @@ private func newRefusal(_ source: String) throws -> String? {
 
 @Suite struct `A change of a session` {
     @Test func `keeps what is absent and clears what is null`() throws {
-        let change = try SetSessionParameters(
+        let change = try Method.SessionSet.parameters(
             try Fixtures.json(
                 #"{"sessionId":"a","title":null,"system":"s","tags":["x"],"metadata":{"a":1.0},"archived":true}"#
             )
@@ -209,15 +213,15 @@ private func newRefusal(_ source: String) throws -> String? {
     @Test(arguments: [("1", "true or false"), ("\"true\"", "true or false")])
     func `takes no 1 for true (B121)`(_ value: String, _ wanted: String) throws {
         let message = try refusal(#"{"sessionId":"a","archived":\#(value)}"#) { (view) throws(WireError) in
-            _ = try SetSessionParameters(view)
+            _ = try Method.SessionSet.parameters(view)
         }
         #expect(message == "'archived' must be \(wanted)")
     }
 }
 
 @Suite struct `A client that comes back` {
-    private func open(_ source: String) throws -> OpenSessionParameters {
-        try OpenSessionParameters(try Fixtures.json(source))
+    private func open(_ source: String) throws -> Method.SessionLoad.Parameters {
+        try Method.SessionLoad.parameters(try Fixtures.json(source))
     }
     private let id = "0193e8a0-0000-7000-8000-0000000000ff"
 
@@ -262,7 +266,8 @@ private func newRefusal(_ source: String) throws -> String? {
     func `is refused with a malformed cursor`(_ after: String, _ message: String) throws {
         let source = #"{"sessionId":"a","_meta":{"convod":{"after":\#(after)}}}"#
         #expect(
-            try refusal(source) { (view) throws(WireError) in _ = try OpenSessionParameters(view) } == message
+            try refusal(source) { (view) throws(WireError) in _ = try Method.SessionLoad.parameters(view) }
+                == message
         )
     }
 }

@@ -162,39 +162,21 @@ private func row(_ table: String, _ field: String, _ name: String) -> JSONView? 
 
     /// Reads parameters with the type that the method reads them with.
     private func read(_ params: JSONView, of method: Method) throws {
-        let limits = Limits()
-        switch method {
-        case .branchCompare: _ = try CompareBranchesParameters(params)
-        case .branchDelete, .branchSwitch: _ = try BranchParameters(params)
-        case .branchList: _ = try ListBranchesParameters(params, limits: Limits())
-        case .messageSet: _ = try SetMessageParameters(params)
-        case .sessionFork: _ = try ForkSessionParameters(params, isOwn: false)
-        case .sessionForkOwn: _ = try ForkSessionParameters(params, isOwn: true)
-        case .turnContinue: _ = try StartTurnParameters(params)
-        case .turnRetry: _ = try RetryTurnParameters(params)
-        case .turnSet: _ = try SetTurnParameters(params)
-        case .watch: _ = try WatchParameters(params)
-        case .contextBuild: _ = try ContextParameters(params, isPreview: false)
-        case .contextPreview: _ = try ContextParameters(params, isPreview: true)
-        case .contextReceipt, .turnCancel, .turnGet: _ = try TurnParameters(params)
-        case .export: _ = try ExportParameters(params)
-        case .messageAppend: _ = try AppendMessagesParameters(params, limits: limits)
-        case .messageList: _ = try ListMessagesParameters(params, limits: limits)
-        case .sessionFind: _ = try FindSessionsParameters(params, limits: limits)
-        case .sessionGet, .sessionRestore: _ = try SessionParameters(params, isStrict: true)
-        case .sessionSet: _ = try SetSessionParameters(params)
-        case .turnList: _ = try ListTurnsParameters(params, limits: limits)
-        case .turnStart: _ = try StartTurnParameters(params)
-        case .initialize: _ = try InitializeParameters(params)
-        case .sessionCancel, .sessionClose, .sessionDelete: _ = try SessionParameters(params, isStrict: false)
-        case .sessionList: _ = try ListSessionsParameters(params)
-        case .sessionLoad, .sessionResume: _ = try OpenSessionParameters(params)
-        case .sessionNew: _ = try NewSessionParameters(params)
-        case .sessionPrompt: _ = try PromptParameters(params)
-        case .sessionSetConfigOption: _ = try SetConfigOptionParameters(params)
-        case .cancelRequest, .modelList, .serverInfo, .authenticate, .discover, .upstreamList, .upstreamTest:
-            break
-        }
+        if method != .authenticate { _ = try method.contract.parameters(params) }
+    }
+
+    @Test(arguments: Method.allCases)
+    func `says who may call a method, and what it may pass`(_ method: Method) throws {
+        let entry = try #require(row("methods", "name", method.rawValue)), contract = method.contract
+        #expect(contract.method == method)
+        #expect(entry["x-callers"]?.string == contract.callers.rawValue)
+        let order =
+            switch contract.order {
+            case .overtakes: "overtakes"
+            case .free: "free"
+            case .changes, .looks, .looksAndChanges: "session"
+            }
+        #expect(entry["x-order"]?.string == order)
     }
 }
 

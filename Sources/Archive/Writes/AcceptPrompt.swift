@@ -32,7 +32,7 @@ package struct AcceptPrompt: ArchiveWrite {
     package enum Output: Sendable, Equatable {
         /// Stored, and where the session's path ends then; `left` is the branch that was active before, when the turn
         /// began another one.
-        case accepted(turnRow: TurnRow, place: PathPlace, left: BranchRow?)
+        case accepted(turnRow: TurnRow, place: PathPlace, leftBranch: BranchRow?)
         /// The request ID was used before, with the same content; whether its answer is on the active path.
         case known(StoredTurn, hasMessage: Bool)
         /// The request ID was used before, with other content.

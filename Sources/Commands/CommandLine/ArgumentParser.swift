@@ -1,3 +1,5 @@
+internal import Protocol
+
 /// What a command line says, before anything is done about it.
 struct ParsedArguments: Sendable {
     fileprivate(set) var command: Command?
@@ -128,29 +130,8 @@ struct ArgumentParser {
 
 /// What to do about a word that nobody knows: the one that was meant, else where they are listed.
 func hint(_ word: String, _ known: [String], _ list: String) -> String {
-    nearest(to: word, in: known).map { "did you mean '\($0)'?" } ?? "'\(list)' lists them"
-}
-
-/// The known word that a mistyped one is closest to, nil when none is close.
-func nearest(to word: String, in known: [String]) -> String? {
-    let ranked = known.map { (distance(word, $0), $0) }.filter {
-        $0.0 <= (word.count < 4 ? 1 : max(2, word.count / 3))
-    }
-    return ranked.min { ($0.0, $0.1) < ($1.0, $1.1) }?.1
-}
-
-/// How many letters must be added, dropped or changed to turn one word into the other.
-private func distance(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, y) in b.enumerated() {
-            let cost = diagonal + (x == y ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(cost, row[j] + 1, row[j + 1] + 1)
-        }
-    }
-    return row[b.count]
+    // A short word is close to many.
+    let most = word.count < 4 ? 1 : max(2, word.count / 3)
+    let meant = Spelling.nearest(to: word, in: known, within: most)
+    return meant.map { "did you mean '\($0)'?" } ?? "'\(list)' lists them"
 }

@@ -1,5 +1,4 @@
 internal import ConvoClient
-internal import JSON
 internal import Posix
 internal import Protocol
 
@@ -15,65 +14,67 @@ struct Invocation {
     func has(_ option: Option) -> Bool { arguments.has(option) }
 
     /// Connects to the daemon, starting one when none runs.
-    func connect() throws(CommandError) -> Client {
-        let found: (client: Client, info: ServerInfo?)
-        do throws(ClientError) { found = try served() } catch { throw CommandError(error) }
-        if let info = found.info {
-            try checkPlaces(info)
-        } else {
-            try checkPlaces(ServerInfo(of: found.client))
-        }
-        return found.client
+    func connect() throws(CommandError) -> Client { try connected().client }
+
+    /// The same, with which daemon it is.
+    func connected() throws(CommandError) -> (client: Client, identity: DaemonIdentity) {
+        let client: Client
+        let identity: DaemonIdentity
+        do throws(ClientError) {
+            let known: DaemonIdentity?
+            (client, known) = try served()
+            identity = if let known { known } else { try client.identity() }
+        } catch { throw CommandError(error) }
+        try checkPlaces(identity)
+        return (client, identity)
     }
 
     /// A connection that somebody serves: one to a daemon that has just been killed is closed at the first word, and
     /// then another daemon is found or started.
-    private func served() throws(ClientError) -> (Client, ServerInfo?) {
+    private func served() throws(ClientError) -> (Client, DaemonIdentity?) {
         let starter = DaemonStarter(locator, environment: environment)
         for _ in 0..<2 {
             let client = try starter.connect()
-            do throws(ClientError) {
-                let view = try client.call(.serverInfo, JSONWriter.object { _ in }, milliseconds: 5_000)
-                return (client, ServerInfo(view: view))
-            } catch {
+            do throws(ClientError) { return (client, try client.identity()) } catch {
                 guard case .closed = error.code else { return (client, nil) }
             }
         }
         return (try starter.connect(), nil)
     }
 
-    /// A connection to the daemon that runs already and what it says of itself, nil when none does.
-    func running() throws(CommandError) -> (client: Client, info: ServerInfo)? {
+    /// A connection to the daemon that runs already and which it is, nil when none does.
+    func running() throws(CommandError) -> (client: Client, identity: DaemonIdentity)? {
         let client: Client
         do { client = try locator.connect() } catch {
             if case .untrusted = error.code { throw CommandError(error) }
             return nil
         }
-        let info: ServerInfo
-        do throws(CommandError) { info = try ServerInfo(of: client) } catch {
+        let identity: DaemonIdentity
+        do throws(ClientError) { identity = try client.identity() } catch {
             let pid = locator.lockOwner()?.pid ?? client.peer.pid
-            throw CommandError(error.code, "\(error.message) (process \(pid))")
+            let problem = CommandError(error)
+            throw CommandError(problem.code, "\(problem.message) (process \(pid))")
         }
-        try checkPlaces(info)
-        return (client, info)
+        try checkPlaces(identity)
+        return (client, identity)
     }
 
-    /// The daemon that runs already, with what it says of itself.
-    func runningDaemon() throws(CommandError) -> (client: Client, info: ServerInfo) {
+    /// The daemon that runs already, and which it is.
+    func runningDaemon() throws(CommandError) -> (client: Client, identity: DaemonIdentity) {
         if let found = try running() { return found }
         let problem = locator.unreachable ?? "no daemon runs; 'convo start' starts one"
         throw CommandError(.noDaemon, problem)
     }
 
     /// The daemon must be the one that is meant: nothing is done on another's.
-    private func checkPlaces(_ info: ServerInfo) throws(CommandError) {
+    private func checkPlaces(_ daemon: DaemonIdentity) throws(CommandError) {
         // A system's daemon tells its administrators alone.
         guard
-            let other = locator.difference(database: info.database, configuration: info.configuration)
+            let other = locator.difference(database: daemon.database, configuration: daemon.configuration)
         else { return }
         throw CommandError(
             .failure,
-            "the daemon at '\(info.socket)' runs on '\(other.running)', not on '\(other.meant)': give '\(other.flag) \(other.running)' to use it, or a --socket of its own to have another"
+            "the daemon at '\(daemon.socket)' runs on '\(other.running)', not on '\(other.meant)': give '\(other.flag) \(other.running)' to use it, or a --socket of its own to have another"
         )
     }
 }

@@ -14,12 +14,12 @@ extension Command {
             invocation.console.print(invocation.locator.configuration)
             return .success
         }
-        let info = try ServerInfo(of: try invocation.connect(), withConfiguration: true)
-        guard let config = info.view["config"] else {
+        let info = try invocation.connect().info(withConfiguration: true)
+        guard let config = info.config else {
             throw CommandError(
                 .failure, "the daemon does not tell its configuration; only its administrators see it")
         }
-        invocation.console.print(PrettyJSON.text(config))
+        invocation.console.print(PrettyJSON.text(of: config.bytes))
         return .success
     }
 }

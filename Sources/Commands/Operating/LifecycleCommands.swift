@@ -1,15 +1,13 @@
 internal import ConvoClient
-internal import JSON
 internal import Posix
-internal import Protocol
 
 extension Command {
     static let start = Command(
         name: "start", summary: "start the daemon if none runs"
     ) { invocation throws(CommandError) in
-        if let (_, info) = try invocation.running() {
+        if let (_, daemon) = try invocation.running() {
             invocation.console.note(
-                "convod \(info.version) runs already, process \(info.pid), socket '\(info.socket)'")
+                "convod \(daemon.version) runs already, process \(daemon.pid), socket '\(daemon.socket)'")
             return .success
         }
         return try start(invocation)
@@ -38,8 +36,9 @@ extension Command {
     }
 
     private static func start(_ invocation: Invocation) throws(CommandError) -> ExitCode {
-        let info = try ServerInfo(of: try invocation.connect())
-        invocation.console.note("convod \(info.version) runs, process \(info.pid), socket '\(info.socket)'")
+        let daemon = try invocation.connected().identity
+        invocation.console.note(
+            "convod \(daemon.version) runs, process \(daemon.pid), socket '\(daemon.socket)'")
         return .success
     }
 
@@ -48,22 +47,22 @@ extension Command {
 
     /// Ends the daemon and waits until its database is free; false when none runs.
     private static func stop(_ invocation: Invocation) throws(CommandError) -> Bool {
-        guard let (client, info) = try invocation.running() else { return false }
+        guard let (client, daemon) = try invocation.running() else { return false }
         // Who listens is asked of the kernel, not of the answer.
         let pid = client.peer.pid
-        guard pid > 1, info.pid == Int(pid) else {
+        guard pid > 1, daemon.pid == Int(pid) else {
             throw CommandError(
                 .failure,
-                "the socket is held by process \(pid), and process \(info.pid) answers at it: it is a service manager's; stop the daemon with it, as 'systemctl --user stop convod.socket convod.service' does"
+                "the socket is held by process \(pid), and process \(daemon.pid) answers at it: it is a service manager's; stop the daemon with it, as 'systemctl --user stop convod.socket convod.service' does"
             )
         }
         do { try Process.signal(pid, Signals.terminate) } catch {
             throw CommandError(.failure, "cannot stop process \(pid): \(error.reason)")
         }
         let locator = DaemonLocator(
-            flags: DaemonLocator.Flags(database: info.database), environment: invocation.environment)
+            flags: DaemonLocator.Flags(database: daemon.database), environment: invocation.environment)
         let deadline = Machine.monotonic() + UInt64(patience) * 1_000_000
-        while Process.exists(pid) && (info.database.isEmpty || !locator.isLockFree()) {
+        while Process.exists(pid) && (daemon.database == nil || !locator.isLockFree()) {
             guard Machine.monotonic() < deadline else {
                 throw CommandError(.failure, "process \(pid) does not end; 'convo logs' may say why")
             }

@@ -24,10 +24,10 @@ extension Command {
     }
 
     private static func lastLines(_ number: Int, of bytes: [UInt8]) -> [UInt8] {
-        var left = number + (bytes.last == 0x0A ? 1 : 0)
+        var rest = number + (bytes.last == 0x0A ? 1 : 0)
         for at in bytes.indices.reversed() where bytes[at] == 0x0A {
-            left -= 1
-            if left == 0 { return Array(bytes[(at + 1)...]) }
+            rest -= 1
+            if rest == 0 { return Array(bytes[(at + 1)...]) }
         }
         return bytes
     }

@@ -1,16 +1,15 @@
 internal import ConvoClient
-internal import JSON
 internal import Protocol
 
 extension Command {
     static let models = Command(
         name: "models", summary: "list the models that can be asked", options: [.json, .jsonl]
     ) { invocation throws(CommandError) in
-        let list = try ModelList(try invocation.connect())
+        let list = try invocation.connect().ask(Method.ModelList.self)
         if invocation.has(.jsonl) {
             for model in list.models { invocation.console.print(record: model) }
         } else if invocation.has(.json) {
-            invocation.console.print(json: list.view)
+            invocation.console.print(json: list)
         } else {
             return list.print(on: invocation.console)
         }
@@ -18,13 +17,7 @@ extension Command {
     }
 }
 
-/// What `_convod/model/list` says.
-struct ModelList {
-    let view: JSONView
-    var models: [JSONView] { view["models"].map { Array($0.elements) } ?? [] }
-
-    init(_ client: Client) throws(CommandError) { view = try client.ask(.modelList) }
-
+extension Method.ModelList.Result {
     /// Prints the models as a table and the upstreams that could not be asked as notices.
     func print(on console: Console) -> ExitCode {
         var table = Table([
@@ -34,18 +27,12 @@ struct ModelList {
         ])
         for model in models {
             table.add([
-                model["upstream"]?.string ?? "", model["id"]?.string ?? "",
-                model["isDefault"]?.bool == true ? "default" : "",
-                model["contextLength"]?.int.map(Times.number) ?? "",
+                model.upstream, model.id, model.isDefault ? "default" : "",
+                model.contextLength.map(Times.number) ?? "",
             ])
         }
         if !models.isEmpty { table.print(on: console) }
-        let errors = view["errors"].map { Array($0.elements) } ?? []
-        for error in errors {
-            Console.complain(
-                "\(error["upstream"]?.string ?? "an upstream"): \(error["message"]?.string ?? "cannot be asked")"
-            )
-        }
+        for error in errors { Console.complain("\(error.upstream): \(error.message)") }
         return models.isEmpty && !errors.isEmpty ? .upstream : .success
     }
 }

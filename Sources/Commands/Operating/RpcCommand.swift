@@ -29,10 +29,11 @@ extension Command {
                     try? Console.write(line, to: 2)
                 }
             }
+            let answer = RawJSON(Array(result.raw))
             if invocation.has(.jsonl) {
-                invocation.console.print(record: result)
+                invocation.console.print(record: answer)
             } else {
-                invocation.console.print(json: result)
+                invocation.console.print(json: answer)
             }
         } catch { throw described(error) }
         return .success

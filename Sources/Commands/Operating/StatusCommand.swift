@@ -1,5 +1,4 @@
 internal import ConvoClient
-internal import JSON
 internal import Posix
 internal import Protocol
 
@@ -8,9 +7,9 @@ extension Command {
         name: "status", summary: "show the running daemon", options: [.json],
         details: "Starts none; ends with 4 when none runs."
     ) { invocation throws(CommandError) in
-        let info = try invocation.runningDaemon().info
+        let info = try invocation.runningDaemon().client.info()
         if invocation.has(.json) {
-            invocation.console.print(json: info.view)
+            invocation.console.print(json: info)
         } else {
             StatusReport.print(info, on: invocation.console)
         }
@@ -21,18 +20,15 @@ extension Command {
 
 /// A running daemon, as `convo status` shows it.
 enum StatusReport {
-    static func print(_ info: ServerInfo, on console: Console) {
+    static func print(_ info: Method.ServerInfo.Result, on console: Console) {
         func line(_ name: String, _ value: String) {
             console.print("\(TextWidth.padded(name, to: 11))\(Console.harmless(value, keepingLines: false))")
         }
-        let view = info.view
         line("daemon", "convod \(info.version), process \(info.pid)")
-        line("uptime", Times.duration(milliseconds: view["uptimeMs"]?.int ?? 0))
+        line("uptime", Times.duration(milliseconds: info.uptimeMs))
         line("socket", info.socket)
-        line("database", info.database)
-        line(
-            "clients", "\(view["connections"]?.int ?? 0), running turns: \(view["sessionsRunning"]?.int ?? 0)"
-        )
+        line("database", info.database ?? "")
+        line("clients", "\(info.connections), running turns: \(info.sessionsRunning ?? 0)")
         line(
             "route",
             info.defaultRoute.joined(separator: ", ") + (info.isImplicit ? " (no configuration file)" : ""))
@@ -41,17 +37,16 @@ enum StatusReport {
     }
 
     /// The upstreams as a table.
-    static func upstreams(_ info: ServerInfo) -> Table {
+    static func upstreams(_ info: Method.ServerInfo.Result) -> Table {
         var table = Table([
             Table.Column(title: "UPSTREAM"), Table.Column(title: "KIND"), Table.Column(title: "MODEL"),
             Table.Column(title: "KEY"),
             Table.Column(title: "URL", isFlexible: true),
         ])
-        for upstream in info.view["upstreams"]?.elements ?? info.view.elements {
+        for upstream in info.upstreams {
             table.add([
-                upstream["name"]?.string ?? "", upstream["kind"]?.string ?? "",
-                upstream["model"]?.string ?? "",
-                upstream["hasKey"]?.bool == true ? "yes" : "no", upstream["baseURL"]?.string ?? "",
+                upstream.name, upstream.kind, upstream.model ?? "", upstream.hasKey ? "yes" : "no",
+                upstream.baseURL ?? "",
             ])
         }
         return table

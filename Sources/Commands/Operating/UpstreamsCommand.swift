@@ -24,16 +24,21 @@ extension Command {
 enum UpstreamReport {
     static func list(_ invocation: Invocation) throws(CommandError) -> ExitCode {
         let console = invocation.console
-        let view = try invocation.connect().ask(.upstreamList)
-        let upstreams = view["upstreams"].map { Array($0.elements) } ?? []
+        let list = try invocation.connect().ask(Method.UpstreamList.self)
         if invocation.has(.jsonl) {
-            for upstream in upstreams { console.print(record: upstream) }
+            for upstream in list.upstreams { console.print(record: upstream) }
             return .success
         }
         if invocation.has(.json) {
-            console.print(json: view)
+            console.print(json: list)
             return .success
         }
+        table(list.upstreams).print(on: console)
+        for upstream in list.upstreams { explain(upstream, console) }
+        return .success
+    }
+
+    private static func table(_ upstreams: [Method.UpstreamList.Result.Upstream]) -> Table {
         var table = Table([
             Table.Column(title: "UPSTREAM"), Table.Column(title: "KIND"),
             Table.Column(title: "MODEL", isFlexible: true), Table.Column(title: "KEY"),
@@ -42,76 +47,65 @@ enum UpstreamReport {
         ])
         for upstream in upstreams {
             table.add([
-                upstream["name"]?.string ?? "", upstream["kind"]?.string ?? "",
-                upstream["model"]?.string ?? "", key(of: upstream), breaker(of: upstream),
-                upstream["latencyMs"]?.int.map { "\(Times.number($0)) ms" } ?? "",
-                Times.number(upstream["answers"]?.int ?? 0), Times.number(upstream["failures"]?.int ?? 0),
+                upstream.name, upstream.kind, upstream.model ?? "", key(of: upstream), breaker(of: upstream),
+                upstream.latencyMs.map { "\(Times.number($0)) ms" } ?? "",
+                Times.number(upstream.answers), Times.number(upstream.failures),
             ])
         }
-        table.print(on: console)
-        for upstream in upstreams { explain(upstream, console) }
-        return .success
+        return table
     }
 
     /// The first key that is good, else what is wrong with the first.
-    private static func key(of upstream: JSONView) -> String {
-        if upstream["credential"] != nil {
-            return upstream["hasKey"]?.bool == true ? "credential" : "missing"
+    private static func key(of upstream: Method.UpstreamList.Result.Upstream) -> String {
+        if upstream.credential != nil { return upstream.hasKey ? "credential" : "missing" }
+        let keys = upstream.keys
+        guard let first = keys.first(where: { $0.state == "ready" }) ?? keys.first else {
+            return upstream.kind == "echo" ? "" : "none"
         }
-        let keys = upstream["keys"].map { Array($0.elements) } ?? []
-        guard let first = keys.first(where: { $0["state"]?.string == "ready" }) ?? keys.first else {
-            return upstream["kind"]?.string == "echo" ? "" : "none"
-        }
-        let state = first["state"]?.string ?? ""
-        return state == "ready" ? first["masked"]?.string ?? "ready" : state
+        return first.state == "ready" ? first.masked ?? "ready" : first.state
     }
 
-    private static func breaker(of upstream: JSONView) -> String {
-        let name = upstream["breaker"]?.string ?? ""
-        guard let wait = upstream["retryInMs"]?.int else { return name }
-        return "\(name), \((wait + 999) / 1000) s"
+    private static func breaker(of upstream: Method.UpstreamList.Result.Upstream) -> String {
+        guard let wait = upstream.retryInMs else { return upstream.breaker }
+        return "\(upstream.breaker), \((wait + 999) / 1000) s"
     }
 
     /// What of an upstream does not fit into the table: keys that are no good, and the last error.
-    private static func explain(_ upstream: JSONView, _ console: Console) {
+    private static func explain(_ upstream: Method.UpstreamList.Result.Upstream, _ console: Console) {
         guard console.isOutputTerminal else { return }
-        let name = upstream["name"]?.string ?? ""
         func say(_ words: String) {
-            console.print(Console.harmless("\(name): \(words)", keepingLines: false))
+            console.print(Console.harmless("\(upstream.name): \(words)", keepingLines: false))
         }
-        if let credential = upstream["credential"]?.string { say(credential) }
-        for key in upstream["keys"]?.elements ?? upstream.elements {
-            guard let reason = key["reason"]?.string else { continue }
-            say("\(key["source"]?.string ?? "a key"): \(reason)")
+        if let credential = upstream.credential { say(credential) }
+        for key in upstream.keys {
+            guard let reason = key.reason else { continue }
+            say("\(key.source): \(reason)")
         }
-        if let message = upstream["lastError"]?["message"]?.string {
-            let when = upstream["lastErrorAt"]?.string.map { ", \(Times.relative($0))" } ?? ""
-            say("last error\(when): \(message)")
+        if let error = upstream.lastError {
+            let when = upstream.lastErrorAt.map { ", \(Times.relative($0))" } ?? ""
+            say("last error\(when): \(error.message)")
         }
     }
 
     static func test(_ name: String, _ invocation: Invocation) throws(CommandError) -> ExitCode {
         let console = invocation.console
-        let view = try invocation.connect().ask(.upstreamTest) {
+        let test = try invocation.connect().ask(Method.UpstreamTest.self) {
             $0.member("upstream", name)
             $0.optional("model", invocation.value(.model))
         }
-        let isGood = view["ok"]?.bool ?? false
+        let code = test.ok ? ExitCode.success : .upstream
         if invocation.has(.json) || invocation.has(.jsonl) {
-            console.print(record: view)
-            return isGood ? .success : .upstream
+            console.print(record: test)
+            return code
         }
-        let model = view["model"]?.string ?? ""
-        guard isGood else {
-            let message = view["error"]?["message"]?.string ?? "it failed"
-            Console.complain("upstream '\(name)' (\(model)): \(message); \(view["hint"]?.string ?? "")")
-            return .upstream
+        guard test.ok else {
+            let message = test.error?.message ?? "it failed"
+            Console.complain("upstream '\(name)' (\(test.model)): \(message); \(test.hint ?? "")")
+            return code
         }
-        let first = view["firstMs"]?.int.map { ", first words after \($0) ms" } ?? ""
-        console.print("upstream '\(name)' (\(model)) answers in \(view["totalMs"]?.int ?? 0) ms\(first)")
-        if let text = view["text"]?.string {
-            console.print(Console.harmless("it says: \(text)", keepingLines: false))
-        }
-        return .success
+        let first = test.firstMs.map { ", first words after \($0) ms" } ?? ""
+        console.print("upstream '\(name)' (\(test.model)) answers in \(test.totalMs) ms\(first)")
+        if let text = test.text { console.print(Console.harmless("it says: \(text)", keepingLines: false)) }
+        return code
     }
 }

@@ -2,7 +2,18 @@ internal import JSON
 
 /// JSON laid out over lines for people; every scalar stays as it was written.
 enum PrettyJSON {
-    static func text(_ view: JSONView, indent: Int = 0) -> String {
+    /// Levels of nesting that are laid out: a result wraps what a request of 128 levels held.
+    private static let deepest = 512
+
+    /// A JSON text laid out; one that is nested too deep for that stays as it is.
+    static func text(of bytes: [UInt8]) -> String {
+        guard let document = try? JSONDocument(bytes, depth: deepest) else {
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        return text(document.root)
+    }
+
+    private static func text(_ view: JSONView, indent: Int = 0) -> String {
         let inner = String(repeating: "  ", count: indent + 1)
         let outer = String(repeating: "  ", count: indent)
         switch view.kind {
@@ -22,35 +33,16 @@ enum PrettyJSON {
 }
 
 extension Console {
-    /// Prints a value: over lines on a terminal, on one line into a pipe.
-    func print(json view: JSONView) {
+    /// Prints a value as JSON: over lines on a terminal, on one line into a pipe.
+    func print(json value: some Encodable) {
+        let bytes = JSONWriter.bytes(of: value)
         if isOutputTerminal {
-            print(Console.harmless(PrettyJSON.text(view)))
+            print(Console.harmless(PrettyJSON.text(of: bytes)))
         } else {
-            write(Array(view.raw) + [0x0A])
+            write(bytes + [0x0A])
         }
     }
 
     /// Prints one record of JSON lines.
-    func print(record view: JSONView) { write(json: Array(view.raw) + [0x0A]) }
-
-    /// Prints a JSON array of views, each as it came; with a name as the one member of an object.
-    func print(jsonArray views: [JSONView], named name: String? = nil) {
-        var writer = JSONWriter()
-        func write(to writer: inout JSONWriter) {
-            writer.array { for view in views { $0.raw(view.raw) } }
-        }
-        if let name {
-            writer.object {
-                $0.key(name)
-                write(to: &$0)
-            }
-        } else {
-            write(to: &writer)
-        }
-        guard isOutputTerminal, let document = try? JSONDocument(writer.bytes, depth: 512) else {
-            return self.write(writer.bytes + [0x0A])
-        }
-        print(json: document.root)
-    }
+    func print(record value: some Encodable) { write(json: JSONWriter.bytes(of: value) + [0x0A]) }
 }

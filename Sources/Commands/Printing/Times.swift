@@ -1,19 +1,18 @@
-internal import Conversation
 internal import Posix
+internal import Protocol
 
 /// Times and numbers as people read them.
 enum Times {
-    /// A wire time as its distance from now, or its date when that is long ago.
-    static func relative(_ text: String, now: Int64 = Machine.milliseconds()) -> String {
-        guard let time = Timestamp.milliseconds(text) else { return text }
-        let seconds = (now - time) / 1000
+    /// A time as its distance from now, or its date when that is long ago.
+    static func relative(_ time: Wire.Time, now: Int64 = Machine.milliseconds()) -> String {
+        let seconds = (now - time.milliseconds) / 1000
         switch seconds {
         case ..<60: return "just now"
         case ..<3600: return "\(seconds / 60) min ago"
         case ..<86_400: return "\(seconds / 3600) h ago"
         case ..<172_800: return "yesterday"
         case ..<2_592_000: return "\(seconds / 86_400) days ago"
-        default: return String(text.prefix(10))
+        default: return String(time.text.prefix(10))
         }
     }
 

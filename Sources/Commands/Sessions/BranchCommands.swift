@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
@@ -8,7 +9,7 @@ extension Command {
         arguments: "[switch N|compare N|delete N]", count: 0...2,
         options: [.continue, .json, .jsonl, .session],
         details: """
-            Without -s the latest session that convo made. ● is the active branch: what 'convo send' goes on from.
+            Without -s the latest session that convo fork. ● is the active branch: what 'convo send' goes on from.
             Branches are numbered by age within the session. 'delete' asks on a terminal; elsewhere it takes the session's
             whole ID by -s.
             """
@@ -31,11 +32,11 @@ extension Command {
             return .success
         }
         let branch = try tree.branch(number)
-        _ = try client.ask(.branchSwitch) {
+        _ = try client.ask(Method.BranchSwitch.self) {
             $0.member("sessionId", session.id)
-            $0.optional("branch", branch["branch"]?.int)
+            $0.member("branch", branch.branch)
         }
-        invocation.console.note("branch \(number) of '\(session.title)' is the active one")
+        invocation.console.note("branch \(number) of '\(session.name)' is the active one")
         return .success
     }
 
@@ -48,23 +49,22 @@ extension Command {
             toLessen: invocation.value(.session), console, alwaysAsks: true
         ) { session throws(CommandError) in
             let branch = try BranchTree(client, session.id).branch(number)
-            let words = TextWidth.fitted(branch["first"]?["text"]?.string ?? "", to: 40)
-            let count = Times.count(branch["ownMessages"]?.int ?? 0, "message")
-            let title = TextWidth.fitted(session.title, to: 40)
+            let words = TextWidth.fitted(branch.first?.text ?? "", to: 40)
+            let count = Times.count(branch.ownMessages, "message")
+            let title = TextWidth.fitted(session.name, to: 40)
             return "Delete branch \(number) of '\(title)', \(count) from '\(words)' on"
         }
         let branch = try BranchTree(client, session.id).branch(number)
-        if branch["active"]?.bool == true {
+        if branch.active {
             throw CommandError(
                 .failure,
                 "branch \(number) is the active one; go over to another with 'convo branches switch N' first")
         }
-        let removed = try client.ask(.branchDelete) {
+        let removed = try client.ask(Method.BranchDelete.self) {
             $0.member("sessionId", session.id)
-            $0.optional("branch", branch["branch"]?.int)
+            $0.member("branch", branch.branch)
         }
-        let count = removed["deletedMessages"]?.int ?? 0
-        console.note("branch \(number) is gone, with \(Times.count(count, "message"))")
+        console.note("branch \(number) is gone, with \(Times.count(removed.deletedMessages, "message"))")
         return .success
     }
 
@@ -81,15 +81,15 @@ extension Command {
         let message = try invocation.positionals.first.map { name throws(CommandError) in
             try MessageChoice(client, session).id(of: name)
         }
-        let made = try client.ask(.sessionForkOwn) {
+        let fork = try client.ask(Method.SessionForkOwn.self) {
             $0.member("sessionId", session.id)
             $0.optional("newSessionId", invocation.value(.new))
             $0.optional("messageId", message)
         }
         if invocation.has(.json) {
-            invocation.console.print(json: made)
+            invocation.console.print(json: fork)
         } else {
-            invocation.console.print(made["sessionId"]?.string ?? "")
+            invocation.console.print(fork.sessionId.text)
         }
         return .success
     }
@@ -150,7 +150,7 @@ extension Command {
 
 extension Invocation {
     /// The session that `-s` names, else the latest that convo made.
-    fileprivate func sessionToChange(_ client: Client) throws(CommandError) -> JSONView {
+    fileprivate func sessionToChange(_ client: Client) throws(CommandError) -> Wire.SessionSummary {
         try SessionChoice(client: client).session(named: has(.continue) ? nil : value(.session))
     }
 }
@@ -158,9 +158,9 @@ extension Invocation {
 /// Finds the message that a person means: by its number on the active path, or by its ID.
 struct MessageChoice {
     private let client: Client
-    private let session: JSONView
+    private let session: Wire.SessionSummary
 
-    init(_ client: Client, _ session: JSONView) {
+    init(_ client: Client, _ session: Wire.SessionSummary) {
         self.client = client
         self.session = session
     }
@@ -173,7 +173,7 @@ struct MessageChoice {
             }
             return name
         }
-        let count = session["messageCount"]?.int ?? 0
+        let count = session.messageCount
         guard (1...max(1, count)).contains(number), count > 0 else {
             throw CommandError(
                 .notFound,
@@ -181,16 +181,17 @@ struct MessageChoice {
             )
         }
         let pages = MessagePages(client: client, session: session.id)
-        let found = try pages.newest(count - number + 1).first { $0["seq"]?.int == number }
-        guard let id = found?["id"]?.string else {
+        guard let found = try pages.newest(count - number + 1).first(where: { $0.seq == number }) else {
             throw CommandError(.notFound, "session '\(session.id)' has no message \(number)")
         }
-        return id
+        return found.id.description
     }
 }
 
 /// A session's branches as a tree.
 struct BranchTree {
+    typealias Branch = Method.BranchList.Result.Branch
+
     private let client: Client
     private let session: String
 
@@ -204,13 +205,11 @@ struct BranchTree {
         let branches = try branches()
         if invocation.has(.jsonl) || invocation.has(.json) {
             let numbers = BranchTree.numbers(branches)
-            let records = try branches.map { branch throws(CommandError) in
-                try BranchTree.record(branch, numbers)
-            }
+            let records = branches.map { NumberedBranch(branch: $0, number: numbers[$0.branch]) }
             if invocation.has(.jsonl) {
                 for record in records { console.print(record: record) }
             } else {
-                console.print(jsonArray: records, named: "branches")
+                console.print(json: ["branches": records])
             }
         } else {
             for line in BranchTree.lines(branches, console) { console.print(line) }
@@ -219,11 +218,9 @@ struct BranchTree {
     }
 
     /// The branch of a number as `lines` shows it.
-    func branch(_ number: Int) throws(CommandError) -> JSONView {
+    func branch(_ number: Int) throws(CommandError) -> Branch {
         let branches = try branches(), numbers = BranchTree.numbers(branches)
-        if let found = branches.first(where: { $0["branch"]?.int.flatMap { numbers[$0] } == number }) {
-            return found
-        }
+        if let found = branches.first(where: { numbers[$0.branch] == number }) { return found }
         let most = numbers.count
         throw CommandError(
             .notFound,
@@ -232,66 +229,66 @@ struct BranchTree {
     }
 
     /// The numbers that people see, 1 and on by age within the session, by those of the wire, which run over all sessions.
-    private static func numbers(_ branches: [JSONView]) -> [Int: Int] {
+    private static func numbers(_ branches: [Branch]) -> [Int: Int] {
         var numbers: [Int: Int] = [:]
-        for (index, branch) in shown(branches).enumerated() {
-            if let number = branch["branch"]?.int { numbers[number] = index + 1 }
-        }
+        for (index, branch) in shown(branches).enumerated() { numbers[branch.branch] = index + 1 }
         return numbers
     }
 
     /// A branch as `--json` has it: as it came, with the number that this command takes.
-    private static func record(_ branch: JSONView, _ numbers: [Int: Int]) throws(CommandError) -> JSONView {
-        guard let number = branch["branch"]?.int.flatMap({ numbers[$0] }) else { return branch }
-        let more = JSONWriter.object { $0.member("number", number) }
-        do throws(JSONError) {
-            return try JSONDocument(branch.raw.dropLast() + [0x2C] + more.dropFirst()).root
-        } catch {
-            throw CommandError(.failure, "the daemon sent a branch that cannot be read: \(error.description)")
+    private struct NumberedBranch: JSONWritable {
+        let branch: Branch
+        /// Nil for one that is not shown.
+        let number: Int?
+
+        func write(to writer: inout JSONWriter) {
+            let plain = JSONWriter.bytes(of: branch)
+            guard let number else { return writer.raw(plain) }
+            let more = JSONWriter.object { $0.member("number", number) }
+            writer.raw(plain.dropLast() + [0x2C] + more.dropFirst())
         }
     }
 
     /// Those that say something: a branch without a message of its own is what a failed prompt leaves, unless it is the active
     /// one, the session's first, which a fork shares with its original, or one that others leave.
-    private static func shown(_ branches: [JSONView]) -> [JSONView] {
-        let parents = Set(branches.compactMap { $0["parent"]?.int })
+    private static func shown(_ branches: [Branch]) -> [Branch] {
+        let parents = Set(branches.compactMap(\.parent))
         return branches.enumerated().filter { index, branch in
-            index == 0 || (branch["ownMessages"]?.int ?? 0) > 0 || branch["active"]?.bool == true
-                || branch["branch"]?.int.map(parents.contains) ?? false
+            index == 0 || branch.ownMessages > 0 || branch.active || parents.contains(branch.branch)
         }.map(\.element)
     }
 
     /// All branches, page by page, oldest first.
-    func branches() throws(CommandError) -> [JSONView] {
-        var found: [JSONView] = [], cursor: String?
+    func branches() throws(CommandError) -> [Branch] {
+        var found: [Branch] = [], cursor: String?
         repeat {
-            let page = try client.ask(.branchList) {
+            let page = try client.ask(Method.BranchList.self) {
                 $0.member("sessionId", session)
                 $0.optional("cursor", cursor)
             }
-            found += page["branches"].map { Array($0.elements) } ?? []
-            cursor = page["nextCursor"]?.string
+            found += page.branches
+            cursor = page.nextCursor
         } while cursor != nil
         return found
     }
 
     /// One line a branch, each under the one that it leaves.
-    static func lines(_ branches: [JSONView], _ console: Console) -> [String] {
-        let known = Set(branches.compactMap { $0["branch"]?.int })
-        let shown = shown(branches), numbers = numbers(branches)
-        var children: [Int: [JSONView]] = [:], roots: [JSONView] = []
-        for branch in shown {
-            if let parent = branch["parent"]?.int, known.contains(parent) {
+    static func lines(_ branches: [Branch], _ console: Console) -> [String] {
+        let known = Set(branches.map(\.branch))
+        let numbers = numbers(branches)
+        var children: [Int: [Branch]] = [:], roots: [Branch] = []
+        for branch in shown(branches) {
+            if let parent = branch.parent, known.contains(parent) {
                 children[parent, default: []].append(branch)
             } else {
                 roots.append(branch)
             }
         }
         var out: [String] = []
-        func draw(_ branch: JSONView, _ lead: String, _ stem: String) {
-            let number = branch["branch"]?.int.flatMap { numbers[$0] } ?? 0
+        func draw(_ branch: Branch, _ lead: String, _ stem: String) {
+            let number = numbers[branch.branch] ?? 0
             out.append(lead + line(branch, number, console, room: console.columns - lead.count))
-            let below = children[branch["branch"]?.int ?? 0] ?? []
+            let below = children[branch.branch] ?? []
             for (index, child) in below.enumerated() {
                 let isLast = index == below.count - 1
                 draw(child, stem + (isLast ? "└─ " : "├─ "), stem + (isLast ? "   " : "│  "))
@@ -301,21 +298,20 @@ struct BranchTree {
         return out
     }
 
-    private static func line(_ branch: JSONView, _ number: Int, _ console: Console, room: Int) -> String {
-        let isActive = branch["active"]?.bool == true
-        let fork = branch["forkSeq"]?.int ?? 0
+    private static func line(_ branch: Branch, _ number: Int, _ console: Console, room: Int) -> String {
         // What leaves the session before its first message leaves nothing.
-        let place = branch["parent"] == nil || fork == 0 ? "" : " after #\(fork)"
-        let count = Times.count(branch["ownMessages"]?.int ?? 0, "message")
-        let facts = "\(isActive ? "●" : "○") \(number)\(place), \(count)"
-        let first = branch["first"]
-        let status = first?["status"]?.string ?? "complete"
-        let mark = status == "complete" ? "" : " (\(status))"
-        let words = Console.harmless(first?["text"]?.string ?? "", keepingLines: false)
-        let role = first?["role"]?.string.map { "\($0): " } ?? ""
+        let place = branch.parent == nil || branch.forkSeq == 0 ? "" : " after #\(branch.forkSeq)"
+        let count = Times.count(branch.ownMessages, "message")
+        let facts = "\(branch.active ? "●" : "○") \(number)\(place), \(count)"
         let rest = max(20, room - facts.count - 3)
-        let text = TextWidth.fitted("\(role)\(words)\(mark)", to: rest)
-        return (isActive ? console.styled(facts, .bold) : facts) + "  " + console.styled(text, .dim)
+        let text = TextWidth.fitted(branch.first.map(beginning) ?? "", to: rest)
+        return (branch.active ? console.styled(facts, .bold) : facts) + "  " + console.styled(text, .dim)
+    }
+
+    /// What a branch begins with: who says what, and what became of it.
+    private static func beginning(_ first: Method.BranchList.Result.Beginning) -> String {
+        let mark = first.status == .complete ? "" : " (\(first.status.name))"
+        return "\(first.role.name): \(Console.harmless(first.text, keepingLines: false))\(mark)"
     }
 
     /// What a branch and the active one have for themselves, one after the other.
@@ -323,27 +319,21 @@ struct BranchTree {
         let console = invocation.console
         let numbers = try BranchTree.numbers(branches())
         let branch = try branch(number)
-        if branch["active"]?.bool == true {
+        if branch.active {
             throw CommandError(
                 .failure, "branch \(number) is the active one; name another, which is compared with it")
         }
-        let view = try client.ask(.branchCompare) {
+        let compared = try client.ask(Method.BranchCompare.self) {
             $0.member("sessionId", session)
-            $0.optional("branch", branch["branch"]?.int)
+            $0.member("branch", branch.branch)
         }
-        if invocation.has(.json) || invocation.has(.jsonl) { return console.print(record: view) }
-        let common = view["commonMessages"]?.int ?? 0
-        console.print("\(Times.count(common, "message")) in common")
+        if invocation.has(.json) || invocation.has(.jsonl) { return console.print(record: compared) }
+        console.print("\(Times.count(compared.commonMessages, "message")) in common")
         var printer = MessagePrinter(console)
-        for side in view["sides"]?.elements ?? view.elements {
-            console.print(
-                "\n"
-                    + console.styled("branch \(side["branch"]?.int.flatMap { numbers[$0] } ?? number)", .bold)
-            )
-            for message in side["messages"]?.elements ?? side.elements {
-                console.print(printer.text(of: message))
-            }
-            if side["more"]?.bool == true { console.print("…") }
+        for side in compared.sides {
+            console.print("\n" + console.styled("branch \(numbers[side.branch] ?? number)", .bold))
+            for message in side.messages { console.print(printer.text(of: message)) }
+            if side.more { console.print("…") }
         }
     }
 }

@@ -12,7 +12,7 @@ extension Command {
         let session = try SessionChoice(client: client).session(named: invocation.positionals[0])
         let title = invocation.positionals[1]
         let isBlank = title.allSatisfy(\.isWhitespace)
-        _ = try client.ask(.sessionSet) {
+        _ = try client.ask(Method.SessionSet.self) {
             $0.member("sessionId", session.id)
             if isBlank { $0.key("title"); $0.null() } else { $0.member("title", title) }
         }
@@ -30,11 +30,11 @@ extension Command {
         let client = try invocation.connect()
         return try invocation.forEach { name throws(CommandError) in
             let session = try SessionChoice(client: client).session(toLessen: name, invocation.console) {
-                "Move '\($0.title)' to the trash"
+                "Move '\($0.name)' to the trash"
             }
-            _ = try client.ask(.sessionDelete) { $0.member("sessionId", session.id) }
+            _ = try client.ask(Method.SessionDelete.self) { $0.member("sessionId", session.id) }
             invocation.console.note(
-                "'\(session.title)' is in the trash; 'convo restore \(session.id)' brings it back")
+                "'\(session.name)' is in the trash; 'convo restore \(session.id)' brings it back")
         }
     }
 
@@ -56,7 +56,7 @@ extension Command {
     }
 
     private static func restore(_ id: String, _ client: Client) throws(CommandError) {
-        _ = try client.ask(.sessionRestore) { $0.member("sessionId", id) }
+        _ = try client.ask(Method.SessionRestore.self) { $0.member("sessionId", id) }
     }
 }
 

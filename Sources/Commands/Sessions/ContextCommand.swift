@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
@@ -35,16 +36,20 @@ struct ContextDrawing {
 
     func print(on invocation: Invocation) throws(CommandError) {
         let console = invocation.console
-        let built = try client.ask(.contextBuild) {
+        let built = try client.ask(Method.ContextBuild.self) {
             $0.member("sessionId", session)
             $0.optional("model", invocation.value(.model))
             $0.optional("upstream", invocation.value(.upstream))
         }
         if invocation.has(.json) { return console.print(json: built) }
-        let receipt = Receipt(built["receipt"] ?? built)
+        guard let receipt = built.receipt.value else {
+            throw CommandError(
+                .failure,
+                "cannot read the receipt that the daemon sent; convo and convod may be of different versions")
+        }
         let messages = try MessagePages(client: client, session: session).newest(max(1, number))
         let most = max(1, messages.map(\.tokens).max() ?? 1)
-        if let system = built["system"]?.string {
+        if let system = built.system {
             console.print(
                 "\(console.styled("●", .green))    system prompt  \(preview(system, console, after: 21))")
         }
@@ -58,18 +63,20 @@ struct ContextDrawing {
         console.print(receipt.summary)
     }
 
-    private func line(_ message: JSONView, _ receipt: Receipt, _ most: Int, _ console: Console) -> String {
+    private func line(
+        _ message: Wire.Message, _ receipt: Wire.Receipt, _ most: Int, _ console: Console
+    ) -> String {
         let reason = receipt.reason(against: message)
         let mark = reason == nil ? console.styled("●", .green) : console.styled("○", .red)
         let bar = TextWidth.padded(ContextDrawing.bar(message.tokens, of: most), to: ContextDrawing.bar)
         let seq = TextWidth.padded("\(message.seq)", to: 4, isRight: true)
-        let role = TextWidth.padded(message["role"]?.string ?? "", to: 9)
+        let role = TextWidth.padded(message.role.name, to: 9)
         let tokens = TextWidth.padded(Times.number(message.tokens), to: 7, isRight: true)
-        let pin = message["pinned"]?.bool == true ? "pinned · " : ""
+        let pin = message.pinned ? "pinned · " : ""
         let why = reason.map { "\($0) · " } ?? ""
         return "\(mark) \(seq) \(role) \(tokens) \(console.styled(bar, reason == nil ? .green : .dim)) "
             + console.styled(pin + why, .yellow)
-            + preview(message.messageText, console, after: 47 + (pin + why).count)
+            + preview(message.text, console, after: 47 + (pin + why).count)
     }
 
     private static func bar(_ tokens: Int, of most: Int) -> String {
@@ -84,51 +91,29 @@ struct ContextDrawing {
     }
 }
 
-/// The receipt of a window, as it came over the wire.
-private struct Receipt {
-    private let view: JSONView
-    private let sent: ClosedRange<Int>?
-    private let pinned: Set<Int>
-    private let excluded: Set<Int>
-
-    init(_ view: JSONView) {
-        self.view = view
-        let ends = view["sent"]?.elements.compactMap(\.int) ?? []
-        sent = ends.count == 2 && ends[0] <= ends[1] ? ends[0]...ends[1] : nil
-        pinned = Set(view["pinned"]?.elements.compactMap(\.int) ?? [])
-        excluded = Set(view["excluded"]?.elements.compactMap(\.int) ?? [])
-    }
-
+extension Wire.Receipt {
     /// Why a message does not go to the model, nil when it does.
-    func reason(against message: JSONView) -> String? {
-        if message["excluded"]?.bool == true || excluded.contains(message.seq) { return "excluded" }
-        let status = message["status"]?.string ?? "complete"
-        if status == "refused" || status == "failed" || status == "streaming" { return status }
-        if pinned.contains(message.seq) || sent?.contains(message.seq) == true
-            || message["pinned"]?.bool == true
-        {
-            return nil
-        }
-        return "left out by \(view["rule"]?.string ?? "the window")"
+    fileprivate func reason(against message: Wire.Message) -> String? {
+        if message.excluded || excluded?.contains(message.seq) == true { return "excluded" }
+        if !message.status.isSent { return message.status.name }
+        if message.pinned || pinned?.contains(message.seq) == true || isInSuffix(message.seq) { return nil }
+        return "left out by \(rule)"
     }
 
-    var summary: String {
-        func number(_ name: String) -> Int { view[name]?.int ?? 0 }
-        let all = number("sentMessages") + number("leftOutMessages")
-        let share = number("budget") > 0 ? " (\(number("estimate") * 100 / number("budget"))%)" : ""
-        var text =
-            "\(Times.number(number("sentMessages"))) of \(Times.count(all, "message")) go to the model: about "
-        text += "\(Times.number(number("estimate"))) of \(Times.number(number("budget"))) tokens\(share), "
-        text += "strategy \(view["strategy"]?.string ?? "?")"
-        guard number("leftOutMessages") > 0 else { return text + "; everything fits" }
-        text +=
-            "\n\(Times.number(number("leftOutMessages"))) left out, about \(Times.number(number("leftOutTokens"))) tokens"
-        if let rule = view["rule"]?.string, rule != "fits" { text += "; the cut was made by \(rule)" }
+    /// Whether a number is one of the newest messages that were sent.
+    private func isInSuffix(_ seq: Int) -> Bool {
+        guard let sent, sent.count == 2 else { return false }
+        return sent[0] <= seq && seq <= sent[1]
+    }
+
+    fileprivate var summary: String {
+        let all = sentMessages + leftOutMessages
+        let share = budget > 0 ? " (\(estimate * 100 / budget)%)" : ""
+        var text = "\(Times.number(sentMessages)) of \(Times.count(all, "message")) go to the model: about "
+        text += "\(Times.number(estimate)) of \(Times.number(budget)) tokens\(share), strategy \(strategy)"
+        guard leftOutMessages > 0 else { return text + "; everything fits" }
+        text += "\n\(Times.number(leftOutMessages)) left out, about \(Times.number(leftOutTokens)) tokens"
+        if rule != "fits" { text += "; the cut was made by \(rule)" }
         return text
     }
-}
-
-extension JSONView {
-    fileprivate var seq: Int { self["seq"]?.int ?? 0 }
-    fileprivate var tokens: Int { self["tokens"]?.int ?? 0 }
 }

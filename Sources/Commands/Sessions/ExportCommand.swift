@@ -111,9 +111,9 @@ struct SessionExport {
             $0.member("sessionId", session)
             $0.member("format", format)
         }
-        let result: JSONView
+        let result: Method.Export.Result
         do throws(ClientError) {
-            result = try client.call(.export, params) { event in
+            result = try client.call(Method.Export.self, params) { event in
                 guard failure == nil, let record = SessionExport.record(in: event) else { return }
                 let line = record + [0x0A]
                 digest.update(line)
@@ -128,9 +128,8 @@ struct SessionExport {
             throw failed(path, failure)
         }
         let sum = digest.finish().hexadecimal
-        guard result["count"]?.int == count, result["sha256"]?.string == sum else {
-            let expected =
-                "\(result["count"]?.int ?? 0) records, sha256 \(result["sha256"]?.string ?? "none")"
+        guard result.count == count, result.sha256 == sum else {
+            let expected = "\(result.count) records, sha256 \(result.sha256)"
             throw CommandError(
                 .failure,
                 "the export is not whole: got \(count) records, sha256 \(sum), expected \(expected); try again"

@@ -28,7 +28,7 @@ extension Command {
         if invocation.has(.jsonl) {
             for session in sessions { console.print(record: session) }
         } else if invocation.has(.json) {
-            console.print(jsonArray: sessions)
+            console.print(json: sessions)
         } else {
             printTable(sessions, console)
         }
@@ -38,11 +38,11 @@ extension Command {
 
     private static func find(
         _ client: Client, _ invocation: Invocation, limit: Int
-    ) throws(CommandError) -> (sessions: [JSONView], isMore: Bool) {
-        var sessions: [JSONView] = []
+    ) throws(CommandError) -> (sessions: [Wire.SessionSummary], isMore: Bool) {
+        var sessions: [Wire.SessionSummary] = []
         var cursor: String?
         repeat {
-            let page = try client.ask(.sessionFind) {
+            let page = try client.ask(Method.SessionFind.self) {
                 $0.optional("query", invocation.value(.query))
                 $0.optional("tag", invocation.value(.tag))
                 if invocation.has(.archived) { $0.member("archived", true) }
@@ -50,24 +50,23 @@ extension Command {
                 $0.member("limit", min(500, limit - sessions.count))
                 $0.optional("cursor", cursor)
             }
-            sessions += page["sessions"].map { Array($0.elements) } ?? []
-            cursor = page["nextCursor"]?.string
+            sessions += page.sessions
+            cursor = page.nextCursor
         } while cursor != nil && sessions.count < limit
         return (sessions, cursor != nil)
     }
 
-    private static func printTable(_ sessions: [JSONView], _ console: Console) {
+    private static func printTable(_ sessions: [Wire.SessionSummary], _ console: Console) {
         var table = Table([
             Table.Column(title: "ID"), Table.Column(title: "TITLE", isFlexible: true),
             Table.Column(title: "MESSAGES", isRight: true), Table.Column(title: "UPDATED"),
         ])
         for session in sessions {
-            let updated = session["updatedAt"]?.string ?? ""
+            let updated = session.updatedAt
             table.add([
-                session.id,
-                (session["title"]?.string ?? "") + (session["ephemeral"] == nil ? "" : " (in memory)"),
-                "\(session["messageCount"]?.int ?? 0)",
-                console.isOutputTerminal ? Times.relative(updated) : updated,
+                session.id, (session.title ?? "") + (session.ephemeral == nil ? "" : " (in memory)"),
+                "\(session.messageCount)",
+                console.isOutputTerminal ? Times.relative(updated) : updated.text,
             ])
         }
         if sessions.isEmpty && console.isOutputTerminal {

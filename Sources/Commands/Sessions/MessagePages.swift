@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
@@ -10,16 +11,15 @@ struct MessagePages {
     let session: String
 
     /// The newest messages, oldest first; a number of messages over a page's rows comes in several.
-    func newest(_ count: Int) throws(CommandError) -> [JSONView] {
+    func newest(_ count: Int) throws(CommandError) -> [Wire.Message] {
         if count <= MessagePages.rows {
-            let page = try client.ask(.messageList) {
+            let page = try client.ask(Method.MessageList.self) {
                 $0.member("sessionId", session)
                 $0.member("last", max(1, count))
             }
-            let messages = page["messages"].map { Array($0.elements) } ?? []
-            if page["nextCursor"] == nil || messages.count >= count { return messages }
+            if page.nextCursor == nil || page.messages.count >= count { return page.messages }
         }
-        var messages: [JSONView] = []
+        var messages: [Wire.Message] = []
         try forEachPage(order: "desc") { page in
             messages += page
             return messages.count < count
@@ -28,25 +28,24 @@ struct MessagePages {
     }
 
     /// Every message, a page at a time, until `body` returns false.
-    func forEachPage(order: String = "asc", _ body: ([JSONView]) -> Bool) throws(CommandError) {
+    func forEachPage(order: String = "asc", _ body: ([Wire.Message]) -> Bool) throws(CommandError) {
         var cursor: String?
         repeat {
-            let page = try client.ask(.messageList) {
+            let page = try client.ask(Method.MessageList.self) {
                 $0.member("sessionId", session)
                 $0.member("order", order)
                 $0.member("limit", MessagePages.rows)
                 $0.optional("cursor", cursor)
             }
-            cursor = page["nextCursor"]?.string
-            guard body(page["messages"].map { Array($0.elements) } ?? []) else { return }
+            cursor = page.nextCursor
+            guard body(page.messages) else { return }
         } while cursor != nil
     }
 }
 
-extension JSONView {
-    /// A message's text: its text parts, without thoughts.
-    var messageText: String {
-        self["content"]?.elements.compactMap { $0["type"]?.string == "text" ? $0["text"]?.string : nil }
-            .joined() ?? ""
+extension Wire.Message {
+    /// Its text parts, without thoughts.
+    var text: String {
+        parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined()
     }
 }

@@ -1,5 +1,6 @@
 internal import Conversation
 internal import JSON
+internal import Protocol
 
 /// Messages as a person reads them on a terminal.
 struct MessagePrinter {
@@ -12,50 +13,52 @@ struct MessagePrinter {
     }
 
     /// A heading and the parts, without control characters where a terminal would obey them.
-    mutating func text(of message: JSONView) -> String {
-        var blocks: [String] = []
-        for part in message["content"]?.elements ?? message.elements {
-            if let part = try? Part(checking: part) { blocks.append(block(part)) }
-        }
-        return ([heading(message)] + blocks.filter { !$0.isEmpty }).joined(separator: "\n") + "\n"
+    mutating func text(of message: Wire.Message) -> String {
+        joined([heading(message)] + blocks(message.parts))
     }
 
     /// What a turn was to say of which nothing is on the path, and why not.
     ///
     /// `isRetried` says whether a retry sends it.
-    mutating func text(ofTurn turn: JSONView, isRetried: Bool) -> String {
-        let state = turn["state"]?.string ?? ""
-        let facts = [
-            console.styled(state, state == "queued" ? .yellow : .red),
-            turn["createdAt"]?.string.map { Times.relative($0) } ?? "",
+    mutating func text(ofTurn turn: Wire.Turn, isRetried: Bool) -> String {
+        let state = console.styled(turn.state.name, turn.state == .queued ? .yellow : .red)
+        var all = [
+            console.styled("── user ", .green) + console.styled("· ", .dim)
+                + "\(state) · \(Times.relative(turn.createdAt))"
         ]
-        var blocks = [
-            console.styled("── user ", .green) + console.styled("· ", .dim) + facts.joined(separator: " · ")
-        ]
-        if let words = turn["prompt"] {
-            for part in words.elements {
-                if let part = try? Part(checking: part) { blocks.append(block(part)) }
-            }
+        if let prompt = turn.prompt {
+            all += blocks(Part.decode(prompt.bytes))
         } else {
-            blocks.append(console.styled("(on a branch beside the path, 'convo branches' shows it)", .dim))
+            all.append(console.styled("(on a branch beside the path, 'convo branches' shows it)", .dim))
         }
-        if let reason = turn["error"]?["message"]?.string { blocks.append(clean(reason)) }
-        if isRetried { blocks.append(console.styled("'convo retry' sends it again", .dim)) }
-        return blocks.filter { !$0.isEmpty }.joined(separator: "\n") + "\n"
+        if let error = turn.error { all.append(clean(error.message)) }
+        if isRetried { all.append(console.styled("'convo retry' sends it again", .dim)) }
+        return joined(all)
     }
 
-    private func heading(_ message: JSONView) -> String {
-        let role = message["role"]?.string ?? ""
-        var facts = [message["createdAt"]?.string.map { Times.relative($0) } ?? ""]
-        if let seq = message["seq"]?.int { facts.insert("#\(seq)", at: 0) }
-        if let status = message["status"]?.string, status != "complete" {
-            facts.append(console.styled(status, .red))
-        }
-        if message["pinned"]?.bool == true { facts.append(console.styled("pinned", .yellow)) }
-        if message["excluded"]?.bool == true { facts.append(console.styled("excluded", .yellow)) }
-        let color: Console.Style = role == "user" ? .green : role == "assistant" ? .blue : .yellow
-        return console.styled("── \(role) ", color) + console.styled("· ", .dim)
+    private func joined(_ blocks: [String]) -> String {
+        blocks.filter { !$0.isEmpty }.joined(separator: "\n") + "\n"
+    }
+
+    private func heading(_ message: Wire.Message) -> String {
+        var facts = ["#\(message.seq)", Times.relative(message.createdAt)]
+        if message.status != .complete { facts.append(console.styled(message.status.name, .red)) }
+        if message.pinned { facts.append(console.styled("pinned", .yellow)) }
+        if message.excluded { facts.append(console.styled("excluded", .yellow)) }
+        let color: Console.Style =
+            switch message.role {
+            case .user: .green
+            case .assistant: .blue
+            case .system, .tool: .yellow
+            }
+        return console.styled("── \(message.role.name) ", color) + console.styled("· ", .dim)
             + facts.joined(separator: " · ")
+    }
+
+    private mutating func blocks(_ parts: [Part]) -> [String] {
+        var blocks: [String] = []
+        for part in parts { blocks.append(block(part)) }
+        return blocks
     }
 
     private mutating func block(_ part: Part) -> String {

@@ -13,29 +13,29 @@ struct SessionChoice {
     let client: Client
 
     /// The session by `-s`, `-c` or the latest one when neither was given.
-    func session(named name: String?) throws(CommandError) -> JSONView {
+    func session(named name: String?) throws(CommandError) -> Wire.SessionSummary {
         guard let name, name != "@last" else { return try latest() }
         return try session(withID: name)
     }
 
     /// The newest session that convo made; what lives in memory only comes last in lists, and is never meant.
-    func latest() throws(CommandError) -> JSONView {
-        let found = try client.ask(.sessionFind) {
+    func latest() throws(CommandError) -> Wire.SessionSummary {
+        let found = try client.ask(Method.SessionFind.self) {
             $0.member("tag", SessionChoice.tag)
             $0.member("limit", 1)
         }
-        guard let session = found["sessions"]?.elements.first(where: { $0["ephemeral"] == nil }) else {
+        guard let session = found.sessions.first(where: { $0.ephemeral == nil }) else {
             throw CommandError(.notFound, "convo has made no session yet; 'convo send TEXT' makes one")
         }
         return session
     }
 
     /// The session with exactly this ID, else the only one whose ID begins so.
-    func session(withID name: String) throws(CommandError) -> JSONView {
+    func session(withID name: String) throws(CommandError) -> Wire.SessionSummary {
         let missing = CommandError(.notFound, "there is no session '\(name)'; 'convo ls' lists them")
         guard SessionID(name) != nil else { throw missing }
         do throws(CommandError) {
-            return try client.ask(.sessionGet) { $0.member("sessionId", name) }
+            return try client.ask(Method.SessionGet.self) { $0.member("sessionId", name) }.summary
         } catch {
             guard error.code == .notFound else { throw error }
         }
@@ -64,8 +64,8 @@ struct SessionChoice {
     /// `deed` says what happens to a session, as in "move 'a talk' to the trash"; `alwaysAsks` asks on a terminal in any case.
     func session(
         toLessen name: String?, _ console: Console, alwaysAsks: Bool = false,
-        _ deed: (JSONView) throws(CommandError) -> String
-    ) throws(CommandError) -> JSONView {
+        _ deed: (Wire.SessionSummary) throws(CommandError) -> String
+    ) throws(CommandError) -> Wire.SessionSummary {
         let found = try session(named: name), canAsk = StandardInput.isTerminal && console.isErrorTerminal
         if found.id == name, !alwaysAsks || !canAsk { return found }
         let said = name.map { "'\($0)' is no whole ID" } ?? "no session is named"
@@ -83,52 +83,52 @@ struct SessionChoice {
     }
 
     /// The only session in the trash whose ID begins so, nil when there is none.
-    func trashed(_ prefix: String) throws(CommandError) -> JSONView? {
+    func trashed(_ prefix: String) throws(CommandError) -> Wire.SessionSummary? {
         guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return nil }
-        var found: [JSONView] = []
+        var found: [Wire.SessionSummary] = []
         var cursor: String?
         repeat {
-            let page = try client.ask(.sessionFind) {
+            let page = try client.ask(Method.SessionFind.self) {
                 $0.member("trashed", true)
                 $0.member("empty", true)
                 $0.member("limit", 500)
                 $0.optional("cursor", cursor)
             }
-            found +=
-                page["sessions"].map { $0.elements.filter { $0.id.utf8.starts(with: prefix.utf8) } } ?? []
-            cursor = page["nextCursor"]?.string
+            found += page.sessions.filter { $0.id.utf8.starts(with: prefix.utf8) }
+            cursor = page.nextCursor
         } while cursor != nil
         return try only(of: found, for: prefix)
     }
 
-    private func candidates(_ prefix: String) throws(CommandError) -> [JSONView] {
+    private func candidates(_ prefix: String) throws(CommandError) -> [Wire.SessionSummary] {
         guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return [] }
         return try found(prefix, isTrashed: false)
     }
 
     /// Some sessions whose IDs begin so, by ID: the one that is called so is the first.
-    private func found(_ prefix: String, isTrashed: Bool) throws(CommandError) -> [JSONView] {
-        var found: [JSONView] = []
-        var seen: Set<String> = []
+    private func found(_ prefix: String, isTrashed: Bool) throws(CommandError) -> [Wire.SessionSummary] {
+        var found: [Wire.SessionSummary] = []
+        var seen: Set<SessionID> = []
         for isArchived in [false, true] {
-            let page = try client.ask(.sessionFind) {
+            let page = try client.ask(Method.SessionFind.self) {
                 $0.member("idPrefix", prefix)
                 $0.member("trashed", isTrashed)
                 $0.member("archived", isArchived)
                 $0.member("empty", true)
                 $0.member("limit", SessionChoice.listed + 1)
             }
-            for session in page["sessions"].map({ Array($0.elements) }) ?? []
-            where seen.insert(session.id).inserted { found.append(session) }
+            found += page.sessions.filter { seen.insert($0.sessionId).inserted }
         }
         return found
     }
 
-    private func only(of found: [JSONView], for prefix: String) throws(CommandError) -> JSONView? {
+    private func only(of found: [Wire.SessionSummary], for prefix: String) throws(CommandError) -> Wire
+        .SessionSummary?
+    {
         if found.count <= 1 { return found.first }
         if let exact = found.first(where: { $0.id == prefix }) { return exact }
         let names = found.prefix(SessionChoice.listed).map { session in
-            session["title"]?.string.map { "\(session.id) (\(TextWidth.fitted($0, to: 30)))" } ?? session.id
+            session.title.map { "\(session.id) (\(TextWidth.fitted($0, to: 30)))" } ?? session.id
         }
         let more = found.count > SessionChoice.listed ? ", …" : ""
         throw CommandError(
@@ -136,9 +136,9 @@ struct SessionChoice {
     }
 }
 
-extension JSONView {
-    /// The session's ID.
-    var id: String { self["sessionId"]?.string ?? "" }
+extension Wire.SessionSummary {
+    /// The session's ID as people type it.
+    var id: String { sessionId.text }
     /// The session's title, else its ID.
-    var title: String { self["title"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? id }
+    var name: String { title.flatMap { $0.isEmpty ? nil : $0 } ?? id }
 }

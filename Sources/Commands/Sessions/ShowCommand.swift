@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
@@ -28,8 +29,8 @@ extension Command {
     private static func printRecords(
         _ pages: MessagePages, _ number: Int?, isArray: Bool, _ console: Console
     ) throws(CommandError) {
-        var all: [JSONView] = []
-        func take(_ page: [JSONView]) -> Bool {
+        var all: [Wire.Message] = []
+        func take(_ page: [Wire.Message]) -> Bool {
             if isArray { all += page } else { for message in page { console.print(record: message) } }
             return console.failure == nil
         }
@@ -38,22 +39,22 @@ extension Command {
         } else {
             try pages.forEachPage { take($0) }
         }
-        if isArray { console.print(jsonArray: all) }
+        if isArray { console.print(json: all) }
     }
 
     private static func page(
-        _ pages: MessagePages, _ number: Int?, _ session: JSONView, _ invocation: Invocation
+        _ pages: MessagePages, _ number: Int?, _ session: Wire.SessionSummary, _ invocation: Invocation
     ) throws(CommandError) {
         let console = invocation.console
         let first = try number.map { count throws(CommandError) in count == 0 ? [] : try pages.newest(count) }
         let pager = Pager(console: console, environment: invocation.environment)
         defer { pager.finish() }
         var printer = MessagePrinter(console)
-        pager.print(console.styled(Console.harmless(session.title, keepingLines: false), .bold))
-        let count = Times.count(session["messageCount"]?.int ?? 0, "message")
-        let place = Console.harmless(session["cwd"]?.string ?? "", keepingLines: false)
+        pager.print(console.styled(Console.harmless(session.name, keepingLines: false), .bold))
+        let count = Times.count(session.messageCount, "message")
+        let place = Console.harmless(session.cwd, keepingLines: false)
         pager.print(console.styled("\(session.id) · \(count) · \(place)", .dim) + "\n")
-        func show(_ messages: [JSONView]) -> Bool {
+        func show(_ messages: [Wire.Message]) -> Bool {
             for message in messages where !pager.isClosed { pager.print(printer.text(of: message)) }
             return !pager.isClosed && console.failure == nil
         }
@@ -70,21 +71,19 @@ extension Command {
     /// began, and the newest if it left the path; and which one a retry would send.
     private static func besideThePath(
         _ pages: MessagePages
-    ) throws(CommandError) -> [(turn: JSONView, isRetried: Bool)] {
+    ) throws(CommandError) -> [(turn: Wire.Turn, isRetried: Bool)] {
         let last = try pages.newest(1).last
-        let page = try pages.client.ask(.turnList) {
+        let page = try pages.client.ask(Method.TurnList.self) {
             $0.member("sessionId", pages.session)
             $0.member("limit", looked)
         }
-        var found: [(turn: JSONView, isRetried: Bool)] = []
-        let turns = page["turns"].map { Array($0.elements) } ?? []
-        for (index, turn) in turns.enumerated() {
-            let state = turn["state"]?.string ?? ""
-            guard turn["promptId"] != nil, ["queued", "failed", "cancelled"].contains(state) else { continue }
+        var found: [(turn: Wire.Turn, isRetried: Bool)] = []
+        for (index, turn) in page.turns.enumerated() {
+            guard turn.promptId != nil, [.queued, .failed, .cancelled].contains(turn.state) else { continue }
             // One that began has its prompt on a branch, if not on the path; behind it things went on or they did not.
-            let isNewest = index == 0 && last?["turnId"]?.string != turn["turnId"]?.string
-            guard turn["prompt"] != nil || isNewest else { continue }
-            found.append((turn, index == 0 && state != "queued"))
+            let isNewest = index == 0 && last?.turnId != turn.turnId
+            guard turn.prompt != nil || isNewest else { continue }
+            found.append((turn, index == 0 && turn.state != .queued))
         }
         return found.reversed()
     }

@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
@@ -35,7 +36,7 @@ extension Chat {
         case "/edit": return leaving(try edit(text))
         case "/fork": try fork(text)
         case "/retry":
-            let message = text.isEmpty ? nil : try MessageChoice(client, try view()).id(of: text)
+            let message = text.isEmpty ? nil : try MessageChoice(client, try summary()).id(of: text)
             return leaving(try ask { $0.retry(message, nil, $1) })
         case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
         case "/export": try export(to: text)
@@ -61,9 +62,9 @@ extension Chat {
         return session
     }
 
-    private func view() throws(CommandError) -> JSONView {
+    private func summary() throws(CommandError) -> Wire.SessionSummary {
         let id = try current()
-        return try client.ask(.sessionGet) { $0.member("sessionId", id) }
+        return try client.ask(Method.SessionGet.self) { $0.member("sessionId", id) }.summary
     }
 
     private func branches(_ text: String) throws(CommandError) {
@@ -78,9 +79,9 @@ extension Chat {
             throw .usage("/branches takes the number of a branch, or nothing")
         }
         let branch = try BranchTree(client, id).branch(number)
-        _ = try client.ask(.branchSwitch) {
+        _ = try client.ask(Method.BranchSwitch.self) {
             $0.member("sessionId", id)
-            $0.optional("branch", branch["branch"]?.int)
+            $0.member("branch", branch.branch)
         }
     }
 
@@ -94,7 +95,7 @@ extension Chat {
                 "/edit \(text) names a message and has no words for it: /edit \(name) TEXT; for the words \"\(text)\" in the place of the newest prompt: /edit \"\(text)\""
             )
         }
-        let message = isNumbered ? try MessageChoice(client, try view()).id(of: name) : nil
+        let message = isNumbered ? try MessageChoice(client, try summary()).id(of: name) : nil
         var rest = isNumbered ? words[1] : text
         if rest.count > 1 && rest.hasPrefix("\"") && rest.hasSuffix("\"") {
             rest = String(rest.dropFirst().dropLast())
@@ -104,14 +105,14 @@ extension Chat {
     }
 
     private func fork(_ text: String) throws(CommandError) {
-        let source = try view()
+        let source = try summary()
         let message = text.isEmpty ? nil : try MessageChoice(client, source).id(of: text)
-        let made = try client.ask(.sessionForkOwn) {
+        let fork = try client.ask(Method.SessionForkOwn.self) {
             $0.member("sessionId", source.id)
             $0.optional("messageId", message)
         }
-        session = made["sessionId"]?.string
-        console.print(console.styled("forked into \(session ?? "")", .dim))
+        session = fork.sessionId.text
+        console.print(console.styled("forked into \(fork.sessionId)", .dim))
     }
 
     private func printHelp() {
@@ -131,20 +132,18 @@ extension Chat {
     }
 
     private func describe() throws(CommandError) {
-        let id = try current()
-        let session = try client.ask(.sessionGet) { $0.member("sessionId", id) }
-        console.print("\(id)  \(Console.harmless(session["title"]?.string ?? "", keepingLines: false))")
+        let session = try summary()
+        console.print("\(session.id)  \(Console.harmless(session.title ?? "", keepingLines: false))")
     }
 
     private func model(_ name: String) throws(CommandError) {
         guard name.isEmpty else { return try set("model", name, "a model") { $0.model = name } }
-        _ = try ModelList(client).print(on: console)
+        _ = try client.ask(Method.ModelList.self).print(on: console)
     }
 
     private func upstream(_ name: String) throws(CommandError) {
         guard name.isEmpty else { return try set("upstream", name, "an upstream") { $0.upstream = name } }
-        let info = try ServerInfo(of: client)
-        StatusReport.upstreams(info).print(on: console)
+        StatusReport.upstreams(try client.info()).print(on: console)
     }
 
     /// Changes the session, or what it will be made with when there is none yet.
@@ -155,7 +154,7 @@ extension Chat {
         remember?(&new)
         guard session != nil || remember == nil else { return }
         let id = try current()
-        _ = try client.ask(.sessionSet) {
+        _ = try client.ask(Method.SessionSet.self) {
             $0.member("sessionId", id)
             $0.member(member, text)
         }

@@ -13,7 +13,7 @@ extension Command {
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
-        let info = try ServerInfo(of: client)
+        let info = try client.info()
         invocation.warn(about: info)
         if info.isOnImplicitEcho && invocation.value(.upstream) == nil {
             invocation.console.note(Invocation.noModel + "; until then the built-in echo answers")
@@ -51,7 +51,7 @@ final class Chat {
     /// Settings given for a session that exists already.
     private func applySettings() throws(CommandError) {
         guard let session, new.system != nil || new.model != nil || new.upstream != nil else { return }
-        _ = try client.ask(.sessionSet) {
+        _ = try client.ask(Method.SessionSet.self) {
             $0.member("sessionId", session)
             $0.optional("system", new.system)
             $0.optional("model", new.model)
@@ -293,8 +293,8 @@ final class Chat {
     }
 
     private func showLast(of session: String) throws(CommandError) {
-        let title = try client.ask(.sessionGet) { $0.member("sessionId", session) }.title
-        console.print(console.styled(Console.harmless(title, keepingLines: false), .bold))
+        let shown = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
+        console.print(console.styled(Console.harmless(shown.name, keepingLines: false), .bold))
         var printer = MessagePrinter(console)
         for message in try MessagePages(client: client, session: session).newest(4) {
             for line in printer.text(of: message).split(separator: "\n", omittingEmptySubsequences: false) {

@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Posix
@@ -14,18 +15,13 @@ struct NewSession {
 
     /// Makes the session for the working directory and returns its ID.
     func make(_ client: Client) throws(CommandError) -> String {
-        let made = try client.ask(.sessionNew) {
+        let session = try client.ask(Method.SessionNew.self) {
             $0.member("cwd", Process.workingDirectory)
             $0.key("mcpServers")
             $0.array { _ in }
             $0.member("_meta") { $0.member("convod") { writeExtras(to: &$0) } }
         }
-        guard let id = made["sessionId"]?.string else {
-            throw CommandError(
-                .failure,
-                "the daemon made a session but gave no ID; its version may not fit, see 'convo status'")
-        }
-        return id
+        return session.sessionId.text
     }
 
     private func writeExtras(to writer: inout JSONWriter) {

@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Posix
@@ -20,13 +21,13 @@ final class Prompt {
 
     /// What became of it.
     struct Outcome {
-        let turnID: String?
-        let messageID: String?
+        let turnID: TurnID?
+        let messageID: MessageID?
         let text: String
-        /// The result's `_meta.convod`, or the error's data.
-        let details: JSONView?
-        let stopReason: String?
-        let error: ClientError?
+        var stopReason: StopReason?
+        /// What else the result says; nil for an error, and where nothing of the prompt is kept.
+        var extras: Wire.StopResult.Extras?
+        var error: ClientError?
         /// What made the user's side stop: a signal, or an output that nobody reads; nil for neither.
         var stop: ExitCode?
     }
@@ -42,8 +43,8 @@ final class Prompt {
     private let signals: Int32?
     private let show: (Piece) -> Void
 
-    private var turnID: String?
-    private var foreign: Set<String> = []  // turns whose prompt another client sent
+    private var turnID: TurnID?
+    private var foreign: Set<TurnID> = []  // turns whose prompt another client sent
     private var text = ""
     private var offset = 0  // bytes of text and thoughts shown so far
     private var isBroken = false
@@ -75,13 +76,13 @@ final class Prompt {
                 }
             }
         }
-        return run(.sessionPrompt, params)
+        return run(Method.SessionPrompt.self, params)
     }
 
     /// Answers a prompt anew, or other words in its place; nil for a message means the newest.
     func retry(_ message: String?, _ words: String?, _ settings: Settings) -> Outcome {
         run(
-            .turnRetry,
+            Method.TurnRetry.self,
             JSONWriter.object {
                 writeTurn(settings, to: &$0)
                 $0.optional("messageId", message)
@@ -98,7 +99,7 @@ final class Prompt {
 
     /// Goes on with an answer that was cut.
     func goOn(_ settings: Settings) -> Outcome {
-        run(.turnContinue, JSONWriter.object { writeTurn(settings, to: &$0) })
+        run(Method.TurnContinue.self, JSONWriter.object { writeTurn(settings, to: &$0) })
     }
 
     private func writeTurn(_ settings: Settings, to writer: inout JSONWriter) {
@@ -108,56 +109,54 @@ final class Prompt {
         writer.optional("model", settings.model)
     }
 
-    private func run(_ method: Method, _ params: [UInt8]) -> Outcome {
+    private func run<C: Contract>(_ contract: C.Type, _ params: [UInt8]) -> Outcome
+    where C.Result == Wire.StopResult {
         do {
             // A terminal that is closed hangs up; other outputs are just not read any more.
             let output: Int32? = Process.isTerminal(1) || signals == nil ? nil : 1
-            let result = try client.call(method, params, signals: signals, output: output) { [self] in
-                hear($0)
-            }
-            return outcome(result: result)
-        } catch { return outcome(error: error) }
+            let result = try client.call(
+                contract, params, following: session, signals: signals, output: output
+            ) { [self] in hear($0) }
+            return outcome(result)
+        } catch { return outcome(error) }
     }
 
     private func hear(_ event: Client.Event) {
         switch event {
         case .signal(let number): interrupt(Interrupts.code(of: number))
         case .closedOutput: interrupt(.closedPipe)
-        case .notification("session/update", let params?) where params["sessionId"]?.string == session:
-            if let update = params["update"] { hear(update, update["_meta"]?["convod"]) }
+        case .update(let update): hear(update)
+        case .notification: break
+        }
+    }
+
+    private func hear(_ update: Wire.SessionUpdate) {
+        switch update {
+        case .userMessage(let chunk): if let turn = chunk.meta.convod.turnId { foreign.insert(turn) }
+        case .agentMessage(let chunk): take(chunk, isThought: false)
+        case .agentThought(let chunk): take(chunk, isThought: true)
+        case .info(let update): if let news = update.meta?.convod { hear(news) }
         default: break
         }
     }
 
-    private func hear(_ update: JSONView, _ meta: JSONView?) {
-        let turn = meta?["turnId"]?.string
-        switch update["sessionUpdate"]?.string {
-        case "user_message_chunk": if let turn { foreign.insert(turn) }
-        case "session_info_update": hear(state: meta?["state"]?.string, turn, meta)
-        case "agent_message_chunk": chunk(update, meta, turn, isThought: false)
-        case "agent_thought_chunk": chunk(update, meta, turn, isThought: true)
-        default: break
-        }
-    }
-
-    private func hear(state: String?, _ turn: String?, _ meta: JSONView?) {
-        guard let turn, let state, let meta else { return }
-        if turnID == nil, !foreign.contains(turn), state == "queued" || state == "stored" { turnID = turn }
-        guard turn == turnID, let sentence = Prompt.sentence(for: state, meta) else { return }
+    private func hear(_ news: Wire.SessionInfoUpdate.News) {
+        guard let turn = news.turnId, let state = news.state else { return }
+        if turnID == nil, !foreign.contains(turn), state == .queued || state == .stored { turnID = turn }
+        guard turn == turnID, let sentence = Prompt.sentence(for: news) else { return }
         show(.notice(Wording.forPeople(sentence)))
     }
 
-    private func chunk(_ update: JSONView, _ meta: JSONView?, _ turn: String?, isThought: Bool) {
-        guard let words = update["content"]?["text"]?.string, let turn, !foreign.contains(turn) else {
-            return
-        }
+    private func take(_ chunk: Wire.MessageChunk, isThought: Bool) {
+        let place = chunk.meta.convod
+        guard let words = chunk.text, let turn = place.turnId, !foreign.contains(turn) else { return }
         if turnID == nil { turnID = turn }
-        if turn == turnID, meta?["replaces"] != nil {
+        if turn == turnID, place.replaces != nil {
             if offset > 0 { show(.restart) }
             (text, offset, isBroken) = ("", 0, false)
         }
         guard turn == turnID, !isBroken else { return }
-        guard meta?["offset"]?.int ?? offset == offset else {
+        guard place.offset == offset else {
             isBroken = true
             return
         }
@@ -167,23 +166,23 @@ final class Prompt {
         show(.text(words))
     }
 
-    /// What a state means for a person, nil when it needs no word.
-    private static func sentence(for state: String, _ meta: JSONView) -> String? {
-        switch state {
-        case "queued":
-            let before = meta["position"]?.int ?? 0
-            if let wait = meta["waitMs"]?.int {
-                return "waiting \((wait + 999) / 1000) s: \(meta["reason"]?.string ?? "a limit is reached")"
+    /// What news of the turn mean for a person, nil when they need no word.
+    private static func sentence(for news: Wire.SessionInfoUpdate.News) -> String? {
+        switch news.state {
+        case .queued:
+            if let wait = news.waitMs {
+                return "waiting \((wait + 999) / 1000) s: \(news.reason ?? "a limit is reached")"
             }
+            let before = news.position ?? 0
             return before > 0 ? "waiting behind \(Times.count(before, "prompt")) of this session" : nil
-        case "paused": return meta["reason"]?.string
-        case "retrying":
-            let who = meta["upstream"]?.string ?? "the upstream"
-            let why = meta["error"]?["message"]?.string ?? meta["error"]?.string
+        case .paused: return news.reason
+        case .retrying:
+            let who = news.upstream ?? "the upstream"
+            let why = news.error?.message ?? "\(who) failed"
             let wait =
-                meta["retryInMs"]?.int.map { $0 < 1000 ? "\($0) ms" : "\(($0 + 500) / 1000) s" } ?? "a moment"
-            let attempt = meta["attempt"]?.int.map { " (try \($0))" } ?? ""
-            return "\(why ?? "\(who) failed"); asking \(who) again in \(wait)\(attempt)"
+                news.retryInMs.map { $0 < 1000 ? "\($0) ms" : "\(($0 + 500) / 1000) s" } ?? "a moment"
+            let attempt = news.attempt.map { " (try \($0))" } ?? ""
+            return "\(why); asking \(who) again in \(wait)\(attempt)"
         default: return nil
         }
     }
@@ -196,30 +195,34 @@ final class Prompt {
         try? client.cancelCall()
     }
 
-    private func outcome(result: JSONView) -> Outcome {
-        let details = result["_meta"]?["convod"]
-        let turn = details?["turnId"]?.string
-        let message = details?["messageId"]?.string
-        if let message { complete(message, of: turn) }
+    private func outcome(_ result: Wire.StopResult) -> Outcome {
+        let extras = result.meta?.convod
+        if let message = extras?.messageId { complete(message, of: extras?.turnId) }
         return Outcome(
-            turnID: turn, messageID: message, text: text, details: details,
-            stopReason: result["stopReason"]?.string, error: nil, stop: stop)
+            turnID: extras?.turnId, messageID: extras?.messageId, text: text, stopReason: result.stopReason,
+            extras: extras, stop: stop)
     }
 
-    private func outcome(error: ClientError) -> Outcome {
-        let data = error.remote?.data
-        if let message = data?["messageId"]?.string { complete(message, of: data?["turnId"]?.string) }
+    private func outcome(_ error: ClientError) -> Outcome {
+        let failed = try? error.remote?.data?.decoded(as: FailedTurn.self)
+        if let message = failed?.messageId { complete(message, of: failed?.turnId) }
         return Outcome(
-            turnID: data?["turnId"]?.string ?? turnID, messageID: data?["messageId"]?.string, text: text,
-            details: data,
-            stopReason: nil, error: error, stop: stop)
+            turnID: failed?.turnId ?? turnID, messageID: failed?.messageId, text: text, error: error,
+            stop: stop)
+    }
+
+    /// What the data of an error say of the turn that failed.
+    private struct FailedTurn: Decodable {
+        let turnId: TurnID?
+        /// The answer, where something of it is stored.
+        let messageId: MessageID?
     }
 
     /// Shows what of the stored answer did not come as chunks: a repeated request, or one that joined a running turn.
-    private func complete(_ message: String, of turn: String?) {
+    private func complete(_ message: MessageID, of turn: TurnID?) {
         guard isBroken || text.isEmpty || turn != turnID else { return }
         let newest = try? MessagePages(client: client, session: session).newest(100)
-        guard let whole = newest?.last(where: { $0["id"]?.string == message })?.messageText else { return }
+        guard let whole = newest?.last(where: { $0.id == message })?.text else { return }
         let rest =
             whole.utf8.starts(with: text.utf8)
             ? Array(whole.utf8.dropFirst(text.utf8.count)) : Array(whole.utf8)
@@ -238,13 +241,13 @@ extension Prompt.Outcome {
             return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message)
         }
         switch stopReason {
-        case "max_tokens": return (.success, "the answer was cut at the model's limit of tokens")
-        case "refusal":
-            let why = details?["detail"]?.string.map { ": \($0)" } ?? ""
+        case .maxTokens: return (.success, "the answer was cut at the model's limit of tokens")
+        case .refusal:
+            let why = extras?.detail.map { ": \($0)" } ?? ""
             return (.upstream, "the model refused to answer\(why)")
-        case "cancelled": return (stop ?? .cancelled, "cancelled")
-        default:
-            let isCut = details?["receipt"]?["cutByServer"]?.bool ?? false
+        case .cancelled: return (stop ?? .cancelled, "cancelled")
+        case .endTurn, nil:
+            let isCut = extras?.receipt?.value?.cutByServer ?? false
             return (
                 .success,
                 isCut

@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Posix
@@ -25,14 +26,14 @@ extension Command {
         let words = try words(invocation)
         try checkChoice(invocation)
         let client = try invocation.connect()
-        let info = try ServerInfo(of: client)
+        let info = try client.info()
         invocation.warn(about: info)
         let session = try session(client, invocation)
-        if info.isOnImplicitEcho && invocation.value(.upstream) == nil && session.view?["upstream"] == nil {
+        if info.isOnImplicitEcho && invocation.value(.upstream) == nil && session.found?.upstream == nil {
             throw CommandError(.upstream, Invocation.noModel + "; '-u echo' talks to the built-in echo")
         }
         let id: String
-        if let view = session.view { id = view.id } else { id = try make(session.new, client, invocation) }
+        if let found = session.found { id = found.id } else { id = try make(session.new, client, invocation) }
         return try send(words, id, client, invocation)
     }
 
@@ -62,18 +63,18 @@ extension Command {
     /// The session to go on with, or what a new one is to be made with.
     private static func session(
         _ client: Client, _ invocation: Invocation
-    ) throws(CommandError) -> (view: JSONView?, new: NewSession) {
+    ) throws(CommandError) -> (found: Wire.SessionSummary?, new: NewSession) {
         let new = NewSession(
             id: invocation.value(.new), system: invocation.value(.system), model: invocation.value(.model),
             upstream: invocation.value(.upstream), isEphemeral: invocation.has(.ephemeral))
-        guard let view = try invocation.chosenSession(client) else { return (nil, new) }
+        guard let found = try invocation.chosenSession(client) else { return (nil, new) }
         if let system = invocation.value(.system) {
-            _ = try client.ask(.sessionSet) {
-                $0.member("sessionId", view.id)
+            _ = try client.ask(Method.SessionSet.self) {
+                $0.member("sessionId", found.id)
                 $0.member("system", system)
             }
         }
-        return (view, new)
+        return (found, new)
     }
 
     /// Makes a session; what is sent once may find it made by the first sending.
@@ -87,12 +88,12 @@ extension Command {
             guard error.code == .failure else { throw error }
             /// Whether the session has a turn, of that request or of any.
             func hasTurn(_ requestID: String?) throws(CommandError) -> Bool {
-                let page = try client.ask(.turnList) {
+                let page = try client.ask(Method.TurnList.self) {
                     $0.member("sessionId", id)
                     $0.optional("requestId", requestID)
                     $0.member("limit", 1)
                 }
-                return page["turns"]?.elements.contains { _ in true } ?? false
+                return !page.turns.isEmpty
             }
             if try hasTurn(requestID) { return id }
             guard try !hasTurn(nil) else { throw error }
@@ -146,7 +147,7 @@ enum SendCommand {
             upstream: invocation.value(.upstream), model: invocation.value(.model),
             requestID: invocation.value(.requestID))
         let outcome = ask(prompt, settings)
-        if isJSON { console.write(json: outcome.json(session: session) + [0x0A]) }
+        if isJSON { console.print(record: PrintedAnswer(outcome, session: session)) }
         if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) {
             console.print("")
         }
@@ -156,29 +157,47 @@ enum SendCommand {
     }
 }
 
-extension Prompt.Outcome {
-    /// What `--json` prints.
-    fileprivate func json(session: String) -> [UInt8] {
-        JSONWriter.object {
-            $0.member("sessionId", session)
-            $0.optional("turnId", turnID)
-            $0.optional("messageId", messageID)
-            $0.member("text", text)
-            $0.optional("stopReason", stopReason)
-            if let error {
-                $0.member("error") {
-                    $0.optional("kind", error.remote?.kind)
-                    $0.member("message", error.description)
-                }
-                return
-            }
-            for name in [
-                "finish", "detail", "alternatives", "usage", "upstream", "model", "cached", "repeated",
-                "receipt",
-            ] {
-                if let value = details?[name] { $0.member(name, raw: value.raw) }
-            }
-        }
+/// What `--json` prints of an answer.
+private struct PrintedAnswer: Encodable {
+    let sessionId: String
+    let turnId: TurnID?
+    let messageId: MessageID?
+    let text: String
+    var stopReason: StopReason?
+    var error: Failure?
+    var finish: String?
+    var detail: String?
+    var alternatives: [MessageID]?
+    var usage: Usage?
+    var upstream: String?
+    var model: String?
+    var cached: Bool?
+    var repeated: Bool?
+    var receipt: Verbatim<Wire.Receipt>?
+
+    /// What went wrong; without a kind where the daemon did not say it.
+    struct Failure: Encodable {
+        let kind: String?
+        let message: String
+    }
+
+    init(_ outcome: Prompt.Outcome, session: String) {
+        sessionId = session
+        turnId = outcome.turnID
+        messageId = outcome.messageID
+        text = outcome.text
+        stopReason = outcome.stopReason
+        error = outcome.error.map { Failure(kind: $0.remote?.kind, message: $0.description) }
+        guard let extras = outcome.extras else { return }
+        finish = extras.finish
+        detail = extras.detail
+        alternatives = extras.alternatives
+        usage = extras.usage
+        upstream = extras.upstream
+        model = extras.model
+        cached = extras.cached
+        repeated = extras.repeated
+        receipt = extras.receipt
     }
 }
 
@@ -188,7 +207,7 @@ extension Invocation {
         "no model is configured; set GEMINI_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY and run 'convo restart', start Ollama, or write a configuration ('convo config path')"
 
     /// The session that `-s` or `-c` name, nil when neither was given.
-    func chosenSession(_ client: Client) throws(CommandError) -> JSONView? {
+    func chosenSession(_ client: Client) throws(CommandError) -> Wire.SessionSummary? {
         let choice = SessionChoice(client: client)
         if let name = value(.session) { return try choice.session(named: name) }
         return has(.continue) ? try choice.latest() : nil

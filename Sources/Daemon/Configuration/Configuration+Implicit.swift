@@ -1,12 +1,6 @@
 internal import Upstream
 
 extension Configuration {
-    /// Variables that hold a key of a provider, or lead to one.
-    package static let keyVariables = [
-        "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
-        "OPENAI_API_KEY",
-    ]
-
     /// What is used without a configuration file: the providers whose keys are there, else Ollama when it answers,
     /// else the echo.
     package init(implicitIn environment: [String: String]) {

@@ -34,7 +34,7 @@ package struct Configuration: Sendable, Equatable {
     /// Milliseconds that a prompt waits for its user's limit before it is refused.
     package var throttleWait = 60_000
     package var quotas = Quotas()
-    var cache = ResponseCache.Settings()
+    var cache = Cache()
     /// Milliseconds that running turns get at a stop.
     package var drain = 5_000
     /// Whether there was no configuration file and upstreams come from the environment.
@@ -87,4 +87,14 @@ package struct Quotas: Sendable, Equatable {
 package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
     package init(_ description: String) { self.description = description }
+}
+
+extension Configuration {
+    /// How long answers to repeated requests are kept, and how many.
+    struct Cache: Sendable, Equatable {
+        var isOn = false
+        /// Milliseconds.
+        var age = 86_400_000
+        var entries = 1_000
+    }
 }

@@ -128,27 +128,10 @@ struct ConfigurationReader {
     /// Refuses keys that nobody asked for, with the nearest known one.
     func finish() throws(ConfigurationError) {
         for member in view.members where !known.contains(member.key) {
-            let near = known.min { distance($0, member.key) < distance($1, member.key) }
             let hint =
-                near.flatMap { distance($0, member.key) <= 3 ? "; did you mean '\($0)'?" : nil }
+                Spelling.nearest(to: member.key, in: known, within: 3).map { "; did you mean '\($0)'?" }
                 ?? "; known here: \(known.sorted().joined(separator: ", "))"
             throw complaint(member.keyView, "unknown key '\(full(member.key))'\(hint)")
         }
-    }
-
-    /// Levenshtein's distance.
-    private func distance(_ a: String, _ b: String) -> Int {
-        let a = Array(a.utf8), b = Array(b.utf8)
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var corner = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let best = min(row[j] + 1, row[j + 1] + 1, corner + (x == y ? 0 : 1))
-                corner = row[j + 1]
-                row[j + 1] = best
-            }
-        }
-        return row[b.count]
     }
 }

@@ -7,43 +7,43 @@ internal import Store
 internal import Upstream
 
 extension Handlers {
+    static let context: [Handler] = [
+        .on(Method.ContextBuild.self) { $0.buildContext },
+        .on(Method.ContextPreview.self) { $0.previewContext },
+        .on(Method.ContextReceipt.self) { $0.receipt },
+    ]
+
     /// Finds who would be asked and makes the window for it.
     private func withWindow(
-        _ call: Call, _ asked: ContextParameters,
-        render: @escaping @Sendable (MadeWindow) -> [UInt8] = { _ in [] },
+        _ call: Client.Call, _ parameters: WindowQuestion,
+        render: @escaping @Sendable (ModelWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) throws(WireError) {
-        let options = asked.options
+        let options = parameters.options
         try check(SessionSettings(upstream: options.upstream, model: options.model, window: options.window))
-        withSession(call, asked.id) { [self] record in
-            window(of: record, call, asked, render: render, then)
+        withSession(call, parameters.id) { [self] record in
+            window(of: record, call, parameters, render: render, then)
         }
     }
 
     private func window(
-        of record: SessionRecord, _ call: Call, _ asked: ContextParameters,
-        render: @escaping @Sendable (MadeWindow) -> [UInt8],
+        of record: SessionRecord, _ call: Client.Call, _ parameters: WindowQuestion,
+        render: @escaping @Sendable (ModelWindow) -> [UInt8],
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) {
-        let settings = record.session.settings, options = asked.options
-        var stop: () -> Void = {}
+        let making = WindowMaking()
         call.onCancel = {
-            stop()
+            making.cancel()
             call.fail(WireError(.cancelled, "the request was cancelled"))
         }
-        services.upstreams.resolve(
-            options.upstream ?? settings.upstream, model: options.model ?? settings.model
-        ) { [self] found in
+        routes.resolve(record.session, parameters.options) { [self] found in
             if call.isAnswered { return }
             do throws(WireError) {
                 let candidates = try found.get()
-                let parts = asked.prompt == nil ? nil : asked.promptParts
-                let request = WindowRequest(options: options, prompt: parts, content: asked.prompt)
-                let making = WindowMaking()
-                stop = { making.cancel() }
-                WindowMaker(services: services, making: making).choose(
-                    record, request, candidates, render: render
-                ) { result in
+                let request = WindowRequest(
+                    options: parameters.options, prompt: parameters.prompt?.parts,
+                    content: parameters.prompt?.content)
+                routes.windows.choose(record, request, candidates, making, render: render) { result in
                     if call.isAnswered { return }
                     do throws(WireError) {
                         let choice = try result.get()
@@ -57,70 +57,56 @@ extension Handlers {
         }
     }
 
-    func previewContext(_ call: Call) throws(WireError) {
-        let asked = try ContextParameters(call.params, isPreview: true)
-        try withWindow(call, asked) { candidate, choice in
+    private func previewContext(_ request: Request<Method.ContextPreview>) throws(WireError) {
+        try withWindow(request.call, request.parameters.question) { candidate, choice in
             func answer(_ counted: Int?) {
-                let body = candidate.upstream.body(for: choice.made.request)
-                call.reply {
-                    $0.member("upstream", candidate.upstream.name)
-                    $0.member("kind", candidate.upstream.kind)
-                    $0.member("model", candidate.model)
-                    $0.optional("url", candidate.upstream.url(for: candidate.model))
-                    $0.member("request", raw: body)
-                    $0.member("receipt", raw: choice.receipt)
-                    $0.optional("counted", counted)
-                }
+                request.reply(
+                    .init(
+                        upstream: candidate.upstream.name, kind: candidate.upstream.kind,
+                        model: candidate.model, url: candidate.upstream.url(for: candidate.model),
+                        request: RawJSON(candidate.upstream.body(for: choice.window.request)),
+                        receipt: Verbatim(choice.receipt), counted: counted))
             }
-            guard asked.isCounted else { return answer(nil) }
-            candidate.upstream.countTokens(choice.made.request) { result in
-                if call.isAnswered { return }
+            guard request.parameters.isCounted else { return answer(nil) }
+            candidate.upstream.countTokens(choice.window.request) { result in
+                if request.call.isAnswered { return }
                 switch result {
                 case .success(let counted): answer(counted)
-                case .failure(let failure): call.fail(WireError(failure))
+                case .failure(let failure): request.fail(WireError(failure))
                 }
             }
         }
     }
 
-    func buildContext(_ call: Call) throws(WireError) {
-        let asked = try ContextParameters(call.params, isPreview: false)
-        let dialect = asked.dialect
+    private func buildContext(_ request: Request<Method.ContextBuild>) throws(WireError) {
+        let dialect = request.parameters.dialect
         try withWindow(
-            call, asked,
-            render: { made in
-                var writer = JSONWriter()
-                guard let window = made.window else { return [] }
-                if let dialect {
-                    DialectMessages.write(window, in: dialect.rawValue, to: &writer)
-                } else {
-                    writer.array { for message in window.messages { Wire.write(message, to: &$0) } }
+            request.call, request.parameters.question,
+            render: { window in
+                guard let window = window.cut else { return [] }
+                guard let dialect else {
+                    return JSONWriter.bytes(of: window.messages.map { Wire.Message($0) })
                 }
+                var writer = JSONWriter()
+                DialectMessages.write(window, in: dialect.rawValue, to: &writer)
                 return writer.bytes
             }
         ) { _, choice in
-            call.reply {
-                $0.member("messages", raw: choice.made.rendered)
-                if asked.dialect != .openai { $0.optional("system", choice.made.window?.system) }
-                $0.member("receipt", raw: choice.receipt)
-            }
+            request.reply(
+                .init(
+                    messages: RawJSON(choice.window.rendered),
+                    system: dialect == .openai ? nil : choice.window.cut?.system,
+                    receipt: Verbatim(choice.receipt)))
         }
     }
 
-    func receipt(_ call: Call) throws(WireError) {
-        let asked = try TurnParameters(call.params)
-        withAttempts(call, asked.id) { [self] stored, _, attempts in
-            call.reply {
-                $0.member("turnId", stored.turn.id.description)
-                $0.optional("receipt", raw: stored.turn.receipt)
-                $0.optional("upstream", stored.turn.upstream)
-                $0.optional("model", stored.turn.model)
-                if let usage = stored.turn.usage {
-                    $0.key("usage")
-                    usage.write(to: &$0)
-                }
-                write(attempts, to: &$0)
-            }
+    private func receipt(_ request: Request<Method.ContextReceipt>) throws(WireError) {
+        withAttempts(request.call, request.parameters.id) { stored, _, attempts in
+            request.reply(
+                .init(
+                    turnId: stored.turn.id, receipt: stored.turn.receipt.map { Verbatim($0) },
+                    upstream: stored.turn.upstream, model: stored.turn.model, usage: stored.turn.usage,
+                    attempts: attempts))
         }
     }
 }

@@ -7,13 +7,13 @@ internal import Store
 internal import Transcripts
 
 extension Handlers {
-    func export(_ call: Call) throws(WireError) {
-        let asked = try ExportParameters(call.params)
-        withSession(call, asked.id) { [self] record in
-            let export = Export(
-                call, record, TranscriptWriter(format: asked.format == .jsonl ? .jsonl : .markdown), services)
-            call.onCancel = { export.cancel() }
-            export.begin(hasHeader: asked.hasHeader)
+    static let export: [Handler] = [.on(Method.Export.self) { $0.export }]
+
+    private func export(_ request: Request<Method.Export>) throws(WireError) {
+        withSession(request.call, request.parameters.id) { [self] record in
+            let run = ExportRun(request, record, archives, configuration.limits)
+            request.call.onCancel = { run.cancel() }
+            run.begin()
         }
     }
 }
@@ -21,11 +21,12 @@ extension Handlers {
 /// One export: a notification a record, paced by the client's reading, then the result.
 ///
 /// It covers exactly the messages that were there at its start. No cursor stays open while it waits for the client.
-private final class Export {
-    private let call: Call
+private final class ExportRun {
+    private let request: Request<Method.Export>
     private let session: SessionRecord
     private let writer: TranscriptWriter
-    private let services: Services
+    private let archives: Archives
+    private let limits: Limits
     /// What every notification begins with, up to its record.
     private let head: [UInt8]
     private let isText: Bool
@@ -34,26 +35,33 @@ private final class Export {
     private var digest = DigestBox()
     private var isOver = false
 
-    init(_ call: Call, _ session: SessionRecord, _ writer: TranscriptWriter, _ services: Services) {
-        self.call = call
+    init(
+        _ request: Request<Method.Export>, _ session: SessionRecord, _ archives: Archives, _ limits: Limits
+    ) {
+        self.request = request
         self.session = session
-        self.writer = writer
-        self.services = services
+        self.archives = archives
+        self.limits = limits
+        let name = request.parameters.format.rawValue
+        guard let format = TranscriptFormat(rawValue: name) else {
+            preconditionFailure("a test holds the formats of 'Transcripts' against those of the wire")
+        }
+        writer = TranscriptWriter(format: format)
         head =
             Array(#"{"jsonrpc":"2.0","method":"_convod/export/item","params":{"requestId":"#.utf8)
-            + call.id.raw
+            + request.call.id.raw
             + Array(#","record":"#.utf8)
         isText = writer.format == .markdown
     }
 
-    func begin(hasHeader: Bool) {
-        if hasHeader { send(writer.header(of: session.session)) }
+    func begin() {
+        if request.parameters.hasHeader { send(writer.header(of: session.session)) }
         readOn()
     }
 
     func cancel() {
         isOver = true
-        call.fail(WireError(.cancelled, "the export was cancelled"))
+        request.fail(WireError(.cancelled, "the export was cancelled"))
     }
 
     private func send(_ record: [UInt8]) {
@@ -65,37 +73,33 @@ private final class Export {
         line += head
         if isText { JSONText.append(record[...], to: &line) } else { line += record }
         line += "}}\n".utf8
-        call.connection.send(line)
+        request.client.link.send(line, isPush: false)
     }
 
     private func readOn() {
-        guard !isOver, call.connection.isOpen else { return }
-        let limits = services.configuration.limits
+        guard !isOver, request.client.isOpen else { return }
         let page = ReadMessages(
             session, .from(next), limit: limits.pageRows,
             bytes: min(limits.pageBytes, 256 << 10))
-        services.archives.readAway(page, of: session.row, map: { $0 }) { [self] result in
+        archives.readAway(page, of: session.row, map: { $0 }) { [self] result in
             if isOver { return }
             switch result {
             case .failure(let error):
                 isOver = true
-                call.fail(WireError(error))
+                request.fail(WireError(error))
             case .success(let page):
                 for message in page.messages { send(writer.record(of: message)) }
                 guard let following = page.next else { return finish() }
                 next = following
-                call.connection.whenDrained { [self] in readOn() }
+                request.client.link.whenDrained { [self] in readOn() }
             }
         }
     }
 
     private func finish() {
         isOver = true
-        let sum = digest.finish().hexadecimal, count = count
-        call.reply {
-            $0.member("count", count)
-            $0.member("sha256", sum)
-        }
+        let sum = digest.finish().hexadecimal
+        request.reply(.init(count: count, sha256: sum))
     }
 }
 

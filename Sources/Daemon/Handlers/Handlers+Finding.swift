@@ -5,91 +5,71 @@ internal import Protocol
 internal import Store
 
 extension Handlers {
-    func findSessions(_ call: Call) throws(WireError) {
-        let asked = try FindSessionsParameters(call.params, limits: services.configuration.limits)
-        let uid = call.connection.user
+    static let finding: [Handler] = [
+        .on(Method.SessionFind.self) { $0.findSessions },
+        .on(Method.SessionList.self) { $0.listSessions },
+    ]
+
+    private func findSessions(_ request: Request<Method.SessionFind>) throws(WireError) {
+        let parameters = request.parameters, call = request.call
+        let uid = request.client.user
         let owner: FindSessions.Owner
-        switch asked.owner {
+        switch parameters.owner {
         case .mine: owner = .user(uid)
-        case .user(let other) where UserID(other) == uid || call.connection.isAdmin:
+        case .user(let other) where UserID(other) == uid || request.client.isAdmin:
             owner = .user(UserID(other))
-        case .all where call.connection.isAdmin: owner = .all
+        case .all where request.client.isAdmin: owner = .all
         default:
             throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
         }
-        var search = FindSessions(owner: owner, limit: asked.limit)
-        search.query = asked.query
-        search.tag = asked.tag
-        search.cwd = asked.cwd
-        search.upstream = asked.upstream
-        search.model = asked.model
-        search.isArchived = asked.isArchived
-        search.isTrashed = asked.isTrashed
-        search.includesEmpty = asked.includesEmpty
-        search.since = asked.since
-        search.until = asked.until
-        search.isDescending = asked.order == .desc
-        let start = try ListPlace(asked.cursor, kind: "f")
-        if let prefix = asked.idPrefix, case .user(let uid) = owner {
+        var search = FindSessions(owner: owner, limit: parameters.limit)
+        search.query = parameters.query
+        search.tag = parameters.tag
+        search.cwd = parameters.cwd
+        search.upstream = parameters.upstream
+        search.model = parameters.model
+        search.isArchived = parameters.isArchived
+        search.isTrashed = parameters.isTrashed
+        search.includesEmpty = parameters.includesEmpty
+        search.since = parameters.since
+        search.until = parameters.until
+        search.isDescending = parameters.order == .desc
+        let start = try ListPlace(parameters.cursor, kind: "f")
+        if let prefix = parameters.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
-            search.bytes = services.configuration.limits.pageBytes
+            search.bytes = configuration.limits.pageBytes
             let look = SessionsByPrefix(prefix, owner: uid, search)
-            return services.archives.read(
+            return archives.read(
                 look,
                 then: looking(call) { [self] output in
-                    services.archives.readMemory(
+                    archives.readMemory(
                         look,
-                        then: looking(call) { [self] more in
-                            var output = output
-                            output.sessions += more?.sessions ?? []
-                            reply(call, FoundPage(output.sessions[...], output.damaged))
+                        then: looking(call) { more in
+                            let sessions = output.sessions + (more?.sessions ?? [])
+                            request.reply(.init(FoundPage(sessions[...], output.damaged), nil))
                         })
                 })
         }
-        page(search, from: start, call) { [self] page, next in
-            reply(call, page, next?.cursor(kind: "f"))
+        page(search, from: start, call) { page, next in
+            request.reply(.init(page, next?.cursor(kind: "f")))
         }
     }
 
-    func listSessions(_ call: Call) throws(WireError) {
-        let asked = try ListSessionsParameters(call.params)
-        var search = FindSessions(owner: .user(call.connection.user), limit: 100)
-        let start = try ListPlace(asked.cursor, kind: "s")
-        search.cwd = asked.cwd
-        page(search, from: start, call) { [self] page, next in
-            call.reply {
-                $0.key("sessions")
-                $0.array {
-                    for index in page.sessions.indices {
-                        Handlers.writeListed(page.sessions[index].session, to: &$0)
-                    }
-                }
-                $0.optional("nextCursor", next?.cursor(kind: "s"))
-                if !page.damaged.isEmpty {
-                    $0.member("_meta") { $0.member("convod") { write(page.damaged, to: &$0) } }
-                }
-            }
-        }
-    }
-
-    /// A session as `session/list` shows it.
-    private static func writeListed(_ session: Session, to writer: inout JSONWriter) {
-        writer.object {
-            $0.member("sessionId", session.id.text)
-            $0.member("cwd", session.cwd)
-            $0.optional("title", session.title)
-            $0.member("updatedAt", Timestamp.text(session.updatedAt))
-            $0.member("_meta") {
-                $0.member("convod") {
-                    $0.member("messageCount", session.messageCount)
-                    if session.isEphemeral { $0.member("ephemeral", true) }
-                }
-            }
+    private func listSessions(_ request: Request<Method.SessionList>) throws(WireError) {
+        let parameters = request.parameters
+        var search = FindSessions(owner: .user(request.client.user), limit: 100)
+        let start = try ListPlace(parameters.cursor, kind: "s")
+        search.cwd = parameters.cwd
+        page(search, from: start, request.call) { page, next in
+            request.reply(
+                .init(
+                    sessions: page.sessions.map { .init($0.session) }, nextCursor: next?.cursor(kind: "s"),
+                    damaged: page.damage))
         }
     }
 
     /// Sessions as a page shows them, and what is wrong with those that it had to leave out.
-    private struct FoundPage {
+    fileprivate struct FoundPage {
         var sessions: ArraySlice<SessionRecord>
         let damaged: [String]
 
@@ -97,6 +77,9 @@ extension Handlers {
             self.sessions = sessions
             self.damaged = damaged
         }
+
+        /// What is told of what is wrong; nil where all can be read.
+        var damage: [String]? { damaged.isEmpty ? nil : Array(damaged.prefix(100)) }
     }
 
     /// Fills a page, and says where the next one begins: the sessions in memory come behind all that are stored.
@@ -104,7 +87,7 @@ extension Handlers {
     /// A first look is short and made at once; what is not found by it is looked for on the reader's
     /// thread, slice after slice.
     private func page(
-        _ search: FindSessions, from start: ListPlace, _ call: Call,
+        _ search: FindSessions, from start: ListPlace, _ call: Client.Call,
         _ finish: @escaping (FoundPage, ListPlace?) -> Void
     ) {
         var search = search
@@ -127,7 +110,7 @@ extension Handlers {
         var first = whole
         first.slice = search.limit * 2
         call.beginLook()
-        services.archives.read(first) { [self] result in
+        archives.read(first) { [self] result in
             defer { call.endLook() }
             if call.isAnswered { return }
             // Where that cannot be read, the reader's thread is asked, and its failure is told.
@@ -141,7 +124,7 @@ extension Handlers {
     }
 
     private func sliceAway(
-        _ search: FindSessions, _ call: Call, _ then: @escaping (FindSessions.Output) -> Void
+        _ search: FindSessions, _ call: Client.Call, _ then: @escaping (FindSessions.Output) -> Void
     ) {
         var isCancelled = false
         call.onCancel = {
@@ -153,7 +136,7 @@ extension Handlers {
 
     /// Fills a page up with sessions in memory, and says where the next one begins.
     private func addMemory(
-        to page: FoundPage, _ search: FindSessions, after: Int64?, _ call: Call,
+        to page: FoundPage, _ search: FindSessions, after: Int64?, _ call: Client.Call,
         _ finish: @escaping (FoundPage, ListPlace?) -> Void
     ) {
         var rest = search
@@ -161,7 +144,7 @@ extension Handlers {
         rest.limit = search.limit - page.sessions.count + 1
         let most = rest.limit - 1
         let isShort = if case .user = search.owner { search.cwd == nil } else { false }
-        services.archives.readMemory(
+        archives.readMemory(
             rest, isShort: isShort,
             then: looking(call) { found in
                 guard let found else { return finish(page, nil) }
@@ -176,10 +159,10 @@ extension Handlers {
     }
 
     private func slice(
-        _ search: FindSessions, _ before: FindSessions.Output, _ call: Call,
+        _ search: FindSessions, _ before: FindSessions.Output, _ call: Client.Call,
         _ isCancelled: @escaping () -> Bool, _ then: @escaping (FindSessions.Output) -> Void
     ) {
-        services.archives.readAway(search) { [self] result in
+        archives.readAway(search) { [self] result in
             if isCancelled() { return }
             switch result {
             case .failure(let error): call.fail(WireError(error))
@@ -199,25 +182,13 @@ extension Handlers {
             }
         }
     }
+}
 
-    private func reply(_ call: Call, _ page: FoundPage, _ cursor: String? = nil) {
-        call.reply {
-            $0.key("sessions")
-            $0.array {
-                for index in page.sessions.indices {
-                    Wire.write(page.sessions[index].session, isWhole: false, to: &$0)
-                }
-            }
-            $0.optional("nextCursor", cursor)
-            write(page.damaged, to: &$0)
-        }
-    }
-
-    /// What is wrong with sessions that the list had to leave out; nothing where all can be read.
-    private func write(_ damaged: [String], to writer: inout JSONWriter) {
-        if damaged.isEmpty { return }
-        writer.key("damaged")
-        writer.array { for words in damaged.prefix(100) { $0.string(words) } }
+extension Method.SessionFind.Result {
+    fileprivate init(_ page: Handlers.FoundPage, _ cursor: String?) {
+        self.init(
+            sessions: page.sessions.map { Wire.SessionSummary($0.session) }, nextCursor: cursor,
+            damaged: page.damage)
     }
 }
 

@@ -7,26 +7,31 @@ internal import Sessions
 internal import Store
 
 extension Handlers {
-    func listMessages(_ call: Call) throws(WireError) {
-        let limits = services.configuration.limits
-        let asked = try ListMessagesParameters(call.params, limits: limits)
-        let place = try PageCursor.number("m", asked.cursor).map { Int($0) }
-        withSteadySession(call, asked.id) { [self] record in list(record, asked, place, call) }
+    static let messages: [Handler] = [
+        .on(Method.MessageAppend.self) { $0.appendMessages },
+        .on(Method.MessageList.self) { $0.listMessages },
+        .on(Method.MessageSet.self) { $0.setMessage },
+    ]
+
+    private func listMessages(_ request: Request<Method.MessageList>) throws(WireError) {
+        let place = try PageCursor.number("m", request.parameters.cursor).map { Int($0) }
+        withSteadySession(request.call, request.parameters.id) { [self] record in
+            list(record, request, place)
+        }
     }
 
-    private func list(
-        _ record: SessionRecord, _ asked: ListMessagesParameters, _ place: Int?, _ call: Call
-    ) {
-        let start: PageStart
-        if asked.last != nil {
+    private func list(_ record: SessionRecord, _ request: Request<Method.MessageList>, _ place: Int?) {
+        let parameters = request.parameters, start: PageStart
+        if parameters.last != nil {
             start = .backFrom(record.session.messageCount)
         } else {
-            start = asked.order == .asc ? .from(place ?? 1) : .backFrom(place ?? record.session.messageCount)
+            start =
+                parameters.order == .asc ? .from(place ?? 1) : .backFrom(place ?? record.session.messageCount)
         }
         let running = engine.running(on: record.row)?.id
         // The newest few are read downwards and told upwards.
-        let isTurned = asked.last != nil, limit = asked.last ?? asked.limit
-        lookForList(call, of: record.row, limit: limit) { rows, bytes in
+        let isTurned = parameters.last != nil, limit = parameters.last ?? parameters.limit
+        lookForList(request.call, of: record.row, limit: limit) { rows, bytes in
             ReadMessages(record, start, limit: rows, bytes: bytes)
         } isWhole: { page in
             page.next == nil || page.messages.count >= limit
@@ -35,48 +40,40 @@ extension Handlers {
         } _: { [self] page in
             guard engine.running(on: record.row)?.id == running else {
                 // The answer that came in has become a message, or a prompt has.
-                return steady(call, record) { [self] record in list(record, asked, place, call) }
+                return steady(request.call, record) { [self] record in list(record, request, place) }
             }
-            let live = asked.order == .asc && page.isEnd ? streaming(record, behind: page.last) : nil
-            call.reply(.success(page.body(with: live)))
+            let live = parameters.order == .asc && page.isEnd ? streaming(record, behind: page.last) : nil
+            request.reply(written: page.body(with: live))
         }
     }
 
-    /// A page of messages as it is sent.
+    /// A page of messages as it is sent; it is written away from the loop, and may get one more message there.
     private struct WrittenPage: Sendable {
-        /// A JSON object, and where in it the messages end.
+        private let page: Method.MessageList.Result
+        /// What is written of it; nil once another message stands behind the others.
         private let body: [UInt8]
-        private let end: Int
         /// The place and the ID of the last message; nil for none.
         let last: (seq: Int, id: MessageID)?
         /// Whether there are no more behind it.
         let isEnd: Bool
 
         init(_ page: MessagePage, isTurned: Bool) {
-            var end = 0
             let next = isTurned ? nil : page.next
-            body = JSONWriter.object {
-                $0.key("messages")
-                $0.array {
-                    for index in page.messages.indices {
-                        Wire.write(page.messages[isTurned ? page.messages.count - 1 - index : index], to: &$0)
-                    }
-                }
-                end = $0.bytes.count - 1
-                $0.optional("nextCursor", next.map { PageCursor.text("m", Int64($0)) })
-            }
-            self.end = end
-            last = (isTurned ? page.messages.first : page.messages.last).map { ($0.seq, $0.id) }
+            let messages = isTurned ? page.messages.reversed() : page.messages
+            self.page = Method.MessageList.Result(
+                messages: messages.map { Wire.Message($0) },
+                nextCursor: next.map { PageCursor.text("m", Int64($0)) })
+            body = JSONWriter.bytes(of: self.page)
+            last = messages.last.map { ($0.seq, $0.id) }
             isEnd = next == nil
         }
 
         /// The page with one more message behind the others.
         func body(with live: Message?) -> [UInt8] {
             guard let live else { return body }
-            var writer = JSONWriter()
-            Wire.write(live, to: &writer)
-            let comma: [UInt8] = last == nil ? [] : [0x2C]
-            return body[..<end] + comma + writer.bytes + body[end...]
+            var page = page
+            page.messages.append(Wire.Message(live))
+            return JSONWriter.bytes(of: page)
         }
     }
 
@@ -92,24 +89,22 @@ extension Handlers {
             content: answer.content)
     }
 
-    func appendMessages(_ call: Call) throws(WireError) {
-        let asked = try AppendMessagesParameters(call.params, limits: services.configuration.limits)
-        let user = call.connection.user
+    private func appendMessages(_ request: Request<Method.MessageAppend>) throws(WireError) {
+        let user = request.client.user, id = request.parameters.id
         // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
-        guard
-            !engine.isEmpty || user != server.user || services.channels.hadObservers
-                || services.archives.hasMemory
-        else { return append(asked, owner: user, isEphemeral: false, call) }
-        session(asked.id, call, orTrashed: true) { [self] (found) throws(WireError) in
+        guard !engine.isEmpty || user != server.user || channels.hadObservers || archives.hasMemory else {
+            return append(request, owner: user, isEphemeral: false)
+        }
+        session(id, request.call, orTrashed: true) { [self] (found) throws(WireError) in
             do throws(WireError) {
                 let known = try found.get()
-                try checkFree(known.row, asked.id)
+                try checkFree(known.row, id)
                 append(
-                    asked, owner: known.session.owner, isEphemeral: known.session.isEphemeral, row: known.row,
-                    call)
+                    request, owner: known.session.owner, isEphemeral: known.session.isEphemeral,
+                    row: known.row)
             } catch {
                 guard error.kind == .notFound else { throw error }
-                append(asked, owner: user, isEphemeral: false, call)
+                append(request, owner: user, isEphemeral: false)
             }
         }
     }
@@ -122,65 +117,62 @@ extension Handlers {
     }
 
     private func append(
-        _ asked: AppendMessagesParameters, owner: UserID, isEphemeral: Bool, row: SessionRow? = nil,
-        _ call: Call
+        _ request: Request<Method.MessageAppend>, owner: UserID, isEphemeral: Bool, row: SessionRow? = nil
     ) {
-        guard asked.ifMissing == .create else {
-            return append(asked, owner: owner, isEphemeral: isEphemeral, missing: nil, call) {}
+        let parameters = request.parameters
+        guard parameters.ifMissing == .create else {
+            return append(request, owner: owner, isEphemeral: isEphemeral, missing: nil) {}
         }
         let missing = Session(
-            id: asked.id, owner: call.connection.user, cwd: asked.cwd ?? home(of: call),
-            createdAt: services.clock())
-        claim(call, asked.id, owner: owner, isEphemeral: isEphemeral) {
+            id: parameters.id, owner: request.client.user, cwd: parameters.cwd ?? home(of: request.client),
+            createdAt: clocks.now())
+        claim(request.call, parameters.id, owner: owner, isEphemeral: isEphemeral) {
             [self] (elsewhere, release) throws(WireError) in
             if elsewhere != nil {
                 release()
                 throw WireError(
-                    .conflict, "session '\(asked.id.text)' was made by another request just now; try again")
+                    .conflict,
+                    "session '\(parameters.id.text)' was made by another request just now; try again")
             }
             // A turn may have begun while it was looked for.
-            do throws(WireError) { try checkFree(row, asked.id) } catch {
+            do throws(WireError) { try checkFree(row, parameters.id) } catch {
                 release()
                 throw error
             }
-            append(asked, owner: owner, isEphemeral: isEphemeral, missing: missing, call, release)
+            append(request, owner: owner, isEphemeral: isEphemeral, missing: missing, release)
         }
     }
 
     private func append(
-        _ asked: AppendMessagesParameters, owner: UserID, isEphemeral: Bool, missing: Session?, _ call: Call,
+        _ request: Request<Method.MessageAppend>, owner: UserID, isEphemeral: Bool, missing: Session?,
         _ release: @escaping () -> Void
     ) {
-        let messages = asked.messages.map { message in
+        let id = request.parameters.id
+        let messages = request.parameters.messages.map { message in
             NewMessage(
-                id: services.newID(), role: message.role, content: message.content,
+                id: ids.newID(), role: message.role, content: message.content,
                 tokens: TokenEstimate.message(message.parts),
                 metadata: message.metadata, createdAt: message.createdAt, isPinned: message.isPinned)
         }
-        let append = AppendMessages(asked.id, owner: owner, messages, ifMissing: missing)
-        services.archives.write(append, isEphemeral: isEphemeral) { [self] result in
+        let append = AppendMessages(id, owner: owner, messages, ifMissing: missing)
+        archives.write(append, isEphemeral: isEphemeral) { [self] result in
             release()
             switch result {
             case .success(.appended(let row, let first, let last)):
-                publish(messages, asked.id, row, first, call)
-                call.reply {
-                    $0.member("sessionId", asked.id.text)
-                    $0.key("messageIds")
-                    $0.array { for message in messages { $0.string(message.id.description) } }
-                    $0.member("firstSeq", first)
-                    $0.member("lastSeq", last)
-                }
-            case .success(.missing): call.fail(.noSession(asked.id))
-            case .success(.trashed): call.fail(inTrash(asked.id))
-            case .failure(let error): call.fail(WireError(error))
+                publish(messages, id, row, first, except: request.client)
+                request.reply(
+                    .init(sessionId: id, messageIds: messages.map(\.id), firstSeq: first, lastSeq: last))
+            case .success(.missing): request.fail(.noSession(id))
+            case .success(.trashed): request.fail(inTrash(id))
+            case .failure(let error): request.fail(WireError(error))
             }
         }
     }
 
     private func publish(
-        _ messages: [NewMessage], _ id: SessionID, _ row: SessionRow, _ first: Int, _ call: Call
+        _ messages: [NewMessage], _ id: SessionID, _ row: SessionRow, _ first: Int, except client: Client
     ) {
-        if services.channels.subscribers(of: row).isEmpty { return }
+        if channels.subscribers(of: row).isEmpty { return }
         for (index, new) in messages.enumerated() where new.role != .system {
             let message = Message(
                 id: new.id, seq: first + index, role: new.role, createdAt: 0, tokens: 0, content: new.content)
@@ -188,8 +180,59 @@ extension Handlers {
             for piece in message.pieces.flatMap(Chunk.cut) {
                 let chunk = Chunk(
                     session: id, messageID: new.id, turnID: nil, role: new.role, piece: piece, offset: offset)
-                services.channels.publish(chunk, on: row, except: call.connection)
+                channels.publish(chunk, on: row, except: client.number)
                 offset += piece.length
+            }
+        }
+    }
+
+    private func setMessage(_ request: Request<Method.MessageSet>) throws(WireError) {
+        let parameters = request.parameters, call = request.call
+        withSession(call, parameters.id) { [self] (record) throws(WireError) in
+            try checkIdle(record)
+            withMessage(call, parameters.messageID, on: record) { [self] (old) throws(WireError) in
+                let edited = try edited(old, parameters)
+                // Another client's prompt may have come meanwhile.
+                try checkIdle(record)
+                let edit = EditMessage(record.row, parameters.messageID, edited)
+                changePath(of: record, by: edit, call, reply: request.reply) { [self] in
+                    offPath(parameters.messageID)
+                }
+            }
+        }
+    }
+
+    private func edited(_ old: Message, _ parameters: Method.MessageSet.Parameters) throws(WireError)
+        -> NewMessage
+    {
+        guard let content = try? JSONDocument(parameters.content).root else {
+            throw .invalid("'content' cannot be read")
+        }
+        let parts = try checkedContent(content, path: "content", role: old.role)
+        guard !parts.isEmpty else { throw .invalid("'content' must hold at least one part") }
+        return NewMessage(
+            id: ids.newID(), role: old.role, content: parameters.content,
+            tokens: TokenEstimate.message(parts), metadata: old.metadata, isPinned: old.isPinned)
+    }
+
+    func offPath(_ id: MessageID) -> WireError {
+        WireError(
+            .conflict,
+            "message '\(id)' is not on the session's active path; switch to its branch with '_convod/branch/switch'"
+        )
+    }
+
+    /// Finds a message of the active path.
+    private func withMessage(
+        _ call: Client.Call, _ id: MessageID, on record: SessionRecord,
+        _ body: @escaping (Message) throws(WireError) -> Void
+    ) {
+        look(call, PlacesOnPath([id], in: record), of: record.row) { [self] (places) throws(WireError) in
+            guard let seq = places[id] else { throw offPath(id) }
+            look(call, ReadMessages(record, .from(seq), limit: 1, bytes: 1), of: record.row) {
+                [self] (page) throws(WireError) in
+                guard let message = page.messages.first else { throw offPath(id) }
+                try body(message)
             }
         }
     }

@@ -2,94 +2,81 @@ internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 
 extension Handlers {
-    /// `session/load` replays all history, `session/resume` only what follows a cursor; then live updates follow.
-    func openSession(_ call: Call, replaysAll: Bool) throws(WireError) {
-        let asked = try OpenSessionParameters(call.params)
-        withSession(call, asked.id) { [self] record in
-            open(record, asked, replaysAll: replaysAll, call)
+    static let opening: [Handler] = [
+        .on(Method.SessionLoad.self) { $0.loadSession },
+        .on(Method.SessionResume.self) { $0.resumeSession },
+    ]
+
+    /// Replays all history; then live updates follow.
+    private func loadSession(_ request: Request<Method.SessionLoad>) throws(WireError) {
+        withSession(request.call, request.parameters.id) { [self] record in
+            open(record, request.parameters, replaysAll: true, request.call, reply: request.reply)
+        }
+    }
+
+    /// Replays only what follows a cursor; then live updates follow.
+    private func resumeSession(_ request: Request<Method.SessionResume>) throws(WireError) {
+        withSession(request.call, request.parameters.id) { [self] record in
+            open(record, request.parameters, replaysAll: false, request.call, reply: request.reply)
         }
     }
 
     private func open(
-        _ record: SessionRecord, _ asked: OpenSessionParameters, replaysAll: Bool, _ call: Call
+        _ record: SessionRecord, _ parameters: OneOpening, replaysAll: Bool, _ call: Client.Call,
+        reply: @escaping (Wire.OpenedSession) -> Void
     ) {
-        let connection = call.connection
-        let before = services.channels.subscription(of: connection, to: record.row).map {
-            ($0.isObserver, $0.isWatched)
-        }
+        let client = call.client
+        let before = client.subscriptions[record.row]?.role
         // Another request may close it and open it anew before this one is done.
-        let own = services.channels.subscribe(connection, to: record.row)
-        let replay = Replay(own, record, services, engine) { [self] result in
+        let own = channels.subscribe(client, to: record.row)
+        let start: ReplayPlan.Start =
+            if let after = parameters.after {
+                .after(after.messageID, offset: after.offset)
+            } else if !replaysAll {
+                .live
+            } else {
+                parameters.limit.map { .newest($0) } ?? .everything
+            }
+        let replay = Replay(own, record, start, archives, channels, engine, loop) { [self] result in
             switch result {
-            case .success(let replay): opened(replay, sendsTitle: replaysAll || asked.after != nil, call)
+            case .success(let replay):
+                if replaysAll || parameters.after != nil {
+                    sendTitle(of: replay.plan.session.session, client)
+                }
+                reply(opened(replay))
             case .failure(let error):
-                if let joined = services.channels.subscription(of: connection, to: record.row), joined === own
-                {
-                    let (isObserver, isWatched) = before ?? (false, false)
-                    services.channels.set(joined, isObserver: isObserver, isWatched: isWatched)
-                    services.channels.takeBack(joined, of: record.row)
+                if let joined = client.subscriptions[record.row], joined === own {
+                    channels.set(joined, before ?? .controller)
+                    channels.takeBack(joined, of: client, from: record.row)
                 }
                 call.fail(error)
             }
         }
-        if let joined = services.channels.subscription(of: connection, to: record.row) {
-            services.channels.set(joined, isObserver: asked.role == .observer, isWatched: false)
+        if let joined = client.subscriptions[record.row] {
+            channels.set(joined, parameters.role == .observer ? .observer : .controller)
         }
         call.onCancel = { replay.cancel() }
-        if let after = asked.after {
-            replay.begin(after: after.messageID, offset: after.offset)
-        } else if !replaysAll {
-            replay.beginLive()
-        } else if let limit = asked.limit {
-            replay.begin(newest: limit)
-        } else {
-            replay.begin()
-        }
+        replay.begin()
     }
 
-    private func opened(_ replay: Replay, sendsTitle: Bool, _ call: Call) {
-        let session = replay.session.session
-        if sendsTitle, let title = session.title {
-            let update = JSONWriter.object {
-                $0.member("sessionUpdate", "session_info_update")
-                $0.member("title", title)
-                $0.member("updatedAt", Timestamp.text(session.updatedAt))
-            }
-            call.connection.send(Channels.line(update: update, of: session.id))
-        }
-        call.reply {
-            writeConfigOptions(session, to: &$0)
-            $0.member("_meta") {
-                $0.member("convod") {
-                    $0.optional("headId", replay.opening.headID?.description)
-                    $0.member("messageCount", session.messageCount)
-                    $0.optional("running", replay.running?.id.description)
-                    if replay.running == nil, let (turn, hasMessage) = replay.opening.last {
-                        write(last: turn, hasMessage, to: &$0)
-                    }
-                    if let rewind = replay.rewind {
-                        $0.member("rewind") {
-                            $0.member("messageId", rewind.id.description)
-                            $0.member("offset", rewind.offset)
-                        }
-                    }
-                }
-            }
-        }
+    private func sendTitle(of session: Session, _ client: Client) {
+        guard let title = session.title else { return }
+        let update = Wire.SessionInfoUpdate(title: .text(title), updatedAt: Wire.Time(session.updatedAt))
+        client.link.send(Outgoing.update(update, of: session.id), isPush: false)
     }
 
-    /// How a turn ended, for a client that was away.
-    private func write(last turn: TurnRecord, _ hasMessage: Bool, to writer: inout JSONWriter) {
-        writer.member("lastTurn") {
-            $0.member("turnId", turn.id.description)
-            $0.member("state", turn.state.name)
-            if hasMessage { $0.member("messageId", turn.answerID.description) }
-            $0.optional("stopReason", turn.stopReason?.rawValue)
-            if let error = turn.error { $0.failure(error.kind, error.message) }
-            $0.optional("endedAt", turn.endedAt.map(Wire.time))
-        }
+    private func opened(_ replay: Replay) -> Wire.OpenedSession {
+        let plan = replay.plan, session = plan.session.session, running = replay.running?.id
+        let last = running == nil ? plan.opening.last : nil
+        return Wire.OpenedSession(
+            configOptions: configOptions(session),
+            .init(
+                headId: plan.opening.headID, messageCount: session.messageCount, running: running,
+                lastTurn: last.map { .init($0.0, hasMessage: $0.1) },
+                rewind: plan.rewind.map { .init(messageId: $0.id, offset: $0.offset) }))
     }
 }

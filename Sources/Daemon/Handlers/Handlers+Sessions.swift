@@ -8,43 +8,55 @@ internal import Store
 internal import Upstream
 
 extension Handlers {
-    func newSession(_ call: Call) throws(WireError) {
-        let asked = try NewSessionParameters(call.params)
-        try check(asked.settings)
-        let id = asked.id ?? SessionID(services.newID() as ID<SessionID>)
+    static let sessions: [Handler] = [
+        .on(Method.SessionGet.self) { $0.getSession },
+        .on(Method.SessionRestore.self) { $0.restoreSession },
+        .on(Method.SessionSet.self) { $0.setSession },
+        .on(Method.SessionCancel.self) { $0.cancelSession },
+        .on(Method.SessionClose.self) { $0.closeSession },
+        .on(Method.SessionDelete.self) { $0.deleteSession },
+        .on(Method.SessionNew.self) { $0.newSession },
+        .on(Method.SessionSetConfigOption.self) { $0.setConfigOption },
+    ]
+
+    private func newSession(_ request: Request<Method.SessionNew>) throws(WireError) {
+        let parameters = request.parameters, call = request.call
+        try check(parameters.settings)
+        let id = parameters.id ?? SessionID(ids.newID() as ID<SessionID>)
         var session = Session(
-            id: id, owner: call.connection.user, cwd: asked.cwd ?? home(of: call),
-            createdAt: services.clock())
-        session.mcpServers = asked.mcpServers ?? session.mcpServers
-        session.title = asked.title
-        session.system = asked.system
-        session.settings = asked.settings
-        session.tags = asked.tags
-        session.metadata = asked.metadata
-        if asked.isEphemeral { try services.archives.makeMemory() }
-        let made = session
-        claim(call, id, owner: session.owner, isEphemeral: asked.isEphemeral) {
+            id: id, owner: request.client.user, cwd: parameters.cwd ?? home(of: request.client),
+            createdAt: clocks.now())
+        session.mcpServers = parameters.mcpServers ?? session.mcpServers
+        session.title = parameters.title
+        session.system = parameters.system
+        session.settings = parameters.settings
+        session.tags = parameters.tags
+        session.metadata = parameters.metadata
+        if parameters.isEphemeral { try archives.makeMemory() }
+        let new = session
+        claim(call, id, owner: session.owner, isEphemeral: parameters.isEphemeral) {
             [self] (found, release) throws(WireError) in
-            guard let found else { return create(made, asked, call, release) }
+            guard let found else { return create(new, request, release) }
             release()
             if found.session.trashedAt != nil { throw inTrash(id) }
-            guard asked.ifExists == .resume else { throw exists(id) }
-            opened(found, isNew: false, call)
+            guard parameters.ifExists == .resume else { throw exists(id) }
+            request.reply(opened(found, isNew: false, request.client))
         }
     }
 
     private func create(
-        _ session: Session, _ asked: NewSessionParameters, _ call: Call, _ release: @escaping () -> Void
+        _ session: Session, _ request: Request<Method.SessionNew>, _ release: @escaping () -> Void
     ) {
-        services.archives.write(CreateSession(session), isEphemeral: asked.isEphemeral) { [self] result in
+        let parameters = request.parameters
+        archives.write(CreateSession(session), isEphemeral: parameters.isEphemeral) { [self] result in
             release()
             switch result {
-            case .success(.created(let record)): opened(record, isNew: true, call)
-            case .success(.existed(let record)) where asked.ifExists == .resume:
-                opened(record, isNew: false, call)
-            case .success(.existed): call.fail(exists(session.id))
-            case .success(.trashed): call.fail(inTrash(session.id))
-            case .failure(let error): call.fail(WireError(error))
+            case .success(.created(let record)): request.reply(opened(record, isNew: true, request.client))
+            case .success(.existed(let record)) where parameters.ifExists == .resume:
+                request.reply(opened(record, isNew: false, request.client))
+            case .success(.existed): request.fail(exists(session.id))
+            case .success(.trashed): request.fail(inTrash(session.id))
+            case .failure(let error): request.fail(WireError(error))
             }
         }
     }
@@ -59,103 +71,96 @@ extension Handlers {
             .conflict, "session '\(id.text)' is in the trash; '_convod/session/restore' brings it back")
     }
 
-    func opened(_ record: SessionRecord, isNew: Bool, _ call: Call) {
-        if call.connection.isOpen { services.channels.subscribe(call.connection, to: record.row) }
-        call.reply {
-            $0.member("sessionId", record.session.id.text)
-            writeConfigOptions(record.session, to: &$0)
-            $0.member("_meta") { $0.member("convod") { $0.member("created", isNew) } }
-        }
+    /// Joins a client to a session that it made, and tells it of that.
+    func opened(_ record: SessionRecord, isNew: Bool, _ client: Client) -> Wire.NewSession {
+        if client.isOpen { channels.subscribe(client, to: record.row) }
+        return Wire.NewSession(
+            sessionId: record.session.id, configOptions: configOptions(record.session), isNew: isNew)
     }
 
     /// Refuses settings that no prompt could use.
     func check(_ settings: SessionSettings) throws(WireError) {
-        if let name = settings.upstream, services.configuration.route(named: name) == nil {
+        if let name = settings.upstream, configuration.value.route(named: name) == nil {
             throw .invalid("there is no route or upstream '\(name.prefix(60))'")
         }
         if let problem = settings.model.flatMap(ModelName.problem) {
             throw .invalid("'model' \(problem)")
         }
         if let raw = settings.window, let view = try? JSONDocument(raw).root {
-            do { _ = try services.configuration.window.overridden(by: view) } catch {
-                throw .invalid(error.reason)
-            }
+            do { _ = try configuration.window.overridden(by: view) } catch { throw .invalid(error.reason) }
         }
     }
 
-    func closeSession(_ call: Call) throws(WireError) {
-        let asked = try SessionParameters(call.params, isStrict: false)
-        engine.close(session: asked.id, of: call.connection)
-        withSession(call, asked.id) { [self] session in
-            services.channels.unsubscribe(call.connection, from: session.row)
-            call.reply { _ in }
+    private func closeSession(_ request: Request<Method.SessionClose>) throws(WireError) {
+        let id = request.parameters.id
+        engine.close(session: id, of: request.client)
+        withSession(request.call, id) { [self] session in
+            channels.unsubscribe(request.client, from: session.row)
+            request.reply(Done())
         }
     }
 
-    func deleteSession(_ call: Call) throws(WireError) {
-        let asked = try SessionParameters(call.params, isStrict: false)
-        session(asked.id, call) { [self] (found) throws(WireError) in
+    private func deleteSession(_ request: Request<Method.SessionDelete>) throws(WireError) {
+        session(request.parameters.id, request.call) { [self] (found) throws(WireError) in
             let record: SessionRecord
             do throws(WireError) { record = try found.get() } catch {
                 // One that is not there is as its client wants it.
                 guard error.kind == .notFound else { throw error }
-                return call.reply { _ in }
+                return request.reply(Done())
             }
             engine.cancelAll(session: record.row)
             let trash = TrashSession(record.session.id, owner: record.session.owner)
-            services.archives.write(trash, of: record.row) { result in
+            archives.write(trash, of: record.row) { result in
                 if case .failure(let error) = result {
-                    call.fail(WireError(error))
+                    request.fail(WireError(error))
                 } else {
-                    call.reply { _ in }
+                    request.reply(Done())
                 }
             }
         }
     }
 
-    func cancelSession(_ call: Call) throws(WireError) {
-        let asked = try SessionParameters(call.params, isStrict: false)
-        engine.cancel(session: asked.id, of: call.connection)
+    private func cancelSession(_ request: Request<Method.SessionCancel>) throws(WireError) {
+        engine.cancel(session: request.parameters.id, of: request.client)
     }
 
-    func getSession(_ call: Call) throws(WireError) {
-        let asked = try SessionParameters(call.params, isStrict: true)
-        withSteadySession(call, asked.id) { [self] record in reply(call, with: record) }
-    }
-
-    private func reply(_ call: Call, with record: SessionRecord) {
-        let line = engine.line(on: record.row)
-        call.reply {
-            Wire.writeMembers(of: record.session, isWhole: true, to: &$0)
-            $0.optional("running", self.engine.live(on: record.row)?.id.description)
-            $0.member("queued", line?.queue.count ?? 0)
+    private func getSession(_ request: Request<Method.SessionGet>) throws(WireError) {
+        withSteadySession(request.call, request.parameters.id) { [self] record in
+            request.reply(whole(record))
         }
     }
 
-    func setSession(_ call: Call) throws(WireError) {
-        let asked = try SetSessionParameters(call.params)
-        if case .set = asked.change.quota, !call.connection.isAdmin {
+    /// A session with what runs and waits on it.
+    private func whole(_ record: SessionRecord) -> Wire.Session {
+        Wire.Session(
+            record.session, running: engine.live(on: record.row)?.id,
+            queued: engine.line(on: record.row)?.queue.count ?? 0)
+    }
+
+    private func setSession(_ request: Request<Method.SessionSet>) throws(WireError) {
+        let wanted = request.parameters.change
+        if case .set = wanted.quota, !request.client.isAdmin {
             throw WireError(.permissionDenied, "only administrators may set a session's 'quota'")
         }
-        withSession(call, asked.id) { [self] (record) throws(WireError) in
-            try change(record, asked.change, call) { [self] changed in
-                if case .set = asked.change.title { publishTitle(changed, call) }
-                reply(call, with: changed)
-                if case .set = asked.change.quota { engine.wakeHeld() }
+        withSession(request.call, request.parameters.id) { [self] (record) throws(WireError) in
+            try change(record, wanted, request.call) { [self] changed in
+                if case .set = wanted.title { publishTitle(changed, request.client) }
+                request.reply(whole(changed))
+                if case .set = wanted.quota { engine.wakeHeld() }
             }
         }
     }
 
     /// Changes a session's own fields, if they make sense together.
     private func change(
-        _ record: SessionRecord, _ change: SessionChange, _ call: Call,
+        _ record: SessionRecord, _ change: SessionChange, _ call: Client.Call,
         _ then: @escaping (SessionRecord) -> Void
     ) throws(WireError) {
         var after = record.session
         change.apply(to: &after)
         try check(after.settings)
         let update = UpdateSession(record.session.id, owner: record.session.owner, change)
-        services.archives.write(update, of: record.row) { result in
+        archives.write(update, of: record.row) { result in
             switch result {
             case .success(let changed?): then(changed)
             case .success(nil): call.fail(.noSession(record.session.id))
@@ -164,102 +169,77 @@ extension Handlers {
         }
     }
 
-    private func publishTitle(_ record: SessionRecord, _ call: Call) {
-        let update = JSONWriter.object {
-            $0.member("sessionUpdate", "session_info_update")
-            $0.key("title")
-            if let title = record.session.title { $0.string(title) } else { $0.null() }
-            $0.member("updatedAt", Timestamp.text(record.session.updatedAt))
-        }
-        services.channels.publish(
-            update: update, of: record.session.id, on: record.row, except: call.connection)
+    private func publishTitle(_ record: SessionRecord, _ client: Client) {
+        let update = Wire.SessionInfoUpdate(
+            title: record.session.title.map { .text($0) } ?? Wire.SessionInfoUpdate.Title.none,
+            updatedAt: Wire.Time(record.session.updatedAt))
+        channels.publish(update, of: record.session.id, on: record.row, except: client.number)
     }
 
-    func restoreSession(_ call: Call) throws(WireError) {
-        let asked = try SessionParameters(call.params, isStrict: true)
-        withSession(call, asked.id, orTrashed: true) { [self] record in
+    private func restoreSession(_ request: Request<Method.SessionRestore>) throws(WireError) {
+        let id = request.parameters.id
+        withSession(request.call, id, orTrashed: true) { [self] record in
             let owner = record.session.owner
-            claim(call, asked.id, owner: owner, isEphemeral: record.session.isEphemeral) {
+            claim(request.call, id, owner: owner, isEphemeral: record.session.isEphemeral) {
                 [self] _, release in
-                let restore = RestoreSession(asked.id, owner: owner)
-                services.archives.write(restore, of: record.row) { [self] result in
+                archives.write(RestoreSession(id, owner: owner), of: record.row) { [self] result in
                     release()
                     switch result {
-                    case .success(let record?): reply(call, with: record)
-                    case .success(nil): call.fail(.noSession(asked.id))
-                    case .failure(let error): call.fail(WireError(error))
+                    case .success(let record?): request.reply(whole(record))
+                    case .success(nil): request.fail(.noSession(id))
+                    case .failure(let error): request.fail(WireError(error))
                     }
                 }
             }
         }
     }
 
-    func setConfigOption(_ call: Call) throws(WireError) {
-        let asked = try SetConfigOptionParameters(call.params)
-        var wanted = SessionChange()
-        switch asked.configID {
+    private func setConfigOption(_ request: Request<Method.SessionSetConfigOption>) throws(WireError) {
+        let parameters = request.parameters
+        var change = SessionChange()
+        switch parameters.configID {
         case "upstream":
-            wanted.upstream = .set(asked.value)
-            wanted.model = .set(nil)
-        case "model": wanted.model = .set(asked.value)
+            change.upstream = .set(parameters.value)
+            change.model = .set(nil)
+        case "model": change.model = .set(parameters.value)
         default:
             throw .invalid(
-                "there is no option '\(asked.configID.prefix(60))'; there are 'upstream' and 'model'")
+                "there is no option '\(parameters.configID.prefix(60))'; there are 'upstream' and 'model'")
         }
-        let changes = wanted
-        withSession(call, asked.id) { [self] (record) throws(WireError) in
-            try change(record, changes, call) { [self] record in
-                let options = JSONWriter.object { writeConfigOptions(record.session, to: &$0) }
-                let update = JSONWriter.object {
-                    $0.member("sessionUpdate", "config_option_update")
-                    writeConfigOptions(record.session, to: &$0)
-                }
-                services.channels.publish(
-                    update: update, of: record.session.id, on: record.row, except: call.connection)
-                call.reply(.success(options))
+        let wanted = change
+        withSession(request.call, parameters.id) { [self] (record) throws(WireError) in
+            try self.change(record, wanted, request.call) { [self] record in
+                let options = configOptions(record.session)
+                channels.publish(
+                    Wire.ConfigOptionUpdate(configOptions: options), of: record.session.id, on: record.row,
+                    except: request.client.number)
+                request.reply(.init(configOptions: options))
             }
         }
     }
 
     /// ACP's options of a session: the upstream or route, and the model; each with its present value among the choices.
-    func writeConfigOptions(_ session: Session, to writer: inout JSONWriter) {
-        let configuration = services.configuration
+    func configOptions(_ session: Session) -> [Wire.ConfigOption] {
+        let configuration = configuration.value
         let route = session.settings.upstream ?? Configuration.defaultRoute
         let names =
             configuration.routes.keys.sorted()
             + configuration.upstreams.map(\.name).filter { configuration.routes[$0] == nil }
-        let first = configuration.route(named: route)?.first.flatMap { services.upstreams.byName[$0] }
+        let first = configuration.route(named: route)?.first.flatMap { routes.upstreams.byName[$0] }
         let models = [session.settings.model, first?.model].compactMap(\.self).reduce(into: [String]()) {
             if !$0.contains($1) { $0.append($1) }
         }
-        writer.key("configOptions")
-        writer.array {
-            if names.contains(route) {
-                write(option: "upstream", "Upstream", "_upstream", route, names, to: &$0)
-            }
-            if let model = models.first { write(option: "model", "Model", "model", model, models, to: &$0) }
+        var options: [Wire.ConfigOption] = []
+        if names.contains(route) {
+            options.append(
+                Wire.ConfigOption(
+                    id: "upstream", name: "Upstream", category: "_upstream", value: route, choices: names))
         }
-    }
-
-    private func write(
-        option id: String, _ name: String, _ category: String, _ value: String, _ choices: [String],
-        to writer: inout JSONWriter
-    ) {
-        writer.object {
-            $0.member("id", id)
-            $0.member("name", name)
-            $0.member("category", category)
-            $0.member("type", "select")
-            $0.member("currentValue", value)
-            $0.key("options")
-            $0.array {
-                for choice in choices {
-                    $0.object {
-                        $0.member("value", choice)
-                        $0.member("name", choice)
-                    }
-                }
-            }
+        if let model = models.first {
+            options.append(
+                Wire.ConfigOption(
+                    id: "model", name: "Model", category: "model", value: model, choices: models))
         }
+        return options
     }
 }

@@ -5,163 +5,176 @@ internal import Protocol
 internal import Upstream
 
 extension Handlers {
-    func listUpstreams(_ call: Call) throws(WireError) {
-        try ParameterReader(call.params).finish()
-        let isAdmin = call.connection.isAdmin
-        call.reply {
-            $0.key("upstreams")
-            $0.array { for upstream in services.upstreams.all { write(upstream, isAdmin: isAdmin, to: &$0) } }
+    static let upstreams: [Handler] = [
+        .on(Method.ModelList.self) { $0.listModels },
+        .on(Method.UpstreamList.self) { $0.listUpstreams },
+        .on(Method.UpstreamTest.self) { $0.testUpstream },
+    ]
+
+    private func listModels(_ request: Request<Method.ModelList>) throws(WireError) {
+        let name = request.parameters.upstream
+        let upstreams = routes.upstreams.all.filter { name == nil || $0.name == name }
+        if upstreams.isEmpty { throw .invalid("there is no upstream '\((name ?? "").prefix(60))'") }
+        var answers: [String: Result<[ModelDescription], UpstreamFailure>] = [:]
+        var questions: [any UpstreamQuestion] = []
+        request.call.onCancel = {
+            for question in questions { question.cancel() }
+            request.fail(WireError(.cancelled, "the request was cancelled"))
+        }
+        for upstream in upstreams {
+            questions.append(
+                upstream.listModels { result in
+                    answers[upstream.name] = result
+                    if answers.count == upstreams.count && !request.call.isAnswered {
+                        request.reply(.init(upstreams, answers, isAdmin: request.client.isAdmin))
+                    }
+                })
         }
     }
 
-    private func write(_ upstream: any Upstream, isAdmin: Bool, to writer: inout JSONWriter) {
-        let configuration = services.configuration
-        let settings = configuration.upstreams.first { $0.name == upstream.name }
-        writer.object {
-            $0.member("name", upstream.name)
-            $0.member("kind", upstream.kind)
-            $0.optional("model", upstream.model)
-            if let base = settings?.baseURL, !base.isEmpty { $0.member("baseURL", base) }
-            $0.key("routes")
-            $0.array {
-                for (name, members) in configuration.routes.sorted(by: { $0.key < $1.key })
-                where members.contains(upstream.name) { $0.string(name) }
-            }
-            $0.key("keys")
-            $0.array { for key in upstream.keys { write(key, to: &$0) } }
-            if settings?.google != nil { $0.member("credential", upstream.keyOrigin) }
-            $0.member("hasKey", upstream.hasKey)
-            write(upstream.health, isAdmin: isAdmin, to: &$0)
-        }
+    private func listUpstreams(_ request: Request<Method.UpstreamList>) throws(WireError) {
+        let now = clocks.steady()
+        request.reply(
+            .init(
+                upstreams: routes.upstreams.all.map {
+                    .init($0, configuration.value, now: now, isAdmin: request.client.isAdmin)
+                }))
     }
 
-    private func write(_ key: KeyDescription, to writer: inout JSONWriter) {
-        writer.object {
-            $0.member("source", key.source)
-            $0.optional("masked", key.masked)
-            $0.member("state", key.state.rawValue)
-            $0.optional("reason", key.reason)
-        }
-    }
-
-    /// How it fares; what a server said is not there, since it may repeat what somebody asked.
-    private func write(_ health: Health, isAdmin: Bool, to writer: inout JSONWriter) {
-        let now = services.steady()
-        writer.member("breaker", health.breaker.name)
-        let wait = max(health.breaker.wait(now: now), health.gateWait(now: now))
-        if wait > 0 { writer.member("retryInMs", wait) }
-        writer.optional("latencyMs", health.latency.map { Int($0) })
-        writer.member("answers", health.answers)
-        writer.member("failures", health.failures)
-        writer.optional("lastSuccessAt", health.lastSuccess.map(Timestamp.text))
-        guard let (failure, at) = health.lastFailure else { return }
-        writer.member("lastError") {
-            write(failure, to: &$0)
-            $0.optional("status", failure.answered)
-            // Administrators find the words there.
-            if isAdmin { $0.optional("turnId", health.lastTurn) }
-        }
-        writer.member("lastErrorAt", Timestamp.text(at))
-    }
-
-    private func write(_ failure: UpstreamFailure, to writer: inout JSONWriter) {
-        writer.member("kind", failure.kind.rawValue)
-        writer.member("message", failure.message)
-    }
-
-    func testUpstream(_ call: Call) throws(WireError) {
-        var reader = try ParameterReader(call.params)
-        let name: String = try reader.required("upstream")
-        let model = try reader.name("model")
-        try reader.finish()
-        guard call.connection.isAdmin else {
-            throw WireError(.permissionDenied, "only administrators may test an upstream: it costs a call")
-        }
+    private func testUpstream(_ request: Request<Method.UpstreamTest>) throws(WireError) {
+        let name = request.parameters.upstream, model = request.parameters.model
         if let problem = model.flatMap(ModelName.problem) { throw .invalid("'model' \(problem)") }
-        guard let upstream = services.upstreams.byName[name] else {
-            let known = services.upstreams.all.map { "'\($0.name)'" }.joined(separator: ", ")
+        guard routes.upstreams.byName[name] != nil else {
+            let known = routes.upstreams.all.map { "'\($0.name)'" }.joined(separator: ", ")
             throw .invalid("there is no upstream '\(name.prefix(60))'; there are \(known)")
         }
-        services.upstreams.resolve(name, model: model) { [services] found in
-            if call.isAnswered { return }
+        routes.upstreams.resolve(name, model: model) { [routes, loop] found in
+            if request.call.isAnswered { return }
             do throws(WireError) {
                 guard let candidate = try found.get().first else {
                     throw .invalid("there is no model to ask")
                 }
-                UpstreamTest(upstream, candidate.model, services).run(call)
-            } catch { call.fail(error) }
+                UpstreamTrial(request, candidate, loop).run(on: routes)
+            } catch { request.fail(error) }
         }
     }
 }
 
+extension Method.ModelList.Result {
+    /// What the upstreams said that were asked.
+    fileprivate init(
+        _ upstreams: [any Upstream], _ answers: [String: Swift.Result<[ModelDescription], UpstreamFailure>],
+        isAdmin: Bool
+    ) {
+        self.init(models: [], errors: [])
+        for upstream in upstreams {
+            switch answers[upstream.name] {
+            case .success(let found):
+                models += found.map {
+                    Model(
+                        upstream: upstream.name, id: $0.id, isDefault: $0.id == upstream.model,
+                        contextLength: $0.contextLength ?? upstream.contextLength(of: $0.id))
+                }
+            case .failure(let failure):
+                // One look is made for all who ask: what the server said goes to administrators alone.
+                let said = isAdmin ? failure : failure.withoutWords
+                errors.append(Problem(upstream: upstream.name, message: said.message))
+            case nil: break
+            }
+        }
+    }
+}
+
+extension Method.UpstreamList.Result.Upstream {
+    /// How an upstream is set up and fares; what a server said is not there, since it may repeat what somebody asked.
+    fileprivate init(
+        _ upstream: any Upstream, _ configuration: Configuration, now: Int64, isAdmin: Bool
+    ) {
+        let settings = configuration.upstreams.first { $0.name == upstream.name }
+        let base = settings?.baseURL ?? "", health = upstream.health
+        let wait = max(health.breaker.wait(now: now), health.gateWait(now: now))
+        self.init(
+            name: upstream.name, kind: upstream.kind, model: upstream.model,
+            baseURL: base.isEmpty ? nil : base,
+            routes: configuration.routes.filter { $0.value.contains(upstream.name) }.keys.sorted(),
+            keys: upstream.keys.map {
+                .init(source: $0.source, masked: $0.masked, state: $0.state.rawValue, reason: $0.reason)
+            }, credential: settings?.google == nil ? nil : upstream.keyOrigin, hasKey: upstream.hasKey,
+            breaker: health.breaker.name, retryInMs: wait > 0 ? wait : nil,
+            latencyMs: health.latency.map { Int($0) }, answers: health.answers, failures: health.failures,
+            lastSuccessAt: health.lastSuccess.map { Wire.Time($0) })
+        guard let (failure, at) = health.lastFailure else { return }
+        lastError = .init(
+            kind: failure.kind.rawValue, message: failure.message, status: failure.answered,
+            // Administrators find the words there.
+            turnId: isAdmin ? health.lastTurn : nil)
+        lastErrorAt = Wire.Time(at)
+    }
+}
+
 /// One small call to an upstream, with an explanation of what came of it.
-final class UpstreamTest {
-    private let upstream: any Upstream
-    private let model: String
-    private let services: Services
+private final class UpstreamTrial {
+    private let request: Request<Method.UpstreamTest>
+    private let candidate: Candidate
+    private let loop: EventLoop
     private let began: UInt64
     private var first: Int?
     private var text = ""
-    private var running: (any UpstreamCall)?
+    private var attempt: RouteCall?
 
-    init(_ upstream: any Upstream, _ model: String, _ services: Services) {
-        self.upstream = upstream
-        self.model = model
-        self.services = services
-        began = services.loop.now
+    init(_ request: Request<Method.UpstreamTest>, _ candidate: Candidate, _ loop: EventLoop) {
+        self.request = request
+        self.candidate = candidate
+        self.loop = loop
+        began = loop.now
     }
 
-    private var elapsed: Int { Int((services.loop.now - began) / 1_000_000) }
+    private var elapsed: Int { Int((loop.now - began) / 1_000_000) }
 
-    /// Asks; the call is answered when the upstream is done.
-    func run(_ call: Call) {
+    /// Asks; the request is answered when the upstream is done.
+    func run(on routes: Routes) {
         var parameters = ModelParameters()
         parameters.maxTokens = 64
         let message = OutgoingMessage(role: .user, parts: [.text("Say OK.")])
-        let request = ModelRequest(
-            model: model, system: nil, messages: [message], parameters: parameters, estimate: 20,
+        let words = ModelRequest(
+            model: candidate.model, system: nil, messages: [message], parameters: parameters, estimate: 20,
             userMessageCount: 1)
-        call.onCancel = { [self] in
-            running?.cancel()
-            call.fail(WireError(.cancelled, "the test was cancelled"))
+        request.call.onCancel = { [self] in
+            attempt?.drop()
+            attempt = nil
+            request.fail(WireError(.cancelled, "the test was cancelled"))
         }
-        upstream.forgive()
-        running = upstream.start(request) { [self] event in take(event, call) }
+        candidate.upstream.forgive()
+        let call = routes.test(candidate, words, owner: request.client.user) { [self] in heard($0) }
+        attempt = call
+        call.begin()
+        call.start()
     }
 
-    private func take(_ event: UpstreamEvent, _ call: Call) {
-        if call.isAnswered { return }
-        switch event {
-        case .retrying: break
+    private func heard(_ report: RouteCall.Report) {
+        if request.call.isAnswered { return }
+        switch report {
+        case .delayed: break
         case .pieces(let pieces):
             first = first ?? elapsed
             text += pieces.filter { $0.kind == .text }.map { String(decoding: $0.bytes, as: UTF8.self) }
                 .joined()
-        case .finished(let finish): reply(call, finish: finish, nil)
-        case .failed(let failure): reply(call, finish: nil, failure)
+        case .finished(let finish): reply(usage: finish.usage, nil)
+        // Another of its keys is tried at once.
+        case .failed(_, let wait?) where wait.milliseconds == 0: attempt?.start()
+        case .failed: reply(usage: nil, attempt?.failure)
         }
-        switch event {
-        case .pieces, .retrying: return
-        case .finished, .failed: break
-        }
-        running = nil
     }
 
-    private func reply(_ call: Call, finish: Turn.Finish?, _ failure: UpstreamFailure?) {
-        call.reply {
-            $0.member("upstream", upstream.name)
-            $0.member("model", model)
-            $0.member("ok", failure == nil)
-            if !text.isEmpty { $0.member("text", String(text.prefix(200))) }
-            $0.optional("firstMs", first)
-            $0.member("totalMs", elapsed)
-            if let usage = finish?.usage { $0.key("usage"); usage.write(to: &$0) }
-            guard let failure else { return }
-            $0.failure(failure.kind.rawValue, failure.message)
-            $0.optional("status", failure.answered)
-            $0.optional("retryAfterMs", failure.retryAfter)
-            $0.member("hint", hint(failure))
-        }
+    private func reply(usage: Usage?, _ failure: UpstreamFailure?) {
+        attempt = nil
+        request.reply(
+            .init(
+                upstream: candidate.upstream.name, model: candidate.model, ok: failure == nil,
+                text: text.isEmpty ? nil : String(text.prefix(200)), firstMs: first, totalMs: elapsed,
+                usage: usage,
+                error: failure.map { Wire.Failure(kind: $0.kind.rawValue, message: $0.message) },
+                status: failure?.answered, retryAfterMs: failure?.retryAfter, hint: failure.map(hint)))
     }
 
     /// What to do next.
@@ -170,9 +183,9 @@ final class UpstreamTest {
         case .auth where failure.status == 403:
             "the key was taken, but it may not use this model or service; see the provider's console"
         case .auth:
-            "check the key: it comes from \(upstream.keyOrigin.isEmpty ? "nowhere, 'keys' is empty" : upstream.keyOrigin)"
+            "check the key: it comes from \(candidate.upstream.keyOrigin.isEmpty ? "nowhere, 'keys' is empty" : candidate.upstream.keyOrigin)"
         case .unavailable, .timeout:
-            "check that \(upstream.url(for: model) ?? "the server") can be reached from here, and 'baseURL' and 'timeouts'"
+            "check that \(candidate.upstream.url(for: candidate.model) ?? "the server") can be reached from here, and 'baseURL' and 'timeouts'"
         case .refused where failure.status == 404:
             "check the model's name with 'convo models', and 'baseURL'"
         case .refused: "the server took the key but not the request; its words say why"

@@ -213,8 +213,8 @@ final class Archives {
         }
         claims[claim] = (isEphemeral, (claims[claim]?.count ?? 0) + 1)
         let release = { [self] in
-            let left = (claims[claim]?.count ?? 1) - 1
-            claims[claim] = left == 0 ? nil : (isEphemeral, left)
+            let count = (claims[claim]?.count ?? 1) - 1
+            claims[claim] = count == 0 ? nil : (isEphemeral, count)
         }
         // Behind the claim: who brings it into the other store has brought it there before, or is refused.
         guard let other = isEphemeral ? disk : memory else { return then(.success((nil, release))) }

@@ -29,9 +29,9 @@ package enum Launch {
     /// Exit codes: 0 stopped, 1 could not run, 2 usage or configuration.
     package static func main(_ arguments: [String]) -> Int32 {
         let environment = Process.environment
-        let asked: Arguments
+        let flags: Arguments
         switch parse(arguments) {
-        case .run(let parsed): asked = parsed
+        case .run(let parsed): flags = parsed
         case .print(let text):
             print(text)
             return 0
@@ -40,9 +40,9 @@ package enum Launch {
             return 2
         }
         do {
-            var options = try options(asked, environment)
-            if asked.isCheck {
-                do { try checkHome(options, asked, environment) } catch {
+            var options = try options(flags, environment)
+            if flags.isCheck {
+                do { try checkHome(options, flags, environment) } catch {
                     complain("\(error)")
                     return 2
                 }
@@ -58,7 +58,7 @@ package enum Launch {
             }
             Process.forbidDumps()
             options.activated = try activated(environment)
-            try checkHome(options, asked, environment)
+            try checkHome(options, flags, environment)
             try Daemon(options).run()
             return 0
         } catch let error as ConfigurationError {
@@ -73,29 +73,29 @@ package enum Launch {
     private enum Parsed { case run(Arguments), print(String), misused(String) }
 
     private static func parse(_ arguments: [String]) -> Parsed {
-        var asked = Arguments()
+        var flags = Arguments()
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             let (name, inline) = split(argument)
             switch name {
             case "--help", "-h": return .print(usage)
             case "--version": return .print("convod \(Version.text)")
-            case "--check": asked.isCheck = true
+            case "--check": flags.isCheck = true
             case "--config", "--socket", "--database":
                 guard let value = inline ?? rest.popFirst(), !value.isEmpty else {
                     return .misused("'\(name)' needs a path")
                 }
                 if name == "--config" {
-                    asked.config = value
+                    flags.config = value
                 } else if name == "--socket" {
-                    asked.socket = value
+                    flags.socket = value
                 } else {
-                    asked.database = value
+                    flags.database = value
                 }
             default: return .misused("unknown argument '\(argument)'")
             }
         }
-        return .run(asked)
+        return .run(flags)
     }
 
     private static func split(_ argument: String) -> (String, String?) {
@@ -105,11 +105,11 @@ package enum Launch {
         return (String(argument[..<equals]), String(argument[argument.index(after: equals)...]))
     }
 
-    private static func options(_ asked: Arguments, _ environment: [String: String])
+    private static func options(_ flags: Arguments, _ environment: [String: String])
         throws(ConfigurationError) -> DaemonOptions
     {
         let locations = Locations.ofThisProcess
-        let named = asked.config ?? environment["CONVOD_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        let named = flags.config ?? environment["CONVOD_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         let file = Files.absolute(named ?? locations.configuration)
         let configuration = try configuration(at: file, isRequired: named != nil, environment)
         func chosen(_ flag: String?, _ variable: String, _ configured: String?, _ standard: String) -> String
@@ -120,10 +120,10 @@ package enum Launch {
         var options = DaemonOptions(
             configuration: configuration,
             socket: chosen(
-                asked.socket, "CONVOD_SOCKET", configuration.socketPath,
+                flags.socket, "CONVOD_SOCKET", configuration.socketPath,
                 locations.socket(isUsable: Locations.isUsable)),
             database: chosen(
-                asked.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
+                flags.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
             environment: environment, log: Log(environment: environment))
         options.configurationFile = file
         options.reload = { () throws(ConfigurationError) in
@@ -145,16 +145,16 @@ package enum Launch {
 
     /// Root must not make files where another user's are.
     private static func checkHome(
-        _ options: DaemonOptions, _ asked: Arguments, _ environment: [String: String]
+        _ options: DaemonOptions, _ flags: Arguments, _ environment: [String: String]
     ) throws(DaemonError) {
         func isNamed(_ flag: String?, _ variable: String, _ configured: String?) -> Bool {
             flag ?? configured != nil || !(environment[variable] ?? "").isEmpty
         }
         var unnamed: [String] = []
-        if !isNamed(asked.database, "CONVOD_DATABASE", options.configuration.databasePath) {
+        if !isNamed(flags.database, "CONVOD_DATABASE", options.configuration.databasePath) {
             unnamed.append(options.database)
         }
-        if options.activated == nil, !isNamed(asked.socket, "CONVOD_SOCKET", options.configuration.socketPath)
+        if options.activated == nil, !isNamed(flags.socket, "CONVOD_SOCKET", options.configuration.socketPath)
         {
             unnamed.append(options.socket)
         }

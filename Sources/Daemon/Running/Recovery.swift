@@ -5,12 +5,16 @@ internal import EventLoop
 
 /// Closes turns that a daemon which ended left running: their pieces become answers marked `interrupted`.
 final class Recovery {
-    private let services: Services
+    private let archives: Archives
+    private let loop: EventLoop
+    private let log: Log
     private let engine: TurnEngine
     private var count = 0
 
-    init(_ services: Services, _ engine: TurnEngine) {
-        self.services = services
+    init(_ archives: Archives, _ engine: TurnEngine, _ loop: EventLoop, _ log: Log) {
+        self.archives = archives
+        self.loop = loop
+        self.log = log
         self.engine = engine
     }
 
@@ -19,11 +23,11 @@ final class Recovery {
 
     private func begin(patience: Int, _ tried: @escaping () -> Void) {
         closePage(after: nil) { [self] problem in
-            if count > 0 { services.log.notice("turns_recovered", ("count", "\(count)")) }
+            if count > 0 { log.notice("turns_recovered", ("count", "\(count)")) }
             count = 0
             if let problem {
-                services.log.error("recovery_failed", ("reason", problem.description))
-                services.loop.after(milliseconds: patience) { [weak self] in
+                log.error("recovery_failed", ("reason", problem.description))
+                loop.after(milliseconds: patience) { [weak self] in
                     self?.begin(patience: min(2 * patience, 60_000)) {}
                 }
             }
@@ -32,14 +36,14 @@ final class Recovery {
     }
 
     private func closePage(after row: TurnRow?, _ then: @escaping (ArchiveError?) -> Void) {
-        services.archives.read(OpenTurns(.running, after: row)) { [self] result in
+        archives.read(OpenTurns(.running, after: row)) { [self] result in
             switch result {
             case .failure(let error): then(error)
             case .success(let page):
                 // One that cannot be read stays as it is, and shows itself where its session is asked for.
                 let running = Set(engine.live.map(\.id))
-                let left = page.turns.filter { !running.contains($0.stored.turn.id) }
-                closeAll(left) { [self] problem in
+                let open = page.turns.filter { !running.contains($0.stored.turn.id) }
+                closeAll(open) { [self] problem in
                     if let problem { return then(problem) }
                     if let next = page.next { closePage(after: next, then) } else { then(nil) }
                 }
@@ -61,14 +65,14 @@ final class Recovery {
     }
 
     private func close(_ stored: StoredTurn, _ then: @escaping (ArchiveError?) -> Void) {
-        services.archives.readAway(
+        archives.readAway(
             AnswerSoFar(stored), of: stored.sessionRow, map: { Recovery.end(of: stored, $0) }
         ) {
             [self] result in
             switch result {
             case .failure(let error): then(error.code == .corrupt ? nil : error)
             case .success(let end):
-                services.archives.write(end, of: stored.sessionRow) { [self] result in
+                archives.write(end, of: stored.sessionRow) { [self] result in
                     switch result {
                     case .success:
                         count += 1

@@ -8,12 +8,12 @@ final class Askers {
 
     /// Somebody who waits; `reply` is called once.
     func add(
-        _ connection: Connection, wish: Asker.Wish = .answer,
+        _ client: Client, wish: Asker.Wish = .answer,
         _ reply: @escaping (Result<[UInt8], WireError>) -> Void
     ) -> Asker {
         last += 1
         replies[last] = reply
-        return Asker(client: connection.number, request: last, wish: wish, isGone: !connection.isOpen)
+        return Asker(client: client.number, request: last, wish: wish, isGone: !client.isOpen)
     }
 
     func answer(_ asker: Asker, _ answer: Result<[UInt8], WireError>) {

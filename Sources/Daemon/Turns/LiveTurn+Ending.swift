@@ -11,7 +11,7 @@ extension LiveTurn {
     func store(_ ending: Turn.Ending) {
         let answer = machine.answer
         let content = answer.isEmpty ? nil : answer.content
-        if answer.weight >= LiveTurn.large { services.freed() }
+        if answer.weight >= LiveTurn.large { memory.add() }
         let tokens = content == nil ? 0 : TokenEstimate.message(answer)
         record.state = ending.state
         record.stopReason = ending.stopReason
@@ -26,7 +26,7 @@ extension LiveTurn {
         record.receipt = windows.receipt(for: current, upstream: name, ending.usage)
         alternatives = ending.alternatives.map { content in
             NewMessage(
-                id: services.newID(), role: .assistant, content: content,
+                id: ids.newID(), role: .assistant, content: content,
                 tokens: TokenEstimate.message(Part.decode(content)))
         }
         let keepsAnswer =
@@ -37,7 +37,7 @@ extension LiveTurn {
             receipt: record.receipt,
             upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, tokens),
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
-            restores: left, learned: windows.learned(from: current, ending))
+            restores: leftBranch, learned: windows.learned(from: current, ending))
         write(end, patience: LiveTurn.firstPatience)
     }
 
@@ -46,7 +46,7 @@ extension LiveTurn {
 
     /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
     private func write(_ end: EndTurn, patience: Int, cuts: Int = 0) {
-        services.archives.write(end, of: session.row) { [self] result in
+        archives.write(end, of: session.row) { [self] result in
             let error: ArchiveError
             switch result {
             case .success(let seq):
@@ -57,7 +57,7 @@ extension LiveTurn {
             // It never was in the store, and what it was told to end by came before that was known.
             if isVoid { return }
             let words = WireError(error)
-            services.log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
             switch error.code {
             case .changedElsewhere, .corrupt:
                 failed(as: words, .failed)
@@ -70,7 +70,7 @@ extension LiveTurn {
             default: break
             }
             delayed(words)
-            services.loop.after(milliseconds: patience) { [weak self] in
+            loop.after(milliseconds: patience) { [weak self] in
                 self?.write(end, patience: min(2 * patience, LiveTurn.longestPatience), cuts: cuts)
             }
         }

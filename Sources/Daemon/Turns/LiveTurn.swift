@@ -24,20 +24,24 @@ final class LiveTurn {
     /// Its words are gone once it is stored.
     private(set) var prompt: NewMessage?
     /// The branch that the turn left, to go back to when nothing comes of it.
-    private(set) var left: BranchRow?
+    private(set) var leftBranch: BranchRow?
     private(set) var machine: Turn
     /// Events that came while effects were performed; they are taken after those.
     private var events = Fifo<Turn.Event>()
     private var isPerforming = false
     private var timer: EventLoop.TimerID?
 
-    let services: Services
+    let archives: Archives
+    let ids: IDSource
+    let clocks: Clocks
+    let loop: EventLoop
+    let log: Log
+    let memory: FreeMemory
     let windows: RouteWindows
-    private(set) lazy var route = RouteCall(record.id, candidates, windows, services: services) {
-        [weak self] in self?.heard($0)
-    }
+    private(set) lazy var route = routes.call(id, candidates, windows) { [weak self] in self?.heard($0) }
+    private let routes: Routes
     /// Where the answer's pieces go, once the turn is stored.
-    private var log: AnswerLog?
+    private var pieces: AnswerLog?
     private let telling: TurnTelling
     private let candidates: [Candidate]
     private let report: (LiveTurn, Report) -> Void
@@ -54,18 +58,25 @@ final class LiveTurn {
     var isVoid = false
 
     init(
-        _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, asked: WindowRequest,
-        choice: WindowChoice, services: Services, report: @escaping (LiveTurn, Report) -> Void
+        _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, question: WindowRequest,
+        choice: WindowChoice, telling: TurnTelling, routes: Routes, archives: Archives, ids: IDSource,
+        clocks: Clocks, loop: EventLoop, log: Log, memory: FreeMemory,
+        report: @escaping (LiveTurn, Report) -> Void
     ) {
         self.record = record
         self.prompt = prompt
-        self.services = services
+        self.telling = telling
+        self.routes = routes
+        self.archives = archives
+        self.ids = ids
+        self.clocks = clocks
+        self.loop = loop
+        self.log = log
+        self.memory = memory
         self.report = report
         candidates = choice.candidates
-        windows = RouteWindows(session, asked, choice, services: services)
+        windows = routes.windows(session, question, choice)
         machine = Turn(issuer: choice.candidates.first?.upstream.name)
-        telling = TurnTelling(
-            channels: services.channels, session: session.session.id, row: session.row, turn: record.id)
     }
 
     var id: TurnID { record.id }
@@ -86,18 +97,18 @@ final class LiveTurn {
     }
 
     /// The prompt is a message now; everyone but who sent it sees it.
-    func promptStored(row: TurnRow, place: PathPlace, left: BranchRow?, asker client: Int?) {
-        self.left = left
+    func promptStored(row: TurnRow, place: PathPlace, leftBranch: BranchRow?, asker client: Int?) {
+        self.leftBranch = leftBranch
         windows.session = session.at(place)
         windows.dropPrompt()
-        log = AnswerLog(row, of: session.row, services.archives, services.loop) { [weak self] in
+        pieces = AnswerLog(row, of: session.row, archives, loop) { [weak self] in
             self?.heard($0)
         }
         // Who asks for another answer to a prompt does not want the same one again.
-        route.takesKept = prompt != nil || left == nil
-        if let prompt { telling.prompt(prompt, place: place, at: services.clock(), asker: client) }
+        route.takesKept = prompt != nil || leftBranch == nil
+        if let prompt { telling.prompt(prompt, place: place, at: clocks.now(), asker: client) }
         prompt?.content = []
-        telling.stored(record, branch: left == nil ? nil : Int(place.branch.number))
+        telling.stored(record, branch: leftBranch == nil ? nil : Int(place.branch.number))
         route.begin()
         handle(.stored)
     }
@@ -110,15 +121,15 @@ final class LiveTurn {
             machine.setIssuer(route.upstream)
         case .abortCall: route.cancel()
         case .startTimer(let milliseconds):
-            timer = services.loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }
+            timer = loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }
         case .stopTimer:
-            if let timer { services.loop.cancel(timer) }
-        case .store(let pieces): log?.store(pieces)
+            if let timer { loop.cancel(timer) }
+        case .store(let more): pieces?.store(more)
         case .setAside(let answer): setAside(answer)
         case .publish(let pieces, let offset):
             telling.pieces(pieces, of: record.answerID, from: offset, replacing: replaced)
         case .end(let ending):
-            log?.end()
+            pieces?.end()
             store(ending)
         case .answer(let ending): tellEnded(ending)
         }
@@ -159,9 +170,9 @@ final class LiveTurn {
 
     /// Puts the partial answer beside the path; the next try answers under a new message ID.
     private func setAside(_ answer: Answer) {
-        let next: MessageID = services.newID()
+        let next: MessageID = ids.newID()
         let write = SetAside(id, content: answer.content, tokens: TokenEstimate.message(answer), next: next)
-        services.archives.write(write, of: session.row) { [self] result in
+        archives.write(write, of: session.row) { [self] result in
             switch result {
             case .success:
                 replaced = record.answerID
@@ -170,9 +181,9 @@ final class LiveTurn {
                 handle(.setAside)
             case .failure(let error):
                 let words = WireError(error)
-                services.log.error(
+                log.error(
                     "answer_not_set_aside", ("turn", id.description), ("reason", words.message))
-                services.loop.after(milliseconds: LiveTurn.firstPatience) { [weak self] in
+                loop.after(milliseconds: LiveTurn.firstPatience) { [weak self] in
                     guard let self, case .settingAside = machine.state else { return }
                     setAside(answer)
                 }
@@ -184,7 +195,7 @@ final class LiveTurn {
 
     private func tellEnded(_ ending: Turn.Ending) {
         if isVoid { return }
-        if log == nil && ending.state == .failed {
+        if pieces == nil && ending.state == .failed {
             record.state = .failed
             record.error = ending.error
         }

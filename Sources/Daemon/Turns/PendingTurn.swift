@@ -16,11 +16,11 @@ final class PendingTurn {
     var prompt: [UInt8]?
     /// The window that is being made for it, and the one that was.
     var making: WindowMaking?
-    var window: (asked: WindowRequest, choice: WindowChoice)?
+    var window: (question: WindowRequest, choice: WindowChoice)?
     /// Whether it counts to what its user may ask a minute.
     var isCounted = false
     /// Where the archive put it, once it has begun.
-    var begun: (row: TurnRow, place: PathPlace, left: BranchRow?)?
+    var begun: (row: TurnRow, place: PathPlace, leftBranch: BranchRow?)?
     /// What its askers are told, and where it ended, once it ran.
     var ran: (answer: Result<[UInt8], WireError>, state: TurnRecord.State)?
     /// The turn that it repeats, and whether that one's answer is on the active path.

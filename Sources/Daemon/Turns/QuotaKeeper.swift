@@ -7,13 +7,15 @@ internal import Upstream
 
 /// Tells whether a user or a session has used up what it may use, and how fast a user may ask.
 final class QuotaKeeper {
-    private let services: Services
+    private let configuration: CurrentConfiguration
+    private let clocks: Clocks
     private var throttles: [UserID: Throttle] = [:]
     private var limits = Throttle.Limits()
 
-    init(_ services: Services) { self.services = services }
-
-    private var configuration: Configuration { services.configuration }
+    init(_ configuration: CurrentConfiguration, _ clocks: Clocks) {
+        self.configuration = configuration
+        self.clocks = clocks
+    }
 
     // MARK: Quotas
 
@@ -22,7 +24,7 @@ final class QuotaKeeper {
         var look = PromptLook()
         if !cap(of: record.session).isNone { look.usage = record.row }
         if !configuration.quotas.user.isNone {
-            look.user = (record.session.owner, UsageDay.of(services.clock()))
+            look.user = (record.session.owner, UsageDay.of(clocks.now()))
         }
         return look
     }
@@ -39,7 +41,7 @@ final class QuotaKeeper {
             return WireError(
                 .quota,
                 "user \(record.session.owner) has used \(words) of today (UTC); wait for tomorrow, or raise 'quotas.user' in the configuration",
-                retryAfterMs: UsageDay.rest(of: services.clock()))
+                retryAfterMs: UsageDay.rest(of: clocks.now()))
         }
         return nil
     }
@@ -70,13 +72,13 @@ final class QuotaKeeper {
 
     /// Milliseconds until a user may ask again, 0 for at once.
     func wait(for user: UserID) -> Int {
-        let now = services.steady()
+        let now = clocks.steady()
         return throttle(of: user, now)?.wait(tokens: 1, now: now) ?? 0
     }
 
     /// A user's turn begins, with a request of so many tokens.
     func begin(_ user: UserID, tokens: Int) {
-        let now = services.steady()
+        let now = clocks.steady()
         guard var throttle = throttle(of: user, now) else { return }
         throttle.take(tokens: tokens, now: now)
         throttles[user] = throttle

@@ -7,8 +7,8 @@ internal import Store
 /// How prompts come in.
 extension SessionDriver {
     func submit(_ submission: Submission) {
-        line.limits = SessionDriver.limits(services.configuration)
-        let turn = PendingTurn(services.newID(), submission)
+        line.limits = SessionDriver.limits(configuration)
+        let turn = PendingTurn(ids.newID(), submission)
         turns[turn.id] = turn
         handle(.arrived(submission.ticket(turn.id)))
     }
@@ -43,7 +43,7 @@ extension SessionDriver {
     ) {
         let look = quotas.look(for: turn.session)
         if look.isEmpty { return then(.success(PromptLook.Output())) }
-        services.archives.read(look, of: row, then: then)
+        archives.read(look, of: row, then: then)
     }
 
     func recognize(_ turn: PendingTurn) {
@@ -52,7 +52,7 @@ extension SessionDriver {
         }
         var look = PromptLook()
         look.request = (row, name)
-        services.archives.read(look, of: row) { [self] result in
+        archives.read(look, of: row) { [self] result in
             // Where that cannot be read it counts as new, and is refused for what a new one is refused for.
             var isKnown = false
             if case .success(let found) = result, let known = found.known {
@@ -66,9 +66,9 @@ extension SessionDriver {
         -> TurnRecord
     {
         var record = TurnRecord(
-            id: turn.id, state: state, promptID: submission.prompt == nil ? nil : services.newID(),
-            answerID: services.newID(), requestID: submission.turn.requestID,
-            options: submission.turn.options, createdAt: services.clock())
+            id: turn.id, state: state, promptID: submission.prompt == nil ? nil : ids.newID(),
+            answerID: ids.newID(), requestID: submission.turn.requestID,
+            options: submission.turn.options, createdAt: clocks.now())
         record.requestHash = line.ticket(turn.id)?.key?.hash
         return record
     }
@@ -87,7 +87,7 @@ extension SessionDriver {
         let accept = AcceptPrompt(
             session: row, turn: record, prompt: prompt, title: nil, expectedHead: submission.turn.expectedHead
         )
-        services.archives.write(accept, of: row) { [self] result in
+        archives.write(accept, of: row) { [self] result in
             turn.submission = nil  // its words are in the archive
             submission.settled()
             handle(.enqueued(turn.id, stored(turn, result)))
@@ -122,15 +122,15 @@ extension SessionDriver {
     }
 
     func edit(
-        _ id: TurnID, _ prompt: [UInt8], _ parts: [Part],
+        _ id: TurnID, _ prompt: PromptContent,
         _ then: @escaping (Result<Void, WireError>) -> Void
     ) {
         guard let turn = turns[id] else { return }
-        let hash = line.ticket(id)?.key == nil ? nil : Submission.hash(parts, turn.options)
+        let hash = line.ticket(id)?.key == nil ? nil : Submission.hash(prompt.parts, turn.options)
         handle(.editBegan(id))
-        services.archives.write(EditQueued(id, prompt: prompt, hash: hash), of: row) { [self] result in
+        archives.write(EditQueued(id, prompt: prompt.content, hash: hash), of: row) { [self] result in
             if case .success(true) = result {
-                handle(.edited(id, bytes: prompt.count, hash: hash))
+                handle(.edited(id, bytes: prompt.content.count, hash: hash))
             } else {
                 handle(.edited(id, bytes: nil, hash: nil))
             }

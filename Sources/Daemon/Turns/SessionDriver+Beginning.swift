@@ -10,7 +10,7 @@ internal import Upstream
 /// How the queue's first turn is looked at, prepared and begun.
 extension SessionDriver {
     func examine(_ turn: PendingTurn) {
-        services.archives.read(TurnByID(turn.id, owner: nil), of: row) { [self] result in
+        archives.read(TurnByID(turn.id, owner: nil), of: row) { [self] result in
             switch result {
             case .success(let found?) where found.session.session.trashedAt == nil:
                 turn.session = found.session
@@ -42,7 +42,7 @@ extension SessionDriver {
     private func unreadable(_ turn: PendingTurn, _ error: ArchiveError) -> SessionLine.Examined {
         // What is damaged will not be whole in a moment.
         if error.code == .corrupt { return .impossible(WireError(error)) }
-        services.log.error("turn_put_off", ("turn", turn.id.description), ("reason", error.description))
+        log.error("turn_put_off", ("turn", turn.id.description), ("reason", error.description))
         return .unreadable(wait: Archives.readPause)
     }
 
@@ -54,7 +54,7 @@ extension SessionDriver {
     /// Looks for who answers a turn, and makes its window.
     func prepare(_ turn: PendingTurn, isAgain: Bool) {
         guard isAgain else { return prepare(turn) }
-        services.archives.read(SessionByRow(row), of: row) { [self] result in
+        archives.read(SessionByRow(row), of: row) { [self] result in
             guard isWanted(turn) else { return }
             switch result {
             case .success(let session?):
@@ -67,10 +67,7 @@ extension SessionDriver {
     }
 
     private func prepare(_ turn: PendingTurn) {
-        let settings = turn.session.session.settings, options = turn.options
-        services.upstreams.resolve(
-            options.upstream ?? settings.upstream, model: options.model ?? settings.model
-        ) { [self] found in
+        routes.resolve(turn.session.session, turn.options) { [self] found in
             guard isWanted(turn) else { return }
             do throws(WireError) {
                 let candidates = try found.get()
@@ -88,20 +85,20 @@ extension SessionDriver {
     private func makeWindow(_ turn: PendingTurn, _ candidates: [Candidate]) {
         let content = turn.submission == nil ? turn.prompt : turn.submission?.prompt
         let parts = turn.submission == nil ? content.map { Part.decode($0) } : turn.submission?.parts
-        let asked = WindowRequest(options: turn.options, prompt: parts, content: content)
-        let maker = WindowMaker(services: services)
-        turn.making = maker.making
-        maker.choose(turn.session, asked, candidates) { [self] result in
+        let question = WindowRequest(options: turn.options, prompt: parts, content: content)
+        let making = WindowMaking()
+        turn.making = making
+        routes.windows.choose(turn.session, question, candidates, making) { [self] result in
             guard isWanted(turn) else { return }
             turn.making = nil
             do throws(WireError) {
                 let choice = try result.get()
-                try choice.made.answerable()
+                try choice.window.answerable()
                 if !turn.isCounted {
-                    quotas.begin(line.owner, tokens: choice.made.request.estimate)
+                    quotas.begin(line.owner, tokens: choice.window.request.estimate)
                 }
                 turn.isCounted = true
-                turn.window = (asked, choice)
+                turn.window = (question, choice)
                 handle(.prepared(turn.id, nil))
             } catch { handle(.prepared(turn.id, error)) }
         }
@@ -109,39 +106,43 @@ extension SessionDriver {
 
     /// Stores a turn as running, in one write.
     func begin(_ turn: PendingTurn) {
-        guard let (asked, choice) = turn.window.take(), let first = choice.candidates.first else { return }
+        guard let (question, choice) = turn.window.take(), let first = choice.candidates.first else { return }
         let session = turn.session, seen = (session.branch, session.session.messageCount)
-        let title = session.session.title == nil ? asked.prompt.flatMap { suggestedTitle(for: $0) } : nil
+        let title = session.session.title == nil ? question.prompt.flatMap { suggestedTitle(for: $0) } : nil
         guard let submission = turn.submission else {
             guard let record = turn.record else { return }
-            let live = liveTurn(record, session, asked, choice)
+            let live = liveTurn(record, session, question, choice)
             let begin = BeginQueued(
                 turn.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
                 model: first.model, receipt: choice.receipt, seen: seen)
-            return services.archives.write(begin, of: row) { [self] in begun(turn, $0) }
+            return archives.write(begin, of: row) { [self] in begun(turn, $0) }
         }
         var record = newRecord(turn, submission, .running)
         record.upstream = first.upstream.name
         record.model = first.model
         record.receipt = choice.receipt
-        let live = liveTurn(record, session, asked, choice)
+        let live = liveTurn(record, session, question, choice)
         let accept = AcceptPrompt(
             session: row, turn: record, prompt: live.prompt, title: title, base: submission.base,
             expectedHead: submission.turn.expectedHead, seen: seen)
-        services.archives.write(accept, of: row) { [self] result in begun(turn, submission, title, result) }
+        archives.write(accept, of: row) { [self] result in begun(turn, submission, title, result) }
     }
 
     private func liveTurn(
-        _ record: TurnRecord, _ session: SessionRecord, _ asked: WindowRequest, _ choice: WindowChoice
+        _ record: TurnRecord, _ session: SessionRecord, _ question: WindowRequest, _ choice: WindowChoice
     ) -> LiveTurn {
         var prompt: NewMessage?
-        if let parts = asked.prompt, let content = asked.content, let id = record.promptID {
+        if let parts = question.prompt, let content = question.content, let id = record.promptID {
             prompt = NewMessage(
                 id: id, role: .user, content: content,
-                tokens: choice.made.promptTokens ?? TokenEstimate.message(parts))
+                tokens: choice.window.promptTokens ?? TokenEstimate.message(parts))
         }
+        let telling = TurnTelling(
+            channels: channels, session: session.session.id, row: session.row, turn: record.id)
         let live = LiveTurn(
-            record, session: session, prompt: prompt, asked: asked, choice: choice, services: services
+            record, session: session, prompt: prompt, question: question, choice: choice, telling: telling,
+            routes: routes, archives: archives, ids: ids, clocks: clocks, loop: loop, log: log,
+            memory: memory
         ) { [weak self] in self?.heard($0, $1) }
         self.live = live
         return live
@@ -152,8 +153,8 @@ extension SessionDriver {
         _ result: Result<AcceptPrompt.Output, ArchiveError>
     ) {
         let outcome = stored(turn, result)
-        if case .success(.accepted(let row, let place, let left)) = result {
-            turn.begun = (row, place, left)
+        if case .success(.accepted(let row, let place, let leftBranch)) = result {
+            turn.begun = (row, place, leftBranch)
         } else {
             voidLive()
         }
@@ -185,12 +186,12 @@ extension SessionDriver {
 
     /// The turn at the front is stored, and its upstream is called.
     func run(_ turn: PendingTurn) {
-        guard let (row, place, left) = turn.begun else { return }
+        guard let (row, place, leftBranch) = turn.begun else { return }
         report(self, .moved)
         turn.submission = nil
         turn.prompt = nil
         let asker = line.front?.ticket.askers.first { $0.wish == .answer }?.client
-        live?.promptStored(row: row, place: place, left: left, asker: asker)
+        live?.promptStored(row: row, place: place, leftBranch: leftBranch, asker: asker)
     }
 
     private func heard(_ turn: LiveTurn, _ news: LiveTurn.Report) {

@@ -32,7 +32,7 @@ extension SessionDriver {
         _ turn: PendingTurn, _ ending: Turn.Ending, _ answer: SessionLine.Answer, patience: Int
     ) {
         let write = EndTurn(turn.id, ending, content: nil, tokens: 0)
-        services.archives.write(write, of: row) { [self] result in
+        archives.write(write, of: row) { [self] result in
             guard case .failure(let error) = result else {
                 tellEnded(turn)
                 return handle(.ended(turn.id, answer))
@@ -42,13 +42,13 @@ extension SessionDriver {
                 return handle(.ended(turn.id, answer))
             }
             let words = WireError(error)
-            services.log.error("turn_not_stored", ("turn", turn.id.description), ("reason", words.message))
+            log.error("turn_not_stored", ("turn", turn.id.description), ("reason", words.message))
             if error.code == .changedElsewhere || error.code == .corrupt {
                 if case .failed = answer { tellEnded(turn) }
                 return handle(.ended(turn.id, .notStored(words)))
             }
             handle(.delayed(turn.id, words))
-            services.loop.after(milliseconds: patience) { [weak self] in
+            loop.after(milliseconds: patience) { [weak self] in
                 self?.end(turn, ending, answer, patience: min(2 * patience, LiveTurn.longestPatience))
             }
         }

@@ -17,7 +17,7 @@ extension SessionDriver {
         case .ran:
             guard let answer = turns[id]?.ran?.answer else { return }
             // A client that is still reading the answer gets its result behind it.
-            let behind = services.channels.subscribers(of: row).first { $0.connection.number == asker.client }
+            let behind = channels.subscribers(of: row).first { $0.client == asker.client }
             guard let behind else { return askers.answer(asker, answer) }
             behind.behindReplay { [askers] in askers.answer(asker, answer) }
         case .cancelled:
@@ -51,15 +51,16 @@ extension SessionDriver {
     func tell(_ turn: PendingTurn, _ news: SessionLine.News) {
         switch news {
         case .queued(let position):
-            publish(TurnAnswers.progress(turn.id, "queued") { $0.member("position", position) })
+            var news = Wire.SessionInfoUpdate.News(turn.id, .queued)
+            news.position = position
+            publish(news)
         case .paused(let reason): tellPaused(turn.id, reason)
         case .throttled(let milliseconds):
-            publish(
-                TurnAnswers.progress(turn.id, "queued") {
-                    $0.member("position", 1)
-                    $0.member("waitMs", milliseconds)
-                    $0.member("reason", "as many prompts were sent as 'throttle' allows a minute")
-                })
+            var news = Wire.SessionInfoUpdate.News(turn.id, .queued)
+            news.position = 1
+            news.waitMs = milliseconds
+            news.reason = "as many prompts were sent as 'throttle' allows a minute"
+            publish(news)
         }
     }
 
@@ -70,12 +71,8 @@ extension SessionDriver {
     }
 
     func tell(title: String) {
-        publish(
-            JSONWriter.object {
-                $0.member("sessionUpdate", "session_info_update")
-                $0.member("title", title)
-                $0.member("updatedAt", Timestamp.text(self.services.clock()))
-            })
+        let update = Wire.SessionInfoUpdate(title: .text(title), updatedAt: Wire.Time(clocks.now()))
+        channels.publish(update, of: line.session, on: row)
     }
 
     /// Tells a session's clients when a quota is used up by a turn.
@@ -85,7 +82,7 @@ extension SessionDriver {
         var look = quotas.look(for: turn.session)
         if look.isEmpty { return }
         look.record = row
-        services.archives.read(look, of: row) { [self] result in
+        archives.read(look, of: row) { [self] result in
             guard case .success(let found) = result, let session = found.record,
                 let refusal = quotas.refusal(session, found)
             else { return }
@@ -94,10 +91,12 @@ extension SessionDriver {
     }
 
     private func tellPaused(_ turn: TurnID, _ reason: String) {
-        publish(TurnAnswers.progress(turn, "paused") { $0.member("reason", reason) })
+        var news = Wire.SessionInfoUpdate.News(turn, .paused)
+        news.reason = reason
+        publish(news)
     }
 
-    private func publish(_ update: [UInt8]) {
-        services.channels.publish(update: update, of: line.session, on: row)
+    private func publish(_ news: Wire.SessionInfoUpdate.News) {
+        channels.publish(Wire.SessionInfoUpdate(news), of: line.session, on: row)
     }
 }

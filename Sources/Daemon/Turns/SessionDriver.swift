@@ -11,9 +11,17 @@ final class SessionDriver {
     var line: SessionLine
     /// The turn at the front, from the moment that its beginning is on its way to the archive.
     var live: LiveTurn?
-    let services: Services
+    let archives: Archives
+    let channels: Channels
+    let routes: Routes
     let quotas: QuotaKeeper
     let askers: Askers
+    let configuration: CurrentConfiguration
+    let ids: IDSource
+    let clocks: Clocks
+    let loop: EventLoop
+    let log: Log
+    let memory: FreeMemory
     let report: (SessionDriver, Report) -> Void
     var turns: [TurnID: PendingTurn] = [:]
     /// Events that came while effects were performed; they are taken after those.
@@ -32,20 +40,30 @@ final class SessionDriver {
     }
 
     init(
-        _ session: SessionRecord, _ services: Services, _ quotas: QuotaKeeper, _ askers: Askers,
+        _ session: SessionRecord, archives: Archives, channels: Channels, routes: Routes,
+        quotas: QuotaKeeper, askers: Askers, configuration: CurrentConfiguration, ids: IDSource,
+        clocks: Clocks, loop: EventLoop, log: Log, memory: FreeMemory,
         report: @escaping (SessionDriver, Report) -> Void
     ) {
         row = session.row
-        self.services = services
+        self.archives = archives
+        self.channels = channels
+        self.routes = routes
         self.quotas = quotas
         self.askers = askers
+        self.configuration = configuration
+        self.ids = ids
+        self.clocks = clocks
+        self.loop = loop
+        self.log = log
+        self.memory = memory
         self.report = report
         line = SessionLine(
             session: session.session.id, owner: session.session.owner,
-            limits: SessionDriver.limits(services.configuration))
+            limits: SessionDriver.limits(configuration))
     }
 
-    static func limits(_ configuration: Configuration) -> SessionLine.Limits {
+    static func limits(_ configuration: CurrentConfiguration) -> SessionLine.Limits {
         SessionLine.Limits(
             tickets: configuration.limits.queue, bytes: configuration.limits.queued,
             patience: configuration.throttleWait)
@@ -54,7 +72,7 @@ final class SessionDriver {
     var isForgotten: Bool { line.isForgotten && !isPerforming }
 
     /// Lets go of what waits for a time, since there is nothing to do any more.
-    func forget() { if let timer { services.loop.cancel(timer) } }
+    func forget() { if let timer { loop.cancel(timer) } }
 
     /// Moves the line on and does what it says, one event after the other.
     func handle(_ event: SessionLine.Event) {
@@ -95,8 +113,8 @@ final class SessionDriver {
 
     /// Looks at the queue again later; a line has one timer, however often it is looked at.
     private func startTimer(_ milliseconds: Int) {
-        if let timer { services.loop.cancel(timer) }
-        timer = services.loop.after(milliseconds: min(milliseconds, 3_600_000)) { [weak self] in
+        if let timer { loop.cancel(timer) }
+        timer = loop.after(milliseconds: min(milliseconds, 3_600_000)) { [weak self] in
             self?.timer = nil
             self?.handle(.timerDue)
         }

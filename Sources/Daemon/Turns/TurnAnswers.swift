@@ -12,41 +12,25 @@ enum TurnAnswers {
         guard let stopReason = turn.stopReason, turn.state == .complete || turn.state == .cancelled else {
             return .failure(failure(turn, session: session, hasMessage: hasMessage))
         }
-        return .success(
-            JSONWriter.object {
-                $0.member("stopReason", stopReason.rawValue)
-                $0.member("_meta") {
-                    $0.member("convod") {
-                        $0.member("turnId", turn.id.description)
-                        if hasMessage { $0.member("messageId", turn.answerID.description) }
-                        $0.optional("finish", turn.finish)
-                        $0.optional("detail", turn.detail)
-                        if !alternatives.isEmpty {
-                            $0.key("alternatives")
-                            $0.array { for id in alternatives { $0.string(id.description) } }
-                        }
-                        if let usage = turn.usage { $0.key("usage"); usage.write(to: &$0) }
-                        $0.optional("receipt", raw: turn.receipt)
-                        $0.optional("upstream", turn.upstream)
-                        $0.optional("model", turn.model)
-                        $0.member("cached", turn.isCached)
-                        if isRepeated { $0.member("repeated", true) }
-                    }
-                }
-            })
+        var extras = Wire.StopResult.Extras(turnId: turn.id, cached: turn.isCached)
+        if hasMessage { extras.messageId = turn.answerID }
+        extras.finish = turn.finish
+        extras.detail = turn.detail
+        if !alternatives.isEmpty { extras.alternatives = alternatives }
+        extras.usage = turn.usage
+        extras.receipt = turn.receipt.map { Verbatim($0) }
+        extras.upstream = turn.upstream
+        extras.model = turn.model
+        if isRepeated { extras.repeated = true }
+        return .success(JSONWriter.bytes(of: Wire.StopResult(stopReason: stopReason, extras)))
     }
 
-    /// The answer to a prompt that was cancelled before it was stored: it has no turn, and nothing of it is kept.
-    static let cancelledUnstored = JSONWriter.object {
-        $0.member("stopReason", StopReason.cancelled.rawValue)
-    }
+    /// The answer to a prompt that was cancelled before it was stored.
+    static let cancelledUnstored = JSONWriter.bytes(of: Wire.StopResult(stopReason: .cancelled, nil))
 
     /// Where a turn stands or ended: the answer to `_convod/turn/cancel`.
     static func state(_ id: TurnID, _ state: TurnRecord.State) -> [UInt8] {
-        JSONWriter.object {
-            $0.member("turnId", id.description)
-            $0.member("state", state.name)
-        }
+        JSONWriter.bytes(of: Method.TurnCancel.Result(turnId: id, state: state))
     }
 
     private static func failure(_ turn: TurnRecord, session: SessionID, hasMessage: Bool) -> WireError {
@@ -66,38 +50,12 @@ enum TurnAnswers {
         return bytes
     }
 
-    /// The last update of a turn.
-    static func ended(_ turn: TurnRecord, hasMessage: Bool) -> [UInt8] {
-        progress(turn.id, "ended") {
-            if hasMessage { $0.member("messageId", turn.answerID.description) }
-            $0.optional("stopReason", turn.stopReason?.rawValue)
-            if let error = turn.error { $0.failure(error.kind, error.message) }
-        }
-    }
-
-    /// A `session_info_update` that says where a turn stands.
-    static func progress(_ turn: TurnID, _ state: String, _ more: (inout JSONWriter) -> Void = { _ in })
-        -> [UInt8]
-    {
-        JSONWriter.object {
-            $0.member("sessionUpdate", "session_info_update")
-            $0.member("_meta") {
-                $0.member("convod") {
-                    $0.member("turnId", turn.description)
-                    $0.member("state", state)
-                    more(&$0)
-                }
-            }
-        }
-    }
-}
-
-extension JSONWriter {
-    /// The member `error`: `Failure` of `protocol.json`.
-    mutating func failure(_ kind: String, _ message: String) {
-        member("error") {
-            $0.member("kind", kind)
-            $0.member("message", message)
-        }
+    /// The last news of a turn.
+    static func ended(_ turn: TurnRecord, hasMessage: Bool) -> Wire.SessionInfoUpdate.News {
+        var news = Wire.SessionInfoUpdate.News(turn.id, .ended)
+        if hasMessage { news.messageId = turn.answerID }
+        news.stopReason = turn.stopReason
+        news.error = turn.error.map { Wire.Failure(kind: $0.kind, message: $0.message) }
+        return news
     }
 }

@@ -7,10 +7,11 @@ internal import Store
 
 /// The lines of all sessions on which something runs or waits.
 final class TurnEngine {
-    let services: Services
-    let quotas: QuotaKeeper
+    private let archives: Archives
+    private let loop: EventLoop
+    private let log: Log
+    private let makeDriver: MakeDriver
     private var lines: [SessionRow: SessionDriver] = [:]
-    let askers = Askers()
     /// Turns that were put into a queue before those that waited at the start were taken up; nil once they are.
     private var ownTurns: Set<TurnID>? = []
     /// How often a turn was stored as running or ended: what a look found of sessions before that may be old.
@@ -18,9 +19,15 @@ final class TurnEngine {
     private var isDraining = false
     private var whenIdle: (() -> Void)?
 
-    init(_ services: Services) {
-        self.services = services
-        quotas = QuotaKeeper(services)
+    /// Makes the driver of a session's line, which reports to what it is given.
+    typealias MakeDriver = (SessionRecord, @escaping (SessionDriver, SessionDriver.Report) -> Void) ->
+        SessionDriver
+
+    init(_ archives: Archives, _ loop: EventLoop, _ log: Log, makeDriver: @escaping MakeDriver) {
+        self.archives = archives
+        self.loop = loop
+        self.log = log
+        self.makeDriver = makeDriver
     }
 
     // MARK: What is known of sessions
@@ -39,14 +46,14 @@ final class TurnEngine {
     var live: [LiveTurn] { lines.values.compactMap(\.live) }
 
     /// The line of a session as a client names it: its own, or for administrators anybody's; nil where nothing runs or waits.
-    private func driver(named id: SessionID, for connection: Connection) -> SessionDriver? {
+    private func driver(named id: SessionID, for client: Client) -> SessionDriver? {
         let named = lines.values.filter { $0.line.session == id }
-        return named.first { $0.line.owner == connection.user } ?? (connection.isAdmin ? named.first : nil)
+        return named.first { $0.line.owner == client.user } ?? (client.isAdmin ? named.first : nil)
     }
 
     private func driver(of session: SessionRecord) -> SessionDriver {
         if let known = lines[session.row] { return known }
-        let driver = SessionDriver(session, services, quotas, askers) { [unowned self] driver, report in
+        let driver = makeDriver(session) { [unowned self] driver, report in
             switch report {
             case .queues(let id): ownTurns?.insert(id)
             case .moved: moves += 1
@@ -78,30 +85,28 @@ final class TurnEngine {
     /// `session/cancel`: ends the running turn and what this client has in the queue.
     ///
     /// What runs and waits is known here, so that it is ended before anything else that is asked for later.
-    func cancel(session id: SessionID, of connection: Connection) {
-        guard let driver = driver(named: id, for: connection),
-            !services.channels.isObserver(connection, of: driver.row)
-        else { return }
-        driver.handle(.cancelled(.session(client: connection.number)))
+    func cancel(session id: SessionID, of client: Client) {
+        guard let driver = driver(named: id, for: client), !client.isObserver(of: driver.row) else { return }
+        driver.handle(.cancelled(.session(client: client.number)))
     }
 
     /// Ends what this client alone asked for on a session, as `session/close` does, without a look as well; what others wait
     /// for too goes on.
-    func close(session id: SessionID, of connection: Connection) {
-        driver(named: id, for: connection)?.handle(.cancelled(.leave(client: connection.number)))
+    func close(session id: SessionID, of client: Client) {
+        driver(named: id, for: client)?.handle(.cancelled(.leave(client: client.number)))
     }
 
     /// Ends everything on a session, as before it goes to the trash.
     func cancelAll(session row: SessionRow) { lines[row]?.handle(.cancelled(.all)) }
 
     /// The client has gone: its turns go on, but for those that it wanted cancelled.
-    func disconnected(_ connection: Connection) {
-        for driver in lines.values { driver.handle(.cancelled(.gone(client: connection.number))) }
+    func disconnected(_ client: Client) {
+        for driver in lines.values { driver.handle(.cancelled(.gone(client: client.number))) }
     }
 
     /// Gives a prompt that waits other words.
     func edit(
-        _ id: TurnID, on row: SessionRow, _ prompt: [UInt8], _ parts: [Part],
+        _ id: TurnID, on row: SessionRow, _ prompt: PromptContent,
         _ then: @escaping (Result<Void, WireError>) -> Void
     ) {
         guard let driver = lines[row], driver.line.hasQueued(id) else {
@@ -111,7 +116,7 @@ final class TurnEngine {
                         .conflict,
                         "turn '\(id)' does not wait any more; edit its prompt by '_convod/turn/retry'")))
         }
-        driver.edit(id, prompt, parts, then)
+        driver.edit(id, prompt, then)
     }
 
     /// Holds a session's turns back while its path changes.
@@ -140,21 +145,21 @@ final class TurnEngine {
     ///
     /// `tried` is called once, when all were taken up or could not be.
     func takeUp(after row: TurnRow? = nil, _ tried: @escaping () -> Void) {
-        services.archives.read(OpenTurns(.queued, after: row)) { [self] result in
+        archives.read(OpenTurns(.queued, after: row)) { [self] result in
             if isDraining { return tried() }
             switch result {
             case .success(let page):
-                for words in page.damaged { services.log.error("turn_not_read", ("reason", words)) }
+                for words in page.damaged { log.error("turn_not_read", ("reason", words)) }
                 takeUp(page.turns)
                 if let next = page.next { return takeUp(after: next, tried) }
                 ownTurns = nil
             case .failure(let error):
-                services.log.error("queue_not_read", ("reason", error.description))
+                log.error("queue_not_read", ("reason", error.description))
                 if error.code == .corrupt {
                     ownTurns = nil
                     return tried()
                 }
-                services.loop.after(milliseconds: Archives.readPause) { [weak self] in
+                loop.after(milliseconds: Archives.readPause) { [weak self] in
                     guard let self, !isDraining else { return }
                     takeUp(after: row) {}
                 }

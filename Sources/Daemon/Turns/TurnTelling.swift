@@ -11,13 +11,13 @@ struct TurnTelling {
     let row: SessionRow
     let turn: TurnID
 
-    private func publish(_ update: [UInt8]) { channels.publish(update: update, of: session, on: row) }
+    private func publish(_ news: Wire.SessionInfoUpdate.News) {
+        channels.publish(Wire.SessionInfoUpdate(news), of: session, on: row)
+    }
 
     /// The prompt, to everyone but who sent it.
     func prompt(_ prompt: NewMessage, place: PathPlace, at time: Int64, asker client: Int?) {
-        let subscribers = channels.subscribers(of: row)
-        let asker = subscribers.first { $0.connection.number == client }?.connection
-        guard subscribers.contains(where: { $0.connection !== asker }) else { return }
+        guard channels.subscribers(of: row).contains(where: { $0.client != client }) else { return }
         let message = Message(
             id: prompt.id, seq: place.head, role: .user, createdAt: time, tokens: prompt.tokens,
             content: prompt.content)
@@ -26,31 +26,30 @@ struct TurnTelling {
             let chunk = Chunk(
                 session: session, messageID: prompt.id, turnID: turn, role: .user, piece: piece,
                 offset: offset)
-            channels.publish(chunk, on: row, except: asker)
+            channels.publish(chunk, on: row, except: client)
             offset += piece.length
         }
     }
 
     /// The turn is stored, and begins; `branch` is the new one that it began.
     func stored(_ record: TurnRecord, branch: Int?) {
-        publish(
-            TurnAnswers.progress(turn, "stored") {
-                $0.optional("promptId", record.promptID?.description)
-                $0.member("messageId", record.answerID.description)
-                $0.optional("branch", branch)
-            })
+        var news = Wire.SessionInfoUpdate.News(turn, .stored)
+        news.promptId = record.promptID
+        news.messageId = record.answerID
+        news.branch = branch
+        publish(news)
     }
 
     /// An upstream is asked, or will be after a setback and a wait.
     func asks(_ upstream: String, attempt: Int, after setback: (Turn.Wait, UpstreamFailure)?) {
-        publish(
-            TurnAnswers.progress(turn, setback == nil ? "waiting" : "retrying") {
-                $0.member("upstream", upstream)
-                $0.member("attempt", attempt)
-                guard let (wait, failure) = setback else { return }
-                $0.member("retryInMs", wait.milliseconds)
-                $0.failure(failure.kind.rawValue, failure.message)
-            })
+        var news = Wire.SessionInfoUpdate.News(turn, setback == nil ? .waiting : .retrying)
+        news.upstream = upstream
+        news.attempt = attempt
+        if let (wait, failure) = setback {
+            news.retryInMs = wait.milliseconds
+            news.error = Wire.Failure(kind: failure.kind.rawValue, message: failure.message)
+        }
+        publish(news)
     }
 
     /// Pieces of an answer; the first of it names the message whose place it takes.
@@ -68,17 +67,12 @@ struct TurnTelling {
 
     func ended(_ record: TurnRecord, hasMessage: Bool) {
         channels.publish(
-            update: TurnAnswers.ended(record, hasMessage: hasMessage), of: session, on: row, isKept: true,
-            about: hasMessage ? record.answerID : nil)
+            Wire.SessionInfoUpdate(TurnAnswers.ended(record, hasMessage: hasMessage)), of: session, on: row,
+            isKept: true, about: hasMessage ? record.answerID : nil)
     }
 
     /// How full the model's context of `size` tokens is by the provider's own count (ACP `usage_update`).
     func used(_ tokens: Int, of size: Int) {
-        publish(
-            JSONWriter.object {
-                $0.member("sessionUpdate", "usage_update")
-                $0.member("used", tokens)
-                $0.member("size", size)
-            })
+        channels.publish(Wire.UsageUpdate(used: tokens, size: size), of: session, on: row)
     }
 }

@@ -13,17 +13,17 @@ extension ForkSession: LocalWrite {
             }
             shared = found
         }
-        let made = try writer.insert(session)
-        guard shared.seq > 0 else { return .forked(made) }
+        let new = try writer.insert(session)
+        guard shared.seq > 0 else { return .forked(new) }
         let parent = try writer.owner(of: shared.seq, on: shared.branch)
         let total = try writer.database.total(at: MessageKey(branch: parent, seq: shared.seq))
         try writer.database.run(
             "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
-            [.int(parent), Bound(shared.seq), .int(made.branch)], doing: "fork a branch")
+            [.int(parent), Bound(shared.seq), .int(new.branch)], doing: "fork a branch")
         try writer.database.run(
             "UPDATE session SET head = ?, tokens = ? WHERE id = ?",
-            [Bound(shared.seq), Bound(total), .int(made.row)], doing: "fork a session")
-        guard let forked = try writer.database.session(row: made.row) else { return .missing }
+            [Bound(shared.seq), Bound(total), .int(new.row)], doing: "fork a session")
+        guard let forked = try writer.database.session(row: new.row) else { return .missing }
         return .forked(forked)
     }
 }

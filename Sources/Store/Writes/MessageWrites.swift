@@ -9,9 +9,9 @@ extension AppendMessages: LocalWrite {
             place = found
         } else {
             guard let ifMissing else { return .missing }
-            let made = try writer.insert(ifMissing)
+            let new = try writer.insert(ifMissing)
             place = Place(
-                row: made.row, branch: made.branch, head: 0, tokens: 0, hasTitle: false, isTrashed: false)
+                row: new.row, branch: new.branch, head: 0, tokens: 0, hasTitle: false, isTrashed: false)
         }
         let first = place.head + 1
         for message in messages { try writer.append(message, turn: nil, at: &place) }
@@ -103,11 +103,11 @@ extension Writer {
     func branchOff(_ place: inout Place, after seq: Int) throws(ArchiveError) {
         let parent = try owner(of: seq, on: place.branch)
         let total = seq == 0 ? 0 : try database.total(at: MessageKey(branch: parent, seq: seq))
-        let made = nextBranch()
+        let new = nextBranch()
         try database.run(
             "INSERT INTO branch (id, session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?, ?)",
-            [.int(made), .int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")
-        place.branch = made
+            [.int(new), .int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")
+        place.branch = new
         place.head = seq
         place.tokens = total
     }

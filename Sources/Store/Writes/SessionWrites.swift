@@ -37,10 +37,10 @@ extension Writer {
             [.int(branch), .int(row), .int(time)], doing: "insert a branch")
         try database.run(
             "UPDATE session SET branch = ? WHERE id = ?", [.int(branch), .int(row)], doing: "set a branch")
-        guard let made = try database.session(row: row) else {
+        guard let new = try database.session(row: row) else {
             throw ArchiveError(.corrupt, "insert a session", reason: "the new row is not there")
         }
-        return made
+        return new
     }
 
     func encode(tags: [String]) -> [UInt8] {

@@ -30,9 +30,9 @@ extension AcceptPrompt: LocalWrite {
             try writer.database.run(
                 "UPDATE turn SET request_id = NULL WHERE id = ?", [.int(voided)], doing: "free a request ID")
         }
-        var left: BranchRow?
+        var leftBranch: BranchRow?
         if let base, base < place.head {
-            left = place.branch
+            leftBranch = place.branch
             try writer.branchOff(&place, after: base)
             if prompt == nil { try writer.moveHead(to: place, title: nil) }
         }
@@ -42,7 +42,7 @@ extension AcceptPrompt: LocalWrite {
             try writer.moveHead(to: place, title: nil)
         }
         if turn.state == .running { try writer.begin(row, prompt, title, &place) }
-        return .accepted(turnRow: row, place: place.path, left: left)
+        return .accepted(turnRow: row, place: place.path, leftBranch: leftBranch)
     }
 }
 

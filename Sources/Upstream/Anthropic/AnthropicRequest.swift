@@ -45,9 +45,9 @@ struct AnthropicRequest {
 
     /// Tokens that thinking may have where it has a budget: one that leaves room for an answer below the model's cap.
     private static func budget(_ parameters: ModelParameters, _ quirks: Quirks) -> Int? {
-        guard quirks.thinking(parameters) == .enabled, let asked = parameters.thinking else { return nil }
+        guard quirks.thinking(parameters) == .enabled, let tokens = parameters.thinking else { return nil }
         let most = quirks.mostTokens.map { max(1_024, $0 - 1_024) } ?? Int.max
-        return min(max(1_024, asked < 0 ? defaultBudget : asked), most)
+        return min(max(1_024, tokens < 0 ? defaultBudget : tokens), most)
     }
 
     private func writePrompt(of request: ModelRequest, _ quirks: Quirks, to writer: inout JSONWriter) {

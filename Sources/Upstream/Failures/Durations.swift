@@ -34,7 +34,7 @@ enum Durations {
     }
 
     /// The wait that a sentence asks for, as in `Please retry in 45.5s`; nil when it asks for none.
-    static func asked(in text: String) -> Int? {
+    static func pause(in text: String) -> Int? {
         let lower = text.lowercased()
         for phrase in ["try again in ", "retry in ", "retry after ", "wait for ", "again after "] {
             guard let found = lower.firstRange(of: phrase) else { continue }

@@ -70,10 +70,10 @@ package enum FailureClassifier {
     private static func decided(by report: FailureReport, _ status: Int?) -> UpstreamFailure? {
         let text = report.text.lowercased()
         if isSpent(report, status, text) {
-            return made(.quota, "the upstream's quota is spent", report, status, isRetryable: false)
+            return failure(.quota, "the upstream's quota is spent", report, status, isRetryable: false)
         }
         if OverflowReport.isOverflow(report, status: status) {
-            var failure = made(
+            var failure = failure(
                 .overflow, "the upstream says that the context is too long", report, status,
                 isRetryable: false)
             let said = OverflowReport.numbers(report)
@@ -85,15 +85,15 @@ package enum FailureClassifier {
             return failure
         }
         if report.codes.contains("API_KEY_INVALID") {  // HTTP 400 (wire.md A6)
-            return made(.auth, "the upstream refused the key", report, 401, isRetryable: false)
+            return failure(.auth, "the upstream refused the key", report, 401, isRetryable: false)
         }
         if isFiltered(report) {
-            return made(
+            return failure(
                 .refused, "the upstream's filter refused the prompt", report, status, isRetryable: false)
         }
         // llama.cpp answers so to what it was sent, and to the same each time.
         if text.contains("failed to parse tool call arguments as json") {
-            return made(.refused, "the upstream refused the request", report, status, isRetryable: false)
+            return failure(.refused, "the upstream refused the request", report, status, isRetryable: false)
         }
         if status == 429 { return limited(report, text) }
         return nil
@@ -107,21 +107,21 @@ package enum FailureClassifier {
     /// Quota or rate, in Google's own order (wire.md A7).
     private static func limited(_ report: FailureReport, _ text: String) -> UpstreamFailure {
         if text.contains("limit: 0") && !text.contains("limit: 0.") {
-            var failure = made(
+            var failure = failure(
                 .quota, "the upstream gives this account none of this model", report, 429, isRetryable: false)
             failure.retryAfter = nil
             return failure
         }
         if report.quotas.contains(where: { $0.contains("PerDay") || $0.contains("Daily") }) {
-            return made(
+            return failure(
                 .quota, "the upstream's quota for the day is spent", report, 429, isRetryable: false)
         }
         if let (limit, requested) = sizes(in: text), requested > limit {
-            return made(
+            return failure(
                 .throttled, "the request alone is more than the upstream takes in a minute", report, 429,
                 isRetryable: false)
         }
-        var failure = made(.throttled, "the upstream asks to slow down", report, 429, isRetryable: true)
+        var failure = failure(.throttled, "the upstream asks to slow down", report, 429, isRetryable: true)
         if failure.retryAfter == nil, report.quotas.contains(where: { $0.contains("PerMinute") }) {
             failure.retryAfter = 60_000
         }
@@ -132,35 +132,35 @@ package enum FailureClassifier {
     /// `Limit 30000, Requested 45000` (wire.md C5).
     private static func sizes(in text: String) -> (limit: Int, requested: Int)? {
         guard !text.contains("used "), let limit = OverflowReport.number(after: "limit ", in: text),
-            let asked = OverflowReport.number(after: "requested ", in: text)
+            let requested = OverflowReport.number(after: "requested ", in: text)
         else { return nil }
-        return (limit, asked)
+        return (limit, requested)
     }
 
     private static func byStatus(_ report: FailureReport, _ status: Int?) -> UpstreamFailure {
-        func made(_ kind: UpstreamFailure.Kind, _ lead: String, retry: Bool) -> UpstreamFailure {
-            self.made(kind, lead, report, status, isRetryable: retry)
+        func failure(_ kind: UpstreamFailure.Kind, _ lead: String, retry: Bool) -> UpstreamFailure {
+            self.failure(kind, lead, report, status, isRetryable: retry)
         }
         switch status {
         case let status? where (300..<400).contains(status):
-            return made(
+            return failure(
                 .refused, "the upstream redirects; put the final address into 'baseURL'", retry: false)
-        case 401: return made(.auth, "the upstream refused the key", retry: false)
-        case 402: return made(.throttled, "the upstream's budget is in use", retry: true)
-        case 403: return made(.auth, "the upstream denies access", retry: false)
-        case 404: return made(.refused, "the upstream knows no such model or address", retry: false)
+        case 401: return failure(.auth, "the upstream refused the key", retry: false)
+        case 402: return failure(.throttled, "the upstream's budget is in use", retry: true)
+        case 403: return failure(.auth, "the upstream denies access", retry: false)
+        case 404: return failure(.refused, "the upstream knows no such model or address", retry: false)
         case 407:
-            return made(
+            return failure(
                 .unavailable, "a proxy on the way wants a name and a password; put them into its address",
                 retry: false)
-        case 408, 504: return made(.timeout, "the upstream took too long", retry: true)
+        case 408, 504: return failure(.timeout, "the upstream took too long", retry: true)
         case 409, 499, 500, 502, 503, 520, 521, 522, 523, 524, 529:
-            return made(.unavailable, "the upstream is not available", retry: true)
-        case 498: return made(.throttled, "the upstream has no capacity", retry: true)
+            return failure(.unavailable, "the upstream is not available", retry: true)
+        case 498: return failure(.throttled, "the upstream has no capacity", retry: true)
         case let status? where status >= 500:
-            return made(.unavailable, "the upstream is not available", retry: false)
+            return failure(.unavailable, "the upstream is not available", retry: false)
         case .some:
-            var failure = made(.refused, "the upstream refused the request", retry: false)
+            var failure = failure(.refused, "the upstream refused the request", retry: false)
             failure.parameter = Unsupported.parameter(report)
             failure.mostTokens = Unsupported.mostTokens(report)
             // Perhaps too long: who knows the window decides (wire.md C5, step 5).
@@ -178,15 +178,15 @@ package enum FailureClassifier {
         if ["overload", "unavailable", "server_error", "insufficient_system_resource"].contains(
             where: words.contains)
         {
-            return made(.unavailable, "the upstream broke the answer off", report, nil, isRetryable: true)
+            return failure(.unavailable, "the upstream broke the answer off", report, nil, isRetryable: true)
         }
         if ["rate_limit", "rate limit"].contains(where: words.contains) {
-            return made(.throttled, "the upstream asks to slow down", report, nil, isRetryable: true)
+            return failure(.throttled, "the upstream asks to slow down", report, nil, isRetryable: true)
         }
-        return made(.protocolError, "the upstream broke the answer off", report, nil, isRetryable: false)
+        return failure(.protocolError, "the upstream broke the answer off", report, nil, isRetryable: false)
     }
 
-    private static func made(
+    private static func failure(
         _ kind: UpstreamFailure.Kind, _ lead: String, _ report: FailureReport, _ status: Int?,
         isRetryable: Bool
     ) -> UpstreamFailure {

@@ -41,7 +41,7 @@ package struct FailureReport: Sendable {
             readText(body)
         }
         shouldRetry = headers["x-should-retry"].flatMap(Bool.init)
-        retryAfter = RetryAfter.milliseconds(headers, now: now) ?? retryAfter ?? Durations.asked(in: text)
+        retryAfter = RetryAfter.milliseconds(headers, now: now) ?? retryAfter ?? Durations.pause(in: text)
         if let wait = retryAfter, wait >= FailureReport.longWait, now > 0 { until = now + Int64(wait) }
     }
 
@@ -79,7 +79,7 @@ package struct FailureReport: Sendable {
     /// An error inside a stream that began well.
     package init(inStream view: JSONView) {
         read(view)
-        retryAfter = retryAfter ?? Durations.asked(in: text)
+        retryAfter = retryAfter ?? Durations.pause(in: text)
     }
 
     /// Whether a JSON value tells of an error at all.

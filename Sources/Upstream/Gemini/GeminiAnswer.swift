@@ -98,10 +98,10 @@ package struct GeminiAnswer: AnswerBody {
             pieces += joiners[index, default: ProseJoiner()].pieces(isThought ? .thought : .text, text)
         } else if let inline = part["inlineData"], let data = inline["data"]?.string {
             let type = inline["mimeType"]?.string ?? "application/octet-stream"
-            let made: Part =
+            let part: Part =
                 type.hasPrefix("audio/")
                 ? .audio(mimeType: type, data: data) : .image(mimeType: type, data: data, uri: nil)
-            pieces.append(Piece(made))
+            pieces.append(Piece(part))
         } else if let file = part["fileData"], let uri = file["fileUri"]?.string {
             pieces.append(Piece(.image(mimeType: file["mimeType"]?.string ?? "", data: nil, uri: uri)))
         } else if let code = part["executableCode"] {

@@ -68,9 +68,9 @@ enum GeminiRequest {
                 $0.key("stopSequences"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
             $0.optional("seed", parameters.seed)
-            if let form = quirks.thinking(parameters), let asked = parameters.thinking {
+            if let form = quirks.thinking(parameters), let tokens = parameters.thinking {
                 // -1 leaves it to the model (wire.md A4).
-                let thinking = form == .adaptive ? -1 : form == .enabled && asked < 0 ? 4_096 : asked
+                let thinking = form == .adaptive ? -1 : form == .enabled && tokens < 0 ? 4_096 : tokens
                 $0.member("thinkingConfig") {
                     $0.member("includeThoughts", thinking != 0)
                     $0.member("thinkingBudget", thinking)

@@ -166,13 +166,13 @@ package final class GoogleCredentials: Authorizer {
     }
 
     private func take(
-        _ result: Result<(token: GoogleToken, asked: Int64), UpstreamFailure>,
+        _ result: Result<(token: GoogleToken, askedAt: Int64), UpstreamFailure>,
         _ credential: GoogleCredential? = nil
     ) {
         let now = steady()
         do {
-            let (token, asked) = try result.get()
-            let age = max(0, clock() - asked)
+            let (token, askedAt) = try result.get()
+            let age = max(0, clock() - askedAt)
             let authorization = try authorization(token.accessToken, credential)
             if wasRefused { suspects = suspects.suffix(7) + [authorization.identity] }
             self.token = Token(

@@ -22,7 +22,7 @@ final class GoogleTokenFetch {
     private let clock: () -> Int64
     private let random: () -> Double
     private let retrying: (UpstreamFailure, Int) -> Void
-    private let then: (Result<(token: GoogleToken, asked: Int64), UpstreamFailure>) -> Void
+    private let then: (Result<(token: GoogleToken, askedAt: Int64), UpstreamFailure>) -> Void
     private var tried = 0
 
     /// `retrying` hears of each try that failed and is followed by another; `then` is called once, with the moment at which the successful try began.
@@ -30,7 +30,7 @@ final class GoogleTokenFetch {
         _ credential: GoogleCredential, _ settings: GoogleSettings, client: HTTPClient, loop: EventLoop,
         clock: @escaping () -> Int64, random: @escaping () -> Double,
         retrying: @escaping (UpstreamFailure, Int) -> Void,
-        _ then: @escaping (Result<(token: GoogleToken, asked: Int64), UpstreamFailure>) -> Void
+        _ then: @escaping (Result<(token: GoogleToken, askedAt: Int64), UpstreamFailure>) -> Void
     ) {
         self.credential = credential
         self.settings = settings
@@ -44,8 +44,8 @@ final class GoogleTokenFetch {
 
     /// Sends the question; each try makes it anew, for it holds the time.
     func start() {
-        let asked = clock(), question: Question
-        do { question = try self.question(now: asked) } catch { return then(.failure(error)) }
+        let askedAt = clock(), question: Question
+        do { question = try self.question(now: askedAt) } catch { return then(.failure(error)) }
         tried += 1
         var status = 0, headers: [String: String] = [:], body: [UInt8] = []
         _ = client.start(question.request) { [self] event in
@@ -56,15 +56,15 @@ final class GoogleTokenFetch {
                 let answer = GoogleTokenAnswer(
                     status: status, headers: headers, body: body, grant: question.grant,
                     secrets: question.secrets)
-                judge(answer.read(now: clock()), asked)
-            case .failed(let broken): judge(.failure(failure(broken, question)), asked)
+                judge(answer.read(now: clock()), askedAt)
+            case .failed(let broken): judge(.failure(failure(broken, question)), askedAt)
             }
         }
     }
 
-    private func judge(_ result: Result<GoogleToken, UpstreamFailure>, _ asked: Int64) {
+    private func judge(_ result: Result<GoogleToken, UpstreamFailure>, _ askedAt: Int64) {
         switch result {
-        case .success(let token): then(.success((token, asked)))
+        case .success(let token): then(.success((token, askedAt)))
         case .failure(let failure):
             let grown = Double(settings.retryDelay << (tried - 1))
             let wait = max(Int(grown * (0.9 + 0.2 * random())), failure.retryAfter ?? 0)

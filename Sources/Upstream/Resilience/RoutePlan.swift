@@ -77,9 +77,9 @@ package struct RoutePlan: Sendable, Equatable {
         let name = current
         let other = outagePosition == position ? nil : outage
         if isUsedUp.contains(false) { return choose(policy, elapsed, (other ?? failure, 0), availability) }
-        guard var told = other else { return .fail(failure) }
-        told.message += "; and for upstream '\(name)' it is too long: \(failure.message)"
-        return .fail(told)
+        guard var verdict = other else { return .fail(failure) }
+        verdict.message += "; and for upstream '\(name)' it is too long: \(failure.message)"
+        return .fail(verdict)
     }
 
     /// The same upstream is asked once more with a smaller request.

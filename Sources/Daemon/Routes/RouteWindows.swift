@@ -1,0 +1,197 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import JSON
+internal import Protocol
+internal import Upstream
+
+/// The windows of one turn: one for each upstream of its route that is asked, and what their answers tell of them.
+final class RouteWindows: RouteRequests {
+    /// How often a window is made smaller at most (design section 4).
+    private static let mostTrims = 2
+
+    /// The session as it was when the prompt was stored, with the prompt at its head.
+    var session: SessionRecord
+    private let maker: WindowMaker
+    private let calibrations: Calibrations
+    private let configuration: CurrentConfiguration
+    private let log: Log
+    private var question: WindowRequest
+    private let candidates: [Candidate]
+    private var windows: [String: ModelWindow] = [:]
+    /// The window that is being made.
+    private var making: WindowMaking?
+    private var trims = 0
+    /// What a refusal that names the count taught of our estimate.
+    private var taught: Learned?
+    /// Who was passed over, since what must be sent does not fit there.
+    private var passed: [TooSmall]
+    /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
+    private var overflows: [String: (limit: Int, failure: UpstreamFailure)] = [:]
+
+    init(
+        _ session: SessionRecord, _ question: WindowRequest, _ choice: WindowChoice, _ maker: WindowMaker,
+        _ log: Log
+    ) {
+        self.session = session
+        self.question = question
+        self.maker = maker
+        calibrations = maker.calibrations
+        configuration = maker.configuration
+        self.log = log
+        candidates = choice.candidates
+        passed = choice.passed
+        if let first = choice.candidates.first { windows[first.upstream.name] = choice.window }
+    }
+
+    var owner: UserID { session.session.owner }
+
+    /// The prompt is in the archive, and read from there from now on.
+    func dropPrompt() {
+        question.prompt = nil
+        question.content = nil
+    }
+
+    /// The answer has begun: a window is made anew for another try.
+    func dropWords() { for name in windows.keys { windows[name]?.drop() } }
+
+    /// About the tokens that an upstream is or would be sent.
+    func estimate(for upstream: String) -> Int {
+        windows[upstream]?.request.estimate ?? windows.values.first?.request.estimate ?? 0
+    }
+
+    /// Makes the request for an upstream.
+    func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
+        let name = candidate.upstream.name
+        if let known = windows[name], known.isWhole { return then(.request(known.request)) }
+        // Another upstream may hold less, and has rules of its own.
+        let overflow = overflows[name], making = WindowMaking()
+        self.making = making
+        let wanted = WindowRequest(options: question.options, limit: overflow?.limit)
+        maker.make(session, wanted, candidate, making) { [weak self] result in
+            guard let self, self.making === making else { return }
+            self.making = nil
+            do throws(WireError) {
+                let window = try result.get().answerable()
+                windows[name] = window
+                then(.request(window.request))
+            } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
+        }
+    }
+
+    private func problem(_ error: WireError, _ said: UpstreamFailure?) -> RouteProblem? {
+        if error.kind == .conflict {
+            return RouteProblem(failure: UpstreamFailure(.refused, error.message, isRetryable: false))
+        }
+        guard error.isTooSmall else { return nil }
+        // What must be sent does not fit; the provider's own words say it best.
+        return RouteProblem(
+            failure: said ?? UpstreamFailure(.overflow, error.message, isRetryable: false),
+            needed: error.number("needed"), budget: error.number("budget"))
+    }
+
+    /// Nobody needs the window that is being made.
+    func cancel() {
+        making?.cancel()
+        making = nil
+    }
+
+    // MARK: What does not fit
+
+    /// An upstream is passed over, since what must be sent does not fit it.
+    func passOver(_ candidate: Candidate, _ failure: UpstreamFailure, _ problem: RouteProblem?) {
+        passed.append(
+            TooSmall(
+                upstream: candidate.upstream.name, model: candidate.model,
+                needed: problem?.needed ?? failure.overflow?.counted,
+                budget: problem?.budget ?? failure.overflow?.limit))
+    }
+
+    /// Who may hold what does not fit the present upstream: those that were asked with it, or are known to be larger.
+    func larger(than now: Candidate?) -> [String] {
+        candidates.filter { holdsMore($0, than: now) }.map(\.upstream.name)
+    }
+
+    private func holdsMore(_ other: Candidate, than now: Candidate?) -> Bool {
+        if windows[other.upstream.name] != nil { return true }
+        guard let now else { return false }
+        let length =
+            now.upstream.contextLength(of: now.model) ?? windows[now.upstream.name]?.request.estimate
+            ?? WindowPolicy.unknownModelTokens
+        return other.upstream.contextLength(of: other.model).map { $0 > length } ?? false
+    }
+
+    /// Makes a smaller window after a provider said that the context is too long; false when that is of no use.
+    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool {
+        let name = candidate.upstream.name
+        guard let before = windows[name], trims < RouteWindows.mostTrims,
+            let change = OverflowTrim.change(
+                after: failure, estimate: before.request.estimate,
+                length: candidate.upstream.contextLength(of: candidate.model),
+                answer: before.request.parameters.maxTokens, trims: trims)
+        else { return false }
+        trims += 1
+        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound {
+            taught = calibrations.learn(
+                name, candidate.model, counted: counted, estimate: before.request.estimate)
+        }
+        switch change {
+        case .answer(let tokens): windows[name]?.request.parameters.maxTokens = tokens
+        case .window(let tokens):  // it is made anew for the next try
+            overflows[name] = (tokens, failure)
+            windows[name] = nil
+        }
+        return true
+    }
+
+    // MARK: What the answer tells
+
+    /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
+    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?) -> [UInt8]? {
+        guard let window = windows[name] else {
+            return windows.first.map { TooSmall.add(passed, for: $0.key, to: $0.value.receipt) }
+        }
+        let receipt = TooSmall.add(passed, for: name, to: window.receipt)
+        guard let counted = usage?.inputTokens, let candidate else { return receipt }
+        let isCut = isCutByServer(counted, window.request, candidate)
+        if isCut {
+            log.warning(
+                "context_cut_by_server", ("upstream", name), ("counted", "\(counted)"),
+                ("estimate", "\(window.request.estimate)"))
+        }
+        let more = JSONWriter.object {
+            $0.member("counted", counted)
+            if isCut { $0.member("cutByServer", true) }
+        }
+        return receipt.dropLast() + [0x2C] + more.dropFirst()
+    }
+
+    private func isCutByServer(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Bool {
+        let calibration = calibrations.of(candidate.upstream.name, candidate.model)
+        return candidate.upstream.cutSilently(
+            counted: counted, expected: calibration.counted(request.estimate), of: request)
+    }
+
+    /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
+    func learned(from candidate: Candidate?, _ ending: Turn.Ending) -> Learned? {
+        guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,
+            let request = windows[candidate.upstream.name]?.request,
+            !isCutByServer(counted, request, candidate)
+        else { return taught }
+        return calibrations.learn(
+            candidate.upstream.name, candidate.model, counted: counted, estimate: request.estimate)
+    }
+
+    /// What a turn used: the provider's count, or the estimate where it gave none.
+    func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {
+        guard !ending.isCached, ending.usage != nil || tokens > 0 else { return nil }
+        let usage = ending.usage
+        let input = usage?.inputTokens ?? windows[upstream]?.request.estimate ?? 0
+        let output = usage?.outputTokens ?? tokens
+        let price = configuration.upstreams.first { $0.name == upstream }?.price
+        let cached = usage?.cachedTokens ?? 0
+        return TurnUsage(
+            owner: session.session.owner, input: input, output: output, cached: cached,
+            cost: price?.cost(input: input, output: output, cached: cached) ?? 0)
+    }
+}

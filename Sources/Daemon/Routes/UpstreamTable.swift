@@ -1,0 +1,178 @@
+internal import EventLoop
+internal import JSON
+internal import Protocol
+internal import Upstream
+
+/// One upstream of a route with the model to ask for.
+struct Candidate {
+    let upstream: any Upstream
+    let model: String
+}
+
+/// The configured upstreams, and which of them a prompt goes to.
+final class UpstreamTable {
+    /// How long a look at Ollama is remembered, in milliseconds.
+    private static let memory: Int64 = 30_000
+
+    private enum Finding {
+        /// Who waits for the answer to which request.
+        case asking([(String?) -> Void], Int)
+        case found(model: String?, at: Int64)
+    }
+
+    private(set) var configuration: Configuration
+    private(set) var byName: [String: any Upstream] = [:]
+    private var settings: [String: UpstreamSettings] = [:]
+    private var findings: [String: Finding] = [:]
+    /// The number of the newest request for a list.
+    private var newest = 0
+    private let loop: EventLoop
+    private let environment: [String: String]
+    private let clocks: Clocks
+    private let client: HTTPClient
+
+    init(
+        _ configuration: Configuration, loop: EventLoop, environment: [String: String],
+        clocks: Clocks
+    ) {
+        self.configuration = configuration
+        self.loop = loop
+        self.environment = environment
+        self.clocks = clocks
+        client = HTTPClient(loop: loop, environment: environment)
+        rebuild(configuration)
+    }
+
+    func rebuild(_ configuration: Configuration) {
+        self.configuration = configuration
+        let asked = findings
+        findings = [:]
+        defer {
+            // Who waits for a list of models asks again: the upstream may be another one, or gone.
+            for case (let name, .asking(let waiting, _)) in asked {
+                for then in waiting { modelOf(name, then) }
+            }
+        }
+        defer { tellKeys() }
+        let before = byName, known = self.settings
+        byName = [:]
+        self.settings = [:]
+        for settings in configuration.upstreams {
+            self.settings[settings.name] = settings
+            // What was learned of an upstream stays where nothing about it changed.
+            if known[settings.name] == settings, let upstream = before[settings.name] {
+                byName[settings.name] = upstream
+                continue
+            }
+            byName[settings.name] =
+                switch settings.kind {
+                case .echo: EchoUpstream(settings, loop: loop)
+                default:
+                    HTTPUpstream(
+                        settings, environment: environment, client: client, loop: loop, clock: clocks.now,
+                        steady: clocks.steady)
+                }
+        }
+    }
+
+    /// What a reload clears and brings: refused keys are tried again, and each is hidden from others' commands.
+    private func tellKeys() {
+        func names(_ settings: UpstreamSettings) -> Set<String> {
+            Set(
+                (settings.keys + [settings.signing?.secret].compactMap(\.self)).compactMap {
+                    if case .environment(let name) = $0 { name } else { nil }
+                })
+        }
+        for settings in configuration.upstreams {
+            let others = configuration.upstreams.filter { $0.name != settings.name }
+            byName[settings.name]?.forgive()
+            byName[settings.name]?.hide(
+                others.reduce(into: Set()) { $0.formUnion(names($1)) }.subtracting(names(settings)))
+        }
+    }
+
+    /// The upstreams in the configuration's order.
+    var all: [any Upstream] { configuration.upstreams.compactMap { byName[$0.name] } }
+
+    /// Finds who to ask.
+    ///
+    /// Comes back at once unless a server must first be asked for its models.
+    func resolve(_ name: String?, model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void)
+    {
+        guard let route = configuration.route(named: name) else { return then(.failure(unknown(name))) }
+        if name == nil && configuration.isImplicit && route == ["echo"] && byName["ollama"] != nil {
+            return modelOf("ollama") { [self] found in
+                if found != nil {
+                    candidates(["ollama"], model, then)
+                } else {
+                    candidates(route, model, then)
+                }
+            }
+        }
+        candidates(route, model, then)
+    }
+
+    private func candidates(
+        _ names: [String], _ model: String?, _ then: @escaping (Result<[Candidate], WireError>) -> Void
+    ) {
+        var rest = names[...]
+        var found: [Candidate] = []
+        func next() {
+            guard let name = rest.popFirst() else { return then(.success(found)) }
+            guard let upstream = byName[name] else { return then(.failure(unknown(name))) }
+            if let chosen = (found.isEmpty ? model : nil) ?? upstream.model {
+                found.append(Candidate(upstream: upstream, model: chosen))
+                return next()
+            }
+            modelOf(name) { [self] chosen in
+                // Another one may have its name by now.
+                if let chosen, let upstream = byName[name] {
+                    found.append(Candidate(upstream: upstream, model: chosen))
+                    next()
+                } else if rest.isEmpty && found.isEmpty {
+                    then(
+                        .failure(
+                            WireError(
+                                .upstreamUnavailable,
+                                "upstream '\(name)' does not answer, or has no model; name one with 'model'"))
+                    )
+                } else {
+                    next()
+                }
+            }
+        }
+        next()
+    }
+
+    /// The first model that an upstream lists, remembered for a while; nil when it does not answer.
+    private func modelOf(_ name: String, _ then: @escaping (String?) -> Void) {
+        switch findings[name] {
+        case .asking(var waiting, let number):
+            waiting.append(then)
+            findings[name] = .asking(waiting, number)
+        case .found(let model, let at) where clocks.steady() - at < UpstreamTable.memory: then(model)
+        default:
+            guard let upstream = byName[name] else { return then(nil) }
+            newest += 1
+            let number = newest
+            findings[name] = .asking([then], number)
+            _ = upstream.listModels { [weak self] result in
+                let model = (try? result.get())?.first?.id
+                guard let self, case .asking(let waiting, number)? = findings[name] else { return }
+                findings[name] = .found(model: model, at: clocks.steady())
+                for then in waiting { then(model) }
+            }
+        }
+    }
+
+    private func unknown(_ name: String?) -> WireError {
+        guard let name else {
+            return .invalid("no upstream is configured; add one to 'upstreams' in the configuration")
+        }
+        let known = Set(configuration.routes.keys).union(configuration.upstreams.map(\.name)).sorted().map {
+            "'\($0)'"
+        }
+        return .invalid(
+            "there is no route or upstream '\(name.prefix(60))'; there are \(known.joined(separator: ", "))")
+    }
+}

@@ -1,0 +1,136 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Posix
+internal import Protocol
+internal import Store
+
+/// Who connects.
+extension Daemon {
+    /// Milliseconds for which a full listener is left alone.
+    private static let acceptPause = 200
+
+    func watchListener() throws(PosixError) {
+        guard !isListening, let fd = listener?.socket.raw else { return }
+        try loop.watch(fd, .reading) { [unowned self] _ in accept(fd) }
+        isListening = true
+    }
+
+    /// Milliseconds between two looks at the names of the socket and the lock.
+    private static let lookPause = 2_000
+
+    /// Makes the socket and the lock file anew where somebody removed them, as cleaners of `/tmp` and logouts do.
+    func lookAfterNames() {
+        loop.after(milliseconds: Daemon.lookPause) { [weak self] in
+            guard let self, stopRequests == 0 else { return }
+            do {
+                if try lock?.renew() ?? false { options.log.notice("lock_made_anew") }
+                if !(listener?.isInPlace ?? false) { try listenAnew() }
+                nameProblem = nil
+            } catch {
+                let reason = "\(error)"
+                // Once, not every two seconds.
+                if nameProblem != reason { options.log.error("name_not_made", ("reason", reason)) }
+                nameProblem = reason
+            }
+            lookAfterNames()
+        }
+    }
+
+    private func listenAnew() throws {
+        unwatchListener()
+        listener = nil
+        try listen()
+        try watchListener()
+        options.log.notice("socket_made_anew", ("socket", options.socket))
+    }
+
+    func unwatchListener() {
+        if isListening, let fd = listener?.socket.raw { loop.unwatch(fd) }
+        isListening = false
+    }
+
+    private func accept(_ fd: Int32) {
+        do throws(PosixError) {
+            // A few at a time, so that a flood of clients does not hold up those that are there.
+            for _ in 0..<16 {
+                guard let socket = try UnixSocket.accept(fd) else { return }
+                try admit(socket)
+            }
+        } catch {
+            options.log.warning(
+                "accept_paused", ("reason", error.reason), ("connections", "\(connections.count)"))
+            unwatchListener()
+            loop.after(milliseconds: Daemon.acceptPause) { [self] in
+                if stopRequests == 0 { try? watchListener() }
+            }
+        }
+    }
+
+    private func admit(_ socket: consuming Descriptor) throws(PosixError) {
+        let peer = try UnixSocket.peer(of: socket.raw)
+        let access = configuration.access
+        let isAdmin = access.isAdmin(peer, daemon: facts.uid)
+        let connection = Connection(
+            socket, number: nextNumber, peer: peer, loop: loop, limits: configuration.limits, owner: self)
+        nextNumber += 1
+        if connections.count >= mostConnections {
+            let message =
+                "\(connections.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+            return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
+        }
+        guard !peer.isNobody, isAdmin || access.isAllowed(peer) else {
+            options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
+            let message = "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
+            return connection.closeAfter(Outgoing.failure(.null, WireError(.permissionDenied, message)))
+        }
+        connections[connection.number] = connection
+        clients[connection.number] = Client(
+            number: connection.number, user: UserID(peer.uid), role: isAdmin ? .administrator : .user,
+            link: connection)
+        budget.joined(connection)
+        try connection.begin()
+    }
+}
+
+/// What connections ask of the house.
+extension Daemon: Connection.Owner {
+    func received(_ line: [UInt8], _ connection: Connection) {
+        if let client = clients[connection.number] { dispatcher.receive(line, client) }
+    }
+
+    func closed(_ connection: Connection) {
+        budget.left(connection)
+        memory.add()
+        connections[connection.number] = nil
+        guard let client = clients.removeValue(forKey: connection.number) else { return }
+        channels.forget(client)
+        engine.disconnected(client)
+        dispatcher.forget(client)
+    }
+
+    func wantsFlush(_ connection: Connection) { dirty.append(connection) }
+    func takesWaiting(_ connection: Connection) -> Bool {
+        clients[connection.number].map(dispatcher.takesWaiting) ?? false
+    }
+    func hasWaiting(_ connection: Connection) -> Bool { clients[connection.number]?.hasWaiting ?? false }
+    func isAwaited(_ connection: Connection) -> Bool {
+        clients[connection.number].map { !$0.calls.isEmpty } ?? false
+    }
+    func isNext(_ connection: Connection, isPutOff: Bool) -> Bool {
+        turns.isNext(connection, isPutOff: isPutOff)
+    }
+    func hasMore(_ connection: Connection, isPutOff: Bool) { turns.join(connection, isPutOff: isPutOff) }
+    var isCrowded: Bool { turns.isCrowded }
+    var isHoldingMuch: Bool { budget.isHoldingMuch }
+    func heldChanged(by bytes: Int) { budget.heldChanged(by: bytes) }
+    func isOverBudget(_ connection: Connection) -> Bool { budget.isOver(connection) }
+
+    func costChanged(_ connection: Connection, by bytes: Int) {
+        budget.changed(connection, by: bytes)
+        if bytes <= -Daemon.worthTrimming { memory.add() }
+    }
+
+    /// Bytes that a client lets go of at once at which free memory is given back to the system a little later.
+    private static let worthTrimming = 64 << 10
+}

@@ -1,0 +1,104 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Posix
+internal import Protocol
+
+/// How a daemon ends, and how it takes up another configuration.
+extension Daemon {
+    /// Milliseconds for the last writes at a stop.
+    private static let lastPatience = 3_000
+
+    func takeSignals(_ fd: Int32) {
+        while let signal = Signals.next(fd) {
+            if signal == Signals.hangup { reload() } else { stop() }
+        }
+    }
+
+    /// No new turns; running ones get their time, then they are cut and kept as interrupted.
+    ///
+    /// A second call cuts at once.
+    func stop() {
+        stopRequests += 1
+        if stopRequests > 1 {
+            archives.hurry()
+            return engine.cut()
+        }
+        manager.notify("STOPPING=1")
+        options.log.info("stopping", ("running", "\(engine.live.count)"))
+        unwatchListener()
+        listener?.removeFile()
+        // What cannot be stored must not keep the daemon: turns that are left running are closed at the next start.
+        loop.after(milliseconds: configuration.drain) { [self] in
+            engine.cut()
+            archives.hurry()
+            loop.after(milliseconds: Daemon.lastPatience) { [self] in loop.stop() }
+        }
+        engine.drain { [self] in settle() }
+    }
+
+    /// Waits for the last commits, writes the last lines and ends the loop.
+    ///
+    /// Looks are waited for only a little: whoever asks on and on must not hold up the end.
+    private func settle(patience: Int = 200) {
+        guard archives.pendingChanges == 0 && (archives.pending == 0 || patience == 0) else {
+            loop.after(milliseconds: 1) { [self] in settle(patience: max(0, patience - 1)) }
+            return
+        }
+        flush()
+        for connection in Array(connections.values) { connection.flush() }
+        loop.stop()
+    }
+
+    func finish() {
+        for connection in Array(connections.values) { connection.close() }
+        archives.close()
+        listener = nil
+        lock = nil
+        options.log.info("stopped")
+    }
+
+    private func reload() {
+        guard let read = options.reload else { return options.log.notice("nothing_to_reload") }
+        do {
+            let read = try read()
+            for key in options.configuration.fixedKeys(changedIn: read) {
+                options.log.warning("reload_ignored", ("key", key), ("needs", "restart"))
+            }
+            configuration.adopt(read)
+            upstreams.rebuild(read)
+            engine.wakeHeld()
+            applyAccess()
+            options.log.info("reloaded")
+        } catch { options.log.error("reload_refused", ("reason", error.description)) }
+    }
+
+    /// Who may connect and who sees all is asked anew for everyone who is connected.
+    ///
+    /// Who is no administrator any more is disconnected: it may look at and work on what it must not see now.
+    private func applyAccess() {
+        let access = configuration.access
+        for connection in Array(connections.values) {
+            let peer = connection.peer, client = clients[connection.number]
+            let isAdmin = access.isAdmin(peer, daemon: facts.uid)
+            if !isAdmin && !access.isAllowed(peer) {
+                options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
+                let message =
+                    "user \(peer.uid) may not connect any more; an administrator can add it to 'socket.allow'"
+                connection.closeForGood(WireError(.permissionDenied, message))
+            } else if client?.isAdmin ?? false, !isAdmin {
+                let message =
+                    "user \(peer.uid) is no administrator any more; connect again to go on with your own sessions"
+                connection.closeForGood(WireError(.permissionDenied, message))
+            } else {
+                client?.role = isAdmin ? .administrator : .user
+            }
+        }
+    }
+
+    func pingWatchdog() {
+        guard let interval = manager.watchdogInterval else { return }
+        manager.notify("WATCHDOG=1")
+        loop.after(milliseconds: interval) { [weak self] in self?.pingWatchdog() }
+    }
+}

@@ -1,0 +1,18 @@
+extension Method {
+    /// `_convod/branch/delete`: removes a branch with the messages that only it has.
+    package enum BranchDelete: Contract {
+        package static let method = Method.branchDelete
+        package static let callers = Callers.controllers
+        package static let order = RequestOrder.looksAndChanges
+        package typealias Parameters = OneBranch
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var deletedMessages: Int
+
+            package init(deletedMessages: Int) {
+                self.deletedMessages = deletedMessages
+            }
+        }
+    }
+}

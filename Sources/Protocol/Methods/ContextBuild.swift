@@ -1,0 +1,40 @@
+package import JSON
+
+extension Method {
+    /// `_convod/context/build`: the messages that a prompt would send now.
+    package enum ContextBuild: Contract {
+        package static let method = Method.contextBuild
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.looks
+
+        /// A provider's way to write messages.
+        package enum Dialect: String, Sendable, CaseIterable { case anthropic, gemini, openai }
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            package var question: WindowQuestion
+            /// Nil means neutral messages.
+            package var dialect: Dialect?
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                question = try WindowQuestion(&reader)
+                dialect = try reader.word("dialect", Dialect.self)
+            }
+        }
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            /// Messages in the dialect that was asked for.
+            package var messages: RawJSON
+            /// The system prompt, where it is no message.
+            package var system: String?
+            package var receipt: Verbatim<Wire.Receipt>
+
+            package init(messages: RawJSON, system: String? = nil, receipt: Verbatim<Wire.Receipt>) {
+                self.messages = messages
+                self.system = system
+                self.receipt = receipt
+            }
+        }
+    }
+}

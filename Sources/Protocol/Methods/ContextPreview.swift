@@ -1,0 +1,49 @@
+package import JSON
+
+extension Method {
+    /// `_convod/context/preview`: the request that a prompt would make now.
+    package enum ContextPreview: Contract {
+        package static let method = Method.contextPreview
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.looks
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            package var question: WindowQuestion
+            /// Whether the upstream is asked how many tokens the request has.
+            package var isCounted: Bool
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                question = try WindowQuestion(&reader)
+                isCounted = try reader.bool("count") ?? false
+            }
+        }
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var upstream: String
+            package var kind: String
+            package var model: String
+            /// Absent for one without a server.
+            package var url: String?
+            /// The body, as the provider takes it.
+            package var request: RawJSON
+            package var receipt: Verbatim<Wire.Receipt>
+            /// Tokens as the provider counts them, where that was asked for.
+            package var counted: Int?
+
+            package init(
+                upstream: String, kind: String, model: String, url: String? = nil, request: RawJSON,
+                receipt: Verbatim<Wire.Receipt>, counted: Int? = nil
+            ) {
+                self.upstream = upstream
+                self.kind = kind
+                self.model = model
+                self.url = url
+                self.request = request
+                self.receipt = receipt
+                self.counted = counted
+            }
+        }
+    }
+}

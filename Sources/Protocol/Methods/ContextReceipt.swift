@@ -1,0 +1,35 @@
+package import Conversation
+package import JSON
+
+extension Method {
+    /// `_convod/context/receipt`: what was sent for a turn, and what was left out.
+    package enum ContextReceipt: Contract {
+        package static let method = Method.contextReceipt
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.looks
+        package typealias Parameters = OneTurn
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var turnId: TurnID
+            /// Absent where nothing was sent.
+            package var receipt: Verbatim<Wire.Receipt>?
+            package var upstream: String?
+            package var model: String?
+            package var usage: Usage?
+            package var attempts: [Wire.Attempt]
+
+            package init(
+                turnId: TurnID, receipt: Verbatim<Wire.Receipt>? = nil, upstream: String? = nil,
+                model: String? = nil, usage: Usage? = nil, attempts: [Wire.Attempt]
+            ) {
+                self.turnId = turnId
+                self.receipt = receipt
+                self.upstream = upstream
+                self.model = model
+                self.usage = usage
+                self.attempts = attempts
+            }
+        }
+    }
+}

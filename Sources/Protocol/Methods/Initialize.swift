@@ -1,0 +1,83 @@
+internal import Conversation
+package import JSON
+
+extension Method {
+    /// `initialize` (ACP v1): whatever version it asks for, 1 is the newest that is spoken.
+    package enum Initialize: Contract {
+        package static let method = Method.initialize
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.free
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            package var protocolVersion: Int
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                guard let version = try reader.int("protocolVersion", in: 0...65_535) else {
+                    throw .invalid("'protocolVersion' is missing")
+                }
+                protocolVersion = version
+            }
+        }
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var protocolVersion = Version.protocolNumber
+            package var agentCapabilities = Capabilities()
+            package var agentInfo = Agent()
+            package var authMethods: [RawJSON] = []
+
+            package init() {}
+
+            /// What ACP's clients may use.
+            package struct Capabilities: Codable, Sendable {
+                package var loadSession = true
+                package var promptCapabilities = Prompts()
+                package var mcpCapabilities = MCP()
+                package var sessionCapabilities = Sessions()
+                package var meta = Wire.Meta(Extras())
+
+                private enum CodingKeys: String, CodingKey {
+                    case loadSession, promptCapabilities, mcpCapabilities, sessionCapabilities
+                    case meta = "_meta"
+                }
+            }
+
+            /// What a prompt may hold beside text.
+            package struct Prompts: Codable, Sendable {
+                package var image = true
+                package var audio = true
+                package var embeddedContext = true
+            }
+
+            /// How MCP servers would be reached, if convod used any.
+            package struct MCP: Codable, Sendable {
+                package var http = false
+                package var sse = false
+            }
+
+            /// Methods of ACP that not every agent has.
+            package struct Sessions: Codable, Sendable {
+                package var list = Done()
+                package var resume = Done()
+                package var fork = Done()
+                package var close = Done()
+                package var delete = Done()
+            }
+
+            /// What of it is convod's own.
+            package struct Extras: Codable, Sendable {
+                package var version = Version.text
+                /// Methods beside ACP's.
+                package var methods = Method.allCases.filter(\.isOwn).map(\.rawValue)
+            }
+
+            /// Who answers.
+            package struct Agent: Codable, Sendable {
+                package var name = "convod"
+                package var title = "convod"
+                package var version = Version.text
+            }
+        }
+    }
+}

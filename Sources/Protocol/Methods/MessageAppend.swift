@@ -1,0 +1,88 @@
+package import Conversation
+internal import JSON
+
+extension Method {
+    /// `_convod/message/append`: adds messages that no model made.
+    package enum MessageAppend: Contract {
+        package static let method = Method.messageAppend
+        package static let callers = Callers.controllers
+        package static let order = RequestOrder.changes
+
+        /// What to do when the session is not there.
+        package enum IfMissing: String, Sendable, CaseIterable { case create, error }
+
+        /// One of the messages.
+        package struct NewMessage: Sendable {
+            package var role: Message.Role
+            /// The raw JSON array, as it came.
+            package var content: [UInt8]
+            package var parts: [Part]
+            package var metadata: [UInt8]?
+            package var createdAt: Int64?
+            package var isPinned: Bool
+        }
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            package var id: SessionID
+            package var ifMissing: IfMissing
+            package var cwd: String?
+            package var messages: [NewMessage]
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                id = try reader.sessionID()
+                ifMissing = try reader.word("ifMissing", IfMissing.self) ?? .error
+                cwd = try reader.directory()
+                guard let array = try reader.array("messages") else {
+                    throw .invalid("'messages' is missing")
+                }
+                messages = []
+                for (index, element) in array.elements.enumerated() {
+                    guard index < limits.pageRows else {
+                        throw .invalid(
+                            "'messages' may hold \(limits.pageRows) messages; send several requests")
+                    }
+                    messages.append(try NewMessage(element, path: "messages[\(index)]"))
+                }
+                guard !messages.isEmpty else {
+                    throw .invalid("'messages' must hold at least one message")
+                }
+            }
+        }
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var sessionId: SessionID
+            /// In the order in which they were given.
+            package var messageIds: [MessageID]
+            package var firstSeq: Int
+            package var lastSeq: Int
+
+            package init(sessionId: SessionID, messageIds: [MessageID], firstSeq: Int, lastSeq: Int) {
+                self.sessionId = sessionId
+                self.messageIds = messageIds
+                self.firstSeq = firstSeq
+                self.lastSeq = lastSeq
+            }
+        }
+    }
+}
+
+extension Method.MessageAppend.NewMessage {
+    fileprivate init(_ view: JSONView, path: String) throws(WireError) {
+        var reader = try ParameterReader(view, path: path)
+        let name = try reader.required("role")
+        guard let role = Message.Role(name: name) else {
+            throw .invalid("'\(path).role' must be 'system', 'user', 'assistant' or 'tool'")
+        }
+        guard let array = try reader.array("content") else { throw .invalid("'\(path).content' is missing") }
+        self.role = role
+        parts = try checkedContent(array, path: "\(path).content", role: role)
+        guard !parts.isEmpty else { throw .invalid("'\(path).content' must hold at least one part") }
+        content = Array(array.raw)
+        metadata = try reader.metadata()
+        createdAt = try reader.time("createdAt")
+        isPinned = try reader.bool("pinned") ?? (role == .system)
+        try reader.finish()
+    }
+}

@@ -1,0 +1,77 @@
+internal import JSON
+
+extension Method {
+    /// `_convod/session/find`: sessions, newest or oldest first, by what they are like.
+    package enum SessionFind: Contract {
+        package static let method = Method.sessionFind
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.looks
+
+        /// Whose sessions: one uid's, or those of all users (administrators only).
+        package enum Owner: Sendable, Equatable { case mine, all, user(UInt32) }
+        /// By the last change: the oldest or the newest first.
+        package enum Order: String, Sendable, CaseIterable { case asc, desc }
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            package var query: String?
+            package var idPrefix: String?
+            package var tag: String?
+            package var cwd: String?
+            package var upstream: String?
+            package var model: String?
+            package var owner = Owner.mine
+            package var isArchived: Bool?
+            package var isTrashed = false
+            /// Whether sessions without messages are listed too.
+            package var includesEmpty = false
+            package var since: Int64?
+            package var until: Int64?
+            package var order = Order.desc
+            package var limit: Int
+            package var cursor: String?
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                query = try reader.string("query", most: Limits.query)
+                idPrefix = try reader.name("idPrefix")
+                tag = try reader.name("tag")
+                cwd = try reader.directory()
+                upstream = try reader.name("upstream")
+                model = try reader.name("model")
+                if let value = reader.value("owner") {
+                    if value.string == "*" {
+                        owner = .all
+                    } else if let uid = value.int, (0...Int(UInt32.max)).contains(uid) {
+                        owner = .user(UInt32(uid))
+                    } else {
+                        throw reader.wrong("owner", "a uid or \"*\"")
+                    }
+                }
+                isArchived = try reader.bool("archived")
+                isTrashed = try reader.bool("trashed") ?? false
+                includesEmpty = try reader.bool("empty") ?? false
+                since = try reader.time("since")
+                until = try reader.time("until")
+                order = try reader.word("order", Order.self) ?? .desc
+                limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
+                cursor = try reader.name("cursor")
+            }
+        }
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var sessions: [Wire.SessionSummary]
+            /// Absent at the end.
+            package var nextCursor: String?
+            /// What is wrong with sessions that the list had to leave out; absent where all can be read.
+            package var damaged: [String]?
+
+            package init(sessions: [Wire.SessionSummary], nextCursor: String? = nil, damaged: [String]? = nil)
+            {
+                self.sessions = sessions
+                self.nextCursor = nextCursor
+                self.damaged = damaged
+            }
+        }
+    }
+}

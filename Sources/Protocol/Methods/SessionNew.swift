@@ -1,0 +1,52 @@
+package import Conversation
+package import JSON
+
+extension Method {
+    /// `session/new` (ACP v1): makes a session, or opens the one that has its ID.
+    package enum SessionNew: Contract {
+        package static let method = Method.sessionNew
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.changes
+
+        package static func reach(of params: JSONView?) -> RequestReach {
+            .sessions([params?["_meta"]?["convod"]?["sessionId"]?.string].compactMap(\.self))
+        }
+
+        /// What to do when the ID is taken.
+        package enum IfExists: String, Sendable, CaseIterable { case resume, error }
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            /// Nil lets the daemon choose.
+            package var id: SessionID?
+            package var ifExists = IfExists.error
+            /// Whether the session lives in memory only.
+            package var isEphemeral = false
+            package var cwd: String?
+            package var mcpServers: [UInt8]?
+            package var title: String?
+            package var system: String?
+            package var settings = SessionSettings()
+            package var tags: [String] = []
+            package var metadata: [UInt8]?
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                cwd = try reader.directory()
+                mcpServers = try reader.mcpServers()
+                var extra = try reader.extras()
+                id = try extra.optionalSessionID()
+                ifExists = try extra.word("ifExists", IfExists.self) ?? .error
+                isEphemeral = try extra.bool("ephemeral") ?? false
+                title = try extra.title()
+                system = try extra.system()
+                settings = SessionSettings(
+                    upstream: try extra.name("upstream"), model: try extra.name("model"),
+                    window: try extra.window())
+                tags = try extra.tags() ?? []
+                metadata = try extra.metadata()
+                try extra.finish()
+            }
+        }
+        package typealias Result = Wire.NewSession
+    }
+}

@@ -1,0 +1,12 @@
+internal import JSON
+
+extension Method {
+    /// `_convod/turn/get`: one turn with its receipt and its tries.
+    package enum TurnGet: Contract {
+        package static let method = Method.turnGet
+        package static let callers = Callers.everyone
+        package static let order = RequestOrder.looks
+        package typealias Parameters = OneTurn
+        package typealias Result = Wire.TurnDetails
+    }
+}

@@ -1,0 +1,30 @@
+package import Conversation
+
+extension Method {
+    /// `_convod/turn/set`: gives a prompt that waits in the queue other words.
+    package enum TurnSet: Contract {
+        package static let method = Method.turnSet
+        package static let callers = Callers.controllers
+        package static let order = RequestOrder.looksAndChanges
+
+        /// What it takes.
+        package struct Parameters: MethodParameters {
+            package var id: TurnID
+            package var prompt: PromptContent
+
+            package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+                id = try reader.requiredTurnID()
+                prompt = try PromptContent(required: &reader)
+            }
+        }
+
+        /// What it gives.
+        package struct Result: Codable, Sendable {
+            package var turnId: TurnID
+
+            package init(turnId: TurnID) {
+                self.turnId = turnId
+            }
+        }
+    }
+}

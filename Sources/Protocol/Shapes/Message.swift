@@ -1,0 +1,61 @@
+package import Conversation
+package import JSON
+
+extension Wire {
+    /// One message of a session.
+    package struct Message: Codable, Sendable, JSONWritable {
+        package var id: MessageID
+        /// The message before it on its path; null for the first.
+        package var parentId: MessageID?
+        /// Its place on its path, from 1 and without gaps.
+        package var seq: Int
+        package var role: Conversation.Message.Role
+        /// The parts, byte for byte as they came.
+        package var content: RawJSON
+        package var status: Conversation.Message.Status
+        package var turnId: TurnID?
+        package var createdAt: Time
+        /// The estimate, overhead of the message included.
+        package var tokens: Int
+        package var pinned: Bool
+        package var excluded: Bool
+        /// An object, byte for byte as it came.
+        package var metadata: RawJSON?
+
+        package init(_ message: Conversation.Message) {
+            id = message.id
+            parentId = message.parentID
+            seq = message.seq
+            role = message.role
+            content = RawJSON(message.content)
+            status = message.status
+            turnId = message.turnID
+            createdAt = Time(message.createdAt)
+            tokens = message.tokens
+            pinned = message.isPinned
+            excluded = message.isExcluded
+            metadata = message.metadata.map { RawJSON($0) }
+        }
+
+        package func write(to writer: inout JSONWriter) {
+            writer.object {
+                $0.member("id", id.description)
+                $0.key("parentId")
+                if let parentId { $0.string(parentId.description) } else { $0.null() }
+                $0.member("seq", seq)
+                $0.member("role", role.name)
+                $0.member("content", raw: content.bytes)
+                $0.member("status", status.name)
+                $0.optional("turnId", turnId?.description)
+                $0.member("createdAt", createdAt.text)
+                $0.member("tokens", tokens)
+                $0.member("pinned", pinned)
+                $0.member("excluded", excluded)
+                $0.optional("metadata", raw: metadata?.bytes)
+            }
+        }
+
+        /// The parts, decoded; those of an unknown type are left out.
+        package var parts: [Part] { Part.decode(content.bytes) }
+    }
+}

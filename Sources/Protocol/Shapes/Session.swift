@@ -1,0 +1,266 @@
+package import Conversation
+package import JSON
+
+extension Wire {
+    /// A session as lists show it.
+    package struct SessionSummary: Codable, Sendable, JSONWritable {
+        package var sessionId: SessionID
+        package var title: String?
+        package var cwd: String
+        /// The user ID of whose it is.
+        package var owner: Int
+        /// Messages on its active path.
+        package var messageCount: Int
+        /// The estimate over that.
+        package var tokens: Int
+        /// Absent: as configured.
+        package var upstream: String?
+        package var model: String?
+        package var tags: [String]
+        package var archived: Bool
+        /// True where it lives in memory only.
+        package var ephemeral: Bool?
+        package var createdAt: Time
+        package var updatedAt: Time
+        package var trashedAt: Time?
+
+        package init(_ session: Conversation.Session) {
+            sessionId = session.id
+            title = session.title
+            cwd = session.cwd
+            owner = Int(session.owner.number)
+            messageCount = session.messageCount
+            tokens = session.tokens
+            upstream = session.settings.upstream
+            model = session.settings.model
+            tags = session.tags
+            archived = session.isArchived
+            ephemeral = session.isEphemeral ? true : nil
+            createdAt = Time(session.createdAt)
+            updatedAt = Time(session.updatedAt)
+            trashedAt = session.trashedAt.map { Time($0) }
+        }
+
+        package func write(to writer: inout JSONWriter) { writer.object { writeMembers(to: &$0) } }
+
+        func writeMembers(to writer: inout JSONWriter) {
+            writer.member("sessionId", sessionId.text)
+            writer.optional("title", title)
+            writer.member("cwd", cwd)
+            writer.member("owner", owner)
+            writer.member("messageCount", messageCount)
+            writer.member("tokens", tokens)
+            writer.optional("upstream", upstream)
+            writer.optional("model", model)
+            writer.key("tags")
+            writer.array { for tag in tags { $0.string(tag) } }
+            writer.member("archived", archived)
+            if let ephemeral { writer.member("ephemeral", ephemeral) }
+            writer.member("createdAt", createdAt.text)
+            writer.member("updatedAt", updatedAt.text)
+            writer.optional("trashedAt", trashedAt?.text)
+        }
+    }
+
+    /// A session with all that its own page shows.
+    package struct Session: Codable, Sendable, JSONWritable {
+        package var summary: SessionSummary
+        package var system: String?
+        /// What of the window is set otherwise than configured.
+        package var window: RawJSON?
+        /// What the session may use in all.
+        package var quota: RawJSON?
+        package var metadata: RawJSON?
+        /// What an ACP client said of its MCP servers.
+        package var mcpServers: RawJSON
+        /// The turn that runs or begins on it.
+        package var running: TurnID?
+        /// Prompts that wait in its queue.
+        package var queued: Int
+
+        package init(_ session: Conversation.Session, running: TurnID?, queued: Int) {
+            summary = SessionSummary(session)
+            system = session.system
+            window = session.settings.window.map { RawJSON($0) }
+            quota = session.settings.quota.map { RawJSON($0) }
+            metadata = session.metadata.map { RawJSON($0) }
+            mcpServers = RawJSON(session.mcpServers)
+            self.running = running
+            self.queued = queued
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case system, window, quota, metadata, mcpServers, running, queued
+        }
+
+        package init(from decoder: any Decoder) throws {
+            summary = try SessionSummary(from: decoder)
+            let members = try decoder.container(keyedBy: CodingKeys.self)
+            system = try members.decodeIfPresent(String.self, forKey: .system)
+            window = try members.decodeIfPresent(RawJSON.self, forKey: .window)
+            quota = try members.decodeIfPresent(RawJSON.self, forKey: .quota)
+            metadata = try members.decodeIfPresent(RawJSON.self, forKey: .metadata)
+            mcpServers = try members.decode(RawJSON.self, forKey: .mcpServers)
+            running = try members.decodeIfPresent(TurnID.self, forKey: .running)
+            queued = try members.decode(Int.self, forKey: .queued)
+        }
+
+        package func write(to writer: inout JSONWriter) {
+            writer.object {
+                summary.writeMembers(to: &$0)
+                $0.optional("system", system)
+                $0.optional("window", raw: window?.bytes)
+                $0.optional("quota", raw: quota?.bytes)
+                $0.optional("metadata", raw: metadata?.bytes)
+                $0.member("mcpServers", raw: mcpServers.bytes)
+                $0.optional("running", running?.description)
+                $0.member("queued", queued)
+            }
+        }
+    }
+
+    /// A session that was made or opened anew.
+    package struct NewSession: Codable, Sendable {
+        package var sessionId: SessionID
+        package var configOptions: [ConfigOption]
+        package var meta: Meta<Extras>
+
+        /// What convod adds.
+        package struct Extras: Codable, Sendable {
+            /// Whether it was not there before.
+            package var created: Bool
+        }
+
+        package init(sessionId: SessionID, configOptions: [ConfigOption], isNew: Bool) {
+            self.sessionId = sessionId
+            self.configOptions = configOptions
+            meta = Meta(Extras(created: isNew))
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case sessionId, configOptions
+            case meta = "_meta"
+        }
+    }
+
+    /// A session that a client joined.
+    package struct OpenedSession: Codable, Sendable {
+        package var configOptions: [ConfigOption]
+        package var meta: Meta<Extras>
+
+        /// Where the session stands, as convod adds it.
+        package struct Extras: Codable, Sendable {
+            /// The newest message.
+            package var headId: MessageID?
+            package var messageCount: Int
+            /// The turn that runs on it.
+            package var running: TurnID?
+            /// The newest turn, where none runs.
+            package var lastTurn: LastTurn?
+            /// Where the client must cut what it holds: its cursor was further than the message.
+            package var rewind: Rewind?
+
+            package init(
+                headId: MessageID?, messageCount: Int, running: TurnID?, lastTurn: LastTurn?, rewind: Rewind?
+            ) {
+                self.headId = headId
+                self.messageCount = messageCount
+                self.running = running
+                self.lastTurn = lastTurn
+                self.rewind = rewind
+            }
+        }
+
+        /// How a session's newest turn ended.
+        package struct LastTurn: Codable, Sendable {
+            package var turnId: TurnID
+            package var state: TurnRecord.State
+            /// Its answer, where something of it is stored.
+            package var messageId: MessageID?
+            package var stopReason: StopReason?
+            package var error: Failure?
+            package var endedAt: Time
+
+            package init(_ turn: TurnRecord, hasMessage: Bool) {
+                turnId = turn.id
+                state = turn.state
+                messageId = hasMessage ? turn.answerID : nil
+                stopReason = turn.stopReason
+                error = turn.error.map { Failure(kind: $0.kind, message: $0.message) }
+                endedAt = Time(turn.endedAt ?? turn.createdAt)
+            }
+        }
+
+        /// A place in a message.
+        package struct Rewind: Codable, Sendable {
+            package var messageId: MessageID
+            /// UTF-8 bytes of it that hold.
+            package var offset: Int
+
+            package init(messageId: MessageID, offset: Int) {
+                self.messageId = messageId
+                self.offset = offset
+            }
+        }
+
+        package init(configOptions: [ConfigOption], _ extras: Extras) {
+            self.configOptions = configOptions
+            meta = Meta(extras)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case configOptions
+            case meta = "_meta"
+        }
+    }
+
+    /// What of ACP's results is convod's own: `_meta.convod`.
+    package struct Meta<Extras: Codable & Sendable>: Codable, Sendable {
+        package var convod: Extras
+        package init(_ extras: Extras) { convod = extras }
+    }
+
+    /// One of ACP's options of a session (acp.md 1.5).
+    package struct ConfigOption: Codable, Sendable, Equatable {
+        package var id: String
+        package var name: String
+        package var description: String?
+        package var category: String
+        package var type: String
+        package var currentValue: String
+        package var options: [Choice]
+
+        /// One of the values that it may have.
+        package struct Choice: Codable, Sendable, Equatable {
+            package var value: String
+            package var name: String
+            package var description: String?
+        }
+
+        /// An option to choose among values that are their own names.
+        package init(id: String, name: String, category: String, value: String, choices: [String]) {
+            self.id = id
+            self.name = name
+            self.category = category
+            type = "select"
+            currentValue = value
+            options = choices.map { Choice(value: $0, name: $0) }
+        }
+    }
+
+    /// Which path of a session is active now.
+    package struct ActivePath: Codable, Sendable {
+        package var sessionId: SessionID
+        package var branch: Int
+        package var messageCount: Int
+        /// The newest message.
+        package var headId: MessageID?
+
+        package init(sessionId: SessionID, branch: Int, messageCount: Int, headId: MessageID?) {
+            self.sessionId = sessionId
+            self.branch = branch
+            self.messageCount = messageCount
+            self.headId = headId
+        }
+    }
+}

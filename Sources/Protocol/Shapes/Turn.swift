@@ -1,0 +1,285 @@
+package import Conversation
+package import JSON
+
+extension Wire {
+    /// A turn: a prompt, what was asked with it, and how it stands or ended.
+    package struct Turn: Codable, Sendable, JSONWritable {
+        package var turnId: TurnID
+        package var sessionId: SessionID
+        package var state: TurnRecord.State
+        /// The prompt's message; absent where the turn goes on without one.
+        package var promptId: MessageID?
+        /// The answer's message, whether there is something of it or not.
+        package var messageId: MessageID
+        /// The parts of a prompt that waits, or never became a message.
+        package var prompt: RawJSON?
+        /// The client's key for sending once.
+        package var requestId: String?
+        package var stopReason: StopReason?
+        /// What the provider said of the end: `stop`, `length`, `tool_calls`, `content_filter`, or its own word.
+        package var finish: String?
+        /// Why it ended so, in the provider's words.
+        package var detail: String?
+        /// True where the answer came out of the cache.
+        package var cached: Bool?
+        package var error: Failure?
+        package var upstream: String?
+        package var model: String?
+        package var usage: Usage?
+        package var createdAt: Time
+        package var startedAt: Time?
+        package var endedAt: Time?
+
+        package init(_ turn: TurnRecord, session: SessionID) {
+            turnId = turn.id
+            sessionId = session
+            state = turn.state
+            promptId = turn.promptID
+            messageId = turn.answerID
+            prompt = turn.queuedPrompt.map { RawJSON($0) }
+            requestId = turn.requestID
+            stopReason = turn.stopReason
+            finish = turn.finish
+            detail = turn.detail
+            cached = turn.isCached ? true : nil
+            error = turn.error.map { Failure(kind: $0.kind, message: $0.message) }
+            upstream = turn.upstream
+            model = turn.model
+            usage = turn.usage
+            createdAt = Time(turn.createdAt)
+            startedAt = turn.startedAt.map { Time($0) }
+            endedAt = turn.endedAt.map { Time($0) }
+        }
+
+        package func write(to writer: inout JSONWriter) { writer.object { writeMembers(to: &$0) } }
+
+        func writeMembers(to writer: inout JSONWriter) {
+            writer.member("turnId", turnId.description)
+            writer.member("sessionId", sessionId.text)
+            writer.member("state", state.name)
+            writer.optional("promptId", promptId?.description)
+            writer.member("messageId", messageId.description)
+            writer.optional("prompt", raw: prompt?.bytes)
+            writer.optional("requestId", requestId)
+            writer.optional("stopReason", stopReason?.rawValue)
+            writer.optional("finish", finish)
+            writer.optional("detail", detail)
+            if let cached { writer.member("cached", cached) }
+            if let error { writer.failure(error) }
+            writer.optional("upstream", upstream)
+            writer.optional("model", model)
+            if let usage { writer.usage(usage) }
+            writer.member("createdAt", createdAt.text)
+            writer.optional("startedAt", startedAt?.text)
+            writer.optional("endedAt", endedAt?.text)
+        }
+    }
+
+    /// A turn with its receipt and its tries.
+    package struct TurnDetails: Codable, Sendable, JSONWritable {
+        package var turn: Turn
+        /// What was sent, and what was left out.
+        package var receipt: Verbatim<Receipt>?
+        package var attempts: [Attempt]
+
+        package init(_ turn: Turn, receipt: [UInt8]?, attempts: [Attempt]) {
+            self.turn = turn
+            self.receipt = receipt.map { Verbatim($0) }
+            self.attempts = attempts
+        }
+
+        private enum CodingKeys: String, CodingKey { case receipt, attempts }
+
+        package init(from decoder: any Decoder) throws {
+            turn = try Turn(from: decoder)
+            let members = try decoder.container(keyedBy: CodingKeys.self)
+            receipt = try members.decodeIfPresent(Verbatim<Receipt>.self, forKey: .receipt)
+            attempts = try members.decode([Attempt].self, forKey: .attempts)
+        }
+
+        package func write(to writer: inout JSONWriter) {
+            writer.object {
+                turn.writeMembers(to: &$0)
+                $0.optional("receipt", raw: receipt?.bytes)
+                $0.member("attempts", raw: JSONWriter.bytes(of: attempts))
+            }
+        }
+    }
+
+    /// One try at an upstream.
+    package struct Attempt: Codable, Sendable {
+        /// From 1.
+        package var number: Int
+        package var upstream: String
+        package var model: String
+        package var startedAt: Time
+        /// When its first words came.
+        package var firstAt: Time?
+        package var endedAt: Time
+        /// `complete` or the kind of error.
+        package var outcome: String
+        /// The HTTP status; absent when none came.
+        package var status: Int?
+        /// One sentence, without content and secrets.
+        package var detail: String?
+
+        package init(
+            number: Int, upstream: String, model: String, startedAt: Time, firstAt: Time? = nil,
+            endedAt: Time, outcome: String, status: Int? = nil, detail: String? = nil
+        ) {
+            self.number = number
+            self.upstream = upstream
+            self.model = model
+            self.startedAt = startedAt
+            self.firstAt = firstAt
+            self.endedAt = endedAt
+            self.outcome = outcome
+            self.status = status
+            self.detail = detail
+        }
+    }
+
+    /// How a turn ended, for who asked for it (ACP `PromptResponse`).
+    package struct StopResult: Codable, Sendable, JSONWritable {
+        package var stopReason: StopReason
+        /// Absent where the prompt was cancelled before it was stored: it has no turn, and nothing of it is kept.
+        package var meta: Meta<Extras>?
+
+        /// What convod adds.
+        package struct Extras: Codable, Sendable {
+            package var turnId: TurnID
+            /// The answer, where something of it is stored.
+            package var messageId: MessageID?
+            package var finish: String?
+            package var detail: String?
+            /// Further answers, each on a branch of its own.
+            package var alternatives: [MessageID]?
+            package var usage: Usage?
+            package var receipt: Verbatim<Receipt>?
+            package var upstream: String?
+            package var model: String?
+            /// Whether the answer came out of the cache.
+            package var cached: Bool
+            /// True where the request was sent before: this is how it ended then.
+            package var repeated: Bool?
+
+            package init(
+                turnId: TurnID, messageId: MessageID? = nil, finish: String? = nil, detail: String? = nil,
+                alternatives: [MessageID]? = nil, usage: Usage? = nil, receipt: Verbatim<Receipt>? = nil,
+                upstream: String? = nil, model: String? = nil, cached: Bool, repeated: Bool? = nil
+            ) {
+                self.turnId = turnId
+                self.messageId = messageId
+                self.finish = finish
+                self.detail = detail
+                self.alternatives = alternatives
+                self.usage = usage
+                self.receipt = receipt
+                self.upstream = upstream
+                self.model = model
+                self.cached = cached
+                self.repeated = repeated
+            }
+        }
+
+        package init(stopReason: StopReason, _ extras: Extras?) {
+            self.stopReason = stopReason
+            meta = extras.map { Meta($0) }
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case stopReason
+            case meta = "_meta"
+        }
+
+        package func write(to writer: inout JSONWriter) {
+            writer.object {
+                $0.member("stopReason", stopReason.rawValue)
+                guard let extras = meta?.convod else { return }
+                $0.member("_meta") { $0.member("convod") { extras.writeMembers(to: &$0) } }
+            }
+        }
+    }
+
+    /// What was sent for a turn, what was left out, and why.
+    package struct Receipt: Codable, Sendable {
+        package var strategy: String
+        /// What made the cut; `fits` where nothing did.
+        package var rule: String
+        /// Tokens that there was room for.
+        package var budget: Int
+        /// Tokens of what was sent, estimated.
+        package var estimate: Int
+        /// The first and the last number of the newest messages that were sent.
+        package var sent: [Int]?
+        package var sentMessages: Int
+        package var leftOutMessages: Int
+        package var leftOutTokens: Int
+        package var pinnedMessages: Int
+        package var excludedMessages: Int
+        package var summarizedMessages: Int
+        /// What was sent otherwise than it is stored.
+        package var mapped: Mapped?
+        /// The numbers of pinned messages that were sent, at most 100.
+        package var pinned: [Int]?
+        /// The numbers of excluded messages, at most 100.
+        package var excluded: [Int]?
+        /// For which upstream it was made.
+        package var upstream: String?
+        /// Upstreams of the route that could not hold it.
+        package var tooSmall: [TooSmall]?
+        /// Tokens of what was sent as the provider counted them.
+        package var counted: Int?
+        /// True where the server took part of the context away without a word.
+        package var cutByServer: Bool?
+
+        /// An upstream that could not hold what had to be sent.
+        package struct TooSmall: Codable, Sendable {
+            package var upstream: String
+            package var model: String
+            package var needed: Int?
+            package var budget: Int?
+        }
+
+        /// How many things were sent otherwise than they are stored.
+        package struct Mapped: Codable, Sendable {
+            /// Tool calls whose arguments were no object.
+            package var arguments: Int
+        }
+    }
+}
+
+extension Wire.StopResult.Extras {
+    fileprivate func writeMembers(to writer: inout JSONWriter) {
+        writer.member("turnId", turnId.description)
+        writer.optional("messageId", messageId?.description)
+        writer.optional("finish", finish)
+        writer.optional("detail", detail)
+        if let alternatives {
+            writer.key("alternatives")
+            writer.array { for id in alternatives { $0.string(id.description) } }
+        }
+        if let usage { writer.usage(usage) }
+        writer.optional("receipt", raw: receipt?.bytes)
+        writer.optional("upstream", upstream)
+        writer.optional("model", model)
+        writer.member("cached", cached)
+        if let repeated { writer.member("repeated", repeated) }
+    }
+}
+
+extension JSONWriter {
+    /// The member `error`.
+    mutating func failure(_ failure: Wire.Failure) {
+        member("error") {
+            $0.member("kind", failure.kind)
+            $0.member("message", failure.message)
+        }
+    }
+
+    /// The member `usage`.
+    mutating func usage(_ usage: Usage) {
+        key("usage")
+        usage.write(to: &self)
+    }
+}
