@@ -30,6 +30,26 @@ internal import Testing
         #expect(try client.finish(second).result?["stopReason"]?.string == "end_turn")
     }
 
+    @Test func `holds up what the same client asks of that session, and nothing else`() throws {
+        let gate = LookGate()
+        let daemon = try TestDaemon(Self.echo, gate: gate)
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("a")
+        try client.open("b")
+        gate.hold("BranchList")
+        let slow = try client.start("_convod/branch/list", #"{"sessionId":"a"}"#)
+        try wait(gate, other)
+        let behind = try client.start("_convod/session/get", #"{"sessionId":"a"}"#)
+        let prompt = try client.prompt("b", "hello")
+        #expect(prompt.result?["stopReason"]?.string == "end_turn")
+        let list = try client.start("session/list")
+        let info = try client.call("_convod/server/info")
+        // A list waits for all of its client's looks.
+        #expect((prompt.updates + info.updates).allSatisfy { $0["id"] == nil })
+        gate.open()
+        for id in [slow, behind, list] { #expect(try client.finish(id).result != nil) }
+    }
+
     /// The looks are for the user's own and anybody's in memory, the user's own on disk, and for the name in memory.
     @Test(arguments: [2, 3])
     func `begins a turn, and messages that come late are refused`(_ skip: Int) throws {

@@ -20,11 +20,20 @@ final class LiveTurn {
         case ended
     }
 
+    /// How far the turn has come in the archive.
+    enum Stage {
+        /// Its beginning is on its way there, with the prompt.
+        case storing(NewMessage?)
+        /// It runs; pieces go into its log. The branch that it left is gone back to when nothing comes of it.
+        case running(AnswerLog, leftBranch: BranchRow?)
+        /// Its end is stored, and this is what those are told who asked for it.
+        case ended(Result<[UInt8], WireError>)
+        /// It was not stored after all: nobody is told of such a turn, whatever became of it meanwhile.
+        case void
+    }
+
     var record: TurnRecord
-    /// Its words are gone once it is stored.
-    private(set) var prompt: NewMessage?
-    /// The branch that the turn left, to go back to when nothing comes of it.
-    private(set) var leftBranch: BranchRow?
+    private(set) var stage: Stage
     private(set) var machine: Turn
     /// Events that came while effects were performed; they are taken after those.
     private var events = Fifo<Turn.Event>()
@@ -40,8 +49,6 @@ final class LiveTurn {
     let windows: RouteWindows
     private(set) lazy var route = routes.call(id, candidates, windows) { [weak self] in self?.heard($0) }
     private let routes: Routes
-    /// Where the answer's pieces go, once the turn is stored.
-    private var pieces: AnswerLog?
     private let telling: TurnTelling
     private let candidates: [Candidate]
     private let report: (LiveTurn, Report) -> Void
@@ -52,10 +59,6 @@ final class LiveTurn {
     var alternatives: [NewMessage] = []
     /// Whether the turn's ending found an answer worth keeping.
     var hasMessage = false
-    /// What those who asked for it are told; nil before its end is stored.
-    private(set) var answer: Result<[UInt8], WireError>?
-    /// Whether its prompt was not stored after all: nobody is told of such a turn, whatever became of it meanwhile.
-    var isVoid = false
 
     init(
         _ record: TurnRecord, session: SessionRecord, prompt: NewMessage?, question: WindowRequest,
@@ -64,7 +67,7 @@ final class LiveTurn {
         report: @escaping (LiveTurn, Report) -> Void
     ) {
         self.record = record
-        self.prompt = prompt
+        stage = .storing(prompt)
         self.telling = telling
         self.routes = routes
         self.archives = archives
@@ -85,6 +88,13 @@ final class LiveTurn {
     /// The answer as far as everyone was told of it.
     var published: Answer { machine.published }
 
+    var isVoid: Bool { if case .void = stage { true } else { false } }
+    /// The branch to go back to when nothing comes of the turn.
+    var leftBranch: BranchRow? { if case .running(_, let branch) = stage { branch } else { nil } }
+
+    /// Its beginning was not stored after all.
+    func void() { stage = .void }
+
     /// Moves the machine on and does what it says, one event after the other.
     func handle(_ event: Turn.Event) {
         if isPerforming { return events.append(event) }
@@ -98,16 +108,14 @@ final class LiveTurn {
 
     /// The prompt is a message now; everyone but who sent it sees it.
     func promptStored(row: TurnRow, place: PathPlace, leftBranch: BranchRow?, asker client: Int?) {
-        self.leftBranch = leftBranch
+        guard case .storing(let prompt) = stage else { return }
         windows.session = session.at(place)
         windows.dropPrompt()
-        pieces = AnswerLog(row, of: session.row, archives, loop) { [weak self] in
-            self?.heard($0)
-        }
+        let log = AnswerLog(row, of: session.row, archives, loop) { [weak self] in self?.heard($0) }
+        stage = .running(log, leftBranch: leftBranch)
         // Who asks for another answer to a prompt does not want the same one again.
         route.takesKept = prompt != nil || leftBranch == nil
         if let prompt { telling.prompt(prompt, place: place, at: clocks.now(), asker: client) }
-        prompt?.content = []
         telling.stored(record, branch: leftBranch == nil ? nil : Int(place.branch.number))
         route.begin()
         handle(.stored)
@@ -124,12 +132,12 @@ final class LiveTurn {
             timer = loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }
         case .stopTimer:
             if let timer { loop.cancel(timer) }
-        case .store(let more): pieces?.store(more)
+        case .store(let pieces): if case .running(let log, _) = stage { log.store(pieces) }
         case .setAside(let answer): setAside(answer)
         case .publish(let pieces, let offset):
             telling.pieces(pieces, of: record.answerID, from: offset, replacing: replaced)
         case .end(let ending):
-            pieces?.end()
+            if case .running(let log, _) = stage { log.end() }
             store(ending)
         case .answer(let ending): tellEnded(ending)
         }
@@ -195,15 +203,16 @@ final class LiveTurn {
 
     private func tellEnded(_ ending: Turn.Ending) {
         if isVoid { return }
-        if pieces == nil && ending.state == .failed {
+        if case .storing = stage, ending.state == .failed {
             record.state = .failed
             record.error = ending.error
         }
         telling.ended(record, hasMessage: hasMessage)
         tellUsage()
-        answer = TurnAnswers.answer(
-            record, session: session.session.id, hasMessage: hasMessage, isRepeated: false,
-            alternatives: alternatives.map(\.id))
+        stage = .ended(
+            TurnAnswers.answer(
+                record, session: session.session.id, hasMessage: hasMessage, isRepeated: false,
+                alternatives: alternatives.map(\.id)))
         report(self, .ended)
     }
 

@@ -14,17 +14,29 @@ final class PendingTurn {
     private(set) var record: TurnRecord?
     /// What the archive's queue has of it, read when it is its turn.
     var prompt: [UInt8]?
-    /// The window that is being made for it, and the one that was.
-    var making: WindowMaking?
-    var window: (question: WindowRequest, choice: WindowChoice)?
+    var preparation = Preparation.none
     /// Whether it counts to what its user may ask a minute.
     var isCounted = false
-    /// Where the archive put it, once it has begun.
-    var begun: (row: TurnRow, place: PathPlace, leftBranch: BranchRow?)?
-    /// What its askers are told, and where it ended, once it ran.
-    var ran: (answer: Result<[UInt8], WireError>, state: TurnRecord.State)?
-    /// The turn that it repeats, and whether that one's answer is on the active path.
-    var known: (turn: TurnRecord, hasMessage: Bool)?
+    /// Nil while it waits or runs.
+    var outcome: Outcome?
+
+    /// How far it has come to being begun.
+    enum Preparation {
+        case none
+        /// Its window is being made.
+        case making(WindowMaking)
+        case ready(WindowRequest, WindowChoice)
+        /// The archive has put it there, on a branch of its own where it left another.
+        case begun(TurnRow, PathPlace, leftBranch: BranchRow?)
+    }
+
+    /// What became of it.
+    enum Outcome {
+        /// What its askers are told, and where it ended.
+        case ran(Result<[UInt8], WireError>, TurnRecord.State)
+        /// It repeats another turn, whose answer is on the active path or is not.
+        case repeated(TurnRecord, hasMessage: Bool)
+    }
 
     init(_ id: TurnID, _ submission: Submission) {
         self.id = id

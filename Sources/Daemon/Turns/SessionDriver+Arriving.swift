@@ -115,7 +115,7 @@ extension SessionDriver {
                     "the request ID was used for another prompt (turn \(known.turn.id)); use a new one for new content"
                 ))
         case .success(.known(let known, let hasMessage)):
-            turn.known = (known.turn, hasMessage)
+            turn.outcome = .repeated(known.turn, hasMessage: hasMessage)
             return .known(known.turn.id)
         case .failure(let error): return .refused(WireError(error))
         }

@@ -87,10 +87,10 @@ extension SessionDriver {
         let parts = turn.submission == nil ? content.map { Part.decode($0) } : turn.submission?.parts
         let question = WindowRequest(options: turn.options, prompt: parts, content: content)
         let making = WindowMaking()
-        turn.making = making
+        turn.preparation = .making(making)
         routes.windows.choose(turn.session, question, candidates, making) { [self] result in
             guard isWanted(turn) else { return }
-            turn.making = nil
+            turn.preparation = .none
             do throws(WireError) {
                 let choice = try result.get()
                 try choice.window.answerable()
@@ -98,7 +98,7 @@ extension SessionDriver {
                     quotas.begin(line.owner, tokens: choice.window.request.estimate)
                 }
                 turn.isCounted = true
-                turn.window = (question, choice)
+                turn.preparation = .ready(question, choice)
                 handle(.prepared(turn.id, nil))
             } catch { handle(.prepared(turn.id, error)) }
         }
@@ -106,14 +106,18 @@ extension SessionDriver {
 
     /// Stores a turn as running, in one write.
     func begin(_ turn: PendingTurn) {
-        guard let (question, choice) = turn.window.take(), let first = choice.candidates.first else { return }
+        guard case .ready(let question, let choice) = turn.preparation,
+            let first = choice.candidates.first
+        else { return }
+        turn.preparation = .none
         let session = turn.session, seen = (session.branch, session.session.messageCount)
         let title = session.session.title == nil ? question.prompt.flatMap { suggestedTitle(for: $0) } : nil
         guard let submission = turn.submission else {
             guard let record = turn.record else { return }
-            let live = liveTurn(record, session, question, choice)
+            let prompt = prompt(record, question, choice)
+            liveTurn(record, session, prompt, question, choice)
             let begin = BeginQueued(
-                turn.id, prompt: live.prompt, title: title, upstream: first.upstream.name,
+                turn.id, prompt: prompt, title: title, upstream: first.upstream.name,
                 model: first.model, receipt: choice.receipt, seen: seen)
             return archives.write(begin, of: row) { [self] in begun(turn, $0) }
         }
@@ -121,31 +125,36 @@ extension SessionDriver {
         record.upstream = first.upstream.name
         record.model = first.model
         record.receipt = choice.receipt
-        let live = liveTurn(record, session, question, choice)
+        let prompt = prompt(record, question, choice)
+        liveTurn(record, session, prompt, question, choice)
         let accept = AcceptPrompt(
-            session: row, turn: record, prompt: live.prompt, title: title, base: submission.base,
+            session: row, turn: record, prompt: prompt, title: title, base: submission.base,
             expectedHead: submission.turn.expectedHead, seen: seen)
         archives.write(accept, of: row) { [self] result in begun(turn, submission, title, result) }
     }
 
-    private func liveTurn(
-        _ record: TurnRecord, _ session: SessionRecord, _ question: WindowRequest, _ choice: WindowChoice
-    ) -> LiveTurn {
-        var prompt: NewMessage?
-        if let parts = question.prompt, let content = question.content, let id = record.promptID {
-            prompt = NewMessage(
-                id: id, role: .user, content: content,
-                tokens: choice.window.promptTokens ?? TokenEstimate.message(parts))
+    /// The message that a turn's prompt becomes.
+    private func prompt(_ record: TurnRecord, _ question: WindowRequest, _ choice: WindowChoice) -> NewMessage?
+    {
+        guard let parts = question.prompt, let content = question.content, let id = record.promptID else {
+            return nil
         }
+        return NewMessage(
+            id: id, role: .user, content: content,
+            tokens: choice.window.promptTokens ?? TokenEstimate.message(parts))
+    }
+
+    private func liveTurn(
+        _ record: TurnRecord, _ session: SessionRecord, _ prompt: NewMessage?, _ question: WindowRequest,
+        _ choice: WindowChoice
+    ) {
         let telling = TurnTelling(
             channels: channels, session: session.session.id, row: session.row, turn: record.id)
-        let live = LiveTurn(
+        live = LiveTurn(
             record, session: session, prompt: prompt, question: question, choice: choice, telling: telling,
             routes: routes, archives: archives, ids: ids, clocks: clocks, loop: loop, log: log,
             memory: memory
         ) { [weak self] in self?.heard($0, $1) }
-        self.live = live
-        return live
     }
 
     private func begun(
@@ -154,7 +163,7 @@ extension SessionDriver {
     ) {
         let outcome = stored(turn, result)
         if case .success(.accepted(let row, let place, let leftBranch)) = result {
-            turn.begun = (row, place, leftBranch)
+            turn.preparation = .begun(row, place, leftBranch: leftBranch)
         } else {
             voidLive()
         }
@@ -167,7 +176,7 @@ extension SessionDriver {
         let outcome: SessionLine.Stored
         switch result {
         case .success(.begun(let begun)):
-            turn.begun = (begun.turnRow, begun.place, nil)
+            turn.preparation = .begun(begun.turnRow, begun.place, leftBranch: nil)
             outcome = .accepted
         case .success(.moved): outcome = .moved
         // Its session has gone to the trash meanwhile.
@@ -180,13 +189,13 @@ extension SessionDriver {
 
     /// The turn at the front was not stored after all.
     private func voidLive() {
-        live?.isVoid = true
+        live?.void()
         live = nil
     }
 
     /// The turn at the front is stored, and its upstream is called.
     func run(_ turn: PendingTurn) {
-        guard let (row, place, leftBranch) = turn.begun else { return }
+        guard case .begun(let row, let place, let leftBranch) = turn.preparation else { return }
         report(self, .moved)
         turn.submission = nil
         turn.prompt = nil
@@ -200,7 +209,9 @@ extension SessionDriver {
         case .delayed(let error): handle(.delayed(turn.id, error))
         case .ended:
             report(self, .moved)
-            turns[turn.id]?.ran = turn.answer.map { ($0, turn.record.state) }
+            if case .ended(let answer) = turn.stage {
+                turns[turn.id]?.outcome = .ran(answer, turn.record.state)
+            }
             live = nil
             handle(.ended(turn.id, .ran))
             tellWhetherPaused(turn)

@@ -15,7 +15,7 @@ extension SessionDriver {
             askers.answer(asker, .failure(error))
         case .stopped: askers.answer(asker, .failure(SessionDriver.stopped))
         case .ran:
-            guard let answer = turns[id]?.ran?.answer else { return }
+            guard case .ran(let answer, _)? = turns[id]?.outcome else { return }
             // A client that is still reading the answer gets its result behind it.
             let behind = channels.subscribers(of: row).first { $0.client == asker.client }
             guard let behind else { return askers.answer(asker, answer) }
@@ -26,7 +26,7 @@ extension SessionDriver {
                 asker,
                 TurnAnswers.answer(record, session: line.session, hasMessage: false, isRepeated: false))
         case .known:
-            guard let (turn, hasMessage) = turns[id]?.known else { return }
+            guard case .repeated(let turn, let hasMessage)? = turns[id]?.outcome else { return }
             askers.answer(
                 asker,
                 TurnAnswers.answer(turn, session: line.session, hasMessage: hasMessage, isRepeated: true))
@@ -38,10 +38,14 @@ extension SessionDriver {
         switch answer {
         case .refused(let error), .notStored(let error): .failure(error)
         case .stopped: .failure(SessionDriver.stopped)
-        case .ran, .known: .success(TurnAnswers.state(id, turns[id]?.ran?.state ?? .complete))
+        case .ran, .known: .success(TurnAnswers.state(id, endState(of: id)))
         case .cancelled: .success(TurnAnswers.state(id, .cancelled))
         case .failed: .success(TurnAnswers.state(id, .failed))
         }
+    }
+
+    private func endState(of id: TurnID) -> TurnRecord.State {
+        if case .ran(_, let state)? = turns[id]?.outcome { state } else { .complete }
     }
 
     /// What those are told who wait for a prompt in the queue when the daemon stops.

@@ -95,8 +95,8 @@ final class SessionDriver {
         case .examine(let id): turns[id].map(examine)
         case .prepare(let id, let isAgain): turns[id].map { prepare($0, isAgain: isAgain) }
         case .abandon(let id):
-            turns[id]?.making?.cancel()
-            turns[id]?.making = nil
+            if case .making(let making)? = turns[id]?.preparation { making.cancel() }
+            turns[id]?.preparation = .none
         case .begin(let id): turns[id].map(begin)
         case .run(let id): turns[id].map(run)
         case .cancel: live?.handle(.cancel)
