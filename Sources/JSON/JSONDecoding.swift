@@ -147,7 +147,7 @@ extension JSONDecoding {
 }
 
 /// JSON that goes through as it came, byte for byte.
-package struct RawJSON: Codable, Sendable, Equatable {
+package struct RawJSON: Codable, Sendable, Equatable, JSONWritable {
     /// One JSON text.
     package var bytes: [UInt8]
 
@@ -159,10 +159,7 @@ package struct RawJSON: Codable, Sendable, Equatable {
         bytes = Array(decoding.view.raw)
     }
 
-    package func encode(to encoder: any Encoder) throws {
-        guard let encoding = encoder as? JSONEncoding else { throw JSONEncoding.Foreign() }
-        encoding.writer.raw(bytes)
-    }
+    package func write(to writer: inout JSONWriter) { writer.raw(bytes) }
 }
 
 /// A value that is passed on as the JSON in which it came or was stored, and read only by who wants to know what it says.

@@ -1,8 +1,16 @@
-/// A value that writes its own JSON, where it is written too often for the synthesized way.
-package protocol JSONWritable: Encodable {
+/// A value that can be told as JSON: by its members, or as it writes itself.
+package protocol JSONRepresentable: Encodable {
     /// Writes the value, one JSON text.
     func write(to writer: inout JSONWriter)
 }
+
+extension JSONRepresentable {
+    /// Writes the members that the type declares.
+    package func write(to writer: inout JSONWriter) { JSONEncoding.write(self, to: &writer) }
+}
+
+/// A value that writes its own JSON, where it is written too often for the synthesized way.
+package protocol JSONWritable: JSONRepresentable {}
 
 extension JSONWritable {
     package func encode(to encoder: any Encoder) throws {
@@ -12,17 +20,25 @@ extension JSONWritable {
 }
 
 extension JSONWriter {
-    /// The JSON of a value whose members are told by its type.
-    package static func bytes(of value: some Encodable) -> [UInt8] {
-        if let value = value as? any JSONWritable {
-            var writer = JSONWriter()
-            value.write(to: &writer)
-            return writer.bytes
-        }
-        let encoding = JSONEncoding()
-        // Nothing of what is encoded throws: it is made of what JSON has.
-        do { try encoding.encode(value) } catch { preconditionFailure("\(error)") }
-        return encoding.writer.bytes
+    /// The JSON of a value.
+    package static func bytes(of value: some JSONRepresentable) -> [UInt8] {
+        var writer = JSONWriter()
+        value.write(to: &writer)
+        return writer.bytes
+    }
+
+    /// The JSON of whatever can be encoded.
+    package static func bytes(encoding value: some Encodable) -> [UInt8] {
+        var writer = JSONWriter()
+        JSONEncoding.write(value, to: &writer)
+        return writer.bytes
+    }
+
+    /// The JSON of an array of values.
+    package static func bytes(of values: [some JSONRepresentable]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.array { for value in values { value.write(to: &$0) } }
+        return writer.bytes
     }
 }
 
@@ -35,6 +51,15 @@ final class JSONEncoding: Encoder {
     private var brackets: [UInt8] = []
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    /// Writes a value whose members are told by its type behind what is written already.
+    static func write(_ value: some Encodable, to writer: inout JSONWriter) {
+        let encoding = JSONEncoding()
+        swap(&encoding.writer, &writer)
+        // Nothing of what is encoded throws: it is made of what JSON has.
+        do { try encoding.encode(value) } catch { preconditionFailure("\(error)") }
+        swap(&encoding.writer, &writer)
+    }
 
     /// Writes one value, and ends what it has begun.
     func encode(_ value: some Encodable) throws {

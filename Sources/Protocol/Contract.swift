@@ -7,7 +7,7 @@ package protocol Contract: Sendable {
     /// What it takes.
     associatedtype Parameters: MethodParameters
     /// What it gives; a notification gives nothing, and nobody reads it.
-    associatedtype Result: Codable & Sendable
+    associatedtype Result: MethodResult
     static var method: Method { get }
     static var callers: Callers { get }
     static var order: RequestOrder { get }
@@ -25,6 +25,9 @@ package protocol MethodParameters: Sendable {
     init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError)
 }
 
+/// What a method gives, as it is written and read.
+package protocol MethodResult: Decodable, JSONRepresentable, Sendable {}
+
 /// Who may call a method; some refuse single parameters to all but administrators beside that.
 package enum Callers: String, Sendable {
     /// Everybody, also who only observes the session that it is about.
@@ -41,7 +44,7 @@ package enum RequestOrder: Sendable {
     case overtakes
     /// Neither changes nor looks at sessions, so it waits for nobody.
     case free
-    /// Changes a session without looking at it; the store keeps the order, so several may be on their way.
+    /// Changes a session, most of the time without looking at it; the store keeps the order, so several may be on their way.
     case changes
     /// Looks at a session, so it waits until the changes of it before are stored.
     case looks
@@ -64,7 +67,7 @@ extension Contract {
     package static var isConversation: Bool { false }
     package static var beginsTurn: Bool { false }
 
-    /// The session that `sessionId` names, or any where there is none.
+    /// The session that `sessionId` names; a method about no single one says so itself.
     package static func reach(of params: JSONView?) -> RequestReach {
         params?["sessionId"]?.string.map { .sessions([$0]) } ?? .any
     }
@@ -88,8 +91,10 @@ package struct NoParameters: MethodParameters {
 }
 
 /// A result that says no more than that it was done.
-package struct Done: Codable, Sendable, JSONWritable {
+package struct Done: Codable, JSONWritable, MethodResult {
     package init() {}
     package init(from decoder: any Decoder) throws {}
     package func write(to writer: inout JSONWriter) { writer.object { _ in } }
 }
+
+extension RawJSON: MethodResult {}

@@ -163,7 +163,7 @@ package enum Outgoing {
     }
 
     /// A `session/update`, which tells of a change of a session.
-    package static func update(_ update: some Encodable, of session: SessionID) -> [UInt8] {
+    package static func update(_ update: some JSONRepresentable, of session: SessionID) -> [UInt8] {
         notification(
             "session/update",
             JSONWriter.object {

@@ -95,8 +95,8 @@ package struct ReplayPlan {
         case sendLive(MessageID, from: Int)
         /// Nothing of what was held back is on the path.
         case forgetMissed
-        /// Say whether it may go on at once.
-        case pace
+        /// Say whether it may go on at once; behind the last page others need not have their turn.
+        case pace(isLast: Bool)
         /// Wait until the client has read.
         case waitForClient
         case end(WireError?)
@@ -310,7 +310,7 @@ package struct ReplayPlan {
             effects.append(.send(message, pieces, from: offset))
         }
         next = (messages.last?.seq ?? count) + 1
-        return effects + [.pace]
+        return effects + [.pace(isLast: next > count)]
     }
 
     /// What the client has not of a message.

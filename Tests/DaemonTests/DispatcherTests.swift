@@ -16,7 +16,10 @@ private final class Link: ClientLink {
     var held = 0
     var onRelease: () -> Void = {}
 
-    func send(_ line: [UInt8], isPush: Bool) { lines.append(text(line.dropLast())) }
+    func send(_ line: [UInt8], isPush: Bool) {
+        #expect(!isPush, "what was asked for is no push")
+        lines.append(text(line.dropLast()))
+    }
     func send(_ chunk: Chunk, isPush: Bool) {}
     func whenDrained(_ action: @escaping () -> Void) { action() }
     func add(step: @escaping () -> Void) { steps.append(step) }
@@ -34,11 +37,9 @@ private final class Link: ClientLink {
 private final class Desk {
     let link = Link()
     let client: Client
-    private(set) lazy var dispatcher = Dispatcher(limits: { [unowned self] in limits }) {
-        [unowned self] (call) throws(WireError) in
-        begun.append(call)
-        try handle(call)
-    }
+    private(set) lazy var dispatcher: Dispatcher = makeDispatcher()
+    /// Sessions on which a client's prompts were ended ahead of its request to close them.
+    var left: [String] = []
     var begun: [Client.Call] = []
     var limits = Limits()
     /// What a handler does at once.
@@ -46,6 +47,15 @@ private final class Desk {
 
     init() {
         client = Client(number: 1, user: 1, role: .user, link: link)
+    }
+
+    private func makeDispatcher() -> Dispatcher {
+        let handler: (Client.Call) throws(WireError) -> Void = { [unowned self] (call) throws(WireError) in
+            begun.append(call)
+            try handle(call)
+        }
+        let leave: (SessionID, Client) -> Void = { [unowned self] session, _ in left.append(session.text) }
+        return Dispatcher(limits: { [unowned self] in limits }, handler: handler, leave: leave)
     }
 
     func receive(_ line: String) { dispatcher.receive(Array(line.utf8), client) }
@@ -72,6 +82,16 @@ private final class Desk {
     @Test func `has one handler for each method`() {
         #expect(Set(Handlers.table.keys) == Set(Method.allCases))
         for (method, handler) in Handlers.table { #expect(handler.contract.method == method) }
+        let tables = [
+            Handlers.branches, Handlers.context, Handlers.export, Handlers.finding, Handlers.messages,
+            Handlers.opening, Handlers.serving, Handlers.sessions, Handlers.turns, Handlers.upstreams,
+            Handlers.watching,
+        ]
+        for table in tables {
+            let names = table.map { $0.contract.method.rawValue }
+            #expect(names == names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+        }
+        #expect(tables.reduce(0) { $0 + $1.count } == Method.allCases.count)
     }
 }
 
@@ -123,6 +143,55 @@ private final class Desk {
             #"{"jsonrpc":"2.0","id":4,"method":"_convod/turn/cancel","params":{"turnId":"x"}}"#)
         #expect(desk.kinds() == ["invalid_request", "overloaded"])
         #expect(desk.begunIDs.last == "4", "a cancel is always taken")
+    }
+
+    @Test func `lets a cancel of a turn pass what waits, and what is behind it waits while it looks`() {
+        let desk = Desk()
+        desk.handle = { call in if call.method == .turnCancel { call.beginLook() } }
+        desk.ask(1, .sessionSet)
+        desk.ask(2, .sessionGet)
+        desk.receive(
+            #"{"jsonrpc":"2.0","id":3,"method":"_convod/turn/cancel","params":{"turnId":"x"}}"#)
+        desk.ask(4, .sessionPrompt, "b")
+        #expect(desk.begunIDs == ["1", "3"])
+        desk.begun[1].endLook()
+        desk.goOn()
+        #expect(desk.begunIDs == ["1", "3", "4"])
+    }
+
+    @Test func `keeps the order of appends of which the first has to look`() {
+        let desk = Desk()
+        desk.handle = { call in if call.id == .number(1) { call.beginLook() } }
+        for id in 1...3 { desk.ask(id, .messageAppend) }
+        #expect(desk.begunIDs == ["1"])
+        desk.begun[0].endLook()
+        desk.goOn()
+        #expect(desk.begunIDs == ["1", "2", "3"], "then all are on their way")
+    }
+
+    @Test func `ends prompts at once ahead of a request to close that waits`() {
+        let desk = Desk()
+        desk.handle = { call in if call.method == .sessionPrompt { call.beginLook() } }
+        desk.ask(1, .sessionPrompt)
+        desk.ask(2, .sessionClose)
+        #expect(desk.kinds() == ["result"] && desk.left == ["a"] && desk.begunIDs == ["1"])
+        desk.begun[0].endLook()
+        desk.goOn()
+        #expect(desk.begunIDs == ["1", "2"])
+    }
+
+    @Test func `lets nobody go on where nobody waits`() {
+        let desk = Desk()
+        var released = 0
+        desk.link.onRelease = { released += 1 }
+        desk.ask(1, .sessionGet)
+        desk.ask(2, .modelList)
+        for id in [2, 1] { desk.call(id)?.reply(.success(Array("{}".utf8))) }
+        #expect(released == 0)
+        desk.ask(3, .sessionSet)
+        desk.ask(4, .sessionGet)
+        desk.call(3)?.reply(.success(Array("{}".utf8)))
+        #expect(released == 1)
     }
 
     @Test func `takes back what has not begun, and lets go of what it held`() {

@@ -92,7 +92,7 @@ private struct SchemaValues {
 
 /// What a type makes of a value: the value as it writes it again.
 private func again<Value: Codable>(_ type: Value.Type, _ value: JSONView) throws -> JSONView {
-    try JSONDocument(JSONWriter.bytes(of: try value.decoded(as: type))).root
+    try JSONDocument(JSONWriter.bytes(encoding: try value.decoded(as: type))).root
 }
 
 /// The optional members that a value has not, by name.

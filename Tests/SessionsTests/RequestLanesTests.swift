@@ -27,8 +27,14 @@ import Testing
 
     @Test func `that only change a session may be on their way together`() {
         var lanes = RequestLanes()
-        let begun = (0..<3).map { _ in lanes.arrived(.changes, .sessions(["a"])).begins }
-        #expect(begun == [true, true, true])
+        let first = lanes.arrived(.changes, .sessions(["a"])),
+            early = lanes.arrived(.changes, .sessions(["a"]))
+        #expect(first.begins && !early.begins, "even that may have to look")
+        lanes.looked(first.0)
+        let next = lanes.next()
+        #expect(next == early.0)
+        lanes.looked(early.0)
+        #expect(lanes.arrived(.changes, .sessions(["a"])).begins)
         #expect(!lanes.arrived(.looks, .sessions(["a"])).begins)
         #expect(!lanes.arrived(.changes, .sessions(["a"])).begins, "nothing passes one that waits")
     }
@@ -38,6 +44,7 @@ import Testing
         let change = lanes.arrived(.changes, .sessions(["a"])), list = lanes.arrived(.looks, .any)
         let behind = lanes.arrived(.looks, .sessions(["b"]))
         #expect(change.begins && !list.begins && !behind.begins)
+        lanes.looked(change.0)
         lanes.settled(change.0)
         let begun = lanes.next(), none = lanes.next()
         #expect(begun == list.0 && none == nil)
@@ -57,8 +64,31 @@ import Testing
 
     @Test func `that overtake or are about no session wait for nobody`() {
         var lanes = RequestLanes()
-        _ = lanes.arrived(.looks, .any)
-        #expect(lanes.arrived(.overtakes, .any).begins && lanes.arrived(.free, .any).begins)
+        let list = lanes.arrived(.looks, .any), cancel = lanes.arrived(.overtakes, .any)
+        #expect(cancel.begins && lanes.arrived(.free, .any).begins)
+        let behind = lanes.arrived(.looks, .sessions(["a"]))
+        lanes.looked(list.0)
+        let early = lanes.next()
+        #expect(early == nil, "what overtakes is waited for while it looks")
+        lanes.looked(cancel.0)
+        let next = lanes.next()
+        #expect(next == behind.0)
+    }
+
+    @Test func `are looked over a bounded number at a time, and none is forgotten`() {
+        var lanes = RequestLanes(), numbers: [Number] = []
+        for _ in 0..<5_000 { numbers.append(lanes.arrived(.looks, .sessions(["a"])).0) }
+        let far = lanes.arrived(.looks, .sessions(["b"]))
+        #expect(!far.begins, "it stands too far behind")
+        // Some are given up, near the front and far behind.
+        for index in stride(from: 7, to: 5_000, by: 13) { lanes.settled(numbers[index]) }
+        var begun: [Number] = [numbers[0]]
+        lanes.looked(numbers[0])
+        while let next = lanes.next() {
+            begun.append(next)
+            lanes.looked(next)
+        }
+        #expect(begun.count == 5_001 - 385 && begun.contains(far.0) && lanes.isEmpty)
     }
 
     /// A request as the walk knows it.
@@ -80,11 +110,12 @@ import Testing
     @Test func `begin in an order that each could have had alone, and all of them begin`() {
         var random = SeededRandom(), lanes = RequestLanes(), known: [Known] = [], begun = 0
         func mayBegin(_ at: Int) -> Bool {
-            known[..<at].allSatisfy { before in
-                if !before.meets(known[at]) { return true }
-                if !before.hasBegun || !before.hasLooked && before.order != .changes { return false }
-                return known[at].order == .changes
-            }
+            known[at].order == .overtakes
+                || known[..<at].allSatisfy { before in
+                    if !before.meets(known[at]) { return true }
+                    if !before.hasBegun || !before.hasLooked { return false }
+                    return known[at].order == .changes
+                }
         }
         func note(_ at: Int) {
             #expect(mayBegin(at), "\(random)")
@@ -94,7 +125,8 @@ import Testing
         for step in 0..<20_000 {
             let isEnding = step >= 19_000
             if !isEnding, Bool.random(using: &random), known.count < 40 {
-                let order = [RequestOrder.changes, .looks, .looksAndChanges].randomElement(using: &random)!
+                let order = [RequestOrder.changes, .looks, .looksAndChanges, .overtakes].randomElement(
+                    using: &random)!
                 let names = ["a", "b", "c"].filter { _ in Int.random(in: 0..<3, using: &random) == 0 }
                 let reach: RequestReach =
                     Int.random(in: 0..<8, using: &random) == 0 ? .any : .sessions(names)
@@ -105,7 +137,7 @@ import Testing
             } else if let at = known.indices.filter({ known[$0].hasBegun || !isEnding }).randomElement(
                 using: &random)
             {
-                if known[at].hasBegun, !known[at].hasLooked, known[at].order == .looksAndChanges {
+                if known[at].hasBegun, !known[at].hasLooked, known[at].order.isChange {
                     known[at].hasLooked = true
                     lanes.looked(known[at].number)
                 } else {

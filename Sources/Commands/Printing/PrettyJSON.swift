@@ -35,7 +35,7 @@ enum PrettyJSON {
 extension Console {
     /// Prints a value as JSON: over lines on a terminal, on one line into a pipe.
     func print(json value: some Encodable) {
-        let bytes = JSONWriter.bytes(of: value)
+        let bytes = JSONWriter.bytes(encoding: value)
         if isOutputTerminal {
             print(Console.harmless(PrettyJSON.text(of: bytes)))
         } else {
@@ -44,5 +44,5 @@ extension Console {
     }
 
     /// Prints one record of JSON lines.
-    func print(record value: some Encodable) { write(json: JSONWriter.bytes(of: value) + [0x0A]) }
+    func print(record value: some Encodable) { write(json: JSONWriter.bytes(encoding: value) + [0x0A]) }
 }

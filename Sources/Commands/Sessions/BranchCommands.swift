@@ -242,7 +242,7 @@ struct BranchTree {
         let number: Int?
 
         func write(to writer: inout JSONWriter) {
-            let plain = JSONWriter.bytes(of: branch)
+            let plain = JSONWriter.bytes(encoding: branch)
             guard let number else { return writer.raw(plain) }
             let more = JSONWriter.object { $0.member("number", number) }
             writer.raw(plain.dropLast() + [0x2C] + more.dropFirst())

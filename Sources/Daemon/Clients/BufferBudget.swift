@@ -33,13 +33,13 @@ final class BufferBudget {
         self.limits = limits
     }
 
-    func joined(_ connection: Connection) {
+    func add(_ connection: Connection) {
         connection.isCounted = true
         all.clients += 1
         users[connection.peer.uid, default: Sum()].clients += 1
     }
 
-    func left(_ connection: Connection) {
+    func remove(_ connection: Connection) {
         guard connection.isCounted else { return }
         connection.isCounted = false
         changed(connection, by: -connection.cost)

@@ -80,7 +80,7 @@ extension Client {
             guard let number, !isLooking else { return }
             client.waiting[number] = nil
             client.lanes.settled(number)
-            client.link.release()
+            release()
         }
 
         /// Its handler has read what it was asked.
@@ -100,8 +100,11 @@ extension Client {
             dropParameters()
             guard let number else { return }
             if stage == .settled { client.lanes.settled(number) } else { client.lanes.looked(number) }
-            client.link.release()
+            release()
         }
+
+        /// Others may begin now that waited for it.
+        private func release() { if client.hasWaiting { client.link.release() } }
 
         /// The client wants no more of it.
         func cancel() { if isLooking { cancelUnbegun() } else { onCancel?() } }

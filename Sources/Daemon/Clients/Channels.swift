@@ -2,6 +2,7 @@ internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Sessions
 internal import Store
 
 /// Which clients see what happens on which session.
@@ -10,7 +11,7 @@ final class Channels {
     private static let lag = 256 << 10
 
     /// Called when a client falls behind at a place of a session.
-    var caughtBehind: (Subscription, SessionRow, Subscription.Place) -> Void = { _, _, _ in }
+    var caughtBehind: (Subscription, SessionRow, ReplayPlan.Place) -> Void = { _, _, _ in }
 
     /// Whether anybody has ever only looked at a session.
     private(set) var hadObservers = false
@@ -148,7 +149,7 @@ final class Channels {
     ///
     /// Where it is about a `message` that left the path before who is catching up came to it, that one is told nothing of it.
     func publish(
-        _ update: some Encodable, of id: SessionID, on session: SessionRow, except: Int? = nil,
+        _ update: some JSONRepresentable, of id: SessionID, on session: SessionRow, except: Int? = nil,
         isKept: Bool = false, about message: MessageID? = nil
     ) {
         let watching = subscribers(of: session)
@@ -166,20 +167,5 @@ final class Channels {
                 }
             }
         }
-    }
-}
-
-/// How a change of a watched list looks.
-enum WatchEvent {
-    /// A `_convod/watch/event` line.
-    static func line(_ record: SessionRecord) -> [UInt8] {
-        let change = Method.Watch.Result.Change(record.session)
-        return Outgoing.notification(
-            "_convod/watch/event",
-            JSONWriter.object {
-                $0.member("cursor", PageCursor.text("w", record.session.activity))
-                $0.member("session", raw: JSONWriter.bytes(of: change.session))
-                $0.member("gone", change.gone)
-            })
     }
 }

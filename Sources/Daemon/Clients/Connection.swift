@@ -27,11 +27,9 @@ final class Connection: ClientLink {
     private var isFlushDue = false
     /// What was taken and put off: entries of a batch, and requests that are no part of a conversation.
     private var steps = Fifo<() -> Void>()
-    /// Whether what was put off is done now; else it waits for a turn of its own.
-    private(set) var runsSteps = false
     /// Whether there may be something to take: lines, entries, or requests that were held up.
     private var hasMore = false
-    private var isTaking = false
+    private var taking = Taking.nothing
     private var state = State.serving
     private var drained: [() -> Void] = []
     /// Bytes of requests that are being worked on.
@@ -47,6 +45,14 @@ final class Connection: ClientLink {
     var isCounted = false
     /// Whether it stands in the line of those that have more to do; see `TakingTurns`.
     var isInLine = false
+
+    /// What of what the client sent is being done now.
+    private enum Taking {
+        case nothing
+        case lines
+        /// What was put off too; else it waits for a turn of its own.
+        case linesAndSteps
+    }
 
     /// How far it has come; it only goes on.
     private enum State {
@@ -273,9 +279,8 @@ final class Connection: ClientLink {
 
     /// Handles what is there until the slice is over or the client must wait.
     private func takeLines(from start: UInt64, runsSteps: Bool) {
-        if isTaking { return }
-        isTaking = true
-        self.runsSteps = runsSteps
+        guard taking == .nothing else { return }
+        taking = runsSteps ? .linesAndSteps : .lines
         hasMore = true
         while isServing, !isBraked, loop.now &- start < Connection.slice {
             if owner?.takesWaiting(self) ?? false { continue }
@@ -291,7 +296,7 @@ final class Connection: ClientLink {
                 break
             }
         }
-        isTaking = false
+        taking = .nothing
         // Where nothing is left the slice was long enough.
         if hasMore && steps.isEmpty && framer.pending == 0 { hasMore = owner?.hasWaiting(self) ?? false }
         account()
@@ -300,7 +305,7 @@ final class Connection: ClientLink {
 
     /// Something that was waited for is there: the client's next requests may be looked at.
     func mayGoOn() {
-        guard !isTaking, isServing else { return }
+        guard taking == .nothing, isServing else { return }
         guard hasMore && mayDoMore else { return watch() }
         owner?.hasMore(self, isPutOff: !steps.isEmpty)
     }
@@ -308,7 +313,7 @@ final class Connection: ClientLink {
     /// Requests that were held up may run now, at once where the client is not being served already.
     func release() {
         hasMore = true
-        if !isTaking { takeLines(from: loop.now, runsSteps: true) }
+        if taking == .nothing { takeLines(from: loop.now, runsSteps: true) }
     }
 
     /// Puts something off; it is done in its order among what the client sent, before its next line is looked at.
@@ -331,7 +336,7 @@ final class Connection: ClientLink {
     }
 
     /// Whether a request that is no part of a conversation is put off now, so that others' conversations go on.
-    var putsOff: Bool { !runsSteps && (owner?.isCrowded ?? false) }
+    var putsOff: Bool { taking != .linesAndSteps && (owner?.isCrowded ?? false) }
 
     /// Whether it has requests without an answer.
     private var isAwaited: Bool { owner?.isAwaited(self) ?? false }

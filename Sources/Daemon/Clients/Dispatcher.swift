@@ -1,3 +1,4 @@
+internal import Conversation
 internal import JSON
 internal import Protocol
 internal import Sessions
@@ -10,11 +11,18 @@ internal import Sessions
 final class Dispatcher {
     private let limits: () -> Limits
     private let handler: (Client.Call) throws(WireError) -> Void
+    private let leave: (SessionID, Client) -> Void
 
-    /// `handler` runs a call; what it throws is the answer.
-    init(limits: @escaping () -> Limits, handler: @escaping (Client.Call) throws(WireError) -> Void) {
+    /// Begins with no requests.
+    ///
+    /// `handler` runs a call, and what it throws is the answer; `leave` ends what a client alone asked for on a session.
+    init(
+        limits: @escaping () -> Limits, handler: @escaping (Client.Call) throws(WireError) -> Void,
+        leave: @escaping (SessionID, Client) -> Void
+    ) {
         self.limits = limits
         self.handler = handler
+        self.leave = leave
     }
 
     /// Takes a line as it came.
@@ -111,12 +119,11 @@ final class Dispatcher {
 
     private func start(_ call: Client.Call, _ client: Client) {
         let contract = call.method.contract
-        if contract.order == .overtakes { return run(call) }
         let (number, begins) = client.lanes.arrived(contract.order, contract.reach(of: call.params))
         call.number = number
         guard begins else {
             // A prompt that is being prepared must not keep the session open; the rest is closed in its turn.
-            if call.method == .sessionClose { endPrompts(.sessionClose, call.params, client) }
+            if call.method == .sessionClose { endPrompts(of: call.params, client, leave) }
             call.onCancel = { [weak call] in call?.cancelUnbegun() }
             client.waiting[number] = call
             return
@@ -147,24 +154,30 @@ final class Dispatcher {
     private func notify(_ name: String, _ params: JSONView?, _ client: Client) {
         switch Method(rawValue: name) {
         case .cancelRequest:
-            guard let view = params?["requestId"], let id = RequestID(view) else { return }
+            // What is wrong with a notification nobody is told.
+            guard let parameters = try? Method.CancelRequest.parameters(params), let id = parameters.id else {
+                return
+            }
             client.calls[id]?.cancel()
-        case .sessionCancel: endPrompts(.sessionCancel, params, client)
+        case .sessionCancel:
+            endPrompts(of: params, client) { _, _ in
+                handle(Client.Call(.null, .sessionCancel, params, client, answer: { _ in }))
+            }
         default: break  // a notification is never answered
         }
     }
 
-    /// Ends what a client has asked for on a session, ahead of what it sent before: prompts that have not begun too.
-    private func endPrompts(_ method: Method, _ params: JSONView?, _ client: Client) {
-        if let session = params?["sessionId"]?.string {
-            for call in client.calls.values
-            where call.isUnbegun && call.method.contract.beginsTurn
-                && call.params?["sessionId"]?.string == session
-            {
-                call.cancel()
-            }
-        }
+    /// Ends what a client has asked for on a session, ahead of what it sent before: prompts that have not begun too, and by
+    /// `rest` what has.
+    private func endPrompts(of params: JSONView?, _ client: Client, _ rest: (SessionID, Client) -> Void) {
         // What is wrong with it a request is told in its turn, and a notification never.
-        handle(Client.Call(.null, method, params, client, answer: { _ in }))
+        guard let session = params?["sessionId"]?.string, let id = SessionID(session) else { return }
+        for call in client.calls.values
+        where call.isUnbegun && call.method.contract.beginsTurn
+            && call.params?["sessionId"]?.string == session
+        {
+            call.cancel()
+        }
+        rest(id, client)
     }
 }

@@ -1,10 +1,8 @@
 internal import Conversation
+internal import Sessions
 
 /// A client's view of one session.
 final class Subscription {
-    /// A place inside a message.
-    typealias Place = (id: MessageID, offset: Int)
-
     /// What the client may do there.
     enum Role {
         case controller
@@ -16,10 +14,11 @@ final class Subscription {
         var isObserver: Bool { self != .controller }
     }
 
-    private enum State {
+    private enum State: Equatable {
         case live
-        /// History is being replayed; live updates wait, since the replay catches up with them.
-        case replaying
+        /// History is being replayed; live updates wait, since the replay catches up with them. `isWithin` says that the
+        /// replay began in what went out behind another one.
+        case replaying(isWithin: Bool)
         /// The replay is over, and what waited goes out.
         case releasing
     }
@@ -39,9 +38,8 @@ final class Subscription {
     /// How often something was stored on the session since the client joined: what a look found before that is old.
     private(set) var version = 0
     /// The first messages of which pieces were held back since a replay began, and where.
-    private(set) var missed: [Place] = []
+    private(set) var missed: [ReplayPlan.Place] = []
     private var state = State.live
-    private var isReleasing = false
     /// What must come behind the replay: answers to this client's own prompts, and the newest news of a turn.
     private var behind = Fifo<() -> Void>()
 
@@ -51,14 +49,18 @@ final class Subscription {
         self.link = link
     }
 
-    var isReplaying: Bool { state == .replaying }
+    var isReplaying: Bool { if case .replaying = state { true } else { false } }
 
     /// Something was stored on the session.
     func age() { version += 1 }
 
     /// Live updates wait from now on; what was held back before is forgotten.
     func holdBack() {
-        state = .replaying
+        switch state {
+        case .live: state = .replaying(isWithin: false)
+        case .releasing: state = .replaying(isWithin: true)
+        case .replaying: break
+        }
         replayed = []
         missed = []
     }
@@ -85,14 +87,15 @@ final class Subscription {
     /// One of them may begin another replay, and the rest waits for its end too: that end finds this loop still running and
     /// leaves the rest to it, so that no stack grows with what a client sends.
     func release() {
-        guard !isReleasing else {
-            state = .releasing
-            return
-        }
-        isReleasing = true
+        let isWithin = state == .releasing || state == .replaying(isWithin: true)
         state = .releasing
+        if isWithin { return }
         while state == .releasing, let action = behind.popFirst() { action() }
-        isReleasing = false
-        if state == .releasing { state = .live }
+        switch state {
+        case .releasing: state = .live
+        // What began a replay has gone out; its end sends the rest.
+        case .replaying: state = .replaying(isWithin: false)
+        case .live: break
+        }
     }
 }

@@ -33,14 +33,15 @@ extension Handlers {
                 [self] (found, release) throws(WireError) in
                 if let found {
                     release()
-                    throw found.session.trashedAt == nil ? exists(fork.id) : inTrash(fork.id)
+                    throw found.session.trashedAt == nil
+                        ? exists(fork.id, "choose another ID") : inTrash(fork.id)
                 }
                 let write = ForkSession(source.row, at: parameters.messageID, as: fork)
                 archives.write(write, of: source.row) { [self] result in
                     release()
                     switch result {
                     case .success(.forked(let record)): reply(opened(record, isNew: true, call.client))
-                    case .success(.existed): call.fail(exists(fork.id))
+                    case .success(.existed): call.fail(exists(fork.id, "choose another ID"))
                     case .success(.missing): call.fail(.noSession(parameters.id))
                     case .success(.notHere):
                         let id = parameters.messageID?.description ?? ""
@@ -51,10 +52,6 @@ extension Handlers {
                 }
             }
         }
-    }
-
-    private func exists(_ id: SessionID) -> WireError {
-        WireError(.conflict, "session '\(id.text)' exists already; choose another ID")
     }
 
     private func session(forkedFrom source: SessionRecord, as parameters: ForkQuestion, _ client: Client)
@@ -83,12 +80,13 @@ extension Handlers {
             } isWhole: { found in
                 limit <= Handlers.short.rows || found.count < Handlers.short.rows
             } map: { branches in
-                Method.BranchList.Result(
-                    branches: branches.prefix(limit).map { .init($0, of: record) },
-                    nextCursor: branches.count > limit
-                        ? PageCursor.text("b", branches[limit - 1].id.number) : nil)
+                JSONWriter.bytes(
+                    of: Method.BranchList.Result(
+                        branches: branches.prefix(limit).map { .init($0, of: record) },
+                        nextCursor: branches.count > limit
+                            ? PageCursor.text("b", branches[limit - 1].id.number) : nil))
             } _: { page in
-                request.reply(page)
+                request.reply(written: page)
             }
         }
     }

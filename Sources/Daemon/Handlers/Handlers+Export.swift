@@ -11,7 +11,7 @@ extension Handlers {
 
     private func export(_ request: Request<Method.Export>) throws(WireError) {
         withSession(request.call, request.parameters.id) { [self] record in
-            let run = ExportRun(request, record, archives, configuration.limits)
+            let run = ExportRun(request, record, archives, configuration)
             request.call.onCancel = { run.cancel() }
             run.begin()
         }
@@ -26,7 +26,7 @@ private final class ExportRun {
     private let session: SessionRecord
     private let writer: TranscriptWriter
     private let archives: Archives
-    private let limits: Limits
+    private let configuration: CurrentConfiguration
     /// What every notification begins with, up to its record.
     private let head: [UInt8]
     private let isText: Bool
@@ -36,12 +36,13 @@ private final class ExportRun {
     private var isOver = false
 
     init(
-        _ request: Request<Method.Export>, _ session: SessionRecord, _ archives: Archives, _ limits: Limits
+        _ request: Request<Method.Export>, _ session: SessionRecord, _ archives: Archives,
+        _ configuration: CurrentConfiguration
     ) {
         self.request = request
         self.session = session
         self.archives = archives
-        self.limits = limits
+        self.configuration = configuration
         let name = request.parameters.format.rawValue
         guard let format = TranscriptFormat(rawValue: name) else {
             preconditionFailure("a test holds the formats of 'Transcripts' against those of the wire")
@@ -78,6 +79,7 @@ private final class ExportRun {
 
     private func readOn() {
         guard !isOver, request.client.isOpen else { return }
+        let limits = configuration.limits
         let page = ReadMessages(
             session, .from(next), limit: limits.pageRows,
             bytes: min(limits.pageBytes, 256 << 10))

@@ -49,8 +49,6 @@ extension Handlers {
 
     /// A page of messages as it is sent; it is written away from the loop, and may get one more message there.
     private struct WrittenPage: Sendable {
-        private let page: Method.MessageList.Result
-        /// What is written of it; nil once another message stands behind the others.
         private let body: [UInt8]
         /// The place and the ID of the last message; nil for none.
         let last: (seq: Int, id: MessageID)?
@@ -60,20 +58,20 @@ extension Handlers {
         init(_ page: MessagePage, isTurned: Bool) {
             let next = isTurned ? nil : page.next
             let messages = isTurned ? page.messages.reversed() : page.messages
-            self.page = Method.MessageList.Result(
-                messages: messages.map { Wire.Message($0) },
-                nextCursor: next.map { PageCursor.text("m", Int64($0)) })
-            body = JSONWriter.bytes(of: self.page)
+            body = JSONWriter.bytes(
+                of: Method.MessageList.Result(
+                    messages: messages.map { Wire.Message($0) },
+                    nextCursor: next.map { PageCursor.text("m", Int64($0)) }))
             last = messages.last.map { ($0.seq, $0.id) }
             isEnd = next == nil
         }
 
-        /// The page with one more message behind the others.
+        /// The page with one more message behind the others, where it is the last one and so ends with them.
         func body(with live: Message?) -> [UInt8] {
-            guard let live else { return body }
-            var page = page
-            page.messages.append(Wire.Message(live))
-            return JSONWriter.bytes(of: page)
+            guard let live, isEnd else { return body }
+            let end = body.count - 2
+            let comma: [UInt8] = last == nil ? [] : [0x2C]
+            return body[..<end] + comma + JSONWriter.bytes(of: Wire.Message(live)) + body[end...]
         }
     }
 

@@ -39,7 +39,7 @@ extension Handlers {
             guard let found else { return create(new, request, release) }
             release()
             if found.session.trashedAt != nil { throw inTrash(id) }
-            guard parameters.ifExists == .resume else { throw exists(id) }
+            guard parameters.ifExists == .resume else { throw exists(id, Handlers.resumes) }
             request.reply(opened(found, isNew: false, request.client))
         }
     }
@@ -54,17 +54,19 @@ extension Handlers {
             case .success(.created(let record)): request.reply(opened(record, isNew: true, request.client))
             case .success(.existed(let record)) where parameters.ifExists == .resume:
                 request.reply(opened(record, isNew: false, request.client))
-            case .success(.existed): request.fail(exists(session.id))
+            case .success(.existed): request.fail(exists(session.id, Handlers.resumes))
             case .success(.trashed): request.fail(inTrash(session.id))
             case .failure(let error): request.fail(WireError(error))
             }
         }
     }
 
-    private func exists(_ id: SessionID) -> WireError {
-        WireError(
-            .conflict, "session '\(id.text)' exists already; give 'ifExists': \"resume\" to go on with it")
+    /// An ID is taken; `advice` says what to do next.
+    func exists(_ id: SessionID, _ advice: String) -> WireError {
+        WireError(.conflict, "session '\(id.text)' exists already; \(advice)")
     }
+
+    private static let resumes = "give 'ifExists': \"resume\" to go on with it"
 
     func inTrash(_ id: SessionID) -> WireError {
         WireError(
@@ -146,7 +148,7 @@ extension Handlers {
             try change(record, wanted, request.call) { [self] changed in
                 if case .set = wanted.title { publishTitle(changed, request.client) }
                 request.reply(whole(changed))
-                if case .set = wanted.quota { engine.wakeHeld() }
+                if case .set = wanted.quota { engine.wakeQueues() }
             }
         }
     }

@@ -45,11 +45,11 @@ final class UpstreamTable {
 
     func rebuild(_ configuration: Configuration) {
         self.configuration = configuration
-        let asked = findings
+        let questions = findings
         findings = [:]
         defer {
             // Who waits for a list of models asks again: the upstream may be another one, or gone.
-            for case (let name, .asking(let waiting, _)) in asked {
+            for case (let name, .asking(let waiting, _)) in questions {
                 for then in waiting { modelOf(name, then) }
             }
         }

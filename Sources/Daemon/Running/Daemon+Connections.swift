@@ -59,7 +59,7 @@ extension Daemon {
             }
         } catch {
             options.log.warning(
-                "accept_paused", ("reason", error.reason), ("connections", "\(connections.count)"))
+                "accept_paused", ("reason", error.reason), ("connections", "\(guests.count)"))
             unwatchListener()
             loop.after(milliseconds: Daemon.acceptPause) { [self] in
                 if stopRequests == 0 { try? watchListener() }
@@ -74,9 +74,9 @@ extension Daemon {
         let connection = Connection(
             socket, number: nextNumber, peer: peer, loop: loop, limits: configuration.limits, owner: self)
         nextNumber += 1
-        if connections.count >= mostConnections {
+        if guests.count >= mostConnections {
             let message =
-                "\(connections.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+                "\(guests.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
         }
         guard !peer.isNobody, isAdmin || access.isAllowed(peer) else {
@@ -84,26 +84,27 @@ extension Daemon {
             let message = "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.permissionDenied, message)))
         }
-        connections[connection.number] = connection
-        clients[connection.number] = Client(
+        let client = Client(
             number: connection.number, user: UserID(peer.uid), role: isAdmin ? .administrator : .user,
             link: connection)
-        budget.joined(connection)
+        guests[connection.number] = Guest(connection: connection, client: client)
+        budget.add(connection)
         try connection.begin()
     }
 }
 
 /// What connections ask of the house.
 extension Daemon: Connection.Owner {
+    private func client(_ connection: Connection) -> Client? { guests[connection.number]?.client }
+
     func received(_ line: [UInt8], _ connection: Connection) {
-        if let client = clients[connection.number] { dispatcher.receive(line, client) }
+        if let client = client(connection) { dispatcher.receive(line, client) }
     }
 
     func closed(_ connection: Connection) {
-        budget.left(connection)
+        budget.remove(connection)
         memory.add()
-        connections[connection.number] = nil
-        guard let client = clients.removeValue(forKey: connection.number) else { return }
+        guard let client = guests.removeValue(forKey: connection.number)?.client else { return }
         channels.forget(client)
         engine.disconnected(client)
         dispatcher.forget(client)
@@ -111,11 +112,11 @@ extension Daemon: Connection.Owner {
 
     func wantsFlush(_ connection: Connection) { dirty.append(connection) }
     func takesWaiting(_ connection: Connection) -> Bool {
-        clients[connection.number].map(dispatcher.takesWaiting) ?? false
+        client(connection).map(dispatcher.takesWaiting) ?? false
     }
-    func hasWaiting(_ connection: Connection) -> Bool { clients[connection.number]?.hasWaiting ?? false }
+    func hasWaiting(_ connection: Connection) -> Bool { client(connection)?.hasWaiting ?? false }
     func isAwaited(_ connection: Connection) -> Bool {
-        clients[connection.number].map { !$0.calls.isEmpty } ?? false
+        client(connection).map { !$0.calls.isEmpty } ?? false
     }
     func isNext(_ connection: Connection, isPutOff: Bool) -> Bool {
         turns.isNext(connection, isPutOff: isPutOff)

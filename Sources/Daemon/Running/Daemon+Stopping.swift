@@ -46,12 +46,12 @@ extension Daemon {
             return
         }
         flush()
-        for connection in Array(connections.values) { connection.flush() }
+        for guest in Array(guests.values) { guest.connection.flush() }
         loop.stop()
     }
 
     func finish() {
-        for connection in Array(connections.values) { connection.close() }
+        for guest in Array(guests.values) { guest.connection.close() }
         archives.close()
         listener = nil
         lock = nil
@@ -67,7 +67,7 @@ extension Daemon {
             }
             configuration.adopt(read)
             upstreams.rebuild(read)
-            engine.wakeHeld()
+            engine.wakeQueues()
             applyAccess()
             options.log.info("reloaded")
         } catch { options.log.error("reload_refused", ("reason", error.description)) }
@@ -78,20 +78,20 @@ extension Daemon {
     /// Who is no administrator any more is disconnected: it may look at and work on what it must not see now.
     private func applyAccess() {
         let access = configuration.access
-        for connection in Array(connections.values) {
-            let peer = connection.peer, client = clients[connection.number]
+        for guest in Array(guests.values) {
+            let connection = guest.connection, client = guest.client, peer = connection.peer
             let isAdmin = access.isAdmin(peer, daemon: facts.uid)
             if !isAdmin && !access.isAllowed(peer) {
                 options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
                 let message =
                     "user \(peer.uid) may not connect any more; an administrator can add it to 'socket.allow'"
                 connection.closeForGood(WireError(.permissionDenied, message))
-            } else if client?.isAdmin ?? false, !isAdmin {
+            } else if client.isAdmin, !isAdmin {
                 let message =
                     "user \(peer.uid) is no administrator any more; connect again to go on with your own sessions"
                 connection.closeForGood(WireError(.permissionDenied, message))
             } else {
-                client?.role = isAdmin ? .administrator : .user
+                client.role = isAdmin ? .administrator : .user
             }
         }
     }

@@ -30,12 +30,18 @@ package final class Daemon {
     let facts = ServerFacts()
     let manager: ServiceManager
     let dispatcher: Dispatcher
+    /// A client with its socket.
+    struct Guest {
+        let connection: Connection
+        let client: Client
+    }
+
     var listener: Listener?
     /// Held until the store is closed.
     var lock: StoreLock?
     let mailbox: LoopMailbox<Command>
-    var connections: [Int: Connection] = [:]
-    var clients: [Int: Client] = [:]
+    /// Those that are connected, by number.
+    var guests: [Int: Guest] = [:]
     var nextNumber = 1
     var dirty: [Connection] = []
     var signals: Descriptor?
@@ -113,6 +119,8 @@ package final class Daemon {
             configuration: configuration, clocks: clocks, ids: ids, loop: loop, server: facts, lists: lists)
         dispatcher = Dispatcher(limits: { configuration.limits }) { (call) throws(WireError) in
             try handlers.handle(call)
+        } leave: { [engine] session, client in
+            engine.close(session: session, of: client)
         }
         budget = BufferBudget(loop: loop) { configuration.limits }
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
@@ -131,7 +139,7 @@ package final class Daemon {
 
     /// Closes what a crash left running and reads what was learned, before any client can look; where that cannot be done
     /// it is tried again.
-    func recover() {
+    private func recover() {
         var awaited = 2
         // What waits is taken up behind that, and before anybody asks for it.
         recovery.begin { [engine] in engine.takeUp { awaited -= 1 } }
@@ -156,13 +164,13 @@ package final class Daemon {
         listener = try Listener(path: options.socket, mode: options.configuration.access.mode)
     }
 
-    func begin() {
+    private func begin() {
         facts.socket = options.socket
         facts.database = options.database
         facts.configuration = options.configurationFile
         facts.startedAt = options.clock()
-        facts.connections = { [unowned self] in connections.count }
-        budget.connections = { [unowned self] in Array(connections.values) }
+        facts.connections = { [unowned self] in guests.count }
+        budget.connections = { [unowned self] in guests.values.map(\.connection) }
         facts.keyVariables = KeyVariable.names(in: options.environment)
         loop.afterEachTurn { [unowned self] in
             flush()
@@ -212,7 +220,7 @@ package final class Daemon {
     }
 
     /// A client that reads slowly gets the pieces from the log, as fast as it takes them.
-    func catchUp(_ subscription: Subscription, _ row: SessionRow, _ place: Subscription.Place) {
+    private func catchUp(_ subscription: Subscription, _ row: SessionRow, _ place: ReplayPlan.Place) {
         subscription.holdBack()
         archives.read(SessionByRow(row), of: row) { [weak self] result in
             guard let self, !isLeft(subscription) else { return }
@@ -230,13 +238,13 @@ package final class Daemon {
     }
 
     /// Whether the client has left the session meanwhile; what was held back for it goes out then.
-    func isLeft(_ subscription: Subscription) -> Bool {
+    private func isLeft(_ subscription: Subscription) -> Bool {
         if !subscription.isJoined { subscription.release() }
         return !subscription.isJoined
     }
 
-    func catchUp(
-        _ subscription: Subscription, _ session: SessionRecord, _ place: Subscription.Place
+    private func catchUp(
+        _ subscription: Subscription, _ session: SessionRecord, _ place: ReplayPlan.Place
     ) {
         let start = ReplayPlan.Start.after(place.id, offset: place.offset)
         let replay = Replay(subscription, session, start, archives, channels, engine, loop) {
@@ -249,17 +257,17 @@ package final class Daemon {
 
     /// A client that fell behind cannot catch up on one session, as when its path changed meanwhile: it is told so, and
     /// loses that session, nothing else.
-    func leave(
+    private func leave(
         _ subscription: Subscription, _ session: SessionRecord, _ error: WireError
     ) {
-        if let client = clients[subscription.client] {
+        if let client = guests[subscription.client]?.client {
             channels.unsubscribe(client, from: session.row)
         }
         var news = Wire.SessionInfoUpdate.News()
         news.left = true
         news.error = Wire.Failure(kind: error.kind.rawValue, message: error.message)
         let line = Outgoing.update(Wire.SessionInfoUpdate(news), of: session.session.id)
-        subscription.link.send(line, isPush: true)
+        subscription.link.send(line, isPush: false)
     }
 
     func flush() {

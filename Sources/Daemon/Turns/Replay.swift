@@ -96,8 +96,10 @@ final class Replay {
         case .readSession:
             // A client that has gone gets nothing more, and nobody waits for it.
             guard link.isOpen else { return }
-            sliceStart = loop.now
-            look(SessionByRow(row)) { .session($0) }
+            look(SessionByRow(row)) { [self] found in
+                sliceStart = loop.now
+                return .session(found)
+            }
         case .findPlaces(let ids, let session): look(PlacesOnPath(ids, in: session)) { .places($0) }
         case .findNewest(let limit, let session):
             look(ReadMessages(session, .newest(limit), limit: 1, bytes: 1)) {
@@ -112,7 +114,7 @@ final class Replay {
         case .send(let message, let pieces, let start): send(message, pieces, from: start)
         case .sendLive(let id, let start): sendLive(id, from: start)
         case .forgetMissed: subscription.forgetMissed()
-        case .pace: pace()
+        case .pace(let isLast): pace(isLast)
         case .waitForClient: link.whenDrained { [self] in handle(.resumed) }
         case .end(let error): end(error)
         }
@@ -132,10 +134,10 @@ final class Replay {
         }
     }
 
-    private func pace() {
+    private func pace(_ isLast: Bool) {
         if link.waitingBytes > Replay.step {
             link.whenDrained { [self] in handle(.resumed) }
-        } else if loop.now &- sliceStart > Replay.slice {
+        } else if !isLast, loop.now &- sliceStart > Replay.slice {
             // Much that is read may be little that is sent.
             loop.after(milliseconds: 0) { [self] in handle(.resumed) }
         } else {

@@ -134,7 +134,8 @@ extension SessionDriver {
     }
 
     /// The message that a turn's prompt becomes.
-    private func prompt(_ record: TurnRecord, _ question: WindowRequest, _ choice: WindowChoice) -> NewMessage?
+    private func prompt(_ record: TurnRecord, _ question: WindowRequest, _ choice: WindowChoice)
+        -> NewMessage?
     {
         guard let parts = question.prompt, let content = question.content, let id = record.promptID else {
             return nil

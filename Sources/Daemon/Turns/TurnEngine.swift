@@ -126,7 +126,7 @@ final class TurnEngine {
     func endPathChange(on row: SessionRow) { lines[row]?.handle(.pathChangeEnded) }
 
     /// Looks again at every queue that a limit holds, since a limit was raised.
-    func wakeHeld() { for driver in lines.values { driver.handle(.limitRaised) } }
+    func wakeQueues() { for driver in lines.values { driver.handle(.limitRaised) } }
 
     // MARK: What drivers tell
 

@@ -23,7 +23,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             /// Messages that both have, from the beginning.
             package var commonMessages: Int
             package var sides: [Side]

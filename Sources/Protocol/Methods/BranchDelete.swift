@@ -1,3 +1,5 @@
+internal import JSON
+
 extension Method {
     /// `_convod/branch/delete`: removes a branch with the messages that only it has.
     package enum BranchDelete: Contract {
@@ -7,7 +9,7 @@ extension Method {
         package typealias Parameters = OneBranch
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var deletedMessages: Int
 
             package init(deletedMessages: Int) {

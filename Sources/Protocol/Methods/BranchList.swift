@@ -23,7 +23,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var branches: [Branch]
             /// Absent at the end.
             package var nextCursor: String?

@@ -23,7 +23,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             /// Messages in the dialect that was asked for.
             package var messages: RawJSON
             /// The system prompt, where it is no message.

@@ -20,7 +20,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var upstream: String
             package var kind: String
             package var model: String

@@ -7,10 +7,11 @@ extension Method {
         package static let method = Method.contextReceipt
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
         package typealias Parameters = OneTurn
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var turnId: TurnID
             /// Absent where nothing was sent.
             package var receipt: Verbatim<Wire.Receipt>?

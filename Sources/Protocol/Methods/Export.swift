@@ -1,4 +1,5 @@
 package import Conversation
+internal import JSON
 
 extension Method {
     /// `_convod/export`: a session as records, each in an `_convod/export/item`, then this result.
@@ -25,7 +26,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             /// Records that were sent.
             package var count: Int
             /// The SHA-256 over all of them, each with an LF, in hexadecimal.

@@ -21,7 +21,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var protocolVersion = Version.protocolNumber
             package var agentCapabilities = Capabilities()
             package var agentInfo = Agent()

@@ -51,7 +51,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var sessionId: SessionID
             /// In the order in which they were given.
             package var messageIds: [MessageID]

@@ -36,7 +36,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var messages: [Wire.Message]
             /// Absent at the end.
             package var nextCursor: String?

@@ -1,3 +1,5 @@
+internal import JSON
+
 extension Method {
     /// `_convod/model/list`: the models of the upstreams, asked now.
     package enum ModelList: Contract {
@@ -16,7 +18,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var models: [Model]
             /// Upstreams that could not be asked.
             package var errors: [Problem]

@@ -19,7 +19,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var name: String
             package var version: String
             package var protocolVersion: Int

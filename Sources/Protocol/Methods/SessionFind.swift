@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 extension Method {
     /// `_convod/session/find`: sessions, newest or oldest first, by what they are like.
@@ -6,6 +6,7 @@ extension Method {
         package static let method = Method.sessionFind
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
 
         /// Whose sessions: one uid's, or those of all users (administrators only).
         package enum Owner: Sendable, Equatable { case mine, all, user(UInt32) }
@@ -59,7 +60,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var sessions: [Wire.SessionSummary]
             /// Absent at the end.
             package var nextCursor: String?

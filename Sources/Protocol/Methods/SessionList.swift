@@ -1,5 +1,5 @@
 package import Conversation
-internal import JSON
+package import JSON
 
 extension Method {
     /// `session/list` (ACP v1): the caller's sessions, newest first.
@@ -7,6 +7,7 @@ extension Method {
         package static let method = Method.sessionList
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
 
         /// What it takes.
         package struct Parameters: MethodParameters {
@@ -20,7 +21,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var sessions: [Listed]
             /// Absent at the end.
             package var nextCursor: String?

@@ -22,7 +22,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var configOptions: [Wire.ConfigOption]
 
             package init(configOptions: [Wire.ConfigOption]) {

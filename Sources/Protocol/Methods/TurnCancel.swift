@@ -8,10 +8,11 @@ extension Method {
         package static let callers = Callers.controllers
         package static let order = RequestOrder.overtakes
         package static let isConversation = true
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
         package typealias Parameters = OneTurn
 
         /// What it gives.
-        package struct Result: Codable, Sendable, JSONWritable {
+        package struct Result: Codable, JSONWritable, MethodResult {
             package var turnId: TurnID
             package var state: TurnRecord.State
 

@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 extension Method {
     /// `_convod/turn/get`: one turn with its receipt and its tries.
@@ -6,6 +6,7 @@ extension Method {
         package static let method = Method.turnGet
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
         package typealias Parameters = OneTurn
         package typealias Result = Wire.TurnDetails
     }

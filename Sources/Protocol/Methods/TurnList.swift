@@ -29,7 +29,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var turns: [Wire.Turn]
             /// Absent at the end.
             package var nextCursor: String?

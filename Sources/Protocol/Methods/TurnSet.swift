@@ -1,4 +1,5 @@
 package import Conversation
+package import JSON
 
 extension Method {
     /// `_convod/turn/set`: gives a prompt that waits in the queue other words.
@@ -6,6 +7,7 @@ extension Method {
         package static let method = Method.turnSet
         package static let callers = Callers.controllers
         package static let order = RequestOrder.looksAndChanges
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
 
         /// What it takes.
         package struct Parameters: MethodParameters {
@@ -19,7 +21,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var turnId: TurnID
 
             package init(turnId: TurnID) {

@@ -9,7 +9,7 @@ extension Method {
         package typealias Parameters = NoParameters
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             package var upstreams: [Upstream]
 
             package init(upstreams: [Upstream]) {

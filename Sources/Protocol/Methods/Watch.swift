@@ -1,5 +1,5 @@
 package import Conversation
-internal import JSON
+package import JSON
 
 extension Method {
     /// `_convod/watch`: changes of the caller's session list, and live updates of chosen sessions.
@@ -7,6 +7,7 @@ extension Method {
         package static let method = Method.watch
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
+        package static func reach(of params: JSONView?) -> RequestReach { .any }
 
         /// What it takes.
         package struct Parameters: MethodParameters {
@@ -36,7 +37,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, Sendable {
+        package struct Result: Codable, MethodResult {
             /// Whether changes are told from now on; false while there are more to read.
             package var live: Bool
             /// For the next request; absent when it was turned off.

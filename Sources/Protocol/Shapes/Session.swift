@@ -63,7 +63,7 @@ extension Wire {
     }
 
     /// A session with all that its own page shows.
-    package struct Session: Codable, Sendable, JSONWritable {
+    package struct Session: Codable, JSONWritable, MethodResult {
         package var summary: SessionSummary
         package var system: String?
         /// What of the window is set otherwise than configured.
@@ -120,7 +120,7 @@ extension Wire {
     }
 
     /// A session that was made or opened anew.
-    package struct NewSession: Codable, Sendable {
+    package struct NewSession: Codable, MethodResult {
         package var sessionId: SessionID
         package var configOptions: [ConfigOption]
         package var meta: Meta<Extras>
@@ -144,7 +144,7 @@ extension Wire {
     }
 
     /// A session that a client joined.
-    package struct OpenedSession: Codable, Sendable {
+    package struct OpenedSession: Codable, MethodResult {
         package var configOptions: [ConfigOption]
         package var meta: Meta<Extras>
 
@@ -249,7 +249,7 @@ extension Wire {
     }
 
     /// Which path of a session is active now.
-    package struct ActivePath: Codable, Sendable {
+    package struct ActivePath: Codable, MethodResult {
         package var sessionId: SessionID
         package var branch: Int
         package var messageCount: Int

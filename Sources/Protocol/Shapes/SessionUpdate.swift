@@ -37,7 +37,7 @@ extension Wire {
     }
 
     /// A piece of a message; the daemon writes those of text straight from bytes, see `ChunkWriter`.
-    package struct MessageChunk: Codable, Sendable {
+    package struct MessageChunk: Codable, Sendable, JSONRepresentable {
         /// Whose words they are.
         package enum Speaker: String, Codable, Sendable {
             case user = "user_message_chunk"
@@ -83,7 +83,7 @@ extension Wire {
     }
 
     /// A call of a tool that the model asks for.
-    package struct ToolCall: Codable, Sendable {
+    package struct ToolCall: Codable, Sendable, JSONRepresentable {
         static let word = "tool_call"
         package var sessionUpdate = ToolCall.word
         package var toolCallId: String
@@ -128,7 +128,7 @@ extension Wire {
     }
 
     /// What came of a call.
-    package struct ToolCallUpdate: Codable, Sendable {
+    package struct ToolCallUpdate: Codable, Sendable, JSONRepresentable {
         static let word = "tool_call_update"
         package var sessionUpdate = ToolCallUpdate.word
         package var toolCallId: String
@@ -172,7 +172,7 @@ extension Wire {
     }
 
     /// How full the model's context is by the provider's own count.
-    package struct UsageUpdate: Codable, Sendable {
+    package struct UsageUpdate: Codable, Sendable, JSONRepresentable {
         static let word = "usage_update"
         package var sessionUpdate = UsageUpdate.word
         /// Tokens that the context holds.
@@ -187,7 +187,7 @@ extension Wire {
     }
 
     /// A session's options as they are now.
-    package struct ConfigOptionUpdate: Codable, Sendable {
+    package struct ConfigOptionUpdate: Codable, Sendable, JSONRepresentable {
         static let word = "config_option_update"
         package var sessionUpdate = ConfigOptionUpdate.word
         package var configOptions: [ConfigOption]

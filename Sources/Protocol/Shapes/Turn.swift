@@ -76,7 +76,7 @@ extension Wire {
     }
 
     /// A turn with its receipt and its tries.
-    package struct TurnDetails: Codable, Sendable, JSONWritable {
+    package struct TurnDetails: Codable, JSONWritable, MethodResult {
         package var turn: Turn
         /// What was sent, and what was left out.
         package var receipt: Verbatim<Receipt>?
@@ -107,7 +107,7 @@ extension Wire {
     }
 
     /// One try at an upstream.
-    package struct Attempt: Codable, Sendable {
+    package struct Attempt: Codable, Sendable, JSONRepresentable {
         /// From 1.
         package var number: Int
         package var upstream: String
@@ -140,7 +140,7 @@ extension Wire {
     }
 
     /// How a turn ended, for who asked for it (ACP `PromptResponse`).
-    package struct StopResult: Codable, Sendable, JSONWritable {
+    package struct StopResult: Codable, JSONWritable, MethodResult {
         package var stopReason: StopReason
         /// Absent where the prompt was cancelled before it was stored: it has no turn, and nothing of it is kept.
         package var meta: Meta<Extras>?
