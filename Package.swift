@@ -69,8 +69,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Daemon", "Store", "Archive", "ConvoClient", "Protocol", "JSON", "EventLoop", "Posix",
-                "Schema",
+                "Daemon", "Upstream", "Store", "Archive", "ConvoClient", "Protocol", "JSON", "EventLoop",
+                "Posix", "Schema",
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         checks("PosixTests", ["Posix"]),
@@ -90,8 +90,9 @@ let package = Package(
         checks(
             "DaemonTests",
             [
-                "Daemon", "Sessions", "Store", "Archive", "ConvoClient", "Protocol", "Conversation", "JSON",
-                "Posix",
+                "Daemon", "Sessions", "Upstream", "ContextWindow", "Store", "Archive", "ConvoClient",
+                "Protocol",
+                "Conversation", "JSON", "Posix",
             ]),
         checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
         checks(

@@ -28,6 +28,8 @@ package protocol Dialect: Sendable {
     func knownLength(of model: String) -> Int?
     /// What the servers are known to take before anyone complained.
     var quirks: Quirks { get }
+    /// Whether a server read less of a request than it was sent, without a word; see `Upstream.cutSilently`.
+    func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool
 }
 
 extension Dialect {
@@ -35,6 +37,7 @@ extension Dialect {
     package func counted(in body: [UInt8]) -> Int? { nil }
     package func knownLength(of model: String) -> Int? { nil }
     package var quirks: Quirks { Quirks() }
+    package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 }
 
 /// What a model was found to demand or refuse; learned from its complaints and remembered (wire.md C1, E1).

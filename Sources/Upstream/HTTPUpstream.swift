@@ -33,15 +33,15 @@ package final class HTTPUpstream: Upstream {
     /// `clock` gives milliseconds since 1970, for people and for dates in `Retry-After`; `steady` gives milliseconds that
     /// never go back, for waits and limits: nil takes the loop's.
     package init(
-        _ settings: UpstreamSettings, environment: [String: String], client: HTTPClient, loop: EventLoop,
+        _ settings: UpstreamSettings, _ dialect: any Dialect, environment: [String: String],
+        client: HTTPClient, loop: EventLoop,
         clock: @escaping () -> Int64, steady: (() -> Int64)? = nil
     ) {
         let steady = steady ?? { Int64(loop.now / 1_000_000) }
         name = settings.name
-        kind = settings.kind.rawValue
+        kind = settings.kind.name
         model = settings.model
         self.settings = settings
-        let dialect = HTTPUpstream.dialect(settings)
         self.dialect = dialect
         if let google = settings.google {
             authorizer = GoogleCredentials(
@@ -62,18 +62,6 @@ package final class HTTPUpstream: Upstream {
         self.steady = steady
         health = Health(Breaker(settings.breaker))
         throttle = Throttle(settings.throttle, now: steady())
-    }
-
-    private static func dialect(_ settings: UpstreamSettings) -> any Dialect {
-        switch settings.kind {
-        case .anthropic: AnthropicDialect(base: settings.baseURL, marksCache: settings.marksCache)
-        case .gemini: GeminiDialect(base: settings.baseURL)
-        case .openai, .echo:
-            OpenAIDialect(
-                base: settings.baseURL, apiVersion: settings.apiVersion,
-                isAlternating: settings.isAlternating,
-                isOllama: settings.isOllama)
-        }
     }
 
     package var hasKey: Bool { authorizer.isAtHand }
@@ -280,19 +268,8 @@ package final class HTTPUpstream: Upstream {
         return .blocked(milliseconds: pause, failure, isFirm: false)
     }
 
-    /// Whether the server read less than it was sent, and did not say so, as Ollama does (wire.md C5).
-    ///
-    /// Tokenizers differ in thrift by far more than a cut need be: of Chinese, of Thai or of base64 some count a third of
-    /// what others do, so bytes a token decide as well. Plain text has at most about 5 of them, scripts of three bytes a
-    /// character up to 15; of a text that was cut each token seems to hold more. A count just below a power of two is what
-    /// Ollama's windows leave.
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool {
-        guard settings.kind == .openai, request.estimate > 1_000 else { return false }
-        let bytes = request.textBytes
-        let isDense = request.estimate * 10 > bytes * 3
-        let isAtPower = (10...18).contains { (0...64).contains((1 << $0) - counted) }
-        return counted * 2 < expected && counted * (isDense ? 20 : 8) < bytes
-            || isAtPower && counted * 5 < expected * 4 && counted * (isDense ? 18 : 11) < bytes * 2
+        dialect.cutSilently(counted: counted, expected: expected, of: request)
     }
 
     // MARK: Small questions

@@ -1,10 +1,15 @@
 /// How one upstream is set up: an entry of `upstreams` in the configuration.
 package struct UpstreamSettings: Sendable, Equatable {
-    /// Which dialect it speaks.
-    package enum Kind: String, Sendable, CaseIterable { case anthropic, echo, gemini, openai }
+    /// The value of a setting that only some kinds have.
+    package enum Option: Sendable, Equatable {
+        case flag(Bool)
+        /// Nil for nothing.
+        case word(String?)
+        case milliseconds(Int)
+    }
 
     package var name: String
-    package var kind: Kind
+    package var kind: UpstreamKind
     package var baseURL: String
     package var model: String?
     package var keys: [KeySource] = []
@@ -13,8 +18,6 @@ package struct UpstreamSettings: Sendable, Equatable {
     package var timeouts = Timeouts()
     /// Tokens; nil leaves it to what is known of the model.
     package var contextLength: Int?
-    /// Milliseconds between the chunks of an echo.
-    package var delay = 0
     /// Requests and tokens per minute.
     package var throttle = Throttle.Limits()
     package var breaker = Breaker.Policy()
@@ -22,20 +25,15 @@ package struct UpstreamSettings: Sendable, Equatable {
     package var price: Price?
     /// Further headers by name, such as `HTTP-Referer`; they may hold secrets and are shown masked.
     package var headers: [String: String] = [:]
-    /// Azure's `api-version`.
-    package var apiVersion: String?
-    /// Whether it was found on Ollama's port without a configuration.
-    package var isOllama = false
-    /// Whether neighbours of one role are joined, for chat templates that demand alternation.
-    package var isAlternating = false
-    /// Whether the stable prefix is marked for the provider's prompt cache (Anthropic).
-    package var marksCache = true
+    /// What its kind alone knows, by name; what is not there is as the kind's entry says.
+    package var options: [String: Option] = [:]
     package var signing: Signing?
     /// A file of certificates, in PEM, whose owners may sign the server's and its proxy's, beside the system's.
     package var caFile: String?
 
-    package init(name: String, kind: Kind, baseURL: String = "", model: String? = nil, keys: [KeySource] = [])
-    {
+    package init(
+        name: String, kind: UpstreamKind, baseURL: String = "", model: String? = nil, keys: [KeySource] = []
+    ) {
         self.name = name
         self.kind = kind
         self.baseURL = baseURL
@@ -43,14 +41,24 @@ package struct UpstreamSettings: Sendable, Equatable {
         self.keys = keys
     }
 
-    /// Where the vendor's own service is.
-    package static func defaultBaseURL(_ kind: Kind) -> String {
-        switch kind {
-        case .anthropic: "https://api.anthropic.com"
-        case .gemini: "https://generativelanguage.googleapis.com"
-        case .openai: "https://api.openai.com/v1"
-        case .echo: ""
-        }
+    /// How it is spoken to; nil for one without a server.
+    package var dialect: (any Dialect)? {
+        if case .server(let make) = kind.way { make(self) } else { nil }
+    }
+
+    /// A flag of its kind.
+    package func flag(_ name: String, else value: Bool = false) -> Bool {
+        if case .flag(let flag)? = options[name] { flag } else { value }
+    }
+
+    /// A word of its kind; nil for none.
+    package func word(_ name: String) -> String? {
+        if case .word(let word)? = options[name] { word } else { nil }
+    }
+
+    /// A time of its kind, in milliseconds.
+    package func milliseconds(_ name: String) -> Int {
+        if case .milliseconds(let time)? = options[name] { time } else { 0 }
     }
 }
 

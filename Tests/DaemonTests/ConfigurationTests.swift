@@ -33,6 +33,10 @@ private func complaint(_ text: String) -> String? {
             "c.json5:1:27: 'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'openai'"
         ),
         (
+            "{ upstreams: { a: { kind: 'opneai' } } }",
+            "'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'openai'; did you mean 'openai'?"
+        ),
+        (
             "{ upstreams: { a: { kind: 'openai', baseURL: 'ftp://x' } } }",
             "c.json5:1:46: 'baseURL' must be an http or https address"
         ),

@@ -3,6 +3,7 @@ internal import Daemon
 internal import JSON
 internal import Posix
 package import Store
+package import Upstream
 
 /// A daemon in this process on a thread of its own, with its files in a directory that goes with it.
 package final class TestDaemon: Sendable {
@@ -29,7 +30,7 @@ package final class TestDaemon: Sendable {
         in directory: TemporaryDirectory? = nil,
         environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil,
         steady: (@Sendable () -> Int64)? = nil, readFault: (@Sendable (String) -> ArchiveError?)? = nil,
-        gate: LookGate? = nil
+        gate: LookGate? = nil, kinds: UpstreamKinds = .standard
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -40,7 +41,7 @@ package final class TestDaemon: Sendable {
         log = lines
         var options = DaemonOptions(
             configuration: try configuration.map {
-                try Configuration(reading: Array($0.utf8), file: "test.json5")
+                try Configuration(reading: Array($0.utf8), file: "test.json5", kinds: kinds)
             }
                 ?? Configuration(implicitIn: environment),
             socket: socket, database: database,

@@ -69,9 +69,9 @@ private func backquoted(_ line: some StringProtocol) -> [String] {
         let preview = SchemaChecker.shared.document["methods"]?.elements.first {
             $0["name"]?.string == Method.contextPreview.rawValue
         }
-        let kinds = UpstreamSettings.Kind.allCases.map(\.rawValue).sorted()
+        let kinds = UpstreamKinds.standard.names
         #expect(words(preview?["result"]?["schema"]?["properties"]?["kind"]) == kinds)
-        let dialects = Method.ContextBuild.Dialect.allCases.map(\.rawValue)
+        let dialects = UpstreamKinds.standard.dialects.map(\.name)
         #expect(words(parameter(.contextBuild, "dialect")) == dialects)
         #expect(dialects == kinds.filter { $0 != "echo" })
     }

@@ -5,7 +5,7 @@ internal import Testing
 internal import Upstream
 
 /// What comes of an answer whose server never closes the connection, and how many milliseconds it took.
-private func answer(_ chunks: String..., kind: UpstreamSettings.Kind = .gemini) throws -> (
+private func answer(_ chunks: String..., kind: UpstreamKind = .gemini) throws -> (
     String, UpstreamEvent?, Int
 ) {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -13,9 +13,9 @@ private func answer(_ chunks: String..., kind: UpstreamSettings.Kind = .gemini) 
         [.write(head)] + chunks.map { .write("data: \($0)\r\n\r\n") } + [.untilClosed]
     ])
     let loop = try EventLoop()
-    let upstream = HTTPUpstream(
+    let upstream = try httpUpstream(
         UpstreamSettings(name: "me", kind: kind, baseURL: server.origin), environment: [:],
-        client: HTTPClient(loop: loop, environment: [:]), loop: loop, clock: { 0 })
+        loop)
     var words = "", end: UpstreamEvent?
     let began = loop.now
     let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in

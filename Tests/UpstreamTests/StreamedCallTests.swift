@@ -24,9 +24,9 @@ internal import Upstream
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
         let server = try ScriptedUpstream([[.write(head + body)]])
         let loop = try EventLoop()
-        let upstream = HTTPUpstream(
+        let upstream = try httpUpstream(
             UpstreamSettings(name: "me", kind: .anthropic, baseURL: server.origin), environment: [:],
-            client: HTTPClient(loop: loop, environment: [:]), loop: loop, clock: { 0 })
+            loop)
         var pieces: [Piece] = [], end: UpstreamEvent?
         let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
             if case .pieces(let some) = event { pieces += some } else { end = event }

@@ -103,10 +103,10 @@ private func text_(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF
         #expect(messages.contains(#""name":"f","input":{}"#) && messages.contains(#""input":{"q": 1}"#))
         let contents = try body(GeminiDialect(base: ""))
         #expect(contents.contains(#""name":"f","args":{}"#) && contents.contains(#""args":{"q": 1}"#))
-        for dialect in ["openai", "anthropic", "gemini"] {
+        for kind in UpstreamKinds.standard.dialects {
             var writer = JSONWriter()
-            DialectMessages.write(window, in: dialect, to: &writer)
-            #expect(!text_(writer.bytes).contains(#""{\"#) || dialect == "openai")
+            kind.messages?(window, &writer)
+            #expect(!text_(writer.bytes).contains(#""{\"#) || kind == .openai)
             #expect(!text_(writer.bytes).contains(#""arguments":"{\"q\":""#.dropLast() + "\""))
         }
     }

@@ -7,9 +7,9 @@ internal import Upstream
 /// What comes of a question to `base` under an environment.
 private func ask(_ base: String, _ environment: [String: String] = [:]) throws -> UpstreamFailure? {
     let loop = try EventLoop()
-    let upstream = HTTPUpstream(
+    let upstream = try httpUpstream(
         UpstreamSettings(name: "me", kind: .openai, baseURL: base), environment: environment,
-        client: HTTPClient(loop: loop, environment: environment), loop: loop, clock: { 0 })
+        loop)
     var end: UpstreamEvent?
     let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
         if case .pieces = event { return }

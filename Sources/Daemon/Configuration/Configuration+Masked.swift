@@ -85,9 +85,9 @@ extension Configuration {
 
     private func write(_ upstream: UpstreamSettings, to writer: inout JSONWriter) {
         writer.member(upstream.name) {
-            $0.member("kind", upstream.kind.rawValue)
+            $0.member("kind", upstream.kind.name)
             $0.optional("model", upstream.model)
-            guard upstream.kind != .echo else { return $0.member("delay", "\(upstream.delay)ms") }
+            if upstream.kind.isLocal { return writeOptions(upstream, isWhole: true, to: &$0) }
             $0.member("baseURL", upstream.baseURL)
             $0.optional("contextLength", upstream.contextLength)
             if let google = upstream.google {
@@ -102,6 +102,19 @@ extension Configuration {
                 $0.member("gap", "\(upstream.timeouts.gap)ms")
             }
             writeMore(upstream, to: &$0)
+        }
+    }
+
+    /// What only its kind knows; with `isWhole` also what is as it is without a word.
+    private func writeOptions(_ upstream: UpstreamSettings, isWhole: Bool, to writer: inout JSONWriter) {
+        for option in upstream.kind.options {
+            let value = upstream.options[option.name] ?? option.value
+            guard isWhole || value != option.value else { continue }
+            switch value {
+            case .flag(let flag): writer.member(option.name, flag)
+            case .word(let word): writer.optional(option.name, word)
+            case .milliseconds(let time): writer.member(option.name, "\(time)ms")
+            }
         }
     }
 
@@ -127,10 +140,8 @@ extension Configuration {
         if !upstream.headers.isEmpty {
             writer.member("headers") { for name in upstream.headers.keys.sorted() { $0.member(name, "…") } }
         }
-        writer.optional("apiVersion", upstream.apiVersion)
         writer.optional("caFile", upstream.caFile)
-        if upstream.isAlternating { writer.member("alternate", true) }
-        if !upstream.marksCache { writer.member("promptCache", false) }
+        writeOptions(upstream, isWhole: false, to: &writer)
         if let signing = upstream.signing {
             writer.member("signing") {
                 $0.key("secret")

@@ -2,19 +2,22 @@ internal import ContextWindow
 internal import JSON
 internal import Posix
 internal import Protocol
-internal import Upstream
+package import Upstream
 
 extension Configuration {
     private enum Durability: String, CaseIterable { case full, normal }
 
     /// Reads a configuration file's text; `file` is its path, for complaints.
-    package init(reading bytes: [UInt8], file: String) throws(ConfigurationError) {
+    package init(reading bytes: [UInt8], file: String, kinds: UpstreamKinds = .standard)
+        throws(ConfigurationError)
+    {
         let document: JSONDocument
         do { document = try JSONDocument(relaxed: bytes) } catch {
             let (line, column) = error.position(in: bytes)
             throw ConfigurationError("\(file):\(line):\(column): \(error.reason)")
         }
         self.init()
+        self.kinds = kinds
         isImplicit = false
         var root = try ConfigurationReader(file: file, bytes: bytes, view: document.root)
         if let (key, offset) = document.root.duplicateKeyInside {
@@ -28,7 +31,7 @@ extension Configuration {
             do { window = try window.overridden(by: view) } catch { throw root.complaint(view, error.reason) }
         }
         if let entries = try root.object("upstreams") {
-            upstreams = try UpstreamReading.upstreams(entries)
+            upstreams = try UpstreamReading.upstreams(entries, kinds)
         }
         if let routes = try root.object("routes") { try read(routes: routes) }
         if let retry = try root.object("retry") { try read(retry: retry) }

@@ -19,7 +19,7 @@ extension Configuration {
 
 extension UpstreamSettings {
     fileprivate func warnings(_ environment: [String: String], _ loop: EventLoop) -> [String] {
-        guard kind != .echo else { return [] }
+        if kind.isLocal { return [] }
         var found: [String] = []
         for sources in [keys, [signing?.secret].compactMap(\.self)] {
             let ring = KeyRing(sources, of: name, environment: environment, loop: loop, clock: { 0 }) { [$0] }

@@ -25,6 +25,8 @@ package struct Configuration: Sendable, Equatable {
     package var isDurabilityFull = true
     package var limits = Limits()
     package var window = WindowPolicy()
+    /// The kinds that upstreams may have.
+    package var kinds = UpstreamKinds.standard
     package var upstreams: [UpstreamSettings] = []
     /// Names of routes with the upstreams to ask in order.
     package var routes: [String: [String]] = [:]

@@ -1,5 +1,6 @@
 internal import JSON
 internal import Protocol
+internal import Upstream
 
 /// Reads members of one object of the configuration; every complaint names the line.
 struct ConfigurationReader {
@@ -81,6 +82,16 @@ struct ConfigurationReader {
             throw complaint(value, "'\(full(name))' must be one of \(all)")
         }
         return word
+    }
+
+    /// The kind of an upstream.
+    mutating func kind(_ kinds: UpstreamKinds) throws(ConfigurationError) -> UpstreamKind? {
+        guard let value = value("kind") else { return nil }
+        if let kind = value.string.flatMap({ kinds[$0] }) { return kind }
+        let all = kinds.names.map { "'\($0)'" }.joined(separator: ", ")
+        let meant = value.string.flatMap { Spelling.nearest(to: $0, in: kinds.names, within: 3) }
+        let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
+        throw complaint(value, "'\(full("kind"))' must be one of \(all)\(hint)")
     }
 
     /// Days that a time may have; more is a slip of the pen, and sums of such times must stay numbers.

@@ -4,21 +4,23 @@ internal import Upstream
 /// Reads the entries of `upstreams`.
 enum UpstreamReading {
     /// All of them, in their order.
-    static func upstreams(_ reader: ConfigurationReader) throws(ConfigurationError) -> [UpstreamSettings] {
+    static func upstreams(_ reader: ConfigurationReader, _ kinds: UpstreamKinds) throws(ConfigurationError)
+        -> [UpstreamSettings]
+    {
         var found: [UpstreamSettings] = []
         for member in reader.view.members {
             var reader = reader
             guard let entry = try reader.object(member.key) else { continue }
-            found.append(try upstream(member.key, entry))
+            found.append(try upstream(member.key, entry, kinds))
         }
         return found
     }
 
-    private static func upstream(_ name: String, _ reader: ConfigurationReader) throws(ConfigurationError)
-        -> UpstreamSettings
+    private static func upstream(_ name: String, _ reader: ConfigurationReader, _ kinds: UpstreamKinds)
+        throws(ConfigurationError) -> UpstreamSettings
     {
         var reader = reader
-        guard let kind = try reader.word("kind", UpstreamSettings.Kind.self) else {
+        guard let kind = try reader.kind(kinds) else {
             throw reader.complaint(reader.view, "'upstreams.\(name)' needs 'kind'")
         }
         var settings = UpstreamSettings(name: name, kind: kind)
@@ -27,8 +29,8 @@ enum UpstreamReading {
             throw reader.complaint(
                 reader.view["model"] ?? reader.view, "'upstreams.\(name).model' \(problem)")
         }
-        if kind == .echo {
-            settings.delay = try reader.duration("delay") ?? 0
+        for option in kind.options { settings.options[option.name] = try value(option, &reader) }
+        if kind.isLocal {
             try reader.finish()
             return settings
         }
@@ -40,15 +42,19 @@ enum UpstreamReading {
         if let headers = try reader.object("headers") { settings.headers = try read(headers: headers) }
         if var signing = try reader.object("signing") { settings.signing = try read(signing: &signing) }
         settings.caFile = try reader.string("caFile")
-        switch kind {
-        case .gemini: try readGoogle(&settings, &reader)
-        case .anthropic: settings.marksCache = try reader.bool("promptCache") ?? true
-        case .openai, .echo:
-            settings.apiVersion = try reader.string("apiVersion")
-            settings.isAlternating = try reader.bool("alternate") ?? false
-        }
+        if kind.takesGoogleCredentials { try readGoogle(&settings, &reader) }
         try reader.finish()
         return settings
+    }
+
+    private static func value(_ option: UpstreamKind.Option, _ reader: inout ConfigurationReader)
+        throws(ConfigurationError) -> UpstreamSettings.Option
+    {
+        switch option.value {
+        case .flag(let flag): .flag(try reader.bool(option.name) ?? flag)
+        case .word(let word): .word(try reader.string(option.name) ?? word)
+        case .milliseconds(let time): .milliseconds(try reader.duration(option.name) ?? time)
+        }
     }
 
     private static func readTimes(_ settings: inout UpstreamSettings, _ reader: inout ConfigurationReader)
@@ -83,11 +89,11 @@ enum UpstreamReading {
         }
     }
 
-    /// The base of request paths; for Chat Completions `/v1` is added where the address has no path of its own.
-    private static func baseURL(_ kind: UpstreamSettings.Kind, _ reader: inout ConfigurationReader)
+    /// The base of request paths; the kind's path is added where the address has none of its own.
+    private static func baseURL(_ kind: UpstreamKind, _ reader: inout ConfigurationReader)
         throws(ConfigurationError) -> String
     {
-        guard var text = try reader.string("baseURL") else { return UpstreamSettings.defaultBaseURL(kind) }
+        guard var text = try reader.string("baseURL") else { return kind.baseURL }
         guard text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains(" "),
             !text.contains("@"), !text.contains("?")
         else {
@@ -97,7 +103,7 @@ enum UpstreamReading {
         }
         while text.hasSuffix("/") { text.removeLast() }
         let host = text.drop { $0 != ":" }.dropFirst(3)
-        return kind != .openai || host.contains("/") ? text : text + "/v1"
+        return host.contains("/") ? text : text + kind.path
     }
 
     // MARK: Keys and credentials

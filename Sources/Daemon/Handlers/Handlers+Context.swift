@@ -79,25 +79,32 @@ extension Handlers {
     }
 
     private func buildContext(_ request: Request<Method.ContextBuild>) throws(WireError) {
-        let dialect = request.parameters.dialect
+        let dialect = try request.parameters.dialect.map { name throws(WireError) in try kind(named: name) }
         try withWindow(
             request.call, request.parameters.question,
             render: { window in
                 guard let window = window.cut else { return [] }
-                guard let dialect else {
+                guard let write = dialect?.messages else {
                     return JSONWriter.bytes(of: window.messages.map { Wire.Message($0) })
                 }
                 var writer = JSONWriter()
-                DialectMessages.write(window, in: dialect.rawValue, to: &writer)
+                write(window, &writer)
                 return writer.bytes
             }
         ) { _, choice in
             request.reply(
                 .init(
                     messages: RawJSON(choice.window.rendered),
-                    system: dialect == .openai ? nil : choice.window.cut?.system,
+                    system: dialect?.hasSystemMessage ?? false ? nil : choice.window.cut?.system,
                     receipt: Verbatim(choice.receipt)))
         }
+    }
+
+    /// A kind of upstream in whose way messages can be written.
+    private func kind(named name: String) throws(WireError) -> UpstreamKind {
+        let kinds = configuration.kinds.dialects
+        if let kind = kinds.first(where: { $0.name == name }) { return kind }
+        throw .invalid("'dialect' must be \(kinds.map { "'\($0.name)'" }.joined(separator: " or "))")
     }
 
     private func receipt(_ request: Request<Method.ContextReceipt>) throws(WireError) {

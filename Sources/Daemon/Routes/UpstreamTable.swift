@@ -65,11 +65,12 @@ final class UpstreamTable {
                 continue
             }
             byName[settings.name] =
-                switch settings.kind {
-                case .echo: EchoUpstream(settings, loop: loop)
-                default:
+                switch settings.kind.way {
+                case .local(let make): make(settings, loop)
+                case .server(let make):
                     HTTPUpstream(
-                        settings, environment: environment, client: client, loop: loop, clock: clocks.now,
+                        settings, make(settings), environment: environment, client: client, loop: loop,
+                        clock: clocks.now,
                         steady: clocks.steady)
                 }
         }

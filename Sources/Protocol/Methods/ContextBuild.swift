@@ -7,18 +7,15 @@ extension Method {
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
 
-        /// A provider's way to write messages.
-        package enum Dialect: String, Sendable, CaseIterable { case anthropic, gemini, openai }
-
         /// What it takes.
         package struct Parameters: MethodParameters {
             package var question: WindowQuestion
-            /// Nil means neutral messages.
-            package var dialect: Dialect?
+            /// A kind of upstream in whose way messages are written; nil means neutral messages.
+            package var dialect: String?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 question = try WindowQuestion(&reader)
-                dialect = try reader.word("dialect", Dialect.self)
+                dialect = try reader.name("dialect")
             }
         }
 

@@ -21,7 +21,7 @@ package final class EchoUpstream: Upstream {
 
     package init(_ settings: UpstreamSettings, loop: EventLoop) {
         name = settings.name
-        delay = settings.delay
+        delay = settings.milliseconds("delay")
         self.loop = loop
     }
 

@@ -1,0 +1,21 @@
+internal import ContextWindow
+
+extension UpstreamKind {
+    /// Anthropic's Messages API (wire.md E).
+    package static let anthropic: UpstreamKind = {
+        var kind = UpstreamKind(
+            "anthropic",
+            .server { AnthropicDialect(base: $0.baseURL, marksCache: $0.flag("promptCache", else: true)) })
+        kind.baseURL = "https://api.anthropic.com"
+        // Whether the stable prefix is marked for the provider's prompt cache.
+        kind.options = [Option("promptCache", .flag(true))]
+        kind.implicit = Implicit(
+            keys: ["ANTHROPIC_API_KEY"], baseURL: "ANTHROPIC_BASE_URL", model: "ANTHROPIC_MODEL",
+            defaultModel: "claude-sonnet-4-5")
+        kind.messages = { window, writer in
+            AnthropicRequest(marksCache: false).writeMessages(
+                window.outgoing(for: .anthropic(nil)), hasSystem: window.system != nil, to: &writer)
+        }
+        return kind
+    }()
+}

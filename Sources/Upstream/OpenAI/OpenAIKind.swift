@@ -1,0 +1,43 @@
+internal import ContextWindow
+
+extension UpstreamKind {
+    /// Chat Completions, as OpenAI and many others speak it (wire.md C).
+    package static let openai: UpstreamKind = {
+        var kind = UpstreamKind(
+            "openai",
+            .server {
+                OpenAIDialect(
+                    base: $0.baseURL, apiVersion: $0.word("apiVersion"), isAlternating: $0.flag("alternate"),
+                    isOllama: $0.isOllama)
+            })
+        kind.baseURL = "https://api.openai.com/v1"
+        kind.path = "/v1"
+        kind.options = [
+            // Azure's `api-version`.
+            Option("apiVersion", .word(nil)),
+            // Whether neighbours of one role are joined, for chat templates that demand alternation.
+            Option("alternate", .flag(false)),
+        ]
+        kind.implicit = Implicit(
+            keys: ["OPENAI_API_KEY"], baseURL: "OPENAI_BASE_URL", model: "OPENAI_MODEL",
+            defaultModel: "gpt-4.1")
+        kind.messages = { window, writer in
+            OpenAIRequest.writeMessages(window.outgoing(for: .openAI), system: window.system, to: &writer)
+        }
+        kind.hasSystemMessage = true
+        return kind
+    }()
+}
+
+extension UpstreamSettings {
+    /// Ollama as it is found on its port without a configuration: it lists its models in a way of its own.
+    package static func ollama(at address: String) -> UpstreamSettings {
+        var settings = UpstreamSettings(name: "ollama", kind: .openai, baseURL: address + "/v1")
+        settings.options[UpstreamSettings.ollamaMark] = .flag(true)
+        return settings
+    }
+
+    /// No configuration can say it.
+    private static let ollamaMark = "ollama"
+    fileprivate var isOllama: Bool { flag(UpstreamSettings.ollamaMark) }
+}
