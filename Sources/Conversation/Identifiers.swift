@@ -56,13 +56,31 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
     package var description: String {
         var text: [UInt8] = []
         text.reserveCapacity(36)
-        for nibble in 0..<32 {
-            if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 { text.append(0x2D) }
-            let half = nibble < 16 ? high : low
-            let value = UInt8(truncatingIfNeeded: half >> UInt64(60 - nibble % 16 * 4)) & 15
-            text.append(value < 10 ? 0x30 + value : 0x57 + value)
-        }
+        append(to: &text)
         return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Writes the UUID's 36 characters behind some bytes.
+    package func append(to text: inout [UInt8]) {
+        ID.append(high >> 32, digits: 8, to: &text)
+        text.append(0x2D)
+        ID.append(high >> 16, digits: 4, to: &text)
+        text.append(0x2D)
+        ID.append(high, digits: 4, to: &text)
+        text.append(0x2D)
+        ID.append(low >> 48, digits: 4, to: &text)
+        text.append(0x2D)
+        ID.append(low, digits: 12, to: &text)
+    }
+
+    /// Writes the last so many digits of a number, in hexadecimal.
+    private static func append(_ number: UInt64, digits: Int, to text: inout [UInt8]) {
+        var shift = UInt64(4 * digits)
+        while shift > 0 {
+            shift -= 4
+            let digit = UInt8(truncatingIfNeeded: number >> shift) & 15
+            text.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+        }
     }
 
     package static func < (a: ID, b: ID) -> Bool { (a.high, a.low) < (b.high, b.low) }

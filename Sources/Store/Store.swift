@@ -4,8 +4,14 @@ internal import Posix
 
 /// A change that SQLite can make: it runs on the writer's thread, in a transaction with others.
 package protocol LocalWrite: ArchiveWrite {
+    /// Whether it is one statement, which is undone by itself where it fails; false unless said otherwise.
+    var isOneStatement: Bool { get }
     /// Makes the change; what it throws rolls back this change alone.
     func run(on writer: Writer) throws(ArchiveError) -> Output
+}
+
+extension LocalWrite {
+    package var isOneStatement: Bool { false }
 }
 
 /// A look that SQLite can answer: on the loop where it is bounded, to about 2,000 rows or 4 MiB and one row more, else on
@@ -119,7 +125,9 @@ package final class Store {
             then(result)
         }
         writes.add(
-            WriteJob(token: token, durability: change.durability) { writer throws(ArchiveError) in
+            WriteJob(
+                token: token, durability: change.durability, isOneStatement: change.isOneStatement
+            ) { writer throws(ArchiveError) in
                 try change.run(on: writer)
             })
     }
@@ -228,16 +236,18 @@ package final class Store {
 struct WriteJob: Sendable {
     let token: UInt64
     let durability: Durability
+    let isOneStatement: Bool
     /// When it was handed over, in monotonic nanoseconds.
     let at = Machine.monotonic()
     let run: @Sendable (Writer) throws(ArchiveError) -> any Sendable
 
     init(
-        token: UInt64, durability: Durability,
+        token: UInt64, durability: Durability, isOneStatement: Bool,
         run: @escaping @Sendable (Writer) throws(ArchiveError) -> any Sendable
     ) {
         self.token = token
         self.durability = durability
+        self.isOneStatement = isOneStatement
         self.run = run
     }
 }

@@ -3,7 +3,7 @@ internal import Posix
 
 /// The one connection that writes, on its own thread.
 ///
-/// Changes that arrive while a commit is on its way share the next transaction, each in its own savepoint, and are
+/// Changes that arrive while a commit is on its way share the next transaction, each undone by itself where it fails, and are
 /// answered together after the commit.
 package final class Writer {
     struct Answer: Sendable {
@@ -213,7 +213,8 @@ package final class Writer {
             if isAlwaysFull { room.provide(behind: log.bytes) }
             var answers: [Answer] = []
             for job in jobs {
-                let result = jobs.count == 1 ? alone(job) : inSavepoint(job)
+                let result =
+                    jobs.count == 1 ? alone(job) : job.isOneStatement ? asStatement(job) : inSavepoint(job)
                 if database.isAutocommit {
                     if case .failure(let error) = result { lastFailure = error }
                     return jobs.count == 1 && lastFailure.code != .full
@@ -252,6 +253,11 @@ package final class Writer {
             try? database.run("ROLLBACK", doing: "roll back")
         }
         return result
+    }
+
+    /// A statement that fails leaves nothing behind (SQLite's ON CONFLICT ABORT, lang_conflict.html), so it needs no savepoint.
+    private func asStatement(_ job: WriteJob) -> Result<any Sendable, ArchiveError> {
+        Result { () throws(ArchiveError) in try job.run(self) }
     }
 
     private func inSavepoint(_ job: WriteJob) -> Result<any Sendable, ArchiveError> {

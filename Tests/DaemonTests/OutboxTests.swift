@@ -74,6 +74,23 @@ internal import Testing
         #expect(outbox.isEmpty && outbox.bytes == 0)
     }
 
+    @Test func `writes a piece once for all who get it, and merged ones for each`() throws {
+        var one = Outbox(), other = Outbox(), third = Outbox()
+        var shared = chunk("for \"all\"", at: 0)
+        shared.line = Chunk.SharedLine()
+        for _ in 0..<2 {
+            one.add(shared)
+            other.add(shared)
+            third.add(shared)
+            third.add(chunk(" and more", at: 9))
+            var writer = writer
+            let first = one.take(.max, &writer), second = other.take(.max, &writer)
+            #expect(first == second)
+            #expect(try lines(&third).map(said) == ["0 for \"all\" and more"])
+            #expect(try JSONDocument(first.dropLast() + []).root["params"]?["update"] != nil)
+        }
+    }
+
     @Test func `cuts long texts between characters`() {
         let text = String(repeating: "ä", count: Chunk.most)
         let pieces = Chunk.cut(Piece(.text, Array(text.utf8)))

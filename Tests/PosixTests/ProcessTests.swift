@@ -118,5 +118,7 @@ private func shell(_ line: String, environment: [String: String] = [:], director
         #expect(Machine.random(16).count == 16)
         #expect(Machine.random(16) != Machine.random(16))
         #expect(Machine.random(0) == [])
+        let numbers = RandomNumbers()
+        #expect(Set((0..<1_000).map { _ in numbers.next() }).count == 1_000)
     }
 }

@@ -128,7 +128,10 @@ final class Channels {
 
     /// Sends a piece of a message to all who watch, but for the client `except`.
     func publish(_ chunk: Chunk, on session: SessionRow, except: Int? = nil) {
-        for subscription in subscribers(of: session) {
+        let subscribers = subscribers(of: session)
+        var chunk = chunk
+        if subscribers.count > 1 { chunk.line = Chunk.SharedLine() }
+        for subscription in subscribers {
             // The running answer is no message yet; who replays gets it from the turn itself.
             if chunk.turnID == nil || chunk.role == .user { subscription.age() }
             guard subscription.client != except else { continue }

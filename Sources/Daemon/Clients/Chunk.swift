@@ -16,6 +16,13 @@ struct Chunk {
     let offset: Int
     /// The message that this one takes the place of, said with its first chunk.
     var replaces: MessageID?
+    /// Where the first of several clients that get it leaves its line for the others; nil where there is one.
+    var line: SharedLine?
+
+    /// A line that is written once for all who get it.
+    final class SharedLine {
+        fileprivate var bytes: [UInt8]?
+    }
 
     /// A long text in pieces that each make one chunk, cut between characters.
     static func cut(_ piece: Piece) -> [Piece] {
@@ -40,6 +47,7 @@ struct Chunk {
             next.offset == offset + piece.length, piece.length + next.piece.length <= Chunk.most
         else { return false }
         piece.append(next.piece)
+        line = nil
         return true
     }
 }
@@ -47,6 +55,17 @@ struct Chunk {
 /// Writes chunks as `session/update` notifications.
 struct ChunkWriter {
     func write(_ chunk: Chunk, to out: inout [UInt8]) {
+        guard let line = chunk.line else { return writeAnew(chunk, to: &out) }
+        if let bytes = line.bytes {
+            out += bytes
+        } else {
+            let start = out.count
+            writeAnew(chunk, to: &out)
+            line.bytes = Array(out[start...])
+        }
+    }
+
+    private func writeAnew(_ chunk: Chunk, to out: inout [UInt8]) {
         let speaker: Wire.MessageChunk.Speaker =
             chunk.role == .user ? .user : chunk.piece.kind == .thought ? .thought : .agent
         if chunk.piece.kind == .part { return writePart(chunk, speaker, to: &out) }
@@ -62,18 +81,18 @@ struct ChunkWriter {
 
     private func writeTail(_ chunk: Chunk, to out: inout [UInt8]) {
         out += #","messageId":""#.utf8
-        out += chunk.messageID.description.utf8
+        chunk.messageID.append(to: &out)
         out += #"","_meta":{"convod":{"#.utf8
         if let turn = chunk.turnID {
             out += #""turnId":""#.utf8
-            out += turn.description.utf8
+            turn.append(to: &out)
             out += #"","#.utf8
         }
         out += #""offset":"#.utf8
         out += String(chunk.offset).utf8
         if let replaced = chunk.replaces {
             out += #","replaces":""#.utf8
-            out += replaced.description.utf8
+            replaced.append(to: &out)
             out += #"""#.utf8
         }
         out += "}}}}}\n".utf8

@@ -38,7 +38,8 @@ package struct DaemonOptions: Sendable {
         self.log = log
         activated = nil
         clock = { Machine.milliseconds() }
-        random = { Machine.random(8).reduce(0) { $0 << 8 | UInt64($1) } }
+        let numbers = RandomNumbers()
+        random = { numbers.next() }
         reload = nil
         handlesSignals = true
     }

@@ -118,6 +118,8 @@ extension BeginQueued: LocalWrite {
 }
 
 extension StorePieces: LocalWrite {
+    package var isOneStatement: Bool { pieces.count <= 1 }
+
     package func run(on writer: Writer) throws(ArchiveError) {
         for (index, piece) in pieces.enumerated() {
             try writer.database.run(

@@ -27,6 +27,8 @@ final class StreamedCall: UpstreamCall {
     private var isPaused = false
     private var firstToken: EventLoop.TimerID?
     private var gap: EventLoop.TimerID?
+    /// When something came last, in the loop's nanoseconds.
+    private var heard: UInt64 = 0
     private var whole: EventLoop.TimerID?
     private var patience: EventLoop.TimerID?
 
@@ -188,13 +190,23 @@ final class StreamedCall: UpstreamCall {
         return .finished(Turn.Finish(reason: "content_filter", detail: failure.message))
     }
 
+    /// Something has come: the time without a word begins anew.
+    ///
+    /// One timer serves for all that comes; where it finds that something did it goes on for the rest.
     private func restartGap() {
-        if let gap { loop.cancel(gap) }
-        let time = StreamedCall.words(timeouts.gap)
-        gap = loop.after(milliseconds: timeouts.gap) { [weak self] in
+        heard = loop.now
+        if gap == nil { armGap(nanoseconds: UInt64(max(0, timeouts.gap)) * 1_000_000) }
+    }
+
+    private func armGap(nanoseconds: UInt64) {
+        gap = loop.after(nanoseconds: nanoseconds) { [weak self] in
             guard let self else { return }
+            gap = nil
             // Nobody reads now: the server has nothing to answer for.
-            if isPaused { restartGap() } else { timeOut("the upstream sent nothing for \(time)") }
+            if isPaused { return restartGap() }
+            let all = UInt64(max(0, timeouts.gap)) * 1_000_000, silent = loop.now &- heard
+            if silent < all { return armGap(nanoseconds: all - silent) }
+            timeOut("the upstream sent nothing for \(StreamedCall.words(timeouts.gap))")
         }
     }
 
