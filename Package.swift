@@ -36,7 +36,9 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "Schema", path: "schema",
-            exclude: ["README.md", "failures.json", "migrations", "protocol.json", "views.sql"],
+            exclude: [
+                "README.md", "failures.json", "migrations", "protocol.json", "transcript.json", "views.sql",
+            ],
             sources: ["schema.c"], publicHeadersPath: "include"),
 
         house("Posix", ["CLinux"]),
@@ -69,7 +71,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Daemon", "Upstream", "Store", "Archive", "ConvoClient", "Protocol", "JSON", "EventLoop",
+                "Daemon", "Upstream", "Transcripts", "Store", "Archive", "ConvoClient", "Protocol", "JSON",
+                "EventLoop",
                 "Posix", "Schema",
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
@@ -81,7 +84,7 @@ let package = Package(
         checks("SessionsTests", ["Sessions", "Protocol", "Archive", "Conversation"]),
         checks("ConversationTests", ["Conversation", "JSON"]),
         checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
-        checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON"]),
+        checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON", "Posix"]),
         checks("StoreTests", ["Store", "Archive", "Conversation", "EventLoop", "Posix"]),
         checks(
             "UpstreamTests",
@@ -90,7 +93,8 @@ let package = Package(
         checks(
             "DaemonTests",
             [
-                "Daemon", "Sessions", "Upstream", "ContextWindow", "Store", "Archive", "ConvoClient",
+                "Daemon", "Sessions", "Upstream", "ContextWindow", "Transcripts", "Store", "Archive",
+                "ConvoClient",
                 "Protocol",
                 "Conversation", "JSON", "Posix",
             ]),

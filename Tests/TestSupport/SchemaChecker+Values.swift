@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 extension SchemaChecker {
     /// One thing that is wrong with a value.
@@ -15,6 +15,12 @@ extension SchemaChecker {
         }
 
         var words: String { "\(path): \(what)" }
+    }
+
+    /// What is wrong with a value that is to be of a shape under `components`, in words.
+    package func problems(of value: JSONView, as name: String) -> [String] {
+        guard let schema = schemas[name] else { return ["there is no shape '\(name)'"] }
+        return problems(of: value, schema, at: "").map(\.words)
     }
 
     func problems(of value: JSONView, _ schema: JSONView, at path: String) -> [Problem] {

@@ -3,6 +3,7 @@ internal import Daemon
 internal import JSON
 internal import Posix
 package import Store
+package import Transcripts
 package import Upstream
 
 /// A daemon in this process on a thread of its own, with its files in a directory that goes with it.
@@ -30,7 +31,7 @@ package final class TestDaemon: Sendable {
         in directory: TemporaryDirectory? = nil,
         environment: [String: String] = [:], clock: (@Sendable () -> Int64)? = nil,
         steady: (@Sendable () -> Int64)? = nil, readFault: (@Sendable (String) -> ArchiveError?)? = nil,
-        gate: LookGate? = nil, kinds: UpstreamKinds = .standard
+        gate: LookGate? = nil, kinds: UpstreamKinds = .standard, formats: TranscriptFormats = .standard
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -50,6 +51,7 @@ package final class TestDaemon: Sendable {
         options.handlesSignals = false
         options.readFault = readFault
         options.gate = gate
+        options.formats = formats
         if let clock { options.clock = clock }
         options.steady = steady ?? clock  // a test's clock never goes back, unless it says so
         let started = options

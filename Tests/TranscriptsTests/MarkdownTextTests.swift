@@ -8,7 +8,7 @@ private func written(_ text: String) -> String {
         id: MessageID(high: 0, low: 1), seq: 1, role: .assistant, createdAt: 0, tokens: 1,
         content: Part.encode([.text(text)]))
     let record = String(
-        decoding: TranscriptWriter(format: .markdown).record(of: message), as: UTF8.self)
+        decoding: Records(.markdown).record(of: message), as: UTF8.self)
     return record.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: true).dropFirst().joined(
         separator: "\n")
 }

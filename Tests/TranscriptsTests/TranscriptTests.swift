@@ -57,7 +57,7 @@ private func everyKind() -> [Message] {
 }
 
 @Suite struct `A trace record` {
-    let writer = TranscriptWriter(format: .jsonl)
+    let writer = Records(.jsonl)
 
     @Test(arguments: nasty) func `gives text back byte for byte`(_ text: String) throws {
         let record = writer.record(of: message(.user, [.text(text)]))
@@ -106,7 +106,7 @@ private func everyKind() -> [Message] {
 }
 
 @Suite struct `A Markdown record` {
-    let writer = TranscriptWriter(format: .markdown)
+    let writer = Records(.markdown)
 
     @Test(arguments: nasty) func `holds text verbatim`(_ text: String) {
         let record = writer.record(of: message(.user, [.text(text)]))
@@ -128,7 +128,7 @@ private func everyKind() -> [Message] {
 }
 
 private func transcript(_ format: TranscriptFormat) -> String {
-    let writer = TranscriptWriter(format: format)
+    let writer = Records(format)
     let records = [writer.header(of: session())] + everyKind().map { writer.record(of: $0) }
     return String(decoding: records.flatMap { $0 + [0x0A] }, as: UTF8.self)
 }

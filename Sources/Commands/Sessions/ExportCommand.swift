@@ -19,8 +19,9 @@ extension Command {
         options: [.continue, .force, .format, .output, .session],
         details: """
             Without an ID the latest session that convo made. The formats are jsonl (Session Trace Simple Format, a
-            record a line, lossless) and markdown. The result is checked against the daemon's count and checksum. A file
-            that is there is not overwritten unasked: on a terminal it asks, elsewhere --force is needed.
+            record a line, with every branch and turn) and markdown (the active path). The result is checked against the
+            daemon's count and checksum. A file that is there is not overwritten unasked: on a terminal it asks,
+            elsewhere --force is needed.
             """
     ) { invocation throws(CommandError) in
         let format = invocation.value(.format) ?? "jsonl"

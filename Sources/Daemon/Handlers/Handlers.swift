@@ -4,6 +4,7 @@ internal import EventLoop
 internal import Posix
 internal import Protocol
 internal import Store
+internal import Transcripts
 
 /// What answers the methods; each resource has its own file, with the table of its methods at the top.
 final class Handlers {
@@ -18,12 +19,13 @@ final class Handlers {
     let loop: EventLoop
     let server: ServerFacts
     let lists: WatchedLists
+    let formats: TranscriptFormats
     private var homes: [UserID: String] = [:]
 
     init(
         archives: Archives, channels: Channels, engine: TurnEngine, askers: Askers, routes: Routes,
         configuration: CurrentConfiguration, clocks: Clocks, ids: IDSource, loop: EventLoop,
-        server: ServerFacts, lists: WatchedLists
+        server: ServerFacts, lists: WatchedLists, formats: TranscriptFormats
     ) {
         self.archives = archives
         self.channels = channels
@@ -36,6 +38,7 @@ final class Handlers {
         self.loop = loop
         self.server = server
         self.lists = lists
+        self.formats = formats
     }
 
     /// Every method's handler; a test holds it against `Method.allCases`.

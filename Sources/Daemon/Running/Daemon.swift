@@ -116,7 +116,8 @@ package final class Daemon {
         lists = WatchedLists(archives, channels, configuration, loop)
         let handlers = Handlers(
             archives: archives, channels: channels, engine: engine, askers: askers, routes: routes,
-            configuration: configuration, clocks: clocks, ids: ids, loop: loop, server: facts, lists: lists)
+            configuration: configuration, clocks: clocks, ids: ids, loop: loop, server: facts, lists: lists,
+            formats: options.formats)
         dispatcher = Dispatcher(limits: { configuration.limits }) { (call) throws(WireError) in
             try handlers.handle(call)
         } leave: { [engine] session, client in

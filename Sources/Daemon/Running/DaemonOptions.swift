@@ -1,6 +1,7 @@
 package import Archive
 internal import Posix
 package import Store
+package import Transcripts
 
 /// What a daemon is started with.
 package struct DaemonOptions: Sendable {
@@ -18,6 +19,8 @@ package struct DaemonOptions: Sendable {
     /// Milliseconds that never go back; nil takes the loop's.
     package var steady: (@Sendable () -> Int64)?
     package var random: @Sendable () -> UInt64
+    /// The formats of exports.
+    package var formats = TranscriptFormats.standard
     /// Reads the configuration anew; nil when there is no file.
     package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
     /// Makes reads on the loop fail, by what they do; nil but in tests.

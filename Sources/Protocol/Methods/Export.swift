@@ -8,19 +8,17 @@ extension Method {
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
 
-        /// What the records are.
-        package enum Format: String, Sendable, CaseIterable { case jsonl, markdown }
-
         /// What it takes.
         package struct Parameters: MethodParameters {
             package var id: SessionID
-            package var format: Format
+            /// The name of a format.
+            package var format: String
             /// Whether a record about the session itself comes first.
             package var hasHeader: Bool
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 id = try reader.sessionID()
-                format = try reader.word("format", Format.self) ?? .jsonl
+                format = try reader.name("format") ?? "jsonl"
                 hasHeader = try reader.bool("header") ?? true
             }
         }

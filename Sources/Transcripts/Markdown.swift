@@ -1,8 +1,28 @@
 internal import Conversation
 internal import JSON
 
+extension TranscriptFormat {
+    /// For people; what was said is verbatim, the rest is a reading aid.
+    package static let markdown = TranscriptFormat("markdown", isText: true, isWhole: false) {
+        MarkdownEncoder()
+    }
+}
+
+/// Writes a transcript for people.
+private struct MarkdownEncoder: TranscriptEncoder {
+    mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]] {
+        [MarkdownRecord.header(of: session)]
+    }
+
+    mutating func add(_ record: TranscriptRecord) -> [[UInt8]] {
+        if case .message(let message, true) = record { [MarkdownRecord.record(of: message)] } else { [] }
+    }
+
+    mutating func end() -> [[UInt8]] { [] }
+}
+
 /// Records of a transcript for people.
-enum MarkdownRecord {
+private enum MarkdownRecord {
     static func header(of session: Session) -> [UInt8] {
         var lines = ["# \(line(session.title ?? "Session \(session.id.text)"))", ""]
         var facts = [

@@ -1,0 +1,89 @@
+package import Conversation
+
+/// Transcripts writes whole sessions down in formats that others read, and reads them back.
+///
+/// - Invariant: pure; records go from values to bytes and back, with no I/O and no clock.
+
+/// What a transcript tells of a session.
+package enum TranscriptRecord: Sendable, Equatable {
+    /// The session itself, and the newest message of its active path.
+    case session(Session, head: MessageID?)
+    /// A message of the active path, in order, or of a branch beside it.
+    case message(Message, isOnPath: Bool)
+    case turn(TurnRecord)
+}
+
+/// Writes one session in one format, record by record; each comes without the LF that ends it in a file.
+package protocol TranscriptEncoder: Sendable {
+    /// What stands before the messages.
+    mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]]
+    mutating func add(_ record: TranscriptRecord) -> [[UInt8]]
+    /// What stands behind the last record.
+    mutating func end() -> [[UInt8]]
+}
+
+/// Reads sessions out of bytes as they come.
+package protocol TranscriptDecoder: Sendable {
+    /// Takes bytes, cut anywhere, and gives the records that are whole by now.
+    mutating func feed(_ bytes: [UInt8]) throws(TranscriptError) -> [TranscriptRecord]
+    /// Nothing follows.
+    mutating func finish() throws(TranscriptError) -> [TranscriptRecord]
+}
+
+/// What is wrong with a transcript, and where.
+package struct TranscriptError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// From 1.
+    package let line: Int
+    package let reason: String
+
+    package init(line: Int, _ reason: String) {
+        self.line = line
+        self.reason = reason
+    }
+
+    package var description: String { "line \(line): \(reason)" }
+}
+
+/// A format in which sessions are written down: a file of its own with this as its entry, and a row of
+/// `TranscriptFormats.standard`.
+package struct TranscriptFormat: Sendable {
+    /// Its name in requests and on the command line.
+    package let name: String
+    /// Whether its records are pieces of text, not JSON.
+    package let isText: Bool
+    /// Whether it holds more than the active path: branches beside it, and turns.
+    package let isWhole: Bool
+    package let encoder: @Sendable () -> any TranscriptEncoder
+    /// Nil where nothing is read back.
+    package let decoder: (@Sendable () -> any TranscriptDecoder)?
+
+    package init(
+        _ name: String, isText: Bool, isWhole: Bool, encoder: @escaping @Sendable () -> any TranscriptEncoder,
+        decoder: (@Sendable () -> any TranscriptDecoder)? = nil
+    ) {
+        self.name = name
+        self.isText = isText
+        self.isWhole = isWhole
+        self.encoder = encoder
+        self.decoder = decoder
+    }
+}
+
+/// The formats there are, sorted by name.
+package struct TranscriptFormats: Sendable {
+    package let all: [TranscriptFormat]
+
+    /// Traps where two have one name.
+    package init(_ formats: [TranscriptFormat]) {
+        all = formats.sorted { $0.name < $1.name }
+        for (a, b) in zip(all, all.dropFirst()) {
+            precondition(a.name != b.name, "two formats are called '\(a.name)'")
+        }
+    }
+
+    /// Those that convod has.
+    package static let standard = TranscriptFormats([.jsonl, .markdown])
+
+    package subscript(name: String) -> TranscriptFormat? { all.first { $0.name == name } }
+    package var names: [String] { all.map(\.name) }
+}
