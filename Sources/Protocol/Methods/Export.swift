@@ -8,7 +8,7 @@ extension Method {
         package static let callers = Callers.everyone
         package static let order = RequestOrder.looks
 
-        /// What the records are.
+        /// What the records are: a line of JSON each, or text for people.
         package enum Format: String, Sendable, CaseIterable { case jsonl, markdown }
 
         /// What it takes.

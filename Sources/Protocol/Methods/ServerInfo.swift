@@ -22,10 +22,14 @@ extension Method {
         package struct Result: Codable, MethodResult {
             package var name: String
             package var version: String
+            /// The version of ACP that it speaks.
             package var protocolVersion: Int
+            /// The daemon's process ID.
             package var pid: Int
             package var startedAt: Wire.Time
+            /// Milliseconds since its start by the wall clock; 0 where that went back.
             package var uptimeMs: Int
+            /// The path at which it listens.
             package var socket: String
             /// Where it stores; for administrators.
             package var database: String?
@@ -37,10 +41,12 @@ extension Method {
             package var uid: Int
             /// Whether the caller sees all sessions.
             package var isAdmin: Bool
+            /// Clients connected now, the caller among them.
             package var connections: Int
             /// Sessions on which a turn runs; for administrators.
             package var sessionsRunning: Int?
             package var limits: LimitList
+            /// All that are configured, or found by the environment.
             package var upstreams: [Upstream]
             /// The upstreams of each route, in order.
             package var routes: JSONTable<[String]>
@@ -86,9 +92,13 @@ extension Method {
             /// An upstream as everybody may see it.
             package struct Upstream: Codable, Sendable {
                 package var name: String
+                /// The name of its `UpstreamKind`.
                 package var kind: String
+                /// The one used when nobody names one; absent when it must be named.
                 package var model: String?
+                /// Where its server is; absent for one without a server.
                 package var baseURL: String?
+                /// Whether a key or a credential is at hand, or none is needed.
                 package var hasKey: Bool
 
                 package init(
@@ -136,6 +146,7 @@ extension Method {
                 package var paramsBytes: Int
                 package var sessionIdLength: Int
 
+                /// Those that one server may set, and those that all have.
                 package init(_ limits: Limits) {
                     lineBytes = limits.line
                     depth = limits.depth
