@@ -3,6 +3,7 @@ internal import CLinux
 /// This process and those it starts.
 package enum Process {
     package static var id: Int32 { getpid() }
+    /// The real one, not that of a set-uid program.
     package static var userID: UInt32 { getuid() }
 
     /// The working directory, `/` when it is gone.
@@ -36,6 +37,7 @@ package enum Process {
         return all
     }
 
+    /// Takes a variable out of this process's environment; only while no other thread reads it.
     package static func unsetEnvironment(_ name: String) { _ = unsafe unsetenv(name) }
 
     /// Whether a process with this ID exists.
@@ -94,6 +96,7 @@ package enum Process {
 
     /// Where a started program's descriptors 0, 1 and 2 come from.
     package struct Streams: Sendable {
+        /// Descriptor numbers of this process, which stay open here; nil means `/dev/null`.
         package var input: Int32?
         package var output: Int32?
         package var error: Int32?
