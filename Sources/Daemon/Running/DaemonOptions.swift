@@ -4,19 +4,25 @@ package import Store
 
 /// What a daemon is started with.
 package struct DaemonOptions: Sendable {
+    /// What is in force until the next `reload`.
     package var configuration: Configuration
+    /// The path to listen at.
     package var socket: String
+    /// The path of the database; it is made where there is none.
     package var database: String
     /// Where the configuration lies or would lie; nil when it came from nowhere.
     package var configurationFile: String?
+    /// What keys, proxies and the service manager's words are looked for in.
     package var environment: [String: String]
     /// A listening socket from the service manager, in place of `socket`.
     package var activated: Int32?
+    /// Where events are told.
     package var log: Log
     /// Milliseconds since 1970.
     package var clock: @Sendable () -> Int64
     /// Milliseconds that never go back; nil takes the loop's.
     package var steady: (@Sendable () -> Int64)?
+    /// 64 random bits; those of IDs come from here.
     package var random: @Sendable () -> UInt64
     /// Reads the configuration anew; nil when there is no file.
     package var reload: (@Sendable () throws(ConfigurationError) -> Configuration)?
@@ -27,6 +33,7 @@ package struct DaemonOptions: Sendable {
     /// Whether the process's signals stop and reload the daemon; off in tests.
     package var handlesSignals: Bool
 
+    /// The rest is as a service has it: the machine's clock and randomness, and no reload.
     package init(
         configuration: Configuration, socket: String, database: String, environment: [String: String],
         log: Log
