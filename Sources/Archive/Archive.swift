@@ -24,6 +24,6 @@ extension ArchiveWrite {
 
 /// A look: one value that an engine answers out of what is committed, at one moment between asking and answering.
 package protocol ArchiveRead: Sendable {
-    /// What was found; where something may not be there, the look's own type says what stands for that.
+    /// What is answered; each look says what stands for something that is not there.
     associatedtype Output: Sendable
 }

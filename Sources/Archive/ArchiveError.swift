@@ -1,6 +1,6 @@
 /// Why an archive could not do something, whatever engine it stands on.
 package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What went wrong, as a program tells it apart; which of them may pass, the daemon decides.
+    /// What went wrong, as a program tells it apart.
     package enum Code: Sendable, Equatable {
         /// Another process holds the database; trying again later may help.
         case busy

@@ -91,7 +91,7 @@ package enum Process {
     /// Keeps this process out of core files and of other processes of its user: it holds keys and what people said.
     package static func forbidDumps() { clinux_forbid_dumps() }
 
-    /// What became of a child.
+    /// What became of a child: it exited with a code, or a signal ended it.
     package enum Ending: Sendable, Equatable { case exited(Int32), signalled(Int32) }
 
     /// Where a started program's descriptors 0, 1 and 2 come from.

@@ -88,7 +88,7 @@ extension Contract {
     }
 }
 
-/// What a method takes that is asked without any: members of `params` are none of its own.
+/// Parameters of a method that takes none; a method of convod's own refuses any member.
 package struct NoParameters: MethodParameters {
     package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {}
 }

@@ -10,6 +10,7 @@ package struct ModelParameters: Sendable, Equatable {
     package var maxTokens: Int?
     /// Texts before which the answer ends; empty for none.
     package var stop: [String]
+    /// Nil leaves it to the provider.
     package var seed: Int?
     /// How many answers to ask for; nil for one (Gemini only).
     package var candidates: Int?

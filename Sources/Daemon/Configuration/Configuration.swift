@@ -42,7 +42,7 @@ package struct Configuration: Sendable, Equatable {
     package var userThrottle = Throttle.Limits()
     /// Milliseconds that a prompt waits for its user's limit before it is refused.
     package var throttleWait = 60_000
-    /// What is used up before turns wait.
+    /// What users and sessions may use, unless a session says otherwise.
     package var quotas = Quotas()
     var cache = Cache()
     /// Milliseconds that running turns get at a stop.

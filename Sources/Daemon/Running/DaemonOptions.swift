@@ -12,7 +12,7 @@ package struct DaemonOptions: Sendable {
     package var database: String
     /// Where the configuration lies or would lie; nil when it came from nowhere.
     package var configurationFile: String?
-    /// What keys, proxies and the service manager's words are looked for in.
+    /// Variables by name, among which keys and what the service manager says are looked for.
     package var environment: [String: String]
     /// A listening socket from the service manager, in place of `socket`.
     package var activated: Int32?

@@ -125,25 +125,33 @@ extension Method {
             /// The limits in force; `x-limits` of `schema/protocol.json` explains each.
             package struct LimitList: Codable, Sendable {
                 package var lineBytes: Int
+                /// Levels of nesting in a line.
                 package var depth: Int
                 package var connections: Int
                 package var outboxBytes: Int
                 package var pageRows: Int
                 package var pageBytes: Int
+                /// Requests of one batch.
                 package var batch: Int
+                /// Turns that wait in one session.
                 package var queue: Int
                 package var queuedBytes: Int
+                /// Requests of one client that have no answer yet.
                 package var requests: Int
                 package var unstoredBytes: Int
                 package var unstoredAllBytes: Int
                 package var bufferBytes: Int
                 package var userBufferBytes: Int
+                /// Members of one object of a line.
                 package var keys: Int
+                /// Values of one line, keys counted.
                 package var values: Int
+                /// Parts of one prompt or message.
                 package var parts: Int
                 package var cwdBytes: Int
                 package var settingsBytes: Int
                 package var paramsBytes: Int
+                /// Characters of a session ID.
                 package var sessionIdLength: Int
 
                 /// Those that one server may set, and those that all have.

@@ -99,6 +99,7 @@ extension Wire {
         package var sessionUpdate = ToolCall.word
         /// The `id` of the call's part, which its result names.
         package var toolCallId: String
+        /// What people see of it: the tool's name.
         package var title: String
         /// Always `other`: convod knows nothing of the tools.
         package var kind = "other"
@@ -148,6 +149,7 @@ extension Wire {
         static let word = "tool_call_update"
         /// Always `tool_call_update`.
         package var sessionUpdate = ToolCallUpdate.word
+        /// The `id` of the call that it answers.
         package var toolCallId: String
         /// `completed` or `failed`.
         package var status: String
