@@ -98,7 +98,7 @@ extension Method {
                 package var model: String?
                 /// Where its server is; absent for one without a server.
                 package var baseURL: String?
-                /// Whether a key or a credential is at hand, or none is needed.
+                /// Whether a key or a credential is at hand; false too for a server that is asked without one.
                 package var hasKey: Bool
 
                 package init(
