@@ -24,5 +24,6 @@ extension ArchiveWrite {
 
 /// A look: one value that an engine answers out of what is committed, at one moment between asking and answering.
 package protocol ArchiveRead: Sendable {
+    /// What is answered; each look says what stands for something that is not there.
     associatedtype Output: Sendable
 }

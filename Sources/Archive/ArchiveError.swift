@@ -1,5 +1,6 @@
 /// Why an archive could not do something, whatever engine it stands on.
 package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What went wrong, as a program tells it apart.
     package enum Code: Sendable, Equatable {
         /// Another process holds the database; trying again later may help.
         case busy
@@ -25,6 +26,7 @@ package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible
         case readOnly
         /// Another daemon has the database; holds its lock file's text.
         case locked(by: String)
+        /// Anything else; `reason` has the engine's words.
         case other
     }
     package let code: Code

@@ -1,10 +1,16 @@
 /// One try at an upstream, as it is stored.
 package struct Attempt: Sendable, Equatable {
+    /// From 1 within its turn.
     package var number: Int
+    /// The name of who was asked.
     package var upstream: String
+    /// The model by its provider's name.
     package var model: String
+    /// Milliseconds since 1970 UTC.
     package var startedAt: Int64
+    /// When the first content came, in milliseconds since 1970 UTC; nil when none did.
     package var firstAt: Int64?
+    /// Milliseconds since 1970 UTC.
     package var endedAt: Int64
     /// `complete` or the kind of error.
     package var outcome: String

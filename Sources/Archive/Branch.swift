@@ -11,7 +11,9 @@ package struct Branch: Sendable, Equatable {
     package let head: Int
     /// The estimate over its path, in tokens.
     package let tokens: Int
+    /// Milliseconds since 1970 UTC.
     package let createdAt: Int64
+    /// Its newest message's ID; nil when there is no message.
     package let headID: MessageID?
     /// What the first message of its own begins with; nil when it has none.
     package let first: Beginning?

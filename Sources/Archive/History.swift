@@ -21,8 +21,11 @@ package struct HistoryNeed: Sendable {
 
 /// What may be read of a history in one call on the loop.
 package struct HistoryBound: Sendable {
+    /// Messages at most.
     package let rows: Int
+    /// Bytes of their contents at most.
     package let bytes: Int
+    /// Older pins at most.
     package let pins: Int
 
     package init(rows: Int, bytes: Int, pins: Int) {

@@ -4,6 +4,7 @@ package struct Learned: Sendable, Equatable {
     package let model: String
     /// Thousandths.
     package let ratio: Int
+    /// Answers that it was learned from, at most 1,000,000.
     package let samples: Int
 
     package init(upstream: String, model: String, ratio: Int, samples: Int) {

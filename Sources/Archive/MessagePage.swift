@@ -2,6 +2,7 @@ package import Conversation
 
 /// A page of messages and where the next one begins.
 package struct MessagePage: Sendable, Equatable {
+    /// In the order of the page, which may be newest first.
     package var messages: [Message] = []
     /// The seq at which the next page begins; nil at the end.
     package var next: Int?

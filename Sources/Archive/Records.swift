@@ -30,8 +30,11 @@ package struct SessionRecord: Sendable, Equatable {
 
 /// A place on a path: its branch, the seq of its newest message, and the estimate over it in tokens.
 package struct PathPlace: Sendable, Equatable {
+    /// The branch that the path ends in.
     package let branch: BranchRow
+    /// The seq of the newest message; 0 where there is none.
     package let head: Int
+    /// The estimate over the path up to there.
     package let tokens: Int
 
     package init(branch: BranchRow, head: Int, tokens: Int) {

@@ -2,10 +2,13 @@ package import Conversation
 
 /// What one turn used.
 package struct TurnUsage: Sendable, Equatable {
+    /// The session's owner, whose quota it counts against.
     package var owner: UserID
     /// Tokens as the provider counted, or estimated where it did not.
     package var input: Int
+    /// Tokens of the answer, counted or estimated likewise.
     package var output: Int
+    /// Those of `input` that the provider took out of its cache; 0 where it did not say.
     package var cached: Int
     /// Millionths of a dollar.
     package var cost: Int
@@ -21,7 +24,9 @@ package struct TurnUsage: Sendable, Equatable {
 
 /// Sums over some turns.
 package struct UsageSum: Sendable, Equatable {
+    /// How many were summed up.
     package var turns = 0
+    /// Of requests and answers together.
     package var tokens = 0
     /// Millionths of a dollar.
     package var cost = 0
@@ -29,6 +34,7 @@ package struct UsageSum: Sendable, Equatable {
     /// A number that two of them can be added and stay one.
     package static func bounded(_ value: Int) -> Int { min(max(value, 0), 1 << 61) }
 
+    /// Adds what was used; both must hold numbers that `bounded` made.
     package static func + (a: UsageSum, b: UsageSum) -> UsageSum {
         UsageSum(turns: a.turns + b.turns, tokens: a.tokens + b.tokens, cost: a.cost + b.cost)
     }
@@ -42,7 +48,9 @@ package struct UsageSum: Sendable, Equatable {
 
 /// A day since 1970 in UTC.
 package enum UsageDay {
+    /// Milliseconds of a day; leap seconds do not count.
     package static let milliseconds: Int64 = 86_400_000
+    /// The day of a time, which is in milliseconds since 1970.
     package static func of(_ time: Int64) -> Int64 { time / milliseconds }
     /// Milliseconds from `time` to the next day.
     package static func rest(of time: Int64) -> Int { Int(milliseconds - time % milliseconds) }

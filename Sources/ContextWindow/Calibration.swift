@@ -10,8 +10,10 @@ package struct Calibration: Sendable, Equatable {
 
     /// Counted tokens for one estimated.
     package private(set) var ratio: Double
+    /// Answers that it was learned from, at most 1,000,000.
     package private(set) var samples: Int
 
+    /// Goes on from what was learned before; a ratio out of bounds is read as the bound.
     package init(ratio: Double = 1, samples: Int = 0) {
         self.ratio = min(max(ratio, Calibration.bounds.lowerBound), Calibration.bounds.upperBound)
         self.samples = samples

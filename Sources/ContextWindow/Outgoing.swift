@@ -15,6 +15,7 @@ package struct DialectRules: Sendable, Equatable {
         /// Only seals that stand alone or behind a text.
         case seals
     }
+    /// Matters only where there is an issuer.
     package var replay: Replay
     /// Whether the first message must be the user's.
     package var startsWithUser: Bool

@@ -9,20 +9,29 @@ package struct Receipt: Sendable, Equatable {
     /// At most so many pins and exclusions are listed one by one.
     package static let listed = 100
 
+    /// The policy in force, those of session and turn taken in.
     package let policy: WindowPolicy
+    /// Tokens that there was room for, in our estimate.
     package let budget: Int
     /// The estimate for what was sent, system prompt and overheads included.
     package let estimate: Int
+    /// `fits` where nothing was cut.
     package let rule: Rule
     /// The seqs of the suffix that was sent; nil when there was none.
     package let sent: ClosedRange<Int>?
     /// How many messages were sent, pins before the suffix included.
     package let sentCount: Int
+    /// Messages of the path that were not sent.
     package let leftOutCount: Int
+    /// The estimate for those.
     package let leftOutTokens: Int
+    /// The seqs of pinned messages and of what must go with them, at most `listed`.
     package let pinned: [Int]
+    /// The seqs of excluded messages among those that were read, at most `listed`.
     package let excluded: [Int]
+    /// All of them, listed or not.
     package let pinnedCount: Int
+    /// All on the path, listed or not.
     package let excludedCount: Int
     /// What was sent otherwise than it is stored.
     package var mapped = Mapped()
@@ -47,6 +56,7 @@ package struct Receipt: Sendable, Equatable {
         excludedCount = excludedHere.count + history.olderExcluded
     }
 
+    /// Writes the object `Receipt` of `schema/protocol.json`, without what is known only after the call.
     package func write(to writer: inout JSONWriter) {
         writer.object {
             $0.member("strategy", policy.strategy.rawValue)

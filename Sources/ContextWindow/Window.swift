@@ -6,6 +6,7 @@ package struct Window: Sendable, Equatable {
     package let system: String?
     /// The messages that go, oldest first: pins, then a suffix of whole turns.
     package let messages: [Message]
+    /// What is in it, what was left out, and why.
     package let receipt: Receipt
 }
 
@@ -22,6 +23,7 @@ package struct History: Sendable, Equatable {
     /// The estimate over all of them.
     package var tokens: Int
 
+    /// Without `count` and `tokens` there is nothing older than `messages`.
     package init(
         messages: [Message], olderPins: [Message] = [], olderExcluded: Int = 0, count: Int? = nil,
         tokens: Int? = nil
@@ -38,9 +40,13 @@ package struct History: Sendable, Equatable {
 package struct WindowError: Error, Sendable, Equatable {
     /// The estimate of what must be in: system prompt, pins and the newest turn.
     package let needed: Int
+    /// Tokens that there was room for, in our estimate.
     package let budget: Int
+    /// The estimate for the system prompt with the request's own overhead.
     package let system: Int
+    /// The estimate for pins outside the newest turn.
     package let pinned: Int
+    /// The estimate for the newest turn.
     package let newest: Int
 
     /// What the budget comes from, for the sentence.

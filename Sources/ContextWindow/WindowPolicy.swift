@@ -2,6 +2,7 @@ package import JSON
 
 /// What a window may hold.
 package struct WindowPolicy: Sendable, Equatable {
+    /// What is left out when not all fits.
     package enum Strategy: String, Sendable, CaseIterable {
         /// Keeps the longest suffix of whole turns that fits.
         case slide
@@ -87,6 +88,7 @@ package struct WindowPolicy: Sendable, Equatable {
 
 /// What is wrong with a window policy, in one clause.
 package struct WindowPolicyError: Error, Sendable, Equatable {
+    /// A clause for a person that names the member.
     package let reason: String
     package init(_ reason: String) { self.reason = reason }
 }

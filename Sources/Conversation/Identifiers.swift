@@ -4,7 +4,9 @@
 
 /// A 128-bit identifier of one kind of thing, written as a UUID.
 package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The first 8 of the 16 bytes, in network order.
     package let high: UInt64
+    /// The last 8 of them.
     package let low: UInt64
 
     package init(high: UInt64, low: UInt64) {
@@ -53,6 +55,7 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
         return out
     }
 
+    /// The 36 characters of a UUID in lower case.
     package var description: String {
         var text: [UInt8] = []
         text.reserveCapacity(36)
@@ -86,7 +89,9 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
     package static func < (a: ID, b: ID) -> Bool { (a.high, a.low) < (b.high, b.low) }
 }
 
+/// Names a message over all sessions; one the daemon made is a UUID of version 7 (RFC 9562).
 package typealias MessageID = ID<Message>
+/// Names a turn over all sessions; one the daemon made is a UUID of version 7 (RFC 9562).
 package typealias TurnID = ID<TurnRecord>
 
 /// Makes UUIDs of version 7 (RFC 9562), each greater than the one before.
@@ -108,7 +113,9 @@ package struct IDMaker: Sendable {
 /// 1 to 128 characters of `[A-Za-z0-9._:@-]`, the first a letter or digit; case counts. So it is never a path, a
 /// flag or an empty string, and equal IDs have equal bytes.
 package struct SessionID: Hashable, Sendable, CustomStringConvertible {
+    /// Characters of an ID at most, which are bytes too: all of them are ASCII.
     package static let longest = 128
+    /// The ID as it stands on the wire, well-formed.
     package let text: String
 
     /// Takes a well-formed ID, nil for any other text.
@@ -136,6 +143,7 @@ package struct SessionID: Hashable, Sendable, CustomStringConvertible {
 
 /// A user as the archive knows one: on this machine the number that the kernel gives for who connected.
 package struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible, ExpressibleByIntegerLiteral {
+    /// The uid.
     package let number: UInt32
     package init(_ number: UInt32) { self.number = number }
     package init(integerLiteral number: UInt32) { self.number = number }

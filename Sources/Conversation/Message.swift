@@ -4,8 +4,11 @@ internal import JSON
 package struct Message: Sendable, Equatable {
     /// Who speaks; the raw value is stored.
     package enum Role: Int, Sendable, CaseIterable {
+        /// Their raw values are 0 to 3, in this order.
         case system, user, assistant, tool
+        /// The word on the wire.
         package var name: String { ["system", "user", "assistant", "tool"][rawValue] }
+        /// Takes the word on the wire, nil for any other.
         package init?(name: String) {
             guard let role = Role.allCases.first(where: { $0.name == name }) else { return nil }
             self = role
@@ -14,9 +17,11 @@ package struct Message: Sendable, Equatable {
 
     /// How the message came to its end; the raw value is stored.
     package enum Status: Int, Sendable, CaseIterable {
+        /// Their raw values are 0 to 4, in this order; a word on the wire is the case's name.
         case complete, cancelled, interrupted, failed, refused
         /// Not stored: the answer of a running turn.
         case streaming
+        /// The word on the wire.
         package var name: String {
             ["complete", "cancelled", "interrupted", "failed", "refused", "streaming"][rawValue]
         }
@@ -25,17 +30,21 @@ package struct Message: Sendable, Equatable {
     }
 
     package var id: MessageID
+    /// The message before it on its path; nil for the first.
     package var parentID: MessageID?
     /// The place on its path, from 1 and without gaps.
     package var seq: Int
     package var role: Role
     package var status: Status
+    /// The turn that it belongs to; nil when it was appended.
     package var turnID: TurnID?
     /// Milliseconds since 1970 UTC.
     package var createdAt: Int64
     /// The estimate, overhead of the message included.
     package var tokens: Int
+    /// Whether every window holds it.
     package var isPinned: Bool
+    /// Whether no window holds it.
     package var isExcluded: Bool
     /// A raw JSON object, byte for byte as the client gave it.
     package var metadata: [UInt8]?

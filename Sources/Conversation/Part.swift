@@ -7,18 +7,23 @@ package enum Part: Sendable, Equatable {
     case thought(text: String, issuer: String?, signature: String?)
     /// What the model thought and its provider hides: opaque bytes that only the issuer can read.
     case redactedThought(data: String, issuer: String?)
+    /// `data` is base64; it or `uri` is there, or both.
     case image(mimeType: String, data: String?, uri: String?)
+    /// `data` is base64.
     case audio(mimeType: String, data: String)
     /// An embedded resource, as in ACP; `text` is nil for a binary one.
     case resource(uri: String, text: String?, raw: [UInt8])
+    /// A link to a resource, as in ACP; `raw` is the whole part as it came.
     case resourceLink(uri: String, name: String, raw: [UInt8])
     case toolCall(ToolCall)
     case toolResult(ToolResult)
 
     /// A call that the model asks for; `arguments` is raw JSON, a string when the model's JSON was broken.
     package struct ToolCall: Sendable, Equatable {
+        /// What its result names; some providers give the same one to a call of every turn.
         package var id: String
         package var name: String
+        /// Raw JSON of any kind; who sends it to a provider makes an object of it.
         package var arguments: [UInt8]
         /// What binds the call to the provider that made it, and who that is; nil where it gave none.
         package var signature: String?
@@ -50,7 +55,9 @@ package enum Part: Sendable, Equatable {
 
     /// What a call gave; `content` is raw JSON, a string or an array of parts.
     package struct ToolResult: Sendable, Equatable {
+        /// The `id` of the call that it answers.
         package var callID: String
+        /// Raw JSON: a string, an array of parts, or whatever the tool gave.
         package var content: [UInt8]
         package var isError: Bool
         package init(callID: String, content: [UInt8], isError: Bool) {
@@ -205,6 +212,7 @@ package enum Part: Sendable, Equatable {
 
 /// Why a value is not a part, in one clause.
 package struct PartError: Error, Sendable, Equatable {
+    /// A clause for a person that names the member, and no more of the value than 40 characters.
     package let reason: String
     package init(_ reason: String) { self.reason = reason }
 }

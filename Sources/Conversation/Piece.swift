@@ -4,6 +4,7 @@ internal import JSON
 package struct Piece: Sendable, Equatable {
     /// What it belongs to; the raw value is stored.
     package enum Kind: Int, Sendable {
+        /// `part` is a whole part of another type; the others are text that goes on.
         case text, thought, part
         /// The provider's seal on the thought before it, or on the text; opaque, and never shown.
         case signature

@@ -5,12 +5,16 @@ package struct Session: Sendable, Equatable {
     package var id: SessionID
     /// Whose it is.
     package var owner: UserID
+    /// Nil until somebody gives one or a first prompt does.
     package var title: String?
+    /// The directory that the client works in: an absolute path, not looked up on the disk.
     package var cwd: String
     /// Raw JSON array, as the client gave it.
     package var mcpServers: [UInt8]
+    /// The system prompt; nil for none.
     package var system: String?
     package var settings: SessionSettings
+    /// At most 64, of 1 to 64 bytes each.
     package var tags: [String]
     /// A raw JSON object, byte for byte as the client gave it.
     package var metadata: [UInt8]?
@@ -18,17 +22,22 @@ package struct Session: Sendable, Equatable {
     package var messageCount: Int
     /// The estimate over the active path.
     package var tokens: Int
+    /// Milliseconds since 1970 UTC.
     package var createdAt: Int64
+    /// The last change; milliseconds since 1970 UTC.
     package var updatedAt: Int64
     /// Grows with every change; lists are in its order.
     package var activity: Int64
+    /// Whether lists leave it out unless they are asked for it.
     package var isArchived: Bool
+    /// When it went to the trash, in milliseconds since 1970 UTC; nil when it is not there.
     package var trashedAt: Int64?
     /// Whether nothing was ever said in it: it has neither messages on its path nor turns.
     package var isEmpty = true
     /// Whether it lives in memory only and is gone with the daemon.
     package var isEphemeral = false
 
+    /// A new session with nothing in it; `createdAt` is in milliseconds since 1970 UTC.
     package init(id: SessionID, owner: UserID, cwd: String, createdAt: Int64) {
         self.id = id
         self.owner = owner
@@ -53,7 +62,9 @@ package struct Session: Sendable, Equatable {
 ///
 /// Each nil means: as the configuration says.
 package struct SessionSettings: Sendable, Equatable {
+    /// The name of a route or an upstream.
     package var upstream: String?
+    /// The model by its provider's name.
     package var model: String?
     /// A raw JSON object, see `WindowPolicy`.
     package var window: [UInt8]?
@@ -76,6 +87,7 @@ package struct SessionSettings: Sendable, Equatable {
             window: view["window"].map { Array($0.raw) }, quota: view["quota"].map { Array($0.raw) })
     }
 
+    /// A raw JSON object of what is set, as it is stored.
     package var encoded: [UInt8] {
         JSONWriter.object {
             $0.optional("upstream", upstream)

@@ -2,7 +2,9 @@
 package struct SessionChange: Sendable, Equatable {
     /// A field that may be set, or set to nothing.
     package enum Field<Value: Sendable & Equatable>: Sendable, Equatable {
+        /// It stays as it is.
         case left
+        /// It becomes this; nil clears it.
         case set(Value?)
 
         func apply(to value: inout Value?) { if case .set(let new) = self { value = new } }
@@ -16,6 +18,7 @@ package struct SessionChange: Sendable, Equatable {
     package var window = Field<[UInt8]>.left
     /// A raw JSON object `{tokens, cost}`.
     package var quota = Field<[UInt8]>.left
+    /// Nil leaves a session without tags.
     package var tags = Field<[String]>.left
     /// A raw JSON object.
     package var metadata = Field<[UInt8]>.left

@@ -50,6 +50,7 @@ package struct Turn: Sendable {
     /// How long to wait before the next try, and with whom.
     package struct Wait: Sendable, Equatable {
         package let milliseconds: Int
+        /// The name of who is asked next.
         package let upstream: String
         package init(milliseconds: Int, upstream: String) {
             self.milliseconds = milliseconds
@@ -61,6 +62,7 @@ package struct Turn: Sendable {
     package struct Finish: Sendable, Equatable {
         /// Neutral words: `stop`, `length`, `tool_calls`, `content_filter`, or the provider's own.
         package var reason: String
+        /// Nil where the provider counted nothing.
         package var usage: Usage?
         /// Why, in the provider's words: the category of a refusal, or an unusual reason; nil when there is none.
         package var detail: String?
@@ -82,15 +84,21 @@ package struct Turn: Sendable {
 
     /// How the turn ended.
     package struct Ending: Sendable, Equatable {
+        /// One of those in which a turn is over.
         package var state: TurnRecord.State
+        /// Nil when it failed or was cut.
         package var stopReason: StopReason?
+        /// What the provider said, as in `Finish.reason`; nil where the answer is not whole.
         package var finish: String?
+        /// Nil when nothing failed.
         package var error: TurnError?
+        /// Nil where the provider counted nothing.
         package var usage: Usage?
         /// Why, in the provider's words; see `Finish.detail`.
         package var detail: String?
         /// Further answers, each as raw JSON parts; they become branches.
         package var alternatives: [[UInt8]]
+        /// Whether the answer was given before and comes out of the cache.
         package var isCached: Bool
         /// Whether the prompt leaves the path again, for a branch beside it: nobody saw any text of the answer.
         package var isPromptWithdrawn: Bool
@@ -121,7 +129,9 @@ package struct Turn: Sendable {
         case call
         /// Break off the running call.
         case abortCall
+        /// Say `retryDue` after this time.
         case startTimer(milliseconds: Int)
+        /// Say it no more; there may be no timer.
         case stopTimer
         /// Store these pieces; their count goes on from those before.
         case store([Piece])
@@ -135,6 +145,7 @@ package struct Turn: Sendable {
         case answer(Ending)
     }
 
+    /// Changed by `handle` alone.
     package private(set) var state = State.storing
     /// What has come in so far.
     package private(set) var answer: Answer

@@ -4,10 +4,13 @@ package import JSON
 package struct TurnRecord: Sendable, Equatable {
     /// Where the turn stands; the raw value is stored.
     package enum State: Int, Sendable, CaseIterable {
+        /// Their raw values are 0 to 5, in this order; a word on the wire is the case's name.
         case queued, running, complete, cancelled, interrupted, failed
+        /// The word on the wire.
         package var name: String {
             ["queued", "running", "complete", "cancelled", "interrupted", "failed"][rawValue]
         }
+        /// Whether it has not ended yet.
         package var isOpen: Bool { self == .queued || self == .running }
     }
 
@@ -15,11 +18,15 @@ package struct TurnRecord: Sendable, Equatable {
     package var state: State
     /// The message ID of the prompt; nil when the turn goes on from the head without one.
     package var promptID: MessageID?
+    /// The answer's message ID, known before there is such a message.
     package var answerID: MessageID
     /// The raw JSON parts of a queued prompt, nil once it is a message.
     package var queuedPrompt: [UInt8]?
+    /// The client's key for sending once, unique within the session; nil where it gave none.
     package var requestID: String?
+    /// SHA-256 over what was asked under that key, so that the same key with other content is told apart.
     package var requestHash: [UInt8]?
+    /// What was asked for beyond the session's settings.
     package var options: TurnOptions
     /// An ACP stop reason, nil when the turn failed.
     package var stopReason: StopReason?
@@ -29,14 +36,21 @@ package struct TurnRecord: Sendable, Equatable {
     package var detail: String?
     /// Whether the answer came out of the cache.
     package var isCached = false
+    /// Nil when nothing failed.
     package var error: TurnError?
+    /// Who was asked last; nil until somebody is.
     package var upstream: String?
+    /// The model that was asked; nil until one is.
     package var model: String?
+    /// Nil where the provider counted nothing.
     package var usage: Usage?
     /// Raw JSON.
     package var receipt: [UInt8]?
+    /// Milliseconds since 1970 UTC.
     package var createdAt: Int64
+    /// Milliseconds since 1970 UTC; nil while it waits.
     package var startedAt: Int64?
+    /// Milliseconds since 1970 UTC; nil until it ends.
     package var endedAt: Int64?
 
     package init(
@@ -63,7 +77,9 @@ package enum StopReason: String, Sendable {
 
 /// What a turn failed of: a kind out of `schema/protocol.json` and a sentence for a person.
 package struct TurnError: Sendable, Equatable {
+    /// One of the words of `ErrorKind`.
     package let kind: String
+    /// The sentence, without message text and keys.
     package let message: String
     /// Milliseconds after which another try may help, nil when nobody knows.
     package let retryAfter: Int?
@@ -76,9 +92,13 @@ package struct TurnError: Sendable, Equatable {
 
 /// Tokens as the provider counted them; nil where it did not say.
 package struct Usage: Sendable, Equatable, Codable {
+    /// Tokens of the request, those out of the provider's cache included.
     package var inputTokens: Int?
+    /// Tokens of the answer, thoughts included.
     package var outputTokens: Int?
+    /// Those of `inputTokens` that the provider took out of its cache.
     package var cachedTokens: Int?
+    /// Those of `outputTokens` that are thoughts.
     package var reasoningTokens: Int?
 
     package init(
@@ -98,6 +118,7 @@ package struct Usage: Sendable, Equatable, Codable {
             cachedTokens: view["cachedTokens"]?.int, reasoningTokens: view["reasoningTokens"]?.int)
     }
 
+    /// Writes an object of what is known, as it is stored and goes over the wire.
     package func write(to writer: inout JSONWriter) {
         writer.object {
             $0.optional("inputTokens", inputTokens)
@@ -112,9 +133,12 @@ package struct Usage: Sendable, Equatable, Codable {
 ///
 /// Each nil means: as the session says.
 package struct TurnOptions: Sendable, Equatable {
+    /// What becomes of the turn when the client that began it leaves.
     package enum Disconnect: String, Sendable { case `continue`, cancel }
 
+    /// The name of a route or an upstream.
     package var upstream: String?
+    /// The model by its provider's name.
     package var model: String?
     /// A raw JSON object, see `WindowPolicy`.
     package var window: [UInt8]?
@@ -142,6 +166,7 @@ package struct TurnOptions: Sendable, Equatable {
             onDisconnect: view["onDisconnect"]?.string.flatMap(Disconnect.init) ?? .continue)
     }
 
+    /// A raw JSON object of what is set, as it is stored.
     package var encoded: [UInt8] {
         JSONWriter.object {
             $0.optional("upstream", upstream)

@@ -4,9 +4,12 @@ package import Posix
 
 /// What a descriptor is watched for, or has become.
 package struct Readiness: OptionSet, Sendable {
+    /// Bits of epoll, as in `EPOLLIN` (epoll_ctl(2)).
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// EPOLLIN: there is something to read, or an end of file.
     package static let reading = Readiness(rawValue: 0x001)
+    /// EPOLLOUT: a write would take something without waiting.
     package static let writing = Readiness(rawValue: 0x004)
     /// The other end is gone, or the descriptor has an error.
     package static let closed = Readiness(rawValue: 0x008 | 0x010)

@@ -65,10 +65,14 @@ package struct JSONDocument: Sendable {
 
 /// Why a text is not JSON, and where.
 package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is against it.
     package enum Code: Sendable, Equatable {
+        /// `unexpected` holds the character or the byte, as it is to be told.
         case notUTF8, tooDeep(limit: Int), unexpected(String), endOfText, trailingText, badNumber, badEscape,
             controlCharacter
+        /// 4 GiB or more: places are kept in 32 bits.
         case tooLarge
+        /// Bounds that the caller set were passed.
         case tooManyKeys(limit: Int), tooManyValues(limit: Int)
     }
     package let code: Code

@@ -156,6 +156,7 @@ extension JSONEncoding {
 
 /// An object whose keys are not known beforehand; it is written in their order.
 package struct JSONTable<Value: Codable & Sendable>: Codable, Sendable, ExpressibleByDictionaryLiteral {
+    /// Written in the order of the names.
     package var members: [String: Value]
 
     package init(_ members: [String: Value]) { self.members = members }

@@ -163,8 +163,10 @@ package struct JSONElements: Sequence, IteratorProtocol, Sendable {
 package struct JSONMembers: Sequence, IteratorProtocol, Sendable {
     /// One key with its value.
     package struct Member: Sendable {
+        /// The key as a string value, for its bytes and its place.
         package let keyView: JSONView
         package let value: JSONView
+        /// The key with escapes undone.
         package var key: String { keyView.string ?? "" }
     }
 

@@ -32,6 +32,7 @@ package struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// Writes a string value, escaped.
     package mutating func string(_ text: String) {
         comma()
         JSONText.append(text, to: &bytes)
@@ -45,8 +46,11 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
+    /// Writes an integer value.
     package mutating func int(_ value: Int) { word(String(value)) }
+    /// Writes `true` or `false`.
     package mutating func bool(_ value: Bool) { word(value ? "true" : "false") }
+    /// Writes `null` as a value.
     package mutating func null() { word("null") }
 
     /// Writes a number in its shortest exact form; one that is not finite becomes null.
@@ -76,18 +80,26 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
+    /// Writes a member whose value is a string.
     package mutating func member(_ name: String, _ value: String) { key(name); string(value) }
+    /// Writes a member whose value is an integer.
     package mutating func member(_ name: String, _ value: Int) { key(name); int(value) }
+    /// Writes a member whose value is `true` or `false`.
     package mutating func member(_ name: String, _ value: Bool) { key(name); bool(value) }
+    /// Writes a member whose value is JSON already.
     package mutating func member(_ name: String, raw value: [UInt8]) { key(name); raw(value) }
+    /// Writes a member whose value is a slice that is JSON already.
     package mutating func member(_ name: String, raw value: ArraySlice<UInt8>) { key(name); raw(value) }
+    /// Writes a member whose value is an object; `body` writes its members.
     package mutating func member(_ name: String, _ body: (inout JSONWriter) -> Void) {
         key(name); object(body)
     }
 
     /// Writes the member only when there is a value.
     package mutating func optional(_ name: String, _ value: String?) { if let value { member(name, value) } }
+    /// The same for an integer.
     package mutating func optional(_ name: String, _ value: Int?) { if let value { member(name, value) } }
+    /// The same for a value that is JSON already.
     package mutating func optional(_ name: String, raw value: [UInt8]?) {
         if let value { member(name, raw: value) }
     }

@@ -29,9 +29,13 @@ package enum Machine {
 
 /// Signals of the process.
 package enum Signals {
+    /// SIGINT, as of Ctrl-C.
     package static let interrupt: Int32 = 2
+    /// SIGKILL, which no process can catch.
     package static let kill: Int32 = 9
+    /// SIGTERM, as systemd sends it to stop a service.
     package static let terminate: Int32 = 15
+    /// SIGHUP, the usual call to read a configuration anew.
     package static let hangup: Int32 = 1
 
     /// Blocks signals in this thread and those it starts, and returns a descriptor that reads them.

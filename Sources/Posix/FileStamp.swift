@@ -6,9 +6,12 @@ package struct FileStamp: Sendable, Equatable {
     ///
     /// Kept apart, since files may be dated far past what 64 bits of nanoseconds hold.
     package let modified: Int64
+    /// 0 to 999,999,999.
     package let modifiedNanoseconds: Int64
+    /// In bytes.
     package let size: Int64
     package let inode: UInt64
+    /// The number of the file system that the inode belongs to.
     package let device: UInt64
     /// The permission bits.
     package let mode: UInt32
@@ -30,7 +33,9 @@ package struct FileStamp: Sendable, Equatable {
 
 /// What file a path leads to.
 package struct FilePlace: Sendable, Equatable {
+    /// The number of the file system: the major one in the upper half, the minor one in the lower.
     package let device: UInt64
+    /// Unique on the device, as long as the file is there.
     package let inode: UInt64
 
     package init(device: UInt64, inode: UInt64) {

@@ -2,10 +2,14 @@ internal import CLinux
 
 /// What kind of thing a path names, and who may touch it.
 package struct FileStatus: Sendable, Equatable {
+    /// What the file system says that it is; `other` covers pipes and devices.
     package enum Kind: Sendable { case regular, directory, socket, symlink, other }
     package let kind: Kind
+    /// The permission bits, without those of the type.
     package let mode: UInt32
+    /// The user ID.
     package let owner: UInt32
+    /// In bytes.
     package let size: Int64
     /// Seconds since 1970.
     package let modified: Int64
@@ -94,6 +98,7 @@ package enum Files {
 
     /// How `open` opens.
     package enum Access: Sendable {
+        /// `replacing` empties what is there, `creatingNew` fails where something is.
         case reading, readingAndCreating, appending, replacing, creatingNew
 
         fileprivate var flags: Int32 {
@@ -132,6 +137,7 @@ package enum Files {
         }
     }
 
+    /// Gives a file another path in one step; what is there is replaced.
     package static func rename(_ path: String, to other: String) throws(PosixError) {
         guard unsafe CLinux.rename(path, other) == 0 else { throw .last("rename", path) }
     }

@@ -19,6 +19,7 @@ package struct Locations: Sendable, Equatable {
             environment: Process.environment, uid: Process.userID, home: Process.home(of: Process.userID))
     }
 
+    /// `$HOME`, else the one of the password file, else `/`.
     package var home: String { absolute("HOME") ?? userHome ?? "/" }
 
     /// `$XDG_CONFIG_HOME/convod/config.json5`; under systemd in `$CONFIGURATION_DIRECTORY`.

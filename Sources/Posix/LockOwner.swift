@@ -1,6 +1,7 @@
 /// Who has a lock, by what its file says: the process and where it listens, a line each.
 package struct LockOwner: Sendable, Equatable {
     package let pid: Int32
+    /// The path at which it listens.
     package let socket: String
 
     package init(pid: Int32, socket: String) {

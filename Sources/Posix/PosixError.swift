@@ -68,8 +68,11 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// ENOENT: nothing is at the path.
     package var isNotFound: Bool { errno == ENOENT }
+    /// EAGAIN: it would have to wait, or a lock is held by another.
     package var isAgain: Bool { errno == EAGAIN }
+    /// ECONNREFUSED: nobody listens at the socket.
     package var isConnectionRefused: Bool { errno == ECONNREFUSED }
 }
 

@@ -3,6 +3,7 @@ internal import CLinux
 /// This process and those it starts.
 package enum Process {
     package static var id: Int32 { getpid() }
+    /// The real one, not that of a set-uid program.
     package static var userID: UInt32 { getuid() }
 
     /// The working directory, `/` when it is gone.
@@ -36,6 +37,7 @@ package enum Process {
         return all
     }
 
+    /// Takes a variable out of this process's environment; only while no other thread reads it.
     package static func unsetEnvironment(_ name: String) { _ = unsafe unsetenv(name) }
 
     /// Whether a process with this ID exists.
@@ -89,11 +91,12 @@ package enum Process {
     /// Keeps this process out of core files and of other processes of its user: it holds keys and what people said.
     package static func forbidDumps() { clinux_forbid_dumps() }
 
-    /// What became of a child.
+    /// What became of a child: it exited with a code, or a signal ended it.
     package enum Ending: Sendable, Equatable { case exited(Int32), signalled(Int32) }
 
     /// Where a started program's descriptors 0, 1 and 2 come from.
     package struct Streams: Sendable {
+        /// Descriptor numbers of this process, which stay open here; nil means `/dev/null`.
         package var input: Int32?
         package var output: Int32?
         package var error: Int32?

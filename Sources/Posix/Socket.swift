@@ -2,8 +2,11 @@ internal import CLinux
 
 /// The identity of a connected peer, as the kernel tells it.
 package struct Peer: Sendable, Equatable {
+    /// The process that connected; 0 when the kernel names none.
     package let pid: Int32
+    /// Its effective user ID when it connected.
     package let uid: UInt32
+    /// Its effective group ID when it connected.
     package let gid: UInt32
     /// Supplementary groups at the time of connecting.
     package let groups: [UInt32]

@@ -8,8 +8,11 @@ package protocol Contract: Sendable {
     associatedtype Parameters: MethodParameters
     /// What it gives; a notification gives nothing, and nobody reads it.
     associatedtype Result: MethodResult
+    /// The method's entry in the list of all, and with that its name on the wire.
     static var method: Method { get }
+    /// Who is answered; whoever else calls it gets `permission_denied`.
     static var callers: Callers { get }
+    /// What a request of it waits for among those of the same client.
     static var order: RequestOrder { get }
     /// Whether somebody waits for its answer in a conversation: what else is asked may wait a little for that.
     static var isConversation: Bool { get }
@@ -85,7 +88,7 @@ extension Contract {
     }
 }
 
-/// No parameters.
+/// Parameters of a method that takes none; a method of convod's own refuses any member.
 package struct NoParameters: MethodParameters {
     package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {}
 }

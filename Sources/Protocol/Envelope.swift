@@ -34,16 +34,21 @@ package struct RequestID: Hashable, Sendable {
 
 /// One message as it came in.
 package enum Incoming: Sendable {
+    /// It is answered exactly once, under this ID; nil `params` are read like an empty object.
     case request(RequestID, method: String, params: JSONView?)
+    /// It has no ID and is never answered, whatever becomes of it.
     case notification(method: String, params: JSONView?)
     /// The answer to a request of ours; there are none, so it is ignored.
     case response
+    /// No JSON-RPC request: the error is its answer, under `null` where no ID could be read.
     case invalid(RequestID, WireError)
 }
 
 /// A line as it came in.
 package enum IncomingLine: Sendable {
+    /// One message, answered by one line.
     case single(Incoming)
+    /// An array of messages, at least one and at most `longestBatch`, in their order.
     case batch([Incoming])
 
     /// At most so many entries in a batch.
@@ -150,7 +155,7 @@ package enum Outgoing {
         return writer.bytes + [0x0A]
     }
 
-    /// A notification.
+    /// A line that nobody answers; `params` is one JSON text.
     package static func notification(_ method: String, _ params: [UInt8]) -> [UInt8] {
         var line: [UInt8] = []
         line.reserveCapacity(params.count + method.utf8.count + 48)

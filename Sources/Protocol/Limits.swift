@@ -4,6 +4,7 @@ package struct Limits: Sendable, Equatable {
     package var line = 16 << 20
     /// Levels of nesting in a line.
     package var depth = 128
+    /// Clients at one time; one more is told `overloaded` and closed.
     package var connections = 4_096
     /// Bytes waiting for one client.
     package var outbox = 8 << 20

@@ -8,6 +8,7 @@ internal import JSON
 package struct LineFramer: Sendable {
     /// What came out of the stream.
     package enum Output: Sendable, Equatable {
+        /// A line without its LF and a CR before it; never empty.
         case line([UInt8])
         /// A line grew past the limit; its rest is skipped to the next LF.
         case tooLong

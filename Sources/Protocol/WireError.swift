@@ -8,6 +8,7 @@ package struct WireError: Error, Sendable, Equatable {
     ///
     /// Never message text, never a key.
     package let message: String
+    /// Milliseconds to wait before the next try; nil when nobody knows.
     package var retryAfterMs: Int?
     /// Further members of `data`, raw JSON by name.
     package var details: [String: [UInt8]]
@@ -41,6 +42,8 @@ package struct WireError: Error, Sendable, Equatable {
         return writer.bytes
     }
 
+    /// Writes the `error` member of a response: code, message, and `data` with the details in the order of their
+    /// names.
     package func write(to writer: inout JSONWriter) {
         writer.object {
             $0.member("code", kind.code)

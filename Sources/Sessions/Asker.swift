@@ -12,6 +12,7 @@ package struct Asker: Sendable, Equatable {
     package let client: Int
     /// Tells requests apart, over all clients.
     package let request: UInt64
+    /// What it is answered with.
     package let wish: Wish
     /// Whether its client has left: nobody reads the answer.
     package internal(set) var isGone = false

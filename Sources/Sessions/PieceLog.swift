@@ -1,6 +1,7 @@
 /// How the pieces of an answer go into the archive: counts them, and tells when they must be on the disk and when the
 /// upstream must wait for that.
 package struct PieceLog: Sendable, Equatable {
+    /// How much may be on its way.
     package struct Bounds: Sendable, Equatable {
         /// Bytes that are not in the archive yet at which the upstream is made to wait; below half of it, it goes on.
         package var unstored: Int
@@ -17,7 +18,9 @@ package struct PieceLog: Sendable, Equatable {
     package struct Write: Sendable, Equatable {
         /// How many pieces there are before these, and with them.
         package let first: Int
+        /// How many with them.
         package let end: Int
+        /// Bytes of these pieces.
         package let bytes: Int
         /// Whether the write must reach the disk; else the next one does, or a timer.
         package let isSynced: Bool

@@ -16,6 +16,7 @@ package struct ReplayPlan {
 
     /// What the client wants of what was.
     package enum Start: Sendable {
+        /// All messages of the active path.
         case everything
         /// Only the newest messages, rounded to whole turns.
         case newest(Int)
@@ -36,6 +37,7 @@ package struct ReplayPlan {
 
         /// An answer that is coming in.
         package struct Running {
+            /// The message that the answer will be.
             package var answer: MessageID
             /// UTF-8 bytes of it that everyone was told of.
             package var published: Int
@@ -62,10 +64,13 @@ package struct ReplayPlan {
         case begun
         /// The session as it is; nil where it is gone.
         case session(SessionRecord?)
+        /// The seqs of those messages that are on the path.
         case places([MessageID: Int])
         /// Where the newest messages begin; nil where there are none.
         case newest(Int?)
+        /// Messages from the seq on that was asked for.
         case page([Message])
+        /// What an opened session is told.
         case opening(Opening.Output)
         /// What was sent is taken, or may wait with others: it is read on at once.
         case paced
@@ -99,6 +104,7 @@ package struct ReplayPlan {
         case pace(isLast: Bool)
         /// Wait until the client has read.
         case waitForClient
+        /// It is over: the client has joined, or gets this error.
         case end(WireError?)
     }
 
@@ -145,7 +151,9 @@ package struct ReplayPlan {
         self.start = start
     }
 
+    /// Whether its turn has come.
     package var hasBegun: Bool { if case .idle = step { false } else { true } }
+    /// Whether nothing more will happen.
     package var isOver: Bool { if case .over = step { true } else { false } }
     private var count: Int { session.session.messageCount }
     private var joinsLive: Bool { if case .live = start { true } else { false } }

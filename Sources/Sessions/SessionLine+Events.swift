@@ -22,6 +22,7 @@ extension SessionLine {
         case delayed(TurnID, WireError)
         /// Its end is stored, or never will be; how it ended.
         case ended(TurnID, Answer)
+        /// Somebody wants no more of something.
         case cancelled(Cancellation)
         /// Other words for a prompt that waits are on their way to the archive.
         case editBegan(TurnID)
@@ -29,6 +30,7 @@ extension SessionLine {
         case edited(TurnID, bytes: Int?, hash: [UInt8]?)
         /// The session's path is about to change.
         case pathChangeBegan
+        /// The change is stored, or will not be.
         case pathChangeEnded
         /// Turns that waited when the daemon ended last, in their order.
         case takenUp([Ticket])
@@ -44,6 +46,7 @@ extension SessionLine {
 
     /// How a write that brings a turn into the archive was answered.
     package enum Stored: Sendable, Equatable {
+        /// It is stored.
         case accepted
         /// Other messages came before it; nothing is stored.
         case moved
@@ -55,6 +58,7 @@ extension SessionLine {
 
     /// What a look at the queue's first turn found.
     package enum Examined: Sendable, Equatable {
+        /// Nothing is against it.
         case free
         /// A limit is against it; `wait` is the milliseconds until it may not be.
         case held(Reason, wait: Int?)
@@ -100,6 +104,7 @@ extension SessionLine {
         case ran
         /// It never began.
         case cancelled
+        /// It never began, since this was against it.
         case failed(WireError)
         /// It is a turn that ended before, sent again.
         case known
@@ -107,15 +112,19 @@ extension SessionLine {
 
     /// How a turn that never begins ends.
     package enum Departure: Sendable, Equatable {
+        /// Somebody wanted no more of it.
         case cancelled
+        /// It cannot begin.
         case failed(WireError)
     }
 
     /// What clients of the session are told about a turn that waits.
     package enum News: Sendable, Equatable {
+        /// Its place in the queue, 1 for the first.
         case queued(position: Int)
         /// A quota is used up, in words.
         case paused(String)
+        /// It waits so long for its user's prompts per minute.
         case throttled(milliseconds: Int)
     }
 
@@ -143,9 +152,11 @@ extension SessionLine {
         case shutDown(TurnID)
         /// Store the end of a turn that never began, again and again until it is.
         case end(TurnID, Departure)
+        /// Answer the requests that wait for the turn, each once.
         case answer([Asker], TurnID, Answer)
         /// It came in and waits for another one's end, of which it is a repeat.
         case joined(TurnID)
+        /// Tell the session's clients.
         case tell(TurnID, News)
         /// Look at the queue later, in place of a time that was given before.
         case startTimer(milliseconds: Int)

@@ -15,11 +15,13 @@ package struct SessionLine: Sendable {
         case preparing
         /// The write that begins it is out.
         case storing
+        /// It is stored and its upstream is called.
         case running
         /// It cannot begin; the write of its end is out.
         case ending
     }
 
+    /// The turn that uses the session.
     package struct Front: Sendable, Equatable {
         package internal(set) var ticket: Ticket
         package internal(set) var stage: Stage
@@ -59,12 +61,14 @@ package struct SessionLine: Sendable {
 
     package let session: SessionID
     package let owner: UserID
+    /// Holds for what comes in; turns that wait already stay, whatever it becomes.
     package var limits: Limits
 
     /// The turn that uses the session now; nil when none does.
     package internal(set) var front: Front?
     /// Turns that came in and wait for a look: whether a limit lets them, or they were asked for before.
     package internal(set) var arriving: [Ticket] = []
+    /// Turns that wait for the front, the next one first.
     package internal(set) var queue: [Ticket] = []
     /// Turns that never begin, whose end is on its way to the archive.
     package internal(set) var departing: [Ticket] = []

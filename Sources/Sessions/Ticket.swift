@@ -7,6 +7,7 @@ package import Protocol
 package struct Ticket: Sendable, Equatable {
     /// A client's own name for a prompt, so that it can be sent again without being run twice.
     package struct Key: Sendable, Equatable {
+        /// 1 to 256 bytes, the `requestId` on the wire.
         package let name: String
         /// SHA-256 over what was asked.
         package var hash: [UInt8]
@@ -19,21 +20,26 @@ package struct Ticket: Sendable, Equatable {
 
     /// Whether the archive has it.
     package enum Storage: Sendable, Equatable {
+        /// It has not; nothing of it is left when the daemon ends.
         case absent
         /// The write that puts it into the archive's queue is out.
         case onItsWay
+        /// It waits there, or runs.
         case queued
     }
 
     package let id: TurnID
+    /// Nil where its client gave none.
     package internal(set) var key: Key?
     /// Bytes of its prompt.
     package internal(set) var bytes: Int
+    /// What to do where a turn is running already.
     package let ifBusy: TurnRequest.IfBusy
     /// Whether it goes on from further back than the path's head, on a branch of its own; such a turn cannot wait.
     package let branches: Bool
     /// Whether it ends when those who wait for it have left.
     package let endsWithAskers: Bool
+    /// The requests that wait for it.
     package internal(set) var askers: [Asker]
     package internal(set) var storage: Storage
 

@@ -20,6 +20,7 @@ package protocol LocalRead: ArchiveRead {
     /// Whether it takes several statements, which must see the same commits and so are one transaction; false unless said
     /// otherwise.
     var isSeveral: Bool { get }
+    /// Looks; belongs to the thread of the reader.
     func run(on reader: Reader) throws(ArchiveError) -> Output
 }
 

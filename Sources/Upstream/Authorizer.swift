@@ -42,6 +42,7 @@ package protocol Authorizer: AnyObject {
 }
 
 extension Authorizer {
+    /// The same for who does not care about tries that failed.
     package func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void) {
         authorize(retrying: { _, _ in }, then)
     }

@@ -2,10 +2,15 @@ package import JSON
 
 /// What a prompt asks of the model, beyond its messages.
 package struct ModelParameters: Sendable, Equatable {
+    /// 0 to 2; nil leaves it to the provider.
     package var temperature: Double?
+    /// 0 to 1; nil leaves it to the provider.
     package var topP: Double?
+    /// Tokens of the answer at most; nil leaves it to the provider.
     package var maxTokens: Int?
+    /// Texts before which the answer ends; empty for none.
     package var stop: [String]
+    /// Nil leaves it to the provider.
     package var seed: Int?
     /// How many answers to ask for; nil for one (Gemini only).
     package var candidates: Int?

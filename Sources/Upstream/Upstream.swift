@@ -4,14 +4,18 @@ package import Conversation
 
 /// A request to a model in neutral form.
 package struct ModelRequest: Sendable {
+    /// The model by its provider's name.
     package var model: String
+    /// The system prompt; nil for none.
     package var system: String?
+    /// The window's messages, as `DialectRules` demand them.
     package var messages: [OutgoingMessage]
     package var parameters: ModelParameters
     /// What it costs by the window's estimate, in tokens.
     package var estimate: Int
     /// What the conversation had before, for the echo: how many messages of the user the session holds with this one.
     package var userMessageCount: Int
+    /// The first part of what the user said before this, as far as the window's history has it; nil for nothing.
     package var previousUserText: String?
     /// The turn it is for, by which those who may find out more.
     package var turn: String?
@@ -79,6 +83,7 @@ package protocol UpstreamCall: AnyObject {
     func cancel()
     /// Stops reading from the server until `resume`, so that a fast server cannot fill the memory.
     func pause()
+    /// Reads on after `pause`.
     func resume()
 }
 
@@ -104,6 +109,7 @@ package protocol Upstream: AnyObject {
     var hasKey: Bool { get }
     /// Where its keys or tokens come from, for people.
     var keyOrigin: String { get }
+    /// The keys there are, for people; empty where it takes none.
     var keys: [KeyDescription] { get }
     /// Asks; events come on the loop, until one that ends the call.
     func start(_ request: ModelRequest, _ receive: @escaping (UpstreamEvent) -> Void) -> any UpstreamCall
@@ -129,7 +135,9 @@ package protocol Upstream: AnyObject {
 
 /// A model that an upstream offers.
 package struct ModelDescription: Sendable, Equatable {
+    /// What a request names it by.
     package let id: String
+    /// Tokens; nil where the provider does not say.
     package let contextLength: Int?
     package init(id: String, contextLength: Int? = nil) {
         self.id = id

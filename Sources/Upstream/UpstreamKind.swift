@@ -16,6 +16,7 @@ package struct UpstreamKind: Sendable, Equatable {
 
     /// A setting that only this kind has; its value stands in `UpstreamSettings.options`.
     package struct Option: Sendable, Equatable {
+        /// Its key in the configuration.
         package let name: String
         /// Its type, and what it is when nobody says it.
         package let value: UpstreamSettings.Option
@@ -32,7 +33,9 @@ package struct UpstreamKind: Sendable, Equatable {
         package let keys: [String]
         /// Variables with an address and with a model to use in place of these.
         package let baseURL: String
+        /// The variable with a model to use in place of `defaultModel`.
         package let model: String
+        /// The model that is used where no variable names one.
         package let defaultModel: String
 
         package init(keys: [String], baseURL: String, model: String, defaultModel: String) {
@@ -45,14 +48,17 @@ package struct UpstreamKind: Sendable, Equatable {
 
     /// Its name in configurations.
     package let name: String
+    /// What makes an upstream of these settings.
     package let way: Way
     /// Where the vendor's own service is; empty for none.
     package var baseURL = ""
     /// What is added to an address that has no path of its own.
     package var path = ""
+    /// Settings that no other kind has; empty for none.
     package var options: [Option] = []
     /// Whether Google's credentials may stand in place of keys.
     package var takesGoogleCredentials = false
+    /// Nil for a kind that only a configuration brings.
     package var implicit: Implicit?
     /// Writes the array of a window's messages, for frontends that call the model themselves; nil where none do.
     package var messages: (@Sendable (Window, inout JSONWriter) -> Void)?
@@ -72,6 +78,7 @@ package struct UpstreamKind: Sendable, Equatable {
 
 /// The kinds of upstreams there are, sorted by name.
 package struct UpstreamKinds: Sendable, Equatable {
+    /// Sorted by name.
     package let all: [UpstreamKind]
 
     /// Traps where two have one name.
@@ -85,6 +92,7 @@ package struct UpstreamKinds: Sendable, Equatable {
     /// Those that convod has.
     package static let standard = UpstreamKinds([.anthropic, .echo, .gemini, .openai])
 
+    /// The kind that a configuration calls so; nil where there is none.
     package subscript(name: String) -> UpstreamKind? { all.first { $0.name == name } }
     package var names: [String] { all.map(\.name) }
     /// Those in whose way messages can be written.

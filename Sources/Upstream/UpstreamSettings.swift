@@ -2,16 +2,22 @@
 package struct UpstreamSettings: Sendable, Equatable {
     /// The value of a setting that only some kinds have.
     package enum Option: Sendable, Equatable {
+        /// `true` or `false` in the configuration.
         case flag(Bool)
         /// Nil for nothing.
         case word(String?)
+        /// A time; 0 where it is not set.
         case milliseconds(Int)
     }
 
+    /// The name in the configuration, which routes and sessions use.
     package var name: String
     package var kind: UpstreamKind
+    /// The server's address without a path of a method; empty for one without a server.
     package var baseURL: String
+    /// The model that is used when nobody names one; nil where each request must.
     package var model: String?
+    /// Tried in this order; empty for a server without keys.
     package var keys: [KeySource] = []
     /// Google's credentials, in place of keys.
     package var google: GoogleSettings?
@@ -27,6 +33,7 @@ package struct UpstreamSettings: Sendable, Equatable {
     package var headers: [String: String] = [:]
     /// What its kind alone knows, by name; what is not there is as the kind's entry says.
     package var options: [String: Option] = [:]
+    /// Nil signs nothing.
     package var signing: Signing?
     /// A file of certificates, in PEM, whose owners may sign the server's and its proxy's, beside the system's.
     package var caFile: String?
@@ -99,7 +106,9 @@ package enum KeySource: Sendable, Equatable, CustomStringConvertible {
 
 /// What a million tokens cost, in dollars.
 package struct Price: Sendable, Equatable {
+    /// Dollars for a million tokens of a request.
     package var input: Double
+    /// Dollars for a million tokens of an answer.
     package var output: Double
     /// For tokens that the provider read from its prompt cache; nil is the price of input.
     package var cachedInput: Double?

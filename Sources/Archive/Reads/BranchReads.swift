@@ -2,7 +2,9 @@
 package struct BranchList: ArchiveRead {
     package typealias Output = [Branch]
     package let session: SessionRow
+    /// Branches with this number and below are left out.
     package let after: BranchRow
+    /// Branches at most.
     package let limit: Int
 
     package init(_ session: SessionRow, after: BranchRow, limit: Int) {
@@ -14,6 +16,7 @@ package struct BranchList: ArchiveRead {
 
 /// Two branches of a session beside each other.
 package struct BranchPair: ArchiveRead {
+    /// Where the two part, or which of them there is not.
     package enum Output: Sendable {
         /// The session has no such branch.
         case missing(BranchRow)
@@ -22,11 +25,13 @@ package struct BranchPair: ArchiveRead {
     }
 
     package let session: SessionRecord
+    /// Two, in the order in which they were given.
     package let branches: [BranchRow]
     /// Rows and bytes of one page at most.
     package let limit: Int
     package let bytes: Int
 
+    /// `limit` and `bytes` bound each of the two pages.
     package init(_ session: SessionRecord, _ first: BranchRow, _ second: BranchRow, limit: Int, bytes: Int) {
         self.session = session
         branches = [first, second]

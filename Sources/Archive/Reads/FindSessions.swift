@@ -2,25 +2,34 @@ package import Conversation
 
 /// A slice of a search through sessions in the order of their activity: bounded, and resumed behind where it stopped.
 package struct FindSessions: ArchiveRead {
+    /// Whose sessions: one user's, or those of all.
     package enum Owner: Sendable { case user(UserID), all }
 
     package var owner: Owner
+    /// What the title holds, whatever the case of its letters; nil for any.
     package var query: String?
+    /// A tag that it has; nil for any.
     package var tag: String?
+    /// Its directory, compared by bytes; nil for any.
     package var cwd: String?
+    /// The upstream that it names itself; nil for any.
     package var upstream: String?
+    /// The model that it names itself; nil for any.
     package var model: String?
     /// nil means those that are not.
     package var isArchived: Bool?
+    /// Whether those in the trash are meant, in place of the others.
     package var isTrashed: Bool
     /// Whether sessions without messages and turns are listed too.
     package var includesEmpty: Bool
     /// Milliseconds since 1970 of the last change: from `since` on, before `until`.
     package var since: Int64?
     package var until: Int64?
+    /// Whether the last change comes first.
     package var isDescending: Bool
     /// Go on behind this activity.
     package var after: Int64?
+    /// Sessions at most.
     package var limit: Int
     /// Bytes that a page may have, one session at least.
     package var bytes = 1 << 20
@@ -37,6 +46,7 @@ package struct FindSessions: ArchiveRead {
 
     /// What one slice found.
     package struct Output: Sendable {
+        /// In the order that was asked for.
         package var sessions: [SessionRecord] = []
         /// Where the next slice goes on; nil when everything was looked at.
         package var next: Int64?

@@ -7,9 +7,12 @@ package struct ReadMessages: ArchiveRead {
     /// Covers exactly the messages up to this seq, so that later ones do not move the page.
     package let head: Int
     package let start: PageStart
+    /// Messages at most.
     package let limit: Int
+    /// Bytes of their contents, about.
     package let bytes: Int
 
+    /// Without a `head` the page covers the path as the record has it.
     package init(_ session: SessionRecord, head: Int? = nil, _ start: PageStart, limit: Int, bytes: Int) {
         self.session = session
         self.head = head ?? session.session.messageCount
@@ -23,6 +26,7 @@ package struct ReadMessages: ArchiveRead {
 package struct PlacesOnPath: ArchiveRead {
     package typealias Output = [MessageID: Int]
     package let session: SessionRecord
+    /// Those looked for; what is not on the path is not in the answer.
     package let ids: [MessageID]
 
     package init(_ ids: [MessageID], in session: SessionRecord) {
@@ -33,6 +37,7 @@ package struct PlacesOnPath: ArchiveRead {
 
 /// What a turn that answers a prompt anew goes on from.
 package struct PromptBase: ArchiveRead {
+    /// The prompt with its place, or why there is none.
     package enum Output: Sendable {
         /// The named message is not on the active path.
         case offPath
@@ -66,7 +71,9 @@ package struct PromptBase: ArchiveRead {
 package struct WindowRead: ArchiveRead {
     package typealias Output = StoredHistory?
     package let session: SessionRecord
+    /// What bounds the window.
     package let need: HistoryNeed
+    /// What may be read on the loop; nil reads as much as is needed.
     package let bound: HistoryBound?
 
     package init(_ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound?) {

@@ -4,6 +4,7 @@ package import Conversation
 package struct SessionByName: ArchiveRead {
     package typealias Output = SessionRecord?
     package let id: SessionID
+    /// Whose; nil for any user's.
     package let owner: UserID?
 
     package init(_ id: SessionID, owner: UserID?) {
@@ -23,6 +24,7 @@ package struct SessionByRow: ArchiveRead {
 package struct SessionsByPrefix: ArchiveRead {
     package typealias Output = FindSessions.Output
     package let owner: UserID
+    /// What the ID begins with, compared by bytes.
     package let prefix: String
     /// What they must be besides, and how many sessions and bytes there may be.
     package let search: FindSessions
@@ -37,7 +39,9 @@ package struct SessionsByPrefix: ArchiveRead {
 /// A user's sessions that changed after a point in the order of changes, oldest change first, trashed ones too, as lists
 /// show them.
 package struct Changes: ArchiveRead {
+    /// What changed, and where to go on.
     package struct Output: Sendable {
+        /// Each as it is now, by its last change.
         package let records: [SessionRecord]
         /// The point up to which all changes are in `records`.
         package let cursor: Int64
@@ -54,7 +58,9 @@ package struct Changes: ArchiveRead {
     package let owner: UserID
     /// nil asks only where the order of changes ends now.
     package let after: Int64?
+    /// Sessions at most.
     package let limit: Int
+    /// Bytes of the page, about, and at least one session.
     package let bytes: Int
 
     package init(owner: UserID, after: Int64?, limit: Int, bytes: Int) {
@@ -67,6 +73,7 @@ package struct Changes: ArchiveRead {
 
 /// What a client that opens a session is told when it has read its history.
 package struct Opening: ArchiveRead {
+    /// Where the session stands.
     package struct Output: Sendable {
         /// The newest message of the path; nil for none.
         package let headID: MessageID?
@@ -79,6 +86,7 @@ package struct Opening: ArchiveRead {
         }
     }
 
+    /// The session with the path that was read.
     package let record: SessionRecord
     package init(_ record: SessionRecord) { self.record = record }
 }

@@ -2,6 +2,7 @@ package import Conversation
 
 /// A turn with its session.
 package struct TurnFound: Sendable {
+    /// With its prompt where it waits.
     package let stored: StoredTurn
     package let session: SessionRecord
 
@@ -28,7 +29,9 @@ package struct TurnByID: ArchiveRead {
 
 /// Turns that wait or run, of all sessions, oldest first, without their prompts: a page behind a row.
 package struct OpenTurns: ArchiveRead {
+    /// A page of turns with their sessions.
     package struct Output: Sendable {
+        /// Oldest first; one whose session is gone is left out.
         package var turns: [TurnFound] = []
         /// What is wrong with those that cannot be read, a sentence each; the others go on.
         package var damaged: [String] = []
@@ -38,7 +41,9 @@ package struct OpenTurns: ArchiveRead {
     }
 
     package let state: TurnRecord.State
+    /// Only turns behind this one; nil begins with the oldest.
     package let after: TurnRow?
+    /// Turns at most.
     package let limit: Int
 
     /// `state` is `queued` or `running`.
@@ -56,6 +61,7 @@ package struct AnswerSoFar: ArchiveRead {
     /// Who answers, for seals on thoughts.
     package let issuer: String?
 
+    /// Takes the upstream that the turn was stored with as the issuer of its thoughts.
     package init(_ turn: StoredTurn) {
         self.turn = turn.row
         issuer = turn.turn.upstream
@@ -64,14 +70,18 @@ package struct AnswerSoFar: ArchiveRead {
 
 /// A session's turns, newest first.
 package struct TurnList: ArchiveRead {
+    /// Which of them.
     package enum Choice: Sendable, Equatable {
+        /// All that there are, or those that run or wait.
         case all, open
         /// The one that a request ID began.
         case request(String)
     }
 
+    /// A page, newest turn first.
     package struct Output: Sendable {
         package let turns: [StoredTurn]
+        /// Whether older ones follow.
         package let isMore: Bool
 
         package init(turns: [StoredTurn], isMore: Bool) {
@@ -84,6 +94,7 @@ package struct TurnList: ArchiveRead {
     package let choice: Choice
     /// The last one of the page before.
     package let before: TurnRow?
+    /// Turns at most.
     package let limit: Int
     /// About, and at least one turn.
     package let bytes: Int
@@ -106,6 +117,7 @@ package struct AttemptList: ArchiveRead {
 
 /// What decides whether a session may begin a turn; what is not asked for is nil.
 package struct PromptLook: ArchiveRead {
+    /// What was found, each field by what was asked for.
     package struct Output: Sendable {
         /// The session as it is now; nil when it is gone, or was not asked for.
         package var record: SessionRecord?

@@ -3,6 +3,7 @@ package import Conversation
 /// Stores a prompt with its turn and its request ID: begun at once, or put into the session's queue.
 package struct AcceptPrompt: ArchiveWrite {
     package let session: SessionRow
+    /// The turn to store, `queued` or `running`.
     package var turn: TurnRecord
     /// The prompt's message; nil when the turn goes on from the head.
     package let prompt: NewMessage?
@@ -29,6 +30,7 @@ package struct AcceptPrompt: ArchiveWrite {
         self.title = title
     }
 
+    /// What became of it; only `accepted` stored something.
     package enum Output: Sendable, Equatable {
         /// Stored, and where the session's path ends then; `left` is the branch that was active before, when the turn
         /// began another one.

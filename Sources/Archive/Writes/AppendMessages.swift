@@ -4,6 +4,7 @@ package import Conversation
 package struct AppendMessages: ArchiveWrite {
     package let id: SessionID
     package let owner: UserID
+    /// At least one, in their order.
     package let messages: [NewMessage]
     /// The session to make when there is none; nil means that it must be there.
     package let ifMissing: Session?
@@ -17,10 +18,13 @@ package struct AppendMessages: ArchiveWrite {
         self.ifMissing = ifMissing
     }
 
+    /// Where they stand, or why nothing is stored.
     package enum Output: Sendable, Equatable {
         /// The session's row and the seqs of the new messages.
         case appended(row: SessionRow, first: Int, last: Int)
+        /// There is no such session, and none was to be made.
         case missing
+        /// The session is in the trash.
         case trashed
     }
 }

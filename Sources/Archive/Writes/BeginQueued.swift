@@ -2,7 +2,9 @@ package import Conversation
 
 /// Takes a turn out of the queue and begins it.
 package struct BeginQueued: ArchiveWrite {
+    /// What became of it; only `begun` stored something.
     package enum Output: Sendable, Equatable {
+        /// It is stored as running, its prompt as a message.
         case begun(Begun)
         /// The turn is not in the queue any more.
         case gone
@@ -11,10 +13,15 @@ package struct BeginQueued: ArchiveWrite {
     }
 
     package let turn: TurnID
+    /// The prompt's message; nil when the turn goes on from the head.
     package let prompt: NewMessage?
+    /// For a session that has none.
     package let title: String?
+    /// The name of who is asked first.
     package let upstream: String
+    /// The model by its provider's name.
     package let model: String
+    /// What is sent and what is left out; raw JSON.
     package let receipt: [UInt8]
     /// The path that the window was made of, and its newest seq.
     package let seen: (branch: BranchRow, head: Int)
@@ -32,6 +39,7 @@ package struct BeginQueued: ArchiveWrite {
         self.receipt = receipt
     }
 
+    /// A turn that runs now.
     package struct Begun: Sendable, Equatable {
         package let turnRow: TurnRow
         /// Where the session's path ends then: at the prompt's message, if it has one.

@@ -2,7 +2,9 @@ package import Conversation
 
 /// Makes a session that begins as another one is up to a message; nothing is copied.
 package struct ForkSession: ArchiveWrite {
+    /// The new session, or why there is none.
     package enum Output: Sendable, Equatable {
+        /// The new session, its path ending at the message.
         case forked(SessionRecord)
         /// The ID is taken.
         case existed
@@ -15,6 +17,7 @@ package struct ForkSession: ArchiveWrite {
     package let source: SessionRow
     /// The last message that is shared; nil means the newest.
     package let message: MessageID?
+    /// The new session's own fields; those of its path come from the source.
     package let session: Session
 
     package init(_ source: SessionRow, at message: MessageID?, as session: Session) {
@@ -26,6 +29,7 @@ package struct ForkSession: ArchiveWrite {
 
 /// A session after its path was changed.
 package struct PathChange: Sendable, Equatable {
+    /// With the path as it is now.
     package let record: SessionRecord
     /// The newest message of the path; nil for none.
     package let headID: MessageID?
@@ -41,6 +45,7 @@ package struct SwitchBranch: ArchiveWrite {
     /// nil when it has no such branch.
     package typealias Output = PathChange?
     package let session: SessionRow
+    /// The one to go on from.
     package let branch: BranchRow
 
     package init(_ session: SessionRow, to branch: BranchRow) {
@@ -51,9 +56,11 @@ package struct SwitchBranch: ArchiveWrite {
 
 /// Removes a branch with the messages that only it has.
 package struct DeleteBranch: ArchiveWrite {
+    /// What became of it; only `deleted` removed something.
     package enum Output: Sendable, Equatable {
         /// Removed, with so many messages.
         case deleted(Int)
+        /// The session has no such branch.
         case missing
         /// It is the active one.
         case active
@@ -75,7 +82,9 @@ package struct EditMessage: ArchiveWrite {
     /// With the edited message at its head; nil when the message is not on its active path.
     package typealias Output = PathChange?
     package let session: SessionRow
+    /// The message that is replaced; it stays on its own branch.
     package let message: MessageID
+    /// What takes its place, under an ID of its own.
     package let edited: NewMessage
 
     package init(_ session: SessionRow, _ message: MessageID, _ edited: NewMessage) {
@@ -89,6 +98,7 @@ package struct EditMessage: ArchiveWrite {
 package struct EditQueued: ArchiveWrite {
     /// Whether it still waited.
     package typealias Output = Bool
+    /// A turn that waits.
     package let turn: TurnID
     /// Raw JSON parts.
     package let prompt: [UInt8]

@@ -7,16 +7,19 @@ package struct EndTurn: ArchiveWrite {
     /// Throws `changedElsewhere` when the turn is closed already, or gone: what was told of it is then not what is kept.
     package typealias Output = Int?
     package let turn: TurnID
+    /// How it ended, with what the provider said.
     package let ending: Turn.Ending
     /// The answer's parts as raw JSON; nil when nothing came.
     package let content: [UInt8]?
     /// The answer's estimate.
     package let tokens: Int
+    /// All its tries, in order.
     package let attempts: [Attempt]
     /// Raw JSON; nil leaves the stored one.
     package let receipt: [UInt8]?
     /// Who answered; nil leaves what is stored.
     package let upstream: String?
+    /// The model that answered; nil leaves what is stored.
     package let model: String?
     /// What it used, nil for a turn that asked nobody.
     package let used: TurnUsage?

@@ -7,10 +7,13 @@ package struct NewMessage: Sendable, Equatable {
     package var status: Message.Status
     /// Raw JSON array of parts.
     package var content: [UInt8]
+    /// The estimate, overhead of the message included.
     package var tokens: Int
+    /// A raw JSON object; nil for none.
     package var metadata: [UInt8]?
     /// nil means now.
     package var createdAt: Int64?
+    /// Whether every window holds it.
     package var isPinned: Bool
 
     package init(

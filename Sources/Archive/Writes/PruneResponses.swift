@@ -1,7 +1,9 @@
 /// Drops kept answers that are too old or too many.
 package struct PruneResponses: ArchiveWrite {
     package typealias Output = Void
+    /// Milliseconds since 1970; answers made earlier go.
     package let before: Int64
+    /// How many answers may stay, the newest.
     package let most: Int
 
     /// `before` is in milliseconds since 1970; `most` answers stay.

@@ -2,8 +2,11 @@ package import Conversation
 
 /// Makes a session, or finds the one that has its ID.
 package struct CreateSession: ArchiveWrite {
+    /// The session, and whether it was made now.
     package enum Output: Sendable, Equatable {
+        /// Made as it was given.
         case created(SessionRecord)
+        /// It was there before, and is left as it is.
         case existed(SessionRecord)
         /// The ID is taken by a session in the trash.
         case trashed(SessionRecord)

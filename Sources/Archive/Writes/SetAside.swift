@@ -4,7 +4,9 @@ package import Conversation
 package struct SetAside: ArchiveWrite {
     package typealias Output = Void
     package let turn: TurnID
+    /// The parts that came, as a raw JSON array.
     package let content: [UInt8]
+    /// The estimate for them, overhead of the message included.
     package let tokens: Int
     /// The message ID of the answer that is to come.
     package let next: MessageID

@@ -6,6 +6,7 @@ package struct StorePieces: ArchiveWrite {
     package let turnRow: TurnRow
     /// The number of the first of them, from 0 over the turn.
     package let first: Int
+    /// In the order in which they came.
     package let pieces: [Piece]
     package let durability: Durability
 

@@ -12,21 +12,28 @@ package struct Configuration: Sendable, Equatable {
         package var mode: UInt32 = 0o600
         /// Who may connect beside administrators; nil means everyone who can.
         package var allowedUsers: [UInt32]?
+        /// Group IDs whose members may connect too.
         package var allowedGroups: [UInt32] = []
         /// Who sees all sessions, beside root and the daemon's own user.
         package var adminUsers: [UInt32] = []
+        /// Group IDs whose members see all sessions too.
         package var adminGroups: [UInt32] = []
     }
 
+    /// Nil where the flag, the environment or the default decides.
     package var socketPath: String?
     package var access = Access()
+    /// Nil where the flag, the environment or the default decides.
     package var databasePath: String?
     /// Whether every commit waits for the disk.
     package var isDurabilityFull = true
+    /// What clients may make grow.
     package var limits = Limits()
+    /// What a window may hold unless a session or a prompt says otherwise.
     package var window = WindowPolicy()
     /// The kinds that upstreams may have.
     package var kinds = UpstreamKinds.standard
+    /// In the order in which they stand in the file.
     package var upstreams: [UpstreamSettings] = []
     /// Names of routes with the upstreams to ask in order.
     package var routes: [String: [String]] = [:]
@@ -35,6 +42,7 @@ package struct Configuration: Sendable, Equatable {
     package var userThrottle = Throttle.Limits()
     /// Milliseconds that a prompt waits for its user's limit before it is refused.
     package var throttleWait = 60_000
+    /// What users and sessions may use, unless a session says otherwise.
     package var quotas = Quotas()
     var cache = Cache()
     /// Milliseconds that running turns get at a stop.
@@ -70,6 +78,7 @@ package struct Configuration: Sendable, Equatable {
 package struct Quotas: Sendable, Equatable {
     /// A cap on tokens and on cost.
     package struct Cap: Sendable, Equatable {
+        /// Tokens of requests and answers together.
         package var tokens: Int?
         /// Millionths of a dollar.
         package var cost: Int?
@@ -77,6 +86,7 @@ package struct Quotas: Sendable, Equatable {
             self.tokens = tokens
             self.cost = cost
         }
+        /// Whether it caps nothing.
         package var isNone: Bool { tokens == nil && cost == nil }
     }
     /// Per user and day (UTC).
@@ -87,6 +97,7 @@ package struct Quotas: Sendable, Equatable {
 
 /// What is wrong with a configuration, where, and what to do.
 package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// One sentence for a person, with the key's path and what to do.
     package let description: String
     package init(_ description: String) { self.description = description }
 }

@@ -4,6 +4,7 @@ internal import Posix
 ///
 /// - Invariant: no message text and no key is ever handed to it.
 package struct Log: Sendable {
+    /// How much an event matters; the raw values are those of syslog(3).
     package enum Level: Int, Sendable { case error = 3, warning = 4, notice = 5, info = 6 }
 
     private let isJournal: Bool
@@ -28,9 +29,13 @@ package struct Log: Sendable {
         _ = try? System.write(2, bytes)
     }
 
+    /// Something is lost, or the daemon cannot do what it is there for.
     package func error(_ event: String, _ fields: (String, String)...) { line(.error, event, fields) }
+    /// Something is wrong that an administrator should mend.
     package func warning(_ event: String, _ fields: (String, String)...) { line(.warning, event, fields) }
+    /// Something unusual that is dealt with already.
     package func notice(_ event: String, _ fields: (String, String)...) { line(.notice, event, fields) }
+    /// Something in order, as a start, a stop or a new configuration.
     package func info(_ event: String, _ fields: (String, String)...) { line(.info, event, fields) }
 
     private func line(_ level: Level, _ event: String, _ fields: [(String, String)]) {

@@ -11,6 +11,7 @@ extension Method {
         /// What it takes.
         package struct Parameters: MethodParameters {
             package var id: SessionID
+            /// The number of one of them.
             package var branch: Int
             /// The other one; nil means the active one.
             package var with: Int?
@@ -26,6 +27,7 @@ extension Method {
         package struct Result: Codable, MethodResult {
             /// Messages that both have, from the beginning.
             package var commonMessages: Int
+            /// That of the branch that was asked for, then that of the other one.
             package var sides: [Side]
 
             package init(commonMessages: Int, sides: [Side]) {
@@ -35,7 +37,9 @@ extension Method {
 
             /// What one of them has for itself.
             package struct Side: Codable, Sendable {
+                /// The branch's number.
                 package var branch: Int
+                /// The first of them behind what both have, oldest first.
                 package var messages: [Wire.Message]
                 /// Whether it has more than are shown.
                 package var more: Bool

@@ -10,6 +10,7 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// How many only it had.
             package var deletedMessages: Int
 
             package init(deletedMessages: Int) {

@@ -13,6 +13,7 @@ extension Method {
             package var id: SessionID
             /// Rows of the page.
             package var limit: Int
+            /// Where the page before ended; nil begins with the oldest branch.
             package var cursor: String?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -24,6 +25,7 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// Oldest first.
             package var branches: [Branch]
             /// Absent at the end.
             package var nextCursor: String?
@@ -43,6 +45,7 @@ extension Method {
                 package var forkSeq: Int
                 /// Its newest message.
                 package var headSeq: Int
+                /// Its newest message's ID; absent when there is no message.
                 package var headId: MessageID?
                 /// Messages that it does not share with its parent.
                 package var ownMessages: Int
@@ -51,6 +54,7 @@ extension Method {
                 package var createdAt: Wire.Time
                 /// Whether prompts go on from it.
                 package var active: Bool
+                /// The first message of its own; absent when it has none.
                 package var first: Beginning?
 
                 package init(
@@ -75,6 +79,7 @@ extension Method {
                 package var messageId: MessageID
                 package var role: Message.Role
                 package var status: Message.Status
+                /// Its first line, at most 80 characters.
                 package var text: String
 
                 package init(messageId: MessageID, role: Message.Role, status: Message.Status, text: String) {

@@ -9,6 +9,7 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// The session with what a prompt on it would ask for.
             package var question: WindowQuestion
             /// A kind of upstream in whose way messages are written; nil means neutral messages.
             package var dialect: String?
@@ -25,6 +26,7 @@ extension Method {
             package var messages: RawJSON
             /// The system prompt, where it is no message.
             package var system: String?
+            /// What is in the window, what was left out, and why.
             package var receipt: Verbatim<Wire.Receipt>
 
             package init(messages: RawJSON, system: String? = nil, receipt: Verbatim<Wire.Receipt>) {

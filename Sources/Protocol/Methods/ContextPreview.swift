@@ -9,6 +9,7 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// The session with what a prompt on it would ask for.
             package var question: WindowQuestion
             /// Whether the upstream is asked how many tokens the request has.
             package var isCounted: Bool
@@ -21,13 +22,17 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// The name of the upstream that would be asked.
             package var upstream: String
+            /// The upstream's kind, and so its dialect.
             package var kind: String
+            /// The model by the provider's name for it.
             package var model: String
             /// Absent for one without a server.
             package var url: String?
             /// The body, as the provider takes it.
             package var request: RawJSON
+            /// What is in the window, what was left out, and why.
             package var receipt: Verbatim<Wire.Receipt>
             /// Tokens as the provider counts them, where that was asked for.
             package var counted: Int?

@@ -15,9 +15,13 @@ extension Method {
             package var turnId: TurnID
             /// Absent where nothing was sent.
             package var receipt: Verbatim<Wire.Receipt>?
+            /// Who was asked; absent when nobody was.
             package var upstream: String?
+            /// The model that was asked; absent when none was.
             package var model: String?
+            /// Tokens as the provider counted them; absent when it counted nothing.
             package var usage: Usage?
+            /// All tries, in order.
             package var attempts: [Wire.Attempt]
 
             package init(

@@ -10,6 +10,7 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// The newest version of ACP that the client speaks, 0 to 65,535.
             package var protocolVersion: Int
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -22,9 +23,11 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// The version of ACP that is spoken from now on.
             package var protocolVersion = Version.protocolNumber
             package var agentCapabilities = Capabilities()
             package var agentInfo = Agent()
+            /// Always empty: the socket says who the caller is.
             package var authMethods: [RawJSON] = []
 
             package init() {}
@@ -67,6 +70,7 @@ extension Method {
 
             /// What of it is convod's own.
             package struct Extras: Codable, Sendable {
+                /// The version of this build, not of a protocol.
                 package var version = Version.text
                 /// Methods beside ACP's.
                 package var methods = Method.allCases.filter(\.isOwn).map(\.rawValue)
@@ -75,7 +79,9 @@ extension Method {
             /// Who answers.
             package struct Agent: Codable, Sendable {
                 package var name = "convod"
+                /// The name for people.
                 package var title = "convod"
+                /// The version of this build, as in `Extras`.
                 package var version = Version.text
             }
         }

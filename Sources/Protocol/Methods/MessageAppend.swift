@@ -8,7 +8,8 @@ extension Method {
         package static let callers = Callers.controllers
         package static let order = RequestOrder.changes
 
-        /// What to do when the session is not there.
+        /// What to do when the session is not there: make it in the directory that the request names, or answer
+        /// `not_found`.
         package enum IfMissing: String, Sendable, CaseIterable { case create, error }
 
         /// One of the messages.
@@ -16,9 +17,13 @@ extension Method {
             package var role: Message.Role
             /// The raw JSON array, as it came.
             package var content: [UInt8]
+            /// The same, decoded; each is allowed for the role.
             package var parts: [Part]
+            /// A raw JSON object of at most 64 KiB; nil for none.
             package var metadata: [UInt8]?
+            /// Milliseconds since 1970, which do not change the order; nil means now.
             package var createdAt: Int64?
+            /// Whether every window holds it; unless said otherwise, messages of role `system` are pinned.
             package var isPinned: Bool
         }
 
@@ -26,7 +31,9 @@ extension Method {
         package struct Parameters: MethodParameters {
             package var id: SessionID
             package var ifMissing: IfMissing
+            /// The directory of a session that is made, an absolute path; nil means the home of the client's user.
             package var cwd: String?
+            /// At least one and at most a page's rows, in the order in which they are stored.
             package var messages: [NewMessage]
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -55,7 +62,9 @@ extension Method {
             package var sessionId: SessionID
             /// In the order in which they were given.
             package var messageIds: [MessageID]
+            /// The place of the first of them on the active path, from 1.
             package var firstSeq: Int
+            /// The place of the last of them.
             package var lastSeq: Int
 
             package init(sessionId: SessionID, messageIds: [MessageID], firstSeq: Int, lastSeq: Int) {

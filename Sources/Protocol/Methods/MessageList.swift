@@ -14,6 +14,7 @@ extension Method {
         /// What it takes.
         package struct Parameters: MethodParameters {
             package var id: SessionID
+            /// Where the page before ended; nil begins at the first message of the order.
             package var cursor: String?
             /// Rows of the page.
             package var limit: Int
@@ -37,6 +38,7 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// Of the active path; at least one where there are any, as many as fit into a page's bytes.
             package var messages: [Wire.Message]
             /// Absent at the end.
             package var nextCursor: String?

@@ -30,7 +30,9 @@ extension Method {
 
             /// One that can be asked.
             package struct Model: Codable, Sendable {
+                /// The name of the upstream that has it.
                 package var upstream: String
+                /// The provider's name for it.
                 package var id: String
                 /// Whether its upstream uses it when nobody names one.
                 package var isDefault: Bool
@@ -47,7 +49,9 @@ extension Method {
 
             /// Why an upstream says nothing.
             package struct Problem: Codable, Sendable {
+                /// The upstream's name.
                 package var upstream: String
+                /// One sentence for a person.
                 package var message: String
 
                 package init(upstream: String, message: String) {

@@ -22,10 +22,14 @@ extension Method {
         package struct Result: Codable, MethodResult {
             package var name: String
             package var version: String
+            /// The version of ACP that it speaks.
             package var protocolVersion: Int
+            /// The daemon's process ID.
             package var pid: Int
             package var startedAt: Wire.Time
+            /// Milliseconds since its start by the wall clock; 0 where that went back.
             package var uptimeMs: Int
+            /// The path at which it listens.
             package var socket: String
             /// Where it stores; for administrators.
             package var database: String?
@@ -37,10 +41,12 @@ extension Method {
             package var uid: Int
             /// Whether the caller sees all sessions.
             package var isAdmin: Bool
+            /// Clients connected now, the caller among them.
             package var connections: Int
             /// Sessions on which a turn runs; for administrators.
             package var sessionsRunning: Int?
             package var limits: LimitList
+            /// All that are configured, or found by the environment.
             package var upstreams: [Upstream]
             /// The upstreams of each route, in order.
             package var routes: JSONTable<[String]>
@@ -86,9 +92,13 @@ extension Method {
             /// An upstream as everybody may see it.
             package struct Upstream: Codable, Sendable {
                 package var name: String
+                /// The name of its `UpstreamKind`.
                 package var kind: String
+                /// The one used when nobody names one; absent when it must be named.
                 package var model: String?
+                /// Where its server is; absent for one without a server.
                 package var baseURL: String?
+                /// Whether a key or a credential is at hand; false too for a server that is asked without one.
                 package var hasKey: Bool
 
                 package init(
@@ -115,27 +125,36 @@ extension Method {
             /// The limits in force; `x-limits` of `schema/protocol.json` explains each.
             package struct LimitList: Codable, Sendable {
                 package var lineBytes: Int
+                /// Levels of nesting in a line.
                 package var depth: Int
                 package var connections: Int
                 package var outboxBytes: Int
                 package var pageRows: Int
                 package var pageBytes: Int
+                /// Requests of one batch.
                 package var batch: Int
+                /// Turns that wait in one session.
                 package var queue: Int
                 package var queuedBytes: Int
+                /// Requests of one client that have no answer yet.
                 package var requests: Int
                 package var unstoredBytes: Int
                 package var unstoredAllBytes: Int
                 package var bufferBytes: Int
                 package var userBufferBytes: Int
+                /// Members of one object of a line.
                 package var keys: Int
+                /// Values of one line, keys counted.
                 package var values: Int
+                /// Parts of one prompt or message.
                 package var parts: Int
                 package var cwdBytes: Int
                 package var settingsBytes: Int
                 package var paramsBytes: Int
+                /// Characters of a session ID.
                 package var sessionIdLength: Int
 
+                /// Those that one server may set, and those that all have.
                 package init(_ limits: Limits) {
                     lineBytes = limits.line
                     depth = limits.depth

@@ -15,21 +15,33 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// What the title must hold, whatever the case of its letters; at most 4 KiB.
             package var query: String?
+            /// What the ID must begin with.
             package var idPrefix: String?
+            /// A tag that it must have, exactly so.
             package var tag: String?
+            /// The directory that it must have, as an absolute path in one spelling.
             package var cwd: String?
+            /// The upstream that it must name itself.
             package var upstream: String?
+            /// The model that it must name itself.
             package var model: String?
             package var owner = Owner.mine
+            /// Whether archived ones are wanted, or those that are not; nil means the latter.
             package var isArchived: Bool?
+            /// Whether those in the trash are wanted, in place of the others.
             package var isTrashed = false
             /// Whether sessions without messages are listed too.
             package var includesEmpty = false
+            /// The earliest last change; milliseconds since 1970.
             package var since: Int64?
+            /// What the last change must be before; milliseconds since 1970.
             package var until: Int64?
             package var order = Order.desc
+            /// Rows of the page.
             package var limit: Int
+            /// Where the page before ended; nil begins with the first of the order.
             package var cursor: String?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -61,6 +73,7 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// In the order that was asked for; a page with a cursor may be empty.
             package var sessions: [Wire.SessionSummary]
             /// Absent at the end.
             package var nextCursor: String?

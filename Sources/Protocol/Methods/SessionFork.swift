@@ -14,6 +14,7 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// Read in ACP's form, convod's parameters in `_meta.convod`.
             package var fork: ForkQuestion
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {

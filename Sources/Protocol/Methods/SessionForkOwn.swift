@@ -14,6 +14,7 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// Read in convod's own form.
             package var fork: ForkQuestion
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {

@@ -11,7 +11,9 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// Only sessions with this directory; nil for any.
             package var cwd: String?
+            /// Where the page before ended; nil begins with the newest.
             package var cursor: String?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -22,11 +24,14 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// By their last change, newest first.
             package var sessions: [Listed]
             /// Absent at the end.
             package var nextCursor: String?
+            /// Absent when all sessions can be read.
             package var meta: Wire.Meta<Damage>?
 
+            /// `damaged` holds a sentence for each session that was left out, nil where all can be read.
             package init(sessions: [Listed], nextCursor: String?, damaged: [String]?) {
                 self.sessions = sessions
                 self.nextCursor = nextCursor
@@ -37,10 +42,13 @@ extension Method {
             package struct Listed: Codable, Sendable {
                 package var sessionId: SessionID
                 package var cwd: String
+                /// Absent when it has none.
                 package var title: String?
+                /// When it changed last.
                 package var updatedAt: Wire.Time
                 package var meta: Wire.Meta<Extras>
 
+                /// What ACP shows of a stored session.
                 package init(_ session: Session) {
                     sessionId = session.id
                     cwd = session.cwd
@@ -59,6 +67,7 @@ extension Method {
 
             /// What convod adds to a session.
             package struct Extras: Codable, Sendable {
+                /// Messages on its active path.
                 package var messageCount: Int
                 /// True where it lives in memory only.
                 package var ephemeral: Bool?

@@ -11,7 +11,9 @@ extension Method {
         /// What it takes.
         package struct Parameters: MethodParameters {
             package var id: SessionID
+            /// The `id` of one of the session's `ConfigOption`s.
             package var configID: String
+            /// One of the values that the option offers.
             package var value: String
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -23,6 +25,7 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
+            /// All of the session's, as they are then.
             package var configOptions: [Wire.ConfigOption]
 
             package init(configOptions: [Wire.ConfigOption]) {

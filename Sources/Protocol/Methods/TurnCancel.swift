@@ -14,6 +14,7 @@ extension Method {
         /// What it gives.
         package struct Result: Codable, JSONWritable, MethodResult {
             package var turnId: TurnID
+            /// `cancelled`, or the end that it had before.
             package var state: TurnRecord.State
 
             package init(turnId: TurnID, state: TurnRecord.State) {

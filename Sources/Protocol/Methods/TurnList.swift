@@ -17,6 +17,7 @@ extension Method {
             package var requestID: String?
             /// Rows of the page.
             package var limit: Int
+            /// Where the page before ended; nil begins with the newest.
             package var cursor: String?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {

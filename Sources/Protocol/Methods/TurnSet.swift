@@ -11,7 +11,9 @@ extension Method {
 
         /// What it takes.
         package struct Parameters: MethodParameters {
+            /// A turn that waits.
             package var id: TurnID
+            /// What takes the place of its words.
             package var prompt: PromptContent
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {

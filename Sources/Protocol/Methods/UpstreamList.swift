@@ -19,11 +19,15 @@ extension Method {
             /// One upstream.
             package struct Upstream: Codable, Sendable {
                 package var name: String
+                /// The name of its `UpstreamKind`.
                 package var kind: String
+                /// The one used when nobody names one; absent when it must be named.
                 package var model: String?
+                /// Where its server is; absent for one without a server.
                 package var baseURL: String?
                 /// The routes that it is part of.
                 package var routes: [String]
+                /// Where its keys come from; empty for Google's credentials and for servers without keys.
                 package var keys: [Key]
                 /// Where its Google credential comes from.
                 package var credential: String?
@@ -35,10 +39,15 @@ extension Method {
                 package var retryInMs: Int?
                 /// Until the first words, about.
                 package var latencyMs: Int?
+                /// Calls that came to their end; counted in memory alone.
                 package var answers: Int
+                /// Calls that failed, counted likewise.
                 package var failures: Int
+                /// Absent before the first answer.
                 package var lastSuccessAt: Wire.Time?
+                /// Absent where nothing failed yet.
                 package var lastError: LastError?
+                /// Absent where nothing failed yet.
                 package var lastErrorAt: Wire.Time?
 
                 package init(
@@ -75,6 +84,7 @@ extension Method {
                 package var masked: String?
                 /// `ready`, `refused`, `waiting` or `missing`.
                 package var state: String
+                /// Why it is not `ready`; absent when all is well.
                 package var reason: String?
 
                 package init(source: String, masked: String? = nil, state: String, reason: String? = nil) {
@@ -87,7 +97,9 @@ extension Method {
 
             /// The newest failure, without what the server said.
             package struct LastError: Codable, Sendable {
+                /// One of `ErrorKind`'s words.
                 package var kind: String
+                /// One sentence for a person.
                 package var message: String
                 /// The HTTP status.
                 package var status: Int?

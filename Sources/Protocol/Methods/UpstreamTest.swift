@@ -24,16 +24,21 @@ extension Method {
         package struct Result: Codable, MethodResult {
             package var upstream: String
             package var model: String
+            /// Whether an answer came to its end.
             package var ok: Bool
             /// What the model said, at most 200 characters.
             package var text: String?
             /// Until its first words.
             package var firstMs: Int?
+            /// Milliseconds of the whole call.
             package var totalMs: Int
+            /// Tokens as the provider counted them; absent when it counted nothing.
             package var usage: Usage?
+            /// Absent when all went well.
             package var error: Wire.Failure?
             /// The HTTP status of a failure.
             package var status: Int?
+            /// Milliseconds that the server asks to wait; absent when it names none.
             package var retryAfterMs: Int?
             /// What to do next.
             package var hint: String?

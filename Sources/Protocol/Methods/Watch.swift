@@ -15,6 +15,7 @@ extension Method {
             package var cursor: String?
             /// Sessions whose updates are wanted too, as an observer.
             package var sessions: [SessionID]
+            /// False ends what was watched before.
             package var isOn: Bool
             private static let mostSessions = 1_000
 
@@ -42,6 +43,7 @@ extension Method {
             package var live: Bool
             /// For the next request; absent when it was turned off.
             package var cursor: String?
+            /// What changed behind the cursor, oldest change first; absent when it was turned off.
             package var changes: [Change]?
 
             package init(live: Bool, cursor: String? = nil, changes: [Change]? = nil) {
@@ -56,6 +58,7 @@ extension Method {
                 /// Whether it is in the trash, and so gone from lists.
                 package var gone: Bool
 
+                /// What a list shows of a stored session, and whether it still does.
                 package init(_ session: Session) {
                     self.session = Wire.SessionSummary(session)
                     gone = session.trashedAt != nil

@@ -24,6 +24,7 @@ package struct OneTurn: MethodParameters {
 /// A branch of a session.
 package struct OneBranch: MethodParameters {
     package var id: SessionID
+    /// The branch's number, as `_convod/branch/list` has it.
     package var branch: Int
 
     package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
@@ -35,11 +36,13 @@ package struct OneBranch: MethodParameters {
 /// Parameters of `session/load` and `session/resume`.
 package struct OneOpening: MethodParameters {
     package var id: SessionID
+    /// An absolute path, as ACP demands it; the session keeps its own.
     package var cwd: String?
+    /// Where the client stands; nil: `session/load` replays everything, `session/resume` nothing.
     package var after: Cursor?
     /// The newest messages to replay, rounded to whole turns.
     package var limit: Int?
-    /// Whether the client may change the session, or only looks.
+    /// Whether the client may change the session, or only looks: an observer sees everything.
     package enum Role: String, Sendable, CaseIterable { case controller, observer }
     package var role: Role
 
@@ -60,6 +63,7 @@ package struct WindowQuestion: Sendable {
     package var id: SessionID
     /// The proposed prompt; nil asks for the window as it is.
     package var prompt: PromptContent?
+    /// What the turn would be asked with; it begins none.
     package var options: TurnOptions
 
     init(_ reader: inout ParameterReader) throws(WireError) {
@@ -74,13 +78,17 @@ package struct WindowQuestion: Sendable {
 
 /// What a fork is to be like.
 package struct ForkQuestion: Sendable {
+    /// The session that is forked.
     package var id: SessionID
     /// The new session's ID; nil lets the daemon choose.
     package var newID: SessionID?
+    /// An absolute path; nil takes the source's.
     package var cwd: String?
+    /// A raw JSON array of at most 64 KiB; nil takes the source's.
     package var mcpServers: [UInt8]?
     /// The last message that is shared; nil means the newest.
     package var messageID: MessageID?
+    /// At most 1,024 bytes; nil takes the source's.
     package var title: String?
 
     /// Reads ACP's form, whose extras ride in `_meta.convod`, or with `isOwn` convod's.

@@ -3,6 +3,7 @@ internal import JSON
 
 /// Where a client stands in a session: the message it saw last and how many bytes of it.
 package struct Cursor: Sendable, Equatable {
+    /// The message that was seen last, whole or in part.
     package let messageID: MessageID
     /// UTF-8 bytes held.
     package let offset: Int

@@ -8,6 +8,7 @@ extension ParameterReader {
         return id
     }
 
+    /// A well-formed session ID, nil where the member is absent or null.
     package mutating func optionalSessionID(_ name: String = "sessionId") throws(WireError) -> SessionID? {
         guard let text = try string(name) else { return nil }
         guard let id = SessionID(text) else {
@@ -20,12 +21,14 @@ extension ParameterReader {
         return id
     }
 
+    /// The UUID of a turn, nil where the member is absent or null.
     package mutating func turnID(_ name: String = "turnId") throws(WireError) -> TurnID? {
         guard let text = try string(name) else { return nil }
         guard let id = TurnID(text) else { throw wrong(name, "the ID of a turn (a UUID)") }
         return id
     }
 
+    /// The UUID in `turnId`, which must be there.
     package mutating func requiredTurnID() throws(WireError) -> TurnID {
         guard let id = try turnID() else { throw .invalid("'turnId' is missing") }
         return id
@@ -39,6 +42,7 @@ extension ParameterReader {
         return branch
     }
 
+    /// The UUID of a message, nil where the member is absent or null.
     package mutating func messageID(_ name: String) throws(WireError) -> MessageID? {
         guard let text = try string(name) else { return nil }
         guard let id = MessageID(text) else { throw wrong(name, "the ID of a message (a UUID)") }
@@ -79,6 +83,7 @@ extension ParameterReader {
         try raw("mcpServers", .array, most: Limits.settings)
     }
 
+    /// At most 64 tags of 1 to 64 bytes each; nil where the member is absent or null.
     package mutating func tags(_ name: String = "tags") throws(WireError) -> [String]? {
         guard let tags = try strings(name) else { return nil }
         guard tags.count <= 64, tags.allSatisfy({ (1...64).contains($0.utf8.count) }) else {

@@ -35,6 +35,7 @@ package struct ParameterReader {
         return view?[name]
     }
 
+    /// A string of any length, nil where the member is absent or null.
     package mutating func string(_ name: String) throws(WireError) -> String? {
         guard let value = value(name) else { return nil }
         guard let text = value.string else { throw wrong(name, "a string") }
@@ -71,6 +72,7 @@ package struct ParameterReader {
         try string(name, most: Limits.name)
     }
 
+    /// A string of at most `Limits.name` bytes, which must be there.
     package mutating func required(_ name: String) throws(WireError) -> String {
         guard let text = try string(name, most: Limits.name) else {
             throw .invalid("'\(path)\(name)' is missing")
@@ -87,6 +89,7 @@ package struct ParameterReader {
         return id
     }
 
+    /// A truth value, nil where the member is absent or null.
     package mutating func bool(_ name: String) throws(WireError) -> Bool? {
         guard let value = value(name) else { return nil }
         guard let flag = value.bool else { throw wrong(name, "true or false") }
@@ -115,12 +118,14 @@ package struct ParameterReader {
         return word
     }
 
+    /// An object as it came, nil where the member is absent or null.
     package mutating func object(_ name: String) throws(WireError) -> JSONView? {
         guard let value = value(name) else { return nil }
         guard value.kind == .object else { throw wrong(name, "an object") }
         return value
     }
 
+    /// An array as it came, nil where the member is absent or null.
     package mutating func array(_ name: String) throws(WireError) -> JSONView? {
         guard let value = value(name) else { return nil }
         guard value.kind == .array else { throw wrong(name, "an array") }

@@ -5,6 +5,7 @@ package import JSON
 package struct PromptContent: Sendable {
     /// The raw JSON array of content blocks, byte for byte.
     package var content: [UInt8]
+    /// The same decoded, each of a type that a user may send.
     package var parts: [Part]
 
     package init(content: [UInt8], parts: [Part]) {

@@ -13,8 +13,10 @@ package struct TurnRequest: Sendable {
         case interrupt
     }
 
+    /// The client's key for sending once, 1 to 256 bytes; nil: every request is a turn of its own.
     package var requestID: String?
     package var ifBusy = IfBusy.queue
+    /// What is asked for beyond the session's settings.
     package var options = TurnOptions()
     /// The newest message that the client knows of; another one is a conflict.
     package var expectedHead: MessageID?
@@ -66,6 +68,7 @@ extension TurnOptions.Disconnect: CaseIterable {
 /// Parameters that are a session and what a turn on it is asked with.
 package struct OneTurnStart: MethodParameters {
     package var id: SessionID
+    /// How the turn is to begin and what it is asked with.
     package var turn: TurnRequest
 
     package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {

@@ -13,15 +13,19 @@ extension Wire {
         /// The parts, byte for byte as they came.
         package var content: RawJSON
         package var status: Conversation.Message.Status
+        /// The turn that it belongs to; absent when it was appended.
         package var turnId: TurnID?
         package var createdAt: Time
         /// The estimate, overhead of the message included.
         package var tokens: Int
+        /// Whether every window holds it.
         package var pinned: Bool
+        /// Whether no window holds it.
         package var excluded: Bool
         /// An object, byte for byte as it came.
         package var metadata: RawJSON?
 
+        /// A stored message in the names of the wire.
         package init(_ message: Conversation.Message) {
             id = message.id
             parentId = message.parentID

@@ -5,7 +5,9 @@ extension Wire {
     /// A session as lists show it.
     package struct SessionSummary: Codable, Sendable, JSONWritable {
         package var sessionId: SessionID
+        /// Absent when it has none.
         package var title: String?
+        /// An absolute path, which need not be there on this machine.
         package var cwd: String
         /// The user ID of whose it is.
         package var owner: Int
@@ -15,15 +17,19 @@ extension Wire {
         package var tokens: Int
         /// Absent: as configured.
         package var upstream: String?
+        /// Absent: the upstream's own.
         package var model: String?
         package var tags: [String]
         package var archived: Bool
         /// True where it lives in memory only.
         package var ephemeral: Bool?
         package var createdAt: Time
+        /// When it changed last.
         package var updatedAt: Time
+        /// Absent when it is not in the trash.
         package var trashedAt: Time?
 
+        /// What lists show of a stored session.
         package init(_ session: Conversation.Session) {
             sessionId = session.id
             title = session.title
@@ -64,12 +70,15 @@ extension Wire {
 
     /// A session with all that its own page shows.
     package struct Session: Codable, JSONWritable, MethodResult {
+        /// Its members stand beside the others on the wire.
         package var summary: SessionSummary
+        /// The system prompt; absent when there is none.
         package var system: String?
         /// What of the window is set otherwise than configured.
         package var window: RawJSON?
         /// What the session may use in all.
         package var quota: RawJSON?
+        /// An object, byte for byte as the client gave it; absent when it gave none.
         package var metadata: RawJSON?
         /// What an ACP client said of its MCP servers.
         package var mcpServers: RawJSON
@@ -78,6 +87,7 @@ extension Wire {
         /// Prompts that wait in its queue.
         package var queued: Int
 
+        /// A stored session with what goes on in it: `queued` turns wait.
         package init(_ session: Conversation.Session, running: TurnID?, queued: Int) {
             summary = SessionSummary(session)
             system = session.system
@@ -122,6 +132,7 @@ extension Wire {
     /// A session that was made or opened anew.
     package struct NewSession: Codable, MethodResult {
         package var sessionId: SessionID
+        /// All that the session has, with their values.
         package var configOptions: [ConfigOption]
         package var meta: Meta<Extras>
 
@@ -131,6 +142,7 @@ extension Wire {
             package var created: Bool
         }
 
+        /// `isNew` is false for a session that was there before.
         package init(sessionId: SessionID, configOptions: [ConfigOption], isNew: Bool) {
             self.sessionId = sessionId
             self.configOptions = configOptions
@@ -145,6 +157,7 @@ extension Wire {
 
     /// A session that a client joined.
     package struct OpenedSession: Codable, MethodResult {
+        /// All that the session has, with their values.
         package var configOptions: [ConfigOption]
         package var meta: Meta<Extras>
 
@@ -152,6 +165,7 @@ extension Wire {
         package struct Extras: Codable, Sendable {
             /// The newest message.
             package var headId: MessageID?
+            /// Messages on its active path.
             package var messageCount: Int
             /// The turn that runs on it.
             package var running: TurnID?
@@ -177,10 +191,13 @@ extension Wire {
             package var state: TurnRecord.State
             /// Its answer, where something of it is stored.
             package var messageId: MessageID?
+            /// Absent when it failed or was cut.
             package var stopReason: StopReason?
+            /// Absent when nothing failed.
             package var error: Failure?
             package var endedAt: Time
 
+            /// `hasMessage` says whether the answer is a message of the path.
             package init(_ turn: TurnRecord, hasMessage: Bool) {
                 turnId = turn.id
                 state = turn.state
@@ -203,6 +220,7 @@ extension Wire {
             }
         }
 
+        /// The extras go into `_meta.convod`.
         package init(configOptions: [ConfigOption], _ extras: Extras) {
             self.configOptions = configOptions
             meta = Meta(extras)
@@ -216,24 +234,35 @@ extension Wire {
 
     /// What of ACP's results is convod's own: `_meta.convod`.
     package struct Meta<Extras: Codable & Sendable>: Codable, Sendable {
+        /// The members that ACP does not know.
         package var convod: Extras
+        /// Wraps what is to stand under `_meta.convod`.
         package init(_ extras: Extras) { convod = extras }
     }
 
     /// One of ACP's options of a session (acp.md 1.5).
     package struct ConfigOption: Codable, Sendable, Equatable {
+        /// What `session/set_config_option` calls it.
         package var id: String
+        /// The name for people.
         package var name: String
+        /// Absent when there is nothing to say.
         package var description: String?
+        /// What clients group it by; an underscore begins those that ACP does not know (acp.md 1.5).
         package var category: String
+        /// Always `select`, the only type that convod uses.
         package var type: String
+        /// The `value` of the choice that holds.
         package var currentValue: String
         package var options: [Choice]
 
         /// One of the values that it may have.
         package struct Choice: Codable, Sendable, Equatable {
+            /// What is sent to choose it.
             package var value: String
+            /// The name for people.
             package var name: String
+            /// Absent when there is nothing to say.
             package var description: String?
         }
 
@@ -251,7 +280,9 @@ extension Wire {
     /// Which path of a session is active now.
     package struct ActivePath: Codable, MethodResult {
         package var sessionId: SessionID
+        /// The branch's number.
         package var branch: Int
+        /// Messages on the path; also the seq of the newest.
         package var messageCount: Int
         /// The newest message.
         package var headId: MessageID?

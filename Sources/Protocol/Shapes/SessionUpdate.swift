@@ -4,14 +4,23 @@ package import JSON
 extension Wire {
     /// What a `session/update` tells of (acp.md 1.4).
     package enum SessionUpdate: Decodable, Sendable {
+        /// A piece of what a user said; the connection that prompts does not get its own prompt.
         case userMessage(MessageChunk)
+        /// A piece of the answer.
         case agentMessage(MessageChunk)
+        /// A piece of what the model thought.
         case agentThought(MessageChunk)
+        /// The model asks for a call.
         case toolCall(ToolCall)
+        /// A call came to its result.
         case toolResult(ToolCallUpdate)
+        /// The title changed, or a turn moved.
         case info(SessionInfoUpdate)
+        /// How full the model's context is.
         case usage(UsageUpdate)
+        /// An option has another value.
         case options(ConfigOptionUpdate)
+        /// What commands there are; convod sends none.
         case commands(AvailableCommandsUpdate)
         /// One that a later version sends.
         case unknown(String)
@@ -69,6 +78,7 @@ extension Wire {
 
     /// Where a piece stands in its message.
     package struct Place: Codable, Sendable {
+        /// Absent for a message that was appended.
         package var turnId: TurnID?
         /// UTF-8 bytes of the message before it.
         package var offset: Int
@@ -85,16 +95,23 @@ extension Wire {
     /// A call of a tool that the model asks for.
     package struct ToolCall: Codable, Sendable, JSONRepresentable {
         static let word = "tool_call"
+        /// Always `tool_call`.
         package var sessionUpdate = ToolCall.word
+        /// The `id` of the call's part, which its result names.
         package var toolCallId: String
+        /// What people see of it: the tool's name.
         package var title: String
+        /// Always `other`: convod knows nothing of the tools.
         package var kind = "other"
+        /// Always `pending`: convod runs no tools.
         package var status = "pending"
+        /// The call's arguments, any JSON.
         package var rawInput: RawJSON
         package var meta: Meta<Place>
 
         /// Where it stands.
         package struct Place: Codable, Sendable {
+            /// Absent for a message that was appended.
             package var turnId: TurnID?
             /// The message that holds it.
             package var messageId: MessageID?
@@ -130,15 +147,21 @@ extension Wire {
     /// What came of a call.
     package struct ToolCallUpdate: Codable, Sendable, JSONRepresentable {
         static let word = "tool_call_update"
+        /// Always `tool_call_update`.
         package var sessionUpdate = ToolCallUpdate.word
+        /// The `id` of the call that it answers.
         package var toolCallId: String
+        /// `completed` or `failed`.
         package var status: String
+        /// What the call gave, any JSON; absent when it gave nothing.
         package var rawOutput: RawJSON?
+        /// The same to show; absent when there is nothing to show.
         package var content: [Content]?
         package var meta: Meta<Place>
 
         /// Where it stands.
         package struct Place: Codable, Sendable {
+            /// Absent for a message that was appended.
             package var turnId: TurnID?
             /// The message that holds it.
             package var messageId: MessageID?
@@ -162,6 +185,7 @@ extension Wire {
         /// A content block inside a tool's result.
         package struct Content: Codable, Sendable {
             package var type: String
+            /// One content block of ACP.
             package var content: RawJSON
         }
 
@@ -174,6 +198,7 @@ extension Wire {
     /// How full the model's context is by the provider's own count.
     package struct UsageUpdate: Codable, Sendable, JSONRepresentable {
         static let word = "usage_update"
+        /// Always `usage_update`.
         package var sessionUpdate = UsageUpdate.word
         /// Tokens that the context holds.
         package var used: Int
@@ -189,7 +214,9 @@ extension Wire {
     /// A session's options as they are now.
     package struct ConfigOptionUpdate: Codable, Sendable, JSONRepresentable {
         static let word = "config_option_update"
+        /// Always `config_option_update`.
         package var sessionUpdate = ConfigOptionUpdate.word
+        /// All of them, not only those that changed.
         package var configOptions: [ConfigOption]
 
         package init(configOptions: [ConfigOption]) { self.configOptions = configOptions }
@@ -198,7 +225,9 @@ extension Wire {
     /// Commands that an agent offers; convod has none, and says so to nobody.
     package struct AvailableCommandsUpdate: Codable, Sendable {
         static let word = "available_commands_update"
+        /// Always `available_commands_update`.
         package var sessionUpdate = AvailableCommandsUpdate.word
+        /// An object a command.
         package var availableCommands: [RawJSON]
     }
 
@@ -208,20 +237,28 @@ extension Wire {
 
         /// A title that was given or taken away.
         package enum Title: Sendable, Equatable {
+            /// The session has none any more; null on the wire.
             case none
+            /// What it is called from now on.
             case text(String)
         }
 
+        /// Always `session_info_update`.
         package var sessionUpdate = SessionInfoUpdate.word
         /// Nil where it is as it was.
         package var title: Title?
+        /// Nil where it is as it was.
         package var updatedAt: Time?
+        /// Nil where no turn moved and the path is the same.
         package var meta: Meta<News>?
 
         /// What convod adds.
         package struct News: Codable, Sendable {
             /// Where a turn stands.
             package enum State: String, Codable, Sendable {
+                /// `stored`: on disk; `queued`: another turn runs, or a limit is waited for; `waiting`: an upstream
+                /// was asked; `retrying`: a try failed and the next one waits; `paused`: a quota is used up; `ended`:
+                /// nothing more will happen.
                 case stored, queued, waiting, retrying, paused, ended
             }
 
@@ -229,13 +266,19 @@ extension Wire {
             package var state: State?
             /// Its place in the queue, from 1.
             package var position: Int?
+            /// Milliseconds until the next try; nil but in state `retrying`.
             package var retryInMs: Int?
+            /// Who is asked; nil when nobody is.
             package var upstream: String?
             /// Tries at upstreams, this one counted.
             package var attempt: Int?
+            /// The prompt's message; nil but in state `stored`, and for a turn without one.
             package var promptId: MessageID?
+            /// The answer's message, in states `stored` and `ended`; nil when there is none.
             package var messageId: MessageID?
+            /// Nil until the end, and when the turn failed.
             package var stopReason: StopReason?
+            /// What the try or the turn failed of, or why the client left the session.
             package var error: Failure?
             /// Milliseconds that a limit holds it.
             package var waitMs: Int?
@@ -253,6 +296,7 @@ extension Wire {
             }
         }
 
+        /// Nil leaves a field off the wire.
         package init(title: Title? = nil, updatedAt: Time? = nil, _ news: News? = nil) {
             self.title = title
             self.updatedAt = updatedAt

@@ -15,6 +15,7 @@ extension Wire {
         package var prompt: RawJSON?
         /// The client's key for sending once.
         package var requestId: String?
+        /// Absent until it ends, and when it failed.
         package var stopReason: StopReason?
         /// What the provider said of the end: `stop`, `length`, `tool_calls`, `content_filter`, or its own word.
         package var finish: String?
@@ -22,14 +23,22 @@ extension Wire {
         package var detail: String?
         /// True where the answer came out of the cache.
         package var cached: Bool?
+        /// Absent when nothing failed.
         package var error: Failure?
+        /// Absent until somebody is asked.
         package var upstream: String?
+        /// Absent until somebody is asked.
         package var model: String?
+        /// Tokens as the provider counted them; absent when it counted nothing.
         package var usage: Usage?
+        /// When its prompt came in.
         package var createdAt: Time
+        /// Absent while it waits.
         package var startedAt: Time?
+        /// Absent until it ends.
         package var endedAt: Time?
 
+        /// A stored turn in the names of the wire.
         package init(_ turn: TurnRecord, session: SessionID) {
             turnId = turn.id
             sessionId = session
@@ -77,11 +86,14 @@ extension Wire {
 
     /// A turn with its receipt and its tries.
     package struct TurnDetails: Codable, JSONWritable, MethodResult {
+        /// Its members stand beside the others on the wire.
         package var turn: Turn
         /// What was sent, and what was left out.
         package var receipt: Verbatim<Receipt>?
+        /// All tries, in order.
         package var attempts: [Attempt]
 
+        /// `receipt` is raw JSON as it was stored, nil when nothing was sent.
         package init(_ turn: Turn, receipt: [UInt8]?, attempts: [Attempt]) {
             self.turn = turn
             self.receipt = receipt.map { Verbatim($0) }
@@ -150,13 +162,19 @@ extension Wire {
             package var turnId: TurnID
             /// The answer, where something of it is stored.
             package var messageId: MessageID?
+            /// What the provider said of the end; absent when it said nothing.
             package var finish: String?
+            /// Why it ended so, in the provider's words; absent when there is nothing to say.
             package var detail: String?
             /// Further answers, each on a branch of its own.
             package var alternatives: [MessageID]?
+            /// Tokens as the provider counted them; absent when it counted nothing.
             package var usage: Usage?
+            /// Absent when nothing was sent.
             package var receipt: Verbatim<Receipt>?
+            /// Who answered; absent when nobody was asked.
             package var upstream: String?
+            /// The model that was asked; absent when none was.
             package var model: String?
             /// Whether the answer came out of the cache.
             package var cached: Bool
@@ -182,6 +200,7 @@ extension Wire {
             }
         }
 
+        /// Without extras nothing of the prompt is kept.
         package init(stopReason: StopReason, _ extras: Extras?) {
             self.stopReason = stopReason
             meta = extras.map { Meta($0) }
@@ -203,6 +222,7 @@ extension Wire {
 
     /// What was sent for a turn, what was left out, and why.
     package struct Receipt: Codable, Sendable {
+        /// How the history was cut, as `slide`.
         package var strategy: String
         /// What made the cut; `fits` where nothing did.
         package var rule: String
@@ -212,11 +232,17 @@ extension Wire {
         package var estimate: Int
         /// The first and the last number of the newest messages that were sent.
         package var sent: [Int]?
+        /// Pins before the newest messages counted too.
         package var sentMessages: Int
+        /// Messages of the path that were not sent.
         package var leftOutMessages: Int
+        /// Tokens of those, estimated.
         package var leftOutTokens: Int
+        /// Pinned messages and those that must go with them, also those not listed.
         package var pinnedMessages: Int
+        /// All that somebody excluded, also those not listed.
         package var excludedMessages: Int
+        /// Always 0: nothing is summarized yet.
         package var summarizedMessages: Int
         /// What was sent otherwise than it is stored.
         package var mapped: Mapped?
@@ -237,7 +263,9 @@ extension Wire {
         package struct TooSmall: Codable, Sendable {
             package var upstream: String
             package var model: String
+            /// Tokens that must be sent; absent when nobody said.
             package var needed: Int?
+            /// Tokens that may be sent; absent when nobody said.
             package var budget: Int?
         }
 

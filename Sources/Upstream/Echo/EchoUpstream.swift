@@ -19,6 +19,7 @@ package final class EchoUpstream: Upstream {
     private let delay: Int
     private let loop: EventLoop
 
+    /// The option `delay` is the milliseconds before each piece of an answer; 0 gives them all at once.
     package init(_ settings: UpstreamSettings, loop: EventLoop) {
         name = settings.name
         delay = settings.milliseconds("delay")

@@ -18,7 +18,9 @@ package struct FailureReport: Sendable {
     package var shouldRetry: Bool?
     /// The parameter of the request that it complains of.
     package var parameter: String?
+    /// Tokens of the request as the server counted them; nil where it named none.
     package var promptTokens: Int?
+    /// Tokens that the model holds; nil where the server named none.
     package var contextLimit: Int?
     /// When the server takes requests again; milliseconds since 1970, nil where it named no wait that is worth a word.
     package private(set) var until: Int64?

@@ -1,5 +1,6 @@
 /// How much smaller a request must be after a provider said that it was too long (wire.md C5, "Numbers").
 package enum OverflowTrim {
+    /// What to ask for in place of what was refused.
     package enum Change: Sendable, Equatable {
         /// The history fits, but not with so long an answer: ask for so many tokens.
         case answer(Int)

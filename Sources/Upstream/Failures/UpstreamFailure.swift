@@ -2,14 +2,23 @@
 package struct UpstreamFailure: Error, Sendable, Equatable {
     /// What kind of failure; the names are those of `schema/protocol.json`.
     package enum Kind: String, Sendable {
+        /// The key or token was refused, or there is none.
         case auth = "upstream_auth"
+        /// The server cannot be reached or is down.
         case unavailable = "upstream_unavailable"
+        /// The server did not answer in time.
         case timeout = "upstream_timeout"
+        /// The server refused the request, and will refuse the same one again.
         case refused = "upstream_refused"
+        /// What came is no answer.
         case protocolError = "upstream_protocol"
+        /// The request is longer than what the model holds.
         case overflow = "context_overflow"
+        /// The server, or a limit set for it, asks to wait.
         case throttled
+        /// A quota is used up, so that waiting a little does not help.
         case quota
+        /// The answer was cut; what came is kept.
         case interrupted
     }
 

@@ -16,8 +16,11 @@ package struct GoogleToken: Sendable, Equatable {
 
 /// By what right a token was asked for; failures are worded after it.
 package enum GoogleGrant: Sendable, Equatable {
+    /// A service account's key, from the credential file at `path`.
     case serviceAccount(email: String, path: String, scopes: [String])
+    /// A user's refresh token, from the credential file at `path`.
     case authorizedUser(path: String)
+    /// The machine's own account, asked of the server in Google's cloud.
     case metadataServer(host: String)
 
     /// Who was asked, as a sentence's subject.

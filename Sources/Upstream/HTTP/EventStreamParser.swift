@@ -5,6 +5,7 @@
 package struct EventStreamParser: Sendable {
     /// One event, or a line that is none.
     package enum Output: Sendable, Equatable {
+        /// `data` is the data lines joined by LF; `type` is empty where the server named none.
         case event(type: String, data: [UInt8])
         /// A comment, such as a keep-alive; it says that the server lives.
         case comment

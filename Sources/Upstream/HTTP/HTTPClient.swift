@@ -33,8 +33,11 @@ package struct HTTPRequest: Sendable {
 package enum HTTPEvent: Sendable {
     /// Names in lower case; of repeated headers the last.
     case head(status: Int, headers: [String: String])
+    /// Bytes as they came, cut anywhere.
     case body([UInt8])
+    /// The exchange is over and whole; nothing follows.
     case end
+    /// The exchange broke; nothing follows.
     case failed(TransportFailure)
 }
 

@@ -6,7 +6,9 @@ package struct TransportFailure: Error, Sendable, Equatable {
         case unknownIssuer
         /// The certificate is for another name.
         case otherName
+        /// The certificate is no longer good.
         case expired
+        /// The certificate is not good yet; often the clock here is wrong.
         case notYetValid
         /// Any other fault of the certificate.
         case certificate
@@ -22,8 +24,11 @@ package struct TransportFailure: Error, Sendable, Equatable {
         case noProxy
     }
 
+    /// Curl's own, a `CURLcode`.
     package let code: Int32
+    /// Curl's words, for people.
     package let message: String
+    /// Nil where no more is known than the code says.
     package let cause: Cause?
     /// The server, as `host` or `host:port`.
     package let host: String

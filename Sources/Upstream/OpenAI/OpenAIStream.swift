@@ -8,6 +8,7 @@ package import JSON
 package typealias OpenAIStream = StreamedAnswer<OpenAIAnswer>
 
 extension StreamedAnswer<OpenAIAnswer> {
+    /// A reader at the beginning of a stream.
     package init() { self.init(body: OpenAIAnswer()) }
 }
 

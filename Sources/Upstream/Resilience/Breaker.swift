@@ -8,6 +8,7 @@ package struct Breaker: Sendable, Equatable {
         package var failures: Int
         /// Milliseconds until the first probe; doubled after each that fails, up to `longest`.
         package var cooldown: Int
+        /// Milliseconds between probes at most.
         package var longest: Int
         package init(failures: Int = 3, cooldown: Int = 5_000, longest: Int = 60_000) {
             self.failures = failures
@@ -16,6 +17,7 @@ package struct Breaker: Sendable, Equatable {
         }
     }
 
+    /// Whether requests go through.
     package enum State: Sendable, Equatable {
         /// All is well; so many failures in a row.
         case closed(failures: Int)

@@ -15,7 +15,9 @@ package struct Health: Sendable, Equatable {
     package private(set) var lastSuccess: Int64?
     /// Milliseconds to the first content, smoothed; nil before the first answer.
     package private(set) var latency: Double?
+    /// Calls that came to their end, counted in memory alone.
     package private(set) var answers = 0
+    /// Calls that failed, counted likewise.
     package private(set) var failures = 0
 
     package init(_ breaker: Breaker = Breaker()) { self.breaker = breaker }

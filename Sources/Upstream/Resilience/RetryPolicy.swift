@@ -18,6 +18,7 @@ package struct RetryPolicy: Sendable, Equatable {
     package var cap: Int
     /// A wait up to this many milliseconds is waited for before another upstream of the route is asked.
     package var patience: Int
+    /// Whether visible text that was cut stays the answer.
     package var cutStream: CutStream
 
     package init(

@@ -26,6 +26,7 @@ package struct RoutePlan: Sendable, Equatable {
     /// The last wait of each that no server asked for; the next one is longer, whatever others wait for meanwhile.
     private var waited: [Int]
 
+    /// Begins before the first try; a route has at least one upstream.
     package init(route: [String]) {
         self.route = route
         tries = route.map { _ in 0 }
@@ -34,6 +35,7 @@ package struct RoutePlan: Sendable, Equatable {
         waited = tries
     }
 
+    /// The name of the upstream that is asked now.
     package var current: String { route[position] }
 
     /// The first upstream that may be asked: the first of the route, unless it must be waited for and another need not.

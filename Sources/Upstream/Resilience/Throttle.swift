@@ -42,6 +42,7 @@ package struct Throttle: Sendable, Equatable {
     private var requests: Bucket?
     private var tokens: Bucket?
 
+    /// Begins with full buckets.
     package init(_ limits: Limits, now: Int64) {
         requests = limits.requestsPerMinute.map { Bucket($0, now: now) }
         tokens = limits.tokensPerMinute.map { Bucket($0, now: now) }
