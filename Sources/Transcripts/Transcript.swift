@@ -17,6 +17,7 @@ package enum TranscriptRecord: Sendable, Equatable {
 package protocol TranscriptEncoder: Sendable {
     /// What stands before the messages.
     mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]]
+    /// What is written for a record; nothing where the format leaves it out.
     mutating func add(_ record: TranscriptRecord) -> [[UInt8]]
     /// What stands behind the last record.
     mutating func end() -> [[UInt8]]
@@ -84,6 +85,7 @@ package struct TranscriptFormats: Sendable {
     /// Those that convod has.
     package static let standard = TranscriptFormats([.jsonl, .markdown])
 
+    /// The format of a name; nil where there is none.
     package subscript(name: String) -> TranscriptFormat? { all.first { $0.name == name } }
     package var names: [String] { all.map(\.name) }
 }
