@@ -42,6 +42,34 @@ static inline const char *clinux_error_words(int code) {
     return strerror_r(code, room, sizeof room) == 0 ? room : "";
 }
 
+// A mutex and a condition variable, on one piece of memory that stays where it is.
+typedef struct { pthread_mutex_t mutex; pthread_cond_t changed; } clinux_monitor;
+static inline clinux_monitor *clinux_monitor_new(void) {
+    clinux_monitor *monitor = malloc(sizeof *monitor);
+    if (monitor == NULL) abort();
+    pthread_mutex_init(&monitor->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&monitor->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return monitor;
+}
+static inline void clinux_monitor_free(clinux_monitor *monitor) {
+    pthread_cond_destroy(&monitor->changed);
+    pthread_mutex_destroy(&monitor->mutex);
+    free(monitor);
+}
+static inline void clinux_monitor_lock(clinux_monitor *monitor) { pthread_mutex_lock(&monitor->mutex); }
+static inline void clinux_monitor_unlock(clinux_monitor *monitor) { pthread_mutex_unlock(&monitor->mutex); }
+static inline void clinux_monitor_signal(clinux_monitor *monitor) { pthread_cond_signal(&monitor->changed); }
+// Waits, with the mutex held, until a signal or a moment in monotonic nanoseconds, 0 for none; false when that came first.
+static inline _Bool clinux_monitor_wait(clinux_monitor *monitor, unsigned long long end) {
+    if (end == 0) return pthread_cond_wait(&monitor->changed, &monitor->mutex) == 0;
+    struct timespec moment = { (time_t)(end / 1000000000), (long)(end % 1000000000) };
+    return pthread_cond_timedwait(&monitor->changed, &monitor->mutex, &moment) != ETIMEDOUT;
+}
+
 // What file a path leads to. It does not ask for times: since Linux 6.13 the next write to a file whose times were
 // looked at must give it new ones, which costs every commit more than the look.
 typedef struct { int error; unsigned long long device, inode; } clinux_place;

@@ -11,6 +11,8 @@ package struct Readiness: OptionSet, Sendable {
     package static let reading = Readiness(rawValue: 0x001)
     /// EPOLLOUT: a write would take something without waiting.
     package static let writing = Readiness(rawValue: 0x004)
+    /// EPOLLET: only what came since is told, so that an eventfd need not be read (epoll(7), edge-triggered).
+    package static let onceEach = Readiness(rawValue: 1 << 31)
     /// The other end is gone, or the descriptor has an error.
     package static let closed = Readiness(rawValue: 0x008 | 0x010)
 }
@@ -43,6 +45,7 @@ package struct Readiness: OptionSet, Sendable {
     package private(set) var isQuiet = true
     /// As many as there may be clients that ask without end, so that one who seldom asks is seen in the same turn.
     private var events = unsafe [epoll_event](repeating: epoll_event(), count: 1_024)
+    private var ready: [(handler: Handler, events: Readiness)] = []
     private let clock: () -> UInt64
 
     private final class Handler {
@@ -62,7 +65,7 @@ package struct Readiness: OptionSet, Sendable {
     /// Monotonic nanoseconds now.
     package var now: UInt64 { clock() }
 
-    /// Calls `handler` whenever the descriptor is ready for what is asked, level-triggered.
+    /// Calls `handler` whenever the descriptor is ready for what is asked, level-triggered unless `onceEach` is asked too.
     package func watch(_ fd: Int32, _ wanted: Readiness, _ handler: @escaping (Readiness) -> Void)
         throws(PosixError)
     {
@@ -134,13 +137,16 @@ package struct Readiness: OptionSet, Sendable {
         }
         if n < 0 && errnoNow() != EINTR { throw .last("epoll_wait") }
         // Handlers are looked up before any is called: one may close a descriptor and another take its number over.
-        let ready = unsafe events.prefix(max(0, Int(n))).map { event in
-            unsafe (handler: handlers[event.data.fd], events: Readiness(rawValue: event.events))
+        var ready = self.ready
+        self.ready = []  // a handler may run a turn of its own
+        for index in 0..<max(0, Int(n)) {
+            guard let handler = unsafe handlers[events[index].data.fd] else { continue }
+            unsafe ready.append((handler, Readiness(rawValue: events[index].events)))
         }
-        isQuiet = ready.isEmpty
-        for (handler, events) in ready {
-            if let handler, handler.isLive { handler.call(events) }
-        }
+        isQuiet = n <= 0
+        for (handler, events) in ready where handler.isLive { handler.call(events) }
+        ready.removeAll(keepingCapacity: true)
+        self.ready = ready
         fireTimers()
         for action in afterEach { action() }
     }

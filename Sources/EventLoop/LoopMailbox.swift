@@ -25,8 +25,8 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
     /// Has `loop` hand every letter to `receive`, on the loop's thread.
     package func deliver(on loop: EventLoop, to receive: @escaping (Letter) -> Void) throws(PosixError) {
         let wakeup = wakeup, waiting = waiting
-        try loop.watch(wakeup.fd, .reading) { _ in
-            wakeup.wait()
+        // Told once for each signal, and the letters say by themselves what is there: the signals are never read.
+        try loop.watch(wakeup.fd, [.reading, .onceEach]) { _ in
             let letters = waiting.withLock { waiting in
                 defer { waiting = [] }
                 return waiting

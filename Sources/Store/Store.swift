@@ -274,35 +274,18 @@ final class WorkQueue<Job: Sendable>: Sendable {
         var mustHurry = false
     }
     private let state = Locked(State())
-    private let wakeup: Wakeup
 
-    init() {
-        do { wakeup = try Wakeup(blocking: true) } catch {
-            preconditionFailure("no descriptor for a queue: \(error)")
-        }
-    }
-
-    func add(_ job: Job) {
-        let isFirst = state.withLock { state in
-            state.jobs.append(job)
-            return state.jobs.count == 1
-        }
-        if isFirst { wakeup.signal() }
-    }
+    func add(_ job: Job) { state.change { $0.jobs.append(job) } }
 
     func close() {
-        state.withLock {
+        state.change {
             $0.isClosed = true
             $0.mustHurry = true
         }
-        wakeup.signal()
     }
 
     /// Whoever works on jobs does not wait for others any more.
-    func hurry() {
-        state.withLock { $0.mustHurry = true }
-        wakeup.signal()
-    }
+    func hurry() { state.change { $0.mustHurry = true } }
 
     var mustHurry: Bool { state.withLock { $0.mustHurry } }
 
@@ -316,25 +299,30 @@ final class WorkQueue<Job: Sendable>: Sendable {
         }
     }
 
-    /// Waits a moment, or until there is something new to look at.
-    func pause(milliseconds: Int32) { _ = try? System.wait(readable: [], milliseconds: milliseconds) }
+    /// Waits a moment, or until nobody may wait for others any more.
+    func pause(milliseconds: Int32) {
+        let hurriesAlready = mustHurry
+        _ = state.wait(milliseconds: milliseconds) { $0.mustHurry && !hurriesAlready ? true : nil }
+    }
 
     /// All jobs there are, waiting for the first; nil when the queue is closed and empty.
     ///
     /// With a time limit, an empty array means that none came in time.
     func take(milliseconds: Int32 = -1) -> [Job]? {
-        while true {
-            let (jobs, isClosed) = state.withLock { state in
-                defer { state.jobs = [] }
-                return (state.jobs, state.isClosed)
-            }
-            if !jobs.isEmpty { return jobs }
-            if isClosed { return nil }
-            if milliseconds >= 0 {
-                let ready = try? System.wait(readable: [wakeup.fd], milliseconds: milliseconds)
-                if ready?.isEmpty ?? true { return [] }
-            }
-            wakeup.wait()
+        let found: Taken? = state.wait(milliseconds: milliseconds) { state in
+            if state.jobs.isEmpty { return state.isClosed ? .end : nil }
+            defer { state.jobs = [] }
+            return .jobs(state.jobs)
         }
+        return switch found {
+        case .jobs(let jobs): jobs
+        case .end: nil
+        case nil: []
+        }
+    }
+
+    private enum Taken {
+        case jobs([Job])
+        case end
     }
 }

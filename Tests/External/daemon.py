@@ -80,19 +80,22 @@ class Client:
 
 
 class Daemon:
-    """A running `convod`; its log is `log`, its database `database`."""
+    """A running `convod`; its log is `log`, its database `database`. `under` makes the words of a tool that it runs under, which
+    writes into `counted`."""
 
-    def __init__(self, programs, config, environment={}):
+    def __init__(self, programs, config, environment={}, under=None):
         self.programs, self.directory = programs, tempfile.TemporaryDirectory()
         self.home = home = self.directory.name
-        self.config, self.socket, self.database, self.log = (os.path.join(home, n) for n in ("config.json5", "s.sock", "c.db", "log"))
+        self.config, self.socket, self.database, self.log, self.counted = (
+            os.path.join(home, n) for n in ("config.json5", "s.sock", "c.db", "log", "counted"))
         self.write(self.config, json.dumps(config))
         self.env = {"HOME": home, "PATH": "/usr/bin:/bin", "CONVOD_CONFIG": self.config, "CONVOD_SOCKET": self.socket,
                     "CONVOD_DATABASE": self.database, **environment}
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([os.path.join(programs, "convod")], env=self.env, stdout=log, stderr=log,
+            words = under(self.counted) if under else []
+            self.process = subprocess.Popen([*words, os.path.join(programs, "convod")], env=self.env, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, cwd="/")
-        end = time.monotonic() + 20
+        end = time.monotonic() + (120 if under else 20)
         while True:
             try:
                 self.client().close()

@@ -29,6 +29,44 @@ import Testing
     }
 }
 
+@Suite struct `A locked value that is waited for` {
+    @Test(.timeLimit(.minutes(1))) func `shows each change to one that waits for it`() throws {
+        let there = Locked(0), back = Locked(0), rounds = 2_000
+        let thread = try Thread(named: "waiting") {
+            for round in 1...rounds {
+                _ = there.wait(milliseconds: -1) { $0 == round ? true : nil }
+                back.change { $0 = round }
+            }
+        }
+        for round in 1...rounds {
+            there.change { $0 = round }
+            #expect(back.wait(milliseconds: 30_000) { $0 == round ? round : nil } == round)
+        }
+        thread.join()
+    }
+
+    @Test func `looks once before it waits, and takes with it what it found`() {
+        let jobs = Locked([1, 2])
+        func take() -> [Int]? {
+            jobs.wait(milliseconds: 0) { jobs in
+                defer { jobs = [] }
+                return jobs.isEmpty ? nil : jobs
+            }
+        }
+        #expect(take() == [1, 2])
+        #expect(take() == nil)
+    }
+
+    @Test func `waits no longer than it is told, however often something else changes`() throws {
+        let value = Locked(0), start = Machine.monotonic()
+        let thread = try Thread(named: "waiting") { for _ in 0..<1_000 { value.change { $0 += 1 } } }
+        let found = value.wait(milliseconds: 30) { $0 > 1_000 ? true : nil }
+        thread.join()
+        #expect(found == nil)
+        #expect(Machine.monotonic() - start >= 30_000_000)
+    }
+}
+
 @Suite struct `A wake-up` {
     @Test func `makes its descriptor readable until it is taken, however often it was given`() throws {
         let wakeup = try Wakeup(blocking: false)

@@ -1,0 +1,118 @@
+"""What a turn, a chunk and a look cost the daemon: system calls, allocations and instructions, counted and not timed.
+
+    python3 Tests/External/costs.py .build/release [--gate]
+
+Each piece of work is done FEW times by one daemon and MANY times by another, both on the built-in echo upstream with a
+new database; what the second counts more than the first, by the difference in times, is what one costs. What a start
+and an end cost falls out, and so does the time that it took. Needs `strace` (system calls, of all threads) and `valgrind`
+(memcheck's count of allocations, callgrind's of instructions). A turn is a prompt of two words, in sessions of twenty; a chunk is
+a number of "count to N" with one client that hears it; a look is `_convod/session/get`. With --gate the exit code is 1 where one
+costs more than its bound: what was counted when the bound was set and a seventh more, or a quarter for system calls, of
+which how many threads meet in one wake-up decides.
+"""
+import os, re, shutil, subprocess, sys, tempfile, threading, time
+from daemon import Daemon
+
+FEW, MANY = 40, 240
+BOUNDS = {
+    "turn": {"system calls": 125, "allocations": 1_060, "instructions": 2_050_000},
+    "chunk": {"system calls": 23, "allocations": 44, "instructions": 91_000},
+    "look": {"system calls": 7, "allocations": 68, "instructions": 123_000},
+}
+ECHO = {"upstreams": {"echo": {"kind": "echo"}}}
+
+
+def turns(client, times):
+    for number in range(times):
+        if number % 20 == 0:
+            client.new(f"s{number}")
+        client.prompt(f"s{number // 20 * 20}", "hello there", 120)
+
+
+def chunks(client, times):
+    client.prompt("s", f"count to {times}", 240)
+
+
+def looks(client, times):
+    for _ in range(times):
+        client.call("_convod/session/get", 120, sessionId="s")
+
+
+WORK = {"turn": turns, "chunk": chunks, "look": looks}
+
+
+def system_calls(out):
+    end = time.monotonic() + 20
+    while True:  # strace ends a moment after the daemon
+        rows = [line.split() for line in open(out)] if os.path.exists(out) else []
+        if rows and rows[-1][-1:] == ["total"]:
+            # "% time, seconds, usecs/call, calls, errors where there are any, syscall"
+            return sum(int(row[3]) for row in rows if len(row) > 4 and row[-1] != "total" and row[3].isdigit())
+        if time.monotonic() > end:
+            raise SystemExit("strace wrote no table")
+        threading.Event().wait(0.05)
+
+
+def allocations(out):
+    return int(re.search(r"total heap usage: ([\d,]+) allocs", open(out).read())[1].replace(",", ""))
+
+
+def instructions(out):
+    return int(re.search(r"^(?:summary|totals): (\d+)", open(out).read(), re.M)[1])
+
+
+TOOLS = {
+    # -D: the daemon stays the child that signals reach, and strace stands aside.
+    "system calls": (lambda out: ["strace", "-D", "-f", "-c", "-o", out], system_calls),
+    "allocations": (lambda out: ["valgrind", "--leak-check=no", "--undef-value-errors=no", f"--log-file={out}"], allocations),
+    "instructions": (lambda out: ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"], instructions),
+}
+
+
+def count(programs, tool, work, times):
+    under, read = TOOLS[tool]
+    daemon = Daemon(programs, ECHO, under=under)
+    with daemon:
+        with daemon.client() as client:
+            client.new("s")
+            WORK[work](client, times)
+        daemon.stop()
+        return read(daemon.counted)
+
+
+def works(tool):
+    """Whether the machine has what counts this, and lets it; a container may forbid one process to trace another."""
+    words = TOOLS[tool][0](os.devnull)
+    if shutil.which(words[0]) is None:
+        raise SystemExit(f"{tool} are counted with {words[0]}, which this machine lacks: apt-get install {words[0]}")
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True)
+    if tried.returncode:
+        print(f"{tool} are left out, {words[0]} may not do it here: {tried.stderr.strip()}", flush=True)
+    return tried.returncode == 0
+
+
+def main():
+    programs, isGate = sys.argv[1], "--gate" in sys.argv[2:]
+    tools = [tool for tool in TOOLS if works(tool)]
+    with tempfile.TemporaryDirectory() as bare:
+        # valgrind gives up over debug information that is newer than it is, and needs none.
+        subprocess.run(["strip", "-g", "-o", os.path.join(bare, "convod"), os.path.join(programs, "convod")], check=True)
+        over = measure(bare, tools)
+    if isGate and over:
+        raise SystemExit("\n".join(over))
+
+
+def measure(programs, tools):
+    over = []
+    for work in WORK:
+        for tool in tools:
+            few, many = (count(programs, tool, work, times) for times in (FEW, MANY))
+            one, bound = (many - few) / (MANY - FEW), BOUNDS[work][tool]
+            print(f"a {work:5} {tool:13} {one:12,.1f}   (at most {bound:,})", flush=True)
+            if one > bound:
+                over.append(f"a {work} costs {one:,.1f} {tool}, the bound is {bound:,}")
+    return over
+
+
+if __name__ == "__main__":
+    main()
