@@ -22,11 +22,10 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
         if isFirst { wakeup.signal() }
     }
 
-    /// Has `loop` hand every letter to `receive`, on the loop's thread.
+    /// Has `loop` hand every letter to `receive`, on the loop's thread; the loop keeps the mailbox until it leaves.
     package func deliver(on loop: EventLoop, to receive: @escaping (Letter) -> Void) throws(PosixError) {
-        let wakeup = wakeup, waiting = waiting
         // Told once for each signal, and the letters say by themselves what is there: the signals are never read.
-        try loop.watch(wakeup.fd, [.reading, .onceEach]) { _ in
+        try loop.watch(wakeup.fd, [.reading, .onceEach]) { [self] _ in
             let letters = waiting.withLock { waiting in
                 defer { waiting = [] }
                 return waiting

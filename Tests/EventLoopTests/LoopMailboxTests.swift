@@ -84,4 +84,19 @@ private struct Letter: Sendable, Equatable {
         try loop.turn(waiting: false)
         #expect(received == [1, 2])
     }
+
+    /// Else its descriptor would be closed while it is watched, and the next one with its number could not be.
+    @Test func `is kept by its loop until it leaves`() throws {
+        let loop = try EventLoop()
+        weak var kept: LoopMailbox<Int>?
+        func deliver() throws {
+            let mailbox = try LoopMailbox<Int>()
+            kept = mailbox
+            try mailbox.deliver(on: loop) { _ in }
+        }
+        try deliver()
+        #expect(kept != nil)
+        kept?.leave(loop)
+        #expect(kept == nil)
+    }
 }
