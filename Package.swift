@@ -96,7 +96,7 @@ let package = Package(
                 "Daemon", "Sessions", "Upstream", "ContextWindow", "Transcripts", "Store", "Archive",
                 "ConvoClient",
                 "Protocol",
-                "Conversation", "JSON", "Posix",
+                "Conversation", "Crypto", "JSON", "Posix",
             ]),
         checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
         checks(

@@ -1,3 +1,5 @@
+package import JSON
+
 /// Conversation holds what a session is made of: messages, their parts, turns and how a turn moves.
 ///
 /// - Invariant: this target does no I/O and knows no clock; times and randomness come in as values.
@@ -65,28 +67,43 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Writes the UUID's 36 characters behind some bytes.
     package func append(to text: inout [UInt8]) {
-        ID.append(high >> 32, digits: 8, to: &text)
-        text.append(0x2D)
-        ID.append(high >> 16, digits: 4, to: &text)
-        text.append(0x2D)
-        ID.append(high, digits: 4, to: &text)
-        text.append(0x2D)
-        ID.append(low >> 48, digits: 4, to: &text)
-        text.append(0x2D)
-        ID.append(low, digits: 12, to: &text)
+        text.append(addingCapacity: 36) { out in
+            ID.write(high >> 32, digits: 8, to: &out)
+            out.append(0x2D)
+            ID.write(high >> 16, digits: 4, to: &out)
+            out.append(0x2D)
+            ID.write(high, digits: 4, to: &out)
+            out.append(0x2D)
+            ID.write(low >> 48, digits: 4, to: &out)
+            out.append(0x2D)
+            ID.write(low, digits: 12, to: &out)
+        }
     }
 
     /// Writes the last so many digits of a number, in hexadecimal.
-    private static func append(_ number: UInt64, digits: Int, to text: inout [UInt8]) {
+    @inline(__always)
+    private static func write(_ number: UInt64, digits: Int, to out: inout OutputSpan<UInt8>) {
         var shift = UInt64(4 * digits)
         while shift > 0 {
             shift -= 4
             let digit = UInt8(truncatingIfNeeded: number >> shift) & 15
-            text.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+            out.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
         }
     }
 
     package static func < (a: ID, b: ID) -> Bool { (a.high, a.low) < (b.high, b.low) }
+}
+
+extension JSONWriter {
+    /// Writes an ID as a string.
+    package mutating func string<Kind>(_ id: ID<Kind>) { plainString { id.append(to: &$0) } }
+    /// Writes a member whose value is an ID.
+    package mutating func member<Kind>(_ name: String, _ id: ID<Kind>) {
+        key(name)
+        string(id)
+    }
+    /// Writes the member only when there is an ID.
+    package mutating func optional<Kind>(_ name: String, _ id: ID<Kind>?) { if let id { member(name, id) } }
 }
 
 /// Names a message over all sessions; one the daemon made is a UUID of version 7 (RFC 9562).

@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 /// One message of a session, as it is stored.
 package struct Message: Sendable, Equatable {
@@ -91,24 +91,35 @@ extension Message {
         return String(decoding: JSONText.unescaped(content[head.count...]), as: UTF8.self)
     }
 
+    /// The content to keep of parts that came: byte for byte, but that one plain text is spelled the one way that
+    /// `plainTextJSON` knows, with its string as it came.
+    package static func content(_ array: JSONView) -> [UInt8] {
+        var elements = array.elements
+        guard let part = elements.next(), elements.next() == nil, part.count == 2,
+            part["type"]?.isKey("text") ?? false, let text = part["text"], text.kind == .string
+        else { return Array(array.raw) }
+        return plainTextHead + text.raw + plainTextTail
+    }
+
+    private static let plainTextTail = Array("}]".utf8)
+    private static let plainTextHead = Array(#"[{"type":"text","text":"#.utf8)
+
     /// The text of a message that is one plain text part and nothing else, as the JSON string that it is stored as.
     ///
     /// Most messages are so, and then copying the string spares decoding and writing it again. Other spellings of the
     /// same part give nil, which only costs time.
     package var plainTextJSON: ArraySlice<UInt8>? {
-        let head: StaticString = #"[{"type":"text","text":"#
-        let start = head.utf8CodeUnitCount, end = content.count - 2
-        guard end - start >= 2, content.starts(with: head.description.utf8) else { return nil }
+        let start = Message.plainTextHead.count, end = content.count - 2
+        guard end - start >= 2, content.starts(with: Message.plainTextHead) else { return nil }
         guard content[end] == UInt8(ascii: "}"), content[end + 1] == UInt8(ascii: "]") else { return nil }
         let text = content.span
         guard text[start] == UInt8(ascii: "\"") else { return nil }
-        var at = start + 1
+        var at = ByteSearch.special(in: text, from: start + 1)
         while at < end {
             switch text[at] {
-            case UInt8(ascii: "\\"): at += 2
+            case UInt8(ascii: "\\"): at = ByteSearch.special(in: text, from: at + 2)
             case UInt8(ascii: "\""): return at == end - 1 ? content[start..<end] : nil
-            case ..<0x20: return nil
-            default: at += 1
+            default: return nil
             }
         }
         return nil

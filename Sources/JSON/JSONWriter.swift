@@ -10,6 +10,17 @@ package struct JSONWriter: Sendable {
         bytes.reserveCapacity(capacity)
     }
 
+    /// Writes behind what is there already, which is no part of the text.
+    package init(behind bytes: consuming [UInt8]) { self.bytes = bytes }
+
+    /// Gives what has been written, and is empty then.
+    package mutating func take() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &bytes)
+        needsComma = false
+        return taken
+    }
+
     /// Writes an object; `body` writes its members.
     package mutating func object(_ body: (inout JSONWriter) -> Void) {
         open(0x7B)
@@ -43,6 +54,15 @@ package struct JSONWriter: Sendable {
     package mutating func string(utf8: [UInt8]) {
         comma()
         JSONText.append(utf8[...], to: &bytes)
+        needsComma = true
+    }
+
+    /// Writes a string; `body` appends its bytes, none of which needs an escape.
+    package mutating func plainString(_ body: (inout [UInt8]) -> Void) {
+        comma()
+        bytes.append(0x22)
+        body(&bytes)
+        bytes.append(0x22)
         needsComma = true
     }
 

@@ -83,7 +83,12 @@ package enum Process {
     ///
     /// Left to itself glibc learns from the first big block that is freed to keep blocks of up to 32 MiB in its heap,
     /// and one long line from an upstream then leaves 40 MiB resident for good.
-    package static func giveBackLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 256 << 10) }
+    /// Smaller ones stay until `giveBackFreeMemory`, up to 4 MiB at the heap's end: else each page of an export would
+    /// shrink the heap and grow it again.
+    package static func giveBackLargeBlocks() {
+        mallopt(M_MMAP_THRESHOLD, 256 << 10)
+        mallopt(M_TRIM_THRESHOLD, 4 << 20)
+    }
 
     /// Gives back what many small blocks left behind when they were freed; costs about a millisecond.
     package static func giveBackFreeMemory() { malloc_trim(0) }

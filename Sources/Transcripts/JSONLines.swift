@@ -11,19 +11,18 @@ extension TranscriptFormat {
 
 /// Writes a transcript as JSON lines.
 private struct JSONLinesEncoder: TranscriptEncoder {
-    mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]] {
-        [TraceRecord.header(of: session, head: head)]
+    mutating func begin(_ session: Session, head: MessageID?, to records: inout TranscriptRecords) {
+        records.addObject { TraceRecord.writeHeader(of: session, head: head, to: &$0) }
     }
 
-    mutating func add(_ record: TranscriptRecord) -> [[UInt8]] {
+    mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords) {
         switch record {
-        case .session(let session, let head): begin(session, head: head)
-        case .message(let message, let isOnPath): [TraceRecord.record(of: message, isOnPath: isOnPath)]
-        case .turn(let turn): [TraceRecord.record(of: turn)]
+        case .session(let session, let head): begin(session, head: head, to: &records)
+        case .message(let message, let isOnPath):
+            records.addObject { TraceRecord.write(message, isOnPath: isOnPath, to: &$0) }
+        case .turn(let turn): records.addObject { TraceRecord.write(turn, to: &$0) }
         }
     }
-
-    mutating func end() -> [[UInt8]] { [] }
 }
 
 /// The records of the format.
@@ -40,80 +39,74 @@ enum TraceRecord {
     static let branchMessage = "branch_message"
     static let turn = "turn"
 
-    static func header(of session: Session, head: MessageID?) -> [UInt8] {
-        JSONWriter.object {
-            $0.member("type", TraceRecord.session)
-            $0.member("version", version)
-            $0.member("harness", "convo")
-            $0.member("id", session.id.text)
-            $0.optional("name", session.title)
-            $0.member("cwd", session.cwd)
-            $0.optional("system", session.system)
-            $0.member("createdAt", Timestamp.text(session.createdAt))
-            $0.key("tags")
-            $0.array { for tag in session.tags { $0.string(tag) } }
-            $0.optional("upstream", session.settings.upstream)
-            $0.optional("model", session.settings.model)
-            $0.optional("window", raw: session.settings.window.map(oneLine))
-            $0.optional("quota", raw: session.settings.quota.map(oneLine))
-            $0.optional("metadata", raw: session.metadata.map(oneLine))
-            $0.member("mcpServers", raw: oneLine(session.mcpServers))
-            if session.isArchived { $0.member("archived", true) }
-            $0.optional("head", head?.description)
-        }
+    static func writeHeader(of session: Session, head: MessageID?, to writer: inout JSONWriter) {
+        writer.member("type", TraceRecord.session)
+        writer.member("version", version)
+        writer.member("harness", "convo")
+        writer.member("id", session.id.text)
+        writer.optional("name", session.title)
+        writer.member("cwd", session.cwd)
+        writer.optional("system", session.system)
+        writer.member("createdAt", Timestamp.text(session.createdAt))
+        writer.key("tags")
+        writer.array { for tag in session.tags { $0.string(tag) } }
+        writer.optional("upstream", session.settings.upstream)
+        writer.optional("model", session.settings.model)
+        writer.optional("window", raw: session.settings.window.map(oneLine))
+        writer.optional("quota", raw: session.settings.quota.map(oneLine))
+        writer.optional("metadata", raw: session.metadata.map(oneLine))
+        writer.member("mcpServers", raw: oneLine(session.mcpServers))
+        if session.isArchived { writer.member("archived", true) }
+        writer.optional("head", head)
     }
 
-    static func record(of turn: TurnRecord) -> [UInt8] {
-        JSONWriter.object {
-            $0.member("type", TraceRecord.turn)
-            $0.member("id", turn.id.description)
-            $0.member("state", turn.state.name)
-            $0.optional("promptId", turn.promptID?.description)
-            $0.member("messageId", turn.answerID.description)
-            $0.optional("prompt", raw: turn.queuedPrompt.map(oneLine))
-            $0.optional("requestId", turn.requestID)
-            $0.member("options", raw: oneLine(turn.options.encoded))
-            $0.optional("stopReason", turn.stopReason?.rawValue)
-            $0.optional("finish", turn.finish)
-            $0.optional("detail", turn.detail)
-            if turn.isCached { $0.member("cached", true) }
-            if let error = turn.error {
-                $0.member("error") {
-                    $0.member("kind", error.kind)
-                    $0.member("message", error.message)
-                }
+    static func write(_ turn: TurnRecord, to writer: inout JSONWriter) {
+        writer.member("type", TraceRecord.turn)
+        writer.member("id", turn.id)
+        writer.member("state", turn.state.name)
+        writer.optional("promptId", turn.promptID)
+        writer.member("messageId", turn.answerID)
+        writer.optional("prompt", raw: turn.queuedPrompt.map(oneLine))
+        writer.optional("requestId", turn.requestID)
+        writer.member("options", raw: oneLine(turn.options.encoded))
+        writer.optional("stopReason", turn.stopReason?.rawValue)
+        writer.optional("finish", turn.finish)
+        writer.optional("detail", turn.detail)
+        if turn.isCached { writer.member("cached", true) }
+        if let error = turn.error {
+            writer.member("error") {
+                $0.member("kind", error.kind)
+                $0.member("message", error.message)
             }
-            $0.optional("upstream", turn.upstream)
-            $0.optional("model", turn.model)
-            if let usage = turn.usage {
-                $0.key("usage")
-                usage.write(to: &$0)
-            }
-            $0.optional("receipt", raw: turn.receipt.map(oneLine))
-            $0.member("createdAt", Timestamp.text(turn.createdAt))
-            $0.optional("startedAt", turn.startedAt.map(Timestamp.text))
-            $0.optional("endedAt", turn.endedAt.map(Timestamp.text))
         }
+        writer.optional("upstream", turn.upstream)
+        writer.optional("model", turn.model)
+        if let usage = turn.usage {
+            writer.key("usage")
+            usage.write(to: &writer)
+        }
+        writer.optional("receipt", raw: turn.receipt.map(oneLine))
+        writer.member("createdAt", Timestamp.text(turn.createdAt))
+        writer.optional("startedAt", turn.startedAt.map(Timestamp.text))
+        writer.optional("endedAt", turn.endedAt.map(Timestamp.text))
     }
 
-    static func record(of message: Message, isOnPath: Bool) -> [UInt8] {
-        JSONWriter.object {
-            $0.member("type", isOnPath ? TraceRecord.message : branchMessage)
-            $0.member("id", message.id.description)
-            $0.key("parentId")
-            if let parent = message.parentID { $0.string(parent.description) } else { $0.null() }
-            if let text = message.plainTextJSON {
-                $0.member("message") { writeMessage(message, plain: text, to: &$0) }
-            } else {
-                $0.member("message") { writeMessage(message, to: &$0) }
-                $0.member("parts", raw: oneLine(message.content))
-            }
-            $0.member("status", message.status.name)
-            $0.optional("turnId", message.turnID?.description)
-            if message.isPinned { $0.member("pinned", true) }
-            if message.isExcluded { $0.member("excluded", true) }
-            $0.optional("metadata", raw: message.metadata.map(oneLine))
+    static func write(_ message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
+        writer.member("type", isOnPath ? TraceRecord.message : branchMessage)
+        writer.member("id", message.id)
+        writer.key("parentId")
+        if let parent = message.parentID { writer.string(parent) } else { writer.null() }
+        if let text = message.plainTextJSON {
+            writer.member("message") { writeMessage(message, plain: text, to: &$0) }
+        } else {
+            writer.member("message") { writeMessage(message, to: &$0) }
+            writer.member("parts", raw: oneLine(message.content))
         }
+        writer.member("status", message.status.name)
+        writer.optional("turnId", message.turnID)
+        if message.isPinned { writer.member("pinned", true) }
+        if message.isExcluded { writer.member("excluded", true) }
+        writer.optional("metadata", raw: message.metadata.map(oneLine))
     }
 
     /// A message of plain text says everything in its `content`, so it needs no `parts`.

@@ -10,20 +10,18 @@ extension TranscriptFormat {
 
 /// Writes a transcript for people.
 private struct MarkdownEncoder: TranscriptEncoder {
-    mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]] {
-        [MarkdownRecord.header(of: session)]
+    mutating func begin(_ session: Session, head: MessageID?, to records: inout TranscriptRecords) {
+        records.add(text: MarkdownRecord.header(of: session))
     }
 
-    mutating func add(_ record: TranscriptRecord) -> [[UInt8]] {
-        if case .message(let message, true) = record { [MarkdownRecord.record(of: message)] } else { [] }
+    mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords) {
+        if case .message(let message, true) = record { records.add(text: MarkdownRecord.text(of: message)) }
     }
-
-    mutating func end() -> [[UInt8]] { [] }
 }
 
 /// Records of a transcript for people.
 private enum MarkdownRecord {
-    static func header(of session: Session) -> [UInt8] {
+    static func header(of session: Session) -> String {
         var lines = ["# \(line(session.title ?? "Session \(session.id.text)"))", ""]
         var facts = [
             "Session `\(session.id.text)`", Timestamp.text(session.createdAt), "`\(line(session.cwd))`",
@@ -31,17 +29,17 @@ private enum MarkdownRecord {
         if !session.tags.isEmpty { facts.append("tags: " + session.tags.map(line).joined(separator: ", ")) }
         lines.append(facts.joined(separator: " · "))
         if let system = session.system { lines += ["", "System prompt:", "", quoted(system)] }
-        return bytes(lines)
+        return lines.joined(separator: "\n")
     }
 
-    static func record(of message: Message) -> [UInt8] {
+    static func text(of message: Message) -> String {
         var title = [capitalized(message.role.name), Timestamp.text(message.createdAt)]
         if message.status != .complete { title.append(message.status.name) }
         if message.isPinned { title.append("pinned") }
         if message.isExcluded { title.append("excluded") }
         var lines = ["", "## " + title.joined(separator: " · ")]
         for part in message.parts { lines += [""] + block(part) }
-        return bytes(lines)
+        return lines.joined(separator: "\n")
     }
 
     private static func block(_ part: Part) -> [String] {
@@ -108,6 +106,4 @@ private enum MarkdownRecord {
     private static func capitalized(_ word: String) -> String {
         word.prefix(1).uppercased() + word.dropFirst()
     }
-
-    private static func bytes(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
 }

@@ -1,4 +1,5 @@
 package import Conversation
+internal import JSON
 
 /// Transcripts writes whole sessions down in formats that others read, and reads them back.
 ///
@@ -13,14 +14,49 @@ package enum TranscriptRecord: Sendable, Equatable {
     case turn(TurnRecord)
 }
 
-/// Writes one session in one format, record by record; each comes without the LF that ends it in a file.
+/// Writes one session in one format, record by record.
 package protocol TranscriptEncoder: Sendable {
-    /// What stands before the messages.
-    mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]]
-    /// What is written for a record; nothing where the format leaves it out.
-    mutating func add(_ record: TranscriptRecord) -> [[UInt8]]
-    /// What stands behind the last record.
-    mutating func end() -> [[UInt8]]
+    /// Writes what stands before the messages.
+    mutating func begin(_ session: Session, head: MessageID?, to records: inout TranscriptRecords)
+    /// Writes a record; nothing where the format leaves it out.
+    mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords)
+    /// Writes what stands behind the last record.
+    mutating func end(to records: inout TranscriptRecords)
+}
+
+extension TranscriptEncoder {
+    /// Nothing stands behind the last record, as in most formats.
+    package mutating func end(to records: inout TranscriptRecords) {}
+}
+
+/// Records that were written, as they stand in a file.
+package struct TranscriptRecords: Sendable {
+    /// The file's bytes: an LF behind each record.
+    package private(set) var bytes: [UInt8] = []
+    /// Where each record ends in them, before its LF.
+    package private(set) var ends: [Int] = []
+
+    package init() {}
+
+    /// Adds a record of text, which may have lines of its own.
+    package mutating func add(text: String) {
+        bytes += text.utf8
+        end()
+    }
+
+    /// Adds a record that is a JSON object; `body` writes its members.
+    mutating func addObject(_ body: (inout JSONWriter) -> Void) {
+        var writer = JSONWriter(behind: bytes)
+        bytes = []  // so that they have one owner and grow in place
+        writer.object(body)
+        bytes = writer.take()
+        end()
+    }
+
+    private mutating func end() {
+        ends.append(bytes.count)
+        bytes.append(0x0A)
+    }
 }
 
 /// Reads sessions out of bytes as they come.

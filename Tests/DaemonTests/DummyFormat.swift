@@ -9,13 +9,13 @@ extension TranscriptFormat {
 private struct DummyEncoder: TranscriptEncoder {
     private var count = 0
 
-    mutating func begin(_ session: Session, head: MessageID?) -> [[UInt8]] {
-        [Array("begin \(session.id.text)".utf8)]
+    mutating func begin(_ session: Session, head: MessageID?, to records: inout TranscriptRecords) {
+        records.add(text: "begin \(session.id.text)")
     }
-    mutating func add(_ record: TranscriptRecord) -> [[UInt8]] {
-        guard case .message(let message, true) = record else { return [] }
+    mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords) {
+        guard case .message(let message, true) = record else { return }
         count += 1
-        return [Array("\(message.role.name) \(message.parts.count)".utf8)]
+        records.add(text: "\(message.role.name) \(message.parts.count)")
     }
-    mutating func end() -> [[UInt8]] { [Array("end \(count)".utf8)] }
+    mutating func end(to records: inout TranscriptRecords) { records.add(text: "end \(count)") }
 }

@@ -1,4 +1,5 @@
 internal import Conversation
+internal import Crypto
 internal import JSON
 internal import TestSupport
 internal import Testing
@@ -60,9 +61,9 @@ internal import Transcripts
         let format = try #require(TranscriptFormats.standard["jsonl"]), make = try #require(format.decoder)
         var decoder = make(), encoder = format.encoder()
         let records = try decoder.feed(lines) + decoder.finish()
-        var again: [UInt8] = []
-        for record in records { for line in encoder.add(record) { again += line + [0x0A] } }
-        #expect(again == lines)
+        var again = TranscriptRecords()
+        for record in records { encoder.add(record, to: &again) }
+        #expect(again.bytes == lines)
     }
 
     @Test func `for people has the active path alone`() throws {
@@ -74,6 +75,43 @@ internal import Transcripts
         let (records, count) = try export(client, #","format":"markdown""#)
         #expect(records.count == 3 && count == 3)
         #expect(try export(client, #","format":"markdown","header":false"#).count == 2)
+    }
+
+    @Test func `of many pages comes in order, with branches behind the path, and its digest is the file's`()
+        throws
+    {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("s")
+        let filler = String(repeating: "x\\n", count: 1_500)
+        func append(_ numbers: Range<Int>) throws {
+            let messages = numbers.map {
+                #"{"role":"user","content":[{"type":"text","text":"\#($0) \#(filler)"}]}"#
+            }
+            let answer = try client.call(
+                "_convod/message/append",
+                #"{"sessionId":"s","messages":[\#(messages.joined(separator: ","))]}"#)
+            #expect(answer.error == nil)
+        }
+        for start in stride(from: 0, to: 300, by: 50) { try append(start..<(start + 50)) }
+        let ids = try export(client, #","header":false"#).records.compactMap { $0["id"]?.string }
+        #expect(ids.count == 300)
+        _ = try client.call(
+            "_convod/message/set",
+            #"{"sessionId":"s","messageId":"\#(ids[9])","content":[{"type":"text","text":"1000 other"}]}"#)
+        try append(300..<400)
+
+        let answer = try client.call("_convod/export", #"{"sessionId":"s"}"#)
+        let records = answer.updates.filter { $0["method"]?.string == "_convod/export/item" }
+            .compactMap { $0["params"]?["record"] }
+        let said = records.compactMap { record in
+            (record["message"]?["content"]?.string).flatMap { Int($0.prefix { $0 != " " }) }
+        }
+        #expect(said == Array(0..<9) + [1000] + Array(300..<400) + Array(9..<300))
+        #expect(types(records).filter { $0 == "branch_message" }.count == 291)
+        let file: [UInt8] = records.reduce(into: []) { $0 += $1.raw + [0x0A] }
+        #expect(answer.result?["sha256"]?.string == SHA256Digest.of(file).hexadecimal)
+        #expect(answer.result?["count"]?.int == records.count)
     }
 
     @Test func `in a format that convod has not is refused, unless it was brought by one line`() throws {

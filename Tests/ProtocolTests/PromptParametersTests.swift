@@ -157,7 +157,8 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
     }
 
     @Test func `keep content and metadata byte for byte, half of a surrogate pair in metadata too`() throws {
-        let content = #"[{"type":"text", "text":"\u0061"}]"#, metadata = #"{"x":"\ud83d", "n":1.50}"#
+        let content = #"[{"type":"text", "text":"\u0061", "annotations":{}}]"#,
+            metadata = #"{"x":"\ud83d", "n":1.50}"#
         let read = try append(
             #"[{"role":"user","content":\#(content),"metadata":\#(metadata),"createdAt":"1970-01-01T00:00:01Z"}]"#
         )
@@ -166,6 +167,29 @@ private let hello = #"[{"type":"text","text":"hello"}]"#
         #expect(read.messages.map(\.createdAt) == [1_000])
         #expect(read.messages.map(\.parts) == [[.text("a")]])
         #expect(read.ifMissing == .error)
+    }
+
+    @Test(
+        arguments: [
+            #"[{"type": "text", "text": "\u0061 \/"}]"#, #"[ {"text":"\u0061 \/" , "type":"text"} ]"#,
+            #"[{"type":"te\u0078t","text":"\u0061 \/"}]"#,
+        ])
+    func `of one plain text are spelled in one way, the text as it came`(_ content: String) throws {
+        let read = try append(#"[{"role":"user","content":\#(content)}]"#)
+        #expect(read.messages.map { text($0.content) } == [#"[{"type":"text","text":"\u0061 \/"}]"#])
+        #expect(read.messages.map(\.parts) == [[.text("a /")]])
+    }
+
+    @Test(
+        arguments: [
+            #"[{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]"#,
+            #"[{"type": "text", "text": "a", "text": "b"}]"#,
+            #"[{"type": "text", "type":"text", "text": ""}]"#,
+            #"[{"type": "resource_link", "uri": "a:b", "name": "n"}]"#,
+        ])
+    func `of anything else are kept byte for byte`(_ content: String) throws {
+        let read = try append(#"[{"role":"user","content":\#(content)}]"#)
+        #expect(read.messages.map { text($0.content) } == [content])
     }
 
     @Test func `are pinned when they are the system's and nothing else was said`() throws {

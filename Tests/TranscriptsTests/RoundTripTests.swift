@@ -117,8 +117,9 @@ private struct RandomSession {
 
 /// The lines of some records.
 private func encoded(_ records: [TranscriptRecord]) -> [UInt8] {
-    var encoder = TranscriptFormat.jsonl.encoder()
-    return records.flatMap { encoder.add($0) }.flatMap { $0 + [0x0A] }
+    var encoder = TranscriptFormat.jsonl.encoder(), written = TranscriptRecords()
+    for record in records { encoder.add(record, to: &written) }
+    return written.bytes
 }
 
 private let format = TranscriptFormats.standard["jsonl"]

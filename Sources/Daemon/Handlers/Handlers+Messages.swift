@@ -209,7 +209,7 @@ extension Handlers {
         let parts = try checkedContent(content, path: "content", role: old.role)
         guard !parts.isEmpty else { throw .invalid("'content' must hold at least one part") }
         return NewMessage(
-            id: ids.newID(), role: old.role, content: parameters.content,
+            id: ids.newID(), role: old.role, content: Message.content(content),
             tokens: TokenEstimate.message(parts), metadata: old.metadata, isPinned: old.isPinned)
     }
 

@@ -15,7 +15,7 @@ extension Method {
         /// One of the messages.
         package struct NewMessage: Sendable {
             package var role: Message.Role
-            /// The raw JSON array, as it came.
+            /// The JSON array of parts as it is kept; see `Message.content`.
             package var content: [UInt8]
             /// The same, decoded; each is allowed for the role.
             package var parts: [Part]
@@ -88,7 +88,7 @@ extension Method.MessageAppend.NewMessage {
         self.role = role
         parts = try checkedContent(array, path: "\(path).content", role: role)
         guard !parts.isEmpty else { throw .invalid("'\(path).content' must hold at least one part") }
-        content = Array(array.raw)
+        content = Message.content(array)
         metadata = try reader.metadata()
         createdAt = try reader.time("createdAt")
         isPinned = try reader.bool("pinned") ?? (role == .system)

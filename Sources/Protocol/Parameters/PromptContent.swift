@@ -3,7 +3,7 @@ package import JSON
 
 /// What a prompt says: parts as they came, and decoded.
 package struct PromptContent: Sendable {
-    /// The raw JSON array of content blocks, byte for byte.
+    /// The JSON array of content blocks as it is kept; see `Message.content`.
     package var content: [UInt8]
     /// The same decoded, each of a type that a user may send.
     package var parts: [Part]
@@ -18,7 +18,7 @@ package struct PromptContent: Sendable {
     /// One that says nothing is refused unless `mayBeBlank`.
     init?(_ reader: inout ParameterReader, mayBeBlank: Bool = false) throws(WireError) {
         guard let array = try reader.array("prompt") else { return nil }
-        content = Array(array.raw)
+        content = Message.content(array)
         parts = try checkedContent(array, path: "prompt", role: .user)
         guard mayBeBlank || parts.contains(where: { !$0.isBlank }) else {
             throw .invalid("'prompt' holds nothing but white space; send some text")

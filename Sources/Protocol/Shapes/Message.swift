@@ -43,14 +43,14 @@ extension Wire {
 
         package func write(to writer: inout JSONWriter) {
             writer.object {
-                $0.member("id", id.description)
+                $0.member("id", id)
                 $0.key("parentId")
-                if let parentId { $0.string(parentId.description) } else { $0.null() }
+                if let parentId { $0.string(parentId) } else { $0.null() }
                 $0.member("seq", seq)
                 $0.member("role", role.name)
                 $0.member("content", raw: content.bytes)
                 $0.member("status", status.name)
-                $0.optional("turnId", turnId?.description)
+                $0.optional("turnId", turnId)
                 $0.member("createdAt", createdAt.text)
                 $0.member("tokens", tokens)
                 $0.member("pinned", pinned)

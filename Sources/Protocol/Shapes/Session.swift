@@ -123,7 +123,7 @@ extension Wire {
                 $0.optional("quota", raw: quota?.bytes)
                 $0.optional("metadata", raw: metadata?.bytes)
                 $0.member("mcpServers", raw: mcpServers.bytes)
-                $0.optional("running", running?.description)
+                $0.optional("running", running)
                 $0.member("queued", queued)
             }
         }

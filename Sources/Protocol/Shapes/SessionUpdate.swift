@@ -336,10 +336,10 @@ extension Wire {
 
 extension Wire.SessionInfoUpdate.News {
     fileprivate func writeMembers(to writer: inout JSONWriter) {
-        writer.optional("turnId", turnId?.description)
+        writer.optional("turnId", turnId)
         writer.optional("state", state?.rawValue)
-        writer.optional("promptId", promptId?.description)
-        writer.optional("messageId", messageId?.description)
+        writer.optional("promptId", promptId)
+        writer.optional("messageId", messageId)
         writer.optional("position", position)
         writer.optional("upstream", upstream)
         writer.optional("attempt", attempt)

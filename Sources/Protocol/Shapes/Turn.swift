@@ -63,11 +63,11 @@ extension Wire {
         package func write(to writer: inout JSONWriter) { writer.object { writeMembers(to: &$0) } }
 
         func writeMembers(to writer: inout JSONWriter) {
-            writer.member("turnId", turnId.description)
+            writer.member("turnId", turnId)
             writer.member("sessionId", sessionId.text)
             writer.member("state", state.name)
-            writer.optional("promptId", promptId?.description)
-            writer.member("messageId", messageId.description)
+            writer.optional("promptId", promptId)
+            writer.member("messageId", messageId)
             writer.optional("prompt", raw: prompt?.bytes)
             writer.optional("requestId", requestId)
             writer.optional("stopReason", stopReason?.rawValue)
@@ -279,13 +279,13 @@ extension Wire {
 
 extension Wire.StopResult.Extras {
     fileprivate func writeMembers(to writer: inout JSONWriter) {
-        writer.member("turnId", turnId.description)
-        writer.optional("messageId", messageId?.description)
+        writer.member("turnId", turnId)
+        writer.optional("messageId", messageId)
         writer.optional("finish", finish)
         writer.optional("detail", detail)
         if let alternatives {
             writer.key("alternatives")
-            writer.array { for id in alternatives { $0.string(id.description) } }
+            writer.array { for id in alternatives { $0.string(id) } }
         }
         if let usage { writer.usage(usage) }
         writer.optional("receipt", raw: receipt?.bytes)
