@@ -73,7 +73,7 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         /// 4 GiB or more: places are kept in 32 bits.
         case tooLarge
         /// Bounds that the caller set were passed.
-        case tooManyKeys(limit: Int), tooManyValues(limit: Int)
+        case tooManyKeys(limit: Int), tooManyValues(limit: Int), tooLong(limit: Int)
     }
     package let code: Code
     /// The byte at which the reader stopped, from 0.
@@ -95,6 +95,7 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case .tooLarge: "a text of 4 GiB or more"
         case .tooManyKeys(let limit): "an object with more than \(limit) members"
         case .tooManyValues(let limit): "more than \(limit) values, keys counted"
+        case .tooLong(let limit): "an element of more than \(limit) bytes"
         }
     }
 
