@@ -90,7 +90,7 @@ package struct UpstreamKinds: Sendable, Equatable {
     }
 
     /// Those that convod has.
-    package static let standard = UpstreamKinds([.anthropic, .echo, .gemini, .openai])
+    package static let standard = UpstreamKinds([.anthropic, .echo, .gemini, .ollama, .openai])
 
     /// The kind that a configuration calls so; nil where there is none.
     package subscript(name: String) -> UpstreamKind? { all.first { $0.name == name } }

@@ -2,6 +2,7 @@ internal import Daemon
 internal import JSON
 internal import TestSupport
 internal import Testing
+internal import Upstream
 
 /// What is said about a configuration, nil when it is good.
 private func complaint(_ text: String) -> String? {
@@ -30,11 +31,11 @@ private func complaint(_ text: String) -> String? {
         ),
         (
             "{ upstreams: { a: { kind: 'palm' } } }",
-            "c.json5:1:27: 'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'openai'"
+            "c.json5:1:27: 'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'ollama', 'openai'"
         ),
         (
             "{ upstreams: { a: { kind: 'opneai' } } }",
-            "'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'openai'; did you mean 'openai'?"
+            "'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'ollama', 'openai'; did you mean 'openai'?"
         ),
         (
             "{ upstreams: { a: { kind: 'openai', baseURL: 'ftp://x' } } }",
@@ -107,6 +108,20 @@ private func complaint(_ text: String) -> String? {
         #expect(found.upstream == "ollama")
         #expect(ollama.requests[0].hasPrefix("GET /api/tags "))
         #expect(ollama.requests[1].contains(#""model":"qwen3""#))
+    }
+
+    @Test func `Ollama has a kind of its own, which needs no key and no address`() throws {
+        let models =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"models\":[{\"name\":\"qwen3\"}]}"
+        let ollama = try ScriptedUpstream([[.write(models)], ScriptedUpstream.answer(["hi"])])
+        let daemon = try TestDaemon(
+            "{ upstreams: { mine: { kind: 'ollama', baseURL: 'http://127.0.0.1:\(ollama.port)' } } }")
+        let client = try daemon.client()
+        try client.open("demo")
+        #expect(try client.prompt("demo", "hello").extras?["upstream"]?.string == "mine")
+        #expect(ollama.requests[0].hasPrefix("GET /api/tags "))
+        #expect(ollama.requests[1].hasPrefix("POST /v1/chat/completions "))
+        #expect(UpstreamKind.ollama.baseURL == "http://127.0.0.1:11434/v1")
     }
 
     @Test func `an OpenAI key is used, and goes into a header only`() throws {

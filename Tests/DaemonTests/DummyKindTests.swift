@@ -36,7 +36,8 @@ internal import Upstream
         try client.open("s")
         let built = try client.call("_convod/context/build", #"{"sessionId":"s","dialect":"dummy"}"#)
         #expect(
-            built.error?["message"]?.string == "'dialect' must be 'anthropic' or 'gemini' or 'openai'")
+            built.error?["message"]?.string
+                == "'dialect' must be 'anthropic' or 'gemini' or 'ollama' or 'openai'")
     }
 
     #if os(Linux)

@@ -74,7 +74,7 @@ private func checkLinear(
 
     @Test(arguments: [true, false]) func `for many tool calls in one event`(hasIndex: Bool) {
         checkLinear(
-            OpenAIDialect(base: "http://x", apiVersion: nil, isAlternating: false, isOllama: false), 5_000
+            OpenAIDialect(base: "http://x"), 5_000
         ) {
             count in
             let calls = (0..<count).map { number in
@@ -101,7 +101,7 @@ private func checkLinear(
     }
 
     @Test func `is no event of more than 16 MiB, of many lines or of one`() {
-        let openai = OpenAIDialect(base: "http://x", apiVersion: nil, isAlternating: false, isOllama: false)
+        let openai = OpenAIDialect(base: "http://x")
         let lines =
             [UInt8](repeating: 0, count: 0)
             + Array(repeating: Array("data:\n".utf8), count: 17 << 20).joined()
@@ -111,7 +111,7 @@ private func checkLinear(
     }
 
     @Test func `of lines that are objects is given up at some thousand`() {
-        let openai = OpenAIDialect(base: "http://x", apiVersion: nil, isAlternating: false, isOllama: false)
+        let openai = OpenAIDialect(base: "http://x")
         let lines = Array(Array(repeating: Array("data:{}\n".utf8), count: 200_000).joined())
         #expect(kind(openai, lines).contains("not JSON"))
     }

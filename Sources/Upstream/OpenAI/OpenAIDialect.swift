@@ -1,19 +1,20 @@
 package import ContextWindow
 internal import JSON
 
-/// Chat Completions, as OpenAI, Ollama, llama.cpp, vLLM, LM Studio, OpenRouter, DeepSeek, Groq and Azure speak it
+/// Chat Completions, as OpenAI, llama.cpp, vLLM, LM Studio, OpenRouter, DeepSeek, Groq and Azure speak it
 /// (wire.md C).
 package struct OpenAIDialect: Dialect {
     let base: String
     private let apiVersion: String?
     private let isAlternating: Bool
-    private let isOllama: Bool
+    private let modelList: String?
 
-    /// `base` is an address without a trailing slash; `apiVersion` is Azure's; Ollama lists its models in its own way.
+    /// `base` is an address without a trailing slash; `apiVersion` is Azure's; `modelList` is the address of a list of models
+    /// that stands elsewhere than OpenAI's.
     package init(
-        base: String, apiVersion: String? = nil, isAlternating: Bool = false, isOllama: Bool = false
+        base: String, apiVersion: String? = nil, isAlternating: Bool = false, modelList: String? = nil
     ) {
-        self.isOllama = isOllama
+        self.modelList = modelList
         self.base = base
         self.apiVersion = apiVersion
         self.isAlternating = isAlternating
@@ -47,14 +48,11 @@ package struct OpenAIDialect: Dialect {
 
     package func reader(issuer: String) -> any AnswerReader { OpenAIStream() }
 
-    package func modelsURL(page token: String?) -> String {
-        guard isOllama else { return address("models") }
-        return (base.hasSuffix("/v1") ? String(base.dropLast(3)) : base) + "/api/tags"
-    }
+    package func modelsURL(page token: String?) -> String { modelList ?? address("models") }
 
     package func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?) {
         let root = try? JSONDocument(body).root
-        // Ollama's own list has the newest first under 'models' (design section 10).
+        // Some servers' own lists stand under 'models', and have names for IDs.
         let list = root?["data"] ?? root?["models"]
         let models = (list?.elements ?? JSONElements.none).compactMap { entry in
             (entry["id"] ?? entry["name"])?.string.map {
@@ -86,18 +84,8 @@ package struct OpenAIDialect: Dialect {
         return "\(base)/\(path)\(query)"
     }
 
-    /// Whether the server read less than it was sent, and did not say so, as Ollama does (wire.md C5).
-    ///
-    /// Tokenizers differ in thrift by far more than a cut need be: of Chinese, of Thai or of base64 some count a third of
-    /// what others do, so bytes a token decide as well. Plain text has at most about 5 of them, scripts of three bytes a
-    /// character up to 15; of a text that was cut each token seems to hold more. A count just below a power of two is what
-    /// Ollama's windows leave.
+    /// Any server may be behind the address, one that cuts without a word too.
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool {
-        guard request.estimate > 1_000 else { return false }
-        let bytes = request.textBytes
-        let isDense = request.estimate * 10 > bytes * 3
-        let isAtPower = (10...18).contains { (0...64).contains((1 << $0) - counted) }
-        return counted * 2 < expected && counted * (isDense ? 20 : 8) < bytes
-            || isAtPower && counted * 5 < expected * 4 && counted * (isDense ? 18 : 11) < bytes * 2
+        SilentCut.isLikely(counted: counted, expected: expected, of: request)
     }
 }

@@ -7,8 +7,7 @@ extension UpstreamKind {
             "openai",
             .server {
                 OpenAIDialect(
-                    base: $0.baseURL, apiVersion: $0.word("apiVersion"), isAlternating: $0.flag("alternate"),
-                    isOllama: $0.isOllama)
+                    base: $0.baseURL, apiVersion: $0.word("apiVersion"), isAlternating: $0.flag("alternate"))
             })
         kind.baseURL = "https://api.openai.com/v1"
         kind.path = "/v1"
@@ -27,17 +26,4 @@ extension UpstreamKind {
         kind.hasSystemMessage = true
         return kind
     }()
-}
-
-extension UpstreamSettings {
-    /// Ollama as it is found on its port without a configuration: it lists its models in a way of its own.
-    package static func ollama(at address: String) -> UpstreamSettings {
-        var settings = UpstreamSettings(name: "ollama", kind: .openai, baseURL: address + "/v1")
-        settings.options[UpstreamSettings.ollamaMark] = .flag(true)
-        return settings
-    }
-
-    /// No configuration can say it.
-    private static let ollamaMark = "ollama"
-    fileprivate var isOllama: Bool { flag(UpstreamSettings.ollamaMark) }
 }

@@ -1,0 +1,24 @@
+extension UpstreamKind {
+    /// Ollama: Chat Completions (wire.md C), but that it lists its models in a way of its own, the newest first
+    /// (design section 10).
+    package static let ollama: UpstreamKind = {
+        var kind = UpstreamKind(
+            "ollama",
+            .server { settings in
+                let base = settings.baseURL, root = base.hasSuffix("/v1") ? base.dropLast(3) : base[...]
+                return OpenAIDialect(base: base, modelList: root + "/api/tags")
+            })
+        kind.baseURL = "http://127.0.0.1:11434/v1"
+        kind.path = "/v1"
+        kind.messages = openai.messages
+        kind.hasSystemMessage = openai.hasSystemMessage
+        return kind
+    }()
+}
+
+extension UpstreamSettings {
+    /// Ollama as it is found on its port without a configuration.
+    package static func ollama(at address: String) -> UpstreamSettings {
+        UpstreamSettings(name: "ollama", kind: .ollama, baseURL: address + UpstreamKind.ollama.path)
+    }
+}
