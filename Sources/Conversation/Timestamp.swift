@@ -5,39 +5,40 @@ package enum Timestamp {
 
     /// Writes milliseconds since 1970 as `2026-11-25T06:00:00.000Z`; what is out of `range` reads as its edge.
     package static func text(_ time: Int64) -> String {
+        var text: [UInt8] = []
+        append(time, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The same behind some bytes.
+    package static func append(_ time: Int64, to text: inout [UInt8]) {
         let milliseconds = min(max(time, Int64(range.lowerBound)), Int64(range.upperBound))
         let days = floorDiv(milliseconds, 86_400_000)
         let rest = Int(milliseconds - days * 86_400_000)
         let (year, month, day) = civil(days)
-        return digits(year, month, day, rest)
+        text.append(addingCapacity: 24) { out in
+            func put(_ value: Int, _ mark: UInt8) {
+                out.append(UInt8(0x30 + value / 10 % 10))
+                out.append(UInt8(0x30 + value % 10))
+                out.append(mark)
+            }
+            out.append(UInt8(0x30 + year / 1000))
+            out.append(UInt8(0x30 + year / 100 % 10))
+            put(year % 100, 0x2D)
+            put(month, 0x2D)
+            put(day, 0x54)
+            put(rest / 3_600_000, 0x3A)
+            put(rest / 60_000 % 60, 0x3A)
+            put(rest / 1000 % 60, 0x2E)
+            out.append(UInt8(0x30 + rest % 1000 / 100))
+            put(rest % 100, 0x5A)
+        }
     }
 
     /// The minute for people, as `2026-11-25 06:00 UTC`.
     package static func minute(_ time: Int64) -> String {
         let text = text(time)
         return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5)) UTC"
-    }
-
-    private static func digits(_ year: Int, _ month: Int, _ day: Int, _ rest: Int) -> String {
-        var out: [UInt8] = []
-        out.reserveCapacity(24)
-        func put(_ value: Int, _ width: Int, _ mark: UInt8) {
-            var divisor = 1
-            for _ in 1..<width { divisor *= 10 }
-            while divisor > 0 {
-                out.append(UInt8(0x30 + value / divisor % 10))
-                divisor /= 10
-            }
-            out.append(mark)
-        }
-        put(year, 4, 0x2D)
-        put(month, 2, 0x2D)
-        put(day, 2, 0x54)
-        put(rest / 3_600_000, 2, 0x3A)
-        put(rest / 60_000 % 60, 2, 0x3A)
-        put(rest / 1000 % 60, 2, 0x2E)
-        put(rest % 1000, 3, 0x5A)
-        return String(decoding: out, as: UTF8.self)
     }
 
     /// Reads a time with a zone (`Z` or `+hh:mm`), nil for any other text.

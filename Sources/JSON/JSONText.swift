@@ -89,11 +89,32 @@ package enum JSONText {
         return value
     }
 
+    /// Bytes of a text up to which it is copied byte by byte, which costs less than to begin a copy.
+    private static let short = 48
+
     /// Appends a JSON string with its quotes; only what must be escaped is.
+    @inline(__always)
     package static func append(_ text: String, to out: inout [UInt8]) {
+        append(text, behind: nil, before: nil, to: &out)
+    }
+
+    /// The same with a byte behind which, and one before which it stands.
+    static func append(_ text: String, behind: UInt8?, before: UInt8?, to out: inout [UInt8]) {
+        let bytes = text.utf8.span
+        if bytes.count <= short, ByteSearch.special(in: bytes, from: 0) == bytes.count {
+            return out.append(addingCapacity: bytes.count + 4) { out in
+                if let behind { out.append(behind) }
+                out.append(0x22)
+                for at in bytes.indices { out.append(bytes[at]) }
+                out.append(0x22)
+                if let before { out.append(before) }
+            }
+        }
+        if let behind { out.append(behind) }
         out.append(0x22)
         appendInner(text, to: &out)
         out.append(0x22)
+        if let before { out.append(before) }
     }
 
     /// Appends UTF-8 bytes as a JSON string with its quotes.

@@ -117,27 +117,59 @@ package struct JSONView: Sendable {
     /// The first key that an object has twice, nil when there is none.
     package var duplicateKey: String? {
         guard node.kind == .object else { return nil }
-        var seen: Set<[UInt8]> = []
-        for member in members where !seen.insert(member.keyView.utf8 ?? []).inserted { return member.key }
-        return nil
+        return secondKey.map { JSONView(storage: storage, index: $0).string ?? "" }
     }
 
     /// The first duplicate key anywhere inside, with the byte where its second stands.
     package var duplicateKeyInside: (key: String, offset: Int)? {
         for at in index..<Int(node.next) where storage.nodes[at].kind == .object {
-            var seen: Set<[UInt8]> = []
-            for member in JSONView(storage: storage, index: at).members
-            where !seen.insert(member.keyView.utf8 ?? []).inserted {
-                return (member.key, member.keyView.offset)
-            }
+            guard let second = JSONView(storage: storage, index: at).secondKey else { continue }
+            let key = JSONView(storage: storage, index: second)
+            return (key.string ?? "", key.offset)
         }
         return nil
     }
 
-    private var stringBytes: ArraySlice<UInt8> {
-        let edge = node.flags.contains(.bare) ? 0 : 1
-        return storage.bytes[(Int(node.start) + edge)..<(Int(node.end) - edge)]
+    /// Members up to which each key is compared with each before it, which costs less than a set of them.
+    private static let fewMembers = 16
+
+    /// The node of the first key of an object that it has before; nil where all differ.
+    private var secondKey: Int? {
+        var at = index + 1, count = 0
+        let end = Int(node.next)
+        while at < end {
+            if count == JSONView.fewMembers || storage.nodes[at].flags.contains(.escaped) {
+                return secondKeyOfMany
+            }
+            let key = JSONView(storage: storage, index: at)
+            var other = index + 1
+            while other < at {
+                if key.isSpelled(as: JSONView(storage: storage, index: other)) { return at }
+                other = Int(storage.nodes[other + 1].next)
+            }
+            count += 1
+            at = Int(storage.nodes[at + 1].next)
+        }
+        return nil
     }
+
+    private var secondKeyOfMany: Int? {
+        var seen: Set<[UInt8]> = []
+        return members.first { !seen.insert($0.keyView.utf8 ?? []).inserted }?.keyView.index
+    }
+
+    /// Whether two strings have the same bytes.
+    private func isSpelled(as other: JSONView) -> Bool {
+        let mine = stringRange, others = other.stringRange
+        return mine.count == others.count && storage.bytes[mine] == storage.bytes[others]
+    }
+
+    private var stringRange: Range<Int> {
+        let edge = node.flags.contains(.bare) ? 0 : 1
+        return (Int(node.start) + edge)..<(Int(node.end) - edge)
+    }
+
+    private var stringBytes: ArraySlice<UInt8> { storage.bytes[stringRange] }
 }
 
 /// The elements of an array, in order.

@@ -37,16 +37,13 @@ package struct JSONWriter: Sendable {
 
     /// Writes a key; exactly one value must follow.
     package mutating func key(_ name: String) {
-        comma()
-        JSONText.append(name, to: &bytes)
-        bytes.append(0x3A)
+        JSONText.append(name, behind: needsComma ? 0x2C : nil, before: 0x3A, to: &bytes)
         needsComma = false
     }
 
     /// Writes a string value, escaped.
     package mutating func string(_ text: String) {
-        comma()
-        JSONText.append(text, to: &bytes)
+        JSONText.append(text, behind: needsComma ? 0x2C : nil, before: nil, to: &bytes)
         needsComma = true
     }
 

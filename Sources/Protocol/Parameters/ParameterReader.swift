@@ -6,7 +6,8 @@ package struct ParameterReader {
     /// The object that is read; nil reads like an empty one.
     package let view: JSONView?
     private let path: String
-    private var known: Set<String> = ["_meta"]
+    /// The members that were asked for: few, so an array.
+    private var known = ["_meta"]
 
     /// Reads `view`, whose members are called `path.name` in errors (`name` when `path` is empty).
     package init(_ view: JSONView?, path: String = "") throws(WireError) {
@@ -24,14 +25,14 @@ package struct ParameterReader {
 
     /// The member, nil when it is absent or null.
     package mutating func value(_ name: String) -> JSONView? {
-        known.insert(name)
+        known.append(name)
         guard let value = view?[name], !value.isNull else { return nil }
         return value
     }
 
     /// The member, null included, nil when it is absent.
     package mutating func nullable(_ name: String) -> JSONView? {
-        known.insert(name)
+        known.append(name)
         return view?[name]
     }
 

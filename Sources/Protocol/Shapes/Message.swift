@@ -51,7 +51,7 @@ extension Wire {
                 $0.member("content", raw: content.bytes)
                 $0.member("status", status.name)
                 $0.optional("turnId", turnId)
-                $0.member("createdAt", createdAt.text)
+                $0.member("createdAt", createdAt)
                 $0.member("tokens", tokens)
                 $0.member("pinned", pinned)
                 $0.member("excluded", excluded)

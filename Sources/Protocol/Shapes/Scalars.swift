@@ -94,3 +94,13 @@ extension TurnRecord.State: Codable {
 }
 
 extension StopReason: Codable {}
+
+extension JSONWriter {
+    /// Writes a member whose value is a time.
+    mutating func member(_ name: String, _ time: Wire.Time) {
+        key(name)
+        plainString { Timestamp.append(time.milliseconds, to: &$0) }
+    }
+    /// Writes the member only when there is a time.
+    mutating func optional(_ name: String, _ time: Wire.Time?) { if let time { member(name, time) } }
+}

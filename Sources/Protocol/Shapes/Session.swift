@@ -62,9 +62,9 @@ extension Wire {
             writer.array { for tag in tags { $0.string(tag) } }
             writer.member("archived", archived)
             if let ephemeral { writer.member("ephemeral", ephemeral) }
-            writer.member("createdAt", createdAt.text)
-            writer.member("updatedAt", updatedAt.text)
-            writer.optional("trashedAt", trashedAt?.text)
+            writer.member("createdAt", createdAt)
+            writer.member("updatedAt", updatedAt)
+            writer.optional("trashedAt", trashedAt)
         }
     }
 

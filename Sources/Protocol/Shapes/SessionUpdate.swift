@@ -326,7 +326,7 @@ extension Wire {
                     $0.key("title")
                     if case .text(let text) = title { $0.string(text) } else { $0.null() }
                 }
-                $0.optional("updatedAt", updatedAt?.text)
+                $0.optional("updatedAt", updatedAt)
                 guard let news = meta?.convod else { return }
                 $0.member("_meta") { $0.member("convod") { news.writeMembers(to: &$0) } }
             }

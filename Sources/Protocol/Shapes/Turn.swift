@@ -78,9 +78,9 @@ extension Wire {
             writer.optional("upstream", upstream)
             writer.optional("model", model)
             if let usage { writer.usage(usage) }
-            writer.member("createdAt", createdAt.text)
-            writer.optional("startedAt", startedAt?.text)
-            writer.optional("endedAt", endedAt?.text)
+            writer.member("createdAt", createdAt)
+            writer.optional("startedAt", startedAt)
+            writer.optional("endedAt", endedAt)
         }
     }
 
