@@ -12,13 +12,18 @@ private final class Link: ClientLink {
     var waitingBytes = 0
     var putsOff = false
     var lines: [String] = []
+    /// A line of which the end was not sent yet.
+    private var begun: [UInt8] = []
     var steps: [() -> Void] = []
     var held = 0
     var onRelease: () -> Void = {}
 
     func send(_ line: [UInt8], isPush: Bool) {
         #expect(!isPush, "what was asked for is no push")
-        lines.append(text(line.dropLast()))
+        begun += line
+        guard begun.last == 0x0A else { return }
+        lines.append(text(begun.dropLast()))
+        begun = []
     }
     func send(_ chunk: Chunk, isPush: Bool) {}
     func whenDrained(_ action: @escaping () -> Void) { action() }

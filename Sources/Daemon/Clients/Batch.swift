@@ -53,18 +53,20 @@ final class Batch {
         unanswered -= 1
         hold(line.count)
         guard unanswered == 0 else { return }
-        link.send(Batch.array(of: lines), isPush: false)
+        sendArray()
         letGo(bytes)
-        lines = []
     }
 
-    /// Lines without their LF as one array.
-    private static func array(of lines: [[UInt8]]) -> [UInt8] {
-        var out: [UInt8] = [0x5B]
-        for line in lines {
-            if out.count > 1 { out.append(0x2C) }
-            out += line.dropLast()
+    /// Sends the answers as the one line of an array, each as it is: together they may be large.
+    private func sendArray() {
+        link.send([0x5B], isPush: false)
+        for number in lines.indices {
+            var line: [UInt8] = []
+            swap(&line, &lines[number])
+            line[line.count - 1] = number == lines.count - 1 ? 0x5D : 0x2C  // in place of its LF
+            link.send(line, isPush: false)
         }
-        return out + [0x5D, 0x0A]
+        link.send([0x0A], isPush: false)
+        lines = []
     }
 }
