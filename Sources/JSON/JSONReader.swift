@@ -7,9 +7,15 @@ struct JSONReader {
     private let keys: Int
     private let values: Int
     private var nodes: [JSONDocument.Node] = []
-    private var open: [UInt32] = []  // containers not yet closed, outermost first
-    private var counts: [Int] = []  // of their members or elements so far
+    private var open: [Container] = []  // not yet closed, outermost first
     private var at = 0
+
+    /// An array or object that is being read.
+    private struct Container {
+        let node: Int
+        /// Members so far.
+        var count = 0
+    }
 
     init(depth: Int, isRelaxed: Bool, keys: Int, values: Int) {
         self.depth = depth
@@ -25,19 +31,20 @@ struct JSONReader {
             throw JSONError(code: .notUTF8, offset: error.byteOffsets.lowerBound)
         }
         nodes.reserveCapacity(min(text.count / 8 + 4, 4096))
+        open.reserveCapacity(8)
         if isRelaxed && text.count >= 3 && text[0] == 0xEF && text[1] == 0xBB && text[2] == 0xBF { at = 3 }
         try skipSpace(text)
         try value(text)
-        while let container = open.last { try continueContainer(text, container) }
+        while let container = open.last { try continueContainer(text, container.node) }
         try skipSpace(text)
         if at < text.count { throw JSONError(code: .trailingText, offset: at) }
         return nodes
     }
 
     /// After a value inside a container: a comma and the next one, or the end of the container.
-    private mutating func continueContainer(_ text: Span<UInt8>, _ container: UInt32) throws(JSONError) {
-        let isObject = nodes[Int(container)].kind == .object
-        let isFirst = nodes.count == Int(container) + 1
+    private mutating func continueContainer(_ text: Span<UInt8>, _ container: Int) throws(JSONError) {
+        let isObject = nodes[container].kind == .object
+        let isFirst = nodes.count == container + 1
         try skipSpace(text)
         guard at < text.count else { throw JSONError(code: .endOfText, offset: at) }
         let closer: UInt8 = isObject ? 0x7D : 0x5D
@@ -51,14 +58,13 @@ struct JSONReader {
         if text[at] == closer {
             at += 1
             open.removeLast()
-            counts.removeLast()
-            nodes[Int(container)].end = UInt32(at)
-            nodes[Int(container)].next = UInt32(nodes.count)
+            nodes[container].end = UInt32(at)
+            nodes[container].next = UInt32(nodes.count)
             return
         }
         if isObject {
-            counts[counts.count - 1] += 1
-            guard counts[counts.count - 1] <= keys else {
+            open[open.count - 1].count += 1
+            guard open[open.count - 1].count <= keys else {
                 throw JSONError(code: .tooManyKeys(limit: keys), offset: at)
             }
             try key(text)
@@ -109,8 +115,7 @@ struct JSONReader {
 
     private mutating func begin(_ kind: JSONDocument.Kind) throws(JSONError) {
         guard open.count < depth else { throw JSONError(code: .tooDeep(limit: depth), offset: at) }
-        open.append(UInt32(nodes.count))
-        counts.append(0)
+        open.append(Container(node: nodes.count))
         at += 1
         add(kind, from: at - 1, [])
     }

@@ -99,10 +99,15 @@ package struct JSONView: Sendable {
     /// The value of an object's first member with this key.
     package subscript(key: String) -> JSONView? {
         guard node.kind == .object else { return nil }
+        let wanted = key.utf8.span, end = Int(node.next)
         var at = index + 1
-        while at < Int(node.next) {
-            let name = JSONView(storage: storage, index: at)
-            if name.isKey(key) { return JSONView(storage: storage, index: at + 1) }
+        while at < end {
+            let name = storage.nodes[at]
+            let isIt =
+                name.flags.contains(.escaped)
+                ? JSONView(storage: storage, index: at).isKey(key)
+                : storage.isSpelled(wanted, name)
+            if isIt { return JSONView(storage: storage, index: at + 1) }
             at = Int(storage.nodes[at + 1].next)
         }
         return nil
@@ -111,7 +116,7 @@ package struct JSONView: Sendable {
     /// Whether a string equals `key`, compared by bytes, without making a String where it can.
     package func isKey(_ key: String) -> Bool {
         if node.flags.contains(.escaped) { return utf8.map { $0.elementsEqual(key.utf8) } ?? false }
-        return stringBytes.elementsEqual(key.utf8)
+        return storage.isSpelled(key.utf8.span, node)
     }
 
     /// The first key that an object has twice, nil when there is none.
@@ -164,10 +169,7 @@ package struct JSONView: Sendable {
         return mine.count == others.count && storage.bytes[mine] == storage.bytes[others]
     }
 
-    private var stringRange: Range<Int> {
-        let edge = node.flags.contains(.bare) ? 0 : 1
-        return (Int(node.start) + edge)..<(Int(node.end) - edge)
-    }
+    private var stringRange: Range<Int> { node.inner }
 
     private var stringBytes: ArraySlice<UInt8> { storage.bytes[stringRange] }
 }
@@ -217,5 +219,25 @@ package struct JSONMembers: Sequence, IteratorProtocol, Sendable {
         defer { at = Int(storage.nodes[at + 1].next) }
         return Member(
             keyView: JSONView(storage: storage, index: at), value: JSONView(storage: storage, index: at + 1))
+    }
+}
+
+extension JSONDocument.Node {
+    /// Where the bytes of a string lie, without its quotes.
+    fileprivate var inner: Range<Int> {
+        let edge = flags.contains(.bare) ? 0 : 1
+        return (Int(start) + edge)..<(Int(end) - edge)
+    }
+}
+
+extension JSONDocument.Storage {
+    /// Whether a string without escapes has these bytes.
+    @inline(__always)
+    fileprivate func isSpelled(_ text: Span<UInt8>, _ node: JSONDocument.Node) -> Bool {
+        let inner = node.inner
+        guard text.count == inner.count else { return false }
+        var at = 0
+        while at < text.count, bytes[inner.lowerBound + at] == text[at] { at += 1 }
+        return at == text.count
     }
 }
