@@ -1,4 +1,5 @@
 package import Conversation
+internal import JSON
 
 /// What a dialect demands of the messages of a request; the one place that checks it.
 package struct DialectRules: Sendable, Equatable {
@@ -21,6 +22,13 @@ package struct DialectRules: Sendable, Equatable {
     package var startsWithUser: Bool
     /// Whether the last message must be the user's, or a tool's.
     package var endsWithUser: Bool
+    /// Whether messages of the system may stand among the others; else what is not at the beginning is said by the user.
+    package var takesSystemAnywhere = false
+    /// What tools may be called.
+    package var toolNames = NameRule(longest: 64)
+    /// What calls may be called; nil where the dialect sends no IDs, or makes its own.
+    package var callIDs: NameRule?
+    package var media = MediaRules.openAI
 
     package init(
         isAlternating: Bool, thoughtIssuer: String? = nil, replay: Replay = .all, startsWithUser: Bool,
@@ -37,19 +45,40 @@ package struct DialectRules: Sendable, Equatable {
     package static let goOn = "Continue exactly where you stopped."
 
     /// OpenAI's own servers demand no alternation, many local chat templates do (wire.md C1).
-    package static let openAI = DialectRules(isAlternating: false, startsWithUser: false)
+    ///
+    /// They take IDs of 40 characters at most ("string too long. Expected a string with maximum length 40", as in issue 8132
+    /// of vercel/ai) and names of letters, digits, `_` and `-`.
+    package static let openAI: DialectRules = {
+        var rules = DialectRules(isAlternating: false, startsWithUser: false)
+        rules.callIDs = NameRule(longest: 40)
+        return rules
+    }()
+}
+
+/// What of a window goes into a request, as its dialect demands it.
+package struct Gated: Sendable, Equatable {
+    /// The system prompt, with the messages of the system that stand at the window's beginning; nil for none.
+    package var system: String?
+    package var messages: [OutgoingMessage]
+    /// Names of tools as the request says them.
+    package var names = NameMap()
+    /// What is sent otherwise than it is stored.
+    package var mapped = Mapped()
 }
 
 extension Window {
-    /// The messages as a request carries them: no empty parts, no empty message, calls followed by all their
-    /// results, roles alternating where they must.
+    /// The gate: what a request carries, with no empty parts and no empty message, calls followed by all their results,
+    /// roles alternating where they must, one system prompt, media where the dialect takes them and names that it takes.
     ///
-    /// `mapped` counts what is sent otherwise than it is stored.
-    package func outgoing(for rules: DialectRules, mapped: inout Mapped) -> [OutgoingMessage] {
+    /// `tools` are the names that the request offers to the model.
+    package func gated(for rules: DialectRules, tools: Set<String> = []) -> Gated {
+        var gated = Gated(system: system, messages: [])
         var plain: [OutgoingMessage] = []
         var before: Message?
         for message in messages {
-            let parts = message.parts.filter { rules.sends($0) }.map { rules.unsealed($0) }
+            let parts = message.parts.filter { rules.sends($0) }.map {
+                rules.media.taken(rules.unsealed($0), in: message.role, &gated.mapped)
+            }
             if let before, message.goesOn(from: before), let last = plain.indices.last {
                 plain[last].parts = join(plain[last].parts, parts, "")
             } else {
@@ -57,9 +86,7 @@ extension Window {
             }
             before = message
         }
-        if rules.isAlternating {  // such dialects know one system prompt, and it stands first
-            plain = plain.map { $0.role == .system ? OutgoingMessage(role: .user, parts: $0.parts) : $0 }
-        }
+        gated.takeSystem(from: &plain, rules)
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
             while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {
@@ -69,15 +96,15 @@ extension Window {
         if rules.endsWithUser, out.last?.role == .assistant {
             out.append(OutgoingMessage(role: .user, parts: [.text(DialectRules.goOn)]))
         }
-        for message in out.indices { out[message].close(&mapped) }
-        return rules.isAlternating ? merged(out) : out
+        for message in out.indices { out[message].close(&gated.mapped) }
+        out = gated.moveMedia(in: out, rules.media)
+        gated.mapNames(in: &out, rules, tools)
+        gated.messages = rules.isAlternating ? merged(out) : out
+        return gated
     }
 
-    /// The messages as a request carries them, where nobody asks what was changed.
-    package func outgoing(for rules: DialectRules) -> [OutgoingMessage] {
-        var mapped = Mapped()
-        return outgoing(for: rules, mapped: &mapped)
-    }
+    /// The messages alone, where nobody asks for the rest.
+    package func outgoing(for rules: DialectRules) -> [OutgoingMessage] { gated(for: rules).messages }
 
     /// Puts each call's results right behind it, in the order of the calls, and closes calls that have none.
     private func pairResults(_ messages: [OutgoingMessage]) -> [OutgoingMessage] {
@@ -133,13 +160,105 @@ extension Window {
     }
 }
 
+extension Gated {
+    /// Joins the system's messages at the beginning to the system prompt; later ones are said by the user, unless the
+    /// dialect takes them where they stand.
+    fileprivate mutating func takeSystem(from messages: inout [OutgoingMessage], _ rules: DialectRules) {
+        let leading = messages.prefix { $0.role == .system }
+        let texts = leading.flatMap(\.parts).map(\.visibleText).filter { !$0.isEmpty }
+        if !texts.isEmpty { system = ((system.map { [$0] } ?? []) + texts).joined(separator: "\n\n") }
+        messages.removeFirst(leading.count)
+        if rules.takesSystemAnywhere { return }
+        for index in messages.indices where messages[index].role == .system { messages[index].role = .user }
+    }
+
+    /// Puts media of results where the dialect takes them.
+    fileprivate mutating func moveMedia(in messages: [OutgoingMessage], _ rules: MediaRules)
+        -> [OutgoingMessage]
+    {
+        var out: [OutgoingMessage] = []
+        for var message in messages {
+            guard message.role == .tool else {
+                out.append(message)
+                continue
+            }
+            var moved: [Part] = []
+            for index in message.parts.indices {
+                guard case .toolResult(let result) = message.parts[index] else { continue }
+                let taken = rules.taken(result, &mapped)
+                message.parts[index] = .toolResult(taken.result)
+                moved += taken.moved
+            }
+            if rules.results == .beside { message.parts += moved }
+            out.append(message)
+            if rules.results == .behind, !moved.isEmpty {
+                let lead = Part.text(Gated.movedLead)
+                out.append(OutgoingMessage(role: .user, parts: [lead] + moved))
+            }
+        }
+        return out
+    }
+
+    /// What stands before media that a tool gave and the user's message carries.
+    static let movedLead = "What the tools gave beside text:"
+
+    /// Gives tools and calls names that the dialect takes.
+    fileprivate mutating func mapNames(
+        in messages: inout [OutgoingMessage], _ rules: DialectRules, _ tools: Set<String>
+    ) {
+        var used = tools, ids: Set<String> = []
+        for part in messages.lazy.flatMap(\.parts) {
+            switch part {
+            case .toolCall(let call):
+                used.insert(call.name)
+                ids.insert(call.id)
+            case .toolResult(let result): ids.insert(result.callID)
+            default: break
+            }
+        }
+        names = NameMap(used, rules.toolNames)
+        let calls = rules.callIDs.map { NameMap(ids, $0) } ?? NameMap()
+        mapped.names = names.count
+        mapped.ids = calls.count
+        if names.isEmpty && calls.isEmpty { return }
+        for message in messages.indices {
+            for index in messages[message].parts.indices {
+                switch messages[message].parts[index] {
+                case .toolCall(var call):
+                    call.name = names.sent(call.name)
+                    call.id = calls.sent(call.id)
+                    messages[message].parts[index] = .toolCall(call)
+                case .toolResult(var result):
+                    result.callID = calls.sent(result.callID)
+                    messages[message].parts[index] = .toolResult(result)
+                default: break
+                }
+            }
+        }
+    }
+}
+
 /// What goes into a request otherwise than it is stored, by kind and count.
 package struct Mapped: Sendable, Equatable {
     /// Calls whose arguments are no JSON object, as where an answer was cut inside them; they are sent as `{}`.
     package var arguments = 0
+    /// Names of tools that the dialect does not take.
+    package var names = 0
+    /// IDs of calls that it does not take.
+    package var ids = 0
+    /// Images, sounds and documents for which a text stands.
+    package var parts = 0
 
     package init() {}
     var isEmpty: Bool { self == Mapped() }
+
+    /// Writes the members of `Receipt.mapped` that are not 0.
+    func write(to writer: inout JSONWriter) {
+        for (name, count) in [("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts)]
+        where count > 0 {
+            writer.member(name, count)
+        }
+    }
 }
 
 extension OutgoingMessage {
@@ -162,6 +281,15 @@ extension Message {
             && seq == before.seq + 1
             && !before.parts.contains { if case .toolCall = $0 { true } else { false } }
     }
+}
+
+extension MediaRules {
+    /// Chat Completions: no media in answers and results, sounds as WAV and MP3 (wire.md C1).
+    package static let openAI = MediaRules(
+        results: .behind,
+        sounds: .some([
+            "audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/mp3", "audio/mpeg",
+        ]), inAnswers: false, takesPDF: false)
 }
 
 extension DialectRules {

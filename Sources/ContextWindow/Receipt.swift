@@ -75,7 +75,7 @@ package struct Receipt: Sendable, Equatable {
             $0.member("pinnedMessages", pinnedCount)
             $0.member("excludedMessages", excludedCount)
             $0.member("summarizedMessages", 0)
-            if !mapped.isEmpty { $0.member("mapped") { $0.member("arguments", mapped.arguments) } }
+            if !mapped.isEmpty { $0.member("mapped") { mapped.write(to: &$0) } }
             if !pinned.isEmpty { $0.key("pinned"); $0.array { for seq in pinned { $0.int(seq) } } }
             if !excluded.isEmpty { $0.key("excluded"); $0.array { for seq in excluded { $0.int(seq) } } }
         }

@@ -37,20 +37,45 @@ package enum TokenEstimate {
         }
     }
 
+    /// What a PDF costs at least, and what it costs for each 64 KiB of it: about that of a page (wire.md H5).
+    private static let perDocument = 3_000
+
     /// Tokens of one part.
     package static func part(_ part: Part) -> Int {
         switch part {
         case .text(let text), .thought(let text, _, _): self.text(text)
         case .redactedThought: 0
-        case .image: perImage
-        // 32 tokens a second at about 12 kB a second.
-        case .audio(_, let data): max(64, data.utf8.count / 400)
-        case .resource(_, let text, let raw): text.map(self.text) ?? raw.count
+        case .image, .audio: media(part.asMedia)
+        case .resource(_, let text?, _): self.text(text)
+        // What is no media goes as its name.
+        case .resource(let uri, nil, _):
+            part.asMedia.isMedia ? media(part.asMedia) + self.text(uri) : self.text(uri) + 8
         case .resourceLink(let uri, let name, _): self.text(uri) + self.text(name) + 4
         case .toolCall(let call): self.text(call.name) + tokens(call.arguments.span) + 8
-        case .toolResult(let result): self.text(result.text) + 4
+        case .toolResult(let result): self.result(result)
         }
     }
+
+    private static func media(_ part: Part) -> Int {
+        switch part {
+        case .image(Part.pdf, let data, _): max(1, (data?.utf8.count ?? 0) >> 16) * perDocument
+        case .image(_, _, let uri): perImage + (uri.map { $0.hasPrefix("data:") ? 0 : text($0) } ?? 0)
+        // 32 tokens a second at about 12 kB a second.
+        case .audio(_, let data): max(64, data.utf8.count / 400)
+        default: 0
+        }
+    }
+
+    /// A result with media may become a message more, which names them.
+    private static func result(_ result: Part.ToolResult) -> Int {
+        let parts = result.parts, hasMedia = parts.contains { $0.asMedia.isMedia }
+        guard hasMedia else { return text(result.text) + 4 }
+        return parts.reduce(perMessage + perMovedLead + 4) { $0 + self.part($1) + perMoved }
+    }
+
+    /// What a part of a result may cost beyond itself: its name where it was, and the marks around it.
+    private static let perMoved = 24
+    private static let perMovedLead = text(Gated.movedLead)
 
     /// Hundredths of a token for a run of ASCII letters and digits.
     private struct Run {

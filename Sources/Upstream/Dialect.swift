@@ -54,6 +54,9 @@ package struct Quirks: Sendable, Equatable {
     /// Tokens of an answer that may be asked for at most; nil where nobody complained.
     package var mostTokens: Int?
 
+    /// What `dropped` holds where a model takes no images, sounds or documents.
+    static let media = "media"
+
     package init(maxTokensField: MaxTokensField = .maxTokens) { self.maxTokensField = maxTokensField }
 
     func sends(_ name: String) -> Bool { !dropped.contains(name) }

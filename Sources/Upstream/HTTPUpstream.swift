@@ -82,10 +82,15 @@ package final class HTTPUpstream: Upstream {
     }
 
     package func body(for request: ModelRequest) -> [UInt8] {
-        dialect.body(for: request, quirks(of: request.model))
+        written(request, quirks(of: request.model))
     }
 
     private func quirks(of model: String) -> Quirks { quirks[model] ?? dialect.quirks }
+
+    /// The body with what the model is known to take.
+    private func written(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        dialect.body(for: quirks.sends(Quirks.media) ? request : request.withoutMedia, quirks)
+    }
 
     // MARK: Asking
 
@@ -93,7 +98,7 @@ package final class HTTPUpstream: Upstream {
         -> any UpstreamCall
     {
         let sent = quirks(of: request.model), began = loop.now
-        let body = dialect.body(for: request, sent)
+        let body = written(request, sent)
         // An answer may take long, and what was asked may be large.
         let outline = request.withoutWords
         throttle.take(tokens: request.estimate, now: steady())
@@ -290,7 +295,9 @@ package final class HTTPUpstream: Upstream {
     package func countTokens(
         _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void
     ) {
-        guard let (url, body) = dialect.count(request, quirks(of: request.model)) else {
+        let known = quirks(of: request.model)
+        let counted = known.sends(Quirks.media) ? request : request.withoutMedia
+        guard let (url, body) = dialect.count(counted, known) else {
             loop.after(milliseconds: 0) { receive(.success(nil)) }
             return
         }

@@ -11,6 +11,8 @@ package struct ModelRequest: Sendable {
     /// The window's messages, as `DialectRules` demand them.
     package var messages: [OutgoingMessage]
     package var parameters: ModelParameters
+    /// Names of tools as the request says them; an answer's calls are told by the originals.
+    package var names = NameMap()
     /// What it costs by the window's estimate, in tokens.
     package var estimate: Int
     /// What the conversation had before, for the echo: how many messages of the user the session holds with this one.

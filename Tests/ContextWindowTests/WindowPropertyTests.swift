@@ -185,11 +185,12 @@ private func forWindows(_ body: (WindowCase, Window, String) throws -> Void) ret
     }
 
     @Test(arguments: rules) func `costs no more than the receipt says`(_ rules: DialectRules) {
-        forWindows { one, window, random in
+        forWindows { _, window, random in
+            let gated = window.gated(for: rules)
             let system =
                 TokenEstimate.perRequest
-                + (one.system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
-            let cost = window.outgoing(for: rules).reduce(system) { $0 + TokenEstimate.message($1.parts) }
+                + (gated.system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
+            let cost = gated.messages.reduce(system) { $0 + TokenEstimate.message($1.parts) }
             #expect(cost <= window.receipt.estimate, "\(random)")
         }
     }

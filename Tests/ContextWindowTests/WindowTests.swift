@@ -132,7 +132,9 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
     @Test func `sends what the system said before the user spoke, or says that it does not`() throws {
         for (history, sent) in [("s u", "s u"), ("a s u a", "s u a"), ("s a u", "s a u"), ("s", "s")] {
             let window = try cut(Histories.of(history))
-            #expect(words(window.outgoing(for: .openAI)) == sent)
+            let gated = window.gated(for: .openAI), rest = words(gated.messages)
+            #expect(gated.system?.hasPrefix("system ") ?? false)
+            #expect((rest.isEmpty ? "s" : "s " + rest) == sent)
             #expect(
                 window.receipt.rule == .fits
                     && window.receipt.leftOutCount == (history.count - sent.count) / 2)
@@ -140,10 +142,9 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         let window = try cut(Histories.of("s u a u", tokens: 100), budget: 350)
         #expect(seqs(window) == [2, 3, 4] && window.receipt.rule == .maxTokens)
         let alternating = DialectRules(isAlternating: true, startsWithUser: true)
-        #expect(
-            try cut(Histories.of("s u")).outgoing(for: alternating) == [
-                OutgoingMessage(role: .user, parts: [.text("system 1\n\nuser 2")])
-            ])
+        let gated = try cut(Histories.of("s u")).gated(for: alternating)
+        #expect(gated.messages == [OutgoingMessage(role: .user, parts: [.text("user 2")])])
+        #expect(gated.system == "system 1")
     }
 
     @Test(arguments: [DialectRules.openAI, DialectRules(isAlternating: true, startsWithUser: true)])

@@ -75,9 +75,9 @@ private func forBodies(
         let policy = WindowPolicy(maxTurns: random.oneIn(3) ? random.int(1...3) : nil)
         let window = try Window.cut(
             History(messages: messages), system: random.oneIn(2) ? "s" : nil, policy: policy, budget: 1 << 20)
+        let gated = window.gated(for: dialect.rules(issuer: mine))
         let request = ModelRequest(
-            model: "m", system: window.system, messages: window.outgoing(for: dialect.rules(issuer: mine)),
-            parameters: ModelParameters())
+            model: "m", system: gated.system, messages: gated.messages, parameters: ModelParameters())
         try body(try JSONDocument(dialect.body(for: request, Quirks())).root, window, "\(random)")
     }
 }

@@ -83,11 +83,10 @@ private func text_(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF
 
     @Test func `but a string that holds one go out as that one`() throws {
         let window = try window(#""{\"a\":\n1}""#.replacing("\\n", with: "\\n"))
-        var mapped = Mapped()
-        let messages = window.outgoing(for: openAI.rules(issuer: "me"), mapped: &mapped)
-        let body = text_(openAI.body(for: try Request.of(messages), openAI.quirks))
+        let gated = window.gated(for: openAI.rules(issuer: "me"))
+        let body = text_(openAI.body(for: try Request.of(gated.messages), openAI.quirks))
         #expect(body.contains(#""name":"f","arguments":"{\"a\": 1}""#), "\(body)")
-        #expect(mapped.arguments == 0)
+        #expect(gated.mapped.arguments == 0)
     }
 
     @Test(arguments: broken) func `go out as an empty one in every dialect`(arguments: String) throws {

@@ -92,10 +92,13 @@ extension Handlers {
                 return writer.bytes
             }
         ) { _, choice in
+            let window = choice.window
+            // A dialect's is that of any request: messages of the system at the beginning have joined it.
+            let system = dialect == nil ? window.cut?.system : window.request.system
             request.reply(
                 .init(
-                    messages: RawJSON(choice.window.rendered),
-                    system: dialect?.hasSystemMessage ?? false ? nil : choice.window.cut?.system,
+                    messages: RawJSON(window.rendered),
+                    system: dialect?.hasSystemMessage ?? false ? nil : system,
                     receipt: Verbatim(choice.receipt)))
         }
     }

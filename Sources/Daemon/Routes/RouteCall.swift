@@ -140,7 +140,8 @@ final class RouteCall {
     }
 
     private func start(_ candidate: Candidate, _ request: ModelRequest) {
-        call = candidate.upstream.start(request) { [weak self] in self?.receive($0) }
+        let names = request.names
+        call = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
     }
 
     /// Waits before the first try, because of a limit or of what a server asked for.

@@ -317,11 +317,13 @@ struct WindowPlan: Sendable {
                 ])
         }
         var receipt = window.receipt
-        let messages = window.outgoing(for: rules, mapped: &receipt.mapped)
-        let request = ModelRequest(
-            model: model, system: window.system, messages: messages,
-            parameters: parameters, estimate: window.receipt.estimate, userMessageCount: history.count,
-            previousUserText: before)
+        let gated = window.gated(for: rules, tools: parameters.toolNames)
+        receipt.mapped = gated.mapped
+        var request = ModelRequest(
+            model: model, system: gated.system, messages: gated.messages,
+            parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
+            userMessageCount: history.count, previousUserText: before)
+        request.names = gated.names
         var writer = JSONWriter()
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)

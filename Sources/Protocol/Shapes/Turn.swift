@@ -272,7 +272,13 @@ extension Wire {
         /// How many things were sent otherwise than they are stored.
         package struct Mapped: Codable, Sendable {
             /// Tool calls whose arguments were no object.
-            package var arguments: Int
+            package var arguments: Int?
+            /// Names of tools that the dialect does not take.
+            package var names: Int?
+            /// IDs of calls that it does not take.
+            package var ids: Int?
+            /// Media for which a text was sent.
+            package var parts: Int?
         }
     }
 }

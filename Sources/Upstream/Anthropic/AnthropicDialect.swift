@@ -62,9 +62,15 @@ package struct AnthropicDialect: Dialect {
 
 extension DialectRules {
     /// Roles alternate and begin with the user; recent models take no answer as the last message (wire.md E2).
+    ///
+    /// Names are `^[a-zA-Z0-9_-]{1,128}$` by its own words and were 64 characters before, as compatible servers may have it still.
     static func anthropic(_ issuer: String?) -> DialectRules {
-        DialectRules(
+        var rules = DialectRules(
             isAlternating: true, thoughtIssuer: issuer, replay: .sealed, startsWithUser: true,
             endsWithUser: true)
+        // Images and PDFs in results, none in answers, no sounds (wire.md E2).
+        rules.media = MediaRules(
+            results: .inside, sounds: .some([]), inAnswers: false, takesPDF: true)
+        return rules
     }
 }

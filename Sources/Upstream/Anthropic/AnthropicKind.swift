@@ -13,8 +13,9 @@ extension UpstreamKind {
             keys: ["ANTHROPIC_API_KEY"], baseURL: "ANTHROPIC_BASE_URL", model: "ANTHROPIC_MODEL",
             defaultModel: "claude-sonnet-4-5")
         kind.messages = { window, writer in
+            let gated = window.gated(for: .anthropic(nil))
             AnthropicRequest(marksCache: false).writeMessages(
-                window.outgoing(for: .anthropic(nil)), hasSystem: window.system != nil, to: &writer)
+                gated.messages, hasSystem: gated.system != nil, to: &writer)
         }
         return kind
     }()

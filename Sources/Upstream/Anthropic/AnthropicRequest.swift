@@ -130,7 +130,7 @@ struct AnthropicRequest {
             writer.member("type", "redacted_thinking")
             writer.member("data", data)
             return
-        case .image(let type, let data, let uri): writeSource("image", type, data, uri, to: &writer)
+        case .image(let type, let data, let uri): writeSource(type, data, uri, to: &writer)
         case .toolCall(let call):
             writer.member("type", "tool_use")
             writer.member("id", ledger.add(call))
@@ -140,22 +140,30 @@ struct AnthropicRequest {
             writer.member("type", "tool_result")
             writer.member("tool_use_id", ledger.caller(of: result)?.id ?? result.callID)
             // Without content it is empty; white space alone is refused (wire.md E2), and so is an error that says nothing.
-            if !result.text.isBlank {
+            let parts = result.parts
+            if parts.contains(where: \.isMedia) {
+                writer.key("content")
+                writer.array {
+                    for part in parts where !part.isBlank {
+                        $0.object { write(part, isMarked: false, &ledger, to: &$0) }
+                    }
+                }
+            } else if !result.text.isBlank {
                 writer.member("content", result.text)
             } else if result.isError {
                 writer.member("content", AnthropicRequest.silentError)
             }
             if result.isError { writer.member("is_error", true) }
-        case .audio(let type, _): return writeText("[audio \(type)]", isMarked: isMarked, to: &writer)
+        case .audio: return writeText(part.placeholder, isMarked: isMarked, to: &writer)
         default: return writeText(part.plainText ?? "", isMarked: isMarked, to: &writer)
         }
         writeMark(isMarked, to: &writer)
     }
 
     private func writeSource(
-        _ type: String, _ mimeType: String, _ data: String?, _ uri: String?, to writer: inout JSONWriter
+        _ mimeType: String, _ data: String?, _ uri: String?, to writer: inout JSONWriter
     ) {
-        writer.member("type", type)
+        writer.member("type", mimeType == Part.pdf ? "document" : "image")
         writer.member("source") {
             $0.member("type", data == nil ? "url" : "base64")
             if let data {

@@ -95,6 +95,14 @@ package enum FailureClassifier {
         if text.contains("failed to parse tool call arguments as json") {
             return failure(.refused, "the upstream refused the request", report, status, isRetryable: false)
         }
+        // OpenRouter says so with 404 (as in pull request 99079 of openclaw/openclaw), others with 400, 415 or 500.
+        if Unsupported.isMedia(text), status != 429 {
+            var failure = failure(
+                .refused, "the upstream's model takes no images, sounds or documents", report, status,
+                isRetryable: false)
+            failure.parameter = Quirks.media
+            return failure
+        }
         if status == 429 { return limited(report, text) }
         return nil
     }
@@ -212,6 +220,23 @@ enum Unsupported {
         "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
         "stream_options",
     ]
+
+    /// Whether a report says that the model takes text alone: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM and
+    /// Volcengine.
+    static func isMedia(_ text: String) -> Bool {
+        let kinds = ["audio input", "image", "multimodal", "multi-modal", "vision"]
+        let refusals = [
+            "do not support ", "does not support ", "doesn't support ", "no endpoints found that support ",
+        ]
+        let text = text.replacing("`", with: "")
+        return refusals.contains { lead in kinds.contains { text.contains(lead + $0) } }
+            || [
+                "at most 0 audio", "at most 0 image", "image input is not supported",
+                "image_url is only supported by",
+                "images are not supported", "is not a multimodal model", "unknown variant image_url",
+                "unknown variant input_audio", "vision is not supported",
+            ].contains(where: text.contains)
+    }
 
     /// The parameter that a report says is not taken, nil when it says no such thing.
     static func parameter(_ report: FailureReport) -> String? {

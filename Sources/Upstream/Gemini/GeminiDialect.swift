@@ -75,9 +75,18 @@ package struct GeminiDialect: Dialect {
 
 extension DialectRules {
     /// Roles alternate, begin and end with the user (wire.md A5).
+    ///
+    /// Names "must start with a letter or an underscore. Must be alphameric (a-z, A-Z, 0-9), underscores (_), dots (.) or dashes
+    /// (-), with a maximum length of 64", as the API says (issue 2966 of google-gemini/gemini-cli).
     static func gemini(_ issuer: String?) -> DialectRules {
-        DialectRules(
+        var rules = DialectRules(
             isAlternating: true, thoughtIssuer: issuer, replay: .seals, startsWithUser: true,
             endsWithUser: true)
+        rules.toolNames = NameRule(longest: 64, signs: "-.", beginsWithLetter: true)
+        // Bytes of any kind beside text (wire.md A4); files only from Google's own places and the web.
+        rules.media = MediaRules(
+            results: .beside, sounds: .all, inAnswers: true, takesPDF: true,
+            addresses: ["https://", "http://", "gs://"])
+        return rules
     }
 }

@@ -29,9 +29,15 @@ package struct OpenAIDialect: Dialect {
     private var isDeepSeek: Bool { host.hasSuffix("deepseek.com") }
 
     package func rules(issuer: String) -> DialectRules {
-        DialectRules(
-            isAlternating: isAlternating, thoughtIssuer: isDeepSeek ? issuer : nil,
-            startsWithUser: isAlternating, endsWithUser: true)
+        var rules = DialectRules.openAI
+        rules.isAlternating = isAlternating
+        rules.thoughtIssuer = isDeepSeek ? issuer : nil
+        rules.startsWithUser = isAlternating
+        rules.endsWithUser = true
+        // Templates of other servers want one system prompt, at the beginning, and know no files.
+        rules.takesSystemAnywhere = isOpenAI && !isAlternating
+        rules.media.takesPDF = isOpenAI
+        return rules
     }
 
     package func url(for model: String) -> String { address("chat/completions") }

@@ -21,7 +21,8 @@ extension UpstreamKind {
             keys: ["OPENAI_API_KEY"], baseURL: "OPENAI_BASE_URL", model: "OPENAI_MODEL",
             defaultModel: "gpt-4.1")
         kind.messages = { window, writer in
-            OpenAIRequest.writeMessages(window.outgoing(for: .openAI), system: window.system, to: &writer)
+            let gated = window.gated(for: .openAI)
+            OpenAIRequest.writeMessages(gated.messages, system: gated.system, to: &writer)
         }
         kind.hasSystemMessage = true
         return kind

@@ -113,6 +113,14 @@ package enum OpenAIRequest {
     private static func write(_ part: Part, to writer: inout JSONWriter) {
         writer.object {
             switch part {
+            case .image(Part.pdf, let data?, let uri):
+                $0.member("type", "file")
+                $0.member("file") {
+                    $0.member(
+                        "filename",
+                        uri.flatMap { $0.split(separator: "/").last.map(String.init) } ?? "document.pdf")
+                    $0.member("file_data", "data:\(Part.pdf);base64,\(data)")
+                }
             case .image(let mimeType, let data, let uri):
                 $0.member("type", "image_url")
                 $0.member("image_url") {

@@ -1,0 +1,180 @@
+import ContextWindow
+import Conversation
+import TestSupport
+import Testing
+
+private let png = Part.image(mimeType: "image/png", data: "iVBO", uri: nil)
+private let pdf = Part.resource(
+    uri: "file:///a.pdf", text: nil,
+    raw: Array(
+        #"{"type":"resource","resource":{"uri":"file:///a.pdf","mimeType":"application/pdf","blob":"JVBE"}}"#
+            .utf8))
+private let binary = Part.resource(
+    uri: "file:///a.bin", text: nil,
+    raw: Array(
+        #"{"type":"resource","resource":{"uri":"file:///a.bin","mimeType":"application/octet-stream","blob":"AAAA"}}"#
+            .utf8))
+
+private func window(_ drafts: [(Message.Role, [Part])], system: String? = nil) throws -> Window {
+    let messages = drafts.enumerated().map { Histories.message($0 + 1, $1.0, $1.1) }
+    return try Window.cut(
+        History(messages: messages), system: system, policy: WindowPolicy(), budget: 100_000)
+}
+
+private func rules(_ results: MediaRules.Results, pdf: Bool, inAnswers: Bool = false) -> DialectRules {
+    var rules = DialectRules.openAI
+    rules.media = MediaRules(
+        results: results, sounds: .some(["audio/wav"]), inAnswers: inAnswers, takesPDF: pdf)
+    return rules
+}
+
+private func call(_ name: String, _ id: String) -> Part {
+    .toolCall(Part.ToolCall(id: id, name: name, arguments: Array("{}".utf8)))
+}
+
+private func result(_ id: String, _ parts: [Part]) -> Part {
+    .toolResult(Part.ToolResult(callID: id, content: Part.encode(parts), isError: false))
+}
+
+@Suite struct `Media in a request` {
+    @Test func `stand where the dialect takes them, and are named where it does not`() throws {
+        let window = try window([
+            (.user, [.text("look"), png, .audio(mimeType: "audio/ogg", data: "AA"), pdf, binary]),
+            (.assistant, [.text("here"), png]), (.user, [.text("and?")]),
+        ])
+        let gated = window.gated(for: rules(.inside, pdf: false))
+        #expect(
+            gated.messages[0].parts == [
+                .text("look"), png, .text("[audio audio/ogg]"), .text("[document file:///a.pdf]"), binary,
+            ])
+        #expect(gated.messages[1].parts == [.text("here"), .text("[image image/png]")])
+        #expect(gated.mapped.parts == 3)
+
+        let kind = window.gated(for: rules(.inside, pdf: true, inAnswers: true))
+        #expect(
+            kind.messages[0].parts[3]
+                == .image(mimeType: "application/pdf", data: "JVBE", uri: "file:///a.pdf"))
+        #expect(kind.messages[1].parts == [.text("here"), png] && kind.mapped.parts == 1)
+    }
+
+    @Test(
+        arguments: [
+            ("data:image/gif;base64,R0lG", Part.image(mimeType: "image/gif", data: "R0lG", uri: nil)),
+            ("data:image/gif;x=y;base64,R0lG", Part.image(mimeType: "image/gif", data: "R0lG", uri: nil)),
+            ("https://x/y.png", Part.image(mimeType: "image/png", data: nil, uri: "https://x/y.png")),
+            ("file:///y.png", Part.text("[image image/png file:///y.png]")),
+            ("data:image/svg+xml,<svg/>", Part.text("[image image/png]")),
+        ])
+    func `with an address alone are sent as bytes, as the address or as its name`(_ uri: String, _ sent: Part)
+        throws
+    {
+        let image = Part.image(mimeType: "image/png", data: nil, uri: uri)
+        #expect(try window([(.user, [image])]).outgoing(for: .openAI)[0].parts == [sent])
+    }
+
+    @Test(arguments: [MediaRules.Results.inside, .beside, .behind])
+    func `of a tool's result stay in it, stand beside it or follow it`(_ place: MediaRules.Results) throws {
+        let window = try window([
+            (.user, [.text("u")]), (.assistant, [call("f", "c")]), (.tool, [result("c", [.text("r"), png])]),
+            (.assistant, [.text("a")]), (.user, [.text("more")]),
+        ])
+        let out = window.outgoing(for: rules(place, pdf: false))
+        let plain = result("c", [.text("r"), .text("[image image/png]")])
+        switch place {
+        case .inside: #expect(out[2].parts == [result("c", [.text("r"), png])] && out.count == 5)
+        case .beside: #expect(out[2].parts == [plain, png] && out.count == 5)
+        case .behind:
+            #expect(out[2].parts == [plain] && out.count == 6)
+            #expect(out[3].role == .user && out[3].parts.last == png && out[3].parts.count == 2)
+        }
+    }
+
+    @Test func `cost what they cost a model, not a token a byte`() {
+        let bytes = String(repeating: "A", count: 400_000)
+        let image = Part.image(mimeType: "image/png", data: bytes, uri: nil)
+        let file = Part.resource(
+            uri: "file:///a.bin", text: nil,
+            raw: Array(#"{"type":"resource","resource":{"uri":"file:///a.bin","blob":"\#(bytes)"}}"#.utf8))
+        #expect(TokenEstimate.part(result("c", [.text("r"), image])) < 1_700)
+        #expect(TokenEstimate.part(image) == TokenEstimate.perImage)
+        #expect(TokenEstimate.part(file) < 40)
+    }
+}
+
+@Suite struct `Names in a request` {
+    private let strict = NameRule(longest: 20, beginsWithLetter: true)
+
+    @Test(
+        arguments: [
+            ("get_weather", "get_weather"), ("get.weather v2", "get_weather_v2"), ("2nd", "_2nd"),
+            ("a name that is much too long", "a_name_that_is_much_"),
+        ])
+    func `are as like the tool's own as may be`(_ name: String, _ sent: String) {
+        let map = NameMap([name], strict)
+        #expect(map.sent(name) == sent && map.original(sent) == name)
+    }
+
+    @Test func `that would look alike get a hash, whichever came first`() {
+        let names: Set = ["a.b", "a b", "a_b", "天气", "时间", ""]
+        let map = NameMap(names, strict)
+        let sent = names.map { map.sent($0) }
+        #expect(Set(sent).count == names.count && sent.allSatisfy { strict.takes($0) })
+        #expect(map.sent("a_b") == "a_b")
+        #expect(map.sent("a.b").hasPrefix("a_b_") && map.sent("a.b").count == 10)
+        #expect(map == NameMap(Set(names.sorted().reversed()), strict))
+        for name in names { #expect(map.original(map.sent(name)) == name) }
+    }
+
+    @Test func `differ within a request and fit the rule, whatever they are`() {
+        let random = SeededRandom()
+        var source = random
+        let signs = Array("abAB01_-. :/é天")
+        for _ in 0..<2_000 {
+            let names = Set(
+                (0..<source.int(0...12)).map { _ in
+                    String((0..<source.int(0...30)).map { _ in source.pick(signs) })
+                })
+            let rule = NameRule(
+                longest: source.pick([9, 20, 64]), signs: source.pick(["", "-", "-."]),
+                beginsWithLetter: source.oneIn(2))
+            let map = NameMap(names, rule), sent = names.map { map.sent($0) }
+            #expect(Set(sent).count == names.count, "\(random)")
+            #expect(sent.allSatisfy { rule.takes($0) }, "\(random) \(sent)")
+            for name in names {
+                #expect(map.original(map.sent(name)) == name, "\(random)")
+                if rule.takes(name) { #expect(map.sent(name) == name, "\(random)") }
+            }
+        }
+    }
+
+    @Test func `of calls and their IDs are mapped together with the results`() throws {
+        let id = String(repeating: "x", count: 100)
+        let window = try window([
+            (.user, [.text("u")]), (.assistant, [call("get.weather v2", id)]),
+            (.tool, [result(id, [.text("r")])]), (.user, [.text("more")]),
+        ])
+        let gated = window.gated(for: .openAI, tools: ["get_weather_v2"])
+        guard case .toolCall(let call) = gated.messages[1].parts[0],
+            case .toolResult(let result) = gated.messages[2].parts[0]
+        else { return #expect(Bool(false), "\(gated.messages)") }
+        #expect(call.name.hasPrefix("get_weather_v2_") && gated.names.original(call.name) == "get.weather v2")
+        #expect(call.id.count == 40 && result.callID == call.id)
+        #expect(gated.mapped.names == 1 && gated.mapped.ids == 1)
+    }
+}
+
+@Suite struct `Messages of the system` {
+    @Test func `at the beginning are one system prompt, later ones are the user's`() throws {
+        let window = try window(
+            [
+                (.system, [.text("one")]), (.system, [.text("two")]), (.user, [.text("u")]),
+                (.system, [.text("three")]), (.user, [.text("v")]),
+            ], system: "zero")
+        let gated = window.gated(for: .openAI)
+        #expect(gated.system == "zero\n\none\n\ntwo")
+        #expect(gated.messages.map(\.role) == [.user, .user, .user])
+        var anywhere = DialectRules.openAI
+        anywhere.takesSystemAnywhere = true
+        #expect(window.gated(for: anywhere).messages.map(\.role) == [.user, .system, .user])
+    }
+}
