@@ -12,6 +12,9 @@ static const unsigned char v003[] = {
 static const unsigned char v004[] = {
 #embed "migrations/v004_deleted_branches.sql"
 };
+static const unsigned char v005[] = {
+#embed "migrations/v005_anchors.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -24,6 +27,7 @@ static const schema_file migrations[] = {
     { "v002_upstreams.sql", v002, sizeof v002 },
     { "v003_open_turns.sql", v003, sizeof v003 },
     { "v004_deleted_branches.sql", v004, sizeof v004 },
+    { "v005_anchors.sql", v005, sizeof v005 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -46,6 +46,8 @@ package struct StoredHistory: Sendable, Equatable {
     package let olderPins: [Message]
     /// How many messages before them are excluded.
     package let olderExcluded: Int
+    /// Where the last window began, for who asked; nil for none.
+    package var anchor: Anchor?
 
     package init(messages: [Message], olderPins: [Message], olderExcluded: Int) {
         self.messages = messages

@@ -4,19 +4,32 @@ package import JSON
 /// What was sent for a turn, what was left out, and why.
 package struct Receipt: Sendable, Equatable {
     /// What made the cut.
-    package enum Rule: String, Sendable { case fits, maxTokens, maxTurns, maxMessages }
+    package enum Rule: String, Sendable, CaseIterable {
+        /// Nothing was left out.
+        case fits
+        /// A limit was passed.
+        case maxTokens, maxTurns, maxMessages
+        /// It is where the last cut was.
+        case anchor
+        /// It was made early, since the provider had forgotten the request before.
+        case cold
+    }
 
     /// At most so many pins and exclusions are listed one by one.
     package static let listed = 100
 
     /// The policy in force, those of session and turn taken in.
     package let policy: WindowPolicy
+    /// The strategy in force.
+    package let chosen: WindowPolicy.Chosen
     /// Tokens that there was room for, in our estimate.
     package let budget: Int
     /// The estimate for what was sent, system prompt and overheads included.
     package let estimate: Int
     /// `fits` where nothing was cut.
     package let rule: Rule
+    /// Where the newest messages begin until the next cut; nil where the strategy cuts each time.
+    package let anchor: Int?
     /// The seqs of the suffix that was sent; nil when there was none.
     package let sent: ClosedRange<Int>?
     /// How many messages were sent, pins before the suffix included.
@@ -37,14 +50,15 @@ package struct Receipt: Sendable, Equatable {
     package var mapped = Mapped()
 
     init(
-        policy: WindowPolicy, budget: Int, estimate: Int, rule: Rule, history: History, suffix: [Message],
-        pins: [Message],
-        kept: [Message]
+        policy: WindowPolicy, chosen: WindowPolicy.Chosen, budget: Int, estimate: Int, cut: Cut,
+        history: History, suffix: [Message], pins: [Message], kept: [Message]
     ) {
         self.policy = policy
+        self.chosen = chosen
         self.budget = budget
         self.estimate = estimate
-        self.rule = rule
+        rule = cut.rule
+        anchor = cut.anchor
         sent = suffix.first.flatMap { first in suffix.last.map { first.seq...$0.seq } }
         sentCount = kept.count
         leftOutCount = history.count - kept.count
@@ -59,10 +73,14 @@ package struct Receipt: Sendable, Equatable {
     /// Writes the object `Receipt` of `schema/protocol.json`, without what is known only after the call.
     package func write(to writer: inout JSONWriter) {
         writer.object {
-            $0.member("strategy", policy.strategy.rawValue)
+            $0.member("strategy") {
+                $0.member("chosen", chosen.name.rawValue)
+                $0.member("why", chosen.why)
+            }
             $0.member("rule", rule.rawValue)
             $0.member("budget", budget)
             $0.member("estimate", estimate)
+            $0.optional("anchor", anchor)
             if let sent {
                 $0.key("sent");
                 $0.array {

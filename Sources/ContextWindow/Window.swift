@@ -8,6 +8,26 @@ package struct Window: Sendable, Equatable {
     package let messages: [Message]
     /// What is in it, what was left out, and why.
     package let receipt: Receipt
+    /// Where the newest messages begin, for the next window; nil where the strategy keeps nothing.
+    package let anchor: Int?
+}
+
+/// What a cut hangs on beside the history and the budget.
+package struct CutContext: Sendable, Equatable {
+    /// The strategy in force, and why it is that one.
+    package var chosen: WindowPolicy.Chosen
+    /// Where the last window began; nil for none that counts.
+    package var anchor: Int?
+    package var isCold: Bool
+
+    package init(_ chosen: WindowPolicy.Chosen, anchor: Int? = nil, isCold: Bool = false) {
+        self.chosen = chosen
+        self.anchor = anchor
+        self.isCold = isCold
+    }
+
+    /// The `slide` strategy, which keeps nothing.
+    package static let slide = CutContext(.slide)
 }
 
 /// A history as far as it was read: its newest messages, and what lies before them in numbers.
@@ -89,12 +109,12 @@ package struct WindowError: Error, Sendable, Equatable {
 }
 
 extension Window {
-    /// Cuts a history to a budget: the `slide` strategy.
+    /// Cuts a history to a budget.
     ///
-    /// The system prompt, pinned messages and the newest turn are always in; then the longest suffix of whole turns
-    /// that fits. Excluded, refused and failed messages are out. Tool calls go with their results.
+    /// The system prompt, pinned messages and the newest turn are always in; then the turns before it from where the strategy
+    /// says. Excluded, refused and failed messages are out. Tool calls go with their results.
     package static func cut(
-        _ history: History, system: String?, policy: WindowPolicy, budget: Int
+        _ history: History, system: String?, policy: WindowPolicy, budget: Int, _ context: CutContext = .slide
     ) throws(WindowError) -> Window {
         // A prompt that says nothing is none: as a block of text it is refused by some (wire.md E2).
         let system = system.flatMap { $0.isBlank ? nil : $0 }
@@ -103,52 +123,47 @@ extension Window {
         func cost(_ message: Message) -> Int { message.tokens + (pairs.closing[message.seq] ?? 0) }
 
         let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
-        let turns = Turns(sent, isWhole: history.count == history.messages.count)
+        let isWhole = history.count == history.messages.count
+        let turns = Turns(sent, isWhole: isWhole)
         let systemTokens =
             TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
-        let newest = turns.starts.last.map { Array(sent[$0...]) } ?? []
         let older = all.prefix(all.count - sent.count)
         let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
         let always = all.filter { pinnedSeqs.contains($0.seq) }
+        let newest = turns.starts.last.map { sent[$0...] } ?? []
         let inNewest = Set(newest.map(\.seq))
+        // A pin of the newest turn counts with that.
         let pinTokens = always.reduce(0) { $0 + (inNewest.contains($1.seq) ? 0 : cost($1)) }
-        let newestTokens = newest.reduce(0) { $0 + cost($1) }
-        var estimate = systemTokens + pinTokens + newestTokens
-        guard estimate <= budget else {
+        let ends = turns.starts.dropFirst() + [sent.count]
+        let question = CutQuestion(
+            turns: zip(turns.starts, ends).map { start, end in
+                let turn = sent[start..<end], isNewest = end == sent.count
+                return CutQuestion.Turn(
+                    seq: sent[start].seq,
+                    tokens: turn.reduce(0) {
+                        $0 + (!isNewest && pinnedSeqs.contains($1.seq) ? 0 : cost($1))
+                    }, messages: turn.count)
+            }, fixed: systemTokens + pinTokens, budget: budget, maxTurns: policy.maxTurns,
+            maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
+            moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),
+            lowMark: policy.lowMark(of: budget))
+        let newestTokens = question.turns.last?.tokens ?? 0
+        guard question.fixed + newestTokens <= budget else {
             throw WindowError(
-                needed: estimate, budget: budget, system: systemTokens, pinned: pinTokens,
-                newest: newestTokens)
+                needed: question.fixed + newestTokens, budget: budget, system: systemTokens,
+                pinned: pinTokens, newest: newestTokens)
         }
-
-        var first = turns.starts.count - 1, count = newest.count
-        var rule = Receipt.Rule.fits
-        while first > 0 {
-            let turn = sent[turns.starts[first - 1]..<turns.starts[first]]
-            let more = turn.reduce(0) { $0 + (pinnedSeqs.contains($1.seq) ? 0 : cost($1)) }
-            if let most = policy.maxTurns, turns.starts.count - first >= most {
-                rule = .maxTurns
-            } else if let most = policy.maxMessages, count + turn.count > most {
-                rule = .maxMessages
-            } else if estimate + more > budget {
-                rule = .maxTokens
-            }
-            if rule != .fits { break }
-            first -= 1
-            estimate += more
-            count += turn.count
-        }
-        if rule == .fits && first <= 0 && history.count > history.messages.count { rule = .maxTokens }
-
-        let suffix = first >= 0 && !turns.starts.isEmpty ? Array(sent[turns.starts[first]...]) : []
+        let cut = context.chosen.strategy.cut(question)
+        let estimate = question.turns.dropFirst(cut.first).reduce(question.fixed) { $0 + $1.tokens }
+        let suffix = turns.starts.isEmpty ? [] : Array(sent[turns.starts[cut.first]...])
         let begin = suffix.first?.seq ?? Int.max
         let pins = always.filter { $0.seq < begin }
         let kept = pairs.complete(pins + suffix)
         return Window(
             system: system, messages: kept,
             receipt: Receipt(
-                policy: policy, budget: budget, estimate: estimate, rule: rule, history: history,
-                suffix: suffix,
-                pins: always, kept: kept))
+                policy: policy, chosen: context.chosen, budget: budget, estimate: estimate, cut: cut,
+                history: history, suffix: suffix, pins: always, kept: kept), anchor: cut.anchor)
     }
 
     /// Where the turns of a run of messages begin: at each message of the user; at the beginning of a history what a

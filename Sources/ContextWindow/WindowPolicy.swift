@@ -4,8 +4,35 @@ package import JSON
 package struct WindowPolicy: Sendable, Equatable {
     /// What is left out when not all fits.
     package enum Strategy: String, Sendable, CaseIterable {
-        /// Keeps the longest suffix of whole turns that fits.
+        /// What is best for the upstream and the limits; see `chosen`.
+        case auto
+        /// Leaves out as little as possible.
         case slide
+        /// Leaves out much at once and then nothing for many turns.
+        case sawtooth
+    }
+
+    /// The strategy that a window is made by.
+    package struct Chosen: Sendable, Equatable {
+        package let name: Strategy
+        /// Why it is this one, in a few words.
+        package let why: String
+
+        /// Never `auto`.
+        fileprivate init(_ name: Strategy, _ why: String) {
+            self.name = name
+            self.why = why
+        }
+
+        package static let slide = Chosen(.slide, "it is set")
+        package static let sawtooth = Chosen(.sawtooth, "it is set")
+
+        package var strategy: any CutStrategy {
+            switch name {
+            case .auto, .slide: SlideStrategy()
+            case .sawtooth: SawtoothStrategy()
+            }
+        }
     }
 
     package var strategy: Strategy
@@ -17,14 +44,17 @@ package struct WindowPolicy: Sendable, Equatable {
     package var maxTurns: Int?
     /// Messages, the newest turn included; whole turns only.
     package var maxMessages: Int?
+    /// The share of each limit to which `sawtooth` cuts; nil means the default for the budget.
+    package var lowMark: Double?
 
     /// What is sent when neither the policy nor the model says how much.
     package static let unknownModelTokens = 8_192
 
     package init(
-        strategy: Strategy = .slide, maxTokens: Int? = nil, reserveTokens: Int = 1_024, maxTurns: Int? = nil,
-        maxMessages: Int? = nil
+        strategy: Strategy = .auto, maxTokens: Int? = nil, reserveTokens: Int = 1_024, maxTurns: Int? = nil,
+        maxMessages: Int? = nil, lowMark: Double? = nil
     ) {
+        self.lowMark = lowMark
         self.strategy = strategy
         self.maxTokens = maxTokens
         self.reserveTokens = reserveTokens
@@ -51,6 +81,14 @@ package struct WindowPolicy: Sendable, Equatable {
             case "maxTokens": policy.maxTokens = try positive(member)
             case "maxTurns": policy.maxTurns = try positive(member)
             case "maxMessages": policy.maxMessages = try positive(member)
+            case "lowMark" where member.value.isNull: policy.lowMark = nil
+            case "lowMark":
+                guard let value = member.value.double, WindowPolicy.lowMarks.contains(value) else {
+                    throw WindowPolicyError(
+                        "'window.lowMark' must be a number from \(WindowPolicy.lowMarks.lowerBound) to \(WindowPolicy.lowMarks.upperBound), or null"
+                    )
+                }
+                policy.lowMark = value
             case "reserveTokens" where member.value.isNull:
                 policy.reserveTokens = WindowPolicy().reserveTokens
             case "reserveTokens":
@@ -62,6 +100,29 @@ package struct WindowPolicy: Sendable, Equatable {
             }
         }
         return policy
+    }
+
+    /// What `lowMark` may be.
+    package static let lowMarks = 0.1...0.95
+
+    /// The share to which a cut of this budget goes: a small one is used further.
+    func lowMark(of budget: Int) -> Double { lowMark ?? (budget < 16_384 ? 0.75 : 0.6) }
+
+    /// The strategy for an upstream whose provider keeps requests in a cache, or does not.
+    package func chosen(cachesPrompts: Bool) -> Chosen {
+        switch strategy {
+        case .slide: .slide
+        case .sawtooth: .sawtooth
+        case .auto where !cachesPrompts: Chosen(.slide, "this upstream keeps no prompts in a cache")
+        case .auto where maxTurns != nil: Chosen(.slide, "'maxTurns' is set")
+        case .auto where maxMessages != nil: Chosen(.slide, "'maxMessages' is set")
+        case .auto: Chosen(.sawtooth, "this upstream may keep prompts in a cache")
+        }
+    }
+
+    /// The settings of which a change makes an anchor void, as one text.
+    package var fingerprint: String {
+        "\(strategy.rawValue) \(maxTokens ?? 0) \(reserveTokens) \(maxTurns ?? 0) \(maxMessages ?? 0) \(lowMark ?? 0)"
     }
 
     private func positive(_ member: JSONMembers.Member) throws(WindowPolicyError) -> Int? {

@@ -68,6 +68,7 @@ package final class HTTPUpstream: Upstream {
     package var keyOrigin: String { authorizer.origin + (authorizer.notice.map { "; \($0)" } ?? "") }
     package var keys: [KeyDescription] { authorizer.keys }
     package var rules: DialectRules { dialect.rules(issuer: name) }
+    package var cachesPrompts: Bool { settings.flag(UpstreamKind.promptCache.name, else: true) }
     package func url(for model: String) -> String? { dialect.url(for: model) }
     package func forgive() { authorizer.forgive() }
 

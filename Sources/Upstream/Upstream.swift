@@ -107,6 +107,8 @@ package protocol Upstream: AnyObject {
     func body(for request: ModelRequest) -> [UInt8]
     /// Where requests for a model go, nil for an upstream without an address.
     func url(for model: String) -> String?
+    /// Whether the provider may keep the beginnings of requests in a cache.
+    var cachesPrompts: Bool { get }
     /// Whether a key is at hand.
     var hasKey: Bool { get }
     /// Where its keys or tokens come from, for people.

@@ -23,7 +23,7 @@ private func overridden(_ source: String, _ policy: WindowPolicy = WindowPolicy(
                 policy) == .success(changed))
     }
 
-    @Test(arguments: ["strategy", "maxTokens", "reserveTokens", "maxTurns", "maxMessages"])
+    @Test(arguments: ["strategy", "maxTokens", "reserveTokens", "maxTurns", "maxMessages", "lowMark"])
     func `gives a field its default back for null`(_ field: String) throws {
         #expect(try overridden("{\"\(field)\":null}") == .success(WindowPolicy()))
         #expect(
@@ -33,19 +33,31 @@ private func overridden(_ source: String, _ policy: WindowPolicy = WindowPolicy(
 
     @Test(arguments: [
         ("[]", "'window' must be an object"),
-        (#"{"strategy":"sawtooth"}"#, "'window.strategy' must be 'slide'"),
-        (#"{"strategy":1}"#, "'window.strategy' must be 'slide'"),
+        (#"{"strategy":"saw"}"#, "'window.strategy' must be 'auto', 'slide', 'sawtooth'"),
+        (#"{"strategy":1}"#, "'window.strategy' must be 'auto', 'slide', 'sawtooth'"),
         (#"{"maxTokens":0}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
         (#"{"maxTokens":-1}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
         (#"{"maxTokens":"1"}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
         (#"{"maxTurns":true}"#, "'window.maxTurns' must be an integer of 1 or more, or null"),
         (#"{"maxMessages":1.5}"#, "'window.maxMessages' must be an integer of 1 or more, or null"),
         (#"{"reserveTokens":-1}"#, "'window.reserveTokens' must be an integer of 0 or more, or null"),
+        (#"{"lowMark":1}"#, "'window.lowMark' must be a number from 0.1 to 0.95, or null"),
         (#"{"maxToken":1}"#, "'window.maxToken' is not known"),
         (#"{"maxTokens":1,"maxTokens":2}"#, "'window.maxTokens' stands twice; each may stand once"),
     ])
     func `is refused when it is set, not when it is used (B013)`(_ source: String, _ reason: String) throws {
         #expect(try overridden(source) == .failure(WindowPolicyError(reason)))
+    }
+
+    @Test func `chooses a strategy by the upstream and the limits, unless one is set`() {
+        func chosen(_ policy: WindowPolicy, caches: Bool = true) -> WindowPolicy.Strategy {
+            policy.chosen(cachesPrompts: caches).name
+        }
+        #expect(chosen(WindowPolicy()) == .sawtooth && chosen(WindowPolicy(), caches: false) == .slide)
+        #expect(chosen(WindowPolicy(maxTurns: 3)) == .slide && chosen(WindowPolicy(maxMessages: 3)) == .slide)
+        #expect(chosen(WindowPolicy(maxTokens: 3)) == .sawtooth)
+        #expect(chosen(WindowPolicy(strategy: .sawtooth, maxTurns: 3), caches: false) == .sawtooth)
+        #expect(chosen(WindowPolicy(strategy: .slide)) == .slide)
     }
 
     @Test(

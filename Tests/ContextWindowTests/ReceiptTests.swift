@@ -16,7 +16,7 @@ private func json(_ receipt: Receipt) -> String {
         { $0.isExcluded = true }
         #expect(
             json(try cut(history, budget: 60).receipt) == """
-                {"strategy":"slide","rule":"maxTokens","budget":60,"estimate":56,"sent":[5,7],"sentMessages":4,"leftOutMessages":3,\
+                {"strategy":{"chosen":"slide","why":"it is set"},"rule":"maxTokens","budget":60,"estimate":56,"sent":[5,7],"sentMessages":4,"leftOutMessages":3,\
                 "leftOutTokens":30,"pinnedMessages":1,"excludedMessages":1,"summarizedMessages":0,"pinned":[2],"excluded":[4]}
                 """)
     }
@@ -24,7 +24,7 @@ private func json(_ receipt: Receipt) -> String {
     @Test func `of an empty window names no range`() throws {
         #expect(
             json(try cut([]).receipt) == """
-                {"strategy":"slide","rule":"fits","budget":1000000,"estimate":16,"sentMessages":0,"leftOutMessages":0,"leftOutTokens":0,\
+                {"strategy":{"chosen":"slide","why":"it is set"},"rule":"fits","budget":1000000,"estimate":16,"sentMessages":0,"leftOutMessages":0,"leftOutTokens":0,\
                 "pinnedMessages":0,"excludedMessages":0,"summarizedMessages":0}
                 """)
     }

@@ -50,6 +50,17 @@ final class Home {
         let drawn = try home.convo("context")
         #expect(drawn.code == 0 && drawn.said.contains("6 of 6 messages go to the model"), "\(drawn)")
 
+        let set = try home.convo("window", "trip", "--strategy", "sawtooth", "--max-tokens", "4000")
+        #expect(set.code == 0 && set.said.contains("strategy            sawtooth\n"), "\(set)")
+        let kept = try home.convo("window", "trip", "--max-tokens", "none", "--low-mark", "0.5", "--json")
+        #expect(kept.code == 0 && kept.said.contains(#""strategy": "sawtooth""#), "\(kept)")
+        #expect(!kept.said.contains("maxTokens") && kept.said.contains(#""lowMark": 0.5"#), "\(kept)")
+        #expect(try home.convo("context", "trip").said.contains("strategy sawtooth, since it is set"))
+        let wrong = try home.convo("window", "trip", "--max-turns", "some")
+        #expect(wrong.code == 2 && wrong.said.contains("must be a number or 'none', not 'some'"), "\(wrong)")
+        let reset = try home.convo("window", "trip", "--reset")
+        #expect(reset.code == 0 && reset.said.contains("strategy            as configured\n"), "\(reset)")
+
         #expect(try home.convo("rename", "trip", "Lisbon") == (0, ""))
         #expect(try home.convo("ls").said.contains("Lisbon"))
         #expect(try home.convo("rm", "trip").code == 0)

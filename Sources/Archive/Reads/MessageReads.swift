@@ -75,8 +75,14 @@ package struct WindowRead: ArchiveRead {
     package let need: HistoryNeed
     /// What may be read on the loop; nil reads as much as is needed.
     package let bound: HistoryBound?
+    /// Whose anchor is wanted too; nil for nobody's.
+    package let asker: (upstream: String, model: String)?
 
-    package init(_ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound?) {
+    package init(
+        _ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound?,
+        for asker: (upstream: String, model: String)? = nil
+    ) {
+        self.asker = asker
         self.session = session
         self.need = need
         self.bound = bound

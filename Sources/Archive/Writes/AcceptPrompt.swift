@@ -15,12 +15,16 @@ package struct AcceptPrompt: ArchiveWrite {
     package let expectedHead: MessageID?
     /// The path that the window was made of, and its newest seq; nil where that is not made yet.
     package let seen: (branch: BranchRow, head: Int)?
+    /// Where the window begins from now on; nil where that stays.
+    package let anchor: Anchor?
 
     /// `turn.state` says whether the prompt begins (`running`) or waits (`queued`).
     package init(
         session: SessionRow, turn: TurnRecord, prompt: NewMessage?, title: String?, base: Int? = nil,
-        expectedHead: MessageID? = nil, seen: (branch: BranchRow, head: Int)? = nil
+        expectedHead: MessageID? = nil, seen: (branch: BranchRow, head: Int)? = nil,
+        anchor: Anchor? = nil
     ) {
+        self.anchor = anchor
         self.seen = seen
         self.base = base
         self.expectedHead = expectedHead

@@ -25,11 +25,14 @@ package struct BeginQueued: ArchiveWrite {
     package let receipt: [UInt8]
     /// The path that the window was made of, and its newest seq.
     package let seen: (branch: BranchRow, head: Int)
+    /// Where the window begins from now on; nil where that stays.
+    package let anchor: Anchor?
 
     package init(
         _ turn: TurnID, prompt: NewMessage?, title: String?, upstream: String, model: String,
-        receipt: [UInt8], seen: (branch: BranchRow, head: Int)
+        receipt: [UInt8], seen: (branch: BranchRow, head: Int), anchor: Anchor? = nil
     ) {
+        self.anchor = anchor
         self.seen = seen
         self.turn = turn
         self.prompt = prompt

@@ -31,13 +31,16 @@ package struct EndTurn: ArchiveWrite {
     package let restores: BranchRow?
     /// Under which key the answer is kept for repeated questions; nil keeps it nowhere.
     package let cacheKey: [UInt8]?
+    /// Where the windows of who answered begin, when another than the first was asked; nil where that stays.
+    package let anchor: Anchor?
 
     package init(
         _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
         receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
         alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: BranchRow? = nil,
-        learned: Learned? = nil
+        learned: Learned? = nil, anchor: Anchor? = nil
     ) {
+        self.anchor = anchor
         self.learned = learned
         self.restores = restores
         self.used = used

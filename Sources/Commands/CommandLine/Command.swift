@@ -16,7 +16,7 @@ struct Command: Sendable {
         .acp, .branches, .chat, .config, .context, .edit, .export, .fork, .goOn, .help, .list, .logs, .models,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .show, .start, .status, .stop, .upstreams,
+        .send, .show, .start, .status, .stop, .upstreams, .window,
     ].sorted { $0.name < $1.name }
 }
 

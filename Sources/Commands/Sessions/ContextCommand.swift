@@ -97,7 +97,16 @@ extension Wire.Receipt {
         if message.excluded || excluded?.contains(message.seq) == true { return "excluded" }
         if !message.status.isSent { return message.status.name }
         if message.pinned || pinned?.contains(message.seq) == true || isInSuffix(message.seq) { return nil }
-        return "left out by \(rule)"
+        return "left out by \(cause)"
+    }
+
+    /// What made the cut, in words.
+    private var cause: String {
+        switch rule {
+        case "anchor": "an earlier turn, and stays for a while"
+        case "cold": "the pause before this turn: the provider reads all anew anyway"
+        default: rule
+        }
     }
 
     /// Whether a number is one of the newest messages that were sent.
@@ -110,10 +119,14 @@ extension Wire.Receipt {
         let all = sentMessages + leftOutMessages
         let share = budget > 0 ? " (\(estimate * 100 / budget)%)" : ""
         var text = "\(Times.number(sentMessages)) of \(Times.count(all, "message")) go to the model: about "
-        text += "\(Times.number(estimate)) of \(Times.number(budget)) tokens\(share), strategy \(strategy)"
-        guard leftOutMessages > 0 else { return text + "; everything fits" }
-        text += "\n\(Times.number(leftOutMessages)) left out, about \(Times.number(leftOutTokens)) tokens"
-        if rule != "fits" { text += "; the cut was made by \(rule)" }
-        return text
+        text += "\(Times.number(estimate)) of \(Times.number(budget)) tokens\(share)"
+        if leftOutMessages > 0 {
+            text += "\n\(Times.number(leftOutMessages)) left out, about \(Times.number(leftOutTokens)) tokens"
+            if rule != "fits" { text += "; the cut was made by \(cause)" }
+        } else {
+            text += "; everything fits"
+        }
+        let why = strategy.why.isEmpty ? "" : ", since \(strategy.why)"
+        return text + "\nstrategy \(strategy.chosen)\(why)"
     }
 }

@@ -39,6 +39,8 @@ extension Configuration {
                     if let value { $0.int(value) } else { $0.null() }
                 }
                 $0.member("reserveTokens", window.reserveTokens)
+                $0.key("lowMark")
+                if let mark = window.lowMark { $0.double(mark) } else { $0.null() }
             }
             $0.member("upstreams") { for upstream in upstreams { write(upstream, to: &$0) } }
             $0.member("routes") {

@@ -19,6 +19,8 @@ final class RouteWindows: RouteRequests {
     private var question: WindowRequest
     private let candidates: [Candidate]
     private var windows: [String: ModelWindow] = [:]
+    /// Whose window was stored with the prompt.
+    private let first: String?
     /// The window that is being made.
     private var making: WindowMaking?
     private var trims = 0
@@ -41,7 +43,8 @@ final class RouteWindows: RouteRequests {
         self.log = log
         candidates = choice.candidates
         passed = choice.passed
-        if let first = choice.candidates.first { windows[first.upstream.name] = choice.window }
+        first = choice.candidates.first?.upstream.name
+        if let first { windows[first] = choice.window }
     }
 
     var owner: UserID { session.session.owner }
@@ -181,6 +184,9 @@ final class RouteWindows: RouteRequests {
         return calibrations.learn(
             candidate.upstream.name, candidate.model, counted: counted, estimate: request.estimate)
     }
+
+    /// Where the windows of another than the first begin from now on; nil where that stays.
+    func anchor(of upstream: String) -> Anchor? { upstream == first ? nil : windows[upstream]?.anchor }
 
     /// What a turn used: the provider's count, or the estimate where it gave none.
     func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {

@@ -28,6 +28,8 @@ struct ModelWindow: Sendable {
     let receipt: [UInt8]
     /// What the new prompt costs in tokens, its overhead included; nil where there is none.
     var promptTokens: Int?
+    /// Where the window begins from now on; nil where that stays, or is not kept.
+    fileprivate(set) var anchor: Anchor?
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
@@ -138,7 +140,7 @@ struct WindowMaker {
             return then(.failure(error))
         }
         if plan.isLong { return makeAway(plan, making, render, then) }
-        let read = WindowRead(session, plan.need, within: .loop)
+        let read = WindowRead(session, plan.need, within: .loop, for: plan.asker)
         archives.read(read, of: session.row) { result in
             switch result {
             case .success(let short?): then(plan.rendered(short, render))
@@ -154,7 +156,8 @@ struct WindowMaker {
         _ then: @escaping (Result<ModelWindow, WireError>) -> Void
     ) {
         let stop = archives.readAway(
-            WindowRead(plan.session, plan.need, within: nil), of: plan.session.row, isShort: false,
+            WindowRead(plan.session, plan.need, within: nil, for: plan.asker), of: plan.session.row,
+            isShort: false,
             map: { stored in
                 guard let stored else { preconditionFailure("without a bound a history is read to its end") }
                 return plan.rendered(stored, render)
@@ -230,8 +233,9 @@ struct WindowMaker {
         let budget = min(policy.budget(contextLength: length, calibration), question.limit ?? Int.max)
         return WindowPlan(
             session: session, question: question, policy: policy, length: length, calibration: calibration,
-            budget: budget, parameters: parameters, model: candidate.model, rules: candidate.upstream.rules,
-            now: clocks.now())
+            budget: budget, parameters: parameters, upstream: candidate.upstream.name,
+            model: candidate.model, rules: candidate.upstream.rules,
+            chosen: policy.chosen(cachesPrompts: candidate.upstream.cachesPrompts), now: clocks.now())
     }
 
     /// The configuration's policy with what the session and the request change.
@@ -262,10 +266,20 @@ struct WindowPlan: Sendable {
     let calibration: Calibration
     let budget: Int
     let parameters: ModelParameters
+    let upstream: String
     let model: String
     let rules: DialectRules
+    let chosen: WindowPolicy.Chosen
     /// Milliseconds since 1970.
     let now: Int64
+
+    /// Milliseconds that providers keep the beginning of a request at least (wire-2.md B).
+    private static let cacheLife: Int64 = 300_000
+
+    /// Whose anchor counts; nobody's under a strategy that keeps none, and for a prompt with a window of its own.
+    var asker: (upstream: String, model: String)? {
+        chosen.name == .sawtooth && question.options.window == nil ? (upstream, model) : nil
+    }
 
     /// What must be read for it.
     var need: HistoryNeed {
@@ -308,7 +322,11 @@ struct WindowPlan: Sendable {
         let (history, before) = history(stored, promptTokens)
         let window: Window
         do throws(WindowError) {
-            window = try Window.cut(history, system: session.session.system, policy: policy, budget: budget)
+            window = try Window.cut(
+                history, system: session.session.system, policy: policy, budget: budget,
+                CutContext(
+                    chosen, anchor: anchor(stored)?.seq,
+                    isCold: now - session.session.updatedAt > WindowPlan.cacheLife))
         } catch {
             throw WireError(
                 .contextOverflow, error.sentence(limit, ratio: calibration.ratio),
@@ -328,7 +346,20 @@ struct WindowPlan: Sendable {
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)
         result.promptTokens = promptTokens
+        result.anchor = moved(to: window.anchor, from: anchor(stored))
         return result
+    }
+
+    /// Where the last window began, made with these settings.
+    private func anchor(_ stored: StoredHistory) -> Anchor? {
+        stored.anchor.flatMap { $0.settings == policy.fingerprint ? $0 : nil }
+    }
+
+    /// What is to be kept of a cut; nil where nothing has changed.
+    private func moved(to seq: Int?, from before: Anchor?) -> Anchor? {
+        guard let seq, let asker, before?.seq != seq, question.limit == nil else { return nil }
+        return Anchor(
+            upstream: asker.upstream, model: asker.model, seq: seq, settings: policy.fingerprint)
     }
 
     /// The history with the prompt behind it, and what the user said before.

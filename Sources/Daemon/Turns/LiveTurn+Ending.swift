@@ -37,7 +37,8 @@ extension LiveTurn {
             receipt: record.receipt,
             upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, tokens),
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
-            restores: leftBranch, learned: windows.learned(from: current, ending))
+            restores: leftBranch, learned: windows.learned(from: current, ending),
+            anchor: windows.anchor(of: name))
         write(end, patience: LiveTurn.firstPatience)
     }
 

@@ -118,7 +118,7 @@ extension SessionDriver {
             liveTurn(record, session, prompt, question, choice)
             let begin = BeginQueued(
                 turn.id, prompt: prompt, title: title, upstream: first.upstream.name,
-                model: first.model, receipt: choice.receipt, seen: seen)
+                model: first.model, receipt: choice.receipt, seen: seen, anchor: choice.window.anchor)
             return archives.write(begin, of: row) { [self] in begun(turn, $0) }
         }
         var record = newRecord(turn, submission, .running)
@@ -129,7 +129,7 @@ extension SessionDriver {
         liveTurn(record, session, prompt, question, choice)
         let accept = AcceptPrompt(
             session: row, turn: record, prompt: prompt, title: title, base: submission.base,
-            expectedHead: submission.turn.expectedHead, seen: seen)
+            expectedHead: submission.turn.expectedHead, seen: seen, anchor: choice.window.anchor)
         archives.write(accept, of: row) { [self] result in begun(turn, submission, title, result) }
     }
 

@@ -222,8 +222,8 @@ extension Wire {
 
     /// What was sent for a turn, what was left out, and why.
     package struct Receipt: Codable, Sendable {
-        /// How the history was cut, as `slide`.
-        package var strategy: String
+        /// How the history was cut.
+        package var strategy: Strategy
         /// What made the cut; `fits` where nothing did.
         package var rule: String
         /// Tokens that there was room for.
@@ -244,6 +244,8 @@ extension Wire {
         package var excludedMessages: Int
         /// Always 0: nothing is summarized yet.
         package var summarizedMessages: Int
+        /// The number of the message with which the newest ones begin until the next cut.
+        package var anchor: Int?
         /// What was sent otherwise than it is stored.
         package var mapped: Mapped?
         /// The numbers of pinned messages that were sent, at most 100.
@@ -269,7 +271,26 @@ extension Wire {
             package var budget: Int?
         }
 
-        /// How many things were sent otherwise than they are stored.
+        /// The strategy that a window was made by.
+        package struct Strategy: Codable, Sendable {
+            /// As `slide`.
+            package var chosen: String
+            /// Why it was this one; empty in receipts of versions that had one strategy.
+            package var why: String
+
+            package init(from decoder: any Decoder) throws {
+                // Else it is an object.
+                if let word = try? decoder.singleValueContainer().decode(String.self) {
+                    (chosen, why) = (word, "")
+                    return
+                }
+                let members = try decoder.container(keyedBy: CodingKeys.self)
+                chosen = try members.decode(String.self, forKey: .chosen)
+                why = try members.decode(String.self, forKey: .why)
+            }
+        }
+
+        /// What was sent otherwise than it is stored, by kind and count.
         package struct Mapped: Codable, Sendable {
             /// Tool calls whose arguments were no object.
             package var arguments: Int?

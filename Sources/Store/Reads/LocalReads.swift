@@ -159,7 +159,12 @@ extension WindowRead: LocalRead {
     package var isSeveral: Bool { bound != nil }
 
     package func run(on reader: Reader) throws(ArchiveError) -> StoredHistory? {
-        try reader.history(session, need, within: bound)
+        guard var history = try reader.history(session, need, within: bound) else { return nil }
+        if let asker {
+            history.anchor = try reader.database.anchor(
+                of: session.branch, upstream: asker.upstream, model: asker.model)
+        }
+        return history
     }
 }
 

@@ -20,6 +20,7 @@ extension ForkSession: LocalWrite {
         try writer.database.run(
             "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
             [.int(parent), Bound(shared.seq), .int(new.branch)], doing: "fork a branch")
+        try writer.copyAnchors(from: shared.branch, to: new.branch, upTo: shared.seq)
         try writer.database.run(
             "UPDATE session SET head = ?, tokens = ? WHERE id = ?",
             [Bound(shared.seq), Bound(total), .int(new.row)], doing: "fork a session")

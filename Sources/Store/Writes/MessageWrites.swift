@@ -107,6 +107,7 @@ extension Writer {
         try database.run(
             "INSERT INTO branch (id, session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?, ?)",
             [.int(new), .int(place.row), .int(parent), Bound(seq), .int(now)], doing: "insert a branch")
+        try copyAnchors(from: place.branch, to: new, upTo: seq)
         place.branch = new
         place.head = seq
         place.tokens = total

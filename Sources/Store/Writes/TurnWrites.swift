@@ -42,6 +42,7 @@ extension AcceptPrompt: LocalWrite {
             try writer.moveHead(to: place, title: nil)
         }
         if turn.state == .running { try writer.begin(row, prompt, title, &place) }
+        if let anchor { try writer.keep(anchor, of: place.branch) }
         return .accepted(turnRow: row, place: place.path, leftBranch: leftBranch)
     }
 }
@@ -113,6 +114,7 @@ extension BeginQueued: LocalWrite {
             [.text(upstream), .text(model), .utf8(receipt), .int(writer.now), .int(stored.row)],
             doing: "begin a turn")
         try writer.begin(stored.row, prompt, title, &place)
+        if let anchor { try writer.keep(anchor, of: place.branch) }
         return .begun(Begun(turnRow: stored.row, place: place.path))
     }
 }
@@ -170,6 +172,7 @@ extension Writer {
                 }
             } else if seq != nil {
                 try moveHead(to: place, title: nil)
+                if let anchor = end.anchor { try keep(anchor, of: place.branch) }
             }
         }
         if status == .refused || status == .failed {

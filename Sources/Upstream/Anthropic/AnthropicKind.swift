@@ -7,8 +7,7 @@ extension UpstreamKind {
             "anthropic",
             .server { AnthropicDialect(base: $0.baseURL, marksCache: $0.flag("promptCache", else: true)) })
         kind.baseURL = "https://api.anthropic.com"
-        // Whether the stable prefix is marked for the provider's prompt cache.
-        kind.options = [Option("promptCache", .flag(true))]
+        kind.options = [promptCache]
         kind.implicit = Implicit(
             keys: ["ANTHROPIC_API_KEY"], baseURL: "ANTHROPIC_BASE_URL", model: "ANTHROPIC_MODEL",
             defaultModel: "claude-sonnet-4-5")

@@ -10,6 +10,7 @@ package final class EchoUpstream: Upstream {
     package let name: String
     package let kind = "echo"
     package var model: String? { "echo" }
+    package let cachesPrompts = false
     package let rules = DialectRules(isAlternating: false, startsWithUser: true)
     package let hasKey = true
     package let keyOrigin = ""

@@ -6,6 +6,7 @@ extension UpstreamKind {
         var kind = UpstreamKind("gemini", .server { GeminiDialect(base: $0.baseURL) })
         kind.baseURL = "https://generativelanguage.googleapis.com"
         kind.takesGoogleCredentials = true
+        kind.options = [promptCache]
         // The first beats the second, as in Google's own libraries (wire.md A2).
         kind.implicit = Implicit(
             keys: ["GOOGLE_API_KEY", "GEMINI_API_KEY"], baseURL: "GOOGLE_GEMINI_BASE_URL",

@@ -10,6 +10,7 @@ extension UpstreamKind {
             })
         kind.baseURL = "http://127.0.0.1:11434/v1"
         kind.path = "/v1"
+        kind.options = [promptCache]
         kind.messages = openai.messages
         kind.hasSystemMessage = openai.hasSystemMessage
         return kind

@@ -15,7 +15,7 @@ extension UpstreamKind {
             // Azure's `api-version`.
             Option("apiVersion", .word(nil)),
             // Whether neighbours of one role are joined, for chat templates that demand alternation.
-            Option("alternate", .flag(false)),
+            Option("alternate", .flag(false)), promptCache,
         ]
         kind.implicit = Implicit(
             keys: ["OPENAI_API_KEY"], baseURL: "OPENAI_BASE_URL", model: "OPENAI_MODEL",

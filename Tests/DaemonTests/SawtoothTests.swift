@@ -1,0 +1,100 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+/// The messages of each request of a server, as they went out.
+private func sent(_ bench: Bench) throws -> [[String]] {
+    try bench.servers[0].requests.map { request in
+        try Fixtures.json(String(request.split(separator: "\r\n").last ?? ""))["messages"]?.elements.map {
+            text($0.raw)
+        } ?? []
+    }
+}
+
+@Suite struct `A window that is cut rarely` {
+    private let words = String(repeating: "word ", count: 60)
+
+    private func bench(_ turns: Int, _ more: String = "", each: String = "contextLength: 3000") throws
+        -> Bench
+    {
+        try Bench(
+            [(0..<turns).map { ScriptedUpstream.answer(["answer \($0)"], usage: "null") }], each: each,
+            more: "window: { reserveTokens: 500 }\(more)")
+    }
+
+    private func receipt(_ bench: Bench, _ answer: TestClient.Answer) throws -> JSONView? {
+        try bench.client.call(
+            "_convod/context/receipt", #"{"turnId":"\#(answer.extras?["turnId"]?.string ?? "")"}"#
+        ).result?["receipt"]
+    }
+
+    @Test func `begins each request with the one before, but at a cut`() throws {
+        let bench = try bench(40)
+        try bench.client.open("s")
+        var rules: [String] = [], anchors: [Int] = []
+        for number in 0..<40 {
+            let answer = try bench.client.prompt("s", "question \(number) \(words)")
+            let receipt = try receipt(bench, answer)
+            #expect(receipt?["strategy"]?["chosen"]?.string == "sawtooth")
+            rules.append(receipt?["rule"]?.string ?? "")
+            anchors.append(receipt?["anchor"]?.int ?? 0)
+        }
+        let requests = try sent(bench)
+        var cuts = 0
+        for (before, after) in zip(requests, requests.dropFirst()) {
+            if after.starts(with: before) { continue }
+            cuts += 1
+            #expect(after.count < before.count)
+        }
+        #expect((2...10).contains(cuts), "\(rules)")
+        #expect(rules.filter { $0 == "maxTokens" }.count == cuts && rules.last != "fits", "\(rules)")
+        #expect(anchors == anchors.sorted() && Set(anchors).count == cuts + 1, "\(anchors)")
+    }
+
+    @Test func `keeps its cut over a restart, on a new branch and for a prompt with a window of its own`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let server = try ScriptedUpstream(
+            (0..<30).map { ScriptedUpstream.answer(["answer \($0)"], usage: "null") })
+        let configuration =
+            "{ upstreams: { a: { kind: 'openai', baseURL: '\(server.base)', model: 'm', contextLength: 1500 } }, window: { reserveTokens: 500 } }"
+        func anchor(_ client: TestClient, _ answer: TestClient.Answer) throws -> Int? {
+            try client.call(
+                "_convod/context/receipt", #"{"turnId":"\#(answer.extras?["turnId"]?.string ?? "")"}"#
+            ).result?["receipt"]?["anchor"]?.int
+        }
+        var kept: Int?
+        do {
+            let daemon = try TestDaemon(configuration, in: directory)
+            let client = try daemon.client()
+            try client.open("s")
+            for number in 0..<15 {
+                kept = try anchor(client, try client.prompt("s", "question \(number) \(words)"))
+            }
+            daemon.stop()
+        }
+        #expect(kept ?? 0 > 1)
+        let daemon = try TestDaemon(configuration, in: directory)
+        let client = try daemon.client()
+        try client.open("s")
+        let own = try client.prompt("s", "own", #""window":{"maxTokens":600}"#)
+        #expect(try anchor(client, own) != kept)
+        let answer = try client.prompt("s", "next")
+        #expect(try anchor(client, answer) == kept)
+        let id = try client.start(
+            "_convod/turn/retry",
+            #"{"sessionId":"s","messageId":"\#(answer.extras?["messageId"]?.string ?? "")"}"#)
+        #expect(try anchor(client, try client.finish(id)) == kept)
+        // A change of the window's settings makes it void.
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"lowMark":0.3}}"#)
+        #expect(try anchor(client, try client.prompt("s", "last")) != kept)
+    }
+
+    @Test func `is none where the upstream keeps no prompts, or the configuration says so`() throws {
+        let bench = try bench(1, each: "contextLength: 3000, promptCache: false")
+        let receipt = try receipt(bench, try bench.ask("s"))
+        #expect(receipt?["strategy"]?["chosen"]?.string == "slide" && receipt?["anchor"] == nil)
+        #expect(receipt?["strategy"]?["why"]?.string == "this upstream keeps no prompts in a cache")
+    }
+}
