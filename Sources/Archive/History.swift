@@ -46,6 +46,8 @@ package struct StoredHistory: Sendable, Equatable {
     package let olderPins: [Message]
     /// How many messages before them are excluded.
     package let olderExcluded: Int
+    /// The estimate for pins before `messages` that were not read, since those that were fit into no window already.
+    package var unreadPinTokens = 0
     /// Where the last window began, for who asked; nil for none.
     package var anchor: Anchor?
 

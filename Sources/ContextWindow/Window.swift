@@ -36,6 +36,8 @@ package struct History: Sendable, Equatable {
     package var messages: [Message]
     /// Pinned messages older than `messages`, with their tool-call partners, oldest first.
     package var olderPins: [Message]
+    /// The estimate for older pins that are not among `olderPins`: with them the pins fit into no window.
+    package var unreadPinTokens = 0
     /// Excluded messages older than `messages`.
     package var olderExcluded: Int
     /// All messages on the path.
@@ -133,7 +135,9 @@ extension Window {
         let newest = turns.starts.last.map { sent[$0...] } ?? []
         let inNewest = Set(newest.map(\.seq))
         // A pin of the newest turn counts with that.
-        let pinTokens = always.reduce(0) { $0 + (inNewest.contains($1.seq) ? 0 : cost($1)) }
+        let pinTokens = always.reduce(history.unreadPinTokens) {
+            $0 + (inNewest.contains($1.seq) ? 0 : cost($1))
+        }
         let ends = turns.starts.dropFirst() + [sent.count]
         let question = CutQuestion(
             turns: zip(turns.starts, ends).map { start, end in

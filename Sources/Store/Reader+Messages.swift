@@ -105,7 +105,12 @@ extension Reader {
         }
         guard let pins = try pins(session, below: first.seq, tokens: need.tokens, bound) else { return nil }
         guard let excluded = try excludedCount(session, below: first.seq, bound) else { return nil }
-        return StoredHistory(messages: messages, olderPins: pins, olderExcluded: excluded)
+        var history = StoredHistory(messages: messages, olderPins: pins, olderExcluded: excluded)
+        if pins.reduce(0, { $0 + $1.tokens }) > need.tokens {
+            history.unreadPinTokens = try pinTokens(
+                session, between: (pins.last?.seq ?? 0) + 1, and: first.seq - 1)
+        }
+        return history
     }
 
     private func newest(_ session: SessionRecord, _ need: HistoryNeed, _ bound: HistoryBound?)
@@ -208,7 +213,8 @@ extension Reader {
                 found.append(message)
                 sum += message.tokens
                 bytes += message.content.count
-                isTooMuch = bound.map { found.count > $0.pins || bytes > $0.bytes } ?? false
+                // What does not fit is told whole, and that may be long to count.
+                isTooMuch = bound.map { found.count > $0.pins || bytes > $0.bytes || sum > tokens } ?? false
                 return sum <= tokens && !isTooMuch
             }
         }
@@ -216,6 +222,24 @@ extension Reader {
         guard try addPartners(&found, session, bound) else { return nil }
         for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
         return found
+    }
+
+    /// The estimate for the pins of a stretch of the path, of which only their numbers are read.
+    private func pinTokens(_ session: SessionRecord, between first: Int, and last: Int) throws(ArchiveError)
+        -> Int
+    {
+        var sum = 0
+        for segment in try path(branch: session.branch, head: last) where segment.to >= first {
+            let tokens = try database.first(
+                "SELECT sum(tokens) FROM message INDEXED BY message_pinned WHERE pinned = 1 AND key BETWEEN ? AND ?",
+                [
+                    .int(MessageKey(branch: segment.branch, seq: max(first, segment.from)).raw),
+                    .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
+                ], doing: "count pinned messages"
+            ) { $0.optionalInt(0) }
+            sum += Int(tokens.flatMap { $0 } ?? 0)
+        }
+        return sum
     }
 
     /// How far from a pinned call its results are looked for, and the other way round.

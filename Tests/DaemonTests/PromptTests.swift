@@ -53,6 +53,34 @@ internal import Testing
         #expect(try client.messages("demo") == [])
     }
 
+    @Test func `beside more pins than fit is refused with what all of them need`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo", #""window":{"maxTokens":3000}"#)
+        func append(_ role: String, _ count: Int, _ words: Int) throws {
+            let text = String(repeating: "word ", count: words)
+            let messages = (0..<count).map { _ in
+                #"{"role":"\#(role)","content":[{"type":"text","text":"\#(text)"}]}"#
+            }
+            let answer = try client.call(
+                "_convod/message/append",
+                #"{"sessionId":"demo","messages":[\#(messages.joined(separator: ","))]}"#)
+            #expect(answer.error == nil)
+        }
+        try append("system", 40, 300)  // pinned, as the system's are
+        try append("user", 40, 300)
+        let messages = try client.call("_convod/message/list", #"{"sessionId":"demo"}"#).result?["messages"]
+        let pinned =
+            messages?.elements.filter { $0["pinned"]?.bool ?? false }
+            .reduce(0) { $0 + ($1["tokens"]?.int ?? 0) } ?? 0
+        #expect(pinned > 10_000)
+        let answer = try client.prompt("demo", "hello")
+        #expect(answer.kind == "context_overflow")
+        let needed = answer.error?["data"]?["needed"]?.int ?? 0
+        #expect((pinned...(pinned + 200)).contains(needed), "\(needed) of \(pinned)")
+        #expect(answer.error?["message"]?.string?.contains("unpin") ?? false)
+    }
+
     @Test func `to a session of nobody is an error`() throws {
         let daemon = try TestDaemon()
         #expect(try daemon.client().prompt("no-such", "x").error?["code"]?.int == -32002)

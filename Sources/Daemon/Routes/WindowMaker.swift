@@ -380,10 +380,10 @@ struct WindowPlan: Sendable {
             prompt.decoded = parts
             messages.append(prompt)
         }
-        return (
-            History(
-                messages: messages, olderPins: stored.olderPins, olderExcluded: stored.olderExcluded,
-                count: count, tokens: tokens), before
-        )
+        var history = History(
+            messages: messages, olderPins: stored.olderPins, olderExcluded: stored.olderExcluded,
+            count: count, tokens: tokens)
+        history.unreadPinTokens = stored.unreadPinTokens
+        return (history, before)
     }
 }
