@@ -15,6 +15,9 @@ static const unsigned char v004[] = {
 static const unsigned char v005[] = {
 #embed "migrations/v005_anchors.sql"
 };
+static const unsigned char v006[] = {
+#embed "migrations/v006_bindings.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -28,6 +31,7 @@ static const schema_file migrations[] = {
     { "v003_open_turns.sql", v003, sizeof v003 },
     { "v004_deleted_branches.sql", v004, sizeof v004 },
     { "v005_anchors.sql", v005, sizeof v005 },
+    { "v006_bindings.sql", v006, sizeof v006 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

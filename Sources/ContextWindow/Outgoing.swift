@@ -15,6 +15,8 @@ package struct DialectRules: Sendable, Equatable {
         case sealed
         /// Only seals that stand alone or behind a text.
         case seals
+        /// Sealed ones that stand behind what they were made behind, in one unbroken run; see `ThoughtChain`.
+        case chained
     }
     /// Matters only where there is an issuer.
     package var replay: Replay
@@ -64,6 +66,8 @@ package struct Gated: Sendable, Equatable {
     package var names = NameMap()
     /// What is sent otherwise than it is stored.
     package var mapped = Mapped()
+    /// What the sealed thoughts of the window are bound to, by their seals.
+    package var bindings: [String: Message.Binding] = [:]
 }
 
 extension Window {
@@ -86,6 +90,7 @@ extension Window {
             }
             before = message
         }
+        if rules.replay == .chained, rules.thoughtIssuer != nil { gated.bind(messages) }
         gated.takeSystem(from: &plain, rules)
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
@@ -161,6 +166,18 @@ extension Window {
 }
 
 extension Gated {
+    /// Notes what thoughts are bound to; of several in one answer each follows the one before.
+    fileprivate mutating func bind(_ messages: [Message]) {
+        for message in messages {
+            guard let binding = message.binding else { continue }
+            var after = binding.after
+            for seal in message.parts.compactMap(\.seal) {
+                bindings[seal] = Message.Binding(model: binding.model, digest: binding.digest, after: after)
+                after = seal
+            }
+        }
+    }
+
     /// Joins the system's messages at the beginning to the system prompt; later ones are said by the user, unless the
     /// dialect takes them where they stand.
     fileprivate mutating func takeSystem(from messages: inout [OutgoingMessage], _ rules: DialectRules) {
@@ -274,6 +291,17 @@ extension OutgoingMessage {
     }
 }
 
+extension Part {
+    /// The seal by which a provider knows a thought of its own; nil for what is no thought or has none.
+    package var seal: String? {
+        switch self {
+        case .thought(_, _, let signature): signature
+        case .redactedThought(let data, _): data
+        default: nil
+        }
+    }
+}
+
 extension Message {
     /// Whether a model went on here where its answer had ended, perhaps inside a word: both are one answer.
     fileprivate func goesOn(from before: Message) -> Bool {
@@ -299,8 +327,9 @@ extension DialectRules {
         // White space alone is refused by some (wire.md A5, E2) and says nothing to any.
         case .text: !part.isBlank
         case .thought(let text, let issuer, let signature):
-            isFor(issuer) && (replay == .all || signature != nil && (replay == .sealed || text.isEmpty))
-        case .redactedThought(_, let issuer): isFor(issuer) && replay == .sealed
+            isFor(issuer)
+                && (replay == .all || signature != nil && (replay != .seals || text.isEmpty))
+        case .redactedThought(_, let issuer): isFor(issuer) && replay != .seals
         default: true
         }
     }

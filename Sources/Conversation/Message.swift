@@ -29,6 +29,37 @@ package struct Message: Sendable, Equatable {
         package var isSent: Bool { self == .complete || self == .cancelled || self == .interrupted }
     }
 
+    /// What the thoughts of an answer are bound to: some providers refuse one that comes back behind anything else.
+    package struct Binding: Sendable, Equatable {
+        /// The model that thought, by its provider's name.
+        package let model: String
+        /// The digest of all that it was sent, without thoughts.
+        package let digest: String
+        /// The seal of the last thought among that; nil for none.
+        package let after: String?
+
+        package init(model: String, digest: String, after: String?) {
+            self.model = model
+            self.digest = digest
+            self.after = after
+        }
+
+        /// Reads what `encoded` wrote, nil for anything else.
+        package init?(_ view: JSONView) {
+            guard let model = view["model"]?.string, let digest = view["digest"]?.string else { return nil }
+            self.init(model: model, digest: digest, after: view["after"]?.string)
+        }
+
+        /// A raw JSON object.
+        package var encoded: [UInt8] {
+            JSONWriter.object {
+                $0.member("model", model)
+                $0.member("digest", digest)
+                $0.optional("after", after)
+            }
+        }
+    }
+
     package var id: MessageID
     /// The message before it on its path; nil for the first.
     package var parentID: MessageID?
@@ -50,6 +81,8 @@ package struct Message: Sendable, Equatable {
     package var metadata: [UInt8]?
     /// A raw JSON array of parts, byte for byte as it came.
     package var content: [UInt8]
+    /// What its thoughts are bound to; nil where nothing is known.
+    package var binding: Binding?
     /// The parts where they were read already, so that a long prompt is not read again.
     package var decoded: [Part]?
 

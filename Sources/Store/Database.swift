@@ -62,7 +62,7 @@ struct SQL: ExpressibleByStringLiteral {
             case .messages:
                 """
                 SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, \
-                m.content FROM message m\u{20}
+                m.content, m.binding FROM message m\u{20}
                 """
             }
         }

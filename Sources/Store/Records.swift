@@ -47,7 +47,7 @@ struct MessageKey {
 }
 
 extension Message {
-    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, pinned, excluded, metadata, content; a value that
+    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, pinned, excluded, metadata, content, binding; a value that
     /// cannot be is an error that names the row.
     init(_ row: Row) throws(ArchiveError) {
         self.init(
@@ -60,6 +60,12 @@ extension Message {
             isPinned: row.bool(7), isExcluded: row.bool(8),
             metadata: try row.optionalJSON(9, "metadata", of: .message),
             content: try row.json(10, "content", of: .message))
+        // `optionalJSON` has checked it.
+        if let bound = try row.optionalJSON(11, "binding", of: .message),
+            let view = try? JSONDocument(bound).root
+        {
+            binding = Binding(view)
+        }
     }
 }
 

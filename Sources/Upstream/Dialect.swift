@@ -56,6 +56,8 @@ package struct Quirks: Sendable, Equatable {
 
     /// What `dropped` holds where a model takes no images, sounds or documents.
     static let media = "media"
+    /// What a failure names where a thought that was sent back is refused.
+    static let thoughts = "thoughts"
 
     package init(maxTokensField: MaxTokensField = .maxTokens) { self.maxTokensField = maxTokensField }
 
@@ -87,7 +89,8 @@ package struct Quirks: Sendable, Equatable {
             mostTokens = most
             return true
         }
-        guard let name = failure.parameter, sends(name) else { return false }
+        // What one conversation holds is nothing that the model refuses.
+        guard let name = failure.parameter, name != Quirks.thoughts, sends(name) else { return false }
         if name == "thinking" {
             guard let form = thinking(parameters) else { return false }
             return dropped.insert("thinking.\(form.rawValue)").inserted

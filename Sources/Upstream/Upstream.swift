@@ -13,6 +13,8 @@ package struct ModelRequest: Sendable {
     package var parameters: ModelParameters
     /// Names of tools as the request says them; an answer's calls are told by the originals.
     package var names = NameMap()
+    /// What the answer's thoughts are bound to; nil where the provider binds them to nothing.
+    package var binding: Message.Binding?
     /// What it costs by the window's estimate, in tokens.
     package var estimate: Int
     /// What the conversation had before, for the echo: how many messages of the user the session holds with this one.

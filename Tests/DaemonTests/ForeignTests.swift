@@ -92,4 +92,46 @@ internal import Testing
         ).result
         #expect(built?["system"]?.string == "zero\n\none")
     }
+
+    private func thinking(_ seal: String) -> [ScriptedUpstream.Step] {
+        ScriptedUpstream.failure(
+            "200 OK",
+            #"{"type":"message","role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"\#(seal)"},{"type":"text","text":"fine"}],"stop_reason":"end_turn"}"#
+        )
+    }
+
+    @Test func `of a thought goes back behind what it was made behind, and nowhere else`() throws {
+        let refusal = ScriptedUpstream.failure(
+            "400 Bad Request",
+            "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation.\"}}"
+        )
+        let bench = try Bench(
+            [[thinking("S1"), thinking("S2"), thinking("S3"), refusal, thinking("S4"), thinking("S5")]],
+            kind: "anthropic")
+        func seals() -> [String] {
+            let last = bench.servers[0].requests.last ?? ""
+            return (1...5).map { "S\($0)" }.filter { last.contains("\"signature\":\"\($0)\"") }
+        }
+        #expect(try bench.ask("s", "one").text() == "fine")
+        _ = try bench.client.prompt("s", "two")
+        #expect(seals() == ["S1"])
+        _ = try bench.client.prompt("s", "three")
+        #expect(seals() == ["S1", "S2"])
+        // The refusal is answered once without any, and what was made then stands alone.
+        #expect(try bench.client.prompt("s", "four").text() == "fine")
+        #expect(bench.servers[0].requests.count == 5 && seals() == [])
+        #expect(try bench.client.prompt("s", "five").text() == "fine")
+        #expect(seals() == ["S4"])
+    }
+
+    @Test func `of a thought behind an edited message stays out`() throws {
+        let bench = try Bench([[thinking("S1"), thinking("S2"), thinking("S3")]], kind: "anthropic")
+        try bench.client.open("s", #""system":"one""#)
+        _ = try bench.client.prompt("s", "one")
+        _ = try bench.client.prompt("s", "two")
+        #expect(bench.servers[0].requests[1].contains(#""signature":"S1""#))
+        _ = try bench.client.call("_convod/session/set", #"{"sessionId":"s","system":"two"}"#)
+        _ = try bench.client.prompt("s", "three")
+        #expect(!bench.servers[0].requests[2].contains("signature"))
+    }
 }

@@ -33,13 +33,16 @@ package struct EndTurn: ArchiveWrite {
     package let cacheKey: [UInt8]?
     /// Where the windows of who answered begin, when another than the first was asked; nil where that stays.
     package let anchor: Anchor?
+    /// What the answer's thoughts are bound to; nil where nothing is known.
+    package let binding: Message.Binding?
 
     package init(
         _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
         receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
         alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: BranchRow? = nil,
-        learned: Learned? = nil, anchor: Anchor? = nil
+        learned: Learned? = nil, anchor: Anchor? = nil, binding: Message.Binding? = nil
     ) {
+        self.binding = binding
         self.anchor = anchor
         self.learned = learned
         self.restores = restores

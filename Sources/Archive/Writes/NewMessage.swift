@@ -15,6 +15,8 @@ package struct NewMessage: Sendable, Equatable {
     package var createdAt: Int64?
     /// Whether every window holds it.
     package var isPinned: Bool
+    /// What its thoughts are bound to; nil where nothing is known.
+    package var binding: Message.Binding?
 
     package init(
         id: MessageID, role: Message.Role, status: Message.Status = .complete, content: [UInt8], tokens: Int,

@@ -127,6 +127,10 @@ final class RouteWindows: RouteRequests {
     /// Makes a smaller window after a provider said that the context is too long; false when that is of no use.
     func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool {
         let name = candidate.upstream.name
+        if let request = windows[name]?.request.withoutThoughts(after: failure) {
+            windows[name]?.request = request
+            return true
+        }
         guard let before = windows[name], trims < RouteWindows.mostTrims,
             let change = OverflowTrim.change(
                 after: failure, estimate: before.request.estimate,
@@ -184,6 +188,9 @@ final class RouteWindows: RouteRequests {
         return calibrations.learn(
             candidate.upstream.name, candidate.model, counted: counted, estimate: request.estimate)
     }
+
+    /// What the thoughts of an upstream's answer are bound to.
+    func binding(of upstream: String) -> Message.Binding? { windows[upstream]?.request.binding }
 
     /// Where the windows of another than the first begin from now on; nil where that stays.
     func anchor(of upstream: String) -> Anchor? { upstream == first ? nil : windows[upstream]?.anchor }

@@ -38,7 +38,7 @@ extension LiveTurn {
             upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, tokens),
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
             restores: leftBranch, learned: windows.learned(from: current, ending),
-            anchor: windows.anchor(of: name))
+            anchor: windows.anchor(of: name), binding: ending.isCached ? nil : windows.binding(of: name))
         write(end, patience: LiveTurn.firstPatience)
     }
 

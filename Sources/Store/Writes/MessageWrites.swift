@@ -69,8 +69,8 @@ extension Writer {
         place.tokens += message.tokens
         try database.run(
             """
-            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, pinned, metadata, content)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, pinned, metadata, content, binding)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .int(MessageKey(branch: place.branch, seq: place.head).raw), .blob(message.id.bytes),
@@ -78,7 +78,7 @@ extension Writer {
                 Bound(message.status.rawValue), Bound(turn?.number), .int(message.createdAt ?? now),
                 Bound(message.tokens),
                 Bound(place.tokens), .int(message.isPinned ? 1 : 0), Bound(message.metadata),
-                .utf8(message.content),
+                .utf8(message.content), Bound(message.binding?.encoded),
             ], doing: "insert a message")
     }
 

@@ -154,9 +154,10 @@ extension Writer {
             let isWithdrawn = try isWithdrawable(stored, end, from: place)
             if let content = end.content {
                 // Of an answer that is withdrawn only thoughts have come; they stay behind the prompt, beside the path.
-                let message = NewMessage(
+                var message = NewMessage(
                     id: stored.turn.answerID, role: .assistant, status: status, content: content,
                     tokens: end.tokens)
+                message.binding = end.binding
                 try append(message, turn: stored.row, at: &place)
                 if !isWithdrawn { seq = place.head }
                 for other in end.alternatives { try setAside(other, turn: stored.row, at: before) }

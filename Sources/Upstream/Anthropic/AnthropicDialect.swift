@@ -66,7 +66,7 @@ extension DialectRules {
     /// Names are `^[a-zA-Z0-9_-]{1,128}$` by its own words and were 64 characters before, as compatible servers may have it still.
     static func anthropic(_ issuer: String?) -> DialectRules {
         var rules = DialectRules(
-            isAlternating: true, thoughtIssuer: issuer, replay: .sealed, startsWithUser: true,
+            isAlternating: true, thoughtIssuer: issuer, replay: .chained, startsWithUser: true,
             endsWithUser: true)
         // Images and PDFs in results, none in answers, no sounds (wire.md E2).
         rules.media = MediaRules(

@@ -95,6 +95,12 @@ package enum FailureClassifier {
         if text.contains("failed to parse tool call arguments as json") {
             return failure(.refused, "the upstream refused the request", report, status, isRetryable: false)
         }
+        if Unsupported.isThought(text), status == 400 {
+            var failure = failure(
+                .refused, "the upstream does not take a thought back", report, status, isRetryable: false)
+            failure.parameter = Quirks.thoughts
+            return failure
+        }
         // OpenRouter says so with 404 (as in pull request 99079 of openclaw/openclaw), others with 400, 415 or 500.
         if Unsupported.isMedia(text), status != 429 {
             var failure = failure(
@@ -220,6 +226,17 @@ enum Unsupported {
         "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
         "stream_options",
     ]
+
+    /// Whether a report says that a thought of the history is refused, by its seal or its place (wire-2.md A2).
+    static func isThought(_ text: String) -> Bool {
+        let text = text.replacing("`", with: "")
+        return [
+            "invalid signature in thinking block", "invalid signature in redacted_thinking block",
+            "bound to a different conversation",
+            "thinking or redacted_thinking blocks in the latest assistant message cannot be modified",
+            "thinking.signature: field required",
+        ].contains(where: text.contains)
+    }
 
     /// Whether a report says that the model takes text alone: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM and
     /// Volcengine.

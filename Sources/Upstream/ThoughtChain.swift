@@ -1,0 +1,117 @@
+internal import ContextWindow
+package import Conversation
+internal import Crypto
+internal import JSON
+
+/// Which thoughts may go back to a provider that binds each to all that stood before it, and to the thought before it
+/// (wire-2.md A3, A7).
+///
+/// From the newest on: the newest that is bound to what is being built goes, then the one before which it was made if that is
+/// bound so too, and so on. All others stay out, and what nothing is known of never goes.
+enum ThoughtChain {
+    /// Leaves out of a request what is off the chain, and says what its answer's thoughts will be bound to.
+    static func bound(_ request: ModelRequest, _ bindings: [String: Message.Binding]) -> ModelRequest {
+        var request = request
+        for index in request.messages.indices { trim(&request.messages[index]) }
+        request.messages.removeAll { $0.parts.isEmpty }
+        let digests = digests(of: request)
+        let kept = kept(request.messages, digests, bindings)
+        var last: String?
+        for index in request.messages.indices {
+            request.messages[index].parts.removeAll { part in
+                guard part.isThought else { return false }
+                guard let seal = part.seal, kept.contains(seal) else { return true }
+                last = seal
+                return false
+            }
+        }
+        request.messages.removeAll { $0.parts.isEmpty }
+        request.binding = Message.Binding(model: request.model, digest: digests.last ?? "", after: last)
+        return request
+    }
+
+    /// No answer may end in a thought, where an interruption may leave one.
+    private static func trim(_ message: inout OutgoingMessage) {
+        while message.role == .assistant, message.parts.last?.isThought ?? false {
+            message.parts.removeLast()
+        }
+    }
+
+    /// The seals of those that go.
+    private static func kept(
+        _ messages: [OutgoingMessage], _ digests: [String], _ bindings: [String: Message.Binding]
+    ) -> Set<String> {
+        var kept: Set<String> = [], wanted: String?
+        for (index, message) in messages.enumerated().reversed() {
+            for seal in message.parts.reversed().compactMap(\.seal) {
+                if !kept.isEmpty {
+                    guard let wanted else { return kept }
+                    if seal != wanted { continue }
+                }
+                guard let binding = bindings[seal], binding.digest == digests[index] else {
+                    if kept.isEmpty { continue }
+                    return kept
+                }
+                kept.insert(seal)
+                wanted = binding.after
+            }
+        }
+        return kept
+    }
+
+    /// For each message the digest of all before it, and last that of all: tools, system prompt and messages as they are sent,
+    /// without thoughts.
+    private static func digests(of request: ModelRequest) -> [String] {
+        var chain = SHA256Digest.of(
+            JSONWriter.object {
+                $0.optional("tools", raw: request.parameters.tools)
+                $0.optional("system", request.system)
+            })
+        var all = [short(chain)]
+        for message in request.messages {
+            let said = message.parts.filter { !$0.isThought }
+            // What has only thoughts is no message without them.
+            if !said.isEmpty {
+                var writer = JSONWriter()
+                writer.array {
+                    $0.string(message.role == .assistant ? "model" : "user")
+                    $0.raw(Part.encode(said))
+                }
+                chain = SHA256Digest.of(chain + writer.bytes)
+            }
+            all.append(short(chain))
+        }
+        return all
+    }
+
+    private static func short(_ digest: [UInt8]) -> String { Array(digest.prefix(16)).hexadecimal }
+}
+
+extension Part {
+    fileprivate var isThought: Bool {
+        switch self {
+        case .thought, .redactedThought: true
+        default: false
+        }
+    }
+}
+
+extension ModelRequest {
+    /// The request with those thoughts that its provider takes back, by what they are bound to.
+    package func chained(_ bindings: [String: Message.Binding]) -> ModelRequest {
+        ThoughtChain.bound(self, bindings)
+    }
+
+    /// The request without any thought, after its provider refused one; nil where it has none.
+    ///
+    /// Inside a tool loop some models demand the thought that is missing then, unless they are not to think at all
+    /// (wire.md E6).
+    package func withoutThoughts(after failure: UpstreamFailure) -> ModelRequest? {
+        guard failure.parameter == Quirks.thoughts,
+            messages.contains(where: { $0.parts.contains(where: \.isThought) })
+        else { return nil }
+        var copy = ThoughtChain.bound(self, [:])
+        if copy.messages.last?.role == .tool { copy.parameters.thinking = nil }
+        return copy
+    }
+}

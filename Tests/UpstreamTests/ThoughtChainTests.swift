@@ -1,0 +1,145 @@
+internal import ContextWindow
+internal import Conversation
+internal import TestSupport
+internal import Testing
+internal import Upstream
+
+/// What stands before a thought, as a provider compares it: roles and parts without thoughts.
+private func prefix(_ request: ModelRequest, _ end: Int) -> [String] {
+    [request.system ?? ""]
+        + request.messages[..<end].flatMap { message in
+            message.parts.filter { $0.seal == nil }.map { "\(message.role == .assistant) \($0)" }
+        }
+}
+
+/// A mock of the check that Anthropic makes of thoughts that come back (wire-2.md A3, A7): each is bound to what stood before
+/// it and to the thought before it.
+private struct PrefixCheck {
+    private var made: [String: (prefix: [String], after: String?)] = [:]
+    private var count = 0
+
+    /// The seals that a request may not have.
+    func refused(_ request: ModelRequest) -> [String] {
+        var last: String?, bad: [String] = []
+        for (index, message) in request.messages.enumerated() {
+            for seal in message.parts.compactMap(\.seal) {
+                let known = made[seal]
+                // The first one may follow thoughts that were left out; the others must follow the one before.
+                let isNext = last == nil || known?.after == last
+                if known?.prefix != prefix(request, index) || !isNext { bad.append(seal) }
+                last = seal
+            }
+        }
+        return bad
+    }
+
+    /// How many thoughts of these messages the check would take at the most: the longest run that ends with a valid one.
+    func most(_ request: ModelRequest, of all: ModelRequest) -> Int {
+        var valid: Set<String> = []
+        for (index, message) in all.messages.enumerated() {
+            for seal in message.parts.compactMap(\.seal) where made[seal]?.prefix == prefix(all, index) {
+                valid.insert(seal)
+            }
+        }
+        var best = 0
+        for seal in valid {
+            var length = 0, next: String? = seal
+            while let now = next, valid.contains(now) {
+                length += 1
+                next = made[now]?.after
+            }
+            best = max(best, length)
+        }
+        return best
+    }
+
+    /// Makes the thoughts of an answer to a request.
+    mutating func answer(_ request: ModelRequest, thoughts: Int) -> [Part] {
+        var last = request.messages.flatMap(\.parts).compactMap(\.seal).last
+        return (0..<thoughts).map { _ in
+            count += 1
+            let seal = "seal \(count)"
+            made[seal] = (prefix(request, request.messages.count), last)
+            last = seal
+            return .thought(text: "hm", issuer: "me", signature: seal)
+        }
+    }
+}
+
+@Suite struct `Thoughts that are bound to what stood before them` {
+    /// Random turns with edits, pins, exclusions, other upstreams and new system prompts between them.
+    private func walk(_ strategy: WindowPolicy.Chosen, _ source: inout SeededRandom) -> (
+        refused: Int, sent: Int, most: Int
+    ) {
+        var check = PrefixCheck(), history: [Message] = [], anchor: Int?, system = "s", turns = 0
+        var refused = 0, sent = 0, most = 0
+        func add(_ role: Message.Role, _ parts: [Part], _ binding: Message.Binding? = nil) {
+            var message = Message(
+                id: MessageID(high: 0, low: UInt64(history.count)), seq: history.count + 1, role: role,
+                createdAt: 0, tokens: TokenEstimate.message(parts), content: Part.encode(parts))
+            message.binding = binding
+            history.append(message)
+        }
+        for _ in 0..<40 {
+            turns += 1
+            if source.oneIn(12), let index = history.indices.randomElement(using: &source) {
+                switch source.int(0...2) {
+                case 0: history[index].isPinned.toggle()
+                case 1: history[index].isExcluded.toggle()
+                default:
+                    let isUser = history[index].role == .user
+                    if isUser { history.removeSubrange(index...) }
+                    add(.user, [.text("edited \(turns)")])
+                }
+            }
+            if source.oneIn(25) { system += "x" }
+            add(.user, [.text("question \(turns) " + source.text(40))])
+            guard
+                let window = try? Window.cut(
+                    History(messages: history), system: system, policy: WindowPolicy(),
+                    budget: source.oneIn(20) ? 400 : 900, CutContext(strategy, anchor: anchor))
+            else { continue }
+            anchor = window.anchor
+            if source.oneIn(8) {  // another provider answers, whose thoughts are its own
+                add(
+                    .assistant,
+                    [.thought(text: "x", issuer: "other", signature: "foreign \(turns)"), .text("a")])
+                continue
+            }
+            let gated = window.gated(for: AnthropicDialect(base: "").rules(issuer: "me"))
+            let all = ModelRequest(
+                model: "m", system: gated.system, messages: gated.messages, parameters: ModelParameters())
+            let request = all.chained(gated.bindings)
+            refused += check.refused(request).count
+            sent += request.messages.flatMap(\.parts).compactMap(\.seal).count
+            most += check.most(request, of: all)
+            let thoughts = check.answer(request, thoughts: source.int(0...2))
+            add(.assistant, thoughts + [.text("answer \(turns)")], request.binding)
+        }
+        return (refused, sent, most)
+    }
+
+    @Test(arguments: [WindowPolicy.Chosen.slide, .sawtooth])
+    func `are never refused, and nearly all go back that would be taken`(_ strategy: WindowPolicy.Chosen) {
+        let random = SeededRandom()
+        var source = random, refused = 0, sent = 0, most = 0
+        for _ in 0..<50 {
+            let found = walk(strategy, &source)
+            refused += found.refused
+            sent += found.sent
+            most += found.most
+        }
+        #expect(refused == 0, "\(random)")
+        #expect(sent * 10 >= most * 9 && most > 100, "\(random): \(sent) of \(most)")
+    }
+
+    @Test func `of which nothing is known stay out`() throws {
+        let request = try Request.of([
+            Request.user(.text("u")),
+            Request.model(.thought(text: "hm", issuer: "me", signature: "old"), .text("a")),
+            Request.user(.text("v")),
+        ]).chained([:])
+        #expect(request.messages.flatMap(\.parts).allSatisfy { $0.seal == nil })
+        #expect(request.binding?.after == nil && request.binding?.model == "m")
+    }
+}
