@@ -1,16 +1,26 @@
-/// Where the newest messages of a branch's windows begin between two cuts, for one upstream and model.
-package struct Anchor: Sendable, Equatable {
+/// Whose windows begin at an anchor.
+package struct AnchorKey: Sendable, Equatable {
+    /// The upstream's name, and the model by its provider's name.
     package let upstream: String
     package let model: String
-    /// The place of the first of them on the path.
-    package let seq: Int
-    /// The window's settings that it was made with; under others it does not count.
+    /// The window's settings that it was made with; each have one of their own.
     package let settings: String
 
-    package init(upstream: String, model: String, seq: Int, settings: String) {
+    package init(upstream: String, model: String, settings: String) {
         self.upstream = upstream
         self.model = model
-        self.seq = seq
         self.settings = settings
+    }
+}
+
+/// Where the newest messages of a branch's windows begin between two cuts.
+package struct Anchor: Sendable, Equatable {
+    package let key: AnchorKey
+    /// The place of the first of them on the path.
+    package let seq: Int
+
+    package init(key: AnchorKey, seq: Int) {
+        self.key = key
+        self.seq = seq
     }
 }

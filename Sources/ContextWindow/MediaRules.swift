@@ -21,6 +21,8 @@ package struct MediaRules: Sendable, Equatable {
     }
 
     package var results: Results
+    /// MIME types of images that are taken; empty for a model that reads text alone.
+    package var images: [String]
     package var sounds: Sounds
     /// Whether a model's own messages may hold images.
     package var inAnswers: Bool
@@ -29,10 +31,14 @@ package struct MediaRules: Sendable, Equatable {
     /// Beginnings of addresses under which a server fetches an image itself.
     package var addresses: [String]
 
+    /// What all vendors read.
+    package static let commonImages = ["image/gif", "image/jpeg", "image/png", "image/webp"]
+
     package init(
-        results: Results, sounds: Sounds, inAnswers: Bool, takesPDF: Bool,
-        addresses: [String] = ["https://", "http://"]
+        results: Results, images: [String] = MediaRules.commonImages, sounds: Sounds, inAnswers: Bool,
+        takesPDF: Bool, addresses: [String] = ["https://", "http://"]
     ) {
+        self.images = images
         self.results = results
         self.sounds = sounds
         self.inAnswers = inAnswers
@@ -53,9 +59,10 @@ package struct MediaRules: Sendable, Equatable {
 
     private func takes(_ part: Part) -> Bool {
         switch part {
-        case .image(Part.pdf, let data, _): takesPDF && data != nil
-        case .image(_, .some, _): true
-        case .image(_, nil, let uri): addresses.contains { uri?.hasPrefix($0) ?? false }
+        case .image(Part.pdf, let data, _): takesPDF && data?.isEmpty == false
+        case .image(let type, let data?, _): images.contains(type) && !data.isEmpty
+        case .image(_, nil, let uri):
+            !images.isEmpty && addresses.contains { uri?.hasPrefix($0) ?? false }
         case .audio(let type, _):
             switch sounds {
             case .all: true
@@ -69,15 +76,16 @@ package struct MediaRules: Sendable, Equatable {
     func taken(_ result: Part.ToolResult, _ mapped: inout Mapped) -> (result: Part.ToolResult, moved: [Part])
     {
         let parts = result.parts
-        guard parts.contains(where: { $0.asMedia.isMedia }) else { return (result, []) }
+        guard parts.contains(where: \.isNoText) else { return (result, []) }
         var kept: [Part] = [], moved: [Part] = []
         for part in parts {
             let part = taken(part, in: .tool, &mapped)
-            if part.isMedia, results != .inside {
+            // An error holds text alone where results hold images (wire.md E2).
+            if part.isMedia, results != .inside || result.isError {
                 moved.append(part)
                 kept.append(.text(part.placeholder))
             } else {
-                kept.append(part)
+                kept.append(part.isMedia ? part : .text(part.resultText))
             }
         }
         var result = result
@@ -98,6 +106,29 @@ extension Part {
         }
     }
 
+    /// Whether it is, or a tool's result that holds, an image, a sound or a document.
+    package var hasMedia: Bool {
+        if case .toolResult(let result) = self { return result.parts.contains(where: \.isMedia) }
+        return isMedia
+    }
+
+    /// Whether a part of a result is more than a text: media, or bytes that no model reads.
+    var isNoText: Bool {
+        if case .resource(_, nil, _) = self { return true }
+        return isMedia
+    }
+
+    /// A part of a result as text.
+    fileprivate var resultText: String {
+        switch self {
+        case .text(let text): text
+        case .resource(_, let text?, _): text
+        case .resource(let uri, nil, _): "[binary resource \(uri)]"
+        case .resourceLink(let uri, let name, _): "[\(name)](\(uri))"
+        default: placeholder
+        }
+    }
+
     /// The part with its bytes at hand: of a `data:` address (RFC 2397), and of an embedded resource that is an image, a sound
     /// or a PDF; such a document has the form of an image.
     var asMedia: Part {
@@ -106,17 +137,25 @@ extension Part {
             guard let comma = uri.firstIndex(of: ","), uri[..<comma].hasSuffix(";base64") else { return self }
             let said = uri[uri.index(uri.startIndex, offsetBy: 5)..<comma].prefix { $0 != ";" }
             let data = String(uri[uri.index(after: comma)...])
-            return .image(mimeType: said.isEmpty ? type : String(said), data: data, uri: nil)
+            return .image(mimeType: Part.known(said.isEmpty ? type : String(said)), data: data, uri: nil)
+        case .image(let type, let data?, let uri) where Part.known(type) != type:
+            return .image(mimeType: Part.known(type), data: data, uri: uri)
         case .resource(let uri, nil, let raw):
             guard let inner = (try? JSONDocument(raw))?.root["resource"], let data = inner["blob"]?.string
             else { return self }
-            let type = inner["mimeType"]?.string ?? ""
+            let type = Part.known(inner["mimeType"]?.string ?? "")
             if type == Part.pdf || type.hasPrefix("image/") {
                 return .image(mimeType: type, data: data, uri: uri)
             }
             return type.hasPrefix("audio/") ? .audio(mimeType: type, data: data) : self
         default: return self
         }
+    }
+
+    /// A MIME type as vendors spell it.
+    private static func known(_ type: String) -> String {
+        let type = type.lowercased()
+        return type == "image/jpg" ? "image/jpeg" : type
     }
 
     /// What stands for media where they cannot go.
@@ -138,8 +177,13 @@ extension Part.ToolResult {
             return [.text(String(decoding: content, as: UTF8.self))]
         }
         if let text = root.string { return [.text(text)] }
-        let parts = root.kind == .array ? root.elements.map { try? Part(checking: $0) } : [nil]
-        let known = parts.compactMap(\.self)
-        return known.count == parts.count ? known : [.text(String(decoding: content, as: UTF8.self))]
+        // Some clients give the result of an MCP tool as it came, an object with its `content`.
+        let list = root.kind == .array ? root : root["content"] ?? root
+        let parts = list.kind == .array ? list.elements.map { (try? Part(checking: $0), $0) } : []
+        guard parts.contains(where: { $0.0 != nil }) else {
+            return [.text(String(decoding: content, as: UTF8.self))]
+        }
+        // What is no part there stays as it is.
+        return parts.map { part, view in part ?? .text(String(decoding: view.raw, as: UTF8.self)) }
     }
 }

@@ -49,10 +49,11 @@ package struct DialectRules: Sendable, Equatable {
     /// OpenAI's own servers demand no alternation, many local chat templates do (wire.md C1).
     ///
     /// They take IDs of 40 characters at most ("string too long. Expected a string with maximum length 40", as in issue 8132
-    /// of vercel/ai) and names of letters, digits, `_` and `-`.
+    /// of vercel/ai) and names of letters, digits, `_` and `-`. Kimi's IDs have dots and colons, and it stops calling tools when
+    /// they come back otherwise (issue 713 of vybestack/llxprt-code).
     package static let openAI: DialectRules = {
         var rules = DialectRules(isAlternating: false, startsWithUser: false)
-        rules.callIDs = NameRule(longest: 40)
+        rules.callIDs = NameRule(longest: 40, signs: "-.:")
         return rules
     }()
 }
@@ -206,7 +207,8 @@ extension Gated {
                 message.parts[index] = .toolResult(taken.result)
                 moved += taken.moved
             }
-            if rules.results == .beside { message.parts += moved }
+            // What an error may not hold stands beside it too.
+            if rules.results != .behind { message.parts += moved }
             out.append(message)
             if rules.results == .behind, !moved.isEmpty {
                 let lead = Part.text(Gated.movedLead)

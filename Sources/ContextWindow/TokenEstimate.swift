@@ -37,8 +37,8 @@ package enum TokenEstimate {
         }
     }
 
-    /// What a PDF costs at least, and what it costs for each 64 KiB of it: about that of a page (wire.md H5).
-    private static let perDocument = 3_000
+    /// What a PDF costs at least, and for each `documentBytes` of its base64: about that of a page (wire.md H5).
+    private static let perDocument = 3_000, documentBytes = 24_000
 
     /// Tokens of one part.
     package static func part(_ part: Part) -> Int {
@@ -58,18 +58,19 @@ package enum TokenEstimate {
 
     private static func media(_ part: Part) -> Int {
         switch part {
-        case .image(Part.pdf, let data, _): max(1, (data?.utf8.count ?? 0) >> 16) * perDocument
+        case .image(Part.pdf, let data, _): max(1, (data?.utf8.count ?? 0) / documentBytes) * perDocument
         case .image(_, _, let uri): perImage + (uri.map { $0.hasPrefix("data:") ? 0 : text($0) } ?? 0)
-        // 32 tokens a second at about 12 kB a second.
-        case .audio(_, let data): max(64, data.utf8.count / 400)
+        // 32 tokens a second (wire.md H5): at about 3 kB a second as speech is packed, else at 12.
+        case .audio(let type, let data):
+            max(64, data.utf8.count / (["ogg", "opus", "webm"].contains { type.hasSuffix($0) } ? 125 : 400))
         default: 0
         }
     }
 
     /// A result with media may become a message more, which names them.
     private static func result(_ result: Part.ToolResult) -> Int {
-        let parts = result.parts, hasMedia = parts.contains { $0.asMedia.isMedia }
-        guard hasMedia else { return text(result.text) + 4 }
+        let parts = result.parts
+        guard parts.contains(where: \.isNoText) else { return text(result.text) + 4 }
         return parts.reduce(perMessage + perMovedLead + 4) { $0 + self.part($1) + perMoved }
     }
 

@@ -54,8 +54,8 @@ package struct Quirks: Sendable, Equatable {
     /// Tokens of an answer that may be asked for at most; nil where nobody complained.
     package var mostTokens: Int?
 
-    /// What `dropped` holds where a model takes no images, sounds or documents.
-    static let media = "media"
+    /// What `dropped` holds where a model takes no images and documents, or no sounds.
+    static let images = "images", sounds = "sounds"
     /// What a failure names where a thought that was sent back is refused.
     static let thoughts = "thoughts"
 

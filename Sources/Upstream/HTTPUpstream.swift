@@ -67,7 +67,13 @@ package final class HTTPUpstream: Upstream {
     package var hasKey: Bool { authorizer.isAtHand }
     package var keyOrigin: String { authorizer.origin + (authorizer.notice.map { "; \($0)" } ?? "") }
     package var keys: [KeyDescription] { authorizer.keys }
-    package var rules: DialectRules { dialect.rules(issuer: name) }
+    package func rules(for model: String) -> DialectRules {
+        var rules = dialect.rules(issuer: name)
+        let known = quirks(of: model)
+        if !known.sends(Quirks.images) { (rules.media.images, rules.media.takesPDF) = ([], false) }
+        if !known.sends(Quirks.sounds) { rules.media.sounds = .some([]) }
+        return rules
+    }
     package var cachesPrompts: Bool { settings.flag(UpstreamKind.promptCache.name, else: true) }
     package func url(for model: String) -> String? { dialect.url(for: model) }
     package func forgive() { authorizer.forgive() }
@@ -90,7 +96,7 @@ package final class HTTPUpstream: Upstream {
 
     /// The body with what the model is known to take.
     private func written(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
-        dialect.body(for: quirks.sends(Quirks.media) ? request : request.withoutMedia, quirks)
+        dialect.body(for: request.readable(quirks), quirks)
     }
 
     // MARK: Asking
@@ -297,8 +303,7 @@ package final class HTTPUpstream: Upstream {
         _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void
     ) {
         let known = quirks(of: request.model)
-        let counted = known.sends(Quirks.media) ? request : request.withoutMedia
-        guard let (url, body) = dialect.count(counted, known) else {
+        guard let (url, body) = dialect.count(request.readable(known), known) else {
             loop.after(milliseconds: 0) { receive(.success(nil)) }
             return
         }

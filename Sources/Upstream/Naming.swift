@@ -73,9 +73,21 @@ extension Part {
     }
 }
 
+extension Part {
+    /// A text in its place, where a model does not read what it is.
+    fileprivate func replaced(for quirks: Quirks) -> Part {
+        switch self {
+        case .image where !quirks.sends(Quirks.images), .audio where !quirks.sends(Quirks.sounds):
+            .text(placeholder)
+        default: self
+        }
+    }
+}
+
 extension ModelRequest {
-    /// The request without media, for a model that takes none: a text stands for each.
-    var withoutMedia: ModelRequest {
+    /// The request without media that a model was found not to read: a text stands for each.
+    func readable(_ quirks: Quirks) -> ModelRequest {
+        if quirks.sends(Quirks.images), quirks.sends(Quirks.sounds) { return self }
         var copy = self
         for message in messages.indices {
             for index in messages[message].parts.indices {
@@ -83,11 +95,9 @@ extension ModelRequest {
                 case .toolResult(var result):
                     let parts = result.parts
                     guard parts.contains(where: \.isMedia) else { continue }
-                    result.content = Part.encode(parts.map { $0.isMedia ? .text($0.placeholder) : $0 })
+                    result.content = Part.encode(parts.map { $0.replaced(for: quirks) })
                     copy.messages[message].parts[index] = .toolResult(result)
-                case let part where part.isMedia:
-                    copy.messages[message].parts[index] = .text(part.placeholder)
-                default: continue
+                case let part: copy.messages[message].parts[index] = part.replaced(for: quirks)
                 }
             }
         }

@@ -13,6 +13,8 @@ package struct ModelRequest: Sendable {
     package var parameters: ModelParameters
     /// Names of tools as the request says them; an answer's calls are told by the originals.
     package var names = NameMap()
+    /// Whether it has, or had, media: what they cost is a guess that nothing is learned from.
+    package var hasMedia = false
     /// What the answer's thoughts are bound to; nil where the provider binds them to nothing.
     package var binding: Message.Binding?
     /// What it costs by the window's estimate, in tokens.
@@ -103,8 +105,8 @@ package protocol Upstream: AnyObject {
     var model: String? { get }
     /// The model's context length in tokens, nil when nobody knows it.
     func contextLength(of model: String) -> Int?
-    /// What its dialect demands of a request's messages.
-    var rules: DialectRules { get }
+    /// What its dialect demands of a request's messages, and what was learned of a model.
+    func rules(for model: String) -> DialectRules
     /// The exact body of the request, as raw JSON.
     func body(for request: ModelRequest) -> [UInt8]
     /// Where requests for a model go, nil for an upstream without an address.

@@ -1,3 +1,4 @@
+internal import ContextWindow
 internal import Conversation
 
 /// Messages as dialects with two roles have them: results of tools are the user's, and neighbours of one role are one.
@@ -5,9 +6,14 @@ struct WireTurn {
     let isModel: Bool
     var parts: [Part]
 
-    /// Whether a person speaks in it.
+    /// Whether a person speaks in it: media beside results came from the tools.
     var isSpoken: Bool {
-        !isModel && parts.contains { if case .toolResult = $0 { false } else { true } }
+        let hasResult = parts.contains { if case .toolResult = $0 { true } else { false } }
+        return !isModel
+            && parts.contains { part in
+                if case .toolResult = part { return false }
+                return !hasResult || !part.isMedia
+            }
     }
 
     /// The turns of a request's messages, in order.

@@ -89,6 +89,55 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
         }
     }
 
+    @Test func `of a failed call stand beside its result, since an error holds text alone`() throws {
+        let failed = Part.toolResult(
+            Part.ToolResult(callID: "c", content: Part.encode([.text("r"), png]), isError: true))
+        let out = try window([
+            (.user, [.text("u")]), (.assistant, [call("f", "c")]), (.tool, [failed]), (.user, [.text("v")]),
+        ]).outgoing(for: rules(.inside, pdf: false))
+        #expect(out[2].parts.count == 2 && out[2].parts[1] == png)
+        guard case .toolResult(let result) = out[2].parts[0] else { return #expect(Bool(false)) }
+        #expect(result.text == "r[image image/png]" && result.isError)
+    }
+
+    @Test(
+        arguments: [
+            (#"[{"type":"text","text":"r"},BLOB]"#, "r[binary resource file:///a.bin]"),
+            (#"[BLOB]"#, "[binary resource file:///a.bin]"),
+            (
+                #"{"content":[{"type":"text","text":"r"},BLOB],"isError":false}"#,
+                "r[binary resource file:///a.bin]"
+            ),
+            (#"[{"x":1},BLOB]"#, #"{"x":1}[binary resource file:///a.bin]"#),
+            (#"{"x":[1]}"#, #"{"x":[1]}"#),
+        ])
+    func `that no model reads are named in a result, in every form of it`(_ content: String, _ words: String)
+        throws
+    {
+        let bytes = String(repeating: "A", count: 200_000)
+        let blob = #"{"type":"resource","resource":{"uri":"file:///a.bin","blob":"\#(bytes)"}}"#
+        let result = Part.ToolResult(
+            callID: "c", content: Array(content.replacing("BLOB", with: blob).utf8), isError: false)
+        let out = try window([
+            (.user, [.text("u")]), (.assistant, [call("f", "c")]), (.tool, [.toolResult(result)]),
+            (.user, [.text("v")]),
+        ]).outgoing(for: .openAI)
+        guard case .toolResult(let sent) = out[2].parts[0] else { return #expect(Bool(false)) }
+        #expect(sent.text == words)
+        #expect(TokenEstimate.part(.toolResult(result)) < 200)
+    }
+
+    @Test(arguments: ["image/svg+xml", "image/tiff", "image/bmp", ""])
+    func `of a type that the dialect does not read are named`(_ type: String) throws {
+        let image = Part.image(mimeType: type, data: "AAAA", uri: nil)
+        #expect(try window([(.user, [image])]).outgoing(for: .openAI)[0].parts == [.text("[image \(type)]")])
+        let other = Part.image(mimeType: "image/JPG", data: "AAAA", uri: nil)
+        #expect(
+            try window([(.user, [other])]).outgoing(for: .openAI)[0].parts == [
+                .image(mimeType: "image/jpeg", data: "AAAA", uri: nil)
+            ])
+    }
+
     @Test func `cost what they cost a model, not a token a byte`() {
         let bytes = String(repeating: "A", count: 400_000)
         let image = Part.image(mimeType: "image/png", data: bytes, uri: nil)

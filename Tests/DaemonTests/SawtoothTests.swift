@@ -91,6 +91,23 @@ private func sent(_ bench: Bench) throws -> [[String]] {
         #expect(try anchor(client, try client.prompt("s", "last")) != kept)
     }
 
+    @Test func `does not forget all before a prompt that gets other words`() throws {
+        let bench = try bench(8, each: "contextLength: 2500")
+        try bench.client.open("s")
+        for number in 0..<6 { _ = try bench.client.prompt("s", "question \(number) \(words)") }
+        // It leaves room for itself alone, so the anchor is its own place.
+        let large = try bench.client.prompt("s", "large " + String(repeating: words, count: 24))
+        let stored = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let prompt = stored?["messages"]?.elements.map(\.self).last { $0["role"]?.string == "user" }
+        #expect(try receipt(bench, large)?["anchor"]?.int == prompt?["seq"]?.int)
+        let id = try bench.client.start(
+            "_convod/turn/retry",
+            #"{"sessionId":"s","messageId":"\#(prompt?["id"]?.string ?? "")","prompt":[{"type":"text","text":"small"}]}"#
+        )
+        #expect(try bench.client.finish(id).extras?["finish"]?.string == "stop")
+        #expect(try sent(bench).last?.count ?? 0 > 8)
+    }
+
     @Test func `is none where the upstream keeps no prompts, or the configuration says so`() throws {
         let bench = try bench(1, each: "contextLength: 3000, promptCache: false")
         let receipt = try receipt(bench, try bench.ask("s"))

@@ -72,7 +72,7 @@ internal import Testing
             ("v002_upstreams.sql", "b64ff5a0a8991150a8f1fd06105e7dad68119674ac34b70a540b1a43ac3d66a2"),
             ("v003_open_turns.sql", "c86efc009781f8992a07f5414b2dd6d4cfad3aee64354dcc4252a2437b1673d4"),
             ("v004_deleted_branches.sql", "fdf9df3ee8a418f9e39332432771ecf327e2b236d78b168b56d2c3077fceef65"),
-            ("v005_anchors.sql", "7af1822aa731b0090fdb9d626d76adc97f1c4b9c40af0b5b22dfb6ebea7a8189"),
+            ("v005_anchors.sql", "e83a69ec9bb2557ec6595eb5e2d78af758b0d82d088f03d9725ef797264a171f"),
             ("v006_bindings.sql", "f241120f09b1d65ad85406ac1fa64d8c6b97aeb5f84625c7700e656f633ccb60"),
         ]
         for (name, digest) in pinned {

@@ -76,11 +76,11 @@ package struct WindowRead: ArchiveRead {
     /// What may be read on the loop; nil reads as much as is needed.
     package let bound: HistoryBound?
     /// Whose anchor is wanted too; nil for nobody's.
-    package let asker: (upstream: String, model: String)?
+    package let asker: AnchorKey?
 
     package init(
         _ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound?,
-        for asker: (upstream: String, model: String)? = nil
+        for asker: AnchorKey? = nil
     ) {
         self.asker = asker
         self.session = session

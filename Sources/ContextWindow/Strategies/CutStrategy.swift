@@ -68,11 +68,13 @@ package struct CutQuestion: Sendable {
     }
 
     /// The longest suffix of whole turns within a share of each limit, the newest turn whatever it costs.
+    ///
+    /// The share is of what is there beside `fixed`: a long system prompt leaves no less room for each cut.
     func suffix(_ share: Double = 1) -> Cut {
         var first = turns.count - 1, rule = Receipt.Rule.fits
         guard first >= 0 else { return Cut(first: 0, rule: isWhole ? .fits : .maxTokens) }
         var tokens = fixed + turns[first].tokens, messages = turns[first].messages
-        let room = share == 1 ? budget : Int(Double(budget) * share)
+        let room = share == 1 ? budget : fixed + Int(Double(budget - fixed) * share)
         let mostTurns = maxTurns.map { share == 1 ? $0 : max(1, Int(Double($0) * share)) }
         let mostMessages = maxMessages.map { share == 1 ? $0 : max(1, Int(Double($0) * share)) }
         while first > 0 {
@@ -96,8 +98,8 @@ package struct CutQuestion: Sendable {
     /// Whether the turns from `first` on use more than a share of a limit.
     func uses(from first: Int, moreThan share: Double) -> Bool {
         let kept = turns[first...]
-        let tokens = kept.reduce(fixed) { $0 + $1.tokens }
-        return Double(tokens) > share * Double(budget)
+        let tokens = kept.reduce(0) { $0 + $1.tokens }
+        return Double(tokens) > share * Double(budget - fixed)
             || maxTurns.map { Double(kept.count) > share * Double($0) } ?? false
             || maxMessages.map { most in
                 Double(kept.reduce(0) { $0 + $1.messages }) > share * Double(most)

@@ -23,6 +23,8 @@ final class Connection: ClientLink {
     private var writing: [UInt8] = []
     private var written = 0
     private var chunkWriter = ChunkWriter()
+    /// Whether what was written last was not the end of a line.
+    private var isMidLine = false
     private var watched: Readiness = .reading
     private var isFlushDue = false
     /// What was taken and put off: entries of a batch, and requests that are no part of a conversation.
@@ -138,6 +140,8 @@ final class Connection: ClientLink {
             // is whole.
             writing = [0x0A]
             written = 0
+        } else if writing.isEmpty ? isMidLine : writing.last != 0x0A {
+            writing.append(0x0A)  // the rest of a line in pieces is gone
         }
         outbox.add(Outgoing.notification("_convod/closing", error.asParameters))
         account()
@@ -178,6 +182,7 @@ final class Connection: ClientLink {
                 written += n
                 room -= n
                 if written == writing.count {
+                    isMidLine = writing.last != 0x0A
                     writing = []
                     written = 0
                 }

@@ -19,8 +19,8 @@ final class RouteWindows: RouteRequests {
     private var question: WindowRequest
     private let candidates: [Candidate]
     private var windows: [String: ModelWindow] = [:]
-    /// Whose window was stored with the prompt.
-    private let first: String?
+    /// Where the window begins by what was stored with the prompt.
+    private let stored: Anchor?
     /// The window that is being made.
     private var making: WindowMaking?
     private var trims = 0
@@ -43,8 +43,8 @@ final class RouteWindows: RouteRequests {
         self.log = log
         candidates = choice.candidates
         passed = choice.passed
-        first = choice.candidates.first?.upstream.name
-        if let first { windows[first] = choice.window }
+        stored = choice.window.anchor
+        if let first = choice.candidates.first { windows[first.upstream.name] = choice.window }
     }
 
     var owner: UserID { session.session.owner }
@@ -182,7 +182,7 @@ final class RouteWindows: RouteRequests {
     /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
     func learned(from candidate: Candidate?, _ ending: Turn.Ending) -> Learned? {
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,
-            let request = windows[candidate.upstream.name]?.request,
+            let request = windows[candidate.upstream.name]?.request, !request.hasMedia,
             !isCutByServer(counted, request, candidate)
         else { return taught }
         return calibrations.learn(
@@ -192,8 +192,11 @@ final class RouteWindows: RouteRequests {
     /// What the thoughts of an upstream's answer are bound to.
     func binding(of upstream: String) -> Message.Binding? { windows[upstream]?.request.binding }
 
-    /// Where the windows of another than the first begin from now on; nil where that stays.
-    func anchor(of upstream: String) -> Anchor? { upstream == first ? nil : windows[upstream]?.anchor }
+    /// Where the windows of who answered begin from now on, where another than the first was asked, or that one with less;
+    /// nil where that stays.
+    func anchor(of upstream: String) -> Anchor? {
+        windows[upstream]?.anchor.flatMap { $0 == stored ? nil : $0 }
+    }
 
     /// What a turn used: the provider's count, or the estimate where it gave none.
     func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {

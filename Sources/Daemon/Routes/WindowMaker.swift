@@ -214,6 +214,7 @@ struct WindowMaker {
     {
         let parameters = try modelParameters(question.options)
         var policy = try policy(session.session, question.options)
+        let settings = policy.fingerprint
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
         if let length, policy.reserveTokens >= length, parameters.maxTokens == nil,
@@ -234,8 +235,9 @@ struct WindowMaker {
         return WindowPlan(
             session: session, question: question, policy: policy, length: length, calibration: calibration,
             budget: budget, parameters: parameters, upstream: candidate.upstream.name,
-            model: candidate.model, rules: candidate.upstream.rules,
-            chosen: policy.chosen(cachesPrompts: candidate.upstream.cachesPrompts), now: clocks.now())
+            model: candidate.model, rules: candidate.upstream.rules(for: candidate.model),
+            chosen: policy.chosen(cachesPrompts: candidate.upstream.cachesPrompts), settings: settings,
+            now: clocks.now())
     }
 
     /// The configuration's policy with what the session and the request change.
@@ -270,15 +272,17 @@ struct WindowPlan: Sendable {
     let model: String
     let rules: DialectRules
     let chosen: WindowPolicy.Chosen
+    /// What is set, as anchors know it.
+    let settings: String
     /// Milliseconds since 1970.
     let now: Int64
 
     /// Milliseconds that providers keep the beginning of a request at least (wire-2.md B).
     private static let cacheLife: Int64 = 300_000
 
-    /// Whose anchor counts; nobody's under a strategy that keeps none, and for a prompt with a window of its own.
-    var asker: (upstream: String, model: String)? {
-        chosen.name == .sawtooth && question.options.window == nil ? (upstream, model) : nil
+    /// Whose anchor counts; nobody's under a strategy that keeps none.
+    var asker: AnchorKey? {
+        chosen.name == .sawtooth ? AnchorKey(upstream: upstream, model: model, settings: settings) : nil
     }
 
     /// What must be read for it.
@@ -342,6 +346,8 @@ struct WindowPlan: Sendable {
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
             userMessageCount: history.count, previousUserText: before)
         request.names = gated.names
+        request.hasMedia =
+            gated.mapped.parts > 0 || gated.messages.contains { $0.parts.contains(where: \.hasMedia) }
         if rules.replay == .chained { request = request.chained(gated.bindings) }
         var writer = JSONWriter()
         receipt.write(to: &writer)
@@ -351,16 +357,15 @@ struct WindowPlan: Sendable {
         return result
     }
 
-    /// Where the last window began, made with these settings.
+    /// Where the last window began; one behind the place from which a turn goes on is of another branch.
     private func anchor(_ stored: StoredHistory) -> Anchor? {
-        stored.anchor.flatMap { $0.settings == policy.fingerprint ? $0 : nil }
+        stored.anchor.flatMap { $0.seq <= session.session.messageCount ? $0 : nil }
     }
 
     /// What is to be kept of a cut; nil where nothing has changed.
     private func moved(to seq: Int?, from before: Anchor?) -> Anchor? {
-        guard let seq, let asker, before?.seq != seq, question.limit == nil else { return nil }
-        return Anchor(
-            upstream: asker.upstream, model: asker.model, seq: seq, settings: policy.fingerprint)
+        guard let seq, let asker, before?.seq != seq else { return nil }
+        return Anchor(key: asker, seq: seq)
     }
 
     /// The history with the prompt behind it, and what the user said before.

@@ -161,8 +161,7 @@ extension WindowRead: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> StoredHistory? {
         guard var history = try reader.history(session, need, within: bound) else { return nil }
         if let asker {
-            history.anchor = try reader.database.anchor(
-                of: session.branch, upstream: asker.upstream, model: asker.model)
+            history.anchor = try reader.database.anchor(of: session.branch, asker)
         }
         return history
     }

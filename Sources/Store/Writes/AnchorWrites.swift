@@ -1,12 +1,13 @@
 internal import Archive
 
 extension Database {
-    /// Where the last window of a branch began for an upstream and model; nil for none.
-    func anchor(of branch: BranchRow, upstream: String, model: String) throws(ArchiveError) -> Anchor? {
+    /// Where the last window of a branch began for one upstream, model and settings; nil for none.
+    func anchor(of branch: BranchRow, _ key: AnchorKey) throws(ArchiveError) -> Anchor? {
         try first(
-            "SELECT seq, settings FROM anchor WHERE branch = ? AND upstream = ? AND model = ?",
-            [.int(branch), .text(upstream), .text(model)], doing: "read an anchor"
-        ) { Anchor(upstream: upstream, model: model, seq: Int($0.int(0)), settings: $0.text(1)) }
+            "SELECT seq FROM anchor WHERE branch = ? AND upstream = ? AND model = ? AND settings = ?",
+            [.int(branch), .text(key.upstream), .text(key.model), .text(key.settings)],
+            doing: "read an anchor"
+        ) { Anchor(key: key, seq: Int($0.int(0))) }
     }
 }
 
@@ -14,10 +15,10 @@ extension Writer {
     /// Keeps where the windows of a branch begin from now on.
     func keep(_ anchor: Anchor, of branch: BranchRow) throws(ArchiveError) {
         try database.run(
-            "INSERT OR REPLACE INTO anchor (branch, upstream, model, seq, settings) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO anchor (branch, upstream, model, settings, seq) VALUES (?, ?, ?, ?, ?)",
             [
-                .int(branch), .text(anchor.upstream), .text(anchor.model), Bound(anchor.seq),
-                .text(anchor.settings),
+                .int(branch), .text(anchor.key.upstream), .text(anchor.key.model),
+                .text(anchor.key.settings), Bound(anchor.seq),
             ], doing: "keep an anchor")
     }
 
@@ -25,8 +26,8 @@ extension Writer {
     func copyAnchors(from branch: BranchRow, to new: BranchRow, upTo seq: Int) throws(ArchiveError) {
         try database.run(
             """
-            INSERT OR REPLACE INTO anchor (branch, upstream, model, seq, settings)
-            SELECT ?, upstream, model, seq, settings FROM anchor WHERE branch = ? AND seq <= ?
+            INSERT OR REPLACE INTO anchor (branch, upstream, model, settings, seq)
+            SELECT ?, upstream, model, settings, seq FROM anchor WHERE branch = ? AND seq <= ?
             """, [.int(new), .int(branch), Bound(seq)], doing: "copy anchors")
     }
 }

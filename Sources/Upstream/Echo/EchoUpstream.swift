@@ -11,7 +11,9 @@ package final class EchoUpstream: Upstream {
     package let kind = "echo"
     package var model: String? { "echo" }
     package let cachesPrompts = false
-    package let rules = DialectRules(isAlternating: false, startsWithUser: true)
+    package func rules(for model: String) -> DialectRules {
+        DialectRules(isAlternating: false, startsWithUser: true)
+    }
     package let hasKey = true
     package let keyOrigin = ""
     package let keys: [KeyDescription] = []

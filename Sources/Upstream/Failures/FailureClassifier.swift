@@ -102,11 +102,10 @@ package enum FailureClassifier {
             return failure
         }
         // OpenRouter says so with 404 (as in pull request 99079 of openclaw/openclaw), others with 400, 415 or 500.
-        if Unsupported.isMedia(text), status != 429 {
+        if let kind = Unsupported.media(text), status != 429 {
             var failure = failure(
-                .refused, "the upstream's model takes no images, sounds or documents", report, status,
-                isRetryable: false)
-            failure.parameter = Quirks.media
+                .refused, "the upstream's model takes no \(kind)", report, status, isRetryable: false)
+            failure.parameter = kind
             return failure
         }
         if status == 429 { return limited(report, text) }
@@ -238,21 +237,29 @@ enum Unsupported {
         ].contains(where: text.contains)
     }
 
-    /// Whether a report says that the model takes text alone: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM and
-    /// Volcengine.
-    static func isMedia(_ text: String) -> Bool {
-        let kinds = ["audio input", "image", "multimodal", "multi-modal", "vision"]
+    /// Which media a report says that the model does not read: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM and
+    /// Volcengine; nil where it says no such thing.
+    static func media(_ text: String) -> String? {
         let refusals = [
             "do not support ", "does not support ", "doesn't support ", "no endpoints found that support ",
         ]
         let text = text.replacing("`", with: "")
-        return refusals.contains { lead in kinds.contains { text.contains(lead + $0) } }
-            || [
-                "at most 0 audio", "at most 0 image", "image input is not supported",
-                "image_url is only supported by",
+        func says(_ kinds: [String], _ phrases: [String]) -> Bool {
+            refusals.contains { lead in kinds.contains { text.contains(lead + $0) } }
+                || phrases.contains(where: text.contains)
+        }
+        let images = says(
+            ["image input", "images", "image content", "image_url", "multimodal", "multi-modal", "vision"],
+            [
+                "at most 0 image", "image input is not supported", "image_url is only supported by",
                 "images are not supported", "is not a multimodal model", "unknown variant image_url",
-                "unknown variant input_audio", "vision is not supported",
-            ].contains(where: text.contains)
+                "vision is not supported",
+            ])
+        if images { return Quirks.images }
+        let sounds = says(
+            ["audio input", "audio content", "input_audio"],
+            ["at most 0 audio", "audio input is not supported", "unknown variant input_audio"])
+        return sounds ? Quirks.sounds : nil
     }
 
     /// The parameter that a report says is not taken, nil when it says no such thing.

@@ -85,7 +85,9 @@ extension DialectRules {
         rules.toolNames = NameRule(longest: 64, signs: "-.", beginsWithLetter: true)
         // Bytes of any kind beside text (wire.md A4); files only from Google's own places and the web.
         rules.media = MediaRules(
-            results: .beside, sounds: .all, inAnswers: true, takesPDF: true,
+            results: .beside,
+            images: ["image/heic", "image/heif", "image/jpeg", "image/png", "image/webp"], sounds: .all,
+            inAnswers: true, takesPDF: true,
             addresses: ["https://", "http://", "gs://"])
         return rules
     }

@@ -6,7 +6,8 @@ extension UpstreamKind {
             "ollama",
             .server { settings in
                 let base = settings.baseURL, root = base.hasSuffix("/v1") ? base.dropLast(3) : base[...]
-                return OpenAIDialect(base: base, modelList: root + "/api/tags")
+                // It takes images as bytes only (wire.md C6).
+                return OpenAIDialect(base: base, modelList: root + "/api/tags", fetchesImages: false)
             })
         kind.baseURL = "http://127.0.0.1:11434/v1"
         kind.path = "/v1"

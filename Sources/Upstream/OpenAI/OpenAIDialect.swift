@@ -8,12 +8,15 @@ package struct OpenAIDialect: Dialect {
     private let apiVersion: String?
     private let isAlternating: Bool
     private let modelList: String?
+    private let fetchesImages: Bool
 
     /// `base` is an address without a trailing slash; `apiVersion` is Azure's; `modelList` is the address of a list of models
-    /// that stands elsewhere than OpenAI's.
+    /// that stands elsewhere than OpenAI's; `fetchesImages` says whether the server takes addresses of images.
     package init(
-        base: String, apiVersion: String? = nil, isAlternating: Bool = false, modelList: String? = nil
+        base: String, apiVersion: String? = nil, isAlternating: Bool = false, modelList: String? = nil,
+        fetchesImages: Bool = true
     ) {
+        self.fetchesImages = fetchesImages
         self.modelList = modelList
         self.base = base
         self.apiVersion = apiVersion
@@ -37,6 +40,7 @@ package struct OpenAIDialect: Dialect {
         // Templates of other servers want one system prompt, at the beginning, and know no files.
         rules.takesSystemAnywhere = isOpenAI && !isAlternating
         rules.media.takesPDF = isOpenAI
+        if !fetchesImages { rules.media.addresses = [] }
         return rules
     }
 
