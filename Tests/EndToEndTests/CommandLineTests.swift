@@ -58,6 +58,10 @@ final class Home {
         #expect(try home.convo("context", "trip").said.contains("strategy sawtooth, since it is set"))
         let wrong = try home.convo("window", "trip", "--max-turns", "some")
         #expect(wrong.code == 2 && wrong.said.contains("must be a number or 'none', not 'some'"), "\(wrong)")
+        let refused = try home.convo("window", "trip", "--low-mark", "7")
+        #expect(refused.code == 2, "\(refused)")
+        #expect(
+            refused.said.contains("--low-mark must be a number from 0.1 to 0.95, or 'none'"), "\(refused)")
         let reset = try home.convo("window", "trip", "--reset")
         #expect(reset.code == 0 && reset.said.contains("strategy            as configured\n"), "\(reset)")
 

@@ -12,6 +12,11 @@ enum Wording {
         ("; '_convod/turn/list' shows those of a session", ""),
         ("raise 'quota' by '_convod/session/set'", "raise its quota"),
         ("; name one with 'model'", "; name one with '-m'"),
+        ("raise 'window.maxTokens'", "raise it with 'convo window --max-tokens'"),
+        ("of its upstream or 'window.maxTokens'", "of its upstream, or use 'convo window --max-tokens'"),
+        (" of 1 or more, or null", " of 1 or more, or 'none'"),
+        (" of 0 or more, or null", " of 0 or more, or 'none'"),
+        (" to 0.95, or null", " to 0.95, or 'none'"),
     ]
 
     /// Parameters, where a sentence is about one: a name that a person gave may be the same word.
@@ -20,6 +25,9 @@ enum Wording {
         ("model", "the model's name"), ("newSessionId", "the new session's ID"), ("prompt", "the prompt"),
         ("requestId", "the request ID"), ("sessionId", "the session's ID"), ("system", "the system prompt"),
         ("title", "the title"), ("turnId", "the turn's ID"), ("upstream", "the upstream's name"),
+        ("window.lowMark", "--low-mark"), ("window.maxMessages", "--max-messages"),
+        ("window.maxTokens", "--max-tokens"), ("window.maxTurns", "--max-turns"),
+        ("window.reserveTokens", "--reserve-tokens"), ("window.strategy", "--strategy"),
     ]
 
     /// A sentence of the daemon's as a person should read it.
