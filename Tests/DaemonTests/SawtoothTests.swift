@@ -108,6 +108,16 @@ private func sent(_ bench: Bench) throws -> [[String]] {
         #expect(try sent(bench).last?.count ?? 0 > 8)
     }
 
+    @Test func `keeps few anchors of a client that sends another window with each prompt`() throws {
+        let bench = try bench(40)
+        try bench.client.open("s")
+        for number in 0..<40 {
+            _ = try bench.client.prompt("s", "q", #""window":{"maxTokens":\#(1_000 + number)}"#)
+        }
+        let kept = try shell("sqlite3", bench.daemon.database, "SELECT count(*) FROM anchor")
+        #expect((1...16).contains(Int(kept.dropLast()) ?? 0), "\(kept)")
+    }
+
     @Test func `is none where the upstream keeps no prompts, or the configuration says so`() throws {
         let bench = try bench(1, each: "contextLength: 3000, promptCache: false")
         let receipt = try receipt(bench, try bench.ask("s"))

@@ -12,8 +12,21 @@ extension Database {
 }
 
 extension Writer {
+    /// How many settings of one branch, upstream and model have an anchor each: a client may send others with every prompt.
+    private static let mostAnchors = 16
+
     /// Keeps where the windows of a branch begin from now on.
     func keep(_ anchor: Anchor, of branch: BranchRow) throws(ArchiveError) {
+        let whose: [Bound] = [.int(branch), .text(anchor.key.upstream), .text(anchor.key.model)]
+        let count = try database.first(
+            "SELECT count(*) FROM anchor WHERE branch = ? AND upstream = ? AND model = ?", whose,
+            doing: "count anchors"
+        ) { $0.int(0) }
+        if count ?? 0 >= Writer.mostAnchors {
+            try database.run(
+                "DELETE FROM anchor WHERE branch = ? AND upstream = ? AND model = ?", whose,
+                doing: "drop anchors")
+        }
         try database.run(
             "INSERT OR REPLACE INTO anchor (branch, upstream, model, settings, seq) VALUES (?, ?, ?, ?, ?)",
             [
