@@ -101,7 +101,7 @@ private func words(_ count: Int) -> String { String(repeating: "w", count: count
         let client = try daemon.client()
         client.kept = [daemon]
         try client.open("s")
-        _ = try client.startPrompt("s", "count to 50")
+        _ = try client.startPrompt("s", "count to 5000")
         _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
         var lines = ""
         for id in 1_000..<1_300 {
