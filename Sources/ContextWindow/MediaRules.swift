@@ -73,10 +73,11 @@ package struct MediaRules: Sendable, Equatable {
     }
 
     /// A result as the dialect takes it, and the media that go elsewhere.
-    func taken(_ result: Part.ToolResult, _ mapped: inout Mapped) -> (result: Part.ToolResult, moved: [Part])
-    {
+    func taken(_ result: Part.ToolResult, _ mapped: inout Mapped) -> (
+        result: Part.ToolResult, moved: [Part], hasMedia: Bool
+    ) {
         let parts = result.parts
-        guard parts.contains(where: \.isNoText) else { return (result, []) }
+        guard parts.contains(where: \.isNoText) else { return (result, [], false) }
         var kept: [Part] = [], moved: [Part] = []
         for part in parts {
             let part = taken(part, in: .tool, &mapped)
@@ -90,7 +91,7 @@ package struct MediaRules: Sendable, Equatable {
         }
         var result = result
         result.content = Part.encode(kept)
-        return (result, moved)
+        return (result, moved, !moved.isEmpty || kept.contains(where: \.isMedia))
     }
 }
 
@@ -106,12 +107,6 @@ extension Part {
         }
     }
 
-    /// Whether it is, or a tool's result that holds, an image, a sound or a document.
-    package var hasMedia: Bool {
-        if case .toolResult(let result) = self { return result.parts.contains(where: \.isMedia) }
-        return isMedia
-    }
-
     /// Whether a part of a result is more than a text: media, or bytes that no model reads.
     var isNoText: Bool {
         if case .resource(_, nil, _) = self { return true }
@@ -120,13 +115,8 @@ extension Part {
 
     /// A part of a result as text.
     fileprivate var resultText: String {
-        switch self {
-        case .text(let text): text
-        case .resource(_, let text?, _): text
-        case .resource(let uri, nil, _): "[binary resource \(uri)]"
-        case .resourceLink(let uri, let name, _): "[\(name)](\(uri))"
-        default: placeholder
-        }
+        if case .resource(_, let text?, _) = self { return text }
+        return plainText ?? placeholder
     }
 
     /// The part with its bytes at hand: of a `data:` address (RFC 2397), and of an embedded resource that is an image, a sound
@@ -166,6 +156,19 @@ extension Part {
         case .image(let type, _, _): "[image \(type)]"
         case .audio(let type, _): "[audio \(type)]"
         default: ""
+        }
+    }
+}
+
+extension Part {
+    /// What stands for the part in a dialect that knows only text: nil for media and calls.
+    package var plainText: String? {
+        switch self {
+        case .text(let text): text
+        case .resource(let uri, let text?, _): "<resource uri=\"\(uri)\">\n\(text)\n</resource>"
+        case .resource(let uri, nil, _): "[binary resource \(uri)]"
+        case .resourceLink(let uri, let name, _): "[\(name)](\(uri))"
+        default: nil
         }
     }
 }

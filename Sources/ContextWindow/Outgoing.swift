@@ -11,11 +11,9 @@ package struct DialectRules: Sendable, Equatable {
     package enum Replay: Sendable {
         /// All of them.
         case all
-        /// Those with the provider's seal, whole.
-        case sealed
         /// Only seals that stand alone or behind a text.
         case seals
-        /// Sealed ones that stand behind what they were made behind, in one unbroken run; see `ThoughtChain`.
+        /// Those with the provider's seal, whole, that stand behind what they were made behind, in one unbroken run; see `ThoughtChain`.
         case chained
     }
     /// Matters only where there is an issuer.
@@ -69,6 +67,8 @@ package struct Gated: Sendable, Equatable {
     package var mapped = Mapped()
     /// What the sealed thoughts of the window are bound to, by their seals.
     package var bindings: [String: Message.Binding] = [:]
+    /// Whether the window has media, sent or named.
+    package var hasMedia = false
 }
 
 extension Window {
@@ -80,10 +80,14 @@ extension Window {
         var gated = Gated(system: system, messages: [])
         var plain: [OutgoingMessage] = []
         var before: Message?
+        let isChained = rules.replay == .chained && rules.thoughtIssuer != nil
         for message in messages {
-            let parts = message.parts.filter { rules.sends($0) }.map {
+            let stored = message.parts
+            if isChained { gated.bind(message, stored) }
+            let parts = stored.filter { rules.sends($0) }.map {
                 rules.media.taken(rules.unsealed($0), in: message.role, &gated.mapped)
             }
+            gated.hasMedia = gated.hasMedia || parts.contains(where: \.isMedia)
             if let before, message.goesOn(from: before), let last = plain.indices.last {
                 plain[last].parts = join(plain[last].parts, parts, "")
             } else {
@@ -91,7 +95,6 @@ extension Window {
             }
             before = message
         }
-        if rules.replay == .chained, rules.thoughtIssuer != nil { gated.bind(messages) }
         gated.takeSystem(from: &plain, rules)
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
@@ -105,6 +108,7 @@ extension Window {
         for message in out.indices { out[message].close(&gated.mapped) }
         out = gated.moveMedia(in: out, rules.media)
         gated.mapNames(in: &out, rules, tools)
+        gated.hasMedia = gated.hasMedia || gated.mapped.parts > 0
         gated.messages = rules.isAlternating ? merged(out) : out
         return gated
     }
@@ -168,14 +172,12 @@ extension Window {
 
 extension Gated {
     /// Notes what thoughts are bound to; of several in one answer each follows the one before.
-    fileprivate mutating func bind(_ messages: [Message]) {
-        for message in messages {
-            guard let binding = message.binding else { continue }
-            var after = binding.after
-            for seal in message.parts.compactMap(\.seal) {
-                bindings[seal] = Message.Binding(model: binding.model, digest: binding.digest, after: after)
-                after = seal
-            }
+    fileprivate mutating func bind(_ message: Message, _ parts: [Part]) {
+        guard let binding = message.binding else { return }
+        var after = binding.after
+        for seal in parts.compactMap(\.seal) {
+            bindings[seal] = Message.Binding(model: binding.model, digest: binding.digest, after: after)
+            after = seal
         }
     }
 
@@ -205,6 +207,7 @@ extension Gated {
                 guard case .toolResult(let result) = message.parts[index] else { continue }
                 let taken = rules.taken(result, &mapped)
                 message.parts[index] = .toolResult(taken.result)
+                hasMedia = hasMedia || taken.hasMedia
                 moved += taken.moved
             }
             // What an error may not hold stands beside it too.
@@ -294,6 +297,14 @@ extension OutgoingMessage {
 }
 
 extension Part {
+    /// Whether a model thought it and said it not.
+    package var isThought: Bool {
+        switch self {
+        case .thought, .redactedThought: true
+        default: false
+        }
+    }
+
     /// The seal by which a provider knows a thought of its own; nil for what is no thought or has none.
     package var seal: String? {
         switch self {

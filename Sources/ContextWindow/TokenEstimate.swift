@@ -49,7 +49,7 @@ package enum TokenEstimate {
         case .resource(_, let text?, _): self.text(text)
         // What is no media goes as its name.
         case .resource(let uri, nil, _):
-            part.asMedia.isMedia ? media(part.asMedia) + self.text(uri) : self.text(uri) + 8
+            self.text(uri) + (part.asMedia.isMedia ? media(part.asMedia) : 8)
         case .resourceLink(let uri, let name, _): self.text(uri) + self.text(name) + 4
         case .toolCall(let call): self.text(call.name) + tokens(call.arguments.span) + 8
         case .toolResult(let result): self.result(result)

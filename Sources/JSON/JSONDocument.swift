@@ -75,6 +75,13 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         /// Bounds that the caller set were passed.
         case tooManyKeys(limit: Int), tooManyValues(limit: Int), tooLong(limit: Int)
     }
+    /// A byte that cannot stand where it does.
+    static func unexpected(_ byte: UInt8, at offset: Int) -> JSONError {
+        let isPlain = (0x21...0x7E).contains(byte)
+        return JSONError(
+            code: .unexpected(isPlain ? "'\(Unicode.Scalar(byte))'" : "byte \(byte)"), offset: offset)
+    }
+
     package let code: Code
     /// The byte at which the reader stopped, from 0.
     package let offset: Int

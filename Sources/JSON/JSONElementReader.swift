@@ -103,9 +103,7 @@ package struct JSONElementReader: Sendable {
     }
 
     private func unexpected(_ byte: UInt8) -> JSONError {
-        let isPlain = (0x21...0x7E).contains(byte)
-        let name = isPlain ? "'\(Unicode.Scalar(byte))'" : "the byte \(byte)"
-        return JSONError(code: .unexpected(name), offset: passed + at)
+        JSONError.unexpected(byte, at: passed + at)
     }
 
     private func checkLength(of count: Int) throws(JSONError) {

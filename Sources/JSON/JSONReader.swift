@@ -247,8 +247,6 @@ struct JSONReader {
 
     private func unexpected(_ text: Span<UInt8>) -> JSONError {
         guard at < text.count else { return JSONError(code: .endOfText, offset: at) }
-        let byte = text[at]
-        let name = (0x21...0x7E).contains(byte) ? "'\(Unicode.Scalar(byte))'" : "byte \(byte)"
-        return JSONError(code: .unexpected(name), offset: at)
+        return JSONError.unexpected(text[at], at: at)
     }
 }

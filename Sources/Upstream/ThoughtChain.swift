@@ -12,7 +12,7 @@ enum ThoughtChain {
     /// Leaves out of a request what is off the chain, and says what its answer's thoughts will be bound to.
     static func bound(_ request: ModelRequest, _ bindings: [String: Message.Binding]) -> ModelRequest {
         var request = request
-        for index in request.messages.indices { trim(&request.messages[index]) }
+        request.messages = request.messages.map(\.withoutLastThoughts)
         request.messages.removeAll { $0.parts.isEmpty }
         let digests = digests(of: request)
         let kept = kept(request.messages, digests, bindings)
@@ -28,13 +28,6 @@ enum ThoughtChain {
         request.messages.removeAll { $0.parts.isEmpty }
         request.binding = Message.Binding(model: request.model, digest: digests.last ?? "", after: last)
         return request
-    }
-
-    /// No answer may end in a thought, where an interruption may leave one.
-    private static func trim(_ message: inout OutgoingMessage) {
-        while message.role == .assistant, message.parts.last?.isThought ?? false {
-            message.parts.removeLast()
-        }
     }
 
     /// The seals of those that go.
@@ -87,12 +80,14 @@ enum ThoughtChain {
     private static func short(_ digest: [UInt8]) -> String { Array(digest.prefix(16)).hexadecimal }
 }
 
-extension Part {
-    fileprivate var isThought: Bool {
-        switch self {
-        case .thought, .redactedThought: true
-        default: false
+extension OutgoingMessage {
+    /// An answer without thoughts at its end, where an interruption may leave them: none may end in one.
+    var withoutLastThoughts: OutgoingMessage {
+        var message = self
+        while message.role == .assistant, message.parts.last?.isThought ?? false {
+            message.parts.removeLast()
         }
+        return message
     }
 }
 

@@ -65,16 +65,3 @@ struct CallLedger {
         return first
     }
 }
-
-extension Part {
-    /// What stands for the part in a dialect that knows only text: nil for media and calls.
-    var plainText: String? {
-        switch self {
-        case .text(let text): text
-        case .resource(let uri, let text?, _): "<resource uri=\"\(uri)\">\n\(text)\n</resource>"
-        case .resource(let uri, nil, _): "[binary resource \(uri)]"
-        case .resourceLink(let uri, let name, _): "[\(name)](\(uri))"
-        default: nil
-        }
-    }
-}

@@ -31,7 +31,7 @@ package struct EndTurn: ArchiveWrite {
     package let restores: BranchRow?
     /// Under which key the answer is kept for repeated questions; nil keeps it nowhere.
     package let cacheKey: [UInt8]?
-    /// Where the windows of who answered begin, when another than the first was asked; nil where that stays.
+    /// Where the windows of who answered begin, when that is not what came with the prompt; nil where it stays.
     package let anchor: Anchor?
     /// What the answer's thoughts are bound to; nil where nothing is known.
     package let binding: Message.Binding?

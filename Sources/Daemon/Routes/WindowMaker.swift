@@ -346,8 +346,7 @@ struct WindowPlan: Sendable {
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
             userMessageCount: history.count, previousUserText: before)
         request.names = gated.names
-        request.hasMedia =
-            gated.mapped.parts > 0 || gated.messages.contains { $0.parts.contains(where: \.hasMedia) }
+        request.hasMedia = gated.hasMedia
         if rules.replay == .chained { request = request.chained(gated.bindings) }
         var writer = JSONWriter()
         receipt.write(to: &writer)

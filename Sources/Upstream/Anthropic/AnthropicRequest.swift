@@ -69,7 +69,7 @@ struct AnthropicRequest {
 
     /// The messages alone, as `_convod/context/build` gives them.
     func writeMessages(_ messages: [OutgoingMessage], hasSystem: Bool, to writer: inout JSONWriter) {
-        let turns = WireTurn.joined(messages.map(AnthropicRequest.trimmed).filter { !$0.parts.isEmpty })
+        let turns = WireTurn.joined(messages.map(\.withoutLastThoughts).filter { !$0.parts.isEmpty })
         var ledger = CallLedger()
         // The newest user turns: this request's prefix is read from the one before, and written for the next.
         let users = turns.indices.filter { !turns[$0].isModel }
@@ -87,18 +87,6 @@ struct AnthropicRequest {
                 }
             }
         }
-    }
-
-    /// An answer without thoughts at its end, where an interruption may leave them: none may end in one.
-    private static func trimmed(_ message: OutgoingMessage) -> OutgoingMessage {
-        var message = message
-        while let last = message.parts.last, message.role == .assistant {
-            switch last {
-            case .thought, .redactedThought: message.parts.removeLast()
-            default: return message
-            }
-        }
-        return message
     }
 
     /// Results before text (wire.md E2); no white space at the end of an answer that is to be continued.

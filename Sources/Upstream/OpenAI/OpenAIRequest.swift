@@ -48,12 +48,7 @@ package enum OpenAIRequest {
 
     /// Whether anything is left of a message here: an answer cut while the model thought has only thoughts.
     private static func isSaying(_ message: OutgoingMessage) -> Bool {
-        message.parts.contains {
-            switch $0 {
-            case .thought, .redactedThought: false
-            default: true
-            }
-        }
+        message.parts.contains { !$0.isThought }
     }
 
     private static func write(_ message: OutgoingMessage, to writer: inout JSONWriter) {
