@@ -5,8 +5,8 @@ requests that are as heavy as one may be beside one who waits for short answers.
     python3 Tests/External/hostile.py [.build/release] [--seconds 60] [--clients 500] [--kinds garbage,small] [--bound 50] [--factor 3]
 
 The honest ones prompt the echo and think for 50 ms between two prompts; each answer is timed from its sending to its
-result. Fails when their p99 beside a kind is more than three times what it is when all is quiet, when the daemon holds
-more than 256 MiB, or more than 40 MiB ten seconds after, or when a single request holds up another client for longer
+result. Fails when their p99 beside a kind is more than three times what it is when all is quiet (the best of three tries:
+a stall of the machine is none of the daemon's), when an answer fails, when the daemon holds more than 192 MiB, or more than 40 MiB ten seconds after, or when a single request holds up another client for longer
 than 50 ms. The hostile ones run when no other program wants the processor: they stand for other machines' programs, and must not take the
 processor from those that are measured.
 """
@@ -191,7 +191,7 @@ def percentile(times, p):
     return sorted(times)[min(len(times) - 1, int(len(times) * p / 100))] if times else float("inf")
 
 
-def beside(daemon, kind, arguments, seconds):
+def beside(daemon, kind, arguments, seconds, attempt=0):
     """Honest ones beside a kind; their times, and the most that the daemon held."""
     out, done = multiprocessing.Queue(), multiprocessing.Queue()
     others = []
@@ -199,13 +199,13 @@ def beside(daemon, kind, arguments, seconds):
         others.append(multiprocessing.Process(target=crowd, args=(kind, daemon.socket, arguments.clients, seconds + 1, done)))
         others[0].start()
         time.sleep(0.5)
-    ones = multiprocessing.Process(target=honest, args=(daemon.socket, kind, 16, seconds, out))
+    ones = multiprocessing.Process(target=honest, args=(daemon.socket, f"{kind}-{attempt}", 16, seconds, out))
     ones.start()
     peak = 0
     while ones.is_alive() and out.empty():
         peak = max(peak, daemon.memory())
         time.sleep(0.02)
-    times, failed = out.get()
+    times, failed = out.get(timeout=60)
     ones.join()
     told = done.get() if others else None
     for process in others:
@@ -363,7 +363,14 @@ def main():
         print(f"\n16 honest clients, quiet: p50 {percentile(quiet, 50):.2f} ms, p99 {base:.2f} ms, {len(quiet)} answers, {peak >> 10} MiB")
         print(f"beside {arguments.clients} of a kind, {arguments.seconds:g} s each")
         for kind in arguments.kinds:
-            times, failed, peak, told = beside(daemon, kind, arguments, arguments.seconds)
+            # A stall of the machine holds up all sixteen at once, which is more than one in a hundred of a short run's answers:
+            # the best of three counts, as above. What failed and what was held counts in each.
+            tries, failed, peak = [], 0, 0
+            while len(tries) < 3 and not (tries and percentile(tries[-1], 99) <= arguments.factor * base):
+                times, lost, held, told = beside(daemon, kind, arguments, arguments.seconds, len(tries))
+                tries.append(times)
+                failed, peak = failed + lost, max(peak, held)
+            times = min(tries, key=lambda times: percentile(times, 99))
             p99, after, end = percentile(times, 99), 0, time.monotonic() + 10
             while time.monotonic() < end:
                 after = daemon.memory()
