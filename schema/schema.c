@@ -18,6 +18,9 @@ static const unsigned char v005[] = {
 static const unsigned char v006[] = {
 #embed "migrations/v006_bindings.sql"
 };
+static const unsigned char v007[] = {
+#embed "migrations/v007_marks.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -32,6 +35,7 @@ static const schema_file migrations[] = {
     { "v004_deleted_branches.sql", v004, sizeof v004 },
     { "v005_anchors.sql", v005, sizeof v005 },
     { "v006_bindings.sql", v006, sizeof v006 },
+    { "v007_marks.sql", v007, sizeof v007 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

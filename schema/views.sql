@@ -17,13 +17,14 @@ SELECT s.name AS session, m.key >> 32 AS branch, m.key & 0xffffffff AS seq,
        CASE m.status WHEN 0 THEN 'complete' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'interrupted'
                      WHEN 3 THEN 'failed' ELSE 'refused' END AS status,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.created_at / 1000.0, 'unixepoch') AS created,
-       m.tokens, m.pinned, m.excluded,
+       m.tokens, coalesce(k.kind = 0, 0) AS pinned, coalesce(k.kind = 1, 0) AS excluded,
        -- SQLite's JSON functions end a text at \u0000, some versions of them: it is put in the JSON itself, past escaped backslashes.
        (SELECT group_concat(p.value ->> '$.text', '')
           FROM json_each(replace(replace(replace(m.content, '\\', char(1)), '\u0000', '␀'), char(1), '\\')) p
          WHERE p.value ->> '$.type' = 'text') AS text,
        m.content
   FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session
+  LEFT JOIN mark k ON k.session = s.id AND k.message = m.key
  WHERE b.deleted_at IS NULL;
 
 DROP VIEW IF EXISTS turns;

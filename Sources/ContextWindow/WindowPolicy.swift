@@ -46,15 +46,18 @@ package struct WindowPolicy: Sendable, Equatable {
     package var maxMessages: Int?
     /// The share of each limit to which `sawtooth` cuts; nil means the default for the budget.
     package var lowMark: Double?
+    /// What pins may have together when one is added; nil means a quarter of the budget.
+    package var pinTokens: Int?
 
     /// What is sent when neither the policy nor the model says how much.
     package static let unknownModelTokens = 8_192
 
     package init(
         strategy: Strategy = .auto, maxTokens: Int? = nil, reserveTokens: Int = 1_024, maxTurns: Int? = nil,
-        maxMessages: Int? = nil, lowMark: Double? = nil
+        maxMessages: Int? = nil, lowMark: Double? = nil, pinTokens: Int? = nil
     ) {
         self.lowMark = lowMark
+        self.pinTokens = pinTokens
         self.strategy = strategy
         self.maxTokens = maxTokens
         self.reserveTokens = reserveTokens
@@ -81,6 +84,7 @@ package struct WindowPolicy: Sendable, Equatable {
             case "maxTokens": policy.maxTokens = try positive(member)
             case "maxTurns": policy.maxTurns = try positive(member)
             case "maxMessages": policy.maxMessages = try positive(member)
+            case "pinTokens": policy.pinTokens = try positive(member)
             case "lowMark" where member.value.isNull: policy.lowMark = nil
             case "lowMark":
                 guard let value = member.value.double, WindowPolicy.lowMarks.contains(value) else {
@@ -119,6 +123,9 @@ package struct WindowPolicy: Sendable, Equatable {
         case .auto: Chosen(.sawtooth, "this upstream may keep prompts in a cache")
         }
     }
+
+    /// Tokens that pins may have together when one is added to a window of this budget.
+    package func pinTokens(of budget: Int) -> Int { min(pinTokens ?? budget / 4, budget) }
 
     /// The settings of which a change makes an anchor void, as one text.
     package var fingerprint: String {

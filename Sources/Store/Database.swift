@@ -28,7 +28,7 @@ enum Bound {
 struct SQL: ExpressibleByStringLiteral {
     /// What the text begins with; records read their columns in this order.
     enum Head: Int, Hashable {
-        case none, sessions, listedSessions, turns, openTurns, messages
+        case none, sessions, listedSessions, turns, openTurns, messages, markedMessages
 
         var text: String {
             switch self {
@@ -61,8 +61,13 @@ struct SQL: ExpressibleByStringLiteral {
                 """
             case .messages:
                 """
-                SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.pinned, m.excluded, m.metadata, \
-                m.content, m.binding FROM message m\u{20}
+                SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.metadata, m.content, \
+                m.binding FROM message m\u{20}
+                """
+            case .markedMessages:
+                """
+                SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.metadata, m.content, \
+                m.binding FROM mark k INDEXED BY mark_kind CROSS JOIN message m ON m.key = k.message\u{20}
                 """
             }
         }
@@ -89,6 +94,7 @@ struct SQL: ExpressibleByStringLiteral {
     static func turns(_ rest: StaticString) -> SQL { SQL(.turns, rest) }
     static func openTurns(_ rest: StaticString) -> SQL { SQL(.openTurns, rest) }
     static func messages(_ rest: StaticString) -> SQL { SQL(.messages, rest) }
+    static func markedMessages(_ rest: StaticString) -> SQL { SQL(.markedMessages, rest) }
 
     var key: Key { unsafe Key(head: head, address: UInt(bitPattern: rest.utf8Start)) }
     var text: String { head.text + rest.description }

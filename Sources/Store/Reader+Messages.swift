@@ -17,9 +17,8 @@ extension Reader {
         let path = try path(branch: session.branch, head: top)
         var page = MessagePage()
         var room = bytes
-        /// Takes a row; false when the page is full.
-        func take(_ row: Row) throws(ArchiveError) -> Bool {
-            let message = try Message(row)
+        /// Takes a message; false when the page is full.
+        func take(_ message: Message) throws(ArchiveError) -> Bool {
             room -= message.content.count + (message.metadata?.count ?? 0) + 300
             if room < 0 && !page.messages.isEmpty || page.messages.count == limit {
                 page.next = message.seq
@@ -32,14 +31,14 @@ extension Reader {
         case .newest: break  // as above
         case .from(let seq):
             for segment in path where segment.to >= seq && page.next == nil {
-                try ascending(segment, from: max(seq, segment.from), take)
+                try ascending(session, segment, from: max(seq, segment.from), take)
             }
             if let first = page.messages.first {
                 try link(&page.messages, before: id(at: first.seq - 1, path))
             }
         case .backFrom(let seq):
             for segment in path.reversed() where segment.from <= seq && page.next == nil {
-                try descending(segment, to: min(seq, segment.to), take)
+                try descending(session, segment, to: min(seq, segment.to), take)
             }
             page.messages.reverse()
             if let first = page.messages.first {
@@ -68,28 +67,33 @@ extension Reader {
         ) { MessageID(bytes: $0.bytes(0)) } ?? nil
     }
 
-    private func ascending(_ segment: Segment, from: Int, _ take: (Row) throws(ArchiveError) -> Bool)
-        throws(ArchiveError)
-    {
-        let range = [
-            Bound.int(MessageKey(branch: segment.branch, seq: from).raw),
-            .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
-        ]
+    private func ascending(
+        _ session: SessionRecord, _ segment: Segment, from: Int,
+        _ take: (Message) throws(ArchiveError) -> Bool
+    ) throws(ArchiveError) {
+        let first = MessageKey(branch: segment.branch, seq: from).raw
+        let last = MessageKey(branch: segment.branch, seq: segment.to).raw
+        var marks = MarkWalk(database, session.row, first...last, isDescending: false)
         try database.rows(
-            .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key"), range,
-            doing: "read messages", take)
+            .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key"),
+            [.int(first), .int(last)], doing: "read messages"
+        ) { (row) throws(ArchiveError) in
+            try take(Message(row, marks.mark(of: row.int(0))))
+        }
     }
 
-    private func descending(_ segment: Segment, to: Int, _ take: (Row) throws(ArchiveError) -> Bool)
-        throws(ArchiveError)
-    {
-        let range = [
-            Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw),
-            .int(MessageKey(branch: segment.branch, seq: to).raw),
-        ]
+    private func descending(
+        _ session: SessionRecord, _ segment: Segment, to: Int, _ take: (Message) throws(ArchiveError) -> Bool
+    ) throws(ArchiveError) {
+        let first = MessageKey(branch: segment.branch, seq: segment.from).raw
+        let last = MessageKey(branch: segment.branch, seq: to).raw
+        var marks = MarkWalk(database, session.row, first...last, isDescending: true)
         try database.rows(
             .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key DESC"),
-            range, doing: "read messages", take)
+            [.int(first), .int(last)], doing: "read messages"
+        ) { (row) throws(ArchiveError) in
+            try take(Message(row, marks.mark(of: row.int(0))))
+        }
     }
 
     /// What a window may need of a session's history: the newest messages until the need is passed at a turn's edge, and
@@ -123,8 +127,7 @@ extension Reader {
             while let top = next, !isEnough, !isTooMuch {
                 let rows = found.count + Reader.slice.rows, bytes = reach.bytes + Reader.slice.bytes
                 next = nil
-                try descending(segment, to: top) { (row) throws(ArchiveError) in
-                    let message = try Message(row)
+                try descending(session, segment, to: top) { message in
                     found.append(message)
                     isEnough = reach.isEnough(with: message)
                     isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
@@ -201,15 +204,15 @@ extension Reader {
         let path = try path(branch: session.branch, head: min(seq - 1, session.session.messageCount))
         for segment in path where sum <= tokens && !isTooMuch {
             let range = [
-                Bound.int(MessageKey(branch: segment.branch, seq: segment.from).raw),
+                Bound.int(session.row), .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
                 .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
             ]
             try database.rows(
-                .messages(
-                    "INDEXED BY message_pinned LEFT JOIN turn t ON t.id = m.turn WHERE m.pinned = 1 AND m.key BETWEEN ? AND ? ORDER BY m.key"
+                .markedMessages(
+                    "LEFT JOIN turn t ON t.id = m.turn WHERE k.session = ? AND k.kind = 0 AND k.message BETWEEN ? AND ? ORDER BY k.message"
                 ), range, doing: "read pinned messages"
             ) { (row) throws(ArchiveError) in
-                let message = try Message(row)
+                let message = try Message(row, .pin)
                 found.append(message)
                 sum += message.tokens
                 bytes += message.content.count
@@ -224,6 +227,16 @@ extension Reader {
         return found
     }
 
+    /// What the pins of a session's path have together, with what goes along with them; past `most` that is told by their
+    /// numbers alone.
+    func tokensOfPins(_ session: SessionRecord, upTo most: Int) throws(ArchiveError) -> Int {
+        let head = session.session.messageCount
+        let pins = try pins(session, below: head + 1, tokens: most, nil) ?? []
+        let sum = pins.reduce(0) { $0 + $1.tokens }
+        guard sum > most, let last = pins.last?.seq, last < head else { return sum }
+        return try sum + pinTokens(session, between: last + 1, and: head)
+    }
+
     /// The estimate for the pins of a stretch of the path, of which only their numbers are read.
     private func pinTokens(_ session: SessionRecord, between first: Int, and last: Int) throws(ArchiveError)
         -> Int
@@ -231,8 +244,12 @@ extension Reader {
         var sum = 0
         for segment in try path(branch: session.branch, head: last) where segment.to >= first {
             let tokens = try database.first(
-                "SELECT sum(tokens) FROM message INDEXED BY message_pinned WHERE pinned = 1 AND key BETWEEN ? AND ?",
+                """
+                SELECT sum(m.tokens) FROM mark k INDEXED BY mark_kind CROSS JOIN message m ON m.key = k.message
+                 WHERE k.session = ? AND k.kind = 0 AND k.message BETWEEN ? AND ?
+                """,
                 [
+                    .int(session.row),
                     .int(MessageKey(branch: segment.branch, seq: max(first, segment.from)).raw),
                     .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
                 ], doing: "count pinned messages"
@@ -311,10 +328,11 @@ extension Reader {
             count += Int(
                 try database.integer(
                     """
-                    SELECT count(*) FROM (SELECT key FROM message INDEXED BY message_excluded
-                                           WHERE excluded = 1 AND key BETWEEN ? AND ? LIMIT ?)
+                    SELECT count(*) FROM (SELECT message FROM mark INDEXED BY mark_kind
+                                           WHERE session = ? AND kind = 1 AND message BETWEEN ? AND ? LIMIT ?)
                     """,
                     [
+                        .int(session.row),
                         .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
                         .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
                         Bound(most - count + 1),

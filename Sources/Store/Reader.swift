@@ -19,6 +19,9 @@ package final class Reader {
             doing: "open database '\(path)'")
     }
 
+    /// Reads by a connection that somebody else has, on that one's thread.
+    init(over database: Database) { self.database = database }
+
     /// Makes a look: all its statements see the same commits.
     func answer<Read: LocalRead>(_ look: Read) throws(ArchiveError) -> Read.Output {
         if isLooking || !look.isSeveral { return try look.run(on: self) }

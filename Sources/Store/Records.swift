@@ -47,9 +47,9 @@ struct MessageKey {
 }
 
 extension Message {
-    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, pinned, excluded, metadata, content, binding; a value that
-    /// cannot be is an error that names the row.
-    init(_ row: Row) throws(ArchiveError) {
+    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding; a value that cannot be is an
+    /// error that names the row. Marks are the session's.
+    init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
         self.init(
             id: MessageID(bytes: row.bytes(1)) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
             role: Role(rawValue: Int(row.int(2))) ?? .user,
@@ -57,11 +57,11 @@ extension Message {
             turnID: row.optionalBytes(4).flatMap { TurnID(bytes: $0) },
             createdAt: try row.time(5, "created_at", of: .message),
             tokens: try row.number(6, "tokens", in: 0...Row.mostTokens, of: .message),
-            isPinned: row.bool(7), isExcluded: row.bool(8),
-            metadata: try row.optionalJSON(9, "metadata", of: .message),
-            content: try row.json(10, "content", of: .message))
+            isPinned: mark == .pin, isExcluded: mark == .exclusion,
+            metadata: try row.optionalJSON(7, "metadata", of: .message),
+            content: try row.json(8, "content", of: .message))
         // `optionalJSON` has checked it.
-        if let bound = try row.optionalJSON(11, "binding", of: .message),
+        if let bound = try row.optionalJSON(9, "binding", of: .message),
             let view = try? JSONDocument(bound).root
         {
             binding = Binding(view)

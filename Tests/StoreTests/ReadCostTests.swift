@@ -17,9 +17,10 @@ internal import Testing
             INSERT INTO turn (id, uuid, session, state, prompt_id, answer_id, created_at, started_at, ended_at)
             SELECT x, randomblob(16), \(row.number), 2, randomblob(16), randomblob(16), 1000, 1000, 1000 FROM n;
             WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < \(2 * turns))
-            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, pinned, content)
+            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, content)
             SELECT ((SELECT branch FROM session) << 32) + x, randomblob(16), 2, 0, (x + 1) / 2, 1000, 5, 5 * x,
-                   x % 3 = 0, '[{"type":"text","text":"x"}]' FROM n;
+                   '[{"type":"text","text":"x"}]' FROM n;
+            INSERT INTO mark (session, message, kind) SELECT \(row.number), key, 0 FROM message WHERE key % 3 = 0;
             UPDATE session SET head = \(2 * turns), tokens = \(10 * turns);
             """)
         let bench = try Bench(directory)

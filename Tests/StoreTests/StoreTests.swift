@@ -42,7 +42,8 @@ final class Bench {
     }
 
     func message(_ text: String, _ role: Message.Role = .user, pinned: Bool = false) -> NewMessage {
-        NewMessage(id: id(), role: role, content: Part.encode([.text(text)]), tokens: 10, isPinned: pinned)
+        NewMessage(
+            id: id(), role: role, content: Part.encode([.text(text)]), tokens: 10, mark: pinned ? .pin : nil)
     }
 
     @discardableResult

@@ -13,14 +13,14 @@ package struct NewMessage: Sendable, Equatable {
     package var metadata: [UInt8]?
     /// nil means now.
     package var createdAt: Int64?
-    /// Whether every window holds it.
-    package var isPinned: Bool
+    /// What its session says of it.
+    package var mark: Mark?
     /// What its thoughts are bound to; nil where nothing is known.
     package var binding: Message.Binding?
 
     package init(
         id: MessageID, role: Message.Role, status: Message.Status = .complete, content: [UInt8], tokens: Int,
-        metadata: [UInt8]? = nil, createdAt: Int64? = nil, isPinned: Bool = false
+        metadata: [UInt8]? = nil, createdAt: Int64? = nil, mark: Mark? = nil
     ) {
         self.id = id
         self.role = role
@@ -29,6 +29,6 @@ package struct NewMessage: Sendable, Equatable {
         self.tokens = tokens
         self.metadata = metadata
         self.createdAt = createdAt
-        self.isPinned = isPinned
+        self.mark = mark
     }
 }

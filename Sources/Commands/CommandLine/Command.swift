@@ -13,10 +13,11 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .branches, .chat, .config, .context, .edit, .export, .fork, .goOn, .help, .list, .logs, .models,
+        .acp, .branches, .chat, .config, .context, .edit, .exclude, .export, .fork, .goOn, .help, .include,
+        .list, .logs, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .show, .start, .status, .stop, .upstreams, .window,
+        .send, .show, .start, .status, .stop, .unpin, .upstreams, .window,
     ].sorted { $0.name < $1.name }
 }
 

@@ -13,6 +13,7 @@ enum Wording {
         ("raise 'quota' by '_convod/session/set'", "raise its quota"),
         ("; name one with 'model'", "; name one with '-m'"),
         ("raise 'window.maxTokens'", "raise it with 'convo window --max-tokens'"),
+        ("raise 'window.pinTokens'", "raise that with 'convo window --pin-tokens'"),
         ("of its upstream or 'window.maxTokens'", "of its upstream, or use 'convo window --max-tokens'"),
         (" of 1 or more, or null", " of 1 or more, or 'none'"),
         (" of 0 or more, or null", " of 0 or more, or 'none'"),
@@ -26,7 +27,8 @@ enum Wording {
         ("requestId", "the request ID"), ("sessionId", "the session's ID"), ("system", "the system prompt"),
         ("title", "the title"), ("turnId", "the turn's ID"), ("upstream", "the upstream's name"),
         ("window.lowMark", "--low-mark"), ("window.maxMessages", "--max-messages"),
-        ("window.maxTokens", "--max-tokens"), ("window.maxTurns", "--max-turns"),
+        ("window.maxTokens", "--max-tokens"), ("window.pinTokens", "--pin-tokens"),
+        ("window.maxTurns", "--max-turns"),
         ("window.reserveTokens", "--reserve-tokens"), ("window.strategy", "--strategy"),
     ]
 

@@ -150,7 +150,7 @@ extension Command {
 
 extension Invocation {
     /// The session that `-s` names, else the latest that convo made.
-    fileprivate func sessionToChange(_ client: Client) throws(CommandError) -> Wire.SessionSummary {
+    func sessionToChange(_ client: Client) throws(CommandError) -> Wire.SessionSummary {
         try SessionChoice(client: client).session(named: has(.continue) ? nil : value(.session))
     }
 }

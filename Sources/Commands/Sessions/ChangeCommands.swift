@@ -62,7 +62,7 @@ extension Command {
 
 extension Invocation {
     /// Does something for each argument; one that fails is reported and the rest still done.
-    fileprivate func forEach(_ body: (String) throws(CommandError) -> Void) throws(CommandError) -> ExitCode {
+    func forEach(_ body: (String) throws(CommandError) -> Void) throws(CommandError) -> ExitCode {
         var code = ExitCode.success
         for name in positionals {
             do throws(CommandError) { try body(name) } catch {

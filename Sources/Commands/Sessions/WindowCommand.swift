@@ -14,6 +14,8 @@ extension Option {
         long: "max-messages", value: "N", help: "messages at most, in whole turns")
     fileprivate static let lowMark = Option(
         long: "low-mark", value: "SHARE", help: "the share of a limit to which sawtooth cuts, as 0.6")
+    fileprivate static let pinTokens = Option(
+        long: "pin-tokens", value: "N", help: "what pinned messages may have together")
     fileprivate static let reset = Option(long: "reset", help: "all as configured again")
 }
 
@@ -22,8 +24,9 @@ extension Command {
         name: "window", summary: "show or set what of a session a model is sent", arguments: "[ID]",
         count: 0...1,
         options: [
-            .continue, .json, .lowMark, .maxMessages, .maxTokens, .maxTurns, .reserveTokens, .reset, .session,
-            .strategy,
+            .continue, .json, .lowMark, .maxMessages, .maxTokens, .maxTurns, .pinTokens, .reserveTokens,
+            .reset,
+            .session, .strategy,
         ],
         details: """
             Without an ID the latest session that convo made. A value of 'none' takes a setting away, and it is as
@@ -56,6 +59,7 @@ struct WindowChange {
         (.strategy, "strategy", "strategy"), (.maxTokens, "maxTokens", "most tokens"),
         (.reserveTokens, "reserveTokens", "kept for the answer"), (.maxTurns, "maxTurns", "most turns"),
         (.maxMessages, "maxMessages", "most messages"), (.lowMark, "lowMark", "low mark"),
+        (.pinTokens, "pinTokens", "most of pins"),
     ]
 
     /// Raw JSON by member; nil takes it away.

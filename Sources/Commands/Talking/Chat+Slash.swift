@@ -10,16 +10,20 @@ extension Chat {
         ("/context", "", "what of this session the model would see now"),
         ("/continue", "", "go on with an answer that was cut"),
         ("/edit", "[N] TEXT", "put other words in the place of prompt N, or of the newest"),
+        ("/exclude", "[N]", "keep message N, or the newest, out of every window"),
         ("/export", "FILE", "write the session down (FILE.md: Markdown, else JSON lines)"),
         ("/fork", "[N]", "go on in a new session that shares this one up to message N"),
         ("/help", "", "this list"),
+        ("/include", "[N]", "let an excluded message in again"),
         ("/model", "[NAME]", "list models, or use one from here on"),
         ("/new", "", "begin a new session"),
+        ("/pin", "[N]", "keep message N, or the newest, in every window"),
         ("/quit", "", "leave, like Ctrl-D"),
         ("/retry", "[N]", "answer the newest prompt anew, or prompt N"),
         ("/session", "", "ID and title of this session"),
         ("/system", "TEXT", "set the system prompt"),
         ("/title", "TEXT", "give the session a title"),
+        ("/unpin", "[N]", "let a pinned message go again"),
         ("/upstream", "[NAME]", "list upstreams, or use one from here on"),
     ]
 
@@ -32,6 +36,10 @@ extension Chat {
         if name != "/quit" && name != "/help" { try comeBack() }
         switch name {
         case "/branches": try branches(text)
+        case "/pin": try mark(.pinned, true, text)
+        case "/unpin": try mark(.pinned, false, text)
+        case "/exclude": try mark(.excluded, true, text)
+        case "/include": try mark(.excluded, false, text)
         case "/continue": return leaving(try ask { $0.goOn($1) })
         case "/edit": return leaving(try edit(text))
         case "/fork": try fork(text)
@@ -113,6 +121,13 @@ extension Chat {
         }
         session = fork.sessionId.text
         console.print(console.styled("forked into \(fork.sessionId)", .dim))
+    }
+
+    private func mark(_ mark: MessageMark, _ value: Bool, _ name: String) throws(CommandError) {
+        let session = try summary()
+        let number = name.isEmpty ? String(session.messageCount) : name
+        try mark.set(number, value, of: session, client)
+        console.print(console.styled("message \(number) is \(mark.words(value))", .dim))
     }
 
     private func printHelp() {

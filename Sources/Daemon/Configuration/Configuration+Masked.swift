@@ -33,7 +33,7 @@ extension Configuration {
                 $0.member("strategy", window.strategy.rawValue)
                 for (name, value) in [
                     ("maxTokens", window.maxTokens), ("maxTurns", window.maxTurns),
-                    ("maxMessages", window.maxMessages),
+                    ("maxMessages", window.maxMessages), ("pinTokens", window.pinTokens),
                 ] {
                     $0.key(name)
                     if let value { $0.int(value) } else { $0.null() }

@@ -128,10 +128,7 @@ extension Handlers {
             case .success(let changed?):
                 let record = changed.record
                 publish(path: record, except: call.client)
-                reply(
-                    Wire.ActivePath(
-                        sessionId: record.session.id, branch: Int(record.branch.number),
-                        messageCount: record.session.messageCount, headId: changed.headID))
+                reply(Wire.ActivePath(changed))
             case .success(nil): call.fail(missing())
             case .failure(let error): call.fail(WireError(error))
             }
@@ -197,6 +194,15 @@ extension Handlers {
                         }))
             }
         }
+    }
+}
+
+extension Wire.ActivePath {
+    /// A session's path as the store tells it.
+    init(_ change: PathChange) {
+        self.init(
+            sessionId: change.record.session.id, branch: Int(change.record.branch.number),
+            messageCount: change.record.session.messageCount, headId: change.headID)
     }
 }
 

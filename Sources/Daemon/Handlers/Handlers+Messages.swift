@@ -150,7 +150,7 @@ extension Handlers {
             NewMessage(
                 id: ids.newID(), role: message.role, content: message.content,
                 tokens: TokenEstimate.message(message.parts),
-                metadata: message.metadata, createdAt: message.createdAt, isPinned: message.isPinned)
+                metadata: message.metadata, createdAt: message.createdAt, mark: message.isPinned ? .pin : nil)
         }
         let append = AppendMessages(id, owner: owner, messages, ifMissing: missing)
         archives.write(append, isEphemeral: isEphemeral) { [self] result in
@@ -187,6 +187,7 @@ extension Handlers {
     private func setMessage(_ request: Request<Method.MessageSet>) throws(WireError) {
         let parameters = request.parameters, call = request.call
         withSession(call, parameters.id) { [self] (record) throws(WireError) in
+            guard parameters.content != nil else { return withMark(on: record, request) }
             try checkIdle(record)
             withMessage(call, parameters.messageID, on: record) { [self] (old) throws(WireError) in
                 let edited = try edited(old, parameters)
@@ -203,14 +204,65 @@ extension Handlers {
     private func edited(_ old: Message, _ parameters: Method.MessageSet.Parameters) throws(WireError)
         -> NewMessage
     {
-        guard let content = try? JSONDocument(parameters.content).root else {
+        guard let raw = parameters.content, let content = try? JSONDocument(raw).root else {
             throw .invalid("'content' cannot be read")
         }
         let parts = try checkedContent(content, path: "content", role: old.role)
         guard !parts.isEmpty else { throw .invalid("'content' must hold at least one part") }
         return NewMessage(
             id: ids.newID(), role: old.role, content: Message.content(content),
-            tokens: TokenEstimate.message(parts), metadata: old.metadata, isPinned: old.isPinned)
+            tokens: TokenEstimate.message(parts), metadata: old.metadata,
+            mark: mark(of: old, parameters))
+    }
+
+    /// The mark that a message has when a request is done with it.
+    private func mark(of old: Message, _ parameters: Method.MessageSet.Parameters) -> Mark? {
+        if parameters.isPinned == true { return .pin }
+        if parameters.isExcluded == true { return .exclusion }
+        if old.isPinned { return parameters.isPinned == false ? nil : .pin }
+        if old.isExcluded { return parameters.isExcluded == false ? nil : .exclusion }
+        return nil
+    }
+
+    /// Marks a message; a turn that runs is not held up, since what it sends is made.
+    private func withMark(on record: SessionRecord, _ request: Request<Method.MessageSet>) {
+        withMessage(request.call, request.parameters.messageID, on: record) { [self] message in
+            let mark = mark(of: message, request.parameters)
+            guard mark == .pin, !message.isPinned else {
+                return set(mark, of: message, on: record, pinTokens: .max, request)
+            }
+            routes.resolve(record.session, TurnOptions()) { [self] found in
+                if request.call.isAnswered { return }
+                // Who cannot be asked now has no length; then it is that of an unknown model.
+                let candidate = (try? found.get())?.first
+                do throws(WireError) {
+                    let room = try routes.windows.pinTokens(of: record, for: candidate)
+                    set(mark, of: message, on: record, pinTokens: room, request)
+                } catch { request.fail(error) }
+            }
+        }
+    }
+
+    private func set(
+        _ mark: Mark?, of message: Message, on record: SessionRecord, pinTokens: Int,
+        _ request: Request<Method.MessageSet>
+    ) {
+        let write = MarkMessage(record.row, message.id, as: mark, pinTokens: pinTokens)
+        archives.write(write, of: record.row) { [self] result in
+            switch result {
+            case .success(.marked(let changed)): request.reply(Wire.ActivePath(changed))
+            case .success(.missing): request.fail(offPath(message.id))
+            case .success(.tooMuch(let tokens)):
+                request.fail(
+                    WireError(
+                        .contextOverflow,
+                        "with message #\(message.seq) the pinned messages would need \(tokens) tokens, and may have \(pinTokens); unpin others, or raise 'window.pinTokens'",
+                        details: [
+                            "needed": Array(String(tokens).utf8), "budget": Array(String(pinTokens).utf8),
+                        ]))
+            case .failure(let error): request.fail(WireError(error))
+            }
+        }
     }
 
     func offPath(_ id: MessageID) -> WireError {

@@ -209,6 +209,17 @@ struct WindowMaker {
         }
     }
 
+    /// What a session's pins may have together when one is added, in estimated tokens; nil for a candidate means that nobody
+    /// can be asked now.
+    func pinTokens(of session: SessionRecord, for candidate: Candidate?) throws(WireError) -> Int {
+        guard let candidate else {
+            let policy = try policy(session.session, TurnOptions())
+            return policy.pinTokens(of: policy.budget(contextLength: nil))
+        }
+        let plan = try plan(session, WindowRequest(options: TurnOptions()), candidate)
+        return plan.policy.pinTokens(of: plan.budget)
+    }
+
     private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
         throws(WireError) -> WindowPlan
     {

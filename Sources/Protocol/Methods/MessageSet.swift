@@ -2,7 +2,7 @@ package import Conversation
 internal import JSON
 
 extension Method {
-    /// `_convod/message/set`: gives a message other words, on a branch of their own; the old text stays.
+    /// `_convod/message/set`: gives a message other words, on a branch of their own, or another mark; the old text stays.
     package enum MessageSet: Contract {
         package static let method = Method.messageSet
         package static let callers = Callers.controllers
@@ -12,8 +12,12 @@ extension Method {
         package struct Parameters: MethodParameters {
             package var id: SessionID
             package var messageID: MessageID
-            /// The raw JSON array of parts.
-            package var content: [UInt8]
+            /// The raw JSON array of parts; nil leaves the words.
+            package var content: [UInt8]?
+            /// Whether every window holds it; nil leaves that.
+            package var isPinned: Bool?
+            /// Whether no window holds it; nil leaves that.
+            package var isExcluded: Bool?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 id = try reader.sessionID()
@@ -21,8 +25,13 @@ extension Method {
                     throw .invalid("'messageId' is missing")
                 }
                 messageID = message
-                guard let array = try reader.array("content") else { throw .invalid("'content' is missing") }
-                content = Array(array.raw)
+                content = try reader.array("content").map { Array($0.raw) }
+                isPinned = try reader.bool("pinned")
+                isExcluded = try reader.bool("excluded")
+                if isPinned == true && isExcluded == true {
+                    throw .invalid(
+                        "'pinned' and 'excluded' are both true, and a message is one of them at most")
+                }
             }
         }
         package typealias Result = Wire.ActivePath

@@ -21,6 +21,8 @@ extension ForkSession: LocalWrite {
             "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
             [.int(parent), Bound(shared.seq), .int(new.branch)], doing: "fork a branch")
         try writer.copyAnchors(from: shared.branch, to: new.branch, upTo: shared.seq)
+        let path = try Reader(over: writer.database).path(branch: new.branch, head: shared.seq)
+        try writer.copyMarks(from: source, to: new.row, on: path)
         try writer.database.run(
             "UPDATE session SET head = ?, tokens = ? WHERE id = ?",
             [Bound(shared.seq), Bound(total), .int(new.row)], doing: "fork a session")
@@ -93,7 +95,7 @@ extension EditQueued: LocalWrite {
 
 extension Writer {
     /// A session as it is now, with its newest message; nil where it is not there.
-    fileprivate func pathChange(of row: SessionRow) throws(ArchiveError) -> PathChange? {
+    func pathChange(of row: SessionRow) throws(ArchiveError) -> PathChange? {
         guard let record = try database.session(row: row), let place = try place(ofRow: row) else {
             return nil
         }

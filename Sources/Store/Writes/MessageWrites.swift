@@ -67,19 +67,21 @@ extension Writer {
     func append(_ message: NewMessage, turn: TurnRow?, at place: inout Place) throws(ArchiveError) {
         place.head += 1
         place.tokens += message.tokens
+        let key = MessageKey(branch: place.branch, seq: place.head).raw
         try database.run(
             """
-            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, pinned, metadata, content, binding)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, metadata, content, binding)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                .int(MessageKey(branch: place.branch, seq: place.head).raw), .blob(message.id.bytes),
+                .int(key), .blob(message.id.bytes),
                 Bound(message.role.rawValue),
                 Bound(message.status.rawValue), Bound(turn?.number), .int(message.createdAt ?? now),
                 Bound(message.tokens),
-                Bound(place.tokens), .int(message.isPinned ? 1 : 0), Bound(message.metadata),
-                .utf8(message.content), Bound(message.binding?.encoded),
+                Bound(place.tokens), Bound(message.metadata), .utf8(message.content),
+                Bound(message.binding?.encoded),
             ], doing: "insert a message")
+        if let mark = message.mark { try self.mark(key, as: mark, by: place.row) }
     }
 
     /// Writes the session's head, counters and place in the lists; a title only where there is none.

@@ -1,0 +1,96 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+extension TestClient {
+    /// Marks the message at a place of a session's path.
+    fileprivate func set(_ session: String, _ seq: Int, _ members: String) throws -> TestClient.Answer {
+        let list = try call("_convod/message/list", #"{"sessionId":"\#(session)"}"#).result
+        let id = list?["messages"]?.elements.dropFirst(seq - 1).first { _ in true }?["id"]?.string ?? ""
+        return try call(
+            "_convod/message/set", #"{"sessionId":"\#(session)","messageId":"\#(id)",\#(members)}"#)
+    }
+
+    /// The seqs that a window of so many messages has.
+    fileprivate func window(_ session: String, _ window: String) throws -> [Int] {
+        let built = try call("_convod/context/build", #"{"sessionId":"\#(session)","window":\#(window)}"#)
+        return built.result?["messages"]?.elements.compactMap { $0["seq"]?.int } ?? []
+    }
+}
+
+@Suite struct `A message that is marked` {
+    private func talked() throws -> TestClient {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        client.kept = [daemon]
+        try client.open("s")
+        for text in ["one", "two", "three"] { _ = try client.prompt("s", text) }
+        return client
+    }
+
+    @Test func `as pinned stays in the window, and as excluded stays out`() throws {
+        let client = try talked()
+        #expect(try client.window("s", #"{"maxTurns":1}"#) == [5, 6])
+        let path = try client.set("s", 1, #""pinned":true"#)
+        #expect(path.result?["messageCount"]?.int == 6 && path.result?["branch"]?.int == 1)
+        #expect(try client.window("s", #"{"maxTurns":1}"#) == [1, 5, 6])
+        #expect(try client.set("s", 6, #""excluded":true"#).error == nil)
+        #expect(try client.window("s", #"{"maxTurns":1}"#) == [1, 5])
+        #expect(try client.set("s", 1, #""pinned":false"#).error == nil)
+        #expect(try client.set("s", 6, #""excluded":false"#).error == nil)
+        #expect(try client.window("s", #"{"maxTurns":1}"#) == [5, 6])
+    }
+
+    @Test func `twice keeps the newer mark, and taking the other away changes nothing`() throws {
+        let client = try talked()
+        for members in [#""pinned":true"#, #""excluded":true"#, #""pinned":false"#] {
+            #expect(try client.set("s", 1, members).error == nil)
+        }
+        let list = try client.call("_convod/message/list", #"{"sessionId":"s","limit":1}"#).result
+        let first = list?["messages"]?.elements.first { _ in true }
+        #expect(first?["pinned"]?.bool == false && first?["excluded"]?.bool == true)
+    }
+
+    @Test func `with new words has its mark on those`() throws {
+        let client = try talked()
+        _ = try client.set("s", 5, #""pinned":true"#)
+        #expect(try client.set("s", 5, #""content":[{"type":"text","text":"other"}]"#).error == nil)
+        let list = try client.call("_convod/message/list", #"{"sessionId":"s","last":1}"#).result
+        #expect(list?["messages"]?.elements.first { _ in true }?["pinned"]?.bool == true)
+    }
+
+    @Test(arguments: [
+        (
+            #""pinned":true,"excluded":true"#,
+            "'pinned' and 'excluded' are both true, and a message is one of them at most"
+        ),
+        (#""pinned":1"#, "'pinned' must be true or false"),
+    ]) func `otherwise than can be is refused`(_ members: String, _ sentence: String) throws {
+        let client = try talked()
+        let refused = try client.set("s", 1, members)
+        #expect(refused.kind == "invalid_params" && refused.error?["message"]?.string == sentence)
+    }
+
+    @Test func `as pinned past what pins may have is refused with both numbers`() throws {
+        let client = try talked()
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":10}}"#)
+        let refused = try client.set("s", 2, #""pinned":true"#)
+        #expect(refused.kind == "context_overflow" && refused.error?["data"]?["budget"]?.int == 10)
+        #expect((refused.error?["data"]?["needed"]?.int ?? 0) > 10)
+        #expect(try client.window("s", #"{"maxTurns":1}"#) == [5, 6])
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"maxTokens":200}}"#)
+        #expect(try client.set("s", 2, #""pinned":true"#).error == nil, "a quarter of the budget is 50")
+        #expect(try client.set("s", 4, #""pinned":true"#).kind == nil)
+        #expect(try client.set("s", 6, #""pinned":true"#).kind == "context_overflow")
+    }
+
+    @Test func `while a turn runs is marked at once`() throws {
+        let client = try talked()
+        let id = try client.startPrompt("s", "count to a thousand")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        #expect(try client.set("s", 1, #""pinned":true"#).error == nil)
+        #expect(try client.set("s", 1, #""content":[{"type":"text","text":"x"}]"#).kind == "busy")
+        try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#)
+        #expect(try client.finish(id).result?["stopReason"]?.string == "cancelled")
+    }
+}
