@@ -21,6 +21,9 @@ static const unsigned char v006[] = {
 static const unsigned char v007[] = {
 #embed "migrations/v007_marks.sql"
 };
+static const unsigned char v008[] = {
+#embed "migrations/v008_sizes.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -36,6 +39,7 @@ static const schema_file migrations[] = {
     { "v005_anchors.sql", v005, sizeof v005 },
     { "v006_bindings.sql", v006, sizeof v006 },
     { "v007_marks.sql", v007, sizeof v007 },
+    { "v008_sizes.sql", v008, sizeof v008 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -4,6 +4,8 @@ package import Conversation
 package struct HistoryNeed: Sendable {
     /// The budget.
     package let tokens: Int
+    /// What a message costs of it.
+    package let weights: TokenWeights
     /// Whole turns at most; nil for any number.
     package let turns: Int?
     /// Messages at most; nil for any number.
@@ -11,8 +13,12 @@ package struct HistoryNeed: Sendable {
     /// Whether a prompt that is not stored yet makes the newest turn; else that turn is stored and must be whole.
     package let hasPrompt: Bool
 
-    package init(tokens: Int, turns: Int? = nil, messages: Int? = nil, hasPrompt: Bool) {
+    package init(
+        tokens: Int, weights: TokenWeights = .unknown, turns: Int? = nil, messages: Int? = nil,
+        hasPrompt: Bool
+    ) {
         self.tokens = tokens
+        self.weights = weights
         self.turns = turns
         self.messages = messages
         self.hasPrompt = hasPrompt

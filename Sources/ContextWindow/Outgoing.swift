@@ -29,6 +29,8 @@ package struct DialectRules: Sendable, Equatable {
     /// What calls may be called; nil where the dialect sends no IDs, or makes its own.
     package var callIDs: NameRule?
     package var media = MediaRules.openAI
+    /// What its models' vocabulary has for each class of characters.
+    package var weights = TokenWeights.unknown
 
     package init(
         isAlternating: Bool, thoughtIssuer: String? = nil, replay: Replay = .all, startsWithUser: Bool,

@@ -4,10 +4,7 @@
 package import Conversation
 internal import JSON
 
-/// Estimates tokens by classes of characters, in one pass.
-///
-/// Weights are wire.md H3, column o200k, times 1.25 (p5 of estimate over truth at or above 1.0 for all that was
-/// measured there), and at least 1 for each Han, Kana and Hangul character.
+/// Sizes messages by classes of characters, in one pass; `TokenWeights` make tokens of a size (wire.md H3).
 package enum TokenEstimate {
     /// What every message costs beyond its parts (wire.md H4).
     package static let perMessage = 5
@@ -16,71 +13,93 @@ package enum TokenEstimate {
     /// What an image costs when its size in pixels is unknown (wire.md H5).
     package static let perImage = 1_500
 
-    /// Tokens of a text; 0 only for the empty one.
-    package static func text(_ text: String) -> Int {
+    /// Tokens of a text for a server of which nothing is known; 0 only for the empty one.
+    package static func text(_ text: String) -> Int { size(of: text).tokens }
+
+    /// Tokens of a message with these parts for such a server, its overhead included.
+    package static func message(_ parts: [Part]) -> Int { size(of: parts).tokens }
+
+    /// The size of a text.
+    package static func size(of text: String) -> ContentSize {
         var utf8 = text
         utf8.makeContiguousUTF8()
-        return tokens(utf8.utf8.span)
+        return size(utf8.utf8.span)
     }
 
-    /// Tokens of a message with these parts, its overhead included.
-    package static func message(_ parts: [Part]) -> Int { parts.reduce(perMessage) { $0 + part($1) } }
+    /// The size of a message with these parts, its overhead included.
+    package static func size(of parts: [Part]) -> ContentSize {
+        parts.reduce(ContentSize(tokens: perMessage)) { $0 + size(of: $1) }
+    }
 
-    /// Tokens of the message that an answer becomes, its overhead included, without writing and reading it.
-    package static func message(_ answer: Answer) -> Int {
-        answer.pieces.reduce(perMessage) { sum, piece in
+    /// The size of the message that an answer becomes, its overhead included, without writing and reading it.
+    package static func size(of answer: Answer) -> ContentSize {
+        answer.pieces.reduce(ContentSize(tokens: perMessage)) { sum, piece in
             switch piece.kind {
-            case .text, .thought: sum + text(String(decoding: piece.bytes, as: UTF8.self))
-            case .part: sum + Part.decode([0x5B] + piece.bytes + [0x5D]).reduce(0) { $0 + part($1) }
+            case .text, .thought: sum + size(piece.bytes.span)
+            case .part: Part.decode([0x5B] + piece.bytes + [0x5D]).reduce(sum) { $0 + size(of: $1) }
             case .signature: sum
             }
         }
     }
 
+    /// What a request costs beyond its messages: the system prompt with its overhead.
+    package static func size(ofSystem system: String?) -> ContentSize {
+        guard let system else { return ContentSize(tokens: perRequest) }
+        return size(of: system) + ContentSize(tokens: perRequest + perMessage)
+    }
+
     /// What a PDF costs at least, and for each `documentBytes` of its base64: about that of a page (wire.md H5).
     private static let perDocument = 3_000, documentBytes = 24_000
 
-    /// Tokens of one part.
-    package static func part(_ part: Part) -> Int {
+    /// The size of one part.
+    package static func size(of part: Part) -> ContentSize {
         switch part {
-        case .text(let text), .thought(let text, _, _): self.text(text)
-        case .redactedThought: 0
+        case .text(let text), .thought(let text, _, _): size(of: text)
+        case .redactedThought: ContentSize()
         case .image, .audio: media(part.asMedia)
-        case .resource(_, let text?, _): self.text(text)
+        case .resource(_, let text?, _): size(of: text)
         // What is no media goes as its name.
         case .resource(let uri, nil, _):
-            self.text(uri) + (part.asMedia.isMedia ? media(part.asMedia) : 8)
-        case .resourceLink(let uri, let name, _): self.text(uri) + self.text(name) + 4
-        case .toolCall(let call): self.text(call.name) + tokens(call.arguments.span) + 8
+            size(of: uri) + (part.asMedia.isMedia ? media(part.asMedia) : ContentSize(tokens: 8))
+        case .resourceLink(let uri, let name, _): size(of: uri) + size(of: name) + ContentSize(tokens: 4)
+        case .toolCall(let call): size(of: call.name) + size(call.arguments.span) + ContentSize(tokens: 8)
         case .toolResult(let result): self.result(result)
         }
     }
 
-    private static func media(_ part: Part) -> Int {
+    private static func media(_ part: Part) -> ContentSize {
         switch part {
-        case .image(Part.pdf, let data, _): max(1, (data?.utf8.count ?? 0) / documentBytes) * perDocument
-        case .image(_, _, let uri): perImage + (uri.map { $0.hasPrefix("data:") ? 0 : text($0) } ?? 0)
+        case .image(Part.pdf, let data, _):
+            ContentSize(tokens: max(1, (data?.utf8.count ?? 0) / documentBytes) * perDocument)
+        case .image(_, _, let uri):
+            ContentSize(tokens: perImage)
+                + (uri.map { $0.hasPrefix("data:") ? ContentSize() : size(of: $0) } ?? ContentSize())
         // 32 tokens a second (wire.md H5): at about 3 kB a second as speech is packed, else at 12.
         case .audio(let type, let data):
-            max(64, data.utf8.count / (["ogg", "opus", "webm"].contains { type.hasSuffix($0) } ? 125 : 400))
-        default: 0
+            ContentSize(
+                tokens: max(
+                    64,
+                    data.utf8.count / (["ogg", "opus", "webm"].contains { type.hasSuffix($0) } ? 125 : 400)))
+        default: ContentSize()
         }
     }
 
     /// A result with media may become a message more, which names them.
-    private static func result(_ result: Part.ToolResult) -> Int {
+    private static func result(_ result: Part.ToolResult) -> ContentSize {
         let parts = result.parts
-        guard parts.contains(where: \.isNoText) else { return text(result.text) + 4 }
-        return parts.reduce(perMessage + perMovedLead + 4) { $0 + self.part($1) + perMoved }
+        guard parts.contains(where: \.isNoText) else { return size(of: result.text) + ContentSize(tokens: 4) }
+        return parts.reduce(movedLead + ContentSize(tokens: perMessage + 4)) {
+            $0 + size(of: $1) + ContentSize(tokens: perMoved)
+        }
     }
 
     /// What a part of a result may cost beyond itself: its name where it was, and the marks around it.
     private static let perMoved = 24
-    private static let perMovedLead = text(Gated.movedLead)
+    private static let movedLead = size(of: Gated.movedLead)
 
-    /// Hundredths of a token for a run of ASCII letters and digits.
+    /// A run of ASCII letters and digits.
     private struct Run {
-        var letters = 0, digits = 0, changes = 0
+        var letters: UInt32 = 0, digits: UInt32 = 0, changes = 0
         var isLastDigit = false
 
         mutating func add(isDigit: Bool) {
@@ -88,56 +107,90 @@ package enum TokenEstimate {
             isLastDigit = isDigit
             if isDigit { digits += 1 } else { letters += 1 }
         }
+    }
 
-        mutating func take() -> Int {
-            defer { self = Run() }
-            let length = letters + digits
-            if length == 0 { return 0 }
-            if letters > 0 && ((length >= 24 && digits > 0) || (length >= 4 && changes >= 2)) {
-                return length * 88
+    /// What was counted of a text, by classes.
+    private struct Tally {
+        var words: UInt32 = 0, letters: UInt32 = 0, digits: UInt32 = 0, signs: UInt32 = 0
+        var newlines: UInt32 = 0, blanks: UInt32 = 0, random: UInt32 = 0
+        var others = ContentSize()
+        private var run = Run()
+
+        mutating func add(isDigit: Bool) { run.add(isDigit: isDigit) }
+
+        mutating func endRun() {
+            let length = run.letters + run.digits
+            if length == 0 { return }
+            if run.letters > 0 && ((length >= 24 && run.digits > 0) || (length >= 4 && run.changes >= 2)) {
+                random += length
+            } else {
+                words += run.letters > 0 ? 1 : 0
+                letters += run.letters
+                digits += run.digits
             }
-            return (letters > 0 ? 30 : 0) + letters * 2125 / 100 + digits * 50
+            run = Run()
+        }
+
+        var size: ContentSize {
+            var size = others
+            size[.word] = words
+            size[.letter] = letters
+            size[.digit] = digits
+            size[.sign] = signs
+            size[.newline] = newlines
+            size[.blank] = blanks
+            size[.random] = random
+            return size
         }
     }
 
-    /// Rounded up, so that no character is free where it stands alone.
-    private static func tokens(_ text: Span<UInt8>) -> Int {
-        var hundredths = 0, run = Run(), at = 0
+    private static func size(_ text: Span<UInt8>) -> ContentSize {
+        var tally = Tally(), at = 0
         var last: UInt8 = 0
         while at < text.count {
             let byte = text[at]
             switch byte {
-            case 0x61...0x7A, 0x41...0x5A: run.add(isDigit: false)
-            case 0x30...0x39: run.add(isDigit: true)
+            case 0x61...0x7A, 0x41...0x5A: tally.add(isDigit: false)
+            case 0x30...0x39: tally.add(isDigit: true)
             case 0x80...:
                 let (scalar, length) = decode(text, at)
-                hundredths += run.take() + weight(scalar)
+                tally.endRun()
+                tally.others[Self.class(of: scalar)] += 1
                 at += length
                 last = 0
                 continue
-            case 0x0A: hundredths += run.take() + (last == 0x0A ? 22 : 144)
-            case 0x09: hundredths += run.take() + (last == 0x09 ? 15 : 56)
-            case 0x20: hundredths += run.take() + (last == 0x20 || last == 0x0A || last == 0x09 ? 10 : 0)
-            default: hundredths += run.take() + 45
+            default:
+                tally.endRun()
+                switch byte {
+                case 0x0A: if last == 0x0A { tally.blanks += 1 } else { tally.newlines += 1 }
+                case 0x09: tally.blanks += last == 0x09 ? 1 : 4
+                // A single one between words is free.
+                case 0x20: if last == 0x20 || last == 0x0A || last == 0x09 { tally.blanks += 1 }
+                default: tally.signs += 1
+                }
             }
             last = byte
             at += 1
         }
-        hundredths += run.take()
-        return text.isEmpty ? 0 : max(1, (hundredths + 99) / 100)
+        tally.endRun()
+        var size = tally.size
+        // No text is free, a single blank neither.
+        if size == ContentSize(), !text.isEmpty { size[.token] = 1 }
+        return size
     }
 
-    private static func weight(_ scalar: UInt32) -> Int {
+    private static func `class`(of scalar: UInt32) -> ContentSize.Class {
         switch scalar {
-        case 0x3400...0x9FFF, 0xF900...0xFAFF: 100
-        case 0x3040...0x30FF, 0xAC00...0xD7A3, 0x1100...0x11FF, 0x3130...0x318F: 100
-        // Han, Kana and Hangul among the signs of the next line.
-        case 0x3005, 0x3007, 0x3021...0x3029, 0x3038...0x303B, 0xFF66...0xFFDC: 100
-        case 0x3000...0x303F, 0xFF00...0xFFEF: 88
-        case 0x20000...0x3FFFF: 500
-        case 0x1F000...: 250
-        case ..<0x0800: 32
-        default: 125
+        case 0x3400...0x9FFF, 0xF900...0xFAFF: .han
+        case 0x3040...0x30FF, 0xFF66...0xFF9D: .kana
+        case 0xAC00...0xD7A3, 0x1100...0x11FF, 0x3130...0x318F, 0xFFA0...0xFFDC: .hangul
+        // Han among the signs of the next line.
+        case 0x3005, 0x3007, 0x3021...0x3029, 0x3038...0x303B: .han
+        case 0x3000...0x303F, 0xFF00...0xFFEF: .wideSign
+        case 0x20000...0x3FFFF: .rare
+        case 0x1F000...: .emoji
+        case ..<0x0800: .twoByte
+        default: .threeByte
         }
     }
 

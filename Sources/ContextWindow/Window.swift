@@ -10,6 +10,8 @@ package struct Window: Sendable, Equatable {
     package let receipt: Receipt
     /// Where the newest messages begin, for the next window; nil where the strategy keeps nothing.
     package let anchor: Int?
+    /// How much there is to read of all of it.
+    package let size: ContentSize
 }
 
 /// What a cut hangs on beside the history and the budget.
@@ -19,8 +21,14 @@ package struct CutContext: Sendable, Equatable {
     /// Where the last window began; nil for none that counts.
     package var anchor: Int?
     package var isCold: Bool
+    /// What messages cost of the budget.
+    package var weights: TokenWeights
 
-    package init(_ chosen: WindowPolicy.Chosen, anchor: Int? = nil, isCold: Bool = false) {
+    package init(
+        _ chosen: WindowPolicy.Chosen, anchor: Int? = nil, isCold: Bool = false,
+        weights: TokenWeights = .unknown
+    ) {
+        self.weights = weights
         self.chosen = chosen
         self.anchor = anchor
         self.isCold = isCold
@@ -62,10 +70,12 @@ package struct History: Sendable, Equatable {
 package struct WindowError: Error, Sendable, Equatable {
     /// The estimate of what must be in: system prompt, pins and the newest turn.
     package let needed: Int
-    /// Tokens that there was room for, in our estimate.
+    /// Tokens that there was room for.
     package let budget: Int
     /// The estimate for the system prompt with the request's own overhead.
     package let system: Int
+    /// Whether there is a system prompt.
+    package let hasSystem: Bool
     /// The estimate for pins outside the newest turn.
     package let pinned: Int
     /// The estimate for the newest turn.
@@ -83,23 +93,20 @@ package struct WindowError: Error, Sendable, Equatable {
 
     /// One sentence with what was too long, the limit and what to do.
     ///
-    /// All numbers are tokens of one kind: the model's where its length is the limit, `ratio` of them for one of ours; else
-    /// our estimates. Where what must be in is more than the newest turn, the parts are told one by one.
-    package func sentence(_ limit: Limit, ratio: Double = 1) -> String {
-        var scale = 1.0
-        if case .model = limit { scale = ratio }
-        func shown(_ tokens: Int) -> String { String(Int(Double(tokens) * scale)) }
+    /// All numbers are the model's tokens, by our estimate. Where what must be in is more than the newest turn, the parts are
+    /// told one by one.
+    package func sentence(_ limit: Limit) -> String {
         let all = [
-            ("the system prompt", system > TokenEstimate.perRequest ? system : 0),
+            ("the system prompt", hasSystem ? system : 0),
             ("pinned messages", pinned), ("the newest turn", newest),
         ]
         var parts = all.filter { $0.1 > 0 }
         let isOne = parts.count == 1, last = parts.popLast()
-        let words = parts.map { "\($0.0) (\(shown($0.1)) tokens)" }.joined(separator: ", ")
-        let end = last.map { isOne ? $0.0 : "\($0.0) (\(shown($0.1)))" } ?? "the request"
+        let words = parts.map { "\($0.0) (\($0.1) tokens)" }.joined(separator: ", ")
+        let end = last.map { isOne ? $0.0 : "\($0.0) (\($0.1))" } ?? "the request"
         let subject = isOne ? end : "\(words) and \(end)"
         let shorten = (isOne ? "shorten it" : "shorten them") + (pinned > 0 ? ", unpin" : "")
-        let need = "\(subject) \(isOne && pinned == 0 ? "needs" : "need") \(shown(needed)) tokens"
+        let need = "\(subject) \(isOne && pinned == 0 ? "needs" : "need") \(needed) tokens"
         return switch limit {
         case .policy: "\(need), the window holds \(budget); \(shorten), or raise 'window.maxTokens'"
         case .model(let model, let length, let reserved):
@@ -122,13 +129,16 @@ extension Window {
         let system = system.flatMap { $0.isBlank ? nil : $0 }
         let sendable = (history.olderPins + history.messages).filter(\.isSendable)
         let pairs = ToolPairs(sendable), all = pairs.complete(sendable)
-        func cost(_ message: Message) -> Int { message.tokens + (pairs.closing[message.seq] ?? 0) }
+        let weights = context.weights
+        func size(_ message: Message) -> ContentSize {
+            pairs.closing[message.seq].map { message.size + $0 } ?? message.size
+        }
+        func cost(_ message: Message) -> Int { weights.tokens(size(message)) }
 
         let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
         let isWhole = history.count == history.messages.count
         let turns = Turns(sent, isWhole: isWhole)
-        let systemTokens =
-            TokenEstimate.perRequest + (system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
+        let systemSize = TokenEstimate.size(ofSystem: system), systemTokens = weights.tokens(systemSize)
         let older = all.prefix(all.count - sent.count)
         let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
         let always = all.filter { pinnedSeqs.contains($0.seq) }
@@ -155,7 +165,7 @@ extension Window {
         guard question.fixed + newestTokens <= budget else {
             throw WindowError(
                 needed: question.fixed + newestTokens, budget: budget, system: systemTokens,
-                pinned: pinTokens, newest: newestTokens)
+                hasSystem: system != nil, pinned: pinTokens, newest: newestTokens)
         }
         let cut = context.chosen.strategy.cut(question)
         let estimate = question.turns.dropFirst(cut.first).reduce(question.fixed) { $0 + $1.tokens }
@@ -167,7 +177,8 @@ extension Window {
             system: system, messages: kept,
             receipt: Receipt(
                 policy: policy, chosen: context.chosen, budget: budget, estimate: estimate, cut: cut,
-                history: history, suffix: suffix, pins: always, kept: kept), anchor: cut.anchor)
+                history: history, suffix: suffix, pins: always, kept: kept), anchor: cut.anchor,
+            size: kept.reduce(systemSize) { $0 + size($1) })
     }
 
     /// Where the turns of a run of messages begin: at each message of the user; at the beginning of a history what a

@@ -140,11 +140,11 @@ package struct WindowPolicy: Sendable, Equatable {
         return value
     }
 
-    /// How many estimated tokens may be sent to a model of this context length; nil means that nobody knows it.
+    /// How many tokens may be sent to a model of this context length; nil means that nobody knows it.
     ///
-    /// The context length is in the provider's tokens, `maxTokens` in estimated ones.
-    package func budget(contextLength: Int?, _ calibration: Calibration = Calibration()) -> Int {
-        let room = contextLength.map { calibration.estimated(max(1, $0 - reserveTokens)) }
+    /// All are tokens of the model, as it is expected to count them.
+    package func budget(contextLength: Int?) -> Int {
+        let room = contextLength.map { max(1, $0 - reserveTokens) }
         return switch (maxTokens, room) {
         case (let own?, let room?): min(own, room)
         case (let own?, nil): own

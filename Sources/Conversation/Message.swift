@@ -71,8 +71,10 @@ package struct Message: Sendable, Equatable {
     package var turnID: TurnID?
     /// Milliseconds since 1970 UTC.
     package var createdAt: Int64
-    /// The estimate, overhead of the message included.
+    /// The estimate for a server of which nothing is known, overhead of the message included.
     package var tokens: Int
+    /// What it is an estimate of; nil where that was not kept.
+    package var knownSize: ContentSize?
     /// Whether every window holds it.
     package var isPinned: Bool
     /// Whether no window holds it.
@@ -106,6 +108,9 @@ package struct Message: Sendable, Equatable {
         self.metadata = metadata
         self.content = content
     }
+
+    /// What tokens are estimated from for any vocabulary.
+    package var size: ContentSize { knownSize ?? ContentSize(tokens: tokens) }
 
     /// The parts, decoded.
     ///

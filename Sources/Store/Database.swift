@@ -62,12 +62,12 @@ struct SQL: ExpressibleByStringLiteral {
             case .messages:
                 """
                 SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.metadata, m.content, \
-                m.binding FROM message m\u{20}
+                m.binding, m.size FROM message m\u{20}
                 """
             case .markedMessages:
                 """
                 SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.metadata, m.content, \
-                m.binding FROM mark k INDEXED BY mark_kind CROSS JOIN message m ON m.key = k.message\u{20}
+                m.binding, m.size FROM mark k INDEXED BY mark_kind CROSS JOIN message m ON m.key = k.message\u{20}
                 """
             }
         }

@@ -21,7 +21,7 @@ struct HistoryReach {
         bytes += message.content.count + 300
         if bytes > HistoryReach.most { return true }
         if !message.isExcluded && message.status.isSent {
-            tokens += message.tokens
+            tokens += need.weights.tokens(message.size)
             count += 1
             if message.role == .user { turns += 1 }
         }

@@ -107,10 +107,12 @@ extension Reader {
         guard let first = messages.first, first.seq > 1 else {
             return StoredHistory(messages: messages, olderPins: [], olderExcluded: 0)
         }
-        guard let pins = try pins(session, below: first.seq, tokens: need.tokens, bound) else { return nil }
+        guard let pins = try pins(session, below: first.seq, need.tokens, need.weights, bound) else {
+            return nil
+        }
         guard let excluded = try excludedCount(session, below: first.seq, bound) else { return nil }
         var history = StoredHistory(messages: messages, olderPins: pins, olderExcluded: excluded)
-        if pins.reduce(0, { $0 + $1.tokens }) > need.tokens {
+        if pins.reduce(0, { $0 + need.weights.tokens($1.size) }) > need.tokens {
             history.unreadPinTokens = try pinTokens(
                 session, between: (pins.last?.seq ?? 0) + 1, and: first.seq - 1)
         }
@@ -197,9 +199,10 @@ extension Reader {
     /// Pinned messages below a seq of the path, with their whole turns where tools are in play; nil past the bound.
     ///
     /// No more of them are read than have `tokens`: those do not fit into any window, and the window says so.
-    private func pins(_ session: SessionRecord, below seq: Int, tokens: Int, _ bound: HistoryBound?)
-        throws(ArchiveError) -> [Message]?
-    {
+    private func pins(
+        _ session: SessionRecord, below seq: Int, _ tokens: Int, _ weights: TokenWeights,
+        _ bound: HistoryBound?
+    ) throws(ArchiveError) -> [Message]? {
         var found: [Message] = [], sum = 0, bytes = 0, isTooMuch = false
         let path = try path(branch: session.branch, head: min(seq - 1, session.session.messageCount))
         for segment in path where sum <= tokens && !isTooMuch {
@@ -214,7 +217,7 @@ extension Reader {
             ) { (row) throws(ArchiveError) in
                 let message = try Message(row, .pin)
                 found.append(message)
-                sum += message.tokens
+                sum += weights.tokens(message.size)
                 bytes += message.content.count
                 // What does not fit is told whole, and that may be long to count.
                 isTooMuch = bound.map { found.count > $0.pins || bytes > $0.bytes || sum > tokens } ?? false
@@ -229,10 +232,12 @@ extension Reader {
 
     /// What the pins of a session's path have together, with what goes along with them; past `most` that is told by their
     /// numbers alone.
-    func tokensOfPins(_ session: SessionRecord, upTo most: Int) throws(ArchiveError) -> Int {
+    func tokensOfPins(_ session: SessionRecord, _ weights: TokenWeights, upTo most: Int)
+        throws(ArchiveError) -> Int
+    {
         let head = session.session.messageCount
-        let pins = try pins(session, below: head + 1, tokens: most, nil) ?? []
-        let sum = pins.reduce(0) { $0 + $1.tokens }
+        let pins = try pins(session, below: head + 1, most, weights, nil) ?? []
+        let sum = pins.reduce(0) { $0 + weights.tokens($1.size) }
         guard sum > most, let last = pins.last?.seq, last < head else { return sum }
         return try sum + pinTokens(session, between: last + 1, and: head)
     }

@@ -47,7 +47,7 @@ struct MessageKey {
 }
 
 extension Message {
-    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding; a value that cannot be is an
+    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding, size; a value that cannot be is an
     /// error that names the row. Marks are the session's.
     init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
         self.init(
@@ -60,6 +60,8 @@ extension Message {
             isPinned: mark == .pin, isExcluded: mark == .exclusion,
             metadata: try row.optionalJSON(7, "metadata", of: .message),
             content: try row.json(8, "content", of: .message))
+        // What cannot be read was not kept: then the tokens count.
+        knownSize = row.optionalBytes(10).flatMap { ContentSize(encoded: $0) }
         // `optionalJSON` has checked it.
         if let bound = try row.optionalJSON(9, "binding", of: .message),
             let view = try? JSONDocument(bound).root

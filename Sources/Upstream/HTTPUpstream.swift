@@ -69,6 +69,7 @@ package final class HTTPUpstream: Upstream {
     package var keys: [KeyDescription] { authorizer.keys }
     package func rules(for model: String) -> DialectRules {
         var rules = dialect.rules(issuer: name)
+        if let weights = TokenWeights.named(model) { rules.weights = weights }
         let known = quirks(of: model)
         if !known.sends(Quirks.images) { (rules.media.images, rules.media.takesPDF) = ([], false) }
         if !known.sends(Quirks.sounds) { rules.media.sounds = .some([]) }

@@ -17,8 +17,10 @@ package struct ModelRequest: Sendable {
     package var hasMedia = false
     /// What the answer's thoughts are bound to; nil where the provider binds them to nothing.
     package var binding: Message.Binding?
-    /// What it costs by the window's estimate, in tokens.
+    /// What it costs by the window's estimate, in tokens as the provider is expected to count them.
     package var estimate: Int
+    /// How much there is to read of it.
+    package var size = ContentSize()
     /// What the conversation had before, for the echo: how many messages of the user the session holds with this one.
     package var userMessageCount: Int
     /// The first part of what the user said before this, as far as the window's history has it; nil for nothing.

@@ -124,7 +124,7 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
         ]).outgoing(for: .openAI)
         guard case .toolResult(let sent) = out[2].parts[0] else { return #expect(Bool(false)) }
         #expect(sent.text == words)
-        #expect(TokenEstimate.part(.toolResult(result)) < 200)
+        #expect(TokenEstimate.size(of: .toolResult(result)).tokens < 200)
     }
 
     @Test(arguments: ["image/svg+xml", "image/tiff", "image/bmp", ""])
@@ -144,9 +144,9 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
         let file = Part.resource(
             uri: "file:///a.bin", text: nil,
             raw: Array(#"{"type":"resource","resource":{"uri":"file:///a.bin","blob":"\#(bytes)"}}"#.utf8))
-        #expect(TokenEstimate.part(result("c", [.text("r"), image])) < 1_700)
-        #expect(TokenEstimate.part(image) == TokenEstimate.perImage)
-        #expect(TokenEstimate.part(file) < 40)
+        #expect(TokenEstimate.size(of: result("c", [.text("r"), image])).tokens < 1_700)
+        #expect(TokenEstimate.size(of: image).tokens == TokenEstimate.perImage)
+        #expect(TokenEstimate.size(of: file).tokens < 40)
     }
 }
 

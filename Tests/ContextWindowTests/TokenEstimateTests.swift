@@ -7,7 +7,7 @@ import Testing
     @Test(arguments: [
         ("", 0), (" ", 1), ("a", 1), ("hello world", 3), ("The quick brown fox jumps over the lazy dog.", 11),
         ("你好世界", 4), ("{\"a\": [1, 2]}", 6),
-        ("0123456789", 5), ("\n\n\n\n", 3),
+        ("0123456789", 5), ("\n\n\n\n", 2),
     ])
     func `is this`(_ text: String, _ tokens: Int) { #expect(TokenEstimate.text(text) == tokens) }
 
@@ -39,8 +39,9 @@ import Testing
         let japanese = "吾輩は猫である。名前はまだ無い。どこで生れたか"
         let tokens = TokenEstimate.text(japanese)
         #expect(tokens >= japanese.count - 2)
-        #expect(TokenEstimate.part(.text(japanese)) == tokens)
-        #expect(TokenEstimate.part(.thought(text: japanese, issuer: nil, signature: nil)) == tokens)
+        #expect(TokenEstimate.size(of: .text(japanese)).tokens == tokens)
+        #expect(
+            TokenEstimate.size(of: .thought(text: japanese, issuer: nil, signature: nil)).tokens == tokens)
         #expect(TokenEstimate.message([.text(japanese)]) == tokens + TokenEstimate.perMessage)
     }
 
@@ -73,7 +74,10 @@ import Testing
         let images = ["", String(repeating: "A", count: 4 << 20)].map {
             Part.image(mimeType: "image/png", data: $0, uri: nil)
         }
-        #expect(images.map { TokenEstimate.part($0) } == [TokenEstimate.perImage, TokenEstimate.perImage])
+        #expect(
+            images.map { TokenEstimate.size(of: $0).tokens } == [
+                TokenEstimate.perImage, TokenEstimate.perImage,
+            ])
     }
 
     @Test func `counts the text of a call and of a result`() {
@@ -82,9 +86,9 @@ import Testing
         let result = Part.toolResult(
             Part.ToolResult(callID: "c", content: Array(#""18 degrees""#.utf8), isError: false))
         #expect(
-            TokenEstimate.part(call) == TokenEstimate.text("get_weather")
-                + TokenEstimate.text(#"{"city":"巴黎"}"#) + 8)
-        #expect(TokenEstimate.part(result) == TokenEstimate.text("18 degrees") + 4)
+            TokenEstimate.size(of: call) == TokenEstimate.size(of: "get_weather")
+                + TokenEstimate.size(of: #"{"city":"巴黎"}"#) + ContentSize(tokens: 8))
+        #expect(TokenEstimate.size(of: result).tokens == TokenEstimate.text("18 degrees") + 4)
     }
 
     @Test func `is above 0 for each kind`() {
@@ -93,7 +97,7 @@ import Testing
             .resourceLink(uri: "u", name: "n", raw: []),
             .image(mimeType: "i", data: nil, uri: "u"), Part.interruptedResult(for: "c"),
         ]
-        for part in parts { #expect(TokenEstimate.part(part) > 0) }
+        for part in parts { #expect(TokenEstimate.size(of: part).tokens > 0) }
         #expect(TokenEstimate.message([]) == TokenEstimate.perMessage)
     }
 }

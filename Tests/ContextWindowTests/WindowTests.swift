@@ -67,8 +67,8 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         let alone = #expect(throws: WindowError.self) { try cut(history, budget: 100) }
         let limit = WindowError.Limit.model("m", length: 150, reserved: 50)
         #expect(
-            alone?.sentence(limit, ratio: 2) == """
-                the newest turn needs \(2 * (300 + TokenEstimate.perRequest)) tokens, model 'm' holds 150, of which 50 are kept for \
+            alone?.sentence(limit) == """
+                the newest turn needs \(300 + TokenEstimate.perRequest) tokens, model 'm' holds 150, of which 50 are kept for \
                 the answer; shorten it, keep less for the answer, or ask a model that holds more
                 """)
     }

@@ -67,7 +67,7 @@ private struct Sample: Sendable, CustomTestStringConvertible {
         let answer = try bench.client.prompt("s", "and now?")
         #expect(answer.text() == "fine", "\(text(answer.message.raw))")
         let kept = try shell(
-            "sqlite3", bench.daemon.database, "SELECT samples, ratio > 1500 FROM calibration")
+            "sqlite3", bench.daemon.database, "SELECT plain_samples, plain > 1500 FROM calibration")
         #expect(kept == "1|1\n")
     }
 }

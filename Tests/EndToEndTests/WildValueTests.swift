@@ -29,7 +29,10 @@ private let wild: [String] = [
     "UPDATE attempt SET number = 9223372036854775807 WHERE turn IN (SELECT id FROM turn WHERE session = SESSION)",
     "UPDATE attempt SET started_at = 9223372036854775807 WHERE turn IN (SELECT id FROM turn WHERE session = SESSION)",
     "UPDATE usage SET input_tokens = 9223372036854775807, turns = 9223372036854775807 WHERE session = SESSION",
-    "UPDATE calibration SET ratio = 9223372036854775807, samples = 9223372036854775807",
+    "UPDATE calibration SET plain = 9223372036854775807, wide_samples = 9223372036854775807",
+    "UPDATE message SET size = x'FFFFFFFFFFFFFF' WHERE key >> 32 = BRANCH",
+    "UPDATE message SET size = x'F0FFFFFF7FFFFFFFFF3F' WHERE key >> 32 = BRANCH",
+    "INSERT INTO mark (session, message, kind) SELECT SESSION, key, 7 FROM message WHERE key >> 32 = BRANCH LIMIT 1",
     // Circles of branches.
     "UPDATE branch SET parent = id, fork_seq = 4294967295 WHERE session = SESSION",
     "UPDATE branch SET parent = id, fork_seq = 1 WHERE session = SESSION",

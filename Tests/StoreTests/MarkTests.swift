@@ -104,13 +104,13 @@ extension Bench {
         let call = NewMessage(
             id: bench.id(), role: .assistant,
             content: Part.encode([.toolCall(.init(id: "1", name: "t", arguments: Array("{}".utf8)))]),
-            tokens: 10)
+            size: ContentSize(tokens: 10))
         let result = NewMessage(
             id: bench.id(), role: .tool,
             content: Part.encode([
                 .toolResult(.init(callID: "1", content: Array(#""r""#.utf8), isError: false))
             ]),
-            tokens: 100)
+            size: ContentSize(tokens: 100))
         _ = try bench.write(AppendMessages(sessionID("s"), owner: 0, [call, result], ifMissing: nil))
         #expect(try bench.mark("s", 2, .pin, pinTokens: 109) == .tooMuch(110))
         guard case .marked = try bench.mark("s", 2, .pin, pinTokens: 110) else {

@@ -43,7 +43,8 @@ final class Bench {
 
     func message(_ text: String, _ role: Message.Role = .user, pinned: Bool = false) -> NewMessage {
         NewMessage(
-            id: id(), role: role, content: Part.encode([.text(text)]), tokens: 10, mark: pinned ? .pin : nil)
+            id: id(), role: role, content: Part.encode([.text(text)]), size: ContentSize(tokens: 10),
+            mark: pinned ? .pin : nil)
     }
 
     @discardableResult

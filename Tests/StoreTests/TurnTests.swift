@@ -18,13 +18,14 @@ internal import Testing
         -> AcceptPrompt.Output
     {
         let prompt = NewMessage(
-            id: turn.promptID ?? turn.answerID, role: .user, content: Part.encode([.text(text)]), tokens: 10)
+            id: turn.promptID ?? turn.answerID, role: .user, content: Part.encode([.text(text)]),
+            size: ContentSize(tokens: 10))
         return try bench.write(AcceptPrompt(session: session.row, turn: turn, prompt: prompt, title: "t"))
     }
 
     private func end(_ bench: Bench, _ turn: TurnRecord, _ ending: Turn.Ending, _ text: String?) throws {
         let content = text.map { Part.encode([.text($0)]) }
-        _ = try bench.write(EndTurn(turn.id, ending, content: content, tokens: 5))
+        _ = try bench.write(EndTurn(turn.id, ending, content: content, size: ContentSize(tokens: 5)))
     }
 
     @Test func `that failed without text takes its prompt off the path, and retries do not pile up`() throws {
@@ -74,7 +75,8 @@ internal import Testing
         #expect(open.turns.map(\.stored.turn.answerID) == [answerID] && open.damaged.isEmpty)
         let left = try #require(open.turns.first?.stored), answer = try bench.read(AnswerSoFar(left))
         let ending = Turn.Ending(state: .interrupted, isPromptWithdrawn: false)
-        _ = try bench.write(EndTurn(left.turn.id, ending, content: answer.content, tokens: 1))
+        _ = try bench.write(
+            EndTurn(left.turn.id, ending, content: answer.content, size: ContentSize(tokens: 1)))
         #expect(try bench.read(OpenTurns(.running)).turns.isEmpty)
         let page = try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 9, bytes: 1 << 20))
         #expect(page.messages.map(\.status) == [.complete, .interrupted])
@@ -119,7 +121,8 @@ internal import Testing
         queued.queuedPrompt = Part.encode([.text("later")])
         _ = try accept(bench, queued, "later", session)
         #expect(try bench.texts("s") == [])
-        let prompt = NewMessage(id: queued.promptID!, role: .user, content: queued.queuedPrompt!, tokens: 3)
+        let prompt = NewMessage(
+            id: queued.promptID!, role: .user, content: queued.queuedPrompt!, size: ContentSize(tokens: 3))
         func begin(_ head: Int) throws -> BeginQueued.Output {
             try bench.write(
                 BeginQueued(

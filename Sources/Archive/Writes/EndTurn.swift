@@ -11,8 +11,8 @@ package struct EndTurn: ArchiveWrite {
     package let ending: Turn.Ending
     /// The answer's parts as raw JSON; nil when nothing came.
     package let content: [UInt8]?
-    /// The answer's estimate.
-    package let tokens: Int
+    /// How much there is to read of the answer.
+    package let size: ContentSize
     /// All its tries, in order.
     package let attempts: [Attempt]
     /// Raw JSON; nil leaves the stored one.
@@ -37,7 +37,7 @@ package struct EndTurn: ArchiveWrite {
     package let binding: Message.Binding?
 
     package init(
-        _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, tokens: Int, attempts: [Attempt] = [],
+        _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, size: ContentSize, attempts: [Attempt] = [],
         receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
         alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: BranchRow? = nil,
         learned: Learned? = nil, anchor: Anchor? = nil, binding: Message.Binding? = nil
@@ -52,7 +52,7 @@ package struct EndTurn: ArchiveWrite {
         self.turn = turn
         self.ending = ending
         self.content = content
-        self.tokens = tokens
+        self.size = size
         self.attempts = attempts
         self.receipt = receipt
         self.upstream = upstream

@@ -18,8 +18,14 @@ package struct MarkMessage: ArchiveWrite {
     package let mark: Mark?
     /// Tokens that pins of the path may have together, with what goes along with them.
     package let pinTokens: Int
+    /// What a message costs of them.
+    package let weights: TokenWeights
 
-    package init(_ session: SessionRow, _ message: MessageID, as mark: Mark?, pinTokens: Int = .max) {
+    package init(
+        _ session: SessionRow, _ message: MessageID, as mark: Mark?, pinTokens: Int = .max,
+        weights: TokenWeights = .unknown
+    ) {
+        self.weights = weights
         self.session = session
         self.message = message
         self.mark = mark

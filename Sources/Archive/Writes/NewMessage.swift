@@ -7,8 +7,8 @@ package struct NewMessage: Sendable, Equatable {
     package var status: Message.Status
     /// Raw JSON array of parts.
     package var content: [UInt8]
-    /// The estimate, overhead of the message included.
-    package var tokens: Int
+    /// How much there is to read for a model, overhead of the message included.
+    package var size: ContentSize
     /// A raw JSON object; nil for none.
     package var metadata: [UInt8]?
     /// nil means now.
@@ -19,14 +19,15 @@ package struct NewMessage: Sendable, Equatable {
     package var binding: Message.Binding?
 
     package init(
-        id: MessageID, role: Message.Role, status: Message.Status = .complete, content: [UInt8], tokens: Int,
+        id: MessageID, role: Message.Role, status: Message.Status = .complete, content: [UInt8],
+        size: ContentSize,
         metadata: [UInt8]? = nil, createdAt: Int64? = nil, mark: Mark? = nil
     ) {
         self.id = id
         self.role = role
         self.status = status
         self.content = content
-        self.tokens = tokens
+        self.size = size
         self.metadata = metadata
         self.createdAt = createdAt
         self.mark = mark

@@ -6,15 +6,15 @@ package struct SetAside: ArchiveWrite {
     package let turn: TurnID
     /// The parts that came, as a raw JSON array.
     package let content: [UInt8]
-    /// The estimate for them, overhead of the message included.
-    package let tokens: Int
+    /// How much there is to read of them, overhead of the message included.
+    package let size: ContentSize
     /// The message ID of the answer that is to come.
     package let next: MessageID
 
-    package init(_ turn: TurnID, content: [UInt8], tokens: Int, next: MessageID) {
+    package init(_ turn: TurnID, content: [UInt8], size: ContentSize, next: MessageID) {
         self.turn = turn
         self.content = content
-        self.tokens = tokens
+        self.size = size
         self.next = next
     }
 }

@@ -83,7 +83,7 @@ extension Handlers {
         return Message(
             id: turn.record.answerID, parentID: last?.id, seq: (last?.seq ?? 0) + 1, role: .assistant,
             status: .streaming, turnID: turn.id,
-            createdAt: turn.record.createdAt, tokens: TokenEstimate.message(answer),
+            createdAt: turn.record.createdAt, tokens: TokenEstimate.size(of: answer).tokens,
             content: answer.content)
     }
 
@@ -149,7 +149,7 @@ extension Handlers {
         let messages = request.parameters.messages.map { message in
             NewMessage(
                 id: ids.newID(), role: message.role, content: message.content,
-                tokens: TokenEstimate.message(message.parts),
+                size: TokenEstimate.size(of: message.parts),
                 metadata: message.metadata, createdAt: message.createdAt, mark: message.isPinned ? .pin : nil)
         }
         let append = AppendMessages(id, owner: owner, messages, ifMissing: missing)
@@ -211,7 +211,7 @@ extension Handlers {
         guard !parts.isEmpty else { throw .invalid("'content' must hold at least one part") }
         return NewMessage(
             id: ids.newID(), role: old.role, content: Message.content(content),
-            tokens: TokenEstimate.message(parts), metadata: old.metadata,
+            size: TokenEstimate.size(of: parts), metadata: old.metadata,
             mark: mark(of: old, parameters))
     }
 
@@ -229,7 +229,8 @@ extension Handlers {
         withMessage(request.call, request.parameters.messageID, on: record) { [self] message in
             let mark = mark(of: message, request.parameters)
             guard mark == .pin, !message.isPinned else {
-                return set(mark, of: message, on: record, pinTokens: .max, request)
+                let write = MarkMessage(record.row, message.id, as: mark)
+                return set(write, of: message, on: record, request)
             }
             routes.resolve(record.session, TurnOptions()) { [self] found in
                 if request.call.isAnswered { return }
@@ -237,17 +238,18 @@ extension Handlers {
                 let candidate = (try? found.get())?.first
                 do throws(WireError) {
                     let room = try routes.windows.pinTokens(of: record, for: candidate)
-                    set(mark, of: message, on: record, pinTokens: room, request)
+                    let write = MarkMessage(
+                        record.row, message.id, as: mark, pinTokens: room.most, weights: room.weights)
+                    set(write, of: message, on: record, request)
                 } catch { request.fail(error) }
             }
         }
     }
 
     private func set(
-        _ mark: Mark?, of message: Message, on record: SessionRecord, pinTokens: Int,
+        _ write: MarkMessage, of message: Message, on record: SessionRecord,
         _ request: Request<Method.MessageSet>
     ) {
-        let write = MarkMessage(record.row, message.id, as: mark, pinTokens: pinTokens)
         archives.write(write, of: record.row) { [self] result in
             switch result {
             case .success(.marked(let changed)): request.reply(Wire.ActivePath(changed))
@@ -256,9 +258,10 @@ extension Handlers {
                 request.fail(
                     WireError(
                         .contextOverflow,
-                        "with message #\(message.seq) the pinned messages would need \(tokens) tokens, and may have \(pinTokens); unpin others, or raise 'window.pinTokens'",
+                        "with message #\(message.seq) the pinned messages would need \(tokens) tokens, and may have \(write.pinTokens); unpin others, or raise 'window.pinTokens'",
                         details: [
-                            "needed": Array(String(tokens).utf8), "budget": Array(String(pinTokens).utf8),
+                            "needed": Array(String(tokens).utf8),
+                            "budget": Array(String(write.pinTokens).utf8),
                         ]))
             case .failure(let error): request.fail(WireError(error))
             }

@@ -1,5 +1,6 @@
 internal import Archive
 internal import ContextWindow
+internal import Conversation
 internal import EventLoop
 
 /// What is known of how each model counts tokens: read at the start, and kept in the archive with each answer.
@@ -26,7 +27,8 @@ final class Calibrations {
             isRead = true
             for one in all {
                 known[Calibrations.name(one.upstream, one.model)] = Calibration(
-                    ratio: Double(one.ratio) / 1_000, samples: one.samples)
+                    plain: Calibration.Ratio(Double(one.plain) / 1_000, samples: one.plainSamples),
+                    wide: Calibration.Ratio(Double(one.wide) / 1_000, samples: one.wideSamples))
             }
         }
     }
@@ -38,12 +40,15 @@ final class Calibrations {
     }
 
     /// Takes up a provider's count; what is returned is to be stored, nil for nothing.
-    func learn(_ upstream: String, _ model: String, counted: Int, estimate: Int) -> Learned? {
+    func learn(
+        _ upstream: String, _ model: String, counted: Int, _ size: ContentSize, _ weights: TokenWeights
+    ) -> Learned? {
         var now = of(upstream, model)
-        guard isRead, now.learn(counted: counted, estimate: estimate) else { return nil }
+        guard isRead, now.learn(counted: counted, size, weights) else { return nil }
         if known.count >= Calibrations.most, let any = known.keys.first { known[any] = nil }
         known[Calibrations.name(upstream, model)] = now
         return Learned(
-            upstream: upstream, model: model, ratio: Int(now.ratio * 1_000), samples: now.samples)
+            upstream: upstream, model: model, plain: Int(now.plain.value * 1_000),
+            plainSamples: now.plain.samples, wide: Int(now.wide.value * 1_000), wideSamples: now.wide.samples)
     }
 }

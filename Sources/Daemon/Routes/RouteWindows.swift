@@ -131,17 +131,20 @@ final class RouteWindows: RouteRequests {
             windows[name]?.request = request
             return true
         }
-        guard let before = windows[name], trims < RouteWindows.mostTrims,
+        guard let before = windows[name], trims < RouteWindows.mostTrims else { return false }
+        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound {
+            taught = learn(counted, before.request, candidate) ?? taught
+        }
+        // The window that is made next is estimated with what this has taught.
+        let weights = calibrations.of(name, candidate.model).applied(
+            to: candidate.upstream.rules(for: candidate.model).weights)
+        guard
             let change = OverflowTrim.change(
-                after: failure, estimate: before.request.estimate,
+                after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
                 answer: before.request.parameters.maxTokens, trims: trims)
         else { return false }
         trims += 1
-        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound {
-            taught = calibrations.learn(
-                name, candidate.model, counted: counted, estimate: before.request.estimate)
-        }
         switch change {
         case .answer(let tokens): windows[name]?.request.parameters.maxTokens = tokens
         case .window(let tokens):  // it is made anew for the next try
@@ -174,9 +177,7 @@ final class RouteWindows: RouteRequests {
     }
 
     private func isCutByServer(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Bool {
-        let calibration = calibrations.of(candidate.upstream.name, candidate.model)
-        return candidate.upstream.cutSilently(
-            counted: counted, expected: calibration.counted(request.estimate), of: request)
+        candidate.upstream.cutSilently(counted: counted, expected: request.estimate, of: request)
     }
 
     /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
@@ -185,8 +186,13 @@ final class RouteWindows: RouteRequests {
             let request = windows[candidate.upstream.name]?.request, !request.hasMedia,
             !isCutByServer(counted, request, candidate)
         else { return taught }
-        return calibrations.learn(
-            candidate.upstream.name, candidate.model, counted: counted, estimate: request.estimate)
+        return learn(counted, request, candidate) ?? taught
+    }
+
+    private func learn(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Learned? {
+        calibrations.learn(
+            candidate.upstream.name, candidate.model, counted: counted, request.size,
+            candidate.upstream.rules(for: candidate.model).weights)
     }
 
     /// What the thoughts of an upstream's answer are bound to.

@@ -26,8 +26,8 @@ struct ModelWindow: Sendable {
     var request: ModelRequest
     /// The receipt as raw JSON.
     let receipt: [UInt8]
-    /// What the new prompt costs in tokens, its overhead included; nil where there is none.
-    var promptTokens: Int?
+    /// How much there is to read of the new prompt, its overhead included; nil where there is none.
+    var promptSize: ContentSize?
     /// Where the window begins from now on; nil where that stays, or is not kept.
     fileprivate(set) var anchor: Anchor?
     /// What somebody wanted made of it.
@@ -209,15 +209,17 @@ struct WindowMaker {
         }
     }
 
-    /// What a session's pins may have together when one is added, in estimated tokens; nil for a candidate means that nobody
-    /// can be asked now.
-    func pinTokens(of session: SessionRecord, for candidate: Candidate?) throws(WireError) -> Int {
+    /// What a session's pins may have together when one is added, and what each costs of that; nil for a candidate means that
+    /// nobody can be asked now.
+    func pinTokens(of session: SessionRecord, for candidate: Candidate?) throws(WireError) -> (
+        most: Int, weights: TokenWeights
+    ) {
         guard let candidate else {
             let policy = try policy(session.session, TurnOptions())
-            return policy.pinTokens(of: policy.budget(contextLength: nil))
+            return (policy.pinTokens(of: policy.budget(contextLength: nil)), .unknown)
         }
         let plan = try plan(session, WindowRequest(options: TurnOptions()), candidate)
-        return plan.policy.pinTokens(of: plan.budget)
+        return (plan.policy.pinTokens(of: plan.budget), plan.weights)
     }
 
     private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
@@ -241,12 +243,14 @@ struct WindowMaker {
                     "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
                 ])
         }
+        let rules = candidate.upstream.rules(for: candidate.model)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
-        let budget = min(policy.budget(contextLength: length, calibration), question.limit ?? Int.max)
+        let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)
         return WindowPlan(
-            session: session, question: question, policy: policy, length: length, calibration: calibration,
-            budget: budget, parameters: parameters, upstream: candidate.upstream.name,
-            model: candidate.model, rules: candidate.upstream.rules(for: candidate.model),
+            session: session, question: question, policy: policy, length: length,
+            weights: calibration.applied(to: rules.weights), budget: budget, parameters: parameters,
+            upstream: candidate.upstream.name,
+            model: candidate.model, rules: rules,
             chosen: policy.chosen(cachesPrompts: candidate.upstream.cachesPrompts), settings: settings,
             now: clocks.now())
     }
@@ -276,7 +280,8 @@ struct WindowPlan: Sendable {
     let policy: WindowPolicy
     /// The model's context length, nil where nobody knows it.
     let length: Int?
-    let calibration: Calibration
+    /// What messages cost, as the provider is expected to count them.
+    let weights: TokenWeights
     let budget: Int
     let parameters: ModelParameters
     let upstream: String
@@ -299,7 +304,7 @@ struct WindowPlan: Sendable {
     /// What must be read for it.
     var need: HistoryNeed {
         HistoryNeed(
-            tokens: budget, turns: policy.maxTurns, messages: policy.maxMessages,
+            tokens: budget, weights: weights, turns: policy.maxTurns, messages: policy.maxMessages,
             hasPrompt: question.prompt != nil)
     }
 
@@ -333,18 +338,18 @@ struct WindowPlan: Sendable {
 
     /// Cuts a history, and makes the request of what is kept.
     func window(of stored: StoredHistory) throws(WireError) -> ModelWindow {
-        let promptTokens = question.prompt.map(TokenEstimate.message)
-        let (history, before) = history(stored, promptTokens)
+        let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
+        let (history, before) = history(stored, promptSize)
         let window: Window
         do throws(WindowError) {
             window = try Window.cut(
                 history, system: session.session.system, policy: policy, budget: budget,
                 CutContext(
                     chosen, anchor: anchor(stored)?.seq,
-                    isCold: now - session.session.updatedAt > WindowPlan.cacheLife))
+                    isCold: now - session.session.updatedAt > WindowPlan.cacheLife, weights: weights))
         } catch {
             throw WireError(
-                .contextOverflow, error.sentence(limit, ratio: calibration.ratio),
+                .contextOverflow, error.sentence(limit),
                 details: [
                     "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
                 ])
@@ -356,13 +361,14 @@ struct WindowPlan: Sendable {
             model: model, system: gated.system, messages: gated.messages,
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
             userMessageCount: history.count, previousUserText: before)
+        request.size = window.size
         request.names = gated.names
         request.hasMedia = gated.hasMedia
         if rules.replay == .chained { request = request.chained(gated.bindings) }
         var writer = JSONWriter()
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)
-        result.promptTokens = promptTokens
+        result.promptSize = promptSize
         result.anchor = moved(to: window.anchor, from: anchor(stored))
         return result
     }
@@ -379,7 +385,7 @@ struct WindowPlan: Sendable {
     }
 
     /// The history with the prompt behind it, and what the user said before.
-    private func history(_ stored: StoredHistory, _ promptTokens: Int?) -> (History, String?) {
+    private func history(_ stored: StoredHistory, _ promptSize: ContentSize?) -> (History, String?) {
         var messages = stored.messages
         // A prompt that is stored already is not what was said before it.
         let isStored = question.prompt == nil && messages.last?.role == .user
@@ -387,12 +393,13 @@ struct WindowPlan: Sendable {
             $0.role == .user && $0.isSendable
         }?.parts.first?.visibleText
         var count = session.session.messageCount, tokens = session.session.tokens
-        if let parts = question.prompt, let content = question.content, let cost = promptTokens {
+        if let parts = question.prompt, let content = question.content, let size = promptSize {
             count += 1
-            tokens += cost
+            tokens += size.tokens
             var prompt = Message(
-                id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: cost,
+                id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: size.tokens,
                 content: content)
+            prompt.knownSize = size
             prompt.decoded = parts
             messages.append(prompt)
         }

@@ -93,6 +93,6 @@ final class Recovery {
         let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
         return EndTurn(
             stored.turn.id, ending, content: answer.isEmpty ? nil : answer.content,
-            tokens: answer.isEmpty ? 0 : TokenEstimate.message(answer))
+            size: answer.isEmpty ? ContentSize() : TokenEstimate.size(of: answer))
     }
 }

@@ -12,7 +12,7 @@ extension LiveTurn {
         let answer = machine.answer
         let content = answer.isEmpty ? nil : answer.content
         if answer.weight >= LiveTurn.large { memory.add() }
-        let tokens = content == nil ? 0 : TokenEstimate.message(answer)
+        let size = content == nil ? ContentSize() : TokenEstimate.size(of: answer)
         record.state = ending.state
         record.stopReason = ending.stopReason
         record.finish = ending.finish
@@ -27,15 +27,15 @@ extension LiveTurn {
         alternatives = ending.alternatives.map { content in
             NewMessage(
                 id: ids.newID(), role: .assistant, content: content,
-                tokens: TokenEstimate.message(Part.decode(content)))
+                size: TokenEstimate.size(of: Part.decode(content)))
         }
         let keepsAnswer =
             ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
             && content?.count ?? 0 <= ResponseCache.most
         let end = EndTurn(
-            id, ending, content: content, tokens: tokens, attempts: route.attempts,
+            id, ending, content: content, size: size, attempts: route.attempts,
             receipt: record.receipt,
-            upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, tokens),
+            upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, size.tokens),
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
             restores: leftBranch, learned: windows.learned(from: current, ending),
             anchor: windows.anchor(of: name), binding: ending.isCached ? nil : windows.binding(of: name))
@@ -100,7 +100,8 @@ extension LiveTurn {
         record.detail = nil
         let content = text.isEmpty ? nil : Part.encode([.text(String(decoding: text, as: UTF8.self))])
         return EndTurn(
-            id, ending, content: content, tokens: content.map { TokenEstimate.message(Part.decode($0)) } ?? 0,
+            id, ending, content: content,
+            size: content.map { TokenEstimate.size(of: Part.decode($0)) } ?? ContentSize(),
             used: end.used, restores: end.restores)
     }
 

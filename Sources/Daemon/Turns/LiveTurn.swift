@@ -179,7 +179,7 @@ final class LiveTurn {
     /// Puts the partial answer beside the path; the next try answers under a new message ID.
     private func setAside(_ answer: Answer) {
         let next: MessageID = ids.newID()
-        let write = SetAside(id, content: answer.content, tokens: TokenEstimate.message(answer), next: next)
+        let write = SetAside(id, content: answer.content, size: TokenEstimate.size(of: answer), next: next)
         archives.write(write, of: session.row) { [self] result in
             switch result {
             case .success:

@@ -79,7 +79,7 @@ extension SessionDriver {
         turn.keep(record)
         var prompt: NewMessage?
         if let content = submission.prompt, let id = record.promptID {
-            prompt = NewMessage(id: id, role: .user, content: content, tokens: 0)
+            prompt = NewMessage(id: id, role: .user, content: content, size: ContentSize())
         }
         turn.submission?.prompt = nil
         turn.submission?.parts = nil

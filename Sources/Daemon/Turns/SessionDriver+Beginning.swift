@@ -142,7 +142,7 @@ extension SessionDriver {
         }
         return NewMessage(
             id: id, role: .user, content: content,
-            tokens: choice.window.promptTokens ?? TokenEstimate.message(parts))
+            size: choice.window.promptSize ?? TokenEstimate.size(of: parts))
     }
 
     private func liveTurn(

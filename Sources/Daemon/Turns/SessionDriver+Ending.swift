@@ -31,7 +31,7 @@ extension SessionDriver {
     func end(
         _ turn: PendingTurn, _ ending: Turn.Ending, _ answer: SessionLine.Answer, patience: Int
     ) {
-        let write = EndTurn(turn.id, ending, content: nil, tokens: 0)
+        let write = EndTurn(turn.id, ending, content: nil, size: ContentSize())
         archives.write(write, of: row) { [self] result in
             guard case .failure(let error) = result else {
                 tellEnded(turn)

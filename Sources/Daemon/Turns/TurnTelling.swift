@@ -19,7 +19,7 @@ struct TurnTelling {
     func prompt(_ prompt: NewMessage, place: PathPlace, at time: Int64, asker client: Int?) {
         guard channels.subscribers(of: row).contains(where: { $0.client != client }) else { return }
         let message = Message(
-            id: prompt.id, seq: place.head, role: .user, createdAt: time, tokens: prompt.tokens,
+            id: prompt.id, seq: place.head, role: .user, createdAt: time, tokens: prompt.size.tokens,
             content: prompt.content)
         var offset = 0
         for piece in message.pieces.flatMap(Chunk.cut) {

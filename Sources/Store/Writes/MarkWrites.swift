@@ -11,7 +11,7 @@ extension MarkMessage: LocalWrite {
         let before = mark == .pin ? try database.mark(of: key, by: session) : nil
         try writer.mark(key, as: mark, by: session)
         if mark == .pin {
-            let tokens = try Reader(over: database).tokensOfPins(record, upTo: pinTokens)
+            let tokens = try Reader(over: database).tokensOfPins(record, weights, upTo: pinTokens)
             if tokens > pinTokens {
                 try writer.mark(key, as: before, by: session)
                 return .tooMuch(tokens)

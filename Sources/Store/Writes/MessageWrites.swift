@@ -66,20 +66,21 @@ extension Writer {
     /// Inserts a message behind the head and moves `place` on; the session's row follows by `moveHead`.
     func append(_ message: NewMessage, turn: TurnRow?, at place: inout Place) throws(ArchiveError) {
         place.head += 1
-        place.tokens += message.tokens
+        let tokens = message.size.tokens
+        place.tokens += tokens
         let key = MessageKey(branch: place.branch, seq: place.head).raw
         try database.run(
             """
-            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, metadata, content, binding)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, metadata, content, binding, size)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .int(key), .blob(message.id.bytes),
                 Bound(message.role.rawValue),
                 Bound(message.status.rawValue), Bound(turn?.number), .int(message.createdAt ?? now),
-                Bound(message.tokens),
+                Bound(tokens),
                 Bound(place.tokens), Bound(message.metadata), .utf8(message.content),
-                Bound(message.binding?.encoded),
+                Bound(message.binding?.encoded), .blob(message.size.encoded),
             ], doing: "insert a message")
         if let mark = message.mark { try self.mark(key, as: mark, by: place.row) }
     }

@@ -156,7 +156,7 @@ extension Writer {
                 // Of an answer that is withdrawn only thoughts have come; they stay behind the prompt, beside the path.
                 var message = NewMessage(
                     id: stored.turn.answerID, role: .assistant, status: status, content: content,
-                    tokens: end.tokens)
+                    size: end.size)
                 message.binding = end.binding
                 try append(message, turn: stored.row, at: &place)
                 if !isWithdrawn { seq = place.head }
@@ -274,7 +274,7 @@ extension SetAside: LocalWrite {
             let place = try writer.place(ofRow: stored.sessionRow)
         else { return }
         let partial = NewMessage(
-            id: stored.turn.answerID, role: .assistant, status: .failed, content: content, tokens: tokens)
+            id: stored.turn.answerID, role: .assistant, status: .failed, content: content, size: size)
         try writer.setAside(partial, turn: stored.row, at: place)
         try writer.database.run(
             "DELETE FROM piece WHERE turn = ?", [.int(stored.row)], doing: "drop pieces")

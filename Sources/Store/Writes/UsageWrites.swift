@@ -41,8 +41,14 @@ extension Writer {
 extension Writer {
     func keep(_ learned: Learned) throws(ArchiveError) {
         try database.run(
-            "INSERT OR REPLACE INTO calibration (upstream, model, ratio, samples) VALUES (?, ?, ?, ?)",
-            [.text(learned.upstream), .text(learned.model), Bound(learned.ratio), Bound(learned.samples)],
+            """
+            INSERT OR REPLACE INTO calibration (upstream, model, plain, plain_samples, wide, wide_samples)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """,
+            [
+                .text(learned.upstream), .text(learned.model), Bound(learned.plain),
+                Bound(learned.plainSamples), Bound(learned.wide), Bound(learned.wideSamples),
+            ],
             doing: "keep a calibration")
     }
 }
@@ -78,14 +84,21 @@ extension Reader {
     func allLearned(limit: Int) throws(ArchiveError) -> [Learned] {
         var found: [Learned] = []
         try database.rows(
-            "SELECT ratio, samples, upstream, model FROM calibration ORDER BY upstream, model LIMIT ?",
+            """
+            SELECT upstream, model, plain, plain_samples, wide, wide_samples FROM calibration
+             ORDER BY upstream, model LIMIT ?
+            """,
             [Bound(limit)], doing: "read calibrations"
         ) { row in
             // What nobody can have learned counts as little as nothing.
+            func bounded(_ column: Int32, from least: Int) -> Int {
+                min(max(Int(row.int(column)), least), 1_000_000)
+            }
             found.append(
                 Learned(
-                    upstream: row.text(2), model: row.text(3), ratio: min(max(Int(row.int(0)), 1), 1_000_000),
-                    samples: min(max(Int(row.int(1)), 0), 1_000_000)))
+                    upstream: row.text(0), model: row.text(1), plain: bounded(2, from: 1),
+                    plainSamples: bounded(3, from: 0), wide: bounded(4, from: 1),
+                    wideSamples: bounded(5, from: 0)))
             return true
         }
         return found

@@ -68,6 +68,7 @@ extension DialectRules {
         var rules = DialectRules(
             isAlternating: true, thoughtIssuer: issuer, replay: .chained, startsWithUser: true,
             endsWithUser: true)
+        rules.weights = .newClaude
         // Images and PDFs in results, none in answers, no sounds (wire.md E2).
         rules.media = MediaRules(
             results: .inside, sounds: .some([]), inAnswers: false, takesPDF: true)

@@ -1,3 +1,5 @@
+internal import Conversation
+
 /// Whether a server read less than it was sent, and did not say so, as Ollama does (wire.md C5).
 enum SilentCut {
     /// Judges by the tokens that the server counted, and by those that were expected.
@@ -7,9 +9,10 @@ enum SilentCut {
     /// character up to 15; of a text that was cut each token seems to hold more. A count just below a power of two is what
     /// Ollama's windows leave.
     static func isLikely(counted: Int, expected: Int, of request: ModelRequest) -> Bool {
-        guard request.estimate > 1_000 else { return false }
+        let estimate = request.size.tokens
+        guard estimate > 1_000 else { return false }
         let bytes = request.textBytes
-        let isDense = request.estimate * 10 > bytes * 3
+        let isDense = estimate * 10 > bytes * 3
         let isAtPower = (10...18).contains { (0...64).contains((1 << $0) - counted) }
         return counted * 2 < expected && counted * (isDense ? 20 : 8) < bytes
             || isAtPower && counted * 5 < expected * 4 && counted * (isDense ? 18 : 11) < bytes * 2

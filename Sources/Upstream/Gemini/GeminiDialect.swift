@@ -82,6 +82,7 @@ extension DialectRules {
         var rules = DialectRules(
             isAlternating: true, thoughtIssuer: issuer, replay: .seals, startsWithUser: true,
             endsWithUser: true)
+        rules.weights = .gemini
         rules.toolNames = NameRule(longest: 64, signs: "-.", beginsWithLetter: true)
         // Bytes of any kind beside text (wire.md A4); files only from Google's own places and the web.
         rules.media = MediaRules(

@@ -1,4 +1,5 @@
 package import ContextWindow
+internal import Conversation
 internal import JSON
 
 /// Chat Completions, as OpenAI, llama.cpp, vLLM, LM Studio, OpenRouter, DeepSeek, Groq and Azure speak it
@@ -40,6 +41,8 @@ package struct OpenAIDialect: Dialect {
         // Templates of other servers want one system prompt, at the beginning, and know no files.
         rules.takesSystemAnywhere = isOpenAI && !isAlternating
         rules.media.takesPDF = isOpenAI
+        if isOpenAI { rules.weights = .o200k }
+        if isDeepSeek { rules.weights = .deepSeek }
         if !fetchesImages { rules.media.addresses = [] }
         return rules
     }
