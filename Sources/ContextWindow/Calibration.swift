@@ -9,7 +9,7 @@ package struct Calibration: Sendable, Equatable {
     package static let least = 200
     private static let bounds = 0.6...2.5
     /// How much of what was off an answer moves.
-    private static let weight = 0.3
+    private static let weight = 0.5
     /// The share of a request from which one of its parts says something of its own ratio.
     private static let leastShare = 0.3
 

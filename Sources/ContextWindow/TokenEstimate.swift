@@ -145,7 +145,7 @@ package enum TokenEstimate {
     }
 
     private static func size(_ text: Span<UInt8>) -> ContentSize {
-        var tally = Tally(), at = 0
+        var tally = Tally(), at = 0, same = 0
         var last: UInt8 = 0
         while at < text.count {
             let byte = text[at]
@@ -166,7 +166,10 @@ package enum TokenEstimate {
                 case 0x09: tally.blanks += last == 0x09 ? 1 : 4
                 // A single one between words is free.
                 case 0x20: if last == 0x20 || last == 0x0A || last == 0x09 { tally.blanks += 1 }
-                default: tally.signs += 1
+                // Lines of one sign are few tokens.
+                default:
+                    same = byte == last ? same + 1 : 0
+                    if same < 2 { tally.signs += 1 } else { tally.blanks += 1 }
                 }
             }
             last = byte

@@ -7,9 +7,20 @@ internal import Conversation
 struct ToolPairs {
     /// For each message, by seq, those that answer its calls or make the calls it answers.
     private(set) var partners: [Int: Set<Int>] = [:]
-    /// What a request needs beyond the message's own: what closes a call without a result, and a second message
-    /// for results of two callers.
-    private(set) var closing: [Int: ContentSize] = [:]
+    /// What a request needs beyond a message's own.
+    struct Closing {
+        /// Results that close a call without one.
+        var results = 0
+        /// Further messages for results of several callers.
+        var messages = 0
+
+        func tokens(_ weights: TokenWeights) -> Int {
+            results * weights.tokens(ToolPairs.perResult)
+                + messages * weights.tokens(ContentSize(tokens: TokenEstimate.perMessage))
+        }
+    }
+
+    private(set) var closing: [Int: Closing] = [:]
 
     /// The calls of one message that have one ID and no result yet.
     private struct Waiting {
@@ -35,20 +46,17 @@ struct ToolPairs {
                     partners[call.caller, default: []].insert(message.seq)
                     if !partners[message.seq, default: []].insert(call.caller).inserted { continue }
                     if partners[message.seq, default: []].count > 1 {
-                        closing[message.seq, default: ContentSize()] += ContentSize(
-                            tokens: TokenEstimate.perMessage)
+                        closing[message.seq, default: Closing()].messages += 1
                     }
                 default: continue
                 }
             }
         }
-        for (seq, count) in open where count > 0 {
-            closing[seq] = (0..<count).reduce(ContentSize()) { size, _ in size + ToolPairs.perClosing }
-        }
+        for (seq, count) in open where count > 0 { closing[seq, default: Closing()].results = count }
     }
 
     /// What one closing result costs, as a message of its own.
-    private static let perClosing = TokenEstimate.size(of: [Part.interruptedResult(for: "")])
+    private static let perResult = TokenEstimate.size(of: [Part.interruptedResult(for: "")])
 
     /// The seqs with all that must go with them, so that no call parts from a result.
     func closure(of seqs: some Sequence<Int>) -> Set<Int> {

@@ -10,7 +10,7 @@ package struct Window: Sendable, Equatable {
     package let receipt: Receipt
     /// Where the newest messages begin, for the next window; nil where the strategy keeps nothing.
     package let anchor: Int?
-    /// How much there is to read of all of it.
+    /// How much there is to read of all of it, but for what closes calls.
     package let size: ContentSize
 }
 
@@ -130,10 +130,9 @@ extension Window {
         let sendable = (history.olderPins + history.messages).filter(\.isSendable)
         let pairs = ToolPairs(sendable), all = pairs.complete(sendable)
         let weights = context.weights
-        func size(_ message: Message) -> ContentSize {
-            pairs.closing[message.seq].map { message.size + $0 } ?? message.size
+        func cost(_ message: Message) -> Int {
+            weights.tokens(message.size) + (pairs.closing[message.seq]?.tokens(weights) ?? 0)
         }
-        func cost(_ message: Message) -> Int { weights.tokens(size(message)) }
 
         let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
         let isWhole = history.count == history.messages.count
@@ -178,7 +177,7 @@ extension Window {
             receipt: Receipt(
                 policy: policy, chosen: context.chosen, budget: budget, estimate: estimate, cut: cut,
                 history: history, suffix: suffix, pins: always, kept: kept), anchor: cut.anchor,
-            size: kept.reduce(systemSize) { $0 + size($1) })
+            size: kept.reduce(systemSize) { $0 + $1.size })
     }
 
     /// Where the turns of a run of messages begin: at each message of the user; at the beginning of a history what a

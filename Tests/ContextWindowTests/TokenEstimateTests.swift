@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct `The estimate of a text` {
     @Test(arguments: [
-        ("", 0), (" ", 1), ("a", 1), ("hello world", 3), ("The quick brown fox jumps over the lazy dog.", 11),
+        ("", 0), (" ", 1), ("a", 1), ("hello world", 3), ("The quick brown fox jumps over the lazy dog.", 12),
         ("你好世界", 4), ("{\"a\": [1, 2]}", 6),
         ("0123456789", 5), ("\n\n\n\n", 2),
     ])

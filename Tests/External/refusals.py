@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Long sessions against servers that refuse every request over their limit, counted with real vocabularies.
+
+    (install as for estimates.py; with `llmock` installed too, its own limit is tried as well)
+    /tmp/vocabularies/bin/python Tests/External/refusals.py .build/release [--turns 2000]
+
+2,000 turns of at most 2 % of the budget in one session for each of some models, the kind of text another every 25 turns. No
+request may be refused more than once, no turn lost, and with `slide` the used share of the budget must be above 90 % on average,
+by the server's own count, once the window is full.
+"""
+import argparse, importlib.util, os, random, sys
+from daemon import Daemon
+from vocabularies import Counting, texts, vocabularies
+
+BUDGET, RESERVE = 8_000, 1_000
+
+
+def run(programs, strategy, model, count, kinds, turns, seed):
+    """Returns how many turns failed, how many requests were refused, how many of one turn at most, and the mean share."""
+    server = Counting({model: count}, limit=BUDGET)
+    config = {"upstreams": {"u": {"kind": "openai", "baseURL": server.base, "model": model, "contextLength": BUDGET + RESERVE}},
+              "routes": {"default": ["u"]}, "window": {"strategy": strategy, "reserveTokens": RESERVE}, "retry": {"base": "10ms"}}
+    source, lost, most, shares = random.Random(seed), 0, 0, []
+    with Daemon(programs, config) as daemon, daemon.client() as client:
+        client.new("long")
+        names = list(kinds)
+        for turn in range(turns):
+            if turn % 25 == 0:
+                text = kinds[source.choice(names)]
+            # At most 2 % of the budget, with the answer.
+            start, size = source.randrange(len(text) - 700), source.randrange(20, 600)
+            words = text[start:start + size]
+            while count(words) > BUDGET // 50 - 20:
+                words = words[:len(words) * 2 // 3]
+            before = len(server.requests)
+            try:
+                answer = client.prompt("long", words or "x", 60)
+                lost += answer["stopReason"] != "end_turn"
+            except Exception as error:
+                print(f"turn {turn}: {error}")
+                lost += 1
+            client.updates.clear()
+            mine = server.requests[before:]
+            most = max(most, sum(1 for _, _, isRefused in mine if isRefused))
+            if mine and not mine[-1][2]:
+                shares.append(mine[-1][1] / BUDGET)
+    refused = sum(1 for _, _, isRefused in server.requests if isRefused)
+    full = [s for n, s in enumerate(shares) if n >= 100]
+    server.shutdown()
+    return lost, refused, most, sum(full) / max(1, len(full))
+
+
+def third_party(programs, turns):
+    """The same over PyPI's llmock, which counts in a way of its own."""
+    from llmock import Mock
+    mock = Mock("--context-window", "8000")
+    config = {"upstreams": {"u": {"kind": "openai", "baseURL": mock.base + "/v1", "model": "gpt-4o", "contextLength": 9_000}},
+              "routes": {"default": ["u"]}, "window": {"strategy": "slide", "reserveTokens": 1_000}, "retry": {"base": "10ms"}}
+    lost = 0
+    try:
+        with Daemon(programs, config) as daemon, daemon.client() as client:
+            client.new("long")
+            for turn in range(turns):
+                try:
+                    lost += client.prompt("long", f"turn {turn}: " + "some words of it " * 30, 60)["stopReason"] != "end_turn"
+                except Exception as error:
+                    print(f"turn {turn}: {error}")
+                    lost += 1
+                client.updates.clear()
+    finally:
+        mock.stop()
+    return lost
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("programs", nargs="?", default=".build/release")
+    parser.add_argument("--turns", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    arguments = parser.parse_args()
+    programs, kinds, faults = os.path.abspath(arguments.programs), texts(), 0
+    count = vocabularies()
+    print(f"{arguments.turns} turns each, seed {arguments.seed}: turns lost, requests refused (of one turn at most), used share of the budget")
+    for strategy, model in [("slide", "gpt-4o"), ("slide", "gemini-2.5-flash"), ("slide", "deepseek-chat"), ("sawtooth", "claude-opus-4-7")]:
+        lost, refused, most, share = run(programs, strategy, model, count[model], kinds, arguments.turns, arguments.seed)
+        isBad = lost > 0 or most > 1 or (strategy == "slide" and share < 0.9)
+        faults += isBad
+        print(f"{'FAIL' if isBad else 'ok':5}{strategy:9}{model:18} {lost} lost, {refused} refused ({most}), {share * 100:.1f} %", flush=True)
+    if os.path.exists(os.path.join(os.path.dirname(sys.executable), "llmock")):
+        lost = third_party(programs, min(300, arguments.turns))
+        faults += lost > 0
+        print(f"{'FAIL' if lost else 'ok':5}llmock --context-window: {lost} lost")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
