@@ -76,6 +76,12 @@ let package = Package(
                 "Posix", "Schema",
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "WindowCases", dependencies: ["ContextWindow", "Upstream", "Conversation"],
+            path: "Tests/WindowCases", swiftSettings: strict),
+        .executableTarget(
+            name: "window-walk", dependencies: ["WindowCases", "Conversation", "Posix"],
+            path: "Tests/WindowWalk", swiftSettings: strict),
         checks("PosixTests", ["Posix"]),
         checks("EventLoopTests", ["EventLoop", "Posix"]),
         checks("CryptoTests", ["Crypto"]),
@@ -83,7 +89,7 @@ let package = Package(
         checks("ProtocolTests", ["Protocol", "Conversation", "JSON"]),
         checks("SessionsTests", ["Sessions", "Protocol", "Archive", "Conversation"]),
         checks("ConversationTests", ["Conversation", "JSON"]),
-        checks("ContextWindowTests", ["ContextWindow", "Conversation", "JSON"]),
+        checks("ContextWindowTests", ["ContextWindow", "WindowCases", "Conversation", "JSON"]),
         checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON", "Posix"]),
         checks("StoreTests", ["Store", "Archive", "Conversation", "EventLoop", "Posix"]),
         checks(

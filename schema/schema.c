@@ -24,6 +24,9 @@ static const unsigned char v007[] = {
 static const unsigned char v008[] = {
 #embed "migrations/v008_sizes.sql"
 };
+static const unsigned char v009[] = {
+#embed "migrations/v009_secrets.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -40,6 +43,7 @@ static const schema_file migrations[] = {
     { "v006_bindings.sql", v006, sizeof v006 },
     { "v007_marks.sql", v007, sizeof v007 },
     { "v008_sizes.sql", v008, sizeof v008 },
+    { "v009_secrets.sql", v009, sizeof v009 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -13,6 +13,9 @@ package struct NameRule: Sendable, Equatable {
         self.beginsWithLetter = beginsWithLetter
     }
 
+    /// What every dialect takes.
+    static let narrowest = NameRule(longest: 40, signs: "", beginsWithLetter: true)
+
     /// Whether a name may go as it is.
     package func takes(_ name: String) -> Bool {
         let scalars = name.unicodeScalars

@@ -97,6 +97,8 @@ extension Window {
             }
             before = message
         }
+        // What says nothing stands between nobody.
+        plain.removeAll { $0.parts.isEmpty }
         gated.takeSystem(from: &plain, rules)
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {

@@ -62,10 +62,17 @@ package enum TokenEstimate {
         case .resource(let uri, nil, _):
             size(of: uri) + (part.asMedia.isMedia ? media(part.asMedia) : ContentSize(tokens: 8))
         case .resourceLink(let uri, let name, _): size(of: uri) + size(of: name) + ContentSize(tokens: 4)
-        case .toolCall(let call): size(of: call.name) + size(call.arguments.span) + ContentSize(tokens: 8)
+        case .toolCall(let call): name(call.name) + size(call.arguments.span) + ContentSize(tokens: 8)
         case .toolResult(let result): self.result(result)
         }
     }
+
+    /// A name that a dialect may not take goes under another, which may have a hash behind it.
+    private static func name(_ name: String) -> ContentSize {
+        size(of: name) + (NameRule.narrowest.takes(name) ? ContentSize() : ContentSize(tokens: perMappedName))
+    }
+
+    private static let perMappedName = 24
 
     private static func media(_ part: Part) -> ContentSize {
         switch part {

@@ -23,12 +23,15 @@ package struct CutContext: Sendable, Equatable {
     package var isCold: Bool
     /// What messages cost of the budget.
     package var weights: TokenWeights
+    /// Whether an answer at the end is followed by words that ask to go on.
+    package var endsWithUser: Bool
 
     package init(
         _ chosen: WindowPolicy.Chosen, anchor: Int? = nil, isCold: Bool = false,
-        weights: TokenWeights = .unknown
+        weights: TokenWeights = .unknown, endsWithUser: Bool = false
     ) {
         self.weights = weights
+        self.endsWithUser = endsWithUser
         self.chosen = chosen
         self.anchor = anchor
         self.isCold = isCold
@@ -141,7 +144,10 @@ extension Window {
         let older = all.prefix(all.count - sent.count)
         let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
         let always = all.filter { pinnedSeqs.contains($0.seq) }
+        // What is blank is not sent, and what is only thought may not be.
         let newest = turns.starts.last.map { sent[$0...] } ?? []
+        let goOn =
+            context.endsWithUser && mayEndWithAnswer(Array(newest)) ? weights.tokens(Window.goOnSize) : 0
         let inNewest = Set(newest.map(\.seq))
         // A pin of the newest turn counts with that.
         let pinTokens = always.reduce(history.unreadPinTokens) {
@@ -156,7 +162,7 @@ extension Window {
                     tokens: turn.reduce(0) {
                         $0 + (!isNewest && pinnedSeqs.contains($1.seq) ? 0 : cost($1))
                     }, messages: turn.count)
-            }, fixed: systemTokens + pinTokens, budget: budget, maxTurns: policy.maxTurns,
+            }, fixed: systemTokens + pinTokens + goOn, budget: budget, maxTurns: policy.maxTurns,
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
             moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),
             lowMark: policy.lowMark(of: budget))
@@ -164,7 +170,7 @@ extension Window {
         guard question.fixed + newestTokens <= budget else {
             throw WindowError(
                 needed: question.fixed + newestTokens, budget: budget, system: systemTokens,
-                hasSystem: system != nil, pinned: pinTokens, newest: newestTokens)
+                hasSystem: system != nil, pinned: pinTokens, newest: newestTokens + goOn)
         }
         let cut = context.chosen.strategy.cut(question)
         let estimate = question.turns.dropFirst(cut.first).reduce(question.fixed) { $0 + $1.tokens }
@@ -179,6 +185,21 @@ extension Window {
                 history: history, suffix: suffix, pins: always, kept: kept), anchor: cut.anchor,
             size: kept.reduce(systemSize) { $0 + $1.size })
     }
+
+    /// Whether a request may end with what the model said: what is blank is not sent, what is only thought may not be, and results
+    /// stand behind their calls.
+    private static func mayEndWithAnswer(_ newest: [Message]) -> Bool {
+        let said = newest.lazy.filter { $0.role != .tool }.reversed()
+        for isThought in [true, false] {
+            let last = said.first { $0.parts.contains { !$0.isBlank && (isThought || !$0.isThought) } }
+            guard let last else { return true }
+            let hasCall = last.parts.contains { if case .toolCall = $0 { true } else { false } }
+            if last.role == .assistant && !hasCall { return true }
+        }
+        return false
+    }
+
+    private static let goOnSize = TokenEstimate.size(of: [.text(DialectRules.goOn)])
 
     /// Where the turns of a run of messages begin: at each message of the user; at the beginning of a history what a
     /// system message before them begins is a turn too.

@@ -50,12 +50,14 @@ package struct ContentSize: Sendable, Equatable {
     /// Tokens for a server of which nothing is known: what is stored and shown.
     package var tokens: Int { TokenWeights.unknown.tokens(self) }
 
+    /// The size of both together.
     package static func + (a: ContentSize, b: ContentSize) -> ContentSize {
         var sum = a
         sum += b
         return sum
     }
 
+    /// Adds what another has.
     package static func += (a: inout ContentSize, b: ContentSize) { a.counts &+= b.counts }
 
     // MARK: As it is stored

@@ -8,6 +8,7 @@ package enum Method: String, Sendable, CaseIterable {
     case contextBuild = "_convod/context/build"
     case contextPreview = "_convod/context/preview"
     case contextReceipt = "_convod/context/receipt"
+    case contextWhy = "_convod/context/why"
     case export = "_convod/export"
     case messageAppend = "_convod/message/append"
     case messageList = "_convod/message/list"
@@ -60,6 +61,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .contextBuild: ContextBuild.self
         case .contextPreview: ContextPreview.self
         case .contextReceipt: ContextReceipt.self
+        case .contextWhy: ContextWhy.self
         case .export: Export.self
         case .messageAppend: MessageAppend.self
         case .messageList: MessageList.self

@@ -47,8 +47,9 @@ struct MessageKey {
 }
 
 extension Message {
-    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding, size; a value that cannot be is an
-    /// error that names the row. Marks are the session's.
+    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding, size.
+    ///
+    /// A value that cannot be is an error that names the row. Marks are the session's.
     init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
         self.init(
             id: MessageID(bytes: row.bytes(1)) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),

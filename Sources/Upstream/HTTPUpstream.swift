@@ -75,7 +75,7 @@ package final class HTTPUpstream: Upstream {
         if !known.sends(Quirks.sounds) { rules.media.sounds = .some([]) }
         return rules
     }
-    package var cachesPrompts: Bool { settings.flag(UpstreamKind.promptCache.name, else: true) }
+    package var promptCache: PromptCache { settings.promptCache }
     package func url(for model: String) -> String? { dialect.url(for: model) }
     package func forgive() { authorizer.forgive() }
 

@@ -17,6 +17,8 @@ package struct ModelRequest: Sendable {
     package var hasMedia = false
     /// What the answer's thoughts are bound to; nil where the provider binds them to nothing.
     package var binding: Message.Binding?
+    /// What tells the provider which requests belong to one conversation, so that they meet the same cache; nil for nothing.
+    package var cacheKey: String?
     /// What it costs by the window's estimate, in tokens as the provider is expected to count them.
     package var estimate: Int
     /// How much there is to read of it.
@@ -113,8 +115,8 @@ package protocol Upstream: AnyObject {
     func body(for request: ModelRequest) -> [UInt8]
     /// Where requests for a model go, nil for an upstream without an address.
     func url(for model: String) -> String?
-    /// Whether the provider may keep the beginnings of requests in a cache.
-    var cachesPrompts: Bool { get }
+    /// How long the provider may keep the beginnings of requests in a cache.
+    var promptCache: PromptCache { get }
     /// Whether a key is at hand.
     var hasKey: Bool { get }
     /// Where its keys or tokens come from, for people.

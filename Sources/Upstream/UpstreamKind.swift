@@ -28,7 +28,7 @@ package struct UpstreamKind: Sendable, Equatable {
     }
 
     /// Whether the provider keeps beginnings of requests in a cache; Anthropic's is marked for it.
-    package static let promptCache = Option("promptCache", .flag(true))
+    package static let promptCache = Option("promptCache", .promptCache(.minutes))
 
     /// How it is used without a configuration, where a variable holds its key.
     package struct Implicit: Sendable {

@@ -8,6 +8,8 @@ package struct UpstreamSettings: Sendable, Equatable {
         case word(String?)
         /// A time; 0 where it is not set.
         case milliseconds(Int)
+        /// `true` for five minutes, `false`, `"5m"` or `"1h"`.
+        case promptCache(PromptCache)
     }
 
     /// The name in the configuration, which routes and sessions use.
@@ -56,6 +58,11 @@ package struct UpstreamSettings: Sendable, Equatable {
     /// A flag of its kind.
     package func flag(_ name: String, else value: Bool = false) -> Bool {
         if case .flag(let flag)? = options[name] { flag } else { value }
+    }
+
+    /// How long its provider keeps beginnings of requests.
+    package var promptCache: PromptCache {
+        if case .promptCache(let cache)? = options[UpstreamKind.promptCache.name] { cache } else { .minutes }
     }
 
     /// A word of its kind; nil for none.

@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 internal import Upstream
 
-private let dialect = AnthropicDialect(base: "https://api.anthropic.com", marksCache: false)
+private let dialect = AnthropicDialect(base: "https://api.anthropic.com", cache: .none)
 private let marking = AnthropicDialect(base: "https://api.anthropic.com")
 private let mark = #""cache_control":{"type":"ephemeral"}"#
 

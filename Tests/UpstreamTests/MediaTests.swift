@@ -11,7 +11,7 @@ private let png = Part.image(mimeType: "image/png", data: "iVBO", uri: nil)
     @Test func `is a part of its own kind in each dialect that takes it`() throws {
         let request = try Request.of([Request.user(pdf)])
         #expect(
-            try Request.member("messages", AnthropicDialect(base: "", marksCache: false), request)
+            try Request.member("messages", AnthropicDialect(base: "", cache: .none), request)
                 == #"[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"}}]}]"#
         )
         #expect(
@@ -37,7 +37,7 @@ private let png = Part.image(mimeType: "image/png", data: "iVBO", uri: nil)
             Request.user(.text("u")), Request.model(Request.call("c", "f")),
             Request.tool(Request.result("c", text(content))),
         ])
-        let messages = try Request.member("messages", AnthropicDialect(base: "", marksCache: false), request)
+        let messages = try Request.member("messages", AnthropicDialect(base: "", cache: .none), request)
         #expect(
             messages?.contains(
                 #"{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"r"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}]}"#

@@ -6,6 +6,13 @@ package struct KeptAnswer: ArchiveRead {
     package init(_ key: [UInt8]) { self.key = key }
 }
 
+/// A secret of this database; nil where there is none of that name.
+package struct SecretByName: ArchiveRead {
+    package typealias Output = [UInt8]?
+    package let name: String
+    package init(_ name: String) { self.name = name }
+}
+
 /// What was learned of the models' tokens.
 package struct AllCalibrations: ArchiveRead {
     package typealias Output = [Learned]

@@ -6,22 +6,34 @@ internal import Protocol
 extension Option {
     fileprivate static let number = Option(
         short: "n", long: "number", value: "N", help: "draw only the newest N messages (default 200)")
+    fileprivate static let turn = Option(
+        long: "turn", value: "TURN",
+        help: "as it was for a past turn: the number of its prompt or answer, or its ID")
 }
 
 extension Command {
     static let context = Command(
         name: "context", summary: "draw what of a session the model would see, and why", arguments: "[ID]",
         count: 0...1,
-        options: [.continue, .json, .model, .number, .session, .upstream],
+        options: [.continue, .json, .model, .number, .session, .turn, .upstream],
         details: """
             Without an ID the latest session that convo made. A bar for each message: ● goes to the model, ○ is left
-            out, with the reason behind it. --json prints the receipt and the messages as they would be sent.
+            out, with the reason behind it; the bar at the end is the budget: # what is always in, = turns, · free.
+            --json prints the receipt and the messages as they would be sent.
             """
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number) ?? 200
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
-        try ContextDrawing(client: client, session: session.id, number: number).print(on: invocation)
+        let drawing = ContextDrawing(client: client, session: session.id, number: number)
+        if let turn = invocation.value(.turn) {
+            if invocation.has(.model) || invocation.has(.upstream) {
+                throw .usage("--turn is about what was sent; -m and -u ask what would be")
+            }
+            try drawing.print(turn: turn, of: session, on: invocation)
+        } else {
+            try drawing.print(on: invocation)
+        }
         return .success
     }
 }
@@ -48,8 +60,43 @@ struct ContextDrawing {
                 "cannot read the receipt that the daemon sent; convo and convod may be of different versions")
         }
         let messages = try MessagePages(client: client, session: session).newest(max(1, number))
+        draw(messages, system: built.system, receipt, console)
+    }
+
+    /// The window of a turn that was, by its receipt.
+    func print(turn name: String, of summary: Wire.SessionSummary, on invocation: Invocation)
+        throws(CommandError)
+    {
+        var id = name
+        if let number = Int(name.hasPrefix("#") ? String(name.dropFirst()) : name) {
+            let hits = try MessageSearch(client: client, session: summary).hits(of: "#\(number)")
+            guard let turn = hits.messages.first?.turnId else {
+                throw CommandError(
+                    .notFound, "message \(number) belongs to no turn: it was added, and nobody was asked")
+            }
+            id = turn.description
+        }
+        let told = try client.ask(Method.ContextReceipt.self) { $0.member("turnId", id) }
+        if invocation.has(.json) { return invocation.console.print(json: told) }
+        guard let receipt = told.receipt?.value else {
+            throw CommandError(.notFound, "nothing was sent for this turn")
+        }
+        // What came after it was not there.
+        let messages = try MessagePages(client: client, session: session).newest(summary.messageCount)
+        let end = messages.first { $0.turnId == told.turnId }?.seq ?? receipt.sent?.last ?? Int.max
+        let before = messages.filter { $0.seq <= end }.suffix(max(1, number))
+        draw(Array(before), system: nil, receipt, invocation.console)
+        let asked = [told.upstream, told.model].compactMap(\.self).joined(separator: " ")
+        if let counted = receipt.counted {
+            invocation.console.print("\(asked) counted \(Times.number(counted)) tokens")
+        }
+    }
+
+    private func draw(
+        _ messages: [Wire.Message], system: String?, _ receipt: Wire.Receipt, _ console: Console
+    ) {
         let most = max(1, messages.map(\.tokens).max() ?? 1)
-        if let system = built.system {
+        if let system {
             console.print(
                 "\(console.styled("●", .green))    system prompt  \(preview(system, console, after: 21))")
         }
@@ -60,7 +107,25 @@ struct ContextDrawing {
         }
         for message in messages { console.print(line(message, receipt, most, console)) }
         console.print("")
+        console.print(budget(receipt, messages, console))
         console.print(receipt.summary)
+    }
+
+    /// The budget as one bar: what is always in, the turns, and what is free.
+    private func budget(_ receipt: Wire.Receipt, _ messages: [Wire.Message], _ console: Console) -> String {
+        let width = min(60, max(10, console.columns - 4))
+        let turns = messages.reduce(0) { sum, message in
+            let isIn = receipt.isInSuffix(message.seq) && receipt.reason(against: message) == nil
+            return sum + (isIn && !message.pinned ? message.tokens : 0)
+        }
+        func cells(_ tokens: Int) -> Int {
+            receipt.budget > 0 ? min(width, Int(Double(tokens) * Double(width) / Double(receipt.budget))) : 0
+        }
+        let used = max(receipt.estimate > 0 ? 1 : 0, cells(receipt.estimate))
+        let moving = min(used, cells(min(turns, receipt.estimate)))
+        return "[" + console.styled(String(repeating: "#", count: used - moving), .yellow)
+            + console.styled(String(repeating: "=", count: moving), .green)
+            + console.styled(String(repeating: "·", count: width - used), .dim) + "]"
     }
 
     private func line(
@@ -94,23 +159,18 @@ struct ContextDrawing {
 extension Wire.Receipt {
     /// Why a message does not go to the model, nil when it does.
     fileprivate func reason(against message: Wire.Message) -> String? {
-        if message.excluded || excluded?.contains(message.seq) == true { return "excluded" }
-        if !message.status.isSent { return message.status.name }
-        if message.pinned || pinned?.contains(message.seq) == true || isInSuffix(message.seq) { return nil }
-        return "left out by \(cause)"
-    }
-
-    /// What made the cut, in words.
-    private var cause: String {
-        switch rule {
-        case "anchor": "an earlier turn, and stays for a while"
-        case "cold": "the pause before this turn: the provider reads all anew anyway"
-        default: rule
+        let (fate, rule) = fate(
+            of: message.seq, message.status, pinned: message.pinned, excluded: message.excluded)
+        return switch fate {
+        case .sent, .pinned: nil
+        case .excluded: "excluded"
+        case .leftOut where !message.status.isSent: message.status.name
+        case .leftOut: "left out by \(Wire.Receipt.cause(of: rule ?? ""))"
         }
     }
 
     /// Whether a number is one of the newest messages that were sent.
-    private func isInSuffix(_ seq: Int) -> Bool {
+    fileprivate func isInSuffix(_ seq: Int) -> Bool {
         guard let sent, sent.count == 2 else { return false }
         return sent[0] <= seq && seq <= sent[1]
     }
@@ -122,7 +182,7 @@ extension Wire.Receipt {
         text += "\(Times.number(estimate)) of \(Times.number(budget)) tokens\(share)"
         if leftOutMessages > 0 {
             text += "\n\(Times.number(leftOutMessages)) left out, about \(Times.number(leftOutTokens)) tokens"
-            if rule != "fits" { text += "; the cut was made by \(cause)" }
+            if rule != "fits" { text += "; the cut was made by \(Wire.Receipt.cause(of: rule))" }
         } else {
             text += "; everything fits"
         }

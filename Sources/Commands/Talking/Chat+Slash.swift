@@ -25,6 +25,7 @@ extension Chat {
         ("/title", "TEXT", "give the session a title"),
         ("/unpin", "[N]", "let a pinned message go again"),
         ("/upstream", "[NAME]", "list upstreams, or use one from here on"),
+        ("/why", "TEXT|#N", "whether the model saw a message in the last turns, and why not"),
     ]
 
     /// Does what a line with a slash says; a code means that the chat ends with it.
@@ -54,6 +55,7 @@ extension Chat {
         case "/quit": return .success
         case "/session": try describe()
         case "/system": try set("system", text, "a system prompt") { $0.system = text }
+        case "/why": try why(text)
         case "/title": try set("title", text, "a title", nil)
         case "/upstream": try upstream(text)
         default:
@@ -121,6 +123,22 @@ extension Chat {
         }
         session = fork.sessionId.text
         console.print(console.styled("forked into \(fork.sessionId)", .dim))
+    }
+
+    private func why(_ text: String) throws(CommandError) {
+        guard !text.isEmpty else {
+            throw .usage("/why needs words of a message, or its number as in /why #3")
+        }
+        let session = try summary()
+        let hits = try MessageSearch(client: client, session: session).hits(of: text)
+        guard let message = hits.messages.first else {
+            throw CommandError(.notFound, "this session says '\(TextWidth.fitted(text, to: 40))' nowhere")
+        }
+        let told = try client.ask(Method.ContextWhy.self) {
+            $0.member("sessionId", session.id)
+            $0.member("messageId", message.id)
+        }
+        WhyReport(message: message, told: told, others: Array(hits.messages.dropFirst())).print(on: console)
     }
 
     private func mark(_ mark: MessageMark, _ value: Bool, _ name: String) throws(CommandError) {

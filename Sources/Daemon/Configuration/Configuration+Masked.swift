@@ -115,6 +115,8 @@ extension Configuration {
             switch value {
             case .flag(let flag): writer.member(option.name, flag)
             case .word(let word): writer.optional(option.name, word)
+            case .promptCache(.none): writer.member(option.name, false)
+            case .promptCache(let cache): writer.member(option.name, cache.rawValue)
             case .milliseconds(let time): writer.member(option.name, "\(time)ms")
             }
         }

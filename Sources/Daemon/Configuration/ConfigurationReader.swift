@@ -63,6 +63,14 @@ struct ConfigurationReader {
         return flag
     }
 
+    /// How long a provider keeps beginnings of requests.
+    mutating func promptCache(_ name: String) throws(ConfigurationError) -> PromptCache? {
+        guard let value = value(name) else { return nil }
+        if let flag = value.bool { return flag ? .minutes : PromptCache.none }
+        if let word = value.string.flatMap(PromptCache.init), word != .none { return word }
+        throw complaint(value, "'\(full(name))' must be true, false, \"5m\" or \"1h\"")
+    }
+
     /// A number that is not negative.
     mutating func number(_ name: String) throws(ConfigurationError) -> Double? {
         guard let value = value(name) else { return nil }

@@ -53,6 +53,7 @@ enum UpstreamReading {
         switch option.value {
         case .flag(let flag): .flag(try reader.bool(option.name) ?? flag)
         case .word(let word): .word(try reader.string(option.name) ?? word)
+        case .promptCache(let cache): .promptCache(try reader.promptCache(option.name) ?? cache)
         case .milliseconds(let time): .milliseconds(try reader.duration(option.name) ?? time)
         }
     }

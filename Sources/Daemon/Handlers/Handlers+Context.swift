@@ -11,6 +11,7 @@ extension Handlers {
         .on(Method.ContextBuild.self) { $0.buildContext },
         .on(Method.ContextPreview.self) { $0.previewContext },
         .on(Method.ContextReceipt.self) { $0.receipt },
+        .on(Method.ContextWhy.self) { $0.why },
     ]
 
     /// Finds who would be asked and makes the window for it.
@@ -110,6 +111,36 @@ extension Handlers {
         throw .invalid("'dialect' must be \(kinds.map { "'\($0.name)'" }.joined(separator: " or "))")
     }
 
+    /// Turns that are looked through, newest first: those of other branches are passed over.
+    private static let turnsLookedThrough = 50
+
+    private func why(_ request: Request<Method.ContextWhy>) throws(WireError) {
+        let parameters = request.parameters, call = request.call
+        withSession(call, parameters.id) { [self] record in
+            withMessage(call, parameters.messageID, on: record) { [self] message in
+                let turns = TurnList(
+                    record.row, .all, before: nil, limit: Handlers.turnsLookedThrough, bytes: 256 << 10)
+                look(call, turns, of: record.row) { [self] found in
+                    let ended = found.turns.filter { $0.turn.receipt != nil }
+                    // An answer that was made anew has its prompt on the path still.
+                    let ids = ended.flatMap { [$0.turn.answerID] + ($0.turn.promptID.map { [$0] } ?? []) }
+                    look(call, PlacesOnPath(ids, in: record), of: record.row) { places in
+                        let told = ended.compactMap { stored -> Method.ContextWhy.Result.Turn? in
+                            guard let answer = places[stored.turn.answerID] else { return nil }
+                            let place = stored.turn.promptID.flatMap { places[$0] } ?? answer
+                            return .init(stored.turn, at: place, message)
+                        }
+                        request.reply(
+                            .init(
+                                messageId: message.id, seq: message.seq, pinned: message.isPinned,
+                                excluded: message.isExcluded,
+                                turns: Array(told.prefix(Method.ContextWhy.most))))
+                    }
+                }
+            }
+        }
+    }
+
     private func receipt(_ request: Request<Method.ContextReceipt>) throws(WireError) {
         withAttempts(request.call, request.parameters.id) { stored, _, attempts in
             request.reply(
@@ -118,5 +149,19 @@ extension Handlers {
                     upstream: stored.turn.upstream, model: stored.turn.model, usage: stored.turn.usage,
                     attempts: attempts))
         }
+    }
+}
+
+extension Method.ContextWhy.Result.Turn {
+    /// What became of a message in a turn at a place of the path; nil where the message was not before it.
+    fileprivate init?(_ turn: TurnRecord, at seq: Int, _ message: Message) {
+        guard message.seq <= seq, let raw = turn.receipt,
+            let receipt = Verbatim<Wire.Receipt>(raw).value
+        else { return nil }
+        let (fate, rule) = receipt.fate(
+            of: message.seq, message.status, pinned: message.isPinned, excluded: message.isExcluded)
+        self.init(
+            turnId: turn.id, seq: seq, createdAt: Wire.Time(turn.createdAt), fate: fate, rule: rule,
+            strategy: receipt.strategy.chosen, upstream: turn.upstream, model: turn.model)
     }
 }

@@ -276,7 +276,7 @@ extension Handlers {
     }
 
     /// Finds a message of the active path.
-    private func withMessage(
+    func withMessage(
         _ call: Client.Call, _ id: MessageID, on record: SessionRecord,
         _ body: @escaping (Message) throws(WireError) -> Void
     ) {

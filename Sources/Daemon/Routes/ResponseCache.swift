@@ -31,6 +31,9 @@ final class ResponseCache {
         guard settings.isOn, let url = candidate.upstream.url(for: candidate.model) else { return nil }
         var digest = SHA256Digest()
         digest.update(Array("\(owner)\n\(candidate.upstream.kind)\n\(url)\n".utf8))
+        // A question is the same in another conversation.
+        var request = request
+        request.cacheKey = nil
         digest.update(candidate.upstream.body(for: request))
         return digest.finish()
     }

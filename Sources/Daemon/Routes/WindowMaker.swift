@@ -122,6 +122,7 @@ final class WindowMaking {
 struct WindowMaker {
     let archives: Archives
     let calibrations: Calibrations
+    let cacheKeys: CacheKeys
     let configuration: CurrentConfiguration
     let clocks: Clocks
     let loop: EventLoop
@@ -251,8 +252,9 @@ struct WindowMaker {
             weights: calibration.applied(to: rules.weights), budget: budget, parameters: parameters,
             upstream: candidate.upstream.name,
             model: candidate.model, rules: rules,
-            chosen: policy.chosen(cachesPrompts: candidate.upstream.cachesPrompts), settings: settings,
-            now: clocks.now())
+            chosen: policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none), settings: settings,
+            now: clocks.now(), cacheLife: candidate.upstream.promptCache.life,
+            cacheKey: cacheKeys.key(of: session.session))
     }
 
     /// The configuration's policy with what the session and the request change.
@@ -293,8 +295,10 @@ struct WindowPlan: Sendable {
     /// Milliseconds since 1970.
     let now: Int64
 
-    /// Milliseconds that providers keep the beginning of a request at least (wire-2.md B).
-    private static let cacheLife: Int64 = 300_000
+    /// Milliseconds that the provider keeps the beginning of a request.
+    let cacheLife: Int64
+    /// What tells the provider which requests are of this session; nil for nothing.
+    let cacheKey: String?
 
     /// Whose anchor counts; nobody's under a strategy that keeps none.
     var asker: AnchorKey? {
@@ -346,7 +350,8 @@ struct WindowPlan: Sendable {
                 history, system: session.session.system, policy: policy, budget: budget,
                 CutContext(
                     chosen, anchor: anchor(stored)?.seq,
-                    isCold: now - session.session.updatedAt > WindowPlan.cacheLife, weights: weights))
+                    isCold: now - session.session.updatedAt > cacheLife, weights: weights,
+                    endsWithUser: rules.endsWithUser))
         } catch {
             throw WireError(
                 .contextOverflow, error.sentence(limit),
@@ -362,6 +367,7 @@ struct WindowPlan: Sendable {
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
             userMessageCount: history.count, previousUserText: before)
         request.size = window.size
+        request.cacheKey = cacheKey
         request.names = gated.names
         request.hasMedia = gated.hasMedia
         if rules.replay == .chained { request = request.chained(gated.bindings) }

@@ -23,6 +23,7 @@ package final class Daemon {
     let configuration: CurrentConfiguration
     let upstreams: UpstreamTable
     let calibrations = Calibrations()
+    let cacheKeys = CacheKeys()
     let memory: FreeMemory
     let engine: TurnEngine
     let recovery: Recovery
@@ -101,7 +102,8 @@ package final class Daemon {
         upstreams = UpstreamTable(
             options.configuration, loop: loop, environment: options.environment, clocks: clocks)
         let maker = WindowMaker(
-            archives: archives, calibrations: calibrations, configuration: configuration, clocks: clocks,
+            archives: archives, calibrations: calibrations, cacheKeys: cacheKeys,
+            configuration: configuration, clocks: clocks,
             loop: loop)
         let routes = Routes(
             upstreams, maker, ResponseCache(archives, configuration, clocks), configuration, clocks, ids,
@@ -141,10 +143,11 @@ package final class Daemon {
     /// Closes what a crash left running and reads what was learned, before any client can look; where that cannot be done
     /// it is tried again.
     private func recover() {
-        var awaited = 2
+        var awaited = 3
         // What waits is taken up behind that, and before anybody asks for it.
         recovery.begin { [engine] in engine.takeUp { awaited -= 1 } }
         calibrations.read(archives, loop) { awaited -= 1 }
+        cacheKeys.read(archives, loop) { awaited -= 1 }
         // A loop that cannot wait says so when it runs, and what is left is closed there.
         while awaited > 0 { do { try loop.turn(waiting: true) } catch { break } }
     }

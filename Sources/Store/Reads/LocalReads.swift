@@ -196,6 +196,10 @@ extension KeptAnswer: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> KeptResponse? { try reader.response(key) }
 }
 
+extension SecretByName: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> [UInt8]? { try reader.secret(name) }
+}
+
 extension AllCalibrations: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> [Learned] {
         try reader.allLearned(limit: limit)

@@ -80,6 +80,13 @@ extension Reader {
         }
     }
 
+    /// A secret of this database, nil where there is none of that name.
+    func secret(_ name: String) throws(ArchiveError) -> [UInt8]? {
+        try database.first("SELECT value FROM secret WHERE name = ?", [.text(name)], doing: "read a secret") {
+            $0.bytes(0)
+        }
+    }
+
     /// What was learned of models' tokens.
     func allLearned(limit: Int) throws(ArchiveError) -> [Learned] {
         var found: [Learned] = []

@@ -7,10 +7,10 @@ package struct AnthropicDialect: Dialect {
     let base: String
     private let request: AnthropicRequest
 
-    /// `marksCache` puts `cache_control` marks on the stable prefix.
-    package init(base: String, marksCache: Bool = true) {
+    /// `cache` puts `cache_control` marks on the stable prefix, for so long.
+    package init(base: String, cache: PromptCache = .minutes) {
         self.base = base
-        request = AnthropicRequest(marksCache: marksCache)
+        request = AnthropicRequest(cache: cache)
     }
 
     package func rules(issuer: String) -> DialectRules { .anthropic(issuer) }

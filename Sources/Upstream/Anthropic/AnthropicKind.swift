@@ -5,7 +5,7 @@ extension UpstreamKind {
     package static let anthropic: UpstreamKind = {
         var kind = UpstreamKind(
             "anthropic",
-            .server { AnthropicDialect(base: $0.baseURL, marksCache: $0.flag("promptCache", else: true)) })
+            .server { AnthropicDialect(base: $0.baseURL, cache: $0.promptCache) })
         kind.baseURL = "https://api.anthropic.com"
         kind.options = [promptCache]
         kind.implicit = Implicit(
@@ -13,7 +13,7 @@ extension UpstreamKind {
             defaultModel: "claude-sonnet-4-5")
         kind.messages = { window, writer in
             let gated = window.gated(for: .anthropic(nil))
-            AnthropicRequest(marksCache: false).writeMessages(
+            AnthropicRequest(cache: .none).writeMessages(
                 gated.messages, hasSystem: gated.system != nil, to: &writer)
         }
         return kind

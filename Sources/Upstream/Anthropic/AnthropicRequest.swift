@@ -13,8 +13,9 @@ struct AnthropicRequest {
     /// Marks of the prompt cache that a request may have (wire.md E2).
     private static let mostMarks = 4
 
-    /// Whether the stable prefix is marked for the provider's prompt cache.
-    let marksCache: Bool
+    /// For how long the stable prefix is marked for the provider's prompt cache.
+    let cache: PromptCache
+    private var marksCache: Bool { cache != .none }
 
     /// The whole body.
     func body(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
@@ -170,7 +171,12 @@ struct AnthropicRequest {
     }
 
     private func writeMark(_ isMarked: Bool, to writer: inout JSONWriter) {
-        if isMarked { writer.member("cache_control") { $0.member("type", "ephemeral") } }
+        guard isMarked else { return }
+        writer.member("cache_control") {
+            $0.member("type", "ephemeral")
+            // Five minutes are what it is without a word (wire-2.md B1).
+            if cache == .hour { $0.member("ttl", cache.rawValue) }
+        }
     }
 }
 

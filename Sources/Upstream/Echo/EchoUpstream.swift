@@ -10,7 +10,7 @@ package final class EchoUpstream: Upstream {
     package let name: String
     package let kind = "echo"
     package var model: String? { "echo" }
-    package let cachesPrompts = false
+    package let promptCache = PromptCache.none
     package func rules(for model: String) -> DialectRules {
         DialectRules(isAlternating: false, startsWithUser: true)
     }

@@ -10,13 +10,15 @@ package struct OpenAIDialect: Dialect {
     private let isAlternating: Bool
     private let modelList: String?
     private let fetchesImages: Bool
+    private let takesCacheKey: Bool
 
     /// `base` is an address without a trailing slash; `apiVersion` is Azure's; `modelList` is the address of a list of models
-    /// that stands elsewhere than OpenAI's; `fetchesImages` says whether the server takes addresses of images.
+    /// that stands elsewhere than OpenAI's; `fetchesImages` says whether the server takes addresses of images, `takesCacheKey` whether another than OpenAI's own takes keys of conversations.
     package init(
         base: String, apiVersion: String? = nil, isAlternating: Bool = false, modelList: String? = nil,
-        fetchesImages: Bool = true
+        fetchesImages: Bool = true, takesCacheKey: Bool = false
     ) {
+        self.takesCacheKey = takesCacheKey
         self.fetchesImages = fetchesImages
         self.modelList = modelList
         self.base = base
@@ -56,7 +58,9 @@ package struct OpenAIDialect: Dialect {
     }
 
     package func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
-        OpenAIRequest.body(request, quirks)
+        var request = request
+        if !takesCacheKey && host != "api.openai.com" { request.cacheKey = nil }
+        return OpenAIRequest.body(request, quirks)
     }
 
     package func reader(issuer: String) -> any AnswerReader { OpenAIStream() }

@@ -27,6 +27,7 @@ package enum OpenAIRequest {
             if quirks.sends("seed") { $0.optional("seed", parameters.seed) }
             $0.optional("tools", raw: parameters.tools)
             $0.optional("tool_choice", raw: parameters.toolChoice)
+            if quirks.sends("prompt_cache_key") { $0.optional("prompt_cache_key", request.cacheKey) }
         }
         return writer.bytes
     }

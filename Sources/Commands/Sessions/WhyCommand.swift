@@ -1,0 +1,127 @@
+internal import Conversation
+internal import ConvoClient
+internal import JSON
+internal import Protocol
+
+extension Command {
+    static let why = Command(
+        name: "why", summary: "say whether the model saw a message in the last turns, and why not",
+        arguments: "TEXT|#N", count: 1...Int.max, options: [.continue, .json, .session],
+        details: """
+            Finds the newest message of the session that has TEXT, whatever its case, or takes the one with a number, as
+            'convo show' has it. Without -s the latest session that convo made.
+            """
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        let session = try invocation.sessionToChange(client)
+        let words = invocation.positionals.joined(separator: " ")
+        let search = MessageSearch(client: client, session: session)
+        let hits = try search.hits(of: words)
+        guard let message = hits.messages.first else {
+            let seen = hits.isBounded ? " in its newest \(Times.number(MessageSearch.most)) messages" : ""
+            throw CommandError(
+                .notFound, "session '\(session.id)' says '\(TextWidth.fitted(words, to: 40))' nowhere\(seen)")
+        }
+        let told = try client.ask(Method.ContextWhy.self) {
+            $0.member("sessionId", session.id)
+            $0.member("messageId", message.id)
+        }
+        if invocation.has(.json) {
+            invocation.console.print(json: told)
+            return .success
+        }
+        WhyReport(message: message, told: told, others: Array(hits.messages.dropFirst())).print(
+            on: invocation.console)
+        return .success
+    }
+}
+
+/// Finds messages by their words, newest first, in as many of a session as are read for that.
+struct MessageSearch {
+    /// Messages that are read at most.
+    static let most = 5_000
+    /// Further ones that are listed.
+    private static let listed = 5
+
+    let client: Client
+    let session: Wire.SessionSummary
+
+    /// The message that is meant and some others with the words; whether not all were read.
+    func hits(of words: String) throws(CommandError) -> (messages: [Wire.Message], isBounded: Bool) {
+        if words.hasPrefix("#"), let number = Int(words.dropFirst()) {
+            let pages = MessagePages(client: client, session: session.id)
+            let count = session.messageCount
+            guard (1...max(1, count)).contains(number), count > 0 else {
+                throw CommandError(
+                    .notFound,
+                    "session '\(session.id)' has no message \(number), it has \(count); 'convo show' numbers them"
+                )
+            }
+            return (try pages.newest(count - number + 1).filter { $0.seq == number }, false)
+        }
+        let wanted = words.lowercased()
+        var found: [Wire.Message] = [], read = 0
+        try MessagePages(client: client, session: session.id).forEachPage(order: "desc") { page in
+            read += page.count
+            found += page.filter { $0.text.lowercased().contains(wanted) }
+            return found.count <= MessageSearch.listed && read < MessageSearch.most
+        }
+        return (Array(found.prefix(MessageSearch.listed + 1)), read >= MessageSearch.most)
+    }
+}
+
+/// What became of a message, for people.
+struct WhyReport {
+    let message: Wire.Message
+    let told: Method.ContextWhy.Result
+    /// Others with the same words.
+    let others: [Wire.Message]
+
+    func print(on console: Console) {
+        let marks = (told.pinned ? " · pinned" : "") + (told.excluded ? " · excluded" : "")
+        console.print(
+            console.styled("#\(told.seq) \(message.role.name)\(marks)", .bold) + "  "
+                + TextWidth.fitted(
+                    Console.harmless(message.text, keepingLines: false), to: max(20, console.columns - 30)))
+        if told.turns.isEmpty { console.print("no turn was sent with it yet") }
+        for turn in told.turns {
+            let isSeen = turn.fate == .sent || turn.fate == .pinned
+            let mark = console.styled(isSeen ? "●" : "○", isSeen ? .green : .red)
+            let asked = [turn.upstream, turn.model].compactMap(\.self).joined(separator: " ")
+            console.print(
+                "\(mark) turn #\(turn.seq), \(Times.relative(turn.createdAt)): \(words(turn))"
+                    + (asked.isEmpty ? "" : console.styled("  \(asked)", .dim)))
+        }
+        for other in others {
+            let text = Console.harmless(other.text, keepingLines: false)
+            console.print(
+                console.styled(
+                    "also #\(other.seq) \(other.role.name): "
+                        + TextWidth.fitted(text, to: max(20, console.columns - 24)), .dim))
+        }
+    }
+
+    private func words(_ turn: Method.ContextWhy.Result.Turn) -> String {
+        switch turn.fate {
+        case .sent: "sent"
+        case .pinned: "sent, since it is pinned"
+        case .excluded: "excluded"
+        case .leftOut: "left out by \(Wire.Receipt.cause(of: turn.rule ?? "")) (\(turn.strategy))"
+        }
+    }
+}
+
+extension Wire.Receipt {
+    /// What made a cut, in words.
+    static func cause(of rule: String) -> String {
+        switch rule {
+        case "anchor": "an earlier cut, which stays for a while"
+        case "cold": "the pause before this turn: the provider reads all anew anyway"
+        case "maxTokens": "the limit of tokens"
+        case "maxTurns": "the limit of turns"
+        case "maxMessages": "the limit of messages"
+        case "failed", "refused": "its own end: it \(rule == "failed" ? "failed" : "was refused")"
+        default: rule
+        }
+    }
+}

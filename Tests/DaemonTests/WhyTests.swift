@@ -1,0 +1,51 @@
+internal import JSON
+internal import Protocol
+internal import TestSupport
+internal import Testing
+
+@Suite struct `Why a message is in a window or not` {
+    /// A session of turns with a window of so many turns, and the IDs of its messages.
+    private func talked(_ texts: [String], maxTurns: Int) throws -> (TestClient, [String]) {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        client.kept = [daemon]
+        try client.open("s", #""window":{"maxTurns":\#(maxTurns)}"#)
+        for text in texts { _ = try client.prompt("s", text) }
+        let list = try client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        return (client, list?["messages"]?.elements.compactMap { $0["id"]?.string } ?? [])
+    }
+
+    private func fates(_ client: TestClient, _ id: String) throws -> [String] {
+        let told = try client.call("_convod/context/why", #"{"sessionId":"s","messageId":"\#(id)"}"#)
+        return told.result?["turns"]?.elements.map { turn in
+            "\(turn["seq"]?.int ?? 0) \(turn["fate"]?.string ?? "")"
+                + (turn["rule"]?.string.map { " \($0)" } ?? "")
+        } ?? [told.kind ?? ""]
+    }
+
+    @Test func `is told for the last turns, newest first, with the rule of each cut`() throws {
+        let (client, ids) = try talked(["one", "two", "three"], maxTurns: 2)
+        #expect(try fates(client, ids[0]) == ["5 leftOut maxTurns", "3 sent", "1 sent"])
+        #expect(try fates(client, ids[1]) == ["5 leftOut maxTurns", "3 sent"])
+        #expect(try fates(client, ids[5]) == [])
+        _ = try client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(ids[0])","pinned":true}"#)
+        _ = try client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(ids[4])","excluded":true}"#)
+        _ = try client.prompt("s", "four")
+        #expect(try fates(client, ids[0]).first == "7 pinned")
+        #expect(try fates(client, ids[4]).first == "7 excluded")
+        #expect(
+            try fates(client, ids[2]).first == "7 leftOut maxTurns" || fates(client, ids[2]).first == "7 sent"
+        )
+    }
+
+    @Test func `is told of at most ten turns, and of those of the active path alone`() throws {
+        let (client, ids) = try talked((1...13).map { "\($0)" }, maxTurns: 3)
+        #expect(try fates(client, ids[0]).count == Method.ContextWhy.most)
+        _ = try client.call("_convod/turn/retry", #"{"sessionId":"s","messageId":"\#(ids[2])"}"#)
+        let left = try fates(client, ids[0])
+        #expect(left == ["4 sent", "1 sent"], "a turn that answers anew has no prompt of its own")
+        #expect(try fates(client, ids[8]) == ["conflict"])
+    }
+}
