@@ -48,6 +48,22 @@ package struct Receipt: Sendable, Equatable {
     package let excludedCount: Int
     /// What was sent otherwise than it is stored.
     package var mapped = Mapped()
+    /// Thoughts of the provider's own that go back to it; nil where they are nothing to it.
+    package var thoughts: Thoughts?
+
+    /// How many of a window's thoughts went back to who made them.
+    package struct Thoughts: Sendable, Equatable {
+        package let sent: Int
+        /// They are bound to what does not stand before them any more.
+        package let leftOut: Int
+
+        /// Nil where there were none.
+        package init?(sent: Int, leftOut: Int) {
+            if sent == 0 && leftOut == 0 { return nil }
+            self.sent = sent
+            self.leftOut = leftOut
+        }
+    }
 
     init(
         policy: WindowPolicy, chosen: WindowPolicy.Chosen, budget: Int, estimate: Int, cut: Cut,
@@ -93,6 +109,12 @@ package struct Receipt: Sendable, Equatable {
             $0.member("pinnedMessages", pinnedCount)
             $0.member("excludedMessages", excludedCount)
             $0.member("summarizedMessages", 0)
+            if let thoughts {
+                $0.member("thoughts") {
+                    $0.member("sent", thoughts.sent)
+                    $0.member("leftOut", thoughts.leftOut)
+                }
+            }
             if !mapped.isEmpty { $0.member("mapped") { mapped.write(to: &$0) } }
             if !pinned.isEmpty { $0.key("pinned"); $0.array { for seq in pinned { $0.int(seq) } } }
             if !excluded.isEmpty { $0.key("excluded"); $0.array { for seq in excluded { $0.int(seq) } } }

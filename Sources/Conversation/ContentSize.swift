@@ -42,6 +42,7 @@ package struct ContentSize: Sendable, Equatable {
         counts[Class.token.rawValue] = UInt32(clamping: tokens)
     }
 
+    /// How much there is of a class.
     package subscript(_ class: Class) -> UInt32 {
         get { counts[`class`.rawValue] }
         set { counts[`class`.rawValue] = newValue }

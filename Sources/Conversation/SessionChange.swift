@@ -12,6 +12,8 @@ package struct SessionChange: Sendable, Equatable {
 
     package var title = Field<String>.left
     package var system = Field<String>.left
+    /// What a client brought along.
+    package var appendedSystem = Field<String>.left
     package var upstream = Field<String>.left
     package var model = Field<String>.left
     /// A raw JSON object, see `WindowPolicy`.
@@ -31,6 +33,7 @@ package struct SessionChange: Sendable, Equatable {
     package func apply(to session: inout Session) {
         title.apply(to: &session.title)
         system.apply(to: &session.system)
+        appendedSystem.apply(to: &session.settings.appendedSystem)
         upstream.apply(to: &session.settings.upstream)
         model.apply(to: &session.settings.model)
         window.apply(to: &session.settings.window)

@@ -145,6 +145,8 @@ package struct TurnOptions: Sendable, Equatable {
     /// A raw JSON object: temperature, topP, maxTokens, stop, seed, tools, toolChoice.
     package var params: [UInt8]?
     package var onDisconnect: Disconnect
+    /// The system prompt of who prompted, in place of the session's; nil for that.
+    package var system: String?
 
     package init(
         upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil, params: [UInt8]? = nil,
@@ -164,6 +166,7 @@ package struct TurnOptions: Sendable, Equatable {
             window: view["window"].map { Array($0.raw) },
             params: view["params"].map { Array($0.raw) },
             onDisconnect: view["onDisconnect"]?.string.flatMap(Disconnect.init) ?? .continue)
+        system = view["system"]?.string
     }
 
     /// A raw JSON object of what is set, as it is stored.
@@ -173,6 +176,7 @@ package struct TurnOptions: Sendable, Equatable {
             $0.optional("model", model)
             $0.optional("window", raw: window)
             $0.optional("params", raw: params)
+            $0.optional("system", system)
             if onDisconnect != .continue { $0.member("onDisconnect", onDisconnect.rawValue) }
         }
     }

@@ -7,12 +7,7 @@ package enum PromptCache: String, Sendable, CaseIterable {
     /// An hour, where the dialect can ask for that; Anthropic takes twice the price of input for it.
     case hour = "1h"
 
-    /// Milliseconds.
-    package var life: Int64 {
-        switch self {
-        case .none: 0
-        case .minutes: 300_000
-        case .hour: 3_600_000
-        }
-    }
+    /// Milliseconds after which a request is read anew anyway; where there is no cache as if there were one, for who wants
+    /// requests to begin alike all the same.
+    package var life: Int64 { self == .hour ? 3_600_000 : 300_000 }
 }

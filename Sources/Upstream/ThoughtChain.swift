@@ -97,6 +97,11 @@ extension ModelRequest {
         ThoughtChain.bound(self, bindings)
     }
 
+    /// How many thoughts it carries.
+    package var thoughtCount: Int {
+        messages.reduce(0) { $0 + $1.parts.count(where: \.isThought) }
+    }
+
     /// The request without any thought, after its provider refused one; nil where it has none.
     ///
     /// Inside a tool loop some models demand the thought that is missing then, unless they are not to think at all

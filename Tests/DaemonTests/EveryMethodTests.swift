@@ -17,7 +17,7 @@ internal import Testing
             var params = text(example.params)
             // Turns get their IDs when they are made, so the example's stands for the one that was.
             if let id = turn?["turnId"]?.string { params = replaced(params, "turnId", id) }
-            if method == .messageSet, let id = turn?["messageId"]?.string {
+            if method == .messageSet || method == .contextWhy, let id = turn?["messageId"]?.string {
                 params = replaced(params, "messageId", id)
             }
             let answer = try client.call(method.rawValue, params)
@@ -36,7 +36,8 @@ internal import Testing
     private static let forObservers: Set<Method> = [
         .sessionLoad, .sessionResume, .sessionClose, .sessionGet, .sessionFind, .sessionList, .watch,
         .contextBuild,
-        .contextPreview, .contextReceipt, .export, .sessionFork, .sessionForkOwn, .turnGet, .turnList,
+        .contextPreview, .contextReceipt, .contextWhy, .export, .sessionFork, .sessionForkOwn, .turnGet,
+        .turnList,
         .branchList,
         .branchCompare, .messageList,
     ]

@@ -230,7 +230,7 @@ private func value(_ values: SchemaValues, _ schema: JSONView) throws -> JSONVie
 @Suite struct `An update's type` {
     private static let shapes = [
         "UserMessageChunk", "AgentMessageChunk", "AgentThoughtChunk", "ToolCall", "ToolCallUpdate",
-        "SessionInfoUpdate", "UsageUpdate", "ConfigOptionUpdate", "AvailableCommandsUpdate",
+        "SessionInfoUpdate", "Notice", "UsageUpdate", "ConfigOptionUpdate", "AvailableCommandsUpdate",
     ]
 
     private func type(_ name: String) -> any Codable.Type {
@@ -238,6 +238,7 @@ private func value(_ values: SchemaValues, _ schema: JSONView) throws -> JSONVie
         case "ToolCall": Wire.ToolCall.self
         case "ToolCallUpdate": Wire.ToolCallUpdate.self
         case "SessionInfoUpdate": Wire.SessionInfoUpdate.self
+        case "Notice": Wire.Notice.self
         case "UsageUpdate": Wire.UsageUpdate.self
         case "ConfigOptionUpdate": Wire.ConfigOptionUpdate.self
         case "AvailableCommandsUpdate": Wire.AvailableCommandsUpdate.self
@@ -275,6 +276,7 @@ private func value(_ values: SchemaValues, _ schema: JSONView) throws -> JSONVie
             case .usage: "UsageUpdate"
             case .options: "ConfigOptionUpdate"
             case .commands: "AvailableCommandsUpdate"
+            case .notice: "Notice"
             case .unknown(let word): word
             }
         }

@@ -29,6 +29,7 @@ final class Channels {
             return known
         }
         let subscription = Subscription(client: client.number, link: client.link)
+        subscription.showsNotices = client.showsNotices
         // Its client may have left while the request was on its way.
         guard client.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
@@ -44,6 +45,7 @@ final class Channels {
     }
 
     func unsubscribe(_ client: Client, from session: SessionRow) {
+        client.overrides[session] = nil
         guard let subscription = client.subscriptions.removeValue(forKey: session) else { return }
         leave(session, subscription)
         client.link.joined(by: -1)
@@ -146,6 +148,14 @@ final class Channels {
                 subscription.link.send(chunk, isPush: true)
             }
         }
+    }
+
+    /// Sends a notice to those who watch live and show such (acp-2.md 1.2): it is never replayed.
+    func notify(_ notice: Wire.Notice, of id: SessionID, on session: SessionRow) {
+        let shown = subscribers(of: session).filter { $0.showsNotices && !$0.isReplaying }
+        if shown.isEmpty { return }
+        let line = Outgoing.update(notice, of: id)
+        for subscription in shown { subscription.link.send(line, isPush: true) }
     }
 
     /// Sends an update to all who watch; `isKept` says that one who is catching up gets it behind the pieces.

@@ -28,6 +28,12 @@ final class Client {
 
     /// The sessions that it has open, and how it sees each.
     var subscriptions: [SessionRow: Subscription] = [:]
+    /// Whether it shows notices of a session.
+    var showsNotices = false {
+        didSet { for subscription in subscriptions.values { subscription.showsNotices = showsNotices } }
+    }
+    /// System prompts that stand in place of sessions' own in its prompts.
+    var overrides: [SessionRow: String] = [:]
     /// How far it has seen its list of sessions; nil while it does not watch it.
     var watchedTo: Int64?
 

@@ -29,6 +29,8 @@ final class Subscription {
     let client: Int
     let link: any ClientLink
     var role = Role.controller
+    /// Whether the client shows notices.
+    var showsNotices = false
     /// How often the client joined; a refused joining takes its own back.
     var joins = 1
     /// Whether the client is joined still.

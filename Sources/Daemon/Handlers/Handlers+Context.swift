@@ -41,8 +41,10 @@ extension Handlers {
             if call.isAnswered { return }
             do throws(WireError) {
                 let candidates = try found.get()
+                var options = parameters.options
+                options.system = call.client.overrides[record.row]
                 let request = WindowRequest(
-                    options: parameters.options, prompt: parameters.prompt?.parts,
+                    options: options, prompt: parameters.prompt?.parts,
                     content: parameters.prompt?.content)
                 routes.windows.choose(record, request, candidates, making, render: render) { result in
                     if call.isAnswered { return }

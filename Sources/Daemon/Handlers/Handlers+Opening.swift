@@ -14,14 +14,18 @@ extension Handlers {
     /// Replays all history; then live updates follow.
     private func loadSession(_ request: Request<Method.SessionLoad>) throws(WireError) {
         withSession(request.call, request.parameters.id) { [self] record in
-            open(record, request.parameters, replaysAll: true, request.call, reply: request.reply)
+            take(request.parameters.systemPrompt, on: record, request.call) { [self] record in
+                open(record, request.parameters, replaysAll: true, request.call, reply: request.reply)
+            }
         }
     }
 
     /// Replays only what follows a cursor; then live updates follow.
     private func resumeSession(_ request: Request<Method.SessionResume>) throws(WireError) {
         withSession(request.call, request.parameters.id) { [self] record in
-            open(record, request.parameters, replaysAll: false, request.call, reply: request.reply)
+            take(request.parameters.systemPrompt, on: record, request.call) { [self] record in
+                open(record, request.parameters, replaysAll: false, request.call, reply: request.reply)
+            }
         }
     }
 

@@ -11,9 +11,15 @@ extension Handlers {
         .on(Method.CancelRequest.self) { _ in { _ in } },  // a notification; see `Dispatcher`
         .on(Method.ServerInfo.self) { $0.info },
         .on(Method.Authenticate.self) { $0.authenticate },
-        .on(Method.Initialize.self) { _ in { $0.reply(.init()) } },
+        .on(Method.Initialize.self) { $0.initialize },
         .on(Method.Discover.self) { $0.discover },
     ]
+
+    /// It may come again, and the newest word counts.
+    private func initialize(_ request: Request<Method.Initialize>) throws(WireError) {
+        request.client.showsNotices = request.parameters.showsNotices
+        request.reply(.init())
+    }
 
     private func authenticate(_ request: Request<Method.Authenticate>) throws(WireError) {
         throw .invalid("there are no authentication methods; the socket's peer credentials say who you are")

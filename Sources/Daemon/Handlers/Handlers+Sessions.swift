@@ -30,6 +30,9 @@ extension Handlers {
         session.title = parameters.title
         session.system = parameters.system
         session.settings = parameters.settings
+        if let brought = parameters.systemPrompt, brought.mode == .append, !brought.text.isEmpty {
+            session.settings.appendedSystem = brought.text
+        }
         session.tags = parameters.tags
         session.metadata = parameters.metadata
         if parameters.isEphemeral { try archives.makeMemory() }
@@ -40,7 +43,40 @@ extension Handlers {
             release()
             if found.session.trashedAt != nil { throw inTrash(id) }
             guard parameters.ifExists == .resume else { throw exists(id, Handlers.resumes) }
-            request.reply(opened(found, isNew: false, request.client))
+            resume(found, request)
+        }
+    }
+
+    /// Opens a session that was there, with what the client brings along.
+    private func resume(_ record: SessionRecord, _ request: Request<Method.SessionNew>) {
+        take(request.parameters.systemPrompt, on: record, request.call) { [self] record in
+            request.reply(opened(record, isNew: false, request.client))
+        }
+    }
+
+    /// Takes a system prompt that a client brings along, and goes on with the session as it is then.
+    func take(
+        _ brought: SystemPrompt?, on record: SessionRecord, _ call: Client.Call,
+        _ then: @escaping (SessionRecord) -> Void
+    ) {
+        guard let brought else { return then(record) }
+        if brought.mode == .override {
+            call.client.overrides[record.row] = brought.text.isEmpty ? nil : brought.text
+            return then(record)
+        }
+        call.client.overrides[record.row] = nil
+        let text = brought.text.isEmpty ? nil : brought.text
+        // Clients bring the same along with every setup: that is no change.
+        guard text != record.session.settings.appendedSystem else { return then(record) }
+        var change = SessionChange()
+        change.appendedSystem = .set(text)
+        let update = UpdateSession(record.session.id, owner: record.session.owner, change)
+        archives.write(update, of: record.row) { result in
+            switch result {
+            case .success(let changed?): then(changed)
+            case .success(nil): call.fail(.noSession(record.session.id))
+            case .failure(let error): call.fail(WireError(error))
+            }
         }
     }
 
@@ -51,9 +87,13 @@ extension Handlers {
         archives.write(CreateSession(session), isEphemeral: parameters.isEphemeral) { [self] result in
             release()
             switch result {
-            case .success(.created(let record)): request.reply(opened(record, isNew: true, request.client))
+            case .success(.created(let record)):
+                if let brought = parameters.systemPrompt, brought.mode == .override, !brought.text.isEmpty {
+                    request.client.overrides[record.row] = brought.text
+                }
+                request.reply(opened(record, isNew: true, request.client))
             case .success(.existed(let record)) where parameters.ifExists == .resume:
-                request.reply(opened(record, isNew: false, request.client))
+                resume(record, request)
             case .success(.existed): request.fail(exists(session.id, Handlers.resumes))
             case .success(.trashed): request.fail(inTrash(session.id))
             case .failure(let error): request.fail(WireError(error))

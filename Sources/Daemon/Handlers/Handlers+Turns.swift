@@ -41,6 +41,8 @@ extension Handlers {
                     upstream: turn.options.upstream, model: turn.options.model, window: turn.options.window))
         } catch { return call.fail(error) }
         let client = call.client
+        var turn = turn
+        turn.options.system = client.overrides[record.row]
         // Who wanted it to end with him has gone before it was begun.
         if !client.isOpen && turn.options.onDisconnect == .cancel { return call.cancelUnbegun() }
         if client.isOpen { channels.subscribe(client, to: record.row) }

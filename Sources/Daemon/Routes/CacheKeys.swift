@@ -7,8 +7,9 @@ internal import EventLoop
 final class CacheKeys {
     private var secret: [UInt8]?
 
-    /// Reads the secret, again and again until that can be done; `tried` is called once, after the first try. Without it no
-    /// session has a name.
+    /// Reads the secret, again and again until that can be done; without it no session has a name.
+    ///
+    /// `tried` is called once, after the first try.
     func read(_ archives: Archives, _ loop: EventLoop, _ tried: @escaping () -> Void) {
         archives.read(SecretByName("prompt_cache")) { [weak self] result in
             defer { tried() }

@@ -8,6 +8,8 @@ internal import Upstream
 final class Routes {
     let upstreams: UpstreamTable
     let windows: WindowMaker
+    /// What of windows was told once.
+    let noticed = Noticed()
     private let cache: ResponseCache
     private let configuration: CurrentConfiguration
     private let clocks: Clocks

@@ -19,6 +19,15 @@ struct WindowRequest: Sendable {
     var limit: Int?
 }
 
+/// What of a window people may want to know.
+enum WindowNews: Sendable, Equatable {
+    /// So many messages are left out, by a rule of the receipt; `once` has the settings of a strategy that cuts each time, so
+    /// that only its first cut is told.
+    case cut(Int, rule: String, once: String?)
+    /// So many thoughts do not go back to who made them.
+    case thoughts(Int)
+}
+
 /// A window with what it was made for.
 struct ModelWindow: Sendable {
     /// What was kept of the history; nil once it was dropped.
@@ -30,6 +39,8 @@ struct ModelWindow: Sendable {
     var promptSize: ContentSize?
     /// Where the window begins from now on; nil where that stays, or is not kept.
     fileprivate(set) var anchor: Anchor?
+    /// What was cut with it, where that is not as it was before, and thoughts that it leaves out.
+    fileprivate(set) var news: [WindowNews] = []
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
@@ -347,7 +358,8 @@ struct WindowPlan: Sendable {
         let window: Window
         do throws(WindowError) {
             window = try Window.cut(
-                history, system: session.session.system, policy: policy, budget: budget,
+                history, system: question.options.system ?? session.session.wholeSystem, policy: policy,
+                budget: budget,
                 CutContext(
                     chosen, anchor: anchor(stored)?.seq,
                     isCold: now - session.session.updatedAt > cacheLife, weights: weights,
@@ -370,12 +382,22 @@ struct WindowPlan: Sendable {
         request.cacheKey = cacheKey
         request.names = gated.names
         request.hasMedia = gated.hasMedia
+        let thoughts = request.thoughtCount
         if rules.replay == .chained { request = request.chained(gated.bindings) }
+        receipt.thoughts = Receipt.Thoughts(
+            sent: request.thoughtCount, leftOut: thoughts - request.thoughtCount)
         var writer = JSONWriter()
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)
         result.promptSize = promptSize
         result.anchor = moved(to: window.anchor, from: anchor(stored))
+        // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
+        let isCut = ![.fits, .anchor].contains(receipt.rule) && (asker == nil || result.anchor != nil)
+        if isCut, receipt.leftOutCount > 0 {
+            result.news.append(
+                .cut(receipt.leftOutCount, rule: receipt.rule.rawValue, once: asker == nil ? settings : nil))
+        }
+        if thoughts > request.thoughtCount { result.news.append(.thoughts(thoughts - request.thoughtCount)) }
         return result
     }
 

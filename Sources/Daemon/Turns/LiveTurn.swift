@@ -51,6 +51,8 @@ final class LiveTurn {
     private let routes: Routes
     private let telling: TurnTelling
     private let candidates: [Candidate]
+    /// What of its window is new.
+    private let news: [WindowNews]
     private let report: (LiveTurn, Report) -> Void
     /// The message that the present answer takes the place of.
     private var replaced: MessageID?
@@ -78,6 +80,7 @@ final class LiveTurn {
         self.memory = memory
         self.report = report
         candidates = choice.candidates
+        news = choice.window.news
         windows = routes.windows(session, question, choice)
         machine = Turn(issuer: choice.candidates.first?.upstream.name)
     }
@@ -117,6 +120,7 @@ final class LiveTurn {
         route.takesKept = prompt != nil || leftBranch == nil
         if let prompt { telling.prompt(prompt, place: place, at: clocks.now(), asker: client) }
         telling.stored(record, branch: leftBranch == nil ? nil : Int(place.branch.number))
+        telling.cut(news, routes.noticed)
         route.begin()
         handle(.stored)
     }
@@ -144,6 +148,9 @@ final class LiveTurn {
     }
 
     private func announce(_ state: Turn.State) {
+        if state == .backingOff, let (wait, failure) = route.setback {
+            telling.setBack(failure, from: route.attempts.last?.upstream ?? wait.upstream, wait)
+        }
         telling.asks(
             route.upstream, attempt: route.number, after: state == .backingOff ? route.setback : nil)
     }

@@ -52,6 +52,46 @@ struct TurnTelling {
         publish(news)
     }
 
+    /// Whoever is asked next is another, or is asked only after a while.
+    func setBack(_ failure: UpstreamFailure, from upstream: String, _ wait: Turn.Wait) {
+        if wait.upstream != upstream {
+            notify(.warning, "'\(wait.upstream)' is asked in place of '\(upstream)'", failure.message)
+        } else if wait.milliseconds > TurnTelling.longWait {
+            notify(
+                .info, "'\(upstream)' is asked again in \((wait.milliseconds + 999) / 1_000) s",
+                failure.message)
+        }
+    }
+
+    /// Milliseconds of a wait that people want to know of.
+    private static let longWait = 2_000
+
+    /// What of a window is new to those who watch.
+    func cut(_ news: [WindowNews], _ noticed: Noticed) {
+        for one in news {
+            switch one {
+            case .cut(_, _, let once?) where !noticed.isNew("cut \(once)", of: row): continue
+            case .thoughts where !noticed.isNew("thoughts", of: row): continue
+            case .cut(let count, let rule, _):
+                notify(
+                    .info,
+                    count == 1
+                        ? "1 message is left out from here on"
+                        : "\(count) messages are left out from here on",
+                    "the limit was '\(rule)'; they stay stored")
+            case .thoughts(let count):
+                notify(
+                    .info,
+                    count == 1 ? "1 thought is not sent again" : "\(count) thoughts are not sent again",
+                    "what stands before them is not as it was, and their provider would refuse them")
+            }
+        }
+    }
+
+    private func notify(_ severity: Wire.Notice.Severity, _ title: String, _ description: String?) {
+        channels.notify(Wire.Notice(severity, title, description), of: session, on: row)
+    }
+
     /// Pieces of an answer; the first of it names the message whose place it takes.
     func pieces(_ pieces: [Piece], of answer: MessageID, from start: Int, replacing replaced: MessageID?) {
         var offset = start

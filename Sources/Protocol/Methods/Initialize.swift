@@ -12,12 +12,17 @@ extension Method {
         package struct Parameters: MethodParameters {
             /// The newest version of ACP that the client speaks, 0 to 65,535.
             package var protocolVersion: Int
+            /// Whether the client shows notices (`clientCapabilities.session.notices`).
+            package var showsNotices = false
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 guard let version = try reader.int("protocolVersion", in: 0...65_535) else {
                     throw .invalid("'protocolVersion' is missing")
                 }
                 protocolVersion = version
+                // Whatever else stands there reads as absent.
+                let session = reader.view?["clientCapabilities"]?["session"]
+                showsNotices = session?["notices"]?.kind == .object
             }
         }
 
@@ -66,6 +71,17 @@ extension Method {
                 package var fork = Done()
                 package var close = Done()
                 package var delete = Done()
+                package var systemPrompt = SystemPrompts()
+            }
+
+            /// What becomes of system prompts that a client brings along: they can be appended, and stand in place of others.
+            package struct SystemPrompts: Codable, Sendable {
+                package var mode = Modes()
+
+                /// What is done beside appending.
+                package struct Modes: Codable, Sendable {
+                    package var override = Done()
+                }
             }
 
             /// What of it is convod's own.

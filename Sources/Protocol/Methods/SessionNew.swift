@@ -32,6 +32,8 @@ extension Method {
             package var title: String?
             /// The system prompt, at most 1 MiB; nil for none.
             package var system: String?
+            /// What the client brings along for ACP's sake; nil for nothing.
+            package var systemPrompt: SystemPrompt?
             /// Its upstream, model and window, each nil where the configuration decides.
             package var settings = SessionSettings()
             /// At most 64, of 1 to 64 bytes each.
@@ -42,6 +44,7 @@ extension Method {
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 cwd = try reader.directory()
                 mcpServers = try reader.mcpServers()
+                systemPrompt = try SystemPrompt(&reader)
                 var extra = try reader.extras()
                 id = try extra.optionalSessionID()
                 ifExists = try extra.word("ifExists", IfExists.self) ?? .error

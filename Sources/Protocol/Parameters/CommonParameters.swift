@@ -38,6 +38,8 @@ package struct OneOpening: MethodParameters {
     package var id: SessionID
     /// An absolute path, as ACP demands it; the session keeps its own.
     package var cwd: String?
+    /// What the client brings along; nil leaves what there is.
+    package var systemPrompt: SystemPrompt?
     /// Where the client stands; nil: `session/load` replays everything, `session/resume` nothing.
     package var after: Cursor?
     /// The newest messages to replay, rounded to whole turns.
@@ -50,10 +52,14 @@ package struct OneOpening: MethodParameters {
         id = try reader.sessionID()
         cwd = try reader.directory()
         _ = try reader.mcpServers()
+        systemPrompt = try SystemPrompt(&reader)
         var extra = try reader.extras()
         after = try Cursor(try extra.object("after"))
         limit = try extra.int("limit", in: 1...1_000_000)
         role = try extra.word("role", Role.self) ?? .controller
+        if role == .observer && systemPrompt != nil {
+            throw .invalid("'systemPrompt' is for who may prompt, and an observer may not")
+        }
         try extra.finish()
     }
 }

@@ -74,6 +74,8 @@ extension Wire {
         package var summary: SessionSummary
         /// The system prompt; absent when there is none.
         package var system: String?
+        /// What a client brought along behind it; absent for nothing.
+        package var appendedSystem: String?
         /// What of the window is set otherwise than configured.
         package var window: RawJSON?
         /// What the session may use in all.
@@ -91,6 +93,7 @@ extension Wire {
         package init(_ session: Conversation.Session, running: TurnID?, queued: Int) {
             summary = SessionSummary(session)
             system = session.system
+            appendedSystem = session.settings.appendedSystem
             window = session.settings.window.map { RawJSON($0) }
             quota = session.settings.quota.map { RawJSON($0) }
             metadata = session.metadata.map { RawJSON($0) }
@@ -100,13 +103,14 @@ extension Wire {
         }
 
         private enum CodingKeys: String, CodingKey {
-            case system, window, quota, metadata, mcpServers, running, queued
+            case system, appendedSystem, window, quota, metadata, mcpServers, running, queued
         }
 
         package init(from decoder: any Decoder) throws {
             summary = try SessionSummary(from: decoder)
             let members = try decoder.container(keyedBy: CodingKeys.self)
             system = try members.decodeIfPresent(String.self, forKey: .system)
+            appendedSystem = try members.decodeIfPresent(String.self, forKey: .appendedSystem)
             window = try members.decodeIfPresent(RawJSON.self, forKey: .window)
             quota = try members.decodeIfPresent(RawJSON.self, forKey: .quota)
             metadata = try members.decodeIfPresent(RawJSON.self, forKey: .metadata)
@@ -119,6 +123,7 @@ extension Wire {
             writer.object {
                 summary.writeMembers(to: &$0)
                 $0.optional("system", system)
+                $0.optional("appendedSystem", appendedSystem)
                 $0.optional("window", raw: window?.bytes)
                 $0.optional("quota", raw: quota?.bytes)
                 $0.optional("metadata", raw: metadata?.bytes)

@@ -22,6 +22,8 @@ extension Wire {
         case options(ConfigOptionUpdate)
         /// What commands there are; convod sends none.
         case commands(AvailableCommandsUpdate)
+        /// A word to people about what goes on.
+        case notice(Notice)
         /// One that a later version sends.
         case unknown(String)
 
@@ -40,6 +42,7 @@ extension Wire {
             case UsageUpdate.word: self = .usage(try UsageUpdate(from: decoder))
             case ConfigOptionUpdate.word: self = .options(try ConfigOptionUpdate(from: decoder))
             case AvailableCommandsUpdate.word: self = .commands(try AvailableCommandsUpdate(from: decoder))
+            case Notice.word: self = .notice(try Notice(from: decoder))
             default: self = .unknown(word)
             }
         }
@@ -208,6 +211,28 @@ extension Wire {
         package init(used: Int, size: Int) {
             self.used = used
             self.size = size
+        }
+    }
+
+    /// A word to people about what goes on, to clients that show such; it is never replayed.
+    package struct Notice: Codable, Sendable, JSONRepresentable {
+        static let word = "notice"
+
+        /// How much it matters.
+        package enum Severity: String, Codable, Sendable { case info, warning }
+
+        /// Always `notice`.
+        package var sessionUpdate = Notice.word
+        package var severity: Severity
+        /// One short sentence without an end.
+        package var title: String
+        /// More of it; absent for nothing.
+        package var description: String?
+
+        package init(_ severity: Severity, _ title: String, _ description: String? = nil) {
+            self.severity = severity
+            self.title = title
+            self.description = description
         }
     }
 

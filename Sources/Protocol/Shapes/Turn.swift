@@ -248,6 +248,8 @@ extension Wire {
         package var anchor: Int?
         /// What was sent otherwise than it is stored.
         package var mapped: Mapped?
+        /// Thoughts that went back to who made them; absent where there were none.
+        package var thoughts: Thoughts?
         /// The numbers of pinned messages that were sent, at most 100.
         package var pinned: [Int]?
         /// The numbers of excluded messages, at most 100.
@@ -260,6 +262,13 @@ extension Wire {
         package var counted: Int?
         /// True where the server took part of the context away without a word.
         package var cutByServer: Bool?
+
+        /// How many of a window's thoughts went back to who made them.
+        package struct Thoughts: Codable, Sendable {
+            package var sent: Int
+            /// They are bound to what does not stand before them any more.
+            package var leftOut: Int
+        }
 
         /// An upstream that could not hold what had to be sent.
         package struct TooSmall: Codable, Sendable {

@@ -1,0 +1,78 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A notice` {
+    private func client(_ daemon: TestDaemon, shows: Bool = true) throws -> TestClient {
+        let client = try daemon.client()
+        let session = shows ? #"{"notices":{}}"# : #"{}"#
+        _ = try client.call(
+            "initialize", #"{"protocolVersion":1,"clientCapabilities":{"session":\#(session)}}"#)
+        return client
+    }
+
+    /// The notices that came before an answer.
+    private func notices(_ answer: TestClient.Answer) -> [String] {
+        answer.updates.compactMap { message in
+            let update = message["params"]?["update"]
+            return
+                update?["sessionUpdate"]?.string == "notice"
+                ? "\(update?["severity"]?.string ?? ""): \(update?["title"]?.string ?? "")" : nil
+        }
+    }
+
+    @Test func `says that another upstream is asked, to who shows such alone`() throws {
+        let down = try ScriptedUpstream([ScriptedUpstream.failure("503 Service Unavailable", "{}")])
+        let fine = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        let daemon = try TestDaemon(
+            """
+            { upstreams: { a: { kind: "openai", baseURL: "\(down.base)", model: "m" },
+                           b: { kind: "openai", baseURL: "\(fine.base)", model: "m" } },
+              routes: { default: ["a", "b"] }, retry: { attempts: 1 } }
+            """)
+        let shown = try client(daemon), other = try client(daemon, shows: false)
+        try shown.open("s")
+        _ = try other.call("session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        let answer = try shown.prompt("s", "hello")
+        #expect(notices(answer) == ["warning: 'b' is asked in place of 'a'"])
+        var heard = 0
+        _ = try other.update { message in
+            if message["params"]?["update"]?["sessionUpdate"]?.string == "notice" { heard += 1 }
+            return message["params"]?["update"]?["_meta"]?["convod"]?["state"]?.string == "ended"
+        }
+        #expect(heard == 0)
+    }
+
+    @Test
+    func `says under slide at the first cut that messages are left out, and again after other settings`()
+        throws
+    {
+        let daemon = try TestDaemon()
+        let client = try client(daemon)
+        try client.open("s", #""window":{"maxTurns":1}"#)
+        #expect(try notices(client.prompt("s", "one")) == [])
+        #expect(try notices(client.prompt("s", "two")) == ["info: 2 messages are left out from here on"])
+        #expect(try notices(client.prompt("s", "three")) == [])
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"maxTurns":2}}"#)
+        #expect(try notices(client.prompt("s", "four")) == ["info: 4 messages are left out from here on"])
+    }
+
+    @Test func `says at each of a sawtooth's cuts, and between them nothing`() throws {
+        let daemon = try TestDaemon()
+        let client = try client(daemon)
+        try client.open("s", #""window":{"strategy":"sawtooth","maxTurns":4,"lowMark":0.5}"#)
+        let told = try (1...9).map { try notices(client.prompt("s", "\($0)")).count }
+        #expect(told == [0, 0, 0, 0, 1, 0, 0, 1, 0])
+    }
+
+    @Test func `is nothing that a later client is told`() throws {
+        let daemon = try TestDaemon()
+        let first = try client(daemon)
+        try first.open("s", #""window":{"maxTurns":1}"#)
+        _ = try first.prompt("s", "one")
+        _ = try first.prompt("s", "two")
+        let late = try client(daemon)
+        let loaded = try late.call("session/load", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        #expect(notices(loaded) == [] && loaded.error == nil)
+    }
+}
