@@ -44,7 +44,10 @@ struct ContextDrawing {
     let session: String
     var number = 200
 
-    private static let bar = 20
+    /// Cells of a message's bar: few where there is little room.
+    private func barWidth(_ console: Console) -> Int {
+        console.columns < 50 ? 0 : console.columns < 72 ? 6 : 20
+    }
 
     func print(on invocation: Invocation) throws(CommandError) {
         let console = invocation.console
@@ -133,26 +136,31 @@ struct ContextDrawing {
     ) -> String {
         let reason = receipt.reason(against: message)
         let mark = reason == nil ? console.styled("●", .green) : console.styled("○", .red)
-        let bar = TextWidth.padded(ContextDrawing.bar(message.tokens, of: most), to: ContextDrawing.bar)
+        let width = barWidth(console)
+        let bar = TextWidth.padded(ContextDrawing.bar(message.tokens, of: most, width), to: width)
         let seq = TextWidth.padded("\(message.seq)", to: 4, isRight: true)
         let role = TextWidth.padded(message.role.name, to: 9)
         let tokens = TextWidth.padded(Times.number(message.tokens), to: 7, isRight: true)
-        let pin = message.pinned ? "pinned · " : ""
-        let why = reason.map { "\($0) · " } ?? ""
+        // The mark says that it is left out.
+        let short = width == 0 ? reason?.replacing("left out ", with: "") : reason
+        let facts = ((message.pinned ? ["pinned"] : []) + (short.map { [$0] } ?? [])).joined(separator: " · ")
+        let used = 27 + width + (facts.isEmpty ? 0 : facts.count + 3)
+        let text = preview(message.text, console, after: used)
         return "\(mark) \(seq) \(role) \(tokens) \(console.styled(bar, reason == nil ? .green : .dim)) "
-            + console.styled(pin + why, .yellow)
-            + preview(message.text, console, after: 47 + (pin + why).count)
+            + console.styled(facts, .yellow) + (facts.isEmpty || text.isEmpty ? "" : " · ") + text
     }
 
-    private static func bar(_ tokens: Int, of most: Int) -> String {
-        let eighths = max(1, tokens * bar * 8 / most)
+    private static func bar(_ tokens: Int, of most: Int, _ width: Int) -> String {
+        if width == 0 { return "" }
+        let eighths = max(1, tokens * width * 8 / most)
         let tail = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
         return String(repeating: "█", count: eighths / 8) + tail
     }
 
     private func preview(_ text: String, _ console: Console, after used: Int) -> String {
         let line = Console.harmless(String(text.prefix(200)), keepingLines: false)
-        return TextWidth.fitted(line, to: max(20, console.columns - used))
+        // A few letters say nothing.
+        return console.columns - used < 8 ? "" : TextWidth.fitted(line, to: console.columns - used)
     }
 }
 
@@ -165,7 +173,7 @@ extension Wire.Receipt {
         case .sent, .pinned: nil
         case .excluded: "excluded"
         case .leftOut where !message.status.isSent: message.status.name
-        case .leftOut: "left out by \(Wire.Receipt.cause(of: rule ?? ""))"
+        case .leftOut: "left out (\(Wire.Receipt.word(for: rule ?? "")))"
         }
     }
 

@@ -112,6 +112,18 @@ struct WhyReport {
 }
 
 extension Wire.Receipt {
+    /// The same in one word, for a line of a drawing.
+    static func word(for rule: String) -> String {
+        switch rule {
+        case "anchor": "earlier cut"
+        case "cold": "pause"
+        case "maxTokens": "tokens"
+        case "maxTurns": "turns"
+        case "maxMessages": "messages"
+        default: rule
+        }
+    }
+
     /// What made a cut, in words.
     static func cause(of rule: String) -> String {
         switch rule {

@@ -33,6 +33,8 @@ final class Chat {
     var new: NewSession
     /// Whether the daemon went away while nobody asked; the next prompt or command connects again.
     private var isGone = false
+    /// Whether it was said that messages are left out.
+    private var hasToldCut = false
     let interrupts = Interrupts()
     var input = StandardInput(isTyped: StandardInput.isTerminal)
     /// Lines that were typed while an answer came; each waits for its turn.
@@ -281,6 +283,7 @@ final class Chat {
         let outcome = how(prompt, Prompt.Settings())
         view.finish()
         if let code = outcome.error?.code, case .closed = code { isGone = true }
+        if let receipt = outcome.extras?.receipt?.value { tellCut(receipt) }
         let (code, message) = outcome.ending
         if let message {
             if code == .failure || code == .upstream {
@@ -290,6 +293,17 @@ final class Chat {
             }
         }
         return code
+    }
+
+    /// Says that messages are left out: at each of a sawtooth's cuts, and at the first of a strategy that cuts each time.
+    private func tellCut(_ receipt: Wire.Receipt) {
+        let isCut = !["fits", "anchor"].contains(receipt.rule) && receipt.leftOutMessages > 0
+        guard isCut, receipt.strategy.chosen == "sawtooth" || !hasToldCut else { return }
+        hasToldCut = true
+        let count = Times.count(receipt.leftOutMessages, "older message")
+        console.note(
+            "\(count) \(receipt.leftOutMessages == 1 ? "is" : "are") left out from here on, by \(Wire.Receipt.cause(of: receipt.rule)); /context shows which"
+        )
     }
 
     private func showLast(of session: String) throws(CommandError) {
