@@ -65,6 +65,33 @@ final class Home {
         let reset = try home.convo("window", "trip", "--reset")
         #expect(reset.code == 0 && reset.said.contains("strategy            as configured\n"), "\(reset)")
 
+        let setUp = try home.convo("set", "trip", "--system", "be brief", "--tags", "sea, sun", "-u", "echo")
+        #expect(setUp.code == 0 && setUp.said.contains("system prompt   be brief\n"), "\(setUp)")
+        #expect(
+            setUp.said.contains("tags            sea, sun\n") && setUp.said.contains("upstream        echo\n")
+        )
+        let cleared = try home.convo("set", "--system", "none", "--tags", "none")
+        #expect(
+            cleared.said.contains("system prompt   none\n") && cleared.said.contains("tags            none\n")
+        )
+        #expect(try home.convo("set", "trip", "-u", "nobody").code == 3)
+
+        #expect(try home.convo("pin", "1", "-s", "trip").code == 0)
+        #expect(try home.convo("exclude", "2", "3", "-s", "trip").code == 0)
+        let marked = try home.convo("context", "trip")
+        #expect(marked.said.contains("4 of 6 messages go to the model") && marked.said.contains("pinned"))
+        let why = try home.convo("why", "HELLO", "-s", "trip")
+        #expect(
+            why.code == 0 && why.said.hasPrefix("#4 assistant") && why.said.contains("also #1 user: hello"))
+        #expect(why.said.contains("turn #5"), "\(why)")
+        #expect(try home.convo("why", "#1", "-s", "trip").said.contains("● turn #1"))
+        #expect(try home.convo("why", "nothing", "of", "this").code == 3)
+        let past = try home.convo("context", "trip", "--turn", "3")
+        #expect(past.code == 0 && past.said.contains("3 of 3 messages go to the model"), "\(past)")
+        #expect(try home.convo("unpin", "1", "-s", "trip").code == 0)
+        #expect(try home.convo("include", "2", "3", "9", "-s", "trip").code == 3)
+        #expect(try home.convo("context", "trip").said.contains("6 of 6 messages go to the model"))
+
         #expect(try home.convo("rename", "trip", "Lisbon") == (0, ""))
         #expect(try home.convo("ls").said.contains("Lisbon"))
         #expect(try home.convo("rm", "trip").code == 0)

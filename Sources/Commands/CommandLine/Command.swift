@@ -17,7 +17,7 @@ struct Command: Sendable {
         .list, .logs, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .show, .start, .status, .stop, .unpin, .upstreams, .why, .window,
+        .send, .set, .show, .start, .status, .stop, .unpin, .upstreams, .why, .window,
     ].sorted { $0.name < $1.name }
 }
 
