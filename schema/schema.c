@@ -27,6 +27,9 @@ static const unsigned char v008[] = {
 static const unsigned char v009[] = {
 #embed "migrations/v009_secrets.sql"
 };
+static const unsigned char v010[] = {
+#embed "migrations/v010_appended_systems.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -44,6 +47,7 @@ static const schema_file migrations[] = {
     { "v007_marks.sql", v007, sizeof v007 },
     { "v008_sizes.sql", v008, sizeof v008 },
     { "v009_secrets.sql", v009, sizeof v009 },
+    { "v010_appended_systems.sql", v010, sizeof v010 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -13,6 +13,8 @@ package struct Session: Sendable, Equatable {
     package var mcpServers: [UInt8]
     /// The system prompt; nil for none.
     package var system: String?
+    /// What a client brought along behind it; nil for nothing, and in lists.
+    package var appendedSystem: String?
     package var settings: SessionSettings
     /// At most 64, of 1 to 64 bytes each.
     package var tags: [String]
@@ -61,7 +63,7 @@ package struct Session: Sendable, Equatable {
 extension Session {
     /// The system prompt as a model gets it: the session's own, and behind it what a client brought along; nil for none.
     package var wholeSystem: String? {
-        let parts = [system, settings.appendedSystem].compactMap(\.self).filter { !$0.isEmpty }
+        let parts = [system, appendedSystem].compactMap(\.self).filter { !$0.isEmpty }
         return parts.isEmpty ? system : parts.joined(separator: "\n\n")
     }
 }
@@ -78,14 +80,10 @@ package struct SessionSettings: Sendable, Equatable {
     package var window: [UInt8]?
     /// A raw JSON object `{tokens, cost}`: what the session may use in all; set by operators.
     package var quota: [UInt8]?
-    /// What a client brought along behind the session's own system prompt; nil for nothing.
-    package var appendedSystem: String?
 
     package init(
-        upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil, quota: [UInt8]? = nil,
-        appendedSystem: String? = nil
+        upstream: String? = nil, model: String? = nil, window: [UInt8]? = nil, quota: [UInt8]? = nil
     ) {
-        self.appendedSystem = appendedSystem
         self.upstream = upstream
         self.model = model
         self.window = window
@@ -96,8 +94,7 @@ package struct SessionSettings: Sendable, Equatable {
     package init(_ view: JSONView) {
         self.init(
             upstream: view["upstream"]?.string, model: view["model"]?.string,
-            window: view["window"].map { Array($0.raw) }, quota: view["quota"].map { Array($0.raw) },
-            appendedSystem: view["appendedSystem"]?.string)
+            window: view["window"].map { Array($0.raw) }, quota: view["quota"].map { Array($0.raw) })
     }
 
     /// A raw JSON object of what is set, as it is stored.
@@ -107,7 +104,6 @@ package struct SessionSettings: Sendable, Equatable {
             $0.optional("model", model)
             $0.optional("window", raw: window)
             $0.optional("quota", raw: quota)
-            $0.optional("appendedSystem", appendedSystem)
         }
     }
 }

@@ -33,7 +33,7 @@ package struct SessionChange: Sendable, Equatable {
     package func apply(to session: inout Session) {
         title.apply(to: &session.title)
         system.apply(to: &session.system)
-        appendedSystem.apply(to: &session.settings.appendedSystem)
+        appendedSystem.apply(to: &session.appendedSystem)
         upstream.apply(to: &session.settings.upstream)
         model.apply(to: &session.settings.model)
         window.apply(to: &session.settings.window)

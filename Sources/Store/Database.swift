@@ -37,14 +37,15 @@ struct SQL: ExpressibleByStringLiteral {
                 """
                 SELECT id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, head, tokens, created_at, \
                 updated_at, activity, archived, trashed_at, \
-                head = 0 AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.session = session.id) FROM session\u{20}
+                head = 0 AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.session = session.id), appended_system \
+                FROM session\u{20}
                 """
             // Without what lists do not show, and what may be large.
             case .listedSessions:
                 """
                 SELECT id, owner, name, title, cwd, '[]', NULL, settings, tags, NULL, branch, head, tokens, created_at, \
                 updated_at, activity, archived, trashed_at, \
-                head = 0 AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.session = session.id) FROM session\u{20}
+                head = 0 AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.session = session.id), NULL FROM session\u{20}
                 """
             // Without the prompts, which are read when they are taken up.
             case .openTurns:

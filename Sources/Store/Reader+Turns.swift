@@ -38,7 +38,7 @@ extension Reader {
             let stored = try StoredTurn(row)
             room -=
                 500 + (stored.turn.queuedPrompt?.count ?? 0) + (stored.turn.receipt?.count ?? 0)
-                + (stored.turn.options.params?.count ?? 0)
+                + (stored.turn.options.params?.count ?? 0) + (stored.turn.options.system?.utf8.count ?? 0)
             found.append(stored)
             return true
         }
@@ -136,6 +136,7 @@ extension Reader {
                 let stored = try StoredTurn(row)
                 found.append(stored)
                 bytes += stored.turn.options.params?.count ?? 0
+                bytes += stored.turn.options.system?.utf8.count ?? 0
             } catch { damaged.append(error.description) }
             return bytes < Reader.openBytes
         }

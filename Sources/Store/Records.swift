@@ -31,6 +31,7 @@ extension SessionRecord {
         session.isArchived = row.bool(16)
         session.trashedAt = try row.optionalTime(17, "trashed_at", of: .session)
         session.isEmpty = row.bool(18)
+        session.appendedSystem = row.optionalText(19)
         session.isEphemeral = number.isEphemeral
         self.init(session, row: number, branch: BranchRow(branch))
     }

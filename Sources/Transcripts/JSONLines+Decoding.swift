@@ -66,6 +66,7 @@ struct JSONLinesDecoder: TranscriptDecoder {
         session.title = view["name"]?.string
         session.system = view["system"]?.string
         session.settings = SessionSettings(view)
+        session.appendedSystem = view["appendedSystem"]?.string
         session.tags = view["tags"]?.elements.compactMap(\.string) ?? []
         session.metadata = view["metadata"].map { Array($0.raw) }
         session.mcpServers = view["mcpServers"].map { Array($0.raw) } ?? session.mcpServers

@@ -54,7 +54,7 @@ enum TraceRecord {
         writer.optional("model", session.settings.model)
         writer.optional("window", raw: session.settings.window.map(oneLine))
         writer.optional("quota", raw: session.settings.quota.map(oneLine))
-        writer.optional("appendedSystem", session.settings.appendedSystem)
+        writer.optional("appendedSystem", session.appendedSystem)
         writer.optional("metadata", raw: session.metadata.map(oneLine))
         writer.member("mcpServers", raw: oneLine(session.mcpServers))
         if session.isArchived { writer.member("archived", true) }

@@ -59,6 +59,8 @@ package struct UpstreamKind: Sendable, Equatable {
     package var path = ""
     /// Settings that no other kind has; empty for none.
     package var options: [Option] = []
+    /// Whether its provider can be asked to keep beginnings of requests for an hour.
+    package var keepsHours = false
     /// Whether Google's credentials may stand in place of keys.
     package var takesGoogleCredentials = false
     /// Nil for a kind that only a configuration brings.

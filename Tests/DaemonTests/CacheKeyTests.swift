@@ -10,6 +10,23 @@ internal import Testing
         return preview.result?["request"]?["prompt_cache_key"]?.string ?? ""
     }
 
+    @Test func `is left out from then on where a server does not take it`() throws {
+        let refused = ScriptedUpstream.failure(
+            "400 Bad Request",
+            #"{"error":{"message":"Unsupported parameter: 'prompt_cache_key'","code":"unsupported_parameter","param":"prompt_cache_key"}}"#
+        )
+        let fine = ScriptedUpstream.answer(["fine"])
+        let server = try ScriptedUpstream([refused, fine, fine])
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: \"openai\", baseURL: \"\(server.base)\", model: \"m\", promptCacheKey: true } }, routes: { default: [\"a\"] } }"
+        )
+        let client = try daemon.client()
+        try client.open("s")
+        #expect(try client.prompt("s", "one").text() == "fine")
+        #expect(try client.prompt("s", "two").text() == "fine")
+        #expect(server.requests.map { $0.contains("prompt_cache_key") } == [true, false, false])
+    }
+
     @Test func `stays over a restart, is another for each session, and tells nothing`() throws {
         let directory = try TemporaryDirectory()
         let upstream =

@@ -65,6 +65,10 @@ extension TestClient {
             "'pinned' and 'excluded' are both true, and a message is one of them at most"
         ),
         (#""pinned":1"#, "'pinned' must be true or false"),
+        (
+            #""content":[{"type":"text","text":"x"}],"pinned":true"#,
+            "'content' stands alone; set 'pinned' or 'excluded' in a request of their own"
+        ),
     ]) func `otherwise than can be is refused`(_ members: String, _ sentence: String) throws {
         let client = try talked()
         let refused = try client.set("s", 1, members)

@@ -69,6 +69,37 @@ internal import Testing
         #expect(try system(other) == "own\n\nappended")
     }
 
+    @Test func `is there for a prompt that comes right behind, in whatever order the setups came`() throws {
+        let server = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        let daemon = try TestDaemon(
+            "{ upstreams: { a: { kind: \"openai\", baseURL: \"\(server.base)\", model: \"m\" } }, routes: { default: [\"a\"] } }"
+        )
+        let client = try daemon.client()
+        #expect(try new(client, brought("append", "a")).error == nil)
+        for text in ["b", "a", "c"] {
+            try client.start(
+                "session/resume",
+                #"{"sessionId":"s","cwd":"/tmp","mcpServers":[],\#(brought("append", text))}"#)
+        }
+        let id = try client.startPrompt("s", "hello")
+        #expect(try client.finish(id).error == nil)
+        #expect(server.requests[0].contains(#""content":"own\n\nc""#))
+    }
+
+    @Test func `is in no list of sessions, and an override in no turn that has ended`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        #expect(try new(client, brought("append", "appended")).error == nil)
+        #expect(try resume(client, "," + brought("override", "overridden")).error == nil)
+        _ = try client.prompt("s", "hello")
+        let kept = try shell(
+            "sqlite3", daemon.database,
+            "SELECT appended_system, settings FROM session; SELECT options FROM turn")
+        #expect(kept == "appended|{}\n{}\n")
+        let listed = try client.call("session/list", "{}")
+        #expect(!text(listed.message.raw).contains("appended"))
+    }
+
     @Test func `is offered, and refused where it cannot be`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()

@@ -47,5 +47,8 @@ internal import Testing
         let left = try fates(client, ids[0])
         #expect(left == ["4 sent", "1 sent"], "a turn that answers anew has no prompt of its own")
         #expect(try fates(client, ids[8]) == ["conflict"])
+        let list = try client.call("_convod/message/list", #"{"sessionId":"s","last":1}"#).result
+        let own = list?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        #expect(try fates(client, own) == [], "a turn's own answer was not before it")
     }
 }

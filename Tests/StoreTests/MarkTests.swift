@@ -22,7 +22,10 @@ extension Bench {
     fileprivate func mark(_ name: String, _ seq: Int, _ mark: Mark?, pinTokens: Int = .max) throws
         -> MarkMessage.Output
     {
-        try write(MarkMessage(record(name).row, ids(name)[seq - 1], as: mark, pinTokens: pinTokens))
+        try write(
+            MarkMessage(
+                record(name).row, ids(name)[seq - 1], pinned: mark == .pin ? true : mark == nil ? false : nil,
+                excluded: mark == .exclusion ? true : mark == nil ? false : nil, pinTokens: pinTokens))
     }
 }
 
@@ -37,6 +40,19 @@ extension Bench {
         try bench.mark("s", 1, .exclusion)
         try bench.mark("s", 3, nil)
         #expect(try bench.marks("s") == "1x 2 3")
+    }
+
+    @Test func `is taken away alone: no word of one changes the other`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["a", "b"])
+        try bench.mark("s", 1, .pin)
+        try bench.mark("s", 2, .exclusion)
+        let row = try bench.record("s").row, ids = try bench.ids("s")
+        _ = try bench.write(MarkMessage(row, ids[0], excluded: false))
+        _ = try bench.write(MarkMessage(row, ids[1], pinned: false))
+        _ = try bench.write(MarkMessage(row, ids[1]))
+        #expect(try bench.marks("s") == "1p 2x")
     }
 
     @Test func `belongs to its session: a fork begins with copies and has its own from there`() throws {

@@ -91,7 +91,8 @@ private struct RandomSession {
         session.metadata = chance(2) ? json() : nil
         session.settings = SessionSettings(
             upstream: chance(2) ? "u" : nil, model: chance(2) ? "m" : nil, window: chance(3) ? json() : nil,
-            quota: chance(4) ? json() : nil, appendedSystem: chance(4) ? text() : nil)
+            quota: chance(4) ? json() : nil)
+        session.appendedSystem = chance(4) ? text() : nil
         session.mcpServers = chance(3) ? Array(#"[{"name":"x"}]"#.utf8) : session.mcpServers
         session.isArchived = chance(5)
         var path: [Message] = []

@@ -14,21 +14,34 @@ package struct MarkMessage: ArchiveWrite {
 
     package let session: SessionRow
     package let message: MessageID
-    /// nil takes the mark away.
-    package let mark: Mark?
+    /// Whether every window is to hold it; nil leaves that.
+    package let isPinned: Bool?
+    /// Whether no window is to hold it; nil leaves that.
+    package let isExcluded: Bool?
     /// Tokens that pins of the path may have together, with what goes along with them.
     package let pinTokens: Int
     /// What a message costs of them.
     package let weights: TokenWeights
 
+    /// The mark of a message that had another one, or none.
+    package func mark(after before: Mark?) -> Mark? {
+        if isPinned == true { return .pin }
+        if isExcluded == true { return .exclusion }
+        if isPinned == false && before == .pin || isExcluded == false && before == .exclusion { return nil }
+        return before
+    }
+
     package init(
-        _ session: SessionRow, _ message: MessageID, as mark: Mark?, pinTokens: Int = .max,
+        _ session: SessionRow, _ message: MessageID, pinned isPinned: Bool? = nil,
+        excluded isExcluded: Bool? = nil,
+        pinTokens: Int = .max,
         weights: TokenWeights = .unknown
     ) {
         self.weights = weights
         self.session = session
         self.message = message
-        self.mark = mark
+        self.isPinned = isPinned
+        self.isExcluded = isExcluded
         self.pinTokens = pinTokens
     }
 }

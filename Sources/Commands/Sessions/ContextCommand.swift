@@ -86,7 +86,14 @@ struct ContextDrawing {
         }
         // What came after it was not there.
         let messages = try MessagePages(client: client, session: session).newest(summary.messageCount)
-        let end = messages.first { $0.turnId == told.turnId }?.seq ?? receipt.sent?.last ?? Int.max
+        guard let first = messages.first(where: { $0.turnId == told.turnId }) else {
+            throw CommandError(
+                .notFound,
+                "this turn is not on the active path of session '\(summary.id)'; 'convo branches' shows the others"
+            )
+        }
+        // A turn that goes on begins with its answer.
+        let end = first.role == .assistant ? first.seq - 1 : first.seq
         let before = messages.filter { $0.seq <= end }.suffix(max(1, number))
         draw(Array(before), system: nil, receipt, invocation.console)
         let asked = [told.upstream, told.model].compactMap(\.self).joined(separator: " ")
@@ -117,15 +124,18 @@ struct ContextDrawing {
     /// The budget as one bar: what is always in, the turns, and what is free.
     private func budget(_ receipt: Wire.Receipt, _ messages: [Wire.Message], _ console: Console) -> String {
         let width = min(60, max(10, console.columns - 4))
-        let turns = messages.reduce(0) { sum, message in
-            let isIn = receipt.isInSuffix(message.seq) && receipt.reason(against: message) == nil
-            return sum + (isIn && !message.pinned ? message.tokens : 0)
+        // Messages have other tokens than the model's: only their shares count here.
+        var turns = 0.0, all = 0.0
+        for message in messages where receipt.reason(against: message) == nil {
+            all += Double(message.tokens)
+            if receipt.isInSuffix(message.seq) && !message.pinned { turns += Double(message.tokens) }
         }
+        let share = all > 0 ? turns / all : 0
         func cells(_ tokens: Int) -> Int {
             receipt.budget > 0 ? min(width, Int(Double(tokens) * Double(width) / Double(receipt.budget))) : 0
         }
         let used = max(receipt.estimate > 0 ? 1 : 0, cells(receipt.estimate))
-        let moving = min(used, cells(min(turns, receipt.estimate)))
+        let moving = min(used, cells(Int(Double(receipt.estimate) * share)))
         return "[" + console.styled(String(repeating: "#", count: used - moving), .yellow)
             + console.styled(String(repeating: "=", count: moving), .green)
             + console.styled(String(repeating: "·", count: width - used), .dim) + "]"

@@ -64,11 +64,15 @@ struct ConfigurationReader {
     }
 
     /// How long a provider keeps beginnings of requests.
-    mutating func promptCache(_ name: String) throws(ConfigurationError) -> PromptCache? {
+    mutating func promptCache(_ name: String, keepsHours: Bool) throws(ConfigurationError) -> PromptCache? {
         guard let value = value(name) else { return nil }
         if let flag = value.bool { return flag ? .minutes : PromptCache.none }
-        if let word = value.string.flatMap(PromptCache.init), word != .none { return word }
-        throw complaint(value, "'\(full(name))' must be true, false, \"5m\" or \"1h\"")
+        let word = value.string.flatMap(PromptCache.init)
+        if let word, word == .minutes || word == .hour && keepsHours { return word }
+        throw complaint(
+            value,
+            "'\(full(name))' must be true, false\(keepsHours ? ", \"5m\" or \"1h\"" : " or \"5m\"; this kind cannot ask for longer")"
+        )
     }
 
     /// A number that is not negative.

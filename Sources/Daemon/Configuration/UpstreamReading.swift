@@ -29,7 +29,9 @@ enum UpstreamReading {
             throw reader.complaint(
                 reader.view["model"] ?? reader.view, "'upstreams.\(name).model' \(problem)")
         }
-        for option in kind.options { settings.options[option.name] = try value(option, &reader) }
+        for option in kind.options {
+            settings.options[option.name] = try value(option, keepsHours: kind.keepsHours, &reader)
+        }
         if kind.isLocal {
             try reader.finish()
             return settings
@@ -47,13 +49,14 @@ enum UpstreamReading {
         return settings
     }
 
-    private static func value(_ option: UpstreamKind.Option, _ reader: inout ConfigurationReader)
-        throws(ConfigurationError) -> UpstreamSettings.Option
-    {
+    private static func value(
+        _ option: UpstreamKind.Option, keepsHours: Bool, _ reader: inout ConfigurationReader
+    ) throws(ConfigurationError) -> UpstreamSettings.Option {
         switch option.value {
         case .flag(let flag): .flag(try reader.bool(option.name) ?? flag)
         case .word(let word): .word(try reader.string(option.name) ?? word)
-        case .promptCache(let cache): .promptCache(try reader.promptCache(option.name) ?? cache)
+        case .promptCache(let cache):
+            .promptCache(try reader.promptCache(option.name, keepsHours: keepsHours) ?? cache)
         case .milliseconds(let time): .milliseconds(try reader.duration(option.name) ?? time)
         }
     }

@@ -63,6 +63,7 @@ extension Handlers {
         fork.mcpServers = parameters.mcpServers ?? source.session.mcpServers
         fork.title = parameters.title ?? source.session.title
         fork.system = source.session.system
+        fork.appendedSystem = source.session.appendedSystem
         fork.settings = source.session.settings
         fork.settings.quota = nil
         fork.tags = source.session.tags

@@ -129,8 +129,10 @@ extension Handlers {
                     look(call, PlacesOnPath(ids, in: record), of: record.row) { places in
                         let told = ended.compactMap { stored -> Method.ContextWhy.Result.Turn? in
                             guard let answer = places[stored.turn.answerID] else { return nil }
-                            let place = stored.turn.promptID.flatMap { places[$0] } ?? answer
-                            return .init(stored.turn, at: place, message)
+                            let prompt = stored.turn.promptID.flatMap { places[$0] }
+                            // Its own answer was not before it.
+                            guard message.seq <= prompt ?? answer - 1 else { return nil }
+                            return .init(stored.turn, at: prompt ?? answer, message)
                         }
                         request.reply(
                             .init(
@@ -155,9 +157,9 @@ extension Handlers {
 }
 
 extension Method.ContextWhy.Result.Turn {
-    /// What became of a message in a turn at a place of the path; nil where the message was not before it.
+    /// What became of a message that was before it in a turn at a place of the path; nil where nothing is known.
     fileprivate init?(_ turn: TurnRecord, at seq: Int, _ message: Message) {
-        guard message.seq <= seq, let raw = turn.receipt,
+        guard let raw = turn.receipt,
             let receipt = Verbatim<Wire.Receipt>(raw).value
         else { return nil }
         let (fate, rule) = receipt.fate(

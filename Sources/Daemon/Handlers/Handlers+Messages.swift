@@ -212,24 +212,16 @@ extension Handlers {
         return NewMessage(
             id: ids.newID(), role: old.role, content: Message.content(content),
             size: TokenEstimate.size(of: parts), metadata: old.metadata,
-            mark: mark(of: old, parameters))
-    }
-
-    /// The mark that a message has when a request is done with it.
-    private func mark(of old: Message, _ parameters: Method.MessageSet.Parameters) -> Mark? {
-        if parameters.isPinned == true { return .pin }
-        if parameters.isExcluded == true { return .exclusion }
-        if old.isPinned { return parameters.isPinned == false ? nil : .pin }
-        if old.isExcluded { return parameters.isExcluded == false ? nil : .exclusion }
-        return nil
+            mark: old.isPinned ? .pin : old.isExcluded ? .exclusion : nil)
     }
 
     /// Marks a message; a turn that runs is not held up, since what it sends is made.
     private func withMark(on record: SessionRecord, _ request: Request<Method.MessageSet>) {
-        withMessage(request.call, request.parameters.messageID, on: record) { [self] message in
-            let mark = mark(of: message, request.parameters)
-            guard mark == .pin, !message.isPinned else {
-                let write = MarkMessage(record.row, message.id, as: mark)
+        let parameters = request.parameters
+        withMessage(request.call, parameters.messageID, on: record) { [self] message in
+            guard parameters.isPinned == true, !message.isPinned else {
+                let write = MarkMessage(
+                    record.row, message.id, pinned: parameters.isPinned, excluded: parameters.isExcluded)
                 return set(write, of: message, on: record, request)
             }
             routes.resolve(record.session, TurnOptions()) { [self] found in
@@ -239,7 +231,7 @@ extension Handlers {
                 do throws(WireError) {
                     let room = try routes.windows.pinTokens(of: record, for: candidate)
                     let write = MarkMessage(
-                        record.row, message.id, as: mark, pinTokens: room.most, weights: room.weights)
+                        record.row, message.id, pinned: true, pinTokens: room.most, weights: room.weights)
                     set(write, of: message, on: record, request)
                 } catch { request.fail(error) }
             }

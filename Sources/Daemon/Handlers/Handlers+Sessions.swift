@@ -31,7 +31,7 @@ extension Handlers {
         session.system = parameters.system
         session.settings = parameters.settings
         if let brought = parameters.systemPrompt, brought.mode == .append, !brought.text.isEmpty {
-            session.settings.appendedSystem = brought.text
+            session.appendedSystem = brought.text
         }
         session.tags = parameters.tags
         session.metadata = parameters.metadata
@@ -65,13 +65,15 @@ extension Handlers {
             return then(record)
         }
         call.client.overrides[record.row] = nil
-        let text = brought.text.isEmpty ? nil : brought.text
-        // Clients bring the same along with every setup: that is no change.
-        guard text != record.session.settings.appendedSystem else { return then(record) }
+        // Clients bring the same along with every setup; that is no change, says the store.
         var change = SessionChange()
-        change.appendedSystem = .set(text)
+        change.appendedSystem = .set(brought.text.isEmpty ? nil : brought.text)
+        // What is behind it about the session waits for the change as it does for a look.
+        call.beginLook()
         let update = UpdateSession(record.session.id, owner: record.session.owner, change)
         archives.write(update, of: record.row) { result in
+            defer { call.endLook() }
+            if call.isAnswered { return }
             switch result {
             case .success(let changed?): then(changed)
             case .success(nil): call.fail(.noSession(record.session.id))
@@ -203,6 +205,8 @@ extension Handlers {
         try check(after.settings)
         let update = UpdateSession(record.session.id, owner: record.session.owner, change)
         archives.write(update, of: record.row) { result in
+            defer { call.endLook() }
+            if call.isAnswered { return }
             switch result {
             case .success(let changed?): then(changed)
             case .success(nil): call.fail(.noSession(record.session.id))

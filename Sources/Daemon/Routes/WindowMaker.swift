@@ -231,7 +231,8 @@ struct WindowMaker {
             return (policy.pinTokens(of: policy.budget(contextLength: nil)), .unknown)
         }
         let plan = try plan(session, WindowRequest(options: TurnOptions()), candidate)
-        return (plan.policy.pinTokens(of: plan.budget), plan.weights)
+        let system = plan.weights.tokens(TokenEstimate.size(ofSystem: session.session.wholeSystem))
+        return (min(plan.policy.pinTokens(of: plan.budget), max(0, plan.budget - system)), plan.weights)
     }
 
     private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)

@@ -51,6 +51,8 @@ final class LiveTurn {
     private let routes: Routes
     private let telling: TurnTelling
     private let candidates: [Candidate]
+    /// Who was said to be asked last.
+    private var asked: String?
     /// What of its window is new.
     private let news: [WindowNews]
     private let report: (LiveTurn, Report) -> Void
@@ -149,7 +151,10 @@ final class LiveTurn {
 
     private func announce(_ state: Turn.State) {
         if state == .backingOff, let (wait, failure) = route.setback {
-            telling.setBack(failure, from: route.attempts.last?.upstream ?? wait.upstream, wait)
+            telling.setBack(failure, from: asked ?? wait.upstream, wait)
+            asked = wait.upstream
+        } else {
+            asked = route.upstream
         }
         telling.asks(
             route.upstream, attempt: route.number, after: state == .backingOff ? route.setback : nil)

@@ -28,6 +28,10 @@ extension Method {
                 content = try reader.array("content").map { Array($0.raw) }
                 isPinned = try reader.bool("pinned")
                 isExcluded = try reader.bool("excluded")
+                if content != nil && (isPinned != nil || isExcluded != nil) {
+                    throw .invalid(
+                        "'content' stands alone; set 'pinned' or 'excluded' in a request of their own")
+                }
                 if isPinned == true && isExcluded == true {
                     throw .invalid(
                         "'pinned' and 'excluded' are both true, and a message is one of them at most")

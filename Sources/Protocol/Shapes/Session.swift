@@ -93,7 +93,7 @@ extension Wire {
         package init(_ session: Conversation.Session, running: TurnID?, queued: Int) {
             summary = SessionSummary(session)
             system = session.system
-            appendedSystem = session.settings.appendedSystem
+            appendedSystem = session.appendedSystem
             window = session.settings.window.map { RawJSON($0) }
             quota = session.settings.quota.map { RawJSON($0) }
             metadata = session.metadata.map { RawJSON($0) }

@@ -8,9 +8,9 @@ extension MarkMessage: LocalWrite {
             let seq = try writer.seq(of: message, in: record)
         else { return .missing }
         let key = MessageKey(branch: try writer.owner(of: seq, on: record.branch), seq: seq).raw
-        let before = mark == .pin ? try database.mark(of: key, by: session) : nil
-        try writer.mark(key, as: mark, by: session)
-        if mark == .pin {
+        let before = try database.mark(of: key, by: session), mark = mark(after: before)
+        if mark != before { try writer.mark(key, as: mark, by: session) }
+        if mark == .pin, before != .pin {
             let tokens = try Reader(over: database).tokensOfPins(record, weights, upTo: pinTokens)
             if tokens > pinTokens {
                 try writer.mark(key, as: before, by: session)

@@ -17,15 +17,16 @@ extension Writer {
         let time = now
         try database.run(
             """
-            INSERT INTO session (id, owner, name, title, cwd, mcp_servers, system, settings, tags, metadata, branch, created_at,
-                                 updated_at, activity)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+            INSERT INTO session (id, owner, name, title, cwd, mcp_servers, system, appended_system, settings, tags,
+                                 metadata, branch, created_at, updated_at, activity)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
             """,
             [
                 Bound(try nextRow()), .user(session.owner), .text(session.id.text),
                 Bound(session.title), .text(session.cwd),
                 .utf8(session.mcpServers),
-                Bound(session.system), .utf8(session.settings.encoded), .utf8(encode(tags: session.tags)),
+                Bound(session.system), Bound(session.appendedSystem), .utf8(session.settings.encoded),
+                .utf8(encode(tags: session.tags)),
                 Bound(session.metadata),
                 .int(time), .int(time), .int(nextActivity()),
             ], doing: "insert a session")
@@ -63,13 +64,15 @@ extension UpdateSession: LocalWrite {
         guard let found = try writer.live(id, owner: owner) else { return nil }
         var session = found.session
         change.apply(to: &session)
+        if session == found.session { return found }
         try writer.database.run(
             """
-            UPDATE session SET title = ?, system = ?, settings = ?, tags = ?, metadata = ?, archived = ?, updated_at = ?,
+            UPDATE session SET title = ?, system = ?, appended_system = ?, settings = ?, tags = ?, metadata = ?, archived = ?, updated_at = ?,
                                activity = ? WHERE id = ?
             """,
             [
-                Bound(session.title), Bound(session.system), .utf8(session.settings.encoded),
+                Bound(session.title), Bound(session.system), Bound(session.appendedSystem),
+                .utf8(session.settings.encoded),
                 .utf8(writer.encode(tags: session.tags)),
                 Bound(session.metadata), .int(session.isArchived ? 1 : 0), .int(writer.now),
                 .int(writer.nextActivity(of: found.row)), .int(found.row),

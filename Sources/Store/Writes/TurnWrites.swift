@@ -193,6 +193,14 @@ extension Writer {
         }
         for attempt in end.attempts { try insert(attempt, turn: stored.row) }
         try database.run("DELETE FROM piece WHERE turn = ?", [.int(stored.row)], doing: "drop pieces")
+        if stored.turn.options.system != nil {
+            // A client's own system prompt may be long, and comes with every turn of it.
+            var options = stored.turn.options
+            options.system = nil
+            try database.run(
+                "UPDATE turn SET options = ? WHERE id = ?", [.utf8(options.encoded), .int(stored.row)],
+                doing: "drop a system prompt")
+        }
         let error = end.ending.error.map { error in
             JSONWriter.object {
                 $0.member("kind", error.kind)

@@ -8,6 +8,7 @@ extension UpstreamKind {
             .server { AnthropicDialect(base: $0.baseURL, cache: $0.promptCache) })
         kind.baseURL = "https://api.anthropic.com"
         kind.options = [promptCache]
+        kind.keepsHours = true
         kind.implicit = Implicit(
             keys: ["ANTHROPIC_API_KEY"], baseURL: "ANTHROPIC_BASE_URL", model: "ANTHROPIC_MODEL",
             defaultModel: "claude-sonnet-4-5")
