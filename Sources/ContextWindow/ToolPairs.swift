@@ -20,6 +20,7 @@ struct ToolPairs {
         }
     }
 
+    /// That of each message that needs some, by seq.
     private(set) var closing: [Int: Closing] = [:]
 
     /// The calls of one message that have one ID and no result yet.

@@ -144,10 +144,9 @@ extension Window {
         let older = all.prefix(all.count - sent.count)
         let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
         let always = all.filter { pinnedSeqs.contains($0.seq) }
-        // What is blank is not sent, and what is only thought may not be.
         let newest = turns.starts.last.map { sent[$0...] } ?? []
         let goOn =
-            context.endsWithUser && mayEndWithAnswer(Array(newest)) ? weights.tokens(Window.goOnSize) : 0
+            context.endsWithUser && mayEndWithAnswer(newest) ? weights.tokens(Window.goOnSize) : 0
         let inNewest = Set(newest.map(\.seq))
         // A pin of the newest turn counts with that.
         let pinTokens = always.reduce(history.unreadPinTokens) {
@@ -188,7 +187,7 @@ extension Window {
 
     /// Whether a request may end with what the model said: what is blank is not sent, what is only thought may not be, and results
     /// stand behind their calls.
-    private static func mayEndWithAnswer(_ newest: [Message]) -> Bool {
+    private static func mayEndWithAnswer(_ newest: ArraySlice<Message>) -> Bool {
         let said = newest.lazy.filter { $0.role != .tool }.reversed()
         for isThought in [true, false] {
             let last = said.first { $0.parts.contains { !$0.isBlank && (isThought || !$0.isThought) } }

@@ -140,9 +140,9 @@ package struct TokenWeights: Sendable, Equatable {
     }
 
     // Columns of wire.md H3, times 1.1 to 1.2: p5 of the estimate over the truth is above 0.85 and the mean error below a
-    // quarter for what Tests/External/estimates.py measures. A word weighs more than there and its letters less:
-    // so what one stretch of code or prose teaches of another is 4 % off, not 6. Order: word, letter, digit, sign, newline, blank, random, han, kana, hangul, wideSign,
-    // twoByte, threeByte, emoji, rare, token.
+    // quarter for what Tests/External/estimates.py measures. A word weighs more than there and its letters
+    // less: so what one stretch of code or prose teaches of another is 4 % off, not 6. Order: word, letter, digit, sign, newline,
+    // blank, random, han, kana, hangul, wideSign, twoByte, threeByte, emoji, rare, token.
 
     /// A server of which nothing is known: o200k times 1.25, and at least one for each Han, Kana and Hangul character, as the
     /// old vocabularies of local models have it.

@@ -26,6 +26,8 @@ package protocol Dialect: Sendable {
     func counted(in body: [UInt8]) -> Int?
     /// Context length that the vendor publishes for a model, nil when it is unknown.
     func knownLength(of model: String) -> Int?
+    /// Whether requests say which conversation they belong to.
+    var takesCacheKey: Bool { get }
     /// What the servers are known to take before anyone complained.
     var quirks: Quirks { get }
     /// Whether a server read less of a request than it was sent, without a word; see `Upstream.cutSilently`.
@@ -36,6 +38,7 @@ extension Dialect {
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? { nil }
     package func counted(in body: [UInt8]) -> Int? { nil }
     package func knownLength(of model: String) -> Int? { nil }
+    package var takesCacheKey: Bool { false }
     package var quirks: Quirks { Quirks() }
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 }

@@ -25,6 +25,8 @@ package final class HTTPUpstream: Upstream {
     private let steady: () -> Int64
     private var throttle: Throttle
     private var quirks: [String: Quirks] = [:]
+    /// The model that was asked for last, with what its name tells.
+    private var lastVocabulary: (model: String, weights: TokenWeights?)?
     private var lengths: [String: Int] = [:]
     /// Limits that servers named when a request was too long.
     private var learned: [String: Int] = [:]
@@ -69,13 +71,23 @@ package final class HTTPUpstream: Upstream {
     package var keys: [KeyDescription] { authorizer.keys }
     package func rules(for model: String) -> DialectRules {
         var rules = dialect.rules(issuer: name)
-        if let weights = TokenWeights.named(model) { rules.weights = weights }
+        if let weights = vocabulary(of: model) { rules.weights = weights }
         let known = quirks(of: model)
         if !known.sends(Quirks.images) { (rules.media.images, rules.media.takesPDF) = ([], false) }
         if !known.sends(Quirks.sounds) { rules.media.sounds = .some([]) }
         return rules
     }
+
+    /// What is known of a model's vocabulary; most of the time it is asked for the same one again.
+    private func vocabulary(of model: String) -> TokenWeights? {
+        if let lastVocabulary, lastVocabulary.model == model { return lastVocabulary.weights }
+        let weights = TokenWeights.named(model)
+        lastVocabulary = (model, weights)
+        return weights
+    }
+
     package var promptCache: PromptCache { settings.promptCache }
+    package var takesCacheKey: Bool { dialect.takesCacheKey }
     package func url(for model: String) -> String? { dialect.url(for: model) }
     package func forgive() { authorizer.forgive() }
 

@@ -117,6 +117,8 @@ package protocol Upstream: AnyObject {
     func url(for model: String) -> String?
     /// How long the provider may keep the beginnings of requests in a cache.
     var promptCache: PromptCache { get }
+    /// Whether requests say which conversation they belong to.
+    var takesCacheKey: Bool { get }
     /// Whether a key is at hand.
     var hasKey: Bool { get }
     /// Where its keys or tokens come from, for people.

@@ -23,19 +23,9 @@ package struct MarkMessage: ArchiveWrite {
     /// What a message costs of them.
     package let weights: TokenWeights
 
-    /// The mark of a message that had another one, or none.
-    package func mark(after before: Mark?) -> Mark? {
-        if isPinned == true { return .pin }
-        if isExcluded == true { return .exclusion }
-        if isPinned == false && before == .pin || isExcluded == false && before == .exclusion { return nil }
-        return before
-    }
-
     package init(
         _ session: SessionRow, _ message: MessageID, pinned isPinned: Bool? = nil,
-        excluded isExcluded: Bool? = nil,
-        pinTokens: Int = .max,
-        weights: TokenWeights = .unknown
+        excluded isExcluded: Bool? = nil, pinTokens: Int = .max, weights: TokenWeights = .unknown
     ) {
         self.weights = weights
         self.session = session
@@ -43,5 +33,13 @@ package struct MarkMessage: ArchiveWrite {
         self.isPinned = isPinned
         self.isExcluded = isExcluded
         self.pinTokens = pinTokens
+    }
+
+    /// The mark of a message that had another one, or none.
+    package func mark(after before: Mark?) -> Mark? {
+        if isPinned == true { return .pin }
+        if isExcluded == true { return .exclusion }
+        if isPinned == false && before == .pin || isExcluded == false && before == .exclusion { return nil }
+        return before
     }
 }

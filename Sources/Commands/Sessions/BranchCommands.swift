@@ -173,6 +173,11 @@ struct MessageChoice {
             }
             return name
         }
+        return try message(number).id.description
+    }
+
+    /// The message of a number on the active path.
+    func message(_ number: Int) throws(CommandError) -> Wire.Message {
         let count = session.messageCount
         guard (1...max(1, count)).contains(number), count > 0 else {
             throw CommandError(
@@ -184,7 +189,7 @@ struct MessageChoice {
         guard let found = try pages.newest(count - number + 1).first(where: { $0.seq == number }) else {
             throw CommandError(.notFound, "session '\(session.id)' has no message \(number)")
         }
-        return found.id.description
+        return found
     }
 }
 

@@ -72,8 +72,7 @@ struct ContextDrawing {
     {
         var id = name
         if let number = Int(name.hasPrefix("#") ? String(name.dropFirst()) : name) {
-            let hits = try MessageSearch(client: client, session: summary).hits(of: "#\(number)")
-            guard let turn = hits.messages.first?.turnId else {
+            guard let turn = try MessageChoice(client, summary).message(number).turnId else {
                 throw CommandError(
                     .notFound, "message \(number) belongs to no turn: it was added, and nobody was asked")
             }
@@ -84,22 +83,34 @@ struct ContextDrawing {
         guard let receipt = told.receipt?.value else {
             throw CommandError(.notFound, "nothing was sent for this turn")
         }
-        // What came after it was not there.
-        let messages = try MessagePages(client: client, session: session).newest(summary.messageCount)
-        guard let first = messages.first(where: { $0.turnId == told.turnId }) else {
+        let before = try messages(before: told.turnId)
+        guard let before else {
             throw CommandError(
                 .notFound,
                 "this turn is not on the active path of session '\(summary.id)'; 'convo branches' shows the others"
             )
         }
-        // A turn that goes on begins with its answer.
-        let end = first.role == .assistant ? first.seq - 1 : first.seq
-        let before = messages.filter { $0.seq <= end }.suffix(max(1, number))
-        draw(Array(before), system: nil, receipt, invocation.console)
+        draw(before, system: nil, receipt, invocation.console)
         let asked = [told.upstream, told.model].compactMap(\.self).joined(separator: " ")
         if let counted = receipt.counted {
             invocation.console.print("\(asked) counted \(Times.number(counted)) tokens")
         }
+    }
+
+    /// The last `number` messages that a turn had before its answer, its prompt among them; nil where it is not on the path.
+    private func messages(before turn: TurnID) throws(CommandError) -> [Wire.Message]? {
+        var found: [Wire.Message] = [], isThere = false
+        // What came after it was not there.
+        try MessagePages(client: client, session: session).forEachPage(order: "desc") { page in
+            for message in page {
+                let isOwn = message.turnId == turn
+                isThere = isThere || isOwn
+                let isBefore = isThere && !(isOwn && message.role == .assistant)
+                if isBefore, found.count < max(1, number) { found.append(message) }
+            }
+            return found.count < max(1, number)
+        }
+        return isThere ? found.reversed() : nil
     }
 
     private func draw(

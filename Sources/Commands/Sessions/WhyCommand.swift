@@ -14,24 +14,12 @@ extension Command {
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         let session = try invocation.sessionToChange(client)
-        let words = invocation.positionals.joined(separator: " ")
-        let search = MessageSearch(client: client, session: session)
-        let hits = try search.hits(of: words)
-        guard let message = hits.messages.first else {
-            let seen = hits.isBounded ? " in its newest \(Times.number(MessageSearch.most)) messages" : ""
-            throw CommandError(
-                .notFound, "session '\(session.id)' says '\(TextWidth.fitted(words, to: 40))' nowhere\(seen)")
-        }
-        let told = try client.ask(Method.ContextWhy.self) {
-            $0.member("sessionId", session.id)
-            $0.member("messageId", message.id)
-        }
+        let report = try WhyReport(of: invocation.positionals.joined(separator: " "), in: session, client)
         if invocation.has(.json) {
-            invocation.console.print(json: told)
-            return .success
+            invocation.console.print(json: report.told)
+        } else {
+            report.print(on: invocation.console)
         }
-        WhyReport(message: message, told: told, others: Array(hits.messages.dropFirst())).print(
-            on: invocation.console)
         return .success
     }
 }
@@ -49,15 +37,7 @@ struct MessageSearch {
     /// The message that is meant and some others with the words; whether not all were read.
     func hits(of words: String) throws(CommandError) -> (messages: [Wire.Message], isBounded: Bool) {
         if words.hasPrefix("#"), let number = Int(words.dropFirst()) {
-            let pages = MessagePages(client: client, session: session.id)
-            let count = session.messageCount
-            guard (1...max(1, count)).contains(number), count > 0 else {
-                throw CommandError(
-                    .notFound,
-                    "session '\(session.id)' has no message \(number), it has \(count); 'convo show' numbers them"
-                )
-            }
-            return (try pages.newest(count - number + 1).filter { $0.seq == number }, false)
+            return ([try MessageChoice(client, session).message(number)], false)
         }
         let wanted = words.lowercased()
         var found: [Wire.Message] = [], read = 0
@@ -72,10 +52,26 @@ struct MessageSearch {
 
 /// What became of a message, for people.
 struct WhyReport {
-    let message: Wire.Message
+    private let message: Wire.Message
     let told: Method.ContextWhy.Result
     /// Others with the same words.
-    let others: [Wire.Message]
+    private let others: [Wire.Message]
+
+    /// Finds the message that has some words, or a number, and asks for its fate.
+    init(of words: String, in session: Wire.SessionSummary, _ client: Client) throws(CommandError) {
+        let hits = try MessageSearch(client: client, session: session).hits(of: words)
+        guard let found = hits.messages.first else {
+            let seen = hits.isBounded ? " in its newest \(Times.number(MessageSearch.most)) messages" : ""
+            throw CommandError(
+                .notFound, "session '\(session.id)' says '\(TextWidth.fitted(words, to: 40))' nowhere\(seen)")
+        }
+        message = found
+        others = Array(hits.messages.dropFirst())
+        told = try client.ask(Method.ContextWhy.self) {
+            $0.member("sessionId", session.id)
+            $0.member("messageId", found.id)
+        }
+    }
 
     func print(on console: Console) {
         let marks = (told.pinned ? " · pinned" : "") + (told.excluded ? " · excluded" : "")

@@ -129,16 +129,7 @@ extension Chat {
         guard !text.isEmpty else {
             throw .usage("/why needs words of a message, or its number as in /why #3")
         }
-        let session = try summary()
-        let hits = try MessageSearch(client: client, session: session).hits(of: text)
-        guard let message = hits.messages.first else {
-            throw CommandError(.notFound, "this session says '\(TextWidth.fitted(text, to: 40))' nowhere")
-        }
-        let told = try client.ask(Method.ContextWhy.self) {
-            $0.member("sessionId", session.id)
-            $0.member("messageId", message.id)
-        }
-        WhyReport(message: message, told: told, others: Array(hits.messages.dropFirst())).print(on: console)
+        try WhyReport(of: text, in: try summary(), client).print(on: console)
     }
 
     private func mark(_ mark: MessageMark, _ value: Bool, _ name: String) throws(CommandError) {

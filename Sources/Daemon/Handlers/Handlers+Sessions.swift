@@ -60,26 +60,22 @@ extension Handlers {
         _ then: @escaping (SessionRecord) -> Void
     ) {
         guard let brought else { return then(record) }
-        if brought.mode == .override {
-            call.client.overrides[record.row] = brought.text.isEmpty ? nil : brought.text
-            return then(record)
-        }
-        call.client.overrides[record.row] = nil
+        override(brought, on: record.row, call.client)
+        if brought.mode == .override { return then(record) }
         // Clients bring the same along with every setup; that is no change, says the store.
         var change = SessionChange()
         change.appendedSystem = .set(brought.text.isEmpty ? nil : brought.text)
         // What is behind it about the session waits for the change as it does for a look.
         call.beginLook()
-        let update = UpdateSession(record.session.id, owner: record.session.owner, change)
-        archives.write(update, of: record.row) { result in
+        write(change, of: record, call) { result in
             defer { call.endLook() }
-            if call.isAnswered { return }
-            switch result {
-            case .success(let changed?): then(changed)
-            case .success(nil): call.fail(.noSession(record.session.id))
-            case .failure(let error): call.fail(WireError(error))
-            }
+            if let changed = result, !call.isAnswered { then(changed) }
         }
+    }
+
+    /// Keeps what stands in place of a session's own prompt for a client; what is appended takes that away.
+    private func override(_ brought: SystemPrompt, on row: SessionRow, _ client: Client) {
+        client.overrides[row] = brought.mode == .override && !brought.text.isEmpty ? brought.text : nil
     }
 
     private func create(
@@ -90,9 +86,7 @@ extension Handlers {
             release()
             switch result {
             case .success(.created(let record)):
-                if let brought = parameters.systemPrompt, brought.mode == .override, !brought.text.isEmpty {
-                    request.client.overrides[record.row] = brought.text
-                }
+                if let brought = parameters.systemPrompt { override(brought, on: record.row, request.client) }
                 request.reply(opened(record, isNew: true, request.client))
             case .success(.existed(let record)) where parameters.ifExists == .resume:
                 resume(record, request)
@@ -203,15 +197,22 @@ extension Handlers {
         var after = record.session
         change.apply(to: &after)
         try check(after.settings)
+        write(change, of: record, call) { if let changed = $0 { then(changed) } }
+    }
+
+    /// Stores a change of a session's own fields; the call fails where it cannot be, and then there is no session.
+    private func write(
+        _ change: SessionChange, of record: SessionRecord, _ call: Client.Call,
+        _ then: @escaping (SessionRecord?) -> Void
+    ) {
         let update = UpdateSession(record.session.id, owner: record.session.owner, change)
         archives.write(update, of: record.row) { result in
-            defer { call.endLook() }
-            if call.isAnswered { return }
             switch result {
-            case .success(let changed?): then(changed)
+            case .success(let changed?): return then(changed)
             case .success(nil): call.fail(.noSession(record.session.id))
             case .failure(let error): call.fail(WireError(error))
             }
+            then(nil)
         }
     }
 

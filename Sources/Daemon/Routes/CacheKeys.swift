@@ -29,9 +29,6 @@ final class CacheKeys {
     func key(of session: Session) -> String? {
         guard let secret else { return nil }
         let digest = HMACSHA256.of(Array("\(session.owner)\n\(session.id.text)".utf8), key: secret)
-        return digest.prefix(16).map { byte in
-            let text = String(byte, radix: 16)
-            return text.count == 1 ? "0" + text : text
-        }.joined()
+        return Array(digest.prefix(16)).hexadecimal
     }
 }

@@ -11,6 +11,7 @@ package final class EchoUpstream: Upstream {
     package let kind = "echo"
     package var model: String? { "echo" }
     package let promptCache = PromptCache.none
+    package let takesCacheKey = false
     package func rules(for model: String) -> DialectRules {
         DialectRules(isAlternating: false, startsWithUser: true)
     }

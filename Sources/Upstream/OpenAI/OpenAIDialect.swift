@@ -10,7 +10,7 @@ package struct OpenAIDialect: Dialect {
     private let isAlternating: Bool
     private let modelList: String?
     private let fetchesImages: Bool
-    private let takesCacheKey: Bool
+    private let asksForCacheKey: Bool
 
     /// `base` is an address without a trailing slash; `apiVersion` is Azure's; `modelList` is the address of a list of models
     /// that stands elsewhere than OpenAI's; `fetchesImages` says whether the server takes addresses of images, `takesCacheKey` whether another than OpenAI's own takes keys of conversations.
@@ -18,7 +18,7 @@ package struct OpenAIDialect: Dialect {
         base: String, apiVersion: String? = nil, isAlternating: Bool = false, modelList: String? = nil,
         fetchesImages: Bool = true, takesCacheKey: Bool = false
     ) {
-        self.takesCacheKey = takesCacheKey
+        asksForCacheKey = takesCacheKey
         self.fetchesImages = fetchesImages
         self.modelList = modelList
         self.base = base
@@ -49,6 +49,8 @@ package struct OpenAIDialect: Dialect {
         return rules
     }
 
+    package var takesCacheKey: Bool { asksForCacheKey || host == "api.openai.com" }
+
     package func url(for model: String) -> String { address("chat/completions") }
 
     package let headers: [String] = []
@@ -59,7 +61,7 @@ package struct OpenAIDialect: Dialect {
 
     package func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
         var request = request
-        if !takesCacheKey && host != "api.openai.com" { request.cacheKey = nil }
+        if !takesCacheKey { request.cacheKey = nil }
         return OpenAIRequest.body(request, quirks)
     }
 

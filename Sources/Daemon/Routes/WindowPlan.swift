@@ -1,0 +1,215 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import JSON
+internal import Protocol
+internal import Sessions
+internal import Store
+internal import Upstream
+
+/// What of a window people may want to know.
+enum WindowNews: Sendable, Equatable {
+    /// So many messages are left out, by a rule of the receipt; `once` has the settings of a strategy that cuts each time, so
+    /// that only its first cut is told.
+    case cut(Int, rule: String, once: String?)
+    /// So many thoughts do not go back to who made them.
+    case thoughts(Int)
+}
+
+/// A window with what it was made for.
+struct ModelWindow: Sendable {
+    /// What was kept of the history; nil once it was dropped.
+    private(set) var cut: Window?
+    var request: ModelRequest
+    /// The receipt as raw JSON.
+    let receipt: [UInt8]
+    /// How much there is to read of the new prompt, its overhead included; nil where there is none.
+    var promptSize: ContentSize?
+    /// Where the window begins from now on; nil where that stays, or is not kept.
+    fileprivate(set) var anchor: Anchor?
+    /// What was cut with it, where that is not as it was before, and thoughts that it leaves out.
+    fileprivate(set) var news: [WindowNews] = []
+    /// What somebody wanted made of it.
+    fileprivate(set) var rendered: [UInt8] = []
+
+    init(window: Window, request: ModelRequest, receipt: [UInt8]) {
+        cut = window
+        self.request = request
+        self.receipt = receipt
+    }
+
+    var isWhole: Bool { cut != nil }
+
+    /// Itself, unless there is nothing in it that a model could answer.
+    @discardableResult
+    func answerable() throws(WireError) -> ModelWindow {
+        if request.messages.contains(where: { $0.role != .system }) { return self }
+        throw WireError(
+            .conflict,
+            "there is nothing to answer: only the assistant or the system has spoken here, or nothing but blank text; send a prompt"
+        )
+    }
+
+    /// Keeps what is said of it, and lets go of the words, which are needed no more.
+    mutating func drop() {
+        cut = nil
+        request = request.withoutWords
+    }
+}
+
+/// All that a window is made of but the history; the rest is a pure function of both.
+struct WindowPlan: Sendable {
+    let session: SessionRecord
+    let question: WindowRequest
+    let policy: WindowPolicy
+    /// The model's context length, nil where nobody knows it.
+    let length: Int?
+    /// What messages cost, as the provider is expected to count them.
+    let weights: TokenWeights
+    let budget: Int
+    let parameters: ModelParameters
+    let upstream: String
+    let model: String
+    let rules: DialectRules
+    let chosen: WindowPolicy.Chosen
+    /// What is set, as anchors know it.
+    let settings: String
+    /// Milliseconds since 1970.
+    let now: Int64
+
+    /// Milliseconds that the provider keeps the beginning of a request.
+    let cacheLife: Int64
+    /// What tells the provider which requests are of this session; nil for nothing.
+    let cacheKey: String?
+
+    /// Whose anchor counts; nobody's under a strategy that keeps none.
+    var asker: AnchorKey? {
+        chosen.name == .sawtooth ? AnchorKey(upstream: upstream, model: model, settings: settings) : nil
+    }
+
+    /// What must be read for it.
+    var need: HistoryNeed {
+        HistoryNeed(
+            tokens: budget, weights: weights, turns: policy.maxTurns, messages: policy.maxMessages,
+            hasPrompt: question.prompt != nil)
+    }
+
+    /// Whether it is likely that more must be read than the loop does in one call.
+    ///
+    /// What is taken for long and is not costs a way to the reader and back; what is taken for short and is not was read for
+    /// nothing.
+    var isLong: Bool {
+        guard policy.maxTurns == nil, policy.maxMessages == nil else { return false }
+        // A token is four or five bytes of a text, and each message has some more.
+        return min(budget, session.session.tokens) > HistoryBound.loop.bytes / 6
+    }
+
+    /// Cuts a history, and makes of the window what is wanted.
+    func rendered(_ stored: StoredHistory, _ render: (ModelWindow) -> [UInt8]) -> Result<
+        ModelWindow, WireError
+    > {
+        Result { () throws(WireError) in
+            var window = try window(of: stored)
+            window.rendered = render(window)
+            return window
+        }
+    }
+
+    /// What bounds the budget.
+    private var limit: WindowError.Limit {
+        if let own = policy.maxTokens, own <= budget { return .policy }
+        guard let length else { return .unknown(model: model) }
+        return .model(model, length: length, reserved: policy.reserveTokens)
+    }
+
+    /// Cuts a history, and makes the request of what is kept.
+    func window(of stored: StoredHistory) throws(WireError) -> ModelWindow {
+        let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
+        let (history, before) = history(stored, promptSize)
+        let window: Window
+        do throws(WindowError) {
+            window = try Window.cut(
+                history, system: question.options.system ?? session.session.wholeSystem, policy: policy,
+                budget: budget,
+                CutContext(
+                    chosen, anchor: anchor(stored)?.seq,
+                    isCold: now - session.session.updatedAt > cacheLife, weights: weights,
+                    endsWithUser: rules.endsWithUser))
+        } catch {
+            throw WireError(
+                .contextOverflow, error.sentence(limit),
+                details: [
+                    "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
+                ])
+        }
+        var receipt = window.receipt
+        let gated = window.gated(for: rules, tools: parameters.toolNames)
+        receipt.mapped = gated.mapped
+        var request = ModelRequest(
+            model: model, system: gated.system, messages: gated.messages,
+            parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
+            userMessageCount: history.count, previousUserText: before)
+        request.size = window.size
+        request.cacheKey = cacheKey
+        request.names = gated.names
+        request.hasMedia = gated.hasMedia
+        let thoughts = request.thoughtCount
+        var leftOut = 0
+        if rules.replay == .chained {
+            request = request.chained(gated.bindings)
+            leftOut = thoughts - request.thoughtCount
+        }
+        receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, leftOut: leftOut)
+        var writer = JSONWriter()
+        receipt.write(to: &writer)
+        var result = ModelWindow(window: window, request: request, receipt: writer.bytes)
+        result.promptSize = promptSize
+        result.anchor = moved(to: window.anchor, from: anchor(stored))
+        // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
+        let isCut = ![.fits, .anchor].contains(receipt.rule) && (asker == nil || result.anchor != nil)
+        if isCut, receipt.leftOutCount > 0 {
+            result.news.append(
+                .cut(receipt.leftOutCount, rule: receipt.rule.rawValue, once: asker == nil ? settings : nil))
+        }
+        if leftOut > 0 { result.news.append(.thoughts(leftOut)) }
+        return result
+    }
+
+    /// Where the last window began; one behind the place from which a turn goes on is of another branch.
+    private func anchor(_ stored: StoredHistory) -> Anchor? {
+        stored.anchor.flatMap { $0.seq <= session.session.messageCount ? $0 : nil }
+    }
+
+    /// What is to be kept of a cut; nil where nothing has changed.
+    private func moved(to seq: Int?, from before: Anchor?) -> Anchor? {
+        guard let seq, let asker, before?.seq != seq else { return nil }
+        return Anchor(key: asker, seq: seq)
+    }
+
+    /// The history with the prompt behind it, and what the user said before.
+    private func history(_ stored: StoredHistory, _ promptSize: ContentSize?) -> (History, String?) {
+        var messages = stored.messages
+        // A prompt that is stored already is not what was said before it.
+        let isStored = question.prompt == nil && messages.last?.role == .user
+        let before = (isStored ? messages.dropLast() : messages[...]).last {
+            $0.role == .user && $0.isSendable
+        }?.parts.first?.visibleText
+        var count = session.session.messageCount, tokens = session.session.tokens
+        if let parts = question.prompt, let content = question.content, let size = promptSize {
+            count += 1
+            tokens += size.tokens
+            var prompt = Message(
+                id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: size.tokens,
+                content: content)
+            prompt.knownSize = size
+            prompt.decoded = parts
+            messages.append(prompt)
+        }
+        var history = History(
+            messages: messages, olderPins: stored.olderPins, olderExcluded: stored.olderExcluded,
+            count: count, tokens: tokens)
+        history.unreadPinTokens = stored.unreadPinTokens
+        return (history, before)
+    }
+}
