@@ -30,6 +30,9 @@ static const unsigned char v009[] = {
 static const unsigned char v010[] = {
 #embed "migrations/v010_appended_systems.sql"
 };
+static const unsigned char v011[] = {
+#embed "migrations/v011_summaries.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -48,6 +51,7 @@ static const schema_file migrations[] = {
     { "v008_sizes.sql", v008, sizeof v008 },
     { "v009_secrets.sql", v009, sizeof v009 },
     { "v010_appended_systems.sql", v010, sizeof v010 },
+    { "v011_summaries.sql", v011, sizeof v011 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

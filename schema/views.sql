@@ -42,3 +42,10 @@ CREATE VIEW usages AS
 SELECT date(u.day * 86400, 'unixepoch') AS day, u.owner AS uid, s.name AS session, u.upstream, u.model, u.turns,
        u.input_tokens, u.output_tokens, u.cached_tokens, u.cost / 1000000.0 AS dollars
   FROM usage u LEFT JOIN session s ON s.id = u.session;
+
+DROP VIEW IF EXISTS summaries;
+CREATE VIEW summaries AS
+SELECT s.name AS session, lower(hex(y.uuid)) AS id, y.first_seq AS "from", y.message & 0xffffffff AS "to",
+       y.message >> 32 AS branch, y.text, y.problem, y.requested, y.upstream, y.model, y.input_tokens, y.output_tokens,
+       strftime('%Y-%m-%dT%H:%M:%fZ', y.created_at / 1000.0, 'unixepoch') AS created, y.edited_at IS NOT NULL AS edited
+  FROM summary y JOIN session s ON s.id = y.session;

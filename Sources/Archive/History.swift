@@ -54,6 +54,8 @@ package struct StoredHistory: Sendable, Equatable {
     package let olderExcluded: Int
     /// The estimate for pins before `messages` that were not read, since those that were fit into no window already.
     package var unreadPinTokens = 0
+    /// The path's newest summaries, those that end last first.
+    package var summaries: [Summary] = []
     /// Where the last window began, for who asked; nil for none.
     package var anchor: Anchor?
 

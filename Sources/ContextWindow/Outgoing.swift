@@ -100,6 +100,9 @@ extension Window {
         // What says nothing stands between nobody.
         plain.removeAll { $0.parts.isEmpty }
         gated.takeSystem(from: &plain, rules)
+        if let told = summary?.told {
+            plain.insert(OutgoingMessage(role: .user, parts: [.text(told)]), at: 0)
+        }
         var out = pairResults(plain).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
             while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {

@@ -1,4 +1,4 @@
-internal import Conversation
+package import Conversation
 package import JSON
 
 /// What was sent for a turn, what was left out, and why.
@@ -13,6 +13,8 @@ package struct Receipt: Sendable, Equatable {
         case anchor
         /// It was made early, since the provider had forgotten the request before.
         case cold
+        /// It is where a summary ends.
+        case summary
     }
 
     /// At most so many pins and exclusions are listed one by one.
@@ -46,6 +48,20 @@ package struct Receipt: Sendable, Equatable {
     package let pinnedCount: Int
     /// All on the path, listed or not.
     package let excludedCount: Int
+    /// The summary that stands for messages that were left out; nil for none.
+    package let summary: Summary?
+
+    /// A summary as it was sent.
+    package struct Summary: Sendable, Equatable {
+        package let id: SummaryID
+        /// The seqs that it covers.
+        package let range: ClosedRange<Int>
+        /// The estimate for it.
+        package let tokens: Int
+        /// How many messages of the range it stands for; the others are pinned or excluded.
+        package let count: Int
+    }
+
     /// What was sent otherwise than it is stored.
     package var mapped = Mapped()
     /// Thoughts of the provider's own that go back to it; nil where they are nothing to it.
@@ -67,8 +83,9 @@ package struct Receipt: Sendable, Equatable {
 
     init(
         policy: WindowPolicy, chosen: WindowPolicy.Chosen, budget: Int, estimate: Int, cut: Cut,
-        history: History, suffix: [Message], pins: [Message], kept: [Message]
+        history: History, suffix: [Message], pins: [Message], kept: [Message], summary: Summary?
     ) {
+        self.summary = summary
         self.policy = policy
         self.chosen = chosen
         self.budget = budget
@@ -108,7 +125,15 @@ package struct Receipt: Sendable, Equatable {
             $0.member("leftOutTokens", leftOutTokens)
             $0.member("pinnedMessages", pinnedCount)
             $0.member("excludedMessages", excludedCount)
-            $0.member("summarizedMessages", 0)
+            $0.member("summarizedMessages", summary?.count ?? 0)
+            if let summary {
+                $0.member("summary") {
+                    $0.member("id", summary.id)
+                    $0.member("from", summary.range.lowerBound)
+                    $0.member("to", summary.range.upperBound)
+                    $0.member("tokens", summary.tokens)
+                }
+            }
             if let thoughts {
                 $0.member("thoughts") {
                     $0.member("sent", thoughts.sent)

@@ -4,12 +4,16 @@ package import Conversation
 package struct Window: Sendable, Equatable {
     /// The session's system prompt.
     package let system: String?
+    /// What stands for messages that are left out, before all that go; nil for nothing.
+    package let summary: Summary?
     /// The messages that go, oldest first: pins, then a suffix of whole turns.
     package let messages: [Message]
     /// What is in it, what was left out, and why.
     package let receipt: Receipt
     /// Where the newest messages begin, for the next window; nil where the strategy keeps nothing.
     package let anchor: Int?
+    /// What should be summarized behind this turn; nil where the strategy makes no summaries.
+    package let outlook: SummaryOutlook?
     /// How much there is to read of all of it, but for what closes calls.
     package let size: ContentSize
 }
@@ -51,6 +55,8 @@ package struct History: Sendable, Equatable {
     package var unreadPinTokens = 0
     /// Excluded messages older than `messages`.
     package var olderExcluded: Int
+    /// The path's summaries that are known, those that end last first.
+    package var summaries: [Summary] = []
     /// All messages on the path.
     package var count: Int
     /// The estimate over all of them.
@@ -153,7 +159,7 @@ extension Window {
             $0 + (inNewest.contains($1.seq) ? 0 : cost($1))
         }
         let ends = turns.starts.dropFirst() + [sent.count]
-        let question = CutQuestion(
+        var question = CutQuestion(
             turns: zip(turns.starts, ends).map { start, end in
                 let turn = sent[start..<end], isNewest = end == sent.count
                 return CutQuestion.Turn(
@@ -165,24 +171,40 @@ extension Window {
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
             moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),
             lowMark: policy.lowMark(of: budget))
-        let newestTokens = question.turns.last?.tokens ?? 0
+        let fixed = question.fixed, newestTokens = question.turns.last?.tokens ?? 0
         guard question.fixed + newestTokens <= budget else {
             throw WindowError(
                 needed: question.fixed + newestTokens, budget: budget, system: systemTokens,
                 hasSystem: system != nil, pinned: pinTokens, newest: newestTokens + goOn)
         }
-        let cut = context.chosen.strategy.cut(question)
-        let estimate = question.turns.dropFirst(cut.first).reduce(question.fixed) { $0 + $1.tokens }
-        let suffix = turns.starts.isEmpty ? [] : Array(sent[turns.starts[cut.first]...])
+        let summaries = ReadySummaries(
+            history, context.chosen.name, newest: question.turns.last?.seq, weights,
+            room: budget - fixed - newestTokens)
+        question.take(summaries, isRead: history.messages.first.map { $0.seq <= summaries.floor + 1 } ?? true)
+        var cut = context.chosen.strategy.cut(question)
+        if summaries.floor > 0, cut.first == 0, cut.rule == .fits {
+            let isKept = cut.anchor != nil && cut.anchor == context.anchor
+            cut.rule = isKept ? .anchor : .summary
+        }
+        let first = turns.starts.count - question.turns.count + cut.first
+        let suffix = turns.starts.isEmpty ? [] : Array(sent[turns.starts[first]...])
         let begin = suffix.first?.seq ?? Int.max
         let pins = always.filter { $0.seq < begin }
         let kept = pairs.complete(pins + suffix)
+        let summary = summaries.last(before: begin)
+        let estimate = question.turns.dropFirst(cut.first).reduce(fixed + (summary?.tokens ?? 0)) {
+            $0 + $1.tokens
+        }
         return Window(
-            system: system, messages: kept,
+            system: system, summary: summary?.summary, messages: kept,
             receipt: Receipt(
                 policy: policy, chosen: context.chosen, budget: budget, estimate: estimate, cut: cut,
-                history: history, suffix: suffix, pins: always, kept: kept), anchor: cut.anchor,
-            size: kept.reduce(systemSize) { $0 + $1.size })
+                history: history, suffix: suffix, pins: always, kept: kept,
+                summary: summary.map {
+                    Receipt.Summary($0, kept: kept, excluded: history.messages.filter(\.isExcluded))
+                }), anchor: cut.anchor,
+            outlook: question.outlook(cut, covered: summaries.covered, context.chosen, used: estimate),
+            size: kept.reduce(systemSize + (summary?.size ?? ContentSize())) { $0 + $1.size })
     }
 
     /// Whether a request may end with what the model said: what is blank is not sent, what is only thought may not be, and results

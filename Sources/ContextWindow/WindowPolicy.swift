@@ -10,6 +10,8 @@ package struct WindowPolicy: Sendable, Equatable {
         case slide
         /// Leaves out much at once and then nothing for many turns.
         case sawtooth
+        /// The same, with a summary of what is left out in its place.
+        case summarize
     }
 
     /// The strategy that a window is made by.
@@ -26,11 +28,16 @@ package struct WindowPolicy: Sendable, Equatable {
 
         package static let slide = Chosen(.slide, "it is set")
         package static let sawtooth = Chosen(.sawtooth, "it is set")
+        package static let summarize = Chosen(.summarize, "it is set")
+
+        /// Whether windows begin where they began before, between two cuts.
+        package var keepsAnchor: Bool { name == .sawtooth || name == .summarize }
 
         package var strategy: any CutStrategy {
             switch name {
             case .auto, .slide: SlideStrategy()
             case .sawtooth: SawtoothStrategy()
+            case .summarize: SummarizeStrategy()
             }
         }
     }
@@ -117,6 +124,7 @@ package struct WindowPolicy: Sendable, Equatable {
         switch strategy {
         case .slide: .slide
         case .sawtooth: .sawtooth
+        case .summarize: .summarize
         case .auto where !cachesPrompts: Chosen(.slide, "this upstream keeps no prompts in a cache")
         case .auto where maxTurns != nil: Chosen(.slide, "'maxTurns' is set")
         case .auto where maxMessages != nil: Chosen(.slide, "'maxMessages' is set")

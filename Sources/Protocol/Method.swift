@@ -15,11 +15,16 @@ package enum Method: String, Sendable, CaseIterable {
     case messageSet = "_convod/message/set"
     case modelList = "_convod/model/list"
     case serverInfo = "_convod/server/info"
+    case sessionCompact = "_convod/session/compact"
     case sessionFind = "_convod/session/find"
     case sessionForkOwn = "_convod/session/fork"
     case sessionGet = "_convod/session/get"
     case sessionRestore = "_convod/session/restore"
     case sessionSet = "_convod/session/set"
+    case summaryDelete = "_convod/summary/delete"
+    case summaryGet = "_convod/summary/get"
+    case summaryList = "_convod/summary/list"
+    case summarySet = "_convod/summary/set"
     case turnCancel = "_convod/turn/cancel"
     case turnContinue = "_convod/turn/continue"
     case turnGet = "_convod/turn/get"
@@ -68,11 +73,16 @@ package enum Method: String, Sendable, CaseIterable {
         case .messageSet: MessageSet.self
         case .modelList: ModelList.self
         case .serverInfo: ServerInfo.self
+        case .sessionCompact: SessionCompact.self
         case .sessionFind: SessionFind.self
         case .sessionForkOwn: SessionForkOwn.self
         case .sessionGet: SessionGet.self
         case .sessionRestore: SessionRestore.self
         case .sessionSet: SessionSet.self
+        case .summaryDelete: SummaryDelete.self
+        case .summaryGet: SummaryGet.self
+        case .summaryList: SummaryList.self
+        case .summarySet: SummarySet.self
         case .turnCancel: TurnCancel.self
         case .turnContinue: TurnContinue.self
         case .turnGet: TurnGet.self

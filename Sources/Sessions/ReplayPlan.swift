@@ -151,6 +151,13 @@ package struct ReplayPlan {
         self.start = start
     }
 
+    /// Whether messages from before are sent, and not only what follows a place.
+    package var tellsHistory: Bool {
+        switch start {
+        case .everything, .newest: true
+        case .after, .live: false
+        }
+    }
     /// Whether its turn has come.
     package var hasBegun: Bool { if case .idle = step { false } else { true } }
     /// Whether nothing more will happen.

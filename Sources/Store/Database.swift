@@ -302,6 +302,8 @@ extension Row {
         static let message = Place(table: "message", key: 0)
         static let branch = Place(table: "branch", key: 0)
         static let response = Place(table: "the response that was kept at", key: 3)
+        static let summary = Place(table: "summary", key: 0)
+        static let summaryAttempt = Place(table: "the attempts of summary", key: 0)
         static let attempt = Place(table: "the attempts of turn", key: 0)
     }
 

@@ -96,20 +96,24 @@ extension Reader {
 
     /// The tries of a turn, in order.
     func attempts(_ turn: TurnRow) throws(ArchiveError) -> [Attempt] {
-        var found: [Attempt] = []
-        try database.rows(
+        try attempts(
             """
             SELECT turn, number, upstream, model, started_at, first_at, ended_at, outcome, status, detail
               FROM attempt WHERE turn = ? ORDER BY number
-            """, [.int(turn)], doing: "list attempts"
-        ) { (row) throws(ArchiveError) in
+            """, .int(turn), of: .attempt)
+    }
+
+    /// The tries that a statement finds, which reads the columns of one behind its owner.
+    func attempts(_ sql: SQL, _ owner: Bound, of place: Row.Place) throws(ArchiveError) -> [Attempt] {
+        var found: [Attempt] = []
+        try database.rows(sql, [owner], doing: "list attempts") { (row) throws(ArchiveError) in
             found.append(
                 Attempt(
-                    number: try row.number(1, "number", in: 0...Int(Int32.max), of: .attempt),
+                    number: try row.number(1, "number", in: 0...Int(Int32.max), of: place),
                     upstream: row.text(2), model: row.text(3),
-                    startedAt: try row.time(4, "started_at", of: .attempt),
-                    firstAt: try row.optionalTime(5, "first_at", of: .attempt),
-                    endedAt: try row.time(6, "ended_at", of: .attempt), outcome: row.text(7),
+                    startedAt: try row.time(4, "started_at", of: place),
+                    firstAt: try row.optionalTime(5, "first_at", of: place),
+                    endedAt: try row.time(6, "ended_at", of: place), outcome: row.text(7),
                     status: row.optionalInt(8).map { Int($0) },
                     detail: row.optionalText(9)))
             return true

@@ -73,6 +73,24 @@ extension Message {
     }
 }
 
+extension Summary {
+    /// Reads the columns of `SQL.Head.summaries`; a value that cannot be is an error that names the row.
+    init(_ row: Row) throws(ArchiveError) {
+        self.init(
+            id: SummaryID(bytes: row.bytes(1)) ?? SummaryID(high: 0, low: 0),
+            first: try row.number(2, "first_seq", in: 1...Int(UInt32.max), of: .summary),
+            last: MessageKey.seq(row.int(3)), text: row.optionalText(4), isRequested: row.bool(6),
+            madeAt: try row.number(7, "made_at", in: MessageKey.seqs, of: .summary),
+            createdAt: try row.time(12, "created_at", of: .summary))
+        problem = row.optionalText(5)
+        upstream = row.optionalText(8)
+        model = row.optionalText(9)
+        inputTokens = row.optionalInt(10).map { Int($0) }
+        outputTokens = row.optionalInt(11).map { Int($0) }
+        editedAt = try row.optionalTime(13, "edited_at", of: .summary)
+    }
+}
+
 extension StoredTurn {
     /// Reads: id, uuid, session, state, prompt, prompt_id, answer_id, request_id, request_hash, options, stop_reason,
     /// finish, error, upstream, model, usage, receipt, created_at, started_at, ended_at, detail, cached.

@@ -2,7 +2,7 @@
 struct SQL: ExpressibleByStringLiteral {
     /// What the text begins with; records read their columns in this order.
     enum Head: Int, Hashable {
-        case none, sessions, listedSessions, turns, openTurns, messages, markedMessages
+        case none, sessions, listedSessions, turns, openTurns, messages, markedMessages, summaries
 
         /// What a message is read from.
         private static let message = """
@@ -41,6 +41,11 @@ struct SQL: ExpressibleByStringLiteral {
                 cached FROM turn\u{20}
                 """
             case .messages: Head.message + "FROM message m "
+            case .summaries:
+                """
+                SELECT id, uuid, first_seq, message, text, problem, requested, made_at, upstream, model, input_tokens, output_tokens, \
+                created_at, edited_at FROM summary\u{20}
+                """
             case .markedMessages:
                 Head.message
                     + "FROM mark k INDEXED BY mark_kind CROSS JOIN message m ON m.key = k.message "
@@ -70,6 +75,7 @@ struct SQL: ExpressibleByStringLiteral {
     static func openTurns(_ rest: StaticString) -> SQL { SQL(.openTurns, rest) }
     static func messages(_ rest: StaticString) -> SQL { SQL(.messages, rest) }
     static func markedMessages(_ rest: StaticString) -> SQL { SQL(.markedMessages, rest) }
+    static func summaries(_ rest: StaticString) -> SQL { SQL(.summaries, rest) }
 
     var key: Key { unsafe Key(head: head, address: UInt(bitPattern: rest.utf8Start)) }
     var text: String { head.text + rest.description }

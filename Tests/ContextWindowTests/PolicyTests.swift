@@ -33,8 +33,8 @@ private func overridden(_ source: String, _ policy: WindowPolicy = WindowPolicy(
 
     @Test(arguments: [
         ("[]", "'window' must be an object"),
-        (#"{"strategy":"saw"}"#, "'window.strategy' must be 'auto', 'slide', 'sawtooth'"),
-        (#"{"strategy":1}"#, "'window.strategy' must be 'auto', 'slide', 'sawtooth'"),
+        (#"{"strategy":"saw"}"#, "'window.strategy' must be 'auto', 'slide', 'sawtooth', 'summarize'"),
+        (#"{"strategy":1}"#, "'window.strategy' must be 'auto', 'slide', 'sawtooth', 'summarize'"),
         (#"{"maxTokens":0}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
         (#"{"maxTokens":-1}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),
         (#"{"maxTokens":"1"}"#, "'window.maxTokens' must be an integer of 1 or more, or null"),

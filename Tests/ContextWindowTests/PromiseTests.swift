@@ -44,7 +44,8 @@ internal import WindowCases
             var random = CaseRandom(seed: UInt64(number))
             let one = RandomWindow(&random)
             if one.drafts.count > 2_000 { kinds.insert("long") }
-            if one.isSawtooth { kinds.insert(one.anchor == nil ? "sawtooth" : "anchor") }
+            if one.strategy == .sawtooth { kinds.insert(one.anchor == nil ? "sawtooth" : "anchor") }
+            if one.strategy == .summarize { kinds.insert(one.summaries.isEmpty ? "summarize" : "summaries") }
             switch Result(catching: { () throws(WindowError) in
                 try one.cut(one.messages, for: CaseDialect.all[0])
             }) {
@@ -56,7 +57,9 @@ internal import WindowCases
             }
         }
         for kind in [
-            "sawtooth", "anchor", "refused", "fits", "maxTokens", "maxTurns", "maxMessages", "cold",
+            "sawtooth", "anchor", "summarize", "summaries", "summary", "refused", "fits", "maxTokens",
+            "maxTurns",
+            "maxMessages", "cold",
             "left out",
         ] {
             #expect(kinds.contains(kind), "\(kinds)")

@@ -89,8 +89,8 @@ private final class Desk {
         for (method, handler) in Handlers.table { #expect(handler.contract.method == method) }
         let tables = [
             Handlers.branches, Handlers.context, Handlers.export, Handlers.finding, Handlers.messages,
-            Handlers.opening, Handlers.serving, Handlers.sessions, Handlers.turns, Handlers.upstreams,
-            Handlers.watching,
+            Handlers.opening, Handlers.serving, Handlers.sessions, Handlers.summarizing, Handlers.turns,
+            Handlers.upstreams, Handlers.watching,
         ]
         for table in tables {
             let names = table.map { $0.contract.method.rawValue }

@@ -24,7 +24,8 @@ internal import Testing
             let mayFail: Set<Method> = [
                 .authenticate, .branchDelete, .turnContinue, .turnSet, .sessionNew, .sessionResume,
                 .sessionLoad, .sessionSetConfigOption,
-                .sessionSet, .sessionPrompt, .turnStart,
+                .sessionSet, .sessionPrompt, .turnStart, .sessionCompact, .summaryDelete, .summaryGet,
+                .summarySet,
             ]
             #expect(
                 answer.result != nil || mayFail.contains(method), "\(answer.error.map { text($0.raw) } ?? "")"
@@ -39,7 +40,7 @@ internal import Testing
         .contextPreview, .contextReceipt, .contextWhy, .export, .sessionFork, .sessionForkOwn, .turnGet,
         .turnList,
         .branchList,
-        .branchCompare, .messageList,
+        .branchCompare, .messageList, .summaryGet, .summaryList,
     ]
 
     @Test(

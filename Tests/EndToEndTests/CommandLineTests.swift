@@ -65,6 +65,22 @@ final class Home {
         let reset = try home.convo("window", "trip", "--reset")
         #expect(reset.code == 0 && reset.said.contains("strategy            as configured\n"), "\(reset)")
 
+        let compact = try home.convo("compact", "mind", "the", "names", "-s", "trip")
+        #expect(
+            compact.code == 0 && compact.said.contains("Mind this above all: mind the names"), "\(compact)")
+        let summaries = try home.convo("summaries")
+        #expect(summaries.code == 0 && summaries.said.contains("  1  1…4  "), "\(summaries)")
+        #expect(try home.convo("summaries", "edit", "1", "A short talk.").code == 0)
+        let summarized = try home.convo("context", "trip").said
+        #expect(summarized.contains("summary of messages 1 to 4") && summarized.contains("summarized · "))
+        let told = try home.convo("summaries", "show", "1").said
+        #expect(told.contains("messages 1 to 4 · by echo echo") && told.contains("A short talk."), "\(told)")
+        let none = try home.convo("summaries", "show", "2")
+        #expect(none.code == 3 && none.said.contains("has no summary 2, it has one"), "\(none)")
+        #expect(try home.convo("summaries", "burn", "1").code == 2)
+        #expect(try home.convo("summaries", "delete", "1").code == 0)
+        #expect(try home.convo("context", "trip").said.contains("6 of 6 messages go to the model"))
+
         let setUp = try home.convo("set", "trip", "--system", "be brief", "--tags", "sea, sun", "-u", "echo")
         #expect(setUp.code == 0 && setUp.said.contains("system prompt   be brief\n"), "\(setUp)")
         #expect(

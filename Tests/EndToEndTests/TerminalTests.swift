@@ -125,6 +125,26 @@ private struct Place {
         #expect(try place.home.convo("ls").said.contains("talk\tSome words\t"))
     }
 
+    @Test func `summarizes what is older where it is asked to, and lists that`() throws {
+        let place = try Place([
+            ScriptedUpstream.answer(["fine"]), ScriptedUpstream.answer(["fine"]),
+            ScriptedUpstream.answer(["the gist of it"]),
+        ])
+        let terminal = try place.terminal("chat", "--new", "talk")
+        for words in ["one\n", "two\n"] {
+            try terminal.see("› ")
+            try terminal.type(words)
+            try terminal.see("fine")
+        }
+        try terminal.see("› ")
+        try terminal.type("/compact mind the names\n")
+        try terminal.see("the gist of it")
+        try terminal.see("› ")
+        try terminal.type("/summaries\n")
+        try terminal.see("1…2")
+        #expect(place.server.requests.last?.contains("Mind this above all: mind the names") == true)
+    }
+
     @Test func `sends a paste that begins with a slash as it was agreed`() throws {
         let place = try Place()
         let terminal = try place.terminal("chat")

@@ -6,7 +6,7 @@
 
 2,000 turns of at most 2 % of the budget in one session for each of some models, the kind of text another every 25 turns. No
 request may be refused more than once, no turn lost, and with `slide` the used share of the budget must be above 90 % on average,
-by the server's own count, once the window is full.
+by the server's own count, once the window is full. `summarize` may make one summary for each cut, and one for the next.
 """
 import argparse, importlib.util, os, random, sys
 from daemon import Daemon
@@ -16,9 +16,11 @@ BUDGET, RESERVE = 8_000, 1_000
 
 
 def run(programs, strategy, model, count, kinds, turns, seed):
-    """Returns how many turns failed, how many requests were refused, how many of one turn at most, and the mean share."""
-    server = Counting({model: count}, limit=BUDGET)
-    config = {"upstreams": {"u": {"kind": "openai", "baseURL": server.base, "model": model, "contextLength": BUDGET + RESERVE}},
+    """Returns how many turns failed, how many requests were refused, how many of one turn at most, the mean share, how often the
+    window was cut, and how many summaries were asked for and refused."""
+    server, maker = Counting({model: count}, limit=BUDGET), Counting({model: count}, limit=BUDGET + RESERVE, answer="The gist of it. " * 40)
+    upstream = lambda base: {"kind": "openai", "baseURL": base, "model": model, "contextLength": BUDGET + RESERVE}
+    config = {"upstreams": {"u": upstream(server.base), "maker": upstream(maker.base)}, "summarizer": {"upstream": "maker"},
               "routes": {"default": ["u"]}, "window": {"strategy": strategy, "reserveTokens": RESERVE}, "retry": {"base": "10ms"}}
     source, lost, most, shares = random.Random(seed), 0, 0, []
     with Daemon(programs, config) as daemon, daemon.client() as client:
@@ -46,8 +48,11 @@ def run(programs, strategy, model, count, kinds, turns, seed):
                 shares.append(mine[-1][1] / BUDGET)
     refused = sum(1 for _, _, isRefused in server.requests if isRefused)
     full = [s for n, s in enumerate(shares) if n >= 100]
+    cuts = sum(1 for a, b in zip(shares, shares[1:]) if b < a - 0.1)
     server.shutdown()
-    return lost, refused, most, sum(full) / max(1, len(full))
+    maker.shutdown()
+    made = [isRefused for _, _, isRefused in maker.requests]
+    return lost, refused, most, sum(full) / max(1, len(full)), cuts, len(made), sum(made)
 
 
 def third_party(programs, turns):
@@ -81,11 +86,15 @@ def main():
     programs, kinds, faults = os.path.abspath(arguments.programs), texts(), 0
     count = vocabularies()
     print(f"{arguments.turns} turns each, seed {arguments.seed}: turns lost, requests refused (of one turn at most), used share of the budget")
-    for strategy, model in [("slide", "gpt-4o"), ("slide", "gemini-2.5-flash"), ("slide", "deepseek-chat"), ("sawtooth", "claude-opus-4-7")]:
-        lost, refused, most, share = run(programs, strategy, model, count[model], kinds, arguments.turns, arguments.seed)
-        isBad = lost > 0 or most > 1 or (strategy == "slide" and share < 0.9)
+    for strategy, model in [("slide", "gpt-4o"), ("slide", "gemini-2.5-flash"), ("slide", "deepseek-chat"), ("sawtooth", "claude-opus-4-7"),
+                            ("summarize", "gpt-4o")]:
+        lost, refused, most, share, cuts, made, unmade = run(programs, strategy, model, count[model], kinds, arguments.turns, arguments.seed)
+        # One summary for each cut, and one that stands ready for the next.
+        isBad = lost > 0 or most > 1 or (strategy == "slide" and share < 0.9) or unmade or made > (cuts + 1 if strategy == "summarize" else 0)
+        isBad = isBad or strategy == "summarize" and not made
         faults += isBad
-        print(f"{'FAIL' if isBad else 'ok':5}{strategy:9}{model:18} {lost} lost, {refused} refused ({most}), {share * 100:.1f} %", flush=True)
+        print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}{model:18} {lost} lost, {refused} refused ({most}), {share * 100:.1f} %"
+              + (f", {cuts} cuts, {made} summaries" if strategy == "summarize" else ""), flush=True)
     if os.path.exists(os.path.join(os.path.dirname(sys.executable), "llmock")):
         lost = third_party(programs, min(300, arguments.turns))
         faults += lost > 0

@@ -230,7 +230,8 @@ private func value(_ values: SchemaValues, _ schema: JSONView) throws -> JSONVie
 @Suite struct `An update's type` {
     private static let shapes = [
         "UserMessageChunk", "AgentMessageChunk", "AgentThoughtChunk", "ToolCall", "ToolCallUpdate",
-        "SessionInfoUpdate", "Notice", "UsageUpdate", "ConfigOptionUpdate", "AvailableCommandsUpdate",
+        "SessionInfoUpdate", "Notice", "CompactionUpdate", "UsageUpdate", "ConfigOptionUpdate",
+        "AvailableCommandsUpdate",
     ]
 
     private func type(_ name: String) -> any Codable.Type {
@@ -239,6 +240,7 @@ private func value(_ values: SchemaValues, _ schema: JSONView) throws -> JSONVie
         case "ToolCallUpdate": Wire.ToolCallUpdate.self
         case "SessionInfoUpdate": Wire.SessionInfoUpdate.self
         case "Notice": Wire.Notice.self
+        case "CompactionUpdate": Wire.CompactionUpdate.self
         case "UsageUpdate": Wire.UsageUpdate.self
         case "ConfigOptionUpdate": Wire.ConfigOptionUpdate.self
         case "AvailableCommandsUpdate": Wire.AvailableCommandsUpdate.self
@@ -277,6 +279,7 @@ private func value(_ values: SchemaValues, _ schema: JSONView) throws -> JSONVie
             case .options: "ConfigOptionUpdate"
             case .commands: "AvailableCommandsUpdate"
             case .notice: "Notice"
+            case .compaction: "CompactionUpdate"
             case .unknown(let word): word
             }
         }

@@ -72,7 +72,7 @@ private struct PrefixCheck {
         refused: Int, sent: Int, most: Int
     ) {
         var check = PrefixCheck(), history: [Message] = [], anchor: Int?, system = "s", turns = 0
-        var refused = 0, sent = 0, most = 0
+        var refused = 0, sent = 0, most = 0, summaries: [Summary] = []
         func add(_ role: Message.Role, _ parts: [Part], _ binding: Message.Binding? = nil) {
             var message = Message(
                 id: MessageID(high: 0, low: UInt64(history.count)), seq: history.count + 1, role: role,
@@ -94,12 +94,22 @@ private struct PrefixCheck {
             }
             if source.oneIn(25) { system += "x" }
             add(.user, [.text("question \(turns) " + source.text(40))])
+            var whole = History(messages: history)
+            whole.summaries = summaries.filter { $0.last <= history.count }
             guard
                 let window = try? Window.cut(
-                    History(messages: history), system: system, policy: WindowPolicy(),
+                    whole, system: system, policy: WindowPolicy(),
                     budget: source.oneIn(20) ? 400 : 900, CutContext(strategy, anchor: anchor))
             else { continue }
             anchor = window.anchor
+            if let last = window.outlook?.target(answer: 20), !source.oneIn(3) {
+                let id = SummaryID(high: 0, low: UInt64(turns))
+                summaries.insert(
+                    Summary(
+                        id: id, first: 1, last: last, text: "gist \(turns)", madeAt: history.count,
+                        createdAt: 0),
+                    at: 0)
+            }
             if source.oneIn(8) {  // another provider answers, whose thoughts are its own
                 add(
                     .assistant,
@@ -119,7 +129,7 @@ private struct PrefixCheck {
         return (refused, sent, most)
     }
 
-    @Test(arguments: [WindowPolicy.Chosen.slide, .sawtooth])
+    @Test(arguments: [WindowPolicy.Chosen.slide, .sawtooth, .summarize])
     func `are never refused, and nearly all go back that would be taken`(_ strategy: WindowPolicy.Chosen) {
         let random = SeededRandom()
         var source = random, refused = 0, sent = 0, most = 0

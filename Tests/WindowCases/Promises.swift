@@ -77,7 +77,31 @@ package enum Promises {
         {
             return "begins inside a turn"
         }
-        return brokenCut(window, one, messages, dialect)
+        return brokenSummary(window, one, begin: sent.lowerBound, newest: messages)
+            ?? brokenCut(window, one, messages, dialect)
+    }
+
+    /// A summary stands for what is left out alone, and none is wanted of what one was made of already.
+    private static func brokenSummary(
+        _ window: Window, _ one: RandomWindow, begin: Int, newest messages: [Message]
+    ) -> String? {
+        if let summary = window.summary {
+            if summary.last >= begin { return "has a summary of what it sends" }
+            if summary.told == nil { return "has a summary that says nothing" }
+            if one.strategy != .summarize, !summary.isRequested { return "has a summary that nobody wants" }
+        }
+        if window.summary?.id != window.receipt.summary?.id { return "has another summary than its receipt" }
+        guard let outlook = window.outlook else {
+            return one.strategy == .summarize && begin > 0 ? "does not say what to summarize" : nil
+        }
+        let covered = one.summaries.filter { $0.text != nil || !$0.isRequested }.map(\.last).max() ?? 0
+        let start = messages.last { $0.isSendable && $0.role == .user }?.seq ?? 1
+        for answer in [0, one.budget, 1 << 40] {
+            guard let target = outlook.target(answer: answer) else { continue }
+            if target <= covered { return "wants a summary of what one was made of" }
+            if target >= max(start, begin) { return "wants a summary of the newest turn" }
+        }
+        return nil
     }
 
     /// The same comes out again, and of itself.
@@ -104,7 +128,7 @@ package enum Promises {
         if let most = one.policy.maxMessages, kept.count > most, turns > 1 {
             return "has more messages than it may"
         }
-        if one.isSawtooth {
+        if one.strategy != .slide {
             // What the system says before the first prompt is a turn too.
             let opening = messages.first { $0.isSendable && ($0.role == .user || $0.role == .system) }.map(
                 \.seq)
@@ -117,6 +141,8 @@ package enum Promises {
         guard let older = starts.last(where: { $0 < begin }), window.receipt.rule == .maxTokens else {
             return nil
         }
+        // Room is kept for the summary, which is no turn.
+        if let summary = window.summary, older <= summary.last { return nil }
         let turn = messages[(older - 1)..<(begin - 1)].filter { $0.isSendable && !$0.isPinned }
         let tools = turn.reduce(0) { $0 + calls($1.parts).count + results($1.parts).count }
         let most = tokens(turn, dialect) + tools * 60

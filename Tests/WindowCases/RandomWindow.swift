@@ -72,7 +72,10 @@ package struct RandomWindow: Sendable {
     package var drafts: [Draft]
     package var policy = WindowPolicy()
     package var budget = 1_000
-    package var isSawtooth = false
+    /// Never `auto`.
+    package var strategy = WindowPolicy.Strategy.slide
+    /// Those that end last first.
+    package var summaries: [Summary] = []
     package var anchor: Int?
     package var isCold = false
 
@@ -98,11 +101,21 @@ package struct RandomWindow: Sendable {
 
     /// Cuts messages as the case says.
     package func cut(_ messages: [Message], for dialect: CaseDialect) throws(WindowError) -> Window {
-        try Window.cut(
-            History(messages: messages), system: system, policy: policy, budget: budget,
+        var history = History(messages: messages)
+        history.summaries = summaries
+        return try Window.cut(
+            history, system: system, policy: policy, budget: budget,
             CutContext(
-                isSawtooth ? .sawtooth : .slide, anchor: isSawtooth ? anchor : nil, isCold: isCold,
+                chosen, anchor: chosen.keepsAnchor ? anchor : nil, isCold: isCold,
                 weights: dialect.rules.weights, endsWithUser: dialect.rules.endsWithUser))
+    }
+
+    private var chosen: WindowPolicy.Chosen {
+        switch strategy {
+        case .auto, .slide: .slide
+        case .sawtooth: .sawtooth
+        case .summarize: .summarize
+        }
     }
 }
 
@@ -120,8 +133,22 @@ extension RandomWindow {
         budget = random.oneIn(3) ? total + random.int(0...200) : random.int(20...(total + 100))
         if random.oneIn(4) { policy.maxTurns = random.logUniform(1...50) }
         if random.oneIn(4) { policy.maxMessages = random.logUniform(1...100) }
-        isSawtooth = random.oneIn(2)
-        if isSawtooth {
+        strategy = random.pick([.slide, .slide, .sawtooth, .summarize])
+        if random.oneIn(strategy == .summarize ? 2 : 8) {
+            var last = random.int(1...drafts.count), id: UInt64 = 1
+            while last > 0, summaries.count < 8 {
+                let words =
+                    random.oneIn(4) ? nil : String(repeating: "sum ", count: random.logUniform(1...80))
+                var summary = Summary(
+                    id: SummaryID(high: 0, low: id), first: random.int(1...last), last: last, text: words,
+                    isRequested: random.oneIn(4), madeAt: drafts.count, createdAt: 0)
+                if random.oneIn(9) { summary.text = " " }
+                summaries.append(summary)
+                last -= random.logUniform(1...60)
+                id += 1
+            }
+        }
+        if strategy != .slide {
             if random.oneIn(2) { policy.lowMark = Double(random.int(2...9)) / 10 }
             if random.oneIn(2) { anchor = random.int(1...(drafts.count + 2)) }
             isCold = random.oneIn(4)

@@ -31,7 +31,12 @@ extension RandomWindow {
             if best.isCold { _ = attempt { $0.isCold = false } }
             if best.policy.maxTurns != nil { _ = attempt { $0.policy.maxTurns = nil } }
             if best.policy.maxMessages != nil { _ = attempt { $0.policy.maxMessages = nil } }
-            if best.isSawtooth { _ = attempt { $0.isSawtooth = false } }
+            if best.strategy == .summarize { _ = attempt { $0.strategy = .sawtooth } }
+            if best.strategy == .sawtooth { _ = attempt { $0.strategy = .slide } }
+            for index in best.summaries.indices.reversed() { _ = attempt { $0.summaries.remove(at: index) } }
+            for index in best.summaries.indices where best.summaries[index].text?.count ?? 0 > 1 {
+                _ = attempt { $0.summaries[index].text = "x" }
+            }
             for index in best.drafts.indices {
                 if best.drafts[index].isPinned { _ = attempt { $0.drafts[index].isPinned = false } }
                 if best.drafts[index].isExcluded { _ = attempt { $0.drafts[index].isExcluded = false } }
@@ -58,8 +63,13 @@ extension RandomWindow {
     /// The case in a few lines, for people.
     package var described: String {
         var lines = [
-            "budget \(budget), \(isSawtooth ? "sawtooth" : "slide"), anchor \(anchor.map(String.init) ?? "none"), cold \(isCold), turns \(policy.maxTurns.map(String.init) ?? "any"), messages \(policy.maxMessages.map(String.init) ?? "any"), low mark \(policy.lowMark.map { "\($0)" } ?? "default"), system \(system ?? "none")"
+            "budget \(budget), \(strategy.rawValue), anchor \(anchor.map(String.init) ?? "none"), cold \(isCold), turns \(policy.maxTurns.map(String.init) ?? "any"), messages \(policy.maxMessages.map(String.init) ?? "any"), low mark \(policy.lowMark.map { "\($0)" } ?? "default"), system \(system ?? "none")"
         ]
+        for summary in summaries {
+            lines.append(
+                "  summary of \(summary.first) to \(summary.last)\(summary.isRequested ? ", asked for" : ""): \(summary.text ?? "none")"
+            )
+        }
         for (index, draft) in drafts.enumerated() {
             let marks = (draft.isPinned ? " pinned" : "") + (draft.isExcluded ? " excluded" : "")
             lines.append(

@@ -77,6 +77,8 @@ package struct WindowRead: ArchiveRead {
     package let bound: HistoryBound?
     /// Whose anchor is wanted too; nil for nobody's.
     package let asker: AnchorKey?
+    /// Summaries at most, those that end last.
+    package static let summaries = 8
 
     package init(
         _ session: SessionRecord, _ need: HistoryNeed, within bound: HistoryBound?,

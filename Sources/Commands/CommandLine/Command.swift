@@ -13,11 +13,12 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .branches, .chat, .config, .context, .edit, .exclude, .export, .fork, .goOn, .help, .include,
+        .acp, .branches, .chat, .compact, .config, .context, .edit, .exclude, .export, .fork, .goOn, .help,
+        .include,
         .list, .logs, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .set, .show, .start, .status, .stop, .unpin, .upstreams, .why, .window,
+        .send, .set, .show, .start, .status, .stop, .summaries, .unpin, .upstreams, .why, .window,
     ].sorted { $0.name < $1.name }
 }
 

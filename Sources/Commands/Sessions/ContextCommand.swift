@@ -18,7 +18,7 @@ extension Command {
         options: [.continue, .json, .model, .number, .session, .turn, .upstream],
         details: """
             Without an ID the latest session that convo made. A bar for each message: ● goes to the model, ○ is left
-            out, with the reason behind it; the bar at the end is the budget: # what is always in, = turns, · free.
+            out, with the reason behind it; a summary stands before what it is behind; the bar at the end is the budget: # what is always in, = turns, · free.
             --json prints the receipt and the messages as they would be sent.
             """
     ) { invocation throws(CommandError) in
@@ -126,10 +126,15 @@ struct ContextDrawing {
                 console.styled(
                     "…    \(Times.count(first - 1, "older message")) not drawn; -n shows more", .dim))
         }
+        if let summary = receipt.summary {
+            let words = "summary of messages \(summary.from) to \(summary.to)"
+            console.print(
+                "\(console.styled("●", .green))    \(words), \(Times.number(summary.tokens)) tokens")
+        }
         for message in messages { console.print(line(message, receipt, most, console)) }
         console.print("")
         console.print(budget(receipt, messages, console))
-        console.print(receipt.summary)
+        console.print(receipt.inWords)
     }
 
     /// The budget as one bar: what is always in, the turns, and what is free.
@@ -146,7 +151,8 @@ struct ContextDrawing {
             receipt.budget > 0 ? min(width, Int(Double(tokens) * Double(width) / Double(receipt.budget))) : 0
         }
         let used = max(receipt.estimate > 0 ? 1 : 0, cells(receipt.estimate))
-        let moving = min(used, cells(Int(Double(receipt.estimate) * share)))
+        let told = receipt.estimate - (receipt.summary?.tokens ?? 0)
+        let moving = min(used, cells(Int(Double(told) * share)))
         return "[" + console.styled(String(repeating: "#", count: used - moving), .yellow)
             + console.styled(String(repeating: "=", count: moving), .green)
             + console.styled(String(repeating: "·", count: width - used), .dim) + "]"
@@ -193,6 +199,7 @@ extension Wire.Receipt {
         return switch fate {
         case .sent, .pinned: nil
         case .excluded: "excluded"
+        case .summarized: "summarized"
         case .leftOut where !message.status.isSent: message.status.name
         case .leftOut: "left out (\(Wire.Receipt.word(for: rule ?? "")))"
         }
@@ -204,7 +211,7 @@ extension Wire.Receipt {
         return sent[0] <= seq && seq <= sent[1]
     }
 
-    fileprivate var summary: String {
+    fileprivate var inWords: String {
         let all = sentMessages + leftOutMessages
         let share = budget > 0 ? " (\(estimate * 100 / budget)%)" : ""
         var text = "\(Times.number(sentMessages)) of \(Times.count(all, "message")) go to the model: about "
@@ -214,6 +221,10 @@ extension Wire.Receipt {
             if rule != "fits" { text += "; the cut was made by \(Wire.Receipt.cause(of: rule))" }
         } else {
             text += "; everything fits"
+        }
+        if let summary, summarizedMessages > 0 {
+            text +=
+                "\n\(Times.number(summarizedMessages)) of them are told by a summary of \(Times.number(summary.tokens)) tokens"
         }
         let why = strategy.why.isEmpty ? "" : ", since \(strategy.why)"
         return text + "\nstrategy \(strategy.chosen)\(why)"

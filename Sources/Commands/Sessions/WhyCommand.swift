@@ -102,6 +102,7 @@ struct WhyReport {
         case .sent: "sent"
         case .pinned: "sent, since it is pinned"
         case .excluded: "excluded"
+        case .summarized: "left out, and a summary of it was sent"
         case .leftOut: "left out by \(Wire.Receipt.cause(of: turn.rule ?? "")) (\(turn.strategy))"
         }
     }
@@ -116,6 +117,7 @@ extension Wire.Receipt {
         case "maxTokens": "tokens"
         case "maxTurns": "turns"
         case "maxMessages": "messages"
+        case "summary": "summary"
         default: rule
         }
     }
@@ -128,6 +130,7 @@ extension Wire.Receipt {
         case "maxTokens": "the limit of tokens"
         case "maxTurns": "the limit of turns"
         case "maxMessages": "the limit of messages"
+        case "summary": "a summary, which goes in their place"
         case "failed", "refused": "its own end: it \(rule == "failed" ? "failed" : "was refused")"
         default: rule
         }

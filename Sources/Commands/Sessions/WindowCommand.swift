@@ -4,7 +4,8 @@ internal import Protocol
 
 extension Option {
     fileprivate static let strategy = Option(
-        long: "strategy", value: "NAME", help: "auto, slide or sawtooth: what is left out when not all fits")
+        long: "strategy", value: "NAME",
+        help: "auto, slide, sawtooth or summarize: what is left out when not all fits")
     fileprivate static let maxTokens = Option(
         long: "max-tokens", value: "N", help: "what is sent at most, in estimated tokens")
     fileprivate static let reserveTokens = Option(
@@ -13,7 +14,7 @@ extension Option {
     fileprivate static let maxMessages = Option(
         long: "max-messages", value: "N", help: "messages at most, in whole turns")
     fileprivate static let lowMark = Option(
-        long: "low-mark", value: "SHARE", help: "the share of a limit to which sawtooth cuts, as 0.6")
+        long: "low-mark", value: "SHARE", help: "the share of a limit to which a cut goes, as 0.6")
     fileprivate static let pinTokens = Option(
         long: "pin-tokens", value: "N", help: "what pinned messages may have together")
     fileprivate static let reset = Option(long: "reset", help: "all as configured again")

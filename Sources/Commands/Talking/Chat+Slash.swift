@@ -7,6 +7,7 @@ extension Chat {
     /// What can be typed, sorted, with what it does.
     private static let commands: [(name: String, arguments: String, help: String)] = [
         ("/branches", "[N]", "draw the branches, or go over to one"),
+        ("/compact", "[TEXT]", "summarize all before the newest turn; TEXT: what to mind above all"),
         ("/context", "", "what of this session the model would see now"),
         ("/continue", "", "go on with an answer that was cut"),
         ("/edit", "[N] TEXT", "put other words in the place of prompt N, or of the newest"),
@@ -21,6 +22,7 @@ extension Chat {
         ("/quit", "", "leave, like Ctrl-D"),
         ("/retry", "[N]", "answer the newest prompt anew, or prompt N"),
         ("/session", "", "ID and title of this session"),
+        ("/summaries", "", "the summaries that stand for older messages"),
         ("/system", "TEXT", "set the system prompt"),
         ("/title", "TEXT", "give the session a title"),
         ("/unpin", "[N]", "let a pinned message go again"),
@@ -47,6 +49,8 @@ extension Chat {
         case "/retry":
             let message = text.isEmpty ? nil : try MessageChoice(client, try summary()).id(of: text)
             return leaving(try ask { $0.retry(message, nil, $1) })
+        case "/compact": try SummaryList(client, try current()).compact(text, invocation)
+        case "/summaries": try SummaryList(client, try current()).print(on: console)
         case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
         case "/export": try export(to: text)
         case "/help": printHelp()

@@ -295,10 +295,10 @@ final class Chat {
         return code
     }
 
-    /// Says that messages are left out: at each of a sawtooth's cuts, and at the first of a strategy that cuts each time.
+    /// Says that messages are left out: at each cut that stays for a while, and at the first of a strategy that cuts each time.
     private func tellCut(_ receipt: Wire.Receipt) {
         let isCut = !["fits", "anchor"].contains(receipt.rule) && receipt.leftOutMessages > 0
-        guard isCut, receipt.strategy.chosen == "sawtooth" || !hasToldCut else { return }
+        guard isCut, receipt.strategy.chosen != "slide" || !hasToldCut else { return }
         hasToldCut = true
         let count = Times.count(receipt.leftOutMessages, "older message")
         console.note(

@@ -51,6 +51,8 @@ package struct CutQuestion: Sendable {
     package var moment: Moment
     /// The share of each limit to which a cut goes.
     package var lowMark: Double
+    /// The places at which summaries end that stand ready, newest first.
+    package var summaryEnds: [Int] = []
 
     package init(
         turns: [Turn], fixed: Int, budget: Int, maxTurns: Int? = nil, maxMessages: Int? = nil,

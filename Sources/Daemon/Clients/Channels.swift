@@ -30,6 +30,7 @@ final class Channels {
         }
         let subscription = Subscription(client: client.number, link: client.link)
         subscription.showsNotices = client.showsNotices
+        subscription.showsCompactions = client.showsCompactions
         // Its client may have left while the request was on its way.
         guard client.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
@@ -156,6 +157,18 @@ final class Channels {
         if shown.isEmpty { return }
         let line = Outgoing.update(notice, of: id)
         for subscription in shown { subscription.link.send(line, isPush: true) }
+    }
+
+    /// Sends how a summary goes to those who show such (acp-2.md 1.2); who is catching up gets it behind the pieces.
+    func tell(_ compaction: Wire.CompactionUpdate, of id: SessionID, on session: SessionRow) {
+        let shown = subscribers(of: session).filter(\.showsCompactions)
+        if shown.isEmpty { return }
+        let line = Outgoing.update(compaction, of: id)
+        for subscription in shown {
+            subscription.behindReplay { [weak subscription] in
+                if let subscription, subscription.isJoined { subscription.link.send(line, isPush: true) }
+            }
+        }
     }
 
     /// Sends an update to all who watch; `isKept` says that one who is catching up gets it behind the pieces.

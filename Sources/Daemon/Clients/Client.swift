@@ -32,6 +32,12 @@ final class Client {
     var showsNotices = false {
         didSet { for subscription in subscriptions.values { subscription.showsNotices = showsNotices } }
     }
+    /// Whether it shows how summaries of a session go.
+    var showsCompactions = false {
+        didSet {
+            for subscription in subscriptions.values { subscription.showsCompactions = showsCompactions }
+        }
+    }
     /// System prompts that stand in place of sessions' own in its prompts.
     var overrides: [SessionRow: String] = [:]
     /// How far it has seen its list of sessions; nil while it does not watch it.

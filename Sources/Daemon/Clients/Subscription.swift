@@ -31,6 +31,8 @@ final class Subscription {
     var role = Role.controller
     /// Whether the client shows notices.
     var showsNotices = false
+    /// Whether it shows how summaries go.
+    var showsCompactions = false
     /// How often the client joined; a refused joining takes its own back.
     var joins = 1
     /// Whether the client is joined still.

@@ -78,6 +78,12 @@ extension Configuration {
                 $0.dollars("cost", quotas.session.cost)
             }
         }
+        writer.member("summarizer") {
+            $0.optional("upstream", summarizer.upstream)
+            $0.optional("model", summarizer.model)
+            $0.member("maxTokens", summarizer.maxTokens)
+            $0.member("timeout", "\(summarizer.timeout)ms")
+        }
         writer.member("cache") {
             $0.member("enabled", cache.isOn)
             $0.member("age", "\(cache.age)ms")

@@ -38,6 +38,7 @@ extension Configuration {
         if let throttle = try root.object("throttle") { try read(throttle: throttle) }
         if let quotas = try root.object("quotas") { try read(quotas: quotas) }
         if let cache = try root.object("cache") { try read(cache: cache) }
+        if let summarizer = try root.object("summarizer") { try read(summarizer: summarizer) }
         if let milliseconds = try root.duration("drain") { drain = milliseconds }
         try root.finish()
         try checkTogether(document.root, root)
@@ -180,6 +181,26 @@ extension Configuration {
         if let value = try reader.duration("age") { cache.age = value }
         if let value = try reader.int("entries", 1...1_000_000) { cache.entries = value }
         try reader.finish()
+    }
+
+    private mutating func read(summarizer reader: ConfigurationReader) throws(ConfigurationError) {
+        var reader = reader
+        summarizer.upstream = try reader.string("upstream")
+        summarizer.model = try reader.string("model")
+        if let problem = summarizer.model.flatMap(ModelName.problem) {
+            throw reader.complaint(reader.view["model"] ?? reader.view, "'summarizer.model' \(problem)")
+        }
+        if let value = try reader.int("maxTokens", 64...65_536) { summarizer.maxTokens = value }
+        if let value = try reader.duration("timeout") { summarizer.timeout = max(1, value) }
+        try reader.finish()
+        guard let name = summarizer.upstream, routes[name] == nil,
+            !upstreams.contains(where: { $0.name == name })
+        else { return }
+        let known = (routes.keys.sorted() + upstreams.map(\.name)).map { "'\($0)'" }.joined(separator: ", ")
+        throw reader.complaint(
+            reader.view["upstream"] ?? reader.view,
+            "'summarizer.upstream': there is no route or upstream '\(name)'; there are \(known.isEmpty ? "none" : known)"
+        )
     }
 
     /// What holds between members.

@@ -45,6 +45,7 @@ package struct Configuration: Sendable, Equatable {
     /// What users and sessions may use, unless a session says otherwise.
     package var quotas = Quotas()
     var cache = Cache()
+    package var summarizer = Summarizer()
     /// Milliseconds that running turns get at a stop.
     package var drain = 5_000
     /// Whether there was no configuration file and upstreams come from the environment.
@@ -93,6 +94,18 @@ package struct Quotas: Sendable, Equatable {
     package var user = Cap()
     /// Per session, over its life.
     package var session = Cap()
+}
+
+/// Who makes summaries, and how long they may be.
+package struct Summarizer: Sendable, Equatable {
+    /// A route or an upstream; nil means the session's own.
+    package var upstream: String?
+    /// Nil means the upstream's own, or the session's where `upstream` is nil too.
+    package var model: String?
+    /// Tokens that a summary may have.
+    package var maxTokens = 1_024
+    /// Milliseconds for each call.
+    package var timeout = 60_000
 }
 
 /// What is wrong with a configuration, where, and what to do.

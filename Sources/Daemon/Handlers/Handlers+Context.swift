@@ -88,7 +88,8 @@ extension Handlers {
             render: { window in
                 guard let window = window.cut else { return [] }
                 guard let write = dialect?.messages else {
-                    return JSONWriter.bytes(of: window.messages.map { Wire.Message($0) })
+                    let messages = (window.summary.map { [Message($0)] } ?? []) + window.messages
+                    return JSONWriter.bytes(of: messages.map { Wire.Message($0) })
                 }
                 var writer = JSONWriter()
                 write(window, &writer)
@@ -167,5 +168,16 @@ extension Method.ContextWhy.Result.Turn {
         self.init(
             turnId: turn.id, seq: seq, createdAt: Wire.Time(turn.createdAt), fate: fate, rule: rule,
             strategy: receipt.strategy.chosen, upstream: turn.upstream, model: turn.model)
+    }
+}
+
+extension Message {
+    /// A summary as the user's message that a window has in the place of others: its ID is the summary's, its place that of the
+    /// last message that it covers.
+    fileprivate init(_ summary: Summary) {
+        let parts = [Part.text(summary.told ?? "")]
+        self.init(
+            id: MessageID(high: summary.id.high, low: summary.id.low), seq: summary.last, role: .user,
+            createdAt: summary.createdAt, tokens: TokenEstimate.message(parts), content: Part.encode(parts))
     }
 }

@@ -221,7 +221,7 @@ extension Handlers {
 
 extension Wire.Attempt {
     /// A stored try.
-    fileprivate init(_ attempt: Attempt) {
+    init(_ attempt: Attempt) {
         self.init(
             number: attempt.number, upstream: attempt.upstream, model: attempt.model,
             startedAt: Wire.Time(attempt.startedAt), firstAt: attempt.firstAt.map { Wire.Time($0) },

@@ -13,6 +13,7 @@ final class Handlers {
     let engine: TurnEngine
     let askers: Askers
     let routes: Routes
+    let summaries: Summaries
     let configuration: CurrentConfiguration
     let clocks: Clocks
     let ids: IDSource
@@ -24,7 +25,8 @@ final class Handlers {
 
     init(
         archives: Archives, channels: Channels, engine: TurnEngine, askers: Askers, routes: Routes,
-        configuration: CurrentConfiguration, clocks: Clocks, ids: IDSource, loop: EventLoop,
+        summaries: Summaries, configuration: CurrentConfiguration, clocks: Clocks, ids: IDSource,
+        loop: EventLoop,
         server: ServerFacts, lists: WatchedLists, formats: TranscriptFormats
     ) {
         self.archives = archives
@@ -32,6 +34,7 @@ final class Handlers {
         self.engine = engine
         self.askers = askers
         self.routes = routes
+        self.summaries = summaries
         self.configuration = configuration
         self.clocks = clocks
         self.ids = ids
@@ -46,8 +49,8 @@ final class Handlers {
     /// It is put together from the resources' own tables, so that a new method is written in one file of this target.
     static let table: [Method: Handler] = {
         let all =
-            branches + context + export + finding + messages + opening + serving + sessions + turns
-            + upstreams + watching
+            branches + context + export + finding + messages + opening + serving + sessions + summarizing
+            + turns + upstreams + watching
         return Dictionary(all.map { ($0.contract.method, $0) }) { first, _ in
             preconditionFailure("'\(first.contract.method.rawValue)' has two handlers")
         }

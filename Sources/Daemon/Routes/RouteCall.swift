@@ -12,6 +12,8 @@ final class RouteCall {
     enum Purpose {
         /// A turn: it is retried, fails over and may be answered by what is kept.
         case turn(TurnID)
+        /// A summary: it is retried and fails over, and is neither kept nor answered by what is kept.
+        case summary
         /// It is made whatever limits and outages say, and neither kept nor answered by what is kept.
         case test
     }
@@ -82,7 +84,7 @@ final class RouteCall {
     private func candidate(_ name: String) -> Candidate? { candidates.first { $0.upstream.name == name } }
 
     private func availability(_ name: String) -> Availability {
-        guard case .turn = purpose else { return .ready }
+        if case .test = purpose { return .ready }
         return candidate(name)?.upstream.availability(tokens: requests.estimate(for: name)) ?? .ready
     }
 

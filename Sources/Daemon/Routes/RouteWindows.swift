@@ -204,6 +204,12 @@ final class RouteWindows: RouteRequests {
         windows[upstream]?.anchor.flatMap { $0 == stored ? nil : $0 }
     }
 
+    /// Up to where a summary should reach once an answer of this size is there, and where the window began; nil for none.
+    func toSummarize(of upstream: String, answer: ContentSize) -> (target: Int, begin: Int)? {
+        guard let window = windows[upstream], let outlook = window.outlook else { return nil }
+        return outlook.target(answer: window.weights.tokens(answer)).map { ($0, outlook.begin) }
+    }
+
     /// What a turn used: the provider's count, or the estimate where it gave none.
     func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {
         guard !ending.isCached, ending.usage != nil || tokens > 0 else { return nil }

@@ -58,6 +58,16 @@ final class Routes {
             clocks, ids, loop, report: report)
     }
 
+    /// A call for a summary.
+    func summarize(
+        _ candidates: [Candidate], _ requests: any RouteRequests,
+        report: @escaping (RouteCall.Report) -> Void
+    ) -> RouteCall {
+        RouteCall(
+            .summary, candidates, requests, retry: { [configuration] in configuration.retry }, cache, clocks,
+            ids, loop, report: report)
+    }
+
     /// A call that is made once, whatever comes of it.
     func test(
         _ candidate: Candidate, _ request: ModelRequest, owner: UserID,

@@ -30,6 +30,10 @@ struct ModelWindow: Sendable {
     fileprivate(set) var anchor: Anchor?
     /// What was cut with it, where that is not as it was before, and thoughts that it leaves out.
     fileprivate(set) var news: [WindowNews] = []
+    /// What should be summarized behind this turn; nil for nothing.
+    fileprivate(set) var outlook: SummaryOutlook?
+    /// What messages cost of its budget.
+    fileprivate(set) var weights = TokenWeights.unknown
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
@@ -85,7 +89,7 @@ struct WindowPlan: Sendable {
 
     /// Whose anchor counts; nobody's under a strategy that keeps none.
     var asker: AnchorKey? {
-        chosen.name == .sawtooth ? AnchorKey(upstream: upstream, model: model, settings: settings) : nil
+        chosen.keepsAnchor ? AnchorKey(upstream: upstream, model: model, settings: settings) : nil
     }
 
     /// What must be read for it.
@@ -165,6 +169,8 @@ struct WindowPlan: Sendable {
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)
         result.promptSize = promptSize
+        result.outlook = window.outlook
+        result.weights = weights
         result.anchor = moved(to: window.anchor, from: anchor(stored))
         // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
         let isCut = ![.fits, .anchor].contains(receipt.rule) && (asker == nil || result.anchor != nil)
@@ -210,6 +216,7 @@ struct WindowPlan: Sendable {
             messages: messages, olderPins: stored.olderPins, olderExcluded: stored.olderExcluded,
             count: count, tokens: tokens)
         history.unreadPinTokens = stored.unreadPinTokens
+        history.summaries = stored.summaries
         return (history, before)
     }
 }

@@ -34,6 +34,7 @@ extension Daemon {
             archives.hurry()
             loop.after(milliseconds: Daemon.lastPatience) { [self] in loop.stop() }
         }
+        summaries.stop()
         engine.drain { [self] in settle() }
     }
 

@@ -26,6 +26,7 @@ package final class Daemon {
     let cacheKeys = CacheKeys()
     let memory: FreeMemory
     let engine: TurnEngine
+    let summaries: Summaries
     let recovery: Recovery
     let lists: WatchedLists
     let facts = ServerFacts()
@@ -109,16 +110,22 @@ package final class Daemon {
             upstreams, maker, ResponseCache(archives, configuration, clocks), configuration, clocks, ids,
             loop, log)
         let quotas = QuotaKeeper(configuration, clocks), askers = Askers()
+        let summaries = Summaries(
+            SummaryTools(
+                archives: archives, channels: channels, routes: routes, quotas: quotas,
+                configuration: configuration, ids: ids, clocks: clocks, loop: loop, log: log))
         engine = TurnEngine(archives, loop, log) { [channels] session, report in
             SessionDriver(
                 session, archives: archives, channels: channels, routes: routes, quotas: quotas,
-                askers: askers, configuration: configuration, ids: ids, clocks: clocks, loop: loop, log: log,
+                summaries: summaries, askers: askers, configuration: configuration, ids: ids, clocks: clocks,
+                loop: loop, log: log,
                 memory: memory, report: report)
         }
         lists = WatchedLists(archives, channels, configuration, loop)
         let handlers = Handlers(
             archives: archives, channels: channels, engine: engine, askers: askers, routes: routes,
-            configuration: configuration, clocks: clocks, ids: ids, loop: loop, server: facts, lists: lists,
+            summaries: summaries, configuration: configuration, clocks: clocks, ids: ids, loop: loop,
+            server: facts, lists: lists,
             formats: options.formats)
         dispatcher = Dispatcher(limits: { configuration.limits }) { (call) throws(WireError) in
             try handlers.handle(call)
@@ -131,6 +138,7 @@ package final class Daemon {
         self.archives = archives
         self.configuration = configuration
         self.memory = memory
+        self.summaries = summaries
         archives.forgetMemory()
         recover()
         do throws(DaemonError) { try listen() } catch {

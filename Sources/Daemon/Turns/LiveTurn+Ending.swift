@@ -29,6 +29,7 @@ extension LiveTurn {
                 id: ids.newID(), role: .assistant, content: content,
                 size: TokenEstimate.size(of: Part.decode(content)))
         }
+        if ending.state == .complete { toSummarize = windows.toSummarize(of: name, answer: size) }
         let keepsAnswer =
             ending.state == .complete && ending.stopReason == .endTurn && !ending.isCached
             && content?.count ?? 0 <= ResponseCache.most

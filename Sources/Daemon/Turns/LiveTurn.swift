@@ -61,6 +61,8 @@ final class LiveTurn {
 
     /// Further answers of the same call; they become branches.
     var alternatives: [NewMessage] = []
+    /// Up to where a summary should reach now, and where the window began; nil for none.
+    var toSummarize: (target: Int, begin: Int)?
     /// Whether the turn's ending found an answer worth keeping.
     var hasMessage = false
 

@@ -29,6 +29,8 @@ final class Replay {
     /// Events that came while effects were performed; they are taken after those.
     private var events = Fifo<ReplayPlan.Event>()
     private var isPerforming = false
+    /// The summaries that are still to be told where they were made, oldest first.
+    private var compactions: ArraySlice<Summary> = []
 
     /// Brings a client that is joined to the session up to it; `done` is called once, when it has caught up or cannot.
     init(
@@ -55,7 +57,31 @@ final class Replay {
         subscription.behindReplay { [self] in
             if isCancelled { return }
             subscription.holdBack()
+            guard plan.tellsHistory, subscription.showsCompactions else { return handle(.begun) }
+            findCompactions()
+        }
+    }
+
+    /// Finds the summaries that stand among what is replayed; what cannot be read is left out, since a client needs none of it.
+    private func findCompactions() {
+        archives.read(SummaryList(plan.session, limit: Replay.mostCompactions), of: row) { [self] result in
+            if isCancelled { return }
+            if case .success(let found) = result {
+                compactions = found.summaries.filter { $0.text != nil }.reversed()[...]
+            }
             handle(.begun)
+        }
+    }
+
+    /// Summaries that are looked at, the newest.
+    private static let mostCompactions = 50
+
+    /// Tells the summaries that were made before a message.
+    private func tellCompactions(before seq: Int) {
+        while let next = compactions.first, next.madeAt < seq {
+            compactions.removeFirst()
+            let update = Wire.CompactionUpdate(next, .completed)
+            link.send(Outgoing.update(update, of: plan.session.session.id), isPush: false)
         }
     }
 
@@ -111,7 +137,9 @@ final class Replay {
                 .page($0.messages)
             }
         case .readOpening(let session): look(Opening(session)) { .opening($0) }
-        case .send(let message, let pieces, let start): send(message, pieces, from: start)
+        case .send(let message, let pieces, let start):
+            tellCompactions(before: message.seq)
+            send(message, pieces, from: start)
         case .sendLive(let id, let start): sendLive(id, from: start)
         case .forgetMissed: subscription.forgetMissed()
         case .pace(let isLast): pace(isLast)
@@ -147,6 +175,7 @@ final class Replay {
 
     private func end(_ error: WireError?) {
         guard let error else {
+            tellCompactions(before: .max)
             subscription.release()
             return done(.success(self))
         }

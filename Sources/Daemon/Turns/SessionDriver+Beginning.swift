@@ -215,6 +215,9 @@ extension SessionDriver {
             }
             live = nil
             handle(.ended(turn.id, .ran))
+            if let (target, begin) = turn.toSummarize {
+                summaries.turnEnded(turn.session, target: target, begin: begin)
+            }
             tellWhetherPaused(turn)
         }
     }

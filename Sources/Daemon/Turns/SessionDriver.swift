@@ -15,6 +15,7 @@ final class SessionDriver {
     let channels: Channels
     let routes: Routes
     let quotas: QuotaKeeper
+    let summaries: Summaries
     let askers: Askers
     let configuration: CurrentConfiguration
     let ids: IDSource
@@ -41,7 +42,8 @@ final class SessionDriver {
 
     init(
         _ session: SessionRecord, archives: Archives, channels: Channels, routes: Routes,
-        quotas: QuotaKeeper, askers: Askers, configuration: CurrentConfiguration, ids: IDSource,
+        quotas: QuotaKeeper, summaries: Summaries, askers: Askers, configuration: CurrentConfiguration,
+        ids: IDSource,
         clocks: Clocks, loop: EventLoop, log: Log, memory: FreeMemory,
         report: @escaping (SessionDriver, Report) -> Void
     ) {
@@ -50,6 +52,7 @@ final class SessionDriver {
         self.channels = channels
         self.routes = routes
         self.quotas = quotas
+        self.summaries = summaries
         self.askers = askers
         self.configuration = configuration
         self.ids = ids

@@ -1,4 +1,5 @@
 internal import Archive
+internal import ContextWindow
 internal import Conversation
 internal import JSON
 internal import Protocol
@@ -78,7 +79,9 @@ struct TurnTelling {
                     count == 1
                         ? "1 message is left out from here on"
                         : "\(count) messages are left out from here on",
-                    "the limit was '\(rule)'; they stay stored")
+                    rule == Receipt.Rule.summary.rawValue
+                        ? "a summary of them goes in their place; they stay stored"
+                        : "the limit was '\(rule)'; they stay stored")
             case .thoughts(let count):
                 notify(
                     .info,

@@ -89,6 +89,8 @@ extension Wire.Receipt {
         case pinned
         /// Somebody excluded it.
         case excluded
+        /// The cut left it out, and a summary of it was sent.
+        case summarized
         /// The cut, or its own status, left it out.
         case leftOut
     }
@@ -107,6 +109,9 @@ extension Wire.Receipt {
         if pinned?.contains(seq) ?? false { return (.pinned, nil) }
         if isExcluded, excludedMessages > excluded?.count ?? 0 { return (.excluded, nil) }
         if isPinned, pinnedMessages > pinned?.count ?? 0 { return (.pinned, nil) }
+        if let summary, (summary.from...max(summary.from, summary.to)).contains(seq) {
+            return (.summarized, rule)
+        }
         return (.leftOut, rule)
     }
 }

@@ -14,6 +14,8 @@ extension Method {
             package var protocolVersion: Int
             /// Whether the client shows notices (`clientCapabilities.session.notices`).
             package var showsNotices = false
+            /// Whether it shows summaries (`clientCapabilities.session.compaction`).
+            package var showsCompactions = false
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 guard let version = try reader.int("protocolVersion", in: 0...65_535) else {
@@ -23,6 +25,7 @@ extension Method {
                 // Whatever else stands there reads as absent.
                 let session = reader.view?["clientCapabilities"]?["session"]
                 showsNotices = session?["notices"]?.kind == .object
+                showsCompactions = session?["compaction"]?.kind == .object
             }
         }
 

@@ -49,6 +49,15 @@ extension ParameterReader {
         return id
     }
 
+    /// The UUID in `summaryId`, which must be there.
+    package mutating func summaryID() throws(WireError) -> SummaryID {
+        guard let text = try string("summaryId") else {
+            throw .invalid("'summaryId' is missing; '_convod/summary/list' shows those there are")
+        }
+        guard let id = SummaryID(text) else { throw wrong("summaryId", "the ID of a summary (a UUID)") }
+        return id
+    }
+
     /// A title: at most 1,024 bytes, since lists carry many of them.
     package mutating func title(_ name: String = "title") throws(WireError) -> String? {
         try string(name, most: 1_024)

@@ -24,6 +24,8 @@ extension Wire {
         case commands(AvailableCommandsUpdate)
         /// A word to people about what goes on.
         case notice(Notice)
+        /// How a summary goes.
+        case compaction(CompactionUpdate)
         /// One that a later version sends.
         case unknown(String)
 
@@ -43,6 +45,7 @@ extension Wire {
             case ConfigOptionUpdate.word: self = .options(try ConfigOptionUpdate(from: decoder))
             case AvailableCommandsUpdate.word: self = .commands(try AvailableCommandsUpdate(from: decoder))
             case Notice.word: self = .notice(try Notice(from: decoder))
+            case CompactionUpdate.word: self = .compaction(try CompactionUpdate(from: decoder))
             default: self = .unknown(word)
             }
         }

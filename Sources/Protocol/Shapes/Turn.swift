@@ -242,8 +242,10 @@ extension Wire {
         package var pinnedMessages: Int
         /// All that somebody excluded, also those not listed.
         package var excludedMessages: Int
-        /// Always 0: nothing is summarized yet.
+        /// Those of the left out ones for which a summary was sent.
         package var summarizedMessages: Int
+        /// The summary that was sent.
+        package var summary: Summary?
         /// The number of the message with which the newest ones begin until the next cut.
         package var anchor: Int?
         /// What was sent otherwise than it is stored.
@@ -262,6 +264,16 @@ extension Wire {
         package var counted: Int?
         /// True where the server took part of the context away without a word.
         package var cutByServer: Bool?
+
+        /// A summary that was sent in the place of messages.
+        package struct Summary: Codable, Sendable {
+            package var id: SummaryID
+            /// The numbers of the first and the last message that it covers.
+            package var from: Int
+            package var to: Int
+            /// Tokens of it, estimated.
+            package var tokens: Int
+        }
 
         /// How many of a window's thoughts went back to who made them.
         package struct Thoughts: Codable, Sendable {

@@ -160,6 +160,7 @@ extension WindowRead: LocalRead {
 
     package func run(on reader: Reader) throws(ArchiveError) -> StoredHistory? {
         guard var history = try reader.history(session, need, within: bound) else { return nil }
+        history.summaries = try reader.summaries(session, limit: WindowRead.summaries)
         if let asker {
             history.anchor = try reader.database.anchor(of: session.branch, asker)
         }

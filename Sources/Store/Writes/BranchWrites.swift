@@ -23,6 +23,7 @@ extension ForkSession: LocalWrite {
         try writer.copyAnchors(from: shared.branch, to: new.branch, upTo: shared.seq)
         let path = try Reader(over: writer.database).path(branch: new.branch, head: shared.seq)
         try writer.copyMarks(from: source, to: new.row, on: path)
+        try writer.copySummaries(from: source, to: new.row, on: path)
         try writer.database.run(
             "UPDATE session SET head = ?, tokens = ? WHERE id = ?",
             [Bound(shared.seq), Bound(total), .int(new.row)], doing: "fork a session")

@@ -10,6 +10,8 @@ extension MarkMessage: LocalWrite {
         let key = MessageKey(branch: try writer.owner(of: seq, on: record.branch), seq: seq).raw
         let before = try database.mark(of: key, by: session), mark = mark(after: before)
         if mark != before { try writer.mark(key, as: mark, by: session) }
+        // What a summary says of it would go on being sent.
+        if mark == .exclusion { try writer.dropSummaries(of: session, covering: seq) }
         if mark == .pin, before != .pin {
             let tokens = try Reader(over: database).tokensOfPins(record, weights, upTo: pinTokens)
             if tokens > pinTokens {

@@ -184,7 +184,7 @@ extension Writer {
         }
         if let used = end.used {
             try add(
-                used, of: stored, end.upstream ?? stored.turn.upstream ?? "",
+                used, of: stored.sessionRow, turns: 1, end.upstream ?? stored.turn.upstream ?? "",
                 end.model ?? stored.turn.model ?? "")
         }
         if let learned = end.learned { try keep(learned) }

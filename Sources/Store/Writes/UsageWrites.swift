@@ -3,21 +3,23 @@ internal import Conversation
 internal import JSON
 
 extension Writer {
-    func add(_ used: TurnUsage, of stored: StoredTurn, _ upstream: String, _ model: String)
+    /// Adds what was used to the day's sums; what is no turn, as a summary, counts with `turns` 0.
+    func add(_ used: TurnUsage, of session: SessionRow, turns: Int, _ upstream: String, _ model: String)
         throws(ArchiveError)
     {
         try database.run(
             """
             INSERT INTO usage (owner, day, session, upstream, model, turns, input_tokens, output_tokens, cached_tokens, cost)
-            VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
-            ON CONFLICT (owner, day, session, upstream, model) DO UPDATE SET turns = turns + 1,
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (owner, day, session, upstream, model) DO UPDATE SET turns = turns + excluded.turns,
                    input_tokens = input_tokens + excluded.input_tokens,
                    output_tokens = output_tokens + excluded.output_tokens,
                    cached_tokens = cached_tokens + excluded.cached_tokens, cost = cost + excluded.cost
             """,
             [
-                .user(used.owner), .int(UsageDay.of(now)), .int(stored.sessionRow),
-                .text(upstream), .text(model), Bound(used.input), Bound(used.output), Bound(used.cached),
+                .user(used.owner), .int(UsageDay.of(now)), .int(session),
+                .text(upstream), .text(model), Bound(turns), Bound(used.input), Bound(used.output),
+                Bound(used.cached),
                 Bound(used.cost),
             ], doing: "add to the usage")
     }

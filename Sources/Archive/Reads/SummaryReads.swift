@@ -1,0 +1,47 @@
+package import Conversation
+
+/// The summaries of a session's active path, those made last first; thrown away ones are left out.
+package struct SummaryList: ArchiveRead {
+    /// A page.
+    package struct Output: Sendable {
+        package let summaries: [Summary]
+        /// Where the next page goes on; nil at the end.
+        package let next: Int64?
+
+        package init(summaries: [Summary], next: Int64?) {
+            self.summaries = summaries
+            self.next = next
+        }
+    }
+
+    package let session: SessionRecord
+    /// Where the page before ended; nil for the newest.
+    package let before: Int64?
+    /// Summaries that are looked at, at most.
+    package let limit: Int
+
+    package init(_ session: SessionRecord, before: Int64? = nil, limit: Int) {
+        self.session = session
+        self.before = before
+        self.limit = limit
+    }
+}
+
+/// A summary of a session with its tries, on whatever branch; nil when there is none such, or it was thrown away.
+package struct SummaryByID: ArchiveRead {
+    package typealias Output = (summary: Summary, attempts: [Attempt])?
+    package let session: SessionRow
+    package let id: SummaryID
+
+    package init(_ id: SummaryID, of session: SessionRow) {
+        self.session = session
+        self.id = id
+    }
+}
+
+/// The summaries that end last on a session's path, thrown away ones too; at most `WindowRead.summaries`.
+package struct NewestSummaries: ArchiveRead {
+    package typealias Output = [Summary]
+    package let session: SessionRecord
+    package init(_ session: SessionRecord) { self.session = session }
+}

@@ -1,0 +1,100 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import Protocol
+internal import Store
+
+extension Handlers {
+    static let summarizing: [Handler] = [
+        .on(Method.SessionCompact.self) { $0.compact },
+        .on(Method.SummaryDelete.self) { $0.deleteSummary },
+        .on(Method.SummaryGet.self) { $0.getSummary },
+        .on(Method.SummaryList.self) { $0.listSummaries },
+        .on(Method.SummarySet.self) { $0.setSummary },
+    ]
+
+    private func compact(_ request: Request<Method.SessionCompact>) throws(WireError) {
+        withSession(request.call, request.parameters.id) { [self] record in
+            let call = request.call
+            let cancel = summaries.compact(record, request.parameters.instructions) { result in
+                if call.isAnswered { return }
+                switch result {
+                case .success(let summary): request.reply(Wire.Summary(summary))
+                case .failure(let error): request.fail(error)
+                }
+            }
+            if !call.isAnswered { call.onCancel = cancel }
+        }
+    }
+
+    private func listSummaries(_ request: Request<Method.SummaryList>) throws(WireError) {
+        let before = try PageCursor.number("s", request.parameters.cursor)
+        withSession(request.call, request.parameters.id) { [self] record in
+            let list = Archive.SummaryList(record, before: before, limit: request.parameters.limit)
+            look(request.call, list, of: record.row) { found in
+                request.reply(
+                    .init(
+                        summaries: found.summaries.map { Wire.Summary($0) },
+                        nextCursor: found.next.map { PageCursor.text("s", $0) }))
+            }
+        }
+    }
+
+    private func getSummary(_ request: Request<Method.SummaryGet>) throws(WireError) {
+        let id = request.parameters.summaryID
+        withSession(request.call, request.parameters.id) { [self] record in
+            look(request.call, SummaryByID(id, of: record.row), of: record.row) {
+                [self] (found) throws(WireError) in
+                guard let found else { throw noSummary(id, record) }
+                request.reply(
+                    .init(
+                        summary: Wire.Summary(found.summary),
+                        attempts: found.attempts.map { Wire.Attempt($0) }))
+            }
+        }
+    }
+
+    private func setSummary(_ request: Request<Method.SummarySet>) throws(WireError) {
+        let id = request.parameters.summaryID
+        withSession(request.call, request.parameters.id) { [self] record in
+            let edit = EditSummary(id, of: record.row, text: request.parameters.text)
+            archives.write(edit, of: record.row) { [self] result in
+                switch result {
+                case .success(let changed?):
+                    channels.tell(
+                        Wire.CompactionUpdate(changed, .completed), of: record.session.id, on: record.row)
+                    request.reply(Wire.Summary(changed))
+                case .success(nil): request.fail(noSummary(id, record))
+                case .failure(let error): request.fail(WireError(error))
+                }
+            }
+        }
+    }
+
+    private func deleteSummary(_ request: Request<Method.SummaryDelete>) throws(WireError) {
+        let id = request.parameters.summaryID
+        withSession(request.call, request.parameters.id) { [self] record in
+            archives.write(RemoveSummary(id, of: record.row), of: record.row) { [self] result in
+                switch result {
+                case .success(true): request.reply(Done())
+                case .success(false): request.fail(noSummary(id, record))
+                case .failure(let error): request.fail(WireError(error))
+                }
+            }
+        }
+    }
+
+    private func noSummary(_ id: SummaryID, _ record: SessionRecord) -> WireError {
+        WireError(
+            .notFound,
+            "session '\(record.session.id.text)' has no summary '\(id)'; '_convod/summary/list' shows those it has"
+        )
+    }
+}
+
+extension Wire.Summary {
+    /// A summary with what it costs in a window.
+    init(_ summary: Summary) {
+        self.init(summary, tokens: summary.told.map { TokenEstimate.message([.text($0)]) })
+    }
+}

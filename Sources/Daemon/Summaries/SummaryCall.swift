@@ -1,0 +1,117 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+internal import Upstream
+
+/// One call of a model for a summary, along a route and with a time of its own.
+final class SummaryCall {
+    /// What a model wrote, or why it did not.
+    enum Outcome {
+        case text(String, Usage?)
+        case failed(WireError)
+    }
+
+    /// Bytes that a summary may have; more is no summary.
+    static let mostBytes = 64 << 10
+
+    private let loop: EventLoop
+    private let requests: SummaryRequests
+    private let then: (SummaryCall, Outcome) -> Void
+    private var call: RouteCall?
+    private var timers: [EventLoop.TimerID] = []
+    private var text: [UInt8] = []
+    private(set) var attempts: [Attempt] = []
+    /// Who answered, or was asked last.
+    private(set) var candidate: Candidate?
+
+    init(
+        _ candidates: [Candidate], _ requests: SummaryRequests, _ routes: Routes, _ loop: EventLoop,
+        timeout: Int, then: @escaping (SummaryCall, Outcome) -> Void
+    ) {
+        self.loop = loop
+        self.requests = requests
+        self.then = then
+        let call = routes.summarize(candidates, requests) { [weak self] in self?.heard($0) }
+        self.call = call
+        timers.append(
+            loop.after(milliseconds: timeout) { [weak self] in
+                guard let self, let call = self.call else { return }
+                call.cancel()
+                end(
+                    .failed(
+                        WireError(
+                            .upstreamTimeout, "no summary came within \(timeout) ms; see 'summarizer.timeout'"
+                        )))
+            })
+        call.begin()
+        call.start()
+    }
+
+    /// Breaks it off; nothing follows.
+    func cancel() {
+        call?.cancel()
+        stop()
+    }
+
+    private func stop() {
+        if let call {
+            attempts = call.attempts
+            candidate = call.current
+        }
+        call = nil
+        for timer in timers { loop.cancel(timer) }
+        timers = []
+    }
+
+    private func end(_ outcome: Outcome) {
+        stop()
+        then(self, outcome)
+    }
+
+    private func heard(_ report: RouteCall.Report) {
+        guard let call else { return }
+        switch report {
+        case .delayed: break
+        case .pieces(let pieces):
+            for piece in pieces where piece.kind == .text { text += piece.bytes }
+            guard text.count > SummaryCall.mostBytes else { return }
+            call.refuse(
+                UpstreamFailure(
+                    .protocolError, "the summary has more than \(SummaryCall.mostBytes) bytes",
+                    isRetryable: false))
+        case .finished(let finish): finished(finish)
+        case .failed(_, let wait?):
+            text = []
+            timers.append(
+                loop.after(milliseconds: wait.milliseconds) { [weak self] in self?.call?.start() })
+        case .failed(let error, nil):
+            let kind = ErrorKind(rawValue: error.kind) ?? .upstreamUnavailable
+            end(.failed(WireError(kind, error.message)))
+        }
+    }
+
+    private func finished(_ finish: Turn.Finish) {
+        let said = String(decoding: text, as: UTF8.self).trimmed
+        if finish.reason == "content_filter" || said.isBlank {
+            let why = finish.detail.map { ": \($0)" } ?? ""
+            return end(
+                .failed(WireError(.upstreamRefused, "the model wrote no summary (\(finish.reason)\(why))")))
+        }
+        end(.text(said, finish.usage))
+    }
+
+    /// Tokens of its request, estimated.
+    var estimate: Int { requests.size.tokens }
+}
+
+extension String {
+    /// Without white space at its ends.
+    fileprivate var trimmed: String {
+        var rest = Substring(self)
+        while rest.first?.isWhitespace ?? false { rest.removeFirst() }
+        while rest.last?.isWhitespace ?? false { rest.removeLast() }
+        return String(rest)
+    }
+}

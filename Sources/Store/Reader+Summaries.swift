@@ -1,0 +1,86 @@
+package import Archive
+package import Conversation
+
+extension Reader {
+    /// The summaries that end on a session's path, those that end last first, thrown away ones too; at most `limit`.
+    func summaries(_ session: SessionRecord, limit: Int) throws(ArchiveError) -> [Summary] {
+        // Most sessions have none, and then nothing more is looked at.
+        let any = try database.first(
+            "SELECT 1 FROM summary WHERE session = ? LIMIT 1", [.int(session.row)], doing: "find summaries"
+        ) { $0.int(0) }
+        if any == nil { return [] }
+        var found: [Summary] = []
+        for segment in try path(branch: session.branch, head: session.session.messageCount).reversed()
+        where found.count < limit {
+            try database.rows(
+                .summaries(
+                    "WHERE session = ? AND message BETWEEN ? AND ? ORDER BY message DESC, id DESC LIMIT ?"),
+                [
+                    .int(session.row), .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
+                    .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
+                    Bound(limit - found.count),
+                ], doing: "read summaries"
+            ) { (row) throws(ArchiveError) in
+                found.append(try Summary(row))
+                return true
+            }
+        }
+        return found
+    }
+
+    /// A summary of a session, on whatever branch; nil where there is none such.
+    func summary(_ id: SummaryID, of session: SessionRow) throws(ArchiveError) -> Summary? {
+        try database.first(
+            .summaries("WHERE uuid = ? AND session = ?"), [.blob(id.bytes), .int(session)],
+            doing: "find a summary"
+        ) { (row) throws(ArchiveError) in try Summary(row) }
+    }
+}
+
+extension SummaryList: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        let path = try reader.path(branch: session.branch, head: session.session.messageCount)
+        var found: [Summary] = [], count = 0, last: Int64?
+        try reader.database.rows(
+            .summaries("INDEXED BY summary_session WHERE session = ? AND id < ? ORDER BY id DESC LIMIT ?"),
+            [.int(session.row), .int(before ?? .max), Bound(limit)], doing: "list summaries"
+        ) { (row) throws(ArchiveError) in
+            count += 1
+            last = row.int(0)
+            let key = row.int(3)
+            let isOnPath = path.contains {
+                $0.branch == MessageKey.branch(key) && ($0.from...$0.to).contains(MessageKey.seq(key))
+            }
+            if isOnPath, row.optionalText(4) != nil || row.optionalText(5) != nil {
+                found.append(try Summary(row))
+            }
+            return true
+        }
+        return Output(summaries: found, next: count == limit ? last : nil)
+    }
+}
+
+extension SummaryByID: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        guard let found = try reader.summary(id, of: session), found.text != nil || found.problem != nil
+        else { return nil }
+        let attempts = try reader.attempts(
+            """
+            SELECT a.summary, a.number, a.upstream, a.model, a.started_at, a.first_at, a.ended_at, a.outcome, a.status, a.detail
+              FROM summary s CROSS JOIN summary_attempt a ON a.summary = s.id WHERE s.uuid = ? ORDER BY a.number
+            """, .blob(id.bytes), of: .summaryAttempt)
+        return (found, attempts)
+    }
+}
+
+extension NewestSummaries: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> [Summary] {
+        try reader.summaries(session, limit: WindowRead.summaries)
+    }
+}

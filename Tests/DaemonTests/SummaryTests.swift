@@ -1,0 +1,417 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+/// A session whose turns server `a` answers and whose summaries server `b` makes.
+private struct SummaryBench {
+    let bench: Bench
+    var client: TestClient { bench.client }
+    let words = String(repeating: "word ", count: 60)
+
+    init(
+        _ summaries: [[ScriptedUpstream.Step]] = [ScriptedUpstream.answer(["the gist"])],
+        window: String = #""strategy":"summarize""#, length: Int = 3_000, more: String = "",
+        shows: Bool = true, slow: Bool = false
+    ) throws {
+        let answer = ScriptedUpstream.answer(["answer"], usage: "null")
+        bench = try Bench(
+            [[(slow ? [.hold] : []) + answer], summaries],
+            each: "contextLength: \(length)",
+            more: "window: { reserveTokens: 500 }, summarizer: { upstream: 'b'\(more) }")
+        let session = shows ? #"{"compaction":{},"notices":{}}"# : "{}"
+        _ = try client.call(
+            "initialize", #"{"protocolVersion":1,"clientCapabilities":{"session":\#(session)}}"#)
+        try client.open("s", #""window":{\#(window)}"#)
+    }
+
+    /// The compaction updates among some messages, as status and what they say.
+    func compactions(_ updates: [JSONView]) -> [String] {
+        updates.compactMap { message in
+            let update = message["params"]?["update"]
+            guard update?["sessionUpdate"]?.string == "compaction_update" else { return nil }
+            let words = update?["summary"]?.elements.compactMap { $0["text"]?.string }.joined()
+            return [update?["status"]?.string, words, update?["error"]?.string].compactMap(\.self)
+                .joined(separator: ": ")
+        }
+    }
+
+    /// Asks the next question of a session, and gives its receipt and what was told.
+    func ask(_ number: Int) throws -> (receipt: JSONView, told: [String]) {
+        let answer = try client.prompt("s", "question \(number) \(words)")
+        let told = try client.call(
+            "_convod/context/receipt", #"{"turnId":"\#(answer.extras?["turnId"]?.string ?? "")"}"#)
+        return (try #require(told.result?["receipt"]), compactions(answer.updates + told.updates))
+    }
+
+    /// Waits until a summary is made, or came to nothing.
+    @discardableResult
+    func untilMade(_ status: String = "completed") throws -> String {
+        let update = try client.update { !compactions([$0]).filter { !$0.hasPrefix("in_progress") }.isEmpty }
+        let told = compactions([update])[0]
+        #expect(told.hasPrefix(status), "\(told)")
+        return told
+    }
+
+    /// Asks until the window passes the mark, and waits for the summary; the number of the next question.
+    func untilSummarized(from first: Int = 0, _ status: String = "completed") throws -> Int {
+        for number in first..<(first + 60) {
+            let (receipt, told) = try ask(number)
+            if told.contains(where: { !$0.hasPrefix("in_progress") }) { return number + 1 }
+            let used = Double(receipt["estimate"]?.int ?? 0)
+            // The answer counts too; so near the mark nobody can tell.
+            guard used > 0.8 * Double(receipt["budget"]?.int ?? 0) || !told.isEmpty else { continue }
+            try untilMade(status)
+            return number + 1
+        }
+        Issue.record("no summary was made")
+        return 0
+    }
+
+    func summaries() throws -> [JSONView] {
+        let page = try client.call("_convod/summary/list", #"{"sessionId":"s"}"#).result
+        return page?["summaries"].map { $0.elements.map(\.self) } ?? []
+    }
+
+    func id(_ summary: JSONView?) -> String { summary?["summaryId"]?.string ?? "" }
+
+    /// The last request of server `a`.
+    func lastRequest() -> String { bench.servers[0].requests.last ?? "" }
+}
+
+@Suite struct `A summary` {
+    @Test func `is made behind the turn that passes the mark, once, and takes the place of what is cut`()
+        throws
+    {
+        let bench = try SummaryBench()
+        var next = try bench.untilSummarized(), cuts = 0
+        #expect(bench.bench.counts[1] == 1)
+        let made = try #require(try bench.summaries().first)
+        #expect(made["from"]?.int == 1 && made["text"]?.string == "the gist")
+        #expect(made["upstream"]?.string == "b" && made["inputTokens"]?.int == 7)
+        // What is summarized goes whole until the cut.
+        #expect(!bench.lastRequest().contains("the gist"))
+        for number in next..<(next + 40) {
+            let (receipt, _) = try bench.ask(number)
+            next = number + 1
+            guard receipt["rule"]?.string == "summary" else { continue }
+            cuts = 1
+            let to = made["to"]?.int ?? 0
+            #expect(
+                receipt["summary"]?["to"]?.int == to
+                    && receipt["sent"]?.elements.first { _ in true }?.int == to + 1)
+            #expect(receipt["summarizedMessages"]?.int == to)
+            #expect(bench.lastRequest().contains("Summary of messages 1 to \(to) of this conversation"))
+            break
+        }
+        #expect(cuts == 1 && bench.bench.counts[1] == 1)
+        // The next round covers what came since, with the summary before.
+        _ = try bench.untilSummarized(from: next)
+        #expect(bench.bench.counts[1] == 2)
+        #expect(bench.bench.servers[1].requests[1].contains("the gist"))
+        #expect(!bench.bench.servers[1].requests[1].contains("question 0 "))
+        #expect(try bench.summaries().map { $0["from"]?.int } == [1, 1])
+    }
+
+    @Test func `that comes to nothing holds up nobody and is not tried again for the same messages`() throws {
+        let down = ScriptedUpstream.failure("400 Bad Request", #"{"error":{"message":"no"}}"#)
+        let bench = try SummaryBench([down])
+        let next = try bench.untilSummarized("failed")
+        #expect(bench.bench.counts[1] == 1)
+        let failed = try #require(try bench.summaries().first)
+        #expect(failed["text"] == nil && failed["problem"]?.string?.isEmpty == false)
+        let found = try bench.client.call(
+            "_convod/summary/get", #"{"sessionId":"s","summaryId":"\#(bench.id(failed))"}"#
+        ).result
+        #expect(found?["attempts"]?.elements.first { _ in true }?["outcome"]?.string == "upstream_refused")
+        var isCut = false
+        for number in next..<(next + 12) where !isCut {
+            let (receipt, told) = try bench.ask(number)
+            isCut = receipt["rule"]?.string == "maxTokens"
+            if !isCut { #expect(told.isEmpty) }
+        }
+        #expect(isCut)
+    }
+
+    @Test func `is made once, though the next turn began before it was there and ended behind it`() throws {
+        let held: [ScriptedUpstream.Step] = [.hold] + ScriptedUpstream.answer(["the gist"])
+        let bench = try SummaryBench([held, ScriptedUpstream.answer(["another"])], slow: true)
+        var number = 0, told: [String] = []
+        while told.isEmpty {
+            let id = try bench.client.startPrompt("s", "question \(number) \(bench.words)")
+            bench.bench.servers[0].proceed()
+            told = bench.compactions(try bench.client.finish(id).updates)
+            if told.isEmpty {
+                told = bench.compactions(
+                    try bench.client.call("_convod/session/get", #"{"sessionId":"s"}"#).updates)
+            }
+            number += 1
+        }
+        #expect(told == ["in_progress"])
+        let id = try bench.client.startPrompt("s", "question \(number) \(bench.words)")
+        _ = try bench.client.update { $0.extras?["state"]?.string == "waiting" }
+        bench.bench.servers[1].proceed()
+        try bench.untilMade()
+        bench.bench.servers[0].proceed()
+        #expect(bench.compactions(try bench.client.finish(id).updates).isEmpty)
+        for next in 1...2 {
+            let id = try bench.client.startPrompt("s", "question \(number + next) \(bench.words)")
+            bench.bench.servers[0].proceed()
+            #expect(bench.compactions(try bench.client.finish(id).updates).isEmpty)
+        }
+        #expect(bench.bench.counts[1] == 1)
+    }
+
+    @Test func `that is thrown away is not made again, and its messages go again as far as they fit`() throws
+    {
+        let bench = try SummaryBench()
+        let next = try bench.untilSummarized()
+        let id = bench.id(try bench.summaries().first)
+        let gone = try bench.client.call(
+            "_convod/summary/delete", #"{"sessionId":"s","summaryId":"\#(id)"}"#)
+        #expect(gone.result != nil)
+        #expect(try bench.summaries().isEmpty)
+        var rule = ""
+        for number in next..<(next + 12) where rule != "maxTokens" {
+            rule = try bench.ask(number).receipt["rule"]?.string ?? ""
+            #expect(rule != "summary")
+        }
+        #expect(bench.bench.counts[1] == 1 && !bench.lastRequest().contains("the gist"))
+        let again = try bench.client.call(
+            "_convod/summary/delete", #"{"sessionId":"s","summaryId":"\#(id)"}"#)
+        #expect(again.kind == "not_found")
+    }
+
+    @Test func `can be given other words, which go from then on`() throws {
+        let bench = try SummaryBench(window: #""strategy":"slide""#)
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        let id = made.result?["summaryId"]?.string ?? ""
+        let blank = try bench.client.call(
+            "_convod/summary/set", #"{"sessionId":"s","summaryId":"\#(id)","text":" "}"#)
+        #expect(blank.kind == "invalid_params")
+        let changed = try bench.client.call(
+            "_convod/summary/set", #"{"sessionId":"s","summaryId":"\#(id)","text":"a better gist"}"#)
+        #expect(changed.result?["editedAt"] != nil)
+        _ = try bench.ask(3)
+        #expect(bench.lastRequest().contains("a better gist"))
+    }
+
+    @Test func `of a message that is excluded is dropped, and made anew without it`() throws {
+        let bench = try SummaryBench()
+        let next = try bench.untilSummarized()
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        _ = try bench.client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(first)","excluded":true}"#)
+        #expect(try bench.summaries().isEmpty)
+        _ = try bench.untilSummarized(from: next)
+        #expect(bench.bench.counts[1] == 2)
+        #expect(!bench.bench.servers[1].requests[1].contains("question 0 "))
+    }
+
+    @Test func `goes along with a fork, and not with a path that leaves before its end`() throws {
+        let bench = try SummaryBench(window: #""strategy":"slide""#)
+        for number in 0..<4 { _ = try bench.ask(number) }
+        _ = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        _ = try bench.client.call("_convod/session/fork", #"{"sessionId":"s","newSessionId":"f"}"#)
+        let forked = try bench.client.call("_convod/summary/list", #"{"sessionId":"f"}"#).result
+        #expect(forked?["summaries"]?.elements.first { _ in true }?["text"]?.string == "the gist")
+        #expect(
+            forked?["summaries"]?.elements.first { _ in true }?["summaryId"]?.string
+                != bench.id(try bench.summaries().first))
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let early = page?["messages"]?.elements.map(\.self)[2]["id"]?.string ?? ""
+        let id = try bench.client.start(
+            "_convod/turn/retry", #"{"sessionId":"s","messageId":"\#(early)"}"#)
+        #expect(try bench.client.finish(id).result != nil)
+        #expect(try bench.summaries().isEmpty)
+        #expect(!bench.lastRequest().contains("the gist"))
+    }
+
+    @Test func `is told to who shows such alone, and replayed where it was made`() throws {
+        let bench = try SummaryBench(window: #""strategy":"slide""#)
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let plain = try bench.bench.daemon.client()
+        _ = try plain.call("session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        #expect(bench.compactions(made.updates) == ["in_progress", "completed: the gist"])
+        _ = try bench.ask(3)
+        let heard = try plain.call("_convod/session/get", #"{"sessionId":"s"}"#)
+        #expect(bench.compactions(heard.updates).isEmpty)
+        let load = #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#
+        #expect(bench.compactions(try plain.call("session/load", load).updates).isEmpty)
+        let replayed = try bench.client.call("session/load", load).updates
+        #expect(bench.compactions(replayed) == ["completed: the gist"])
+        let place = try #require(replayed.firstIndex { !bench.compactions([$0]).isEmpty })
+        let before = replayed[..<place].compactMap { $0["params"]?["update"]?["content"]?["text"]?.string }
+        let after = replayed[place...].compactMap { $0["params"]?["update"]?["content"]?["text"]?.string }
+        #expect(
+            before.contains { $0.hasPrefix("question 2 ") } && after.contains { $0.hasPrefix("question 3 ") })
+    }
+
+    @Test func `of a long stretch is made piece by piece, each with the summary so far`() throws {
+        let bench = try SummaryBench(
+            [
+                ScriptedUpstream.answer(["one"]), ScriptedUpstream.answer(["two"]),
+                ScriptedUpstream.answer(["three"]),
+            ], window: #""strategy":"slide""#, length: 1_400, more: ", maxTokens: 64")
+        for number in 0..<14 { _ = try bench.ask(number) }
+        let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#).result
+        #expect(made?["to"]?.int == 26 && made?["from"]?.int == 1)
+        let requests = bench.bench.servers[1].requests
+        #expect((2...4).contains(requests.count) && made?["inputTokens"]?.int == 7 * requests.count)
+        #expect(requests[0].contains("question 0 ") && !requests[0].contains("<summary"))
+        #expect(requests[1].contains("one") && !requests[1].contains("question 0 "))
+        #expect(requests.last?.contains("question 12 ") == true)
+        #expect(!requests.joined().contains("question 13 "))
+    }
+
+    @Test func `that a model does not write in time is given up`() throws {
+        let bench = try SummaryBench(
+            [[.untilClosed]], window: #""strategy":"slide""#, more: ", timeout: '50ms'")
+        for number in 0..<2 { _ = try bench.ask(number) }
+        let answer = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        #expect(answer.kind == "upstream_timeout")
+        #expect(try bench.summaries().first?["problem"]?.string?.contains("50 ms") == true)
+        #expect(try bench.ask(2).receipt["summary"] == nil)
+    }
+
+    @Test func `is made by the session's own upstream where the configuration names none`() throws {
+        let bench = try Bench(
+            [
+                [ScriptedUpstream.answer(["cloud"])],
+                [
+                    ScriptedUpstream.answer(["local"]), ScriptedUpstream.answer(["local"]),
+                    ScriptedUpstream.answer(["gist"]),
+                ],
+            ])
+        try bench.client.open("s", #""upstream":"b""#)
+        for _ in 0..<2 { _ = try bench.client.prompt("s", "hello") }
+        let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#).result
+        #expect(made?["text"]?.string == "gist" && made?["upstream"]?.string == "b")
+        #expect(bench.counts == [0, 3])
+    }
+
+    @Test func `counts as used, and is not made where a quota is used up`() throws {
+        let bench = try SummaryBench(window: #""strategy":"slide""#)
+        for number in 0..<2 { _ = try bench.ask(number) }
+        _ = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        let used = try shell(
+            "sqlite3", bench.bench.daemon.database,
+            "SELECT turns, input_tokens, output_tokens FROM usage WHERE upstream = 'b'")
+        #expect(used == "0|7|3\n")
+        _ = try bench.client.call("_convod/session/set", #"{"sessionId":"s","quota":{"tokens":1}}"#)
+        _ = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        let refused = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        #expect(refused.kind == "paused" && bench.bench.counts[1] == 1)
+    }
+}
+
+@Suite struct `What somebody asks to be summarized` {
+    @Test func `is not sent any more, whatever the strategy, until the summary is thrown away`() throws {
+        for strategy in ["slide", "sawtooth", "summarize"] {
+            let bench = try SummaryBench(window: #""strategy":"\#(strategy)""#)
+            for number in 0..<4 { _ = try bench.ask(number) }
+            let made = try bench.client.call(
+                "_convod/session/compact", #"{"sessionId":"s","instructions":"mind the names"}"#)
+            #expect(made.result?["to"]?.int == 6 && made.result?["requested"]?.bool == true)
+            #expect(bench.bench.servers[1].requests[0].contains("mind the names"))
+            let (receipt, _) = try bench.ask(4)
+            #expect(receipt["rule"]?.string == "summary" && receipt["summarizedMessages"]?.int == 6)
+            #expect(
+                !bench.lastRequest().contains("question 2 ") && bench.lastRequest().contains("question 3 "))
+            let before = bench.lastRequest()
+            let rule = try bench.ask(5).receipt["rule"]?.string
+            #expect(rule == (strategy == "slide" ? "summary" : "anchor"))
+            // What was sent stays the beginning of what is sent, but for its end.
+            let head = before.split(separator: "\r\n").last?.prefix(600) ?? ""
+            #expect(bench.lastRequest().contains(head), "\(strategy)")
+            _ = try bench.client.call(
+                "_convod/summary/delete",
+                #"{"sessionId":"s","summaryId":"\#(made.result?["summaryId"]?.string ?? "")"}"#)
+            _ = try bench.ask(6)
+            if strategy == "slide" { #expect(bench.lastRequest().contains("question 0 ")) }
+            #expect(!bench.lastRequest().contains("the gist"))
+        }
+    }
+
+    @Test func `must be more than the newest turn, and may be cancelled`() throws {
+        let bench = try SummaryBench([[.hold]], window: #""strategy":"slide""#)
+        _ = try bench.ask(0)
+        let nothing = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        #expect(nothing.kind == "conflict" && bench.bench.counts[1] == 0)
+        _ = try bench.ask(1)
+        let id = try bench.client.start("_convod/session/compact", #"{"sessionId":"s"}"#)
+        _ = try bench.client.update { !bench.compactions([$0]).isEmpty }
+        try bench.client.send(
+            #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":\#(id)}}"#)
+        let answer = try bench.client.finish(id)
+        #expect(answer.kind == "cancelled" && bench.compactions(answer.updates) == ["cancelled"])
+        #expect(try bench.summaries().isEmpty)
+    }
+
+    @Test func `is told as such by the receipt, by why and by what the model would see`() throws {
+        let bench = try SummaryBench(window: #""strategy":"slide""#)
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#).result
+        _ = try bench.ask(3)
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        let why = try bench.client.call(
+            "_convod/context/why", #"{"sessionId":"s","messageId":"\#(first)"}"#
+        ).result
+        #expect(why?["turns"]?.elements.first { _ in true }?["fate"]?.string == "summarized")
+        let built = try bench.client.call("_convod/context/build", #"{"sessionId":"s"}"#).result
+        let head = built?["messages"]?.elements.first { _ in true }
+        #expect(head?["id"]?.string == made?["summaryId"]?.string && head?["role"]?.string == "user")
+        let words = head.map { text($0.raw) } ?? ""
+        #expect(words.contains("the gist"))
+        for dialect in ["openai", "anthropic", "gemini"] {
+            let built = try bench.client.call(
+                "_convod/context/build", #"{"sessionId":"s","dialect":"\#(dialect)"}"#
+            ).result
+            let first = (built?["messages"]?.elements.first { _ in true }).map { text($0.raw) } ?? ""
+            #expect(first.contains("the gist"), "\(dialect)")
+        }
+    }
+}
+
+@Suite struct `What is larger than the model takes (N002)` {
+    @Test func `is refused at once with both numbers and no call; unpinned it costs one summary at most`()
+        throws
+    {
+        let bench = try SummaryBench(length: 4_000)
+        for number in 0..<20 { _ = try bench.ask(number) }
+        let newest = try bench.client.call("_convod/message/list", #"{"sessionId":"s","last":16}"#).result
+        let pins = newest?["messages"]?.elements.compactMap { $0["id"]?.string } ?? []
+        func pin(_ value: Bool) throws {
+            for id in pins {
+                let set = try bench.client.call(
+                    "_convod/message/set", #"{"sessionId":"s","messageId":"\#(id)","pinned":\#(value)}"#)
+                #expect(set.result != nil)
+            }
+        }
+        try pin(true)
+        let long = String(repeating: "rule ", count: 2_500)
+        _ = try bench.client.call("_convod/session/set", #"{"sessionId":"s","system":"\#(long)"}"#)
+        let before = bench.bench.counts
+        for _ in 0..<3 {
+            let refused = try bench.client.prompt("s", "hi")
+            let data = refused.error?["data"]
+            #expect(refused.kind == "context_overflow")
+            #expect(data?["needed"]?.int ?? 0 > data?["budget"]?.int ?? .max)
+        }
+        #expect(bench.bench.counts == before)
+        try pin(false)
+        let fits = try bench.client.prompt("s", "hi")
+        #expect(fits.result != nil, "\(text(fits.message.raw))")
+        try bench.untilMade()
+        let made = bench.bench.counts[1]
+        #expect(made == before[1] + 1)
+        // Nothing new fell out.
+        let again = try bench.client.prompt("s", "hi")
+        #expect(again.result != nil && bench.compactions(again.updates).isEmpty)
+        _ = try bench.client.call("_convod/session/get", #"{"sessionId":"s"}"#)
+        #expect(bench.bench.counts[1] == made)
+    }
+}
