@@ -33,8 +33,14 @@ static const unsigned char v010[] = {
 static const unsigned char v011[] = {
 #embed "migrations/v011_summaries.sql"
 };
+static const unsigned char v012[] = {
+#embed "migrations/v012_money.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
+};
+static const unsigned char models[] = {
+#embed "models.json"
 };
 static const unsigned char protocol[] = {
 #embed "protocol.json"
@@ -52,8 +58,10 @@ static const schema_file migrations[] = {
     { "v009_secrets.sql", v009, sizeof v009 },
     { "v010_appended_systems.sql", v010, sizeof v010 },
     { "v011_summaries.sql", v011, sizeof v011 },
+    { "v012_money.sql", v012, sizeof v012 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }
 const schema_file schema_views = { "views.sql", views, sizeof views };
+const schema_file schema_models = { "models.json", models, sizeof models };
 const schema_file schema_protocol = { "protocol.json", protocol, sizeof protocol };

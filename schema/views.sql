@@ -40,7 +40,8 @@ SELECT s.name AS session, lower(hex(t.uuid)) AS turn,
 DROP VIEW IF EXISTS usages;
 CREATE VIEW usages AS
 SELECT date(u.day * 86400, 'unixepoch') AS day, u.owner AS uid, s.name AS session, u.upstream, u.model, u.turns,
-       u.input_tokens, u.output_tokens, u.cached_tokens, u.cost / 1000000.0 AS dollars
+       u.failures, u.input_tokens, u.output_tokens, u.cached_tokens, u.written_tokens, u.thought_tokens,
+       CASE WHEN u.priced > 0 THEN u.cost / 1000000.0 END AS dollars
   FROM usage u LEFT JOIN session s ON s.id = u.session;
 
 DROP VIEW IF EXISTS summaries;

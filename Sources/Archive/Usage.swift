@@ -1,6 +1,6 @@
 package import Conversation
 
-/// What one turn used.
+/// What one turn, or one summary, used.
 package struct TurnUsage: Sendable, Equatable {
     /// The session's owner, whose quota it counts against.
     package var owner: UserID
@@ -10,15 +10,39 @@ package struct TurnUsage: Sendable, Equatable {
     package var output: Int
     /// Those of `input` that the provider took out of its cache; 0 where it did not say.
     package var cached: Int
-    /// Millionths of a dollar.
-    package var cost: Int
+    /// Those of `input` that it put into its cache; 0 where it did not say.
+    package var written = 0
+    /// Those of `output` that are thoughts; 0 where it did not say.
+    package var thoughts = 0
+    /// Millionths of a dollar; nil where nobody knows what it costs.
+    package var cost: Int?
+    /// Whether it came to nothing.
+    package var hasFailed = false
+    /// Milliseconds from asking to the first piece of the answer; nil where none came.
+    package var firstMs: Int?
 
-    package init(owner: UserID, input: Int, output: Int, cached: Int, cost: Int) {
+    /// Whether it has tokens that cost something.
+    package var isCall: Bool { input > 0 || output > 0 }
+
+    package init(owner: UserID, input: Int, output: Int, cached: Int, cost: Int?) {
         self.owner = owner
         self.input = input
         self.output = output
         self.cached = cached
         self.cost = cost
+    }
+}
+
+extension TurnUsage {
+    /// What two calls used together; what it costs is known where it is of both.
+    package static func + (a: TurnUsage, b: TurnUsage) -> TurnUsage {
+        var sum = TurnUsage(
+            owner: a.owner, input: a.input + b.input, output: a.output + b.output,
+            cached: a.cached + b.cached,
+            cost: a.cost.flatMap { cost in b.cost.map { cost + $0 } })
+        sum.written = a.written + b.written
+        sum.thoughts = a.thoughts + b.thoughts
+        return sum
     }
 }
 

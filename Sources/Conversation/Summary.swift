@@ -24,6 +24,8 @@ package struct Summary: Sendable, Equatable {
     /// Tokens that making it took, as the providers counted them or estimated; nil where nobody was asked.
     package var inputTokens: Int?
     package var outputTokens: Int?
+    /// What making it cost, in millionths of a dollar; nil where nobody knows.
+    package var cost: Int?
     /// Milliseconds since 1970 UTC.
     package var createdAt: Int64
     /// When somebody gave it other words, in milliseconds since 1970 UTC.

@@ -35,6 +35,18 @@ package enum Timestamp {
         }
     }
 
+    /// Milliseconds of a day; leap seconds do not count.
+    package static let day: Int64 = 86_400_000
+
+    /// A day since 1970 as `2026-11-25`.
+    package static func date(_ day: Int64) -> String { String(text(day * Timestamp.day).prefix(10)) }
+
+    /// Reads what `date` wrote, as days since 1970; nil for any other text.
+    package static func day(_ text: String) -> Int64? {
+        guard text.utf8.count == 10, let time = milliseconds("\(text)T00:00:00Z") else { return nil }
+        return floorDiv(time, day)
+    }
+
     /// The minute for people, as `2026-11-25 06:00 UTC`.
     package static func minute(_ time: Int64) -> String {
         let text = text(time)

@@ -98,13 +98,16 @@ package struct Usage: Sendable, Equatable, Codable {
     package var outputTokens: Int?
     /// Those of `inputTokens` that the provider took out of its cache.
     package var cachedTokens: Int?
+    /// Those of `inputTokens` that it put into its cache.
+    package var writtenTokens: Int?
     /// Those of `outputTokens` that are thoughts.
     package var reasoningTokens: Int?
 
     package init(
         inputTokens: Int? = nil, outputTokens: Int? = nil, cachedTokens: Int? = nil,
-        reasoningTokens: Int? = nil
+        writtenTokens: Int? = nil, reasoningTokens: Int? = nil
     ) {
+        self.writtenTokens = writtenTokens
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.cachedTokens = cachedTokens
@@ -115,7 +118,8 @@ package struct Usage: Sendable, Equatable, Codable {
     package init(_ view: JSONView) {
         self.init(
             inputTokens: view["inputTokens"]?.int, outputTokens: view["outputTokens"]?.int,
-            cachedTokens: view["cachedTokens"]?.int, reasoningTokens: view["reasoningTokens"]?.int)
+            cachedTokens: view["cachedTokens"]?.int, writtenTokens: view["writtenTokens"]?.int,
+            reasoningTokens: view["reasoningTokens"]?.int)
     }
 
     /// Writes an object of what is known, as it is stored and goes over the wire.
@@ -124,6 +128,7 @@ package struct Usage: Sendable, Equatable, Codable {
             $0.optional("inputTokens", inputTokens)
             $0.optional("outputTokens", outputTokens)
             $0.optional("cachedTokens", cachedTokens)
+            $0.optional("writtenTokens", writtenTokens)
             $0.optional("reasoningTokens", reasoningTokens)
         }
     }

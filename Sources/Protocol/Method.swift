@@ -34,6 +34,7 @@ package enum Method: String, Sendable, CaseIterable {
     case turnStart = "_convod/turn/start"
     case upstreamList = "_convod/upstream/list"
     case upstreamTest = "_convod/upstream/test"
+    case usageList = "_convod/usage"
     case watch = "_convod/watch"
     case authenticate
     case initialize
@@ -92,6 +93,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .turnStart: TurnStart.self
         case .upstreamList: UpstreamList.self
         case .upstreamTest: UpstreamTest.self
+        case .usageList: UsageList.self
         case .watch: Watch.self
         case .authenticate: Authenticate.self
         case .initialize: Initialize.self

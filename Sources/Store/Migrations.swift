@@ -107,6 +107,8 @@ extension String {
 package enum EmbeddedSchema {
     /// `schema/protocol.json`.
     package static var protocolDescription: [UInt8] { unsafe bytes(of: schema_protocol) }
+    /// `schema/models.json`.
+    package static var modelTable: [UInt8] { unsafe bytes(of: schema_models) }
 
     fileprivate static func bytes(of file: schema_file) -> [UInt8] {
         unsafe Array(UnsafeBufferPointer(start: file.bytes, count: file.count))

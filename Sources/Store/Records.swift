@@ -88,6 +88,7 @@ extension Summary {
         inputTokens = row.optionalInt(10).map { Int($0) }
         outputTokens = row.optionalInt(11).map { Int($0) }
         editedAt = try row.optionalTime(13, "edited_at", of: .summary)
+        cost = row.optionalInt(14).map { Int($0) }
     }
 }
 

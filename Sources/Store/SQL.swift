@@ -44,7 +44,7 @@ struct SQL: ExpressibleByStringLiteral {
             case .summaries:
                 """
                 SELECT id, uuid, first_seq, message, text, problem, requested, made_at, upstream, model, input_tokens, output_tokens, \
-                created_at, edited_at FROM summary\u{20}
+                created_at, edited_at, cost FROM summary\u{20}
                 """
             case .markedMessages:
                 Head.message

@@ -24,8 +24,6 @@ package protocol Dialect: Sendable {
     func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])?
     /// The count in its answer.
     func counted(in body: [UInt8]) -> Int?
-    /// Context length that the vendor publishes for a model, nil when it is unknown.
-    func knownLength(of model: String) -> Int?
     /// Whether requests say which conversation they belong to.
     var takesCacheKey: Bool { get }
     /// What the servers are known to take before anyone complained.
@@ -37,7 +35,6 @@ package protocol Dialect: Sendable {
 extension Dialect {
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? { nil }
     package func counted(in body: [UInt8]) -> Int? { nil }
-    package func knownLength(of model: String) -> Int? { nil }
     package var takesCacheKey: Bool { false }
     package var quirks: Quirks { Quirks() }
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
@@ -116,6 +113,12 @@ package struct Quirks: Sendable, Equatable {
 
 /// Joins base addresses and paths (design section 10, "Upstreams").
 enum Addresses {
+    /// The name of the server of an address, without a port; in lower case.
+    static func host(of base: String) -> String {
+        let rest = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
+        return rest.prefix { $0 != "/" && $0 != ":" }.lowercased()
+    }
+
     /// `base` with the dialect's path behind it; the version is left out where the base has one.
     static func join(_ base: String, version: String, _ path: String) -> String {
         let host = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]

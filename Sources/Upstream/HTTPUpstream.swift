@@ -97,8 +97,17 @@ package final class HTTPUpstream: Upstream {
     }
 
     package func contextLength(of model: String) -> Int? {
-        let known = settings.contextLength ?? lengths[model] ?? dialect.knownLength(of: model)
+        let known = settings.contextLength ?? lengths[model] ?? known(model)?.contextLength
         return learned[model].map { min($0, known ?? Int.max) } ?? known
+    }
+
+    /// What the table says of a model at this server.
+    private func known(_ model: String) -> KnownModel? {
+        settings.models.model(model, kind: kind, host: Addresses.host(of: settings.baseURL))
+    }
+
+    package func prices(of model: String, tokens: Int) -> Prices? {
+        settings.price ?? known(model)?.prices(ofRequest: tokens)
     }
 
     package func body(for request: ModelRequest) -> [UInt8] {

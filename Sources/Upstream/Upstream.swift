@@ -109,6 +109,8 @@ package protocol Upstream: AnyObject {
     var model: String? { get }
     /// The model's context length in tokens, nil when nobody knows it.
     func contextLength(of model: String) -> Int?
+    /// What tokens of a model cost in a request of so many; nil where nobody knows.
+    func prices(of model: String, tokens: Int) -> Prices?
     /// What its dialect demands of a request's messages, and what was learned of a model.
     func rules(for model: String) -> DialectRules
     /// The exact body of the request, as raw JSON.

@@ -29,8 +29,10 @@ package struct UpstreamSettings: Sendable, Equatable {
     /// Requests and tokens per minute.
     package var throttle = Throttle.Limits()
     package var breaker = Breaker.Policy()
-    /// What tokens cost, for quotas and `convo usage`.
-    package var price: Price?
+    /// What tokens cost, whichever model is asked; nil leaves it to what is known of the model.
+    package var price: Prices?
+    /// What is known of models.
+    package var models = ModelTable()
     /// Further headers by name, such as `HTTP-Referer`; they may hold secrets and are shown masked.
     package var headers: [String: String] = [:]
     /// What its kind alone knows, by name; what is not there is as the kind's entry says.
@@ -108,29 +110,6 @@ package enum KeySource: Sendable, Equatable, CustomStringConvertible {
         case .credential(let name): "credential \(name)"
         case .command(let words): "command \(words.first ?? "")"
         }
-    }
-}
-
-/// What a million tokens cost, in dollars.
-package struct Price: Sendable, Equatable {
-    /// Dollars for a million tokens of a request.
-    package var input: Double
-    /// Dollars for a million tokens of an answer.
-    package var output: Double
-    /// For tokens that the provider read from its prompt cache; nil is the price of input.
-    package var cachedInput: Double?
-
-    package init(input: Double, output: Double, cachedInput: Double? = nil) {
-        self.input = input
-        self.output = output
-        self.cachedInput = cachedInput
-    }
-
-    /// Millionths of a dollar for a turn's tokens; `cached` is part of `input`.
-    package func cost(input: Int, output: Int, cached: Int) -> Int {
-        let fresh = Double(max(0, input - cached)) * self.input
-        let read = Double(cached) * (cachedInput ?? self.input)
-        return Int(min(fresh + read + Double(output) * self.output + 0.5, 1e15))
     }
 }
 

@@ -182,3 +182,22 @@ private func complaint(_ text: String) -> String? {
         #expect(!dump.contains("sk-planted"))
     }
 }
+
+@Suite struct `The table of models that is shipped` {
+    @Test(
+        arguments: [
+            ("anthropic", "claude-sonnet-4-5-20250929", "api.anthropic.com", 3.0, 200_000),
+            ("anthropic", "claude-opus-5-5", "api.anthropic.com", 4.0, 1_000_000),
+            ("openai", "gpt-4o-2024-08-06", "api.openai.com", 2.5, 128_000),
+            ("openai", "gpt-4o", "gateway.example", nil, 128_000),
+            ("openai", "qwen3", "127.0.0.1", nil, nil),
+            ("gemini", "models/gemini-2.5-flash", "generativelanguage.googleapis.com", 0.3, 1_048_576),
+            ("anthropic", "claude-opus-9", "api.anthropic.com", nil, 200_000),
+        ] as [(String, String, String, Double?, Int?)])
+    func `knows prices by name and server, and nothing that it cannot know`(
+        _ kind: String, _ name: String, _ host: String, _ input: Double?, _ length: Int?
+    ) {
+        let known = ModelTable.shipped.model(name, kind: kind, host: host)
+        #expect(known?.prices?.input == input && known?.contextLength == length)
+    }
+}

@@ -90,7 +90,7 @@ private final class Desk {
         let tables = [
             Handlers.branches, Handlers.context, Handlers.export, Handlers.finding, Handlers.messages,
             Handlers.opening, Handlers.serving, Handlers.sessions, Handlers.summarizing, Handlers.turns,
-            Handlers.upstreams, Handlers.watching,
+            Handlers.upstreams, Handlers.usage, Handlers.watching,
         ]
         for table in tables {
             let names = table.map { $0.contract.method.rawValue }

@@ -81,6 +81,16 @@ final class Home {
         #expect(try home.convo("summaries", "delete", "1").code == 0)
         #expect(try home.convo("context", "trip").said.contains("6 of 6 messages go to the model"))
 
+        let used = try home.convo("usage", "--by", "model")
+        #expect(used.code == 0 && used.said.hasPrefix("echo\t"), "\(used)")
+        let hour = try home.convo("usage", "--by", "hour")
+        #expect(
+            hour.code == 2 && hour.said.contains("--by takes day, model, upstream, user, session, not 'hour'")
+        )
+        #expect(try home.convo("usage", "--from", "2026-13-01").code == 2)
+        let none2 = try home.convo("usage", "--from", "2001-01-01", "--to", "2001-01-02")
+        #expect(none2.code == 0 && none2.said.contains("nothing was used from 2001-01-01 to 2001-01-02"))
+
         let setUp = try home.convo("set", "trip", "--system", "be brief", "--tags", "sea, sun", "-u", "echo")
         #expect(setUp.code == 0 && setUp.said.contains("system prompt   be brief\n"), "\(setUp)")
         #expect(

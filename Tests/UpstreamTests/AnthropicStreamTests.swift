@@ -40,7 +40,7 @@ private func words(_ text: String, _ index: Int = 0) -> String {
     @Test func `gives text and the sum of its input`() {
         let got = read(start + event("ping") + words("Noon.") + ends("end_turn") + last)
         #expect(got.words == "Noon." && got.end == "stop" && got.finish?.detail == nil)
-        #expect(got.usage == Usage(inputTokens: 115, outputTokens: 5, cachedTokens: 100))
+        #expect(got.usage == Usage(inputTokens: 115, outputTokens: 5, cachedTokens: 100, writtenTokens: 3))
     }
 
     @Test func `may end its lines with CRLF and leave the last blank line away`() {
@@ -52,12 +52,12 @@ private func words(_ text: String, _ index: Int = 0) -> String {
 
     @Test func `may count its input again at the end, field by field`() {
         let some = read(start + words("x") + ends("end_turn", #""input_tokens":13,"output_tokens":5"#) + last)
-        #expect(some.usage == Usage(inputTokens: 116, outputTokens: 5, cachedTokens: 100))
+        #expect(some.usage == Usage(inputTokens: 116, outputTokens: 5, cachedTokens: 100, writtenTokens: 3))
         let null = read(
             start + words("x")
                 + ends("end_turn", #""input_tokens":null,"cache_read_input_tokens":200,"output_tokens":5"#)
                 + last)
-        #expect(null.usage == Usage(inputTokens: 215, outputTokens: 5, cachedTokens: 200))
+        #expect(null.usage == Usage(inputTokens: 215, outputTokens: 5, cachedTokens: 200, writtenTokens: 3))
         let bare = read(event("message_start", "\"message\":{}") + words("x") + ends("end_turn", "") + last)
         #expect(bare.end == "stop" && bare.usage == nil)
     }

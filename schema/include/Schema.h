@@ -1,4 +1,4 @@
-// The SQL and the protocol description of convod, embedded as bytes.
+// The SQL, the table of models and the protocol description of convod, embedded as bytes.
 #pragma once
 #include <stddef.h>
 
@@ -13,5 +13,7 @@ schema_file schema_migration(size_t k);
 extern const size_t schema_migration_count;
 // Readable views for the sqlite3 shell; made anew at every start.
 extern const schema_file schema_views;
+// What models hold and cost.
+extern const schema_file schema_models;
 // The OpenRPC description of the protocol.
 extern const schema_file schema_protocol;

@@ -18,7 +18,7 @@ struct Command: Sendable {
         .list, .logs, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .set, .show, .start, .status, .stop, .summaries, .unpin, .upstreams, .why, .window,
+        .send, .set, .show, .start, .status, .stop, .summaries, .unpin, .upstreams, .usage, .why, .window,
     ].sorted { $0.name < $1.name }
 }
 

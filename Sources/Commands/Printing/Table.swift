@@ -41,9 +41,15 @@ struct Table {
         for row in rows {
             for (index, cell) in row.enumerated() { widths[index] = max(widths[index], TextWidth.of(cell)) }
         }
-        let excess = widths.reduce(0, +) + 2 * (widths.count - 1) - width
-        if excess > 0, let index = columns.firstIndex(where: \.isFlexible) {
-            widths[index] = max(8, widths[index] - excess)
+        var excess = widths.reduce(0, +) + 2 * (widths.count - 1) - width
+        // The widest gives way first.
+        while excess > 0,
+            let index = columns.indices.filter({ columns[$0].isFlexible && widths[$0] > 8 }).max(by: {
+                widths[$0] < widths[$1]
+            })
+        {
+            widths[index] -= 1
+            excess -= 1
         }
         return widths
     }

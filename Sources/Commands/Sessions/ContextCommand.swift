@@ -64,6 +64,7 @@ struct ContextDrawing {
         }
         let messages = try MessagePages(client: client, session: session).newest(max(1, number))
         draw(messages, system: built.system, receipt, console)
+        if let cost = built.cost { console.print(cost.inWords) }
     }
 
     /// The window of a turn that was, by its receipt.
@@ -188,6 +189,14 @@ struct ContextDrawing {
         let line = Console.harmless(String(text.prefix(200)), keepingLines: false)
         // A few letters say nothing.
         return console.columns - used < 8 ? "" : TextWidth.fitted(line, to: console.columns - used)
+    }
+}
+
+extension Wire.CostEstimate {
+    /// For a person, in one line.
+    var inWords: String {
+        let cached = cachedInput.map { ", \(Money.text($0)) out of the cache" } ?? ""
+        return "about \(Money.text(input)) to send\(cached); an answer at most \(Money.text(output))"
     }
 }
 

@@ -26,6 +26,7 @@ extension Command {
         }
         if !change.isEmpty {
             let before = session.summary.tags
+            try invocation.noteSwitch(client, choice.id)
             session = try client.ask(Method.SessionSet.self) {
                 $0.member("sessionId", choice.id)
                 for (setting, value) in change { setting.write(value, before, to: &$0) }
@@ -91,5 +92,16 @@ extension Substring {
         while rest.first == " " { rest.removeFirst() }
         while rest.last == " " { rest.removeLast() }
         return String(rest)
+    }
+}
+
+extension Invocation {
+    /// Says what another model or upstream costs a session, before it is set.
+    fileprivate func noteSwitch(_ client: Client, _ session: String) throws(CommandError) {
+        func given(_ option: Option) -> String? { value(option).flatMap { $0 == "none" ? nil : $0 } }
+        let model = given(.model), upstream = given(.upstream)
+        if model == nil && upstream == nil { return }
+        let note = try SwitchNote(client, session, model: model, upstream: upstream)
+        if let words = note.words { console.note(words) }
     }
 }

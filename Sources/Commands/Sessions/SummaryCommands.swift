@@ -136,6 +136,7 @@ struct SummaryList {
         if let input = summary.inputTokens, let output = summary.outputTokens {
             facts.append("\(Times.number(input)) tokens in, \(Times.number(output)) out")
         }
+        if let cost = summary.cost { facts.append(Money.text(cost)) }
         if found.attempts.count > 1 { facts.append("\(found.attempts.count) tries") }
         console.print(console.styled(facts.joined(separator: " · "), .dim))
         console.print(
@@ -176,8 +177,9 @@ struct SummaryList {
         }
         if invocation.has(.json) { return console.print(json: made) }
         console.print(Console.harmless(made.text ?? "", keepingLines: true))
+        let cost = made.cost.map { "it cost \(Money.text($0)); " } ?? ""
         console.note(
-            "messages \(made.from) to \(made.to) go to the model as this summary from now on; 'convo summaries' shows, edits and deletes it"
+            "\(cost)messages \(made.from) to \(made.to) go to the model as this summary from now on; 'convo summaries' shows, edits and deletes it"
         )
     }
 }

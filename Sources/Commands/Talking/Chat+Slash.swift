@@ -165,13 +165,26 @@ extension Chat {
     }
 
     private func model(_ name: String) throws(CommandError) {
-        guard name.isEmpty else { return try set("model", name, "a model") { $0.model = name } }
+        guard name.isEmpty else {
+            try tellSwitch(model: name, upstream: nil)
+            return try set("model", name, "a model") { $0.model = name }
+        }
         _ = try client.ask(Method.ModelList.self).print(on: console)
     }
 
     private func upstream(_ name: String) throws(CommandError) {
-        guard name.isEmpty else { return try set("upstream", name, "an upstream") { $0.upstream = name } }
+        guard name.isEmpty else {
+            try tellSwitch(model: nil, upstream: name)
+            return try set("upstream", name, "an upstream") { $0.upstream = name }
+        }
         StatusReport.upstreams(try client.info()).print(on: console)
+    }
+
+    /// Says what the session loses, before it goes to another model.
+    private func tellSwitch(model: String?, upstream: String?) throws(CommandError) {
+        guard let session else { return }
+        let note = try SwitchNote(client, session, model: model, upstream: upstream)
+        if let words = note.words { console.print(console.styled(words, .dim)) }
     }
 
     /// Changes the session, or what it will be made with when there is none yet.

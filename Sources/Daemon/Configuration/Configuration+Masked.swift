@@ -144,7 +144,12 @@ extension Configuration {
             writer.member("price") {
                 $0.key("input"); $0.double(price.input)
                 $0.key("output"); $0.double(price.output)
-                if let cached = price.cachedInput { $0.key("cachedInput"); $0.double(cached) }
+                for (name, value) in [
+                    ("cachedInput", price.cachedInput), ("cacheWrite5m", price.cacheWrite5m),
+                    ("cacheWrite1h", price.cacheWrite1h),
+                ] {
+                    if let value { $0.key(name); $0.double(value) }
+                }
             }
         }
         if !upstream.headers.isEmpty {

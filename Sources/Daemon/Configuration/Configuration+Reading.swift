@@ -30,6 +30,11 @@ extension Configuration {
         if let view = root.value("window") {
             do { window = try window.overridden(by: view) } catch { throw root.complaint(view, error.reason) }
         }
+        if let view = root.value("models") {
+            do { models = try ModelTable(reading: view, kinds: kinds.names).over(.shipped) } catch {
+                throw root.complaint(error.place ?? view, error.reason)
+            }
+        }
         if let entries = try root.object("upstreams") {
             upstreams = try UpstreamReading.upstreams(entries, kinds)
         }

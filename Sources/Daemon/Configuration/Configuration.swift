@@ -1,6 +1,7 @@
 package import ContextWindow
 internal import JSON
 internal import Posix
+internal import Store
 package import Protocol
 package import Upstream
 
@@ -33,6 +34,8 @@ package struct Configuration: Sendable, Equatable {
     package var window = WindowPolicy()
     /// The kinds that upstreams may have.
     package var kinds = UpstreamKinds.standard
+    /// What is known of models: what the file says, over what convod knows by itself.
+    package var models = ModelTable.shipped
     /// In the order in which they stand in the file.
     package var upstreams: [UpstreamSettings] = []
     /// Names of routes with the upstreams to ask in order.
@@ -123,4 +126,14 @@ extension Configuration {
         var age = 86_400_000
         var entries = 1_000
     }
+}
+
+extension ModelTable {
+    /// `schema/models.json`; a test reads it, so that it can be read.
+    package static let shipped: ModelTable = {
+        guard let view = try? JSONDocument(EmbeddedSchema.modelTable).root,
+            let table = try? ModelTable(reading: view, kinds: UpstreamKinds.standard.names)
+        else { preconditionFailure("'schema/models.json' cannot be read") }
+        return table
+    }()
 }

@@ -86,9 +86,12 @@ enum UpstreamReading {
             try breaker.finish()
         }
         if var price = try reader.object("price") {
-            settings.price = Price(
+            var prices = Prices(
                 input: try price.number("input") ?? 0, output: try price.number("output") ?? 0,
                 cachedInput: try price.number("cachedInput"))
+            prices.cacheWrite5m = try price.number("cacheWrite5m")
+            prices.cacheWrite1h = try price.number("cacheWrite1h")
+            settings.price = prices
             try price.finish()
         }
     }

@@ -68,7 +68,8 @@ extension Handlers {
                         upstream: candidate.upstream.name, kind: candidate.upstream.kind,
                         model: candidate.model, url: candidate.upstream.url(for: candidate.model),
                         request: RawJSON(candidate.upstream.body(for: choice.window.request)),
-                        receipt: Verbatim(choice.receipt), counted: counted))
+                        receipt: Verbatim(choice.receipt), counted: counted,
+                        cost: Wire.CostEstimate(choice.window, candidate)))
             }
             guard request.parameters.isCounted else { return answer(nil) }
             candidate.upstream.countTokens(choice.window.request) { result in
@@ -95,7 +96,7 @@ extension Handlers {
                 write(window, &writer)
                 return writer.bytes
             }
-        ) { _, choice in
+        ) { candidate, choice in
             let window = choice.window
             // A dialect's is that of any request: messages of the system at the beginning have joined it.
             let system = dialect == nil ? window.cut?.system : window.request.system
@@ -103,7 +104,7 @@ extension Handlers {
                 .init(
                     messages: RawJSON(window.rendered),
                     system: dialect?.hasSystemMessage ?? false ? nil : system,
-                    receipt: Verbatim(choice.receipt)))
+                    receipt: Verbatim(choice.receipt), cost: Wire.CostEstimate(window, candidate)))
         }
     }
 
@@ -179,5 +180,26 @@ extension Message {
         self.init(
             id: MessageID(high: summary.id.high, low: summary.id.low), seq: summary.last, role: .user,
             createdAt: summary.createdAt, tokens: TokenEstimate.message(parts), content: Part.encode(parts))
+    }
+}
+
+extension Wire.CostEstimate {
+    /// What a window would cost at who is asked with it; nil where nobody knows.
+    fileprivate init?(_ window: ModelWindow, _ candidate: Candidate) {
+        let request = window.request, cache = candidate.upstream.promptCache
+        guard let prices = candidate.upstream.prices(of: candidate.model, tokens: request.estimate) else {
+            return nil
+        }
+        func dollars(_ input: Int, _ output: Int, cached: Int = 0) -> Double {
+            let tokens = Prices.Tokens(input: input, output: output, cached: cached)
+            return Double(prices.cost(tokens, cache: cache)) / 1_000_000
+        }
+        let prompt = window.promptSize.map { window.weights.tokens($0) } ?? 0
+        let answer = request.parameters.maxTokens ?? window.cut?.receipt.policy.reserveTokens ?? 0
+        self.init(
+            input: dollars(request.estimate, 0),
+            cachedInput: cache == .none
+                ? nil : dollars(request.estimate, 0, cached: max(0, request.estimate - prompt)),
+            output: dollars(0, answer))
     }
 }

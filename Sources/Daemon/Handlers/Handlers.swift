@@ -50,7 +50,7 @@ final class Handlers {
     static let table: [Method: Handler] = {
         let all =
             branches + context + export + finding + messages + opening + serving + sessions + summarizing
-            + turns + upstreams + watching
+            + turns + upstreams + usage + watching
         return Dictionary(all.map { ($0.contract.method, $0) }) { first, _ in
             preconditionFailure("'\(first.contract.method.rawValue)' has two handlers")
         }

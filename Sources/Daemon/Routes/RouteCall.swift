@@ -76,6 +76,12 @@ final class RouteCall {
         plan = RoutePlan(route: candidates.map(\.upstream.name))
     }
 
+    /// Milliseconds from the last try to its first piece; nil where none came.
+    var firstWait: Int? {
+        guard let last = attempts.last, let first = last.firstAt else { return nil }
+        return Int(first - last.startedAt)
+    }
+
     /// The name of the upstream that is asked, and the number of the try, from 1.
     var upstream: String { plan.current }
     var number: Int { max(1, plan.number) }

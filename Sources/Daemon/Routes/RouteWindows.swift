@@ -210,16 +210,35 @@ final class RouteWindows: RouteRequests {
         return outlook.target(answer: window.weights.tokens(answer)).map { ($0, outlook.begin) }
     }
 
-    /// What a turn used: the provider's count, or the estimate where it gave none.
-    func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int) -> TurnUsage? {
-        guard !ending.isCached, ending.usage != nil || tokens > 0 else { return nil }
-        let usage = ending.usage
-        let input = usage?.inputTokens ?? windows[upstream]?.request.estimate ?? 0
-        let output = usage?.outputTokens ?? tokens
-        let price = configuration.upstreams.first { $0.name == upstream }?.price
-        let cached = usage?.cachedTokens ?? 0
-        return TurnUsage(
-            owner: session.session.owner, input: input, output: output, cached: cached,
-            cost: price?.cost(input: input, output: output, cached: cached) ?? 0)
+    /// What a turn used: the provider's count, or the estimate where it gave none; nil where nobody answered and nothing failed.
+    func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int, first: Int?) -> TurnUsage? {
+        if ending.isCached { return nil }
+        let isAnswered = ending.usage != nil || tokens > 0
+        guard isAnswered || ending.state == .failed else { return nil }
+        let input = isAnswered ? ending.usage?.inputTokens ?? windows[upstream]?.request.estimate ?? 0 : 0
+        let candidate = candidates.first { $0.upstream.name == upstream }
+        var used = TurnUsage(
+            ending.usage, owner: session.session.owner, input: input, output: tokens, candidate: candidate)
+        used.hasFailed = ending.state == .failed
+        used.firstMs = first
+        return used
+    }
+}
+
+extension TurnUsage {
+    /// What a call used by the provider's count, or by the estimates where it gave none, and what that costs.
+    init(_ usage: Usage?, owner: UserID, input: Int, output: Int, candidate: Candidate?) {
+        var tokens = Prices.Tokens(
+            input: usage?.inputTokens ?? input, output: usage?.outputTokens ?? output,
+            cached: usage?.cachedTokens ?? 0)
+        tokens.written = usage?.writtenTokens ?? 0
+        let upstream = candidate?.upstream
+        let prices = candidate.flatMap { $0.upstream.prices(of: $0.model, tokens: tokens.input) }
+        let isCall = tokens.input > 0 || tokens.output > 0
+        self.init(
+            owner: owner, input: tokens.input, output: tokens.output, cached: tokens.cached,
+            cost: isCall ? prices?.cost(tokens, cache: upstream?.promptCache ?? .none) : nil)
+        written = tokens.written
+        thoughts = usage?.reasoningTokens ?? 0
     }
 }

@@ -57,7 +57,8 @@ final class UpstreamTable {
         let before = byName, known = self.settings
         byName = [:]
         self.settings = [:]
-        for settings in configuration.upstreams {
+        for var settings in configuration.upstreams {
+            settings.models = configuration.models
             self.settings[settings.name] = settings
             // What was learned of an upstream stays where nothing about it changed.
             if known[settings.name] == settings, let upstream = before[settings.name] {

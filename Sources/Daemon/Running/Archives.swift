@@ -195,6 +195,19 @@ final class Archives {
         }
     }
 
+    /// What was used, on disk and in memory, summed up away from the loop.
+    @discardableResult
+    func usage(
+        _ report: UsageReport, then: @escaping (Result<UsageReport.Output, ArchiveError>) -> Void
+    ) -> () -> Void {
+        readAway(report) { [self] result in
+            guard case .success(let found) = result else { return then(result) }
+            readMemory(report, isShort: false) { more in
+                then(more.map { $0.map { report.joined(found, $0) } ?? found })
+            }
+        }
+    }
+
     // MARK: Names
 
     /// Keeps an ID for the store that a session is on its way to, and looks whether the other one has it already; the second

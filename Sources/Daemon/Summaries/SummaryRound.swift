@@ -240,16 +240,13 @@ final class SummaryRound {
         summary?.upstream = call.candidate?.upstream.name
         summary?.model = call.candidate?.model
         guard case .text(let text, let usage) = outcome, let candidate = call.candidate else { return }
-        let input = usage?.inputTokens ?? call.estimate
-        let output = usage?.outputTokens ?? TokenEstimate.text(text), cached = usage?.cachedTokens ?? 0
+        let more = TurnUsage(
+            usage, owner: owner, input: call.estimate, output: TokenEstimate.text(text), candidate: candidate)
         let before = (input: summary?.inputTokens ?? 0, output: summary?.outputTokens ?? 0)
-        summary?.inputTokens = before.input + input
-        summary?.outputTokens = before.output + output
-        let price = tools.configuration.upstreams.first { $0.name == candidate.upstream.name }?.price
-        let cost = price?.cost(input: input, output: output, cached: cached) ?? 0
-        used = TurnUsage(
-            owner: owner, input: (used?.input ?? 0) + input, output: (used?.output ?? 0) + output,
-            cached: (used?.cached ?? 0) + cached, cost: (used?.cost ?? 0) + cost)
+        summary?.inputTokens = before.input + more.input
+        summary?.outputTokens = before.output + more.output
+        used = used.map { $0 + more } ?? more
+        summary?.cost = used?.cost
     }
 
     // MARK: The end

@@ -36,7 +36,8 @@ extension LiveTurn {
         let end = EndTurn(
             id, ending, content: content, size: size, attempts: route.attempts,
             receipt: record.receipt,
-            upstream: record.upstream, model: record.model, used: windows.used(by: name, ending, size.tokens),
+            upstream: record.upstream, model: record.model,
+            used: windows.used(by: name, ending, size.tokens, first: route.firstWait),
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
             restores: leftBranch, learned: windows.learned(from: current, ending),
             anchor: windows.anchor(of: name), binding: ending.isCached ? nil : windows.binding(of: name))

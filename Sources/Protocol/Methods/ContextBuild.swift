@@ -28,8 +28,14 @@ extension Method {
             package var system: String?
             /// What is in the window, what was left out, and why.
             package var receipt: Verbatim<Wire.Receipt>
+            /// What it would cost; absent where nobody knows.
+            package var cost: Wire.CostEstimate?
 
-            package init(messages: RawJSON, system: String? = nil, receipt: Verbatim<Wire.Receipt>) {
+            package init(
+                messages: RawJSON, system: String? = nil, receipt: Verbatim<Wire.Receipt>,
+                cost: Wire.CostEstimate? = nil
+            ) {
+                self.cost = cost
                 self.messages = messages
                 self.system = system
                 self.receipt = receipt

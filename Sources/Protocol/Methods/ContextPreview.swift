@@ -36,11 +36,14 @@ extension Method {
             package var receipt: Verbatim<Wire.Receipt>
             /// Tokens as the provider counts them, where that was asked for.
             package var counted: Int?
+            /// What it would cost; absent where nobody knows.
+            package var cost: Wire.CostEstimate?
 
             package init(
                 upstream: String, kind: String, model: String, url: String? = nil, request: RawJSON,
-                receipt: Verbatim<Wire.Receipt>, counted: Int? = nil
+                receipt: Verbatim<Wire.Receipt>, counted: Int? = nil, cost: Wire.CostEstimate? = nil
             ) {
+                self.cost = cost
                 self.upstream = upstream
                 self.kind = kind
                 self.model = model

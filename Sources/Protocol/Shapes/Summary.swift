@@ -24,6 +24,8 @@ extension Wire {
         /// Tokens that making it took; absent where nobody answered.
         package var inputTokens: Int?
         package var outputTokens: Int?
+        /// Dollars that making it cost; absent where nobody knows.
+        package var cost: Double?
         package var createdAt: Time
         /// When somebody gave it other words; absent where nobody did.
         package var editedAt: Time?
@@ -42,6 +44,7 @@ extension Wire {
             self.tokens = tokens
             inputTokens = summary.inputTokens
             outputTokens = summary.outputTokens
+            cost = summary.cost.map { Double($0) / 1_000_000 }
             createdAt = Time(summary.createdAt)
             editedAt = summary.editedAt.map { Time($0) }
         }

@@ -14,8 +14,8 @@ extension KeepSummary: LocalWrite {
         try writer.database.run(
             """
             INSERT INTO summary (uuid, session, message, first_seq, text, problem, requested, made_at, upstream, model,
-                                 input_tokens, output_tokens, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                 input_tokens, output_tokens, created_at, cost)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .blob(summary.id.bytes), .int(session), .int(key.raw), Bound(summary.first),
@@ -23,6 +23,7 @@ extension KeepSummary: LocalWrite {
                 Bound(summary.problem), .int(summary.isRequested ? 1 : 0), Bound(summary.madeAt),
                 Bound(summary.upstream), Bound(summary.model), Bound(summary.inputTokens.map { Int64($0) }),
                 Bound(summary.outputTokens.map { Int64($0) }), .int(writer.now),
+                Bound(summary.cost.map { Int64($0) }),
             ], doing: "keep a summary")
         for attempt in attempts { try writer.insert(attempt, of: summary.id) }
         if let used {

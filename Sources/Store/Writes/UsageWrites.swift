@@ -9,19 +9,34 @@ extension Writer {
     {
         try database.run(
             """
-            INSERT INTO usage (owner, day, session, upstream, model, turns, input_tokens, output_tokens, cached_tokens, cost)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO usage (owner, day, session, upstream, model, turns, input_tokens, output_tokens, cached_tokens, cost,
+                               written_tokens, thought_tokens, failures, priced, unpriced)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (owner, day, session, upstream, model) DO UPDATE SET turns = turns + excluded.turns,
                    input_tokens = input_tokens + excluded.input_tokens,
                    output_tokens = output_tokens + excluded.output_tokens,
-                   cached_tokens = cached_tokens + excluded.cached_tokens, cost = cost + excluded.cost
+                   cached_tokens = cached_tokens + excluded.cached_tokens, cost = cost + excluded.cost,
+                   written_tokens = written_tokens + excluded.written_tokens,
+                   thought_tokens = thought_tokens + excluded.thought_tokens, failures = failures + excluded.failures,
+                   priced = priced + excluded.priced, unpriced = unpriced + excluded.unpriced
             """,
             [
-                .user(used.owner), .int(UsageDay.of(now)), .int(session),
-                .text(upstream), .text(model), Bound(turns), Bound(used.input), Bound(used.output),
-                Bound(used.cached),
-                Bound(used.cost),
+                .user(used.owner), .int(UsageDay.of(now)), .int(session), .text(upstream), .text(model),
+                Bound(turns), Bound(used.input), Bound(used.output), Bound(used.cached),
+                Bound(used.cost ?? 0), Bound(used.written), Bound(used.thoughts),
+                .int(used.hasFailed ? 1 : 0),
+                .int(used.cost == nil ? 0 : 1), .int(used.cost == nil && used.isCall ? 1 : 0),
             ], doing: "add to the usage")
+        guard turns > 0, let first = used.firstMs else { return }
+        try database.run(
+            """
+            INSERT INTO latency (owner, day, upstream, model, bound, turns) VALUES (?, ?, ?, ?, ?, 1)
+            ON CONFLICT (owner, day, upstream, model, bound) DO UPDATE SET turns = turns + 1
+            """,
+            [
+                .user(used.owner), .int(UsageDay.of(now)), .text(upstream), .text(model),
+                Bound(LatencyBounds.bound(of: first)),
+            ], doing: "add to the latencies")
     }
 
     func keep(_ content: [UInt8], under key: [UInt8], _ ending: Turn.Ending) throws(ArchiveError) {

@@ -148,7 +148,8 @@ package struct AnthropicAnswer: AnswerBody {
             .compactMap { counts[$0] }
         return Usage(
             inputTokens: input.isEmpty ? nil : input.reduce(0, +), outputTokens: counts["output_tokens"],
-            cachedTokens: counts["cache_read_input_tokens"])
+            cachedTokens: counts["cache_read_input_tokens"],
+            writtenTokens: counts["cache_creation_input_tokens"])
     }
 
     package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)

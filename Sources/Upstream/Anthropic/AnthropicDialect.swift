@@ -55,9 +55,6 @@ package struct AnthropicDialect: Dialect {
     package func counted(in body: [UInt8]) -> Int? {
         ((try? JSONDocument(body).root["input_tokens"]) ?? nil)?.tokens
     }
-
-    /// Windows that Anthropic publishes; all present models have at least this.
-    package func knownLength(of model: String) -> Int? { model.hasPrefix("claude-") ? 200_000 : nil }
 }
 
 extension DialectRules {

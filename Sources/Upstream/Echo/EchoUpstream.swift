@@ -32,6 +32,8 @@ package final class EchoUpstream: Upstream {
 
     package func url(for model: String) -> String? { nil }
     package func contextLength(of model: String) -> Int? { nil }
+    /// It is no provider's.
+    package func prices(of model: String, tokens: Int) -> Prices? { Prices(input: 0, output: 0) }
     package func availability(tokens: Int) -> Availability { .ready }
     package func forgive() {}
     package func hide(_ names: Set<String>) {}

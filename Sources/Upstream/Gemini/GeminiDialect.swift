@@ -57,13 +57,6 @@ package struct GeminiDialect: Dialect {
         ((try? JSONDocument(body).root["totalTokens"]) ?? nil)?.tokens
     }
 
-    /// Input limits that Google publishes, by the model's family.
-    package func knownLength(of model: String) -> Int? {
-        let name = model.hasPrefix("models/") ? model.dropFirst(7) : model[...]
-        let families = [("gemini-1.5-pro", 2_097_152), ("gemini-", 1_048_576), ("gemma-3", 131_072)]
-        return families.first { name.hasPrefix($0.0) }?.1
-    }
-
     private func address(_ model: String) -> String {
         Addresses.join(
             base, version: "v1beta", Addresses.escaped(GeminiDialect.qualified(model), keeping: "/@"))

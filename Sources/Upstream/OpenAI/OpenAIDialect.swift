@@ -88,16 +88,6 @@ package struct OpenAIDialect: Dialect {
     /// OpenAI's own models refuse `max_tokens`, most other servers know only that (wire.md C1).
     package var quirks: Quirks { Quirks(maxTokensField: isOpenAI ? .maxCompletionTokens : .maxTokens) }
 
-    /// Context lengths that vendors publish, by the model's family.
-    package func knownLength(of model: String) -> Int? {
-        let families = [
-            ("deepseek-", 131_072), ("gpt-3.5-turbo", 16_385), ("gpt-4-turbo", 128_000),
-            ("gpt-4.1", 1_047_576), ("gpt-4o", 128_000), ("gpt-5", 400_000), ("o1", 200_000),
-            ("o3", 200_000), ("o4", 200_000),
-        ]
-        return families.first { model.hasPrefix($0.0) }?.1
-    }
-
     private func address(_ path: String) -> String {
         let query = apiVersion.map { "?api-version=\(Addresses.escaped($0))" } ?? ""
         return "\(base)/\(path)\(query)"

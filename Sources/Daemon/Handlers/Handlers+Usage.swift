@@ -1,0 +1,56 @@
+internal import Archive
+internal import Conversation
+internal import Protocol
+
+extension Handlers {
+    static let usage: [Handler] = [.on(Method.UsageList.self) { $0.tellUsage }]
+
+    private func tellUsage(_ request: Request<Method.UsageList>) throws(WireError) {
+        let parameters = request.parameters, today = UsageDay.of(clocks.now())
+        let to = parameters.to ?? max(today, parameters.from ?? today), from = parameters.from ?? to - 29
+        guard from <= to, to - from < Method.UsageList.mostDays else {
+            throw .invalid(
+                "'from' must be a day at or before 'to', at most \(Method.UsageList.mostDays) days earlier")
+        }
+        let owner = request.client.isAdmin ? nil : request.client.user
+        let parts = parameters.by.compactMap { UsageReport.Part(rawValue: $0) }
+        let report = UsageReport(owner: owner, days: from...to, by: parts, limit: parameters.limit)
+        let whole = UsageReport(owner: owner, days: from...to, by: [], limit: 1)
+        request.call.onCancel = {
+            request.fail(WireError(.cancelled, "the request was cancelled"))
+        }
+        archives.usage(
+            report,
+            then: looking(request.call) { [self] found in
+                archives.usage(
+                    whole,
+                    then: looking(request.call) { total in
+                        request.reply(
+                            .init(
+                                from: Timestamp.date(from), to: Timestamp.date(to),
+                                rows: found.rows.map { .init($0) },
+                                total: total.rows.first.map { .init($0) } ?? .init(), more: found.isMore))
+                    })
+            })
+    }
+}
+
+extension Method.UsageList.Row {
+    /// Sums as the archive has them.
+    fileprivate init(_ row: UsageRow) {
+        self.init()
+        day = row.key.day.map { Timestamp.date($0) }
+        (model, upstream, user) = (row.key.model, row.key.upstream, row.key.owner.map { Int($0.number) })
+        sessionId = row.sessionID
+        (prompts, failures) = (row.prompts, row.failures)
+        (inputTokens, cachedTokens, writtenTokens) = (row.input, row.cached, row.written)
+        (outputTokens, thoughtTokens) = (row.output, row.thoughts)
+        cost = .init(row.priced > 0 ? Double(row.cost) / 1_000_000 : nil)
+        unpriced = row.unpriced
+        if let p50 = LatencyBounds.percentile(0.5, of: row.latencies),
+            let p95 = LatencyBounds.percentile(0.95, of: row.latencies)
+        {
+            latencyMs = Latency(p50: p50, p95: p95)
+        }
+    }
+}
