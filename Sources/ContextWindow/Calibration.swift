@@ -39,6 +39,9 @@ package struct Calibration: Sendable, Equatable {
     /// Of other scripts.
     package private(set) var wide: Ratio
 
+    /// Answers that it was learned from.
+    package var samples: Int { max(plain.samples, wide.samples) }
+
     package init(plain: Ratio = Ratio(), wide: Ratio = Ratio()) {
         self.plain = plain
         self.wide = wide

@@ -64,6 +64,8 @@ package struct Receipt: Sendable, Equatable {
 
     /// What was sent otherwise than it is stored.
     package var mapped = Mapped()
+    /// Tokens that the provider was seen to count for one estimated of plain text, as the estimate has it; nil for none.
+    package var ratio: Double?
     /// Thoughts of the provider's own that go back to it; nil where they are nothing to it.
     package var thoughts: Thoughts?
 
@@ -139,6 +141,10 @@ package struct Receipt: Sendable, Equatable {
                     $0.member("sent", thoughts.sent)
                     $0.member("leftOut", thoughts.leftOut)
                 }
+            }
+            if let ratio {
+                $0.key("ratio")
+                $0.double(Double(Int(ratio * 1_000 + 0.5)) / 1_000)
             }
             if !mapped.isEmpty { $0.member("mapped") { mapped.write(to: &$0) } }
             if !pinned.isEmpty { $0.key("pinned"); $0.array { for seq in pinned { $0.int(seq) } } }

@@ -20,6 +20,8 @@ package protocol Dialect: Sendable {
     func modelsURL(page token: String?) -> String
     /// The models of a page, and the token of the next.
     func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?)
+    /// Whether it has a request that counts tokens.
+    var countsTokens: Bool { get }
     /// A request that counts tokens; nil when the dialect has none.
     func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])?
     /// The count in its answer.
@@ -33,6 +35,7 @@ package protocol Dialect: Sendable {
 }
 
 extension Dialect {
+    package var countsTokens: Bool { false }
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? { nil }
     package func counted(in body: [UInt8]) -> Int? { nil }
     package var takesCacheKey: Bool { false }

@@ -160,6 +160,7 @@ package final class HTTPUpstream: Upstream {
             case .failed(let failure): receive(.failed(settled(failure, used, outline, sent)))
             }
         }
+        call.sent = BodyPrint(body)
         authorize(body, retrying: { [weak call] in call?.retrying($0, $1) }) {
             [weak self, weak call] result in
             guard let self, let call else { return }
@@ -320,6 +321,8 @@ package final class HTTPUpstream: Upstream {
             receive(result)
         }
     }
+
+    package var countsTokens: Bool { dialect.countsTokens }
 
     package func countTokens(
         _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void

@@ -95,6 +95,12 @@ package protocol UpstreamCall: AnyObject {
     func pause()
     /// Reads on after `pause`.
     func resume()
+    /// What is kept of the body that went out; nil where none did.
+    var sent: BodyPrint? { get }
+}
+
+extension UpstreamCall {
+    package var sent: BodyPrint? { nil }
 }
 
 /// One configured upstream.
@@ -134,6 +140,8 @@ package protocol Upstream: AnyObject {
     /// All who ask at one time share one look.
     func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
         -> any UpstreamQuestion
+    /// Whether its dialect has a way to tell how many tokens a request has.
+    var countsTokens: Bool { get }
     /// Asks the server how many tokens a request has; nil when it has no way to tell.
     func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
     /// Whether a request of so many tokens may be sent now.

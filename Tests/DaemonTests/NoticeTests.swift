@@ -43,6 +43,16 @@ internal import Testing
         #expect(heard == 0)
     }
 
+    @Test func `says that a quota is used up`() throws {
+        let daemon = try TestDaemon()
+        let client = try client(daemon)
+        try client.open("s")
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","quota":{"tokens":1}}"#)
+        let told = try notices(client.prompt("s", "one"))
+        let later = told.isEmpty ? try notices(client.call("_convod/session/get", #"{"sessionId":"s"}"#)) : told
+        #expect(later == ["warning: nothing more is asked here for now"])
+    }
+
     @Test
     func `says under slide at the first cut that messages are left out, and again after other settings`()
         throws

@@ -108,6 +108,26 @@ private func sent(_ bench: Bench) throws -> [[String]] {
         #expect(try sent(bench).last?.count ?? 0 > 8)
     }
 
+    @Test func `tells how much of a request was sent before, and what the provider's cache did`() throws {
+        let usage =
+            #"{"prompt_tokens":900,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":512}}"#
+        let bench = try Bench(
+            [[ScriptedUpstream.answer(["answer"], usage: usage)]], each: "contextLength: 30000")
+        try bench.client.open("s")
+        let first = try receipt(bench, try bench.client.prompt("s", "first " + String(repeating: words, count: 5)))
+        #expect(first?["prefixBytesShared"] == nil && first?["ratio"] == nil)
+        #expect(first?["cache"]?["read"]?.int == 512 && first?["cache"]?["written"] == nil)
+        let second = try receipt(bench, try bench.client.prompt("s", "second"))
+        let bodies = bench.servers[0].requests.map { String($0.split(separator: "\r\n").last ?? "") }
+        #expect(first?["bytes"]?.int == bodies[0].utf8.count && second?["bytes"]?.int == bodies[1].utf8.count)
+        let shared = zip(bodies[0].utf8, bodies[1].utf8).prefix { $0 == $1 }.count
+        #expect(second?["prefixBytesShared"]?.int == shared / 256 * 256 && shared > 512)
+        #expect(second?["ratio"]?.double ?? 0 > 1)
+        // Another model has read nothing of it.
+        let other = try receipt(bench, try bench.client.prompt("s", "third", #""model":"other""#))
+        #expect(other?["prefixBytesShared"] == nil)
+    }
+
     @Test func `keeps few anchors of a client that sends another window with each prompt`() throws {
         let bench = try bench(40)
         try bench.client.open("s")

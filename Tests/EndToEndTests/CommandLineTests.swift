@@ -63,7 +63,13 @@ final class Home {
         #expect(
             refused.said.contains("--low-mark must be a number from 0.1 to 0.95, or 'none'"), "\(refused)")
         let reset = try home.convo("window", "trip", "--reset")
-        #expect(reset.code == 0 && reset.said.contains("strategy            as configured\n"), "\(reset)")
+        #expect(reset.code == 0 && reset.said.contains("strategy            as configured (auto)\n"), "\(reset)")
+        #expect(reset.said.contains("in force            slide, since this upstream keeps no prompts in a cache; "))
+        let byDefault = try home.convo("window", "--default")
+        #expect(byDefault.code == 0 && byDefault.said.contains("kept for the answer 1024\n"), "\(byDefault)")
+        #expect(byDefault.said.contains("most tokens         what the model holds\n"))
+        let toFile = try home.convo("window", "--default", "--max-turns", "4")
+        #expect(toFile.code == 2 && toFile.said.contains("config.json5': write it there"), "\(toFile)")
 
         let compact = try home.convo("compact", "mind", "the", "names", "-s", "trip")
         #expect(

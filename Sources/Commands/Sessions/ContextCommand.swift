@@ -94,7 +94,8 @@ struct ContextDrawing {
         draw(before, system: nil, receipt, invocation.console)
         let asked = [told.upstream, told.model].compactMap(\.self).joined(separator: " ")
         if let counted = receipt.counted {
-            invocation.console.print("\(asked) counted \(Times.number(counted)) tokens")
+            let read = receipt.cache?.read.map { ", \(Times.number($0)) of them out of its cache" } ?? ""
+            invocation.console.print("\(asked) counted \(Times.number(counted)) tokens\(read)")
         }
     }
 

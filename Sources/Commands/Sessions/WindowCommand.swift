@@ -17,6 +17,8 @@ extension Option {
         long: "low-mark", value: "SHARE", help: "the share of a limit to which a cut goes, as 0.6")
     fileprivate static let pinTokens = Option(
         long: "pin-tokens", value: "N", help: "what pinned messages may have together")
+    fileprivate static let `default` = Option(
+        long: "default", help: "what sessions have that set nothing: 'window' of the configuration")
     fileprivate static let reset = Option(long: "reset", help: "all as configured again")
 }
 
@@ -25,17 +27,38 @@ extension Command {
         name: "window", summary: "show or set what of a session a model is sent", arguments: "[ID]",
         count: 0...1,
         options: [
-            .continue, .json, .lowMark, .maxMessages, .maxTokens, .maxTurns, .pinTokens, .reserveTokens,
+            .continue, .default, .json, .lowMark, .maxMessages, .maxTokens, .maxTurns, .pinTokens, .reserveTokens,
             .reset,
             .session, .strategy,
         ],
         details: """
             Without an ID the latest session that convo made. A value of 'none' takes a setting away, and it is as
-            configured again. Nothing that is stored changes; 'convo context' draws what comes of it.
+            configured again. The last line is what is in force for the next prompt. Nothing that is stored changes;
+            'convo context' draws what comes of it.
             """
     ) { invocation throws(CommandError) in
         let change = try WindowChange(invocation)
         let client = try invocation.connect()
+        let configured = try client.info(withConfiguration: true).config.flatMap {
+            (try? JSONDocument($0.bytes))?.root["window"]  // the daemon wrote it
+        }
+        if invocation.has(.default) {
+            guard change.isEmpty else {
+                throw .usage(
+                    "the default is 'window' in '\(invocation.locator.configuration)': write it there, and 'convo restart' or SIGHUP takes it up"
+                )
+            }
+            guard let configured else {
+                throw CommandError(
+                    .failure, "the daemon does not tell its configuration; only its administrators see it")
+            }
+            if invocation.has(.json) {
+                invocation.console.print(PrettyJSON.text(of: Array(configured.raw)))
+            } else {
+                WindowChange.show(Array(configured.raw), nil, on: invocation.console)
+            }
+            return .success
+        }
         let choice = try SessionChoice(client: client).session(named: invocation.sessionName)
         var session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", choice.id) }
         if let window = change.applied(to: session.window?.bytes) {
@@ -47,7 +70,8 @@ extension Command {
         if invocation.has(.json) {
             invocation.console.print(PrettyJSON.text(of: session.window?.bytes ?? Array("{}".utf8)))
         } else {
-            WindowChange.show(session.window?.bytes, on: invocation.console)
+            WindowChange.show(session.window?.bytes, configured, on: invocation.console)
+            try WindowChange.showForce(client, choice.id, on: invocation.console)
         }
         return .success
     }
@@ -56,11 +80,16 @@ extension Command {
 /// What of a session's window is set otherwise, from the options of a command.
 struct WindowChange {
     /// Members of the window by their options.
-    private static let members: [(option: Option, name: String, words: String)] = [
-        (.strategy, "strategy", "strategy"), (.maxTokens, "maxTokens", "most tokens"),
-        (.reserveTokens, "reserveTokens", "kept for the answer"), (.maxTurns, "maxTurns", "most turns"),
-        (.maxMessages, "maxMessages", "most messages"), (.lowMark, "lowMark", "low mark"),
-        (.pinTokens, "pinTokens", "most of pins"),
+    ///
+    /// `without` is what holds where nobody sets it.
+    private static let members: [(option: Option, name: String, words: String, without: String)] = [
+        (.strategy, "strategy", "strategy", "auto"),
+        (.maxTokens, "maxTokens", "most tokens", "what the model holds"),
+        (.reserveTokens, "reserveTokens", "kept for the answer", "1024"),
+        (.maxTurns, "maxTurns", "most turns", "any number"),
+        (.maxMessages, "maxMessages", "most messages", "any number"),
+        (.lowMark, "lowMark", "low mark", "0.6, of small windows 0.75"),
+        (.pinTokens, "pinTokens", "most of pins", "a quarter of the window"),
     ]
 
     /// Raw JSON by member; nil takes it away.
@@ -69,7 +98,7 @@ struct WindowChange {
 
     init(_ invocation: Invocation) throws(CommandError) {
         isReset = invocation.has(.reset)
-        for (option, name, _) in WindowChange.members {
+        for (option, name, _, _) in WindowChange.members {
             guard let value = invocation.value(option) else { continue }
             if value == "none" {
                 values[name] = .some(nil)
@@ -88,13 +117,16 @@ struct WindowChange {
         if isReset && !values.isEmpty { throw .usage("--reset stands alone: it takes every setting away") }
     }
 
+    /// Whether nothing is to change.
+    var isEmpty: Bool { !isReset && values.isEmpty }
+
     /// The window to set; nil where nothing is to change.
     func applied(to window: [UInt8]?) -> [UInt8]? {
         if isReset { return Array("null".utf8) }
         if values.isEmpty { return nil }
         let before = window.flatMap { try? JSONDocument($0).root }  // the daemon wrote it
         return JSONWriter.object {
-            for (_, name, _) in WindowChange.members {
+            for (_, name, _, _) in WindowChange.members {
                 if let value = values[name] {
                     if let value { $0.member(name, raw: value) }
                 } else if let kept = before?[name] {
@@ -104,12 +136,28 @@ struct WindowChange {
         }
     }
 
-    /// Prints what is set.
-    static func show(_ window: [UInt8]?, on console: Console) {
+    /// Prints what is set, and what is configured where nothing is.
+    static func show(_ window: [UInt8]?, _ configured: JSONView?, on console: Console) {
         let root = window.flatMap { try? JSONDocument($0).root }  // as above
-        for (_, name, words) in members {
-            let value = root?[name].map { $0.string ?? String(decoding: $0.raw, as: UTF8.self) }
-            console.print(TextWidth.padded(words, to: 20) + (value ?? "as configured"))
+        func text(_ value: JSONView?) -> String? {
+            value.flatMap { $0.isNull ? nil : $0.string ?? String(decoding: $0.raw, as: UTF8.self) }
         }
+        for (_, name, words, without) in members {
+            let set = text(root?[name])
+            let other = configured.map { "as configured (\(text($0[name]) ?? without))" } ?? without
+            console.print(TextWidth.padded(words, to: 20) + (set ?? other))
+        }
+    }
+
+    /// Prints what of all that is in force for the next prompt; nothing where that cannot be made now.
+    static func showForce(_ client: Client, _ session: String, on console: Console) throws(CommandError) {
+        let built: Method.ContextBuild.Result
+        do throws(CommandError) {
+            built = try client.ask(Method.ContextBuild.self) { $0.member("sessionId", session) }
+        } catch { return }
+        guard let receipt = built.receipt.value else { return }
+        let used = "\(Times.number(receipt.estimate)) of \(Times.number(receipt.budget)) tokens used"
+        console.print(
+            "\(TextWidth.padded("in force", to: 20))\(receipt.strategy.chosen), since \(receipt.strategy.why); \(used)")
     }
 }

@@ -52,6 +52,8 @@ final class RouteCall {
     private(set) var attempts: [Attempt] = []
     /// What the last try failed of.
     private(set) var failure: UpstreamFailure?
+    /// What is kept of the last try's body; nil where none went out.
+    private(set) var sent: BodyPrint?
     /// Why the last try failed, and how long the next one waits.
     private(set) var setback: (Turn.Wait, UpstreamFailure)?
     /// What the answer is kept under; nil when it is not.
@@ -149,7 +151,9 @@ final class RouteCall {
 
     private func start(_ candidate: Candidate, _ request: ModelRequest) {
         let names = request.names
-        call = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
+        let started = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
+        sent = started.sent
+        call = started
     }
 
     /// Waits before the first try, because of a limit or of what a server asked for.

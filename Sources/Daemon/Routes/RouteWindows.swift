@@ -1,6 +1,7 @@
 internal import Archive
 internal import ContextWindow
 internal import Conversation
+internal import EventLoop
 internal import JSON
 internal import Protocol
 internal import Upstream
@@ -26,6 +27,9 @@ final class RouteWindows: RouteRequests {
     private var trims = 0
     /// What a refusal that names the count taught of our estimate.
     private var taught: Learned?
+    /// Those that were asked to count, and what their windows may have since they did.
+    private var counted: Set<String> = []
+    private var limits: [String: Int] = [:]
     /// Who was passed over, since what must be sent does not fit there.
     private var passed: [TooSmall]
     /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
@@ -66,21 +70,56 @@ final class RouteWindows: RouteRequests {
     /// Makes the request for an upstream.
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let name = candidate.upstream.name
-        if let known = windows[name], known.isWhole { return then(.request(known.request)) }
+        if let known = windows[name], known.isWhole { return count(known, for: candidate, then) }
         // Another upstream may hold less, and has rules of its own.
         let overflow = overflows[name], making = WindowMaking()
         self.making = making
-        let wanted = WindowRequest(options: question.options, limit: overflow?.limit)
+        let limit = [overflow?.limit, limits[name]].compactMap(\.self).min()
+        let wanted = WindowRequest(options: question.options, limit: limit)
         maker.make(session, wanted, candidate, making) { [weak self] result in
             guard let self, self.making === making else { return }
             self.making = nil
             do throws(WireError) {
                 let window = try result.get().answerable()
                 windows[name] = window
-                then(.request(window.request))
+                count(window, for: candidate, then)
             } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
         }
     }
+
+    /// Near the limit a provider that can count is asked before, while little is known of how it counts; what is too much by
+    /// its word is made anew, once (design-2 section 2).
+    private func count(
+        _ window: ModelWindow, for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void
+    ) {
+        let name = candidate.upstream.name, request = window.request
+        guard let budget = window.cut?.receipt.budget, candidate.upstream.countsTokens,
+            Double(request.estimate) >= RouteWindows.nearLimit * Double(budget),
+            calibrations.of(name, candidate.model).samples < RouteWindows.enoughSamples,
+            counted.insert(name).inserted
+        else { return then(.request(request)) }
+        let counting = WindowMaking()
+        making = counting
+        let timer = maker.loop.after(milliseconds: RouteWindows.countPatience) { [weak self] in
+            guard let self, making === counting else { return }
+            making = nil
+            then(.request(request))
+        }
+        candidate.upstream.countTokens(request) { [weak self] result in
+            guard let self, making === counting else { return }
+            maker.loop.cancel(timer)
+            making = nil
+            guard case .success(let found?) = result else { return then(.request(request)) }
+            if !request.hasMedia { taught = learn(found, request, candidate) ?? taught }
+            guard found > budget else { return then(.request(request)) }
+            limits[name] = request.hasMedia ? request.estimate * budget / found : nil
+            windows[name] = nil
+            self.request(for: candidate, then)
+        }
+    }
+
+    /// The share of the budget from which, the answers below which, and the milliseconds that a count is worth.
+    private static let nearLimit = 0.95, enoughSamples = 5, countPatience = 2_000
 
     private func problem(_ error: WireError, _ said: UpstreamFailure?) -> RouteProblem? {
         if error.kind == .conflict {
@@ -157,23 +196,36 @@ final class RouteWindows: RouteRequests {
     // MARK: What the answer tells
 
     /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
-    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?) -> [UInt8]? {
+    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, sent: BodyPrint?) -> [UInt8]? {
         guard let window = windows[name] else {
             return windows.first.map { TooSmall.add(passed, for: $0.key, to: $0.value.receipt) }
         }
         let receipt = TooSmall.add(passed, for: name, to: window.receipt)
-        guard let counted = usage?.inputTokens, let candidate else { return receipt }
-        let isCut = isCutByServer(counted, window.request, candidate)
-        if isCut {
+        guard let candidate else { return receipt }
+        let shared = sent.flatMap {
+            maker.lastRequests.take(
+                $0, of: session.row, name, candidate.model, at: maker.clocks.now())
+        }
+        let counted = usage?.inputTokens
+        let isCut = counted.map { isCutByServer($0, window.request, candidate) } ?? false
+        if isCut, let counted {
             log.warning(
                 "context_cut_by_server", ("upstream", name), ("counted", "\(counted)"),
                 ("estimate", "\(window.request.estimate)"))
         }
         let more = JSONWriter.object {
-            $0.member("counted", counted)
+            $0.optional("counted", counted)
             if isCut { $0.member("cutByServer", true) }
+            $0.optional("bytes", sent?.bytes)
+            $0.optional("prefixBytesShared", shared)
+            if usage?.cachedTokens != nil || usage?.writtenTokens != nil {
+                $0.member("cache") {
+                    $0.optional("read", usage?.cachedTokens)
+                    $0.optional("written", usage?.writtenTokens)
+                }
+            }
         }
-        return receipt.dropLast() + [0x2C] + more.dropFirst()
+        return more.count == 2 ? receipt : receipt.dropLast() + [0x2C] + more.dropFirst()
     }
 
     private func isCutByServer(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Bool {

@@ -84,6 +84,7 @@ struct WindowMaker {
     let archives: Archives
     let calibrations: Calibrations
     let cacheKeys: CacheKeys
+    let lastRequests = LastRequests()
     let configuration: CurrentConfiguration
     let clocks: Clocks
     let loop: EventLoop
@@ -215,7 +216,10 @@ struct WindowMaker {
             upstream: candidate.upstream.name,
             model: candidate.model, rules: rules,
             chosen: policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none), settings: settings,
-            now: clocks.now(), cacheLife: candidate.upstream.promptCache.life,
+            ratio: calibration.plain.samples > 0 ? calibration.plain.value : nil,
+            now: clocks.now(),
+            asked: lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)?.at,
+            cacheLife: candidate.upstream.promptCache.life,
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
     }
 

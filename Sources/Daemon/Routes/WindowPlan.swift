@@ -79,9 +79,12 @@ struct WindowPlan: Sendable {
     let chosen: WindowPolicy.Chosen
     /// What is set, as anchors know it.
     let settings: String
+    /// Tokens that the provider counts for one estimated of plain text; nil where nothing was learned.
+    let ratio: Double?
     /// Milliseconds since 1970.
     let now: Int64
-
+    /// When this model was asked last for the session, by what this daemon remembers; nil where it does not.
+    let asked: Int64?
     /// Milliseconds that the provider keeps the beginning of a request.
     let cacheLife: Int64
     /// What tells the provider which requests are of this session; nil for nothing.
@@ -138,7 +141,7 @@ struct WindowPlan: Sendable {
                 budget: budget,
                 CutContext(
                     chosen, anchor: anchor(stored)?.seq,
-                    isCold: now - session.session.updatedAt > cacheLife, weights: weights,
+                    isCold: now - (asked ?? session.session.updatedAt) > cacheLife, weights: weights,
                     endsWithUser: rules.endsWithUser))
         } catch {
             throw WireError(
@@ -150,6 +153,7 @@ struct WindowPlan: Sendable {
         var receipt = window.receipt
         let gated = window.gated(for: rules, tools: parameters.toolNames)
         receipt.mapped = gated.mapped
+        receipt.ratio = ratio
         var request = ModelRequest(
             model: model, system: gated.system, messages: gated.messages,
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,

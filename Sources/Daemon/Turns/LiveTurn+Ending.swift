@@ -23,7 +23,8 @@ extension LiveTurn {
         let current = route.current, name = route.upstream
         record.upstream = name
         record.model = current?.model
-        record.receipt = windows.receipt(for: current, upstream: name, ending.usage)
+        record.receipt = windows.receipt(
+            for: current, upstream: name, ending.usage, sent: ending.isCached ? nil : route.sent)
         alternatives = ending.alternatives.map { content in
             NewMessage(
                 id: ids.newID(), role: .assistant, content: content,

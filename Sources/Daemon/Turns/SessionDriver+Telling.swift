@@ -98,6 +98,8 @@ extension SessionDriver {
         var news = Wire.SessionInfoUpdate.News(turn, .paused)
         news.reason = reason
         publish(news)
+        channels.notify(
+            Wire.Notice(.warning, "nothing more is asked here for now", reason), of: line.session, on: row)
     }
 
     private func publish(_ news: Wire.SessionInfoUpdate.News) {

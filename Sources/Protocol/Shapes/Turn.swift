@@ -262,6 +262,14 @@ extension Wire {
         package var tooSmall: [TooSmall]?
         /// Tokens of what was sent as the provider counted them.
         package var counted: Int?
+        /// Tokens that the provider was seen to count for one estimated of plain text; absent where nothing was learned.
+        package var ratio: Double?
+        /// Bytes of the request's body.
+        package var bytes: Int?
+        /// Bytes with which it begins as the request before to the same model, to 256; absent where that is not known.
+        package var prefixBytesShared: Int?
+        /// What the provider's cache did; absent where it did not say.
+        package var cache: Cache?
         /// True where the server took part of the context away without a word.
         package var cutByServer: Bool?
 
@@ -273,6 +281,12 @@ extension Wire {
             package var to: Int
             /// Tokens of it, estimated.
             package var tokens: Int
+        }
+
+        /// Tokens of a request that a provider read from its cache, and put into it.
+        package struct Cache: Codable, Sendable {
+            package var read: Int?
+            package var written: Int?
         }
 
         /// How many of a window's thoughts went back to who made them.

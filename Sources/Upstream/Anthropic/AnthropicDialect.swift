@@ -45,6 +45,8 @@ package struct AnthropicDialect: Dialect {
         return (models, hasMore ? root["last_id"]?.string : nil)
     }
 
+    package var countsTokens: Bool { true }
+
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
         (
             Addresses.join(base, version: "v1", "messages/count_tokens"),

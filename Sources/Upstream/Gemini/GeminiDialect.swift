@@ -46,6 +46,8 @@ package struct GeminiDialect: Dialect {
         return (models, root["nextPageToken"]?.string)
     }
 
+    package var countsTokens: Bool { true }
+
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
         // Vertex AI takes the request itself (wire.md A9), this API only wrapped (A8).
         let isVertex = base.contains("aiplatform")

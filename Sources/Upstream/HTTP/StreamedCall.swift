@@ -14,6 +14,8 @@ final class StreamedCall: UpstreamCall {
 
     private enum Mode { case head, stream, json, error(status: Int, headers: [String: String]) }
 
+    /// Set by who makes the body.
+    var sent: BodyPrint?
     private let timeouts: Timeouts
     private let loop: EventLoop
     private let clock: () -> Int64

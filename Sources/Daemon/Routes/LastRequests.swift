@@ -1,0 +1,39 @@
+internal import Archive
+internal import Upstream
+
+/// What went out last for a session to an upstream and model: when, and how its body began.
+///
+/// It is gone with the daemon; then nobody can tell.
+final class LastRequests {
+    /// Sessions with their models that are remembered at most; then all are forgotten.
+    private static let most = 2_000
+
+    /// A request.
+    struct Sent {
+        /// Milliseconds since 1970 UTC.
+        let at: Int64
+        let print: BodyPrint
+    }
+
+    private struct Key: Hashable {
+        let session: SessionRow
+        let upstream: String
+        let model: String
+    }
+
+    private var known: [Key: Sent] = [:]
+
+    /// The last one; nil where none is known.
+    func last(of session: SessionRow, _ upstream: String, _ model: String) -> Sent? {
+        known[Key(session: session, upstream: upstream, model: model)]
+    }
+
+    /// Remembers one, and gives how many bytes it begins with as the one before did; nil where none is known.
+    func take(_ print: BodyPrint, of session: SessionRow, _ upstream: String, _ model: String, at time: Int64)
+        -> Int?
+    {
+        let key = Key(session: session, upstream: upstream, model: model)
+        if known.count >= LastRequests.most, known[key] == nil { known = [:] }
+        return known.updateValue(Sent(at: time, print: print), forKey: key).map { print.shared(with: $0.print) }
+    }
+}

@@ -1,0 +1,84 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A request near the limit` {
+    private static func counted(_ tokens: Int) -> [ScriptedUpstream.Step] {
+        [
+            .write(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"totalTokens\":\(tokens)}"
+            )
+        ]
+    }
+
+    private static let answer: [ScriptedUpstream.Step] = [
+        .write(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"fine\"}]},\"finishReason\":\"STOP\"}]}\n\n"
+        )
+    ]
+
+    private static let words = String(repeating: "some words ", count: 60)
+
+    /// A session with one turn and a window that just holds that and the next prompt, by the estimate; the answer to that prompt.
+    private func ask(_ bench: Bench, _ limit: (Int) -> Int = { $0 + 5 }) throws -> TestClient.Answer {
+        try bench.client.open("s", #""window":{"strategy":"slide"}"#)
+        #expect(try bench.client.prompt("s", Self.words).result != nil)
+        let preview = try bench.client.call(
+            "_convod/context/preview",
+            #"{"sessionId":"s","prompt":[{"type":"text","text":\#(quoted(Self.words))}]}"#
+        ).result
+        let estimate = try #require(preview?["receipt"]?["estimate"]?.int)
+        _ = try bench.client.call(
+            "_convod/session/set",
+            #"{"sessionId":"s","window":{"strategy":"slide","maxTokens":\#(limit(estimate))}}"#)
+        return try bench.client.prompt("s", Self.words)
+    }
+
+    private func bench(_ count: [ScriptedUpstream.Step]) throws -> Bench {
+        try Bench([[Self.answer, count, Self.answer]], kind: "gemini", each: "contextLength: 8000")
+    }
+
+    private func asked(_ bench: Bench) -> [Bool] { bench.servers[0].requests.map { $0.contains(":countTokens") } }
+
+    @Test func `is counted by who can, and made anew where that is too much`() throws {
+        let bench = try bench(Self.counted(350))
+        #expect(try ask(bench).result != nil)
+        #expect(asked(bench) == [false, true, false])
+        let sizes = bench.servers[0].requests.map { $0.components(of: "some words") }
+        #expect(sizes == [60, 120, 60])
+    }
+
+    @Test func `goes as it is where the count is within the limit, or none comes`() throws {
+        for count in [Self.counted(20), ScriptedUpstream.failure("403 Forbidden", "{}"), Self.counted(-1)] {
+            let bench = try bench(count)
+            #expect(try ask(bench).result != nil)
+            #expect(asked(bench) == [false, true, false])
+            #expect(bench.servers[0].requests.last?.components(of: "some words") == 120)
+        }
+    }
+
+    @Test func `is counted no more where there is room, and once five answers have taught enough`() throws {
+        let roomy = try bench(Self.answer)
+        #expect(try ask(roomy) { $0 * 2 }.result != nil)
+        #expect(asked(roomy) == [false, false])
+        let usage = Self.answer.map { step -> ScriptedUpstream.Step in
+            guard case .write(let text) = step else { return step }
+            return .write(text.replacing("\"finishReason\":\"STOP\"}]}", with: "\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":300}}"))
+        }
+        let taught = try Bench([[usage]], kind: "gemini", each: "contextLength: 8000")
+        for number in 0..<6 { _ = try taught.ask("t\(number)", String(repeating: Self.words, count: 2)) }
+        #expect(try ask(taught).result != nil)
+        #expect(!asked(taught).contains(true))
+    }
+}
+
+extension String {
+    fileprivate func components(of mark: String) -> Int {
+        var count = 0, rest = self[...]
+        while let found = rest.firstRange(of: mark) {
+            count += 1
+            rest = rest[found.upperBound...]
+        }
+        return count
+    }
+}
