@@ -95,6 +95,9 @@ package struct NameMap: Sendable, Equatable {
     package var count: Int { sent.count }
     package var isEmpty: Bool { sent.isEmpty }
 
+    /// The originals by the names that the request says for them.
+    package var originalsBySent: [String: String] { originals }
+
     /// The name as the request says it.
     package func sent(_ name: String) -> String { sent[name] ?? name }
 

@@ -9,6 +9,7 @@ package struct BodyPrint: Sendable, Equatable {
     package let bytes: Int
     private let hashes: [UInt32]
 
+    /// Reads a body once.
     package init(_ body: [UInt8]) {
         bytes = body.count
         var hashes: [UInt32] = [], running: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -28,7 +29,9 @@ package struct BodyPrint: Sendable, Equatable {
     /// Bytes that both bodies begin with, to a block and at least so many.
     package func shared(with other: BodyPrint) -> Int {
         var count = 0
-        while count < min(hashes.count, other.hashes.count), hashes[count] == other.hashes[count] { count += 1 }
+        while count < min(hashes.count, other.hashes.count), hashes[count] == other.hashes[count] {
+            count += 1
+        }
         return count * BodyPrint.block
     }
 }

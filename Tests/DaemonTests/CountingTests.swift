@@ -38,7 +38,9 @@ internal import Testing
         try Bench([[Self.answer, count, Self.answer]], kind: "gemini", each: "contextLength: 8000")
     }
 
-    private func asked(_ bench: Bench) -> [Bool] { bench.servers[0].requests.map { $0.contains(":countTokens") } }
+    private func asked(_ bench: Bench) -> [Bool] {
+        bench.servers[0].requests.map { $0.contains(":countTokens") }
+    }
 
     @Test func `is counted by who can, and made anew where that is too much`() throws {
         let bench = try bench(Self.counted(350))
@@ -63,7 +65,10 @@ internal import Testing
         #expect(asked(roomy) == [false, false])
         let usage = Self.answer.map { step -> ScriptedUpstream.Step in
             guard case .write(let text) = step else { return step }
-            return .write(text.replacing("\"finishReason\":\"STOP\"}]}", with: "\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":300}}"))
+            return .write(
+                text.replacing(
+                    "\"finishReason\":\"STOP\"}]}",
+                    with: "\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":300}}"))
         }
         let taught = try Bench([[usage]], kind: "gemini", each: "contextLength: 8000")
         for number in 0..<6 { _ = try taught.ask("t\(number)", String(repeating: Self.words, count: 2)) }

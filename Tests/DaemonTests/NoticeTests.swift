@@ -49,7 +49,8 @@ internal import Testing
         try client.open("s")
         _ = try client.call("_convod/session/set", #"{"sessionId":"s","quota":{"tokens":1}}"#)
         let told = try notices(client.prompt("s", "one"))
-        let later = told.isEmpty ? try notices(client.call("_convod/session/get", #"{"sessionId":"s"}"#)) : told
+        let later =
+            told.isEmpty ? try notices(client.call("_convod/session/get", #"{"sessionId":"s"}"#)) : told
         #expect(later == ["warning: nothing more is asked here for now"])
     }
 

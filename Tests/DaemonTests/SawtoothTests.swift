@@ -114,7 +114,8 @@ private func sent(_ bench: Bench) throws -> [[String]] {
         let bench = try Bench(
             [[ScriptedUpstream.answer(["answer"], usage: usage)]], each: "contextLength: 30000")
         try bench.client.open("s")
-        let first = try receipt(bench, try bench.client.prompt("s", "first " + String(repeating: words, count: 5)))
+        let first = try receipt(
+            bench, try bench.client.prompt("s", "first " + String(repeating: words, count: 5)))
         #expect(first?["prefixBytesShared"] == nil && first?["ratio"] == nil)
         #expect(first?["cache"]?["read"]?.int == 512 && first?["cache"]?["written"] == nil)
         let second = try receipt(bench, try bench.client.prompt("s", "second"))

@@ -63,8 +63,11 @@ final class Home {
         #expect(
             refused.said.contains("--low-mark must be a number from 0.1 to 0.95, or 'none'"), "\(refused)")
         let reset = try home.convo("window", "trip", "--reset")
-        #expect(reset.code == 0 && reset.said.contains("strategy            as configured (auto)\n"), "\(reset)")
-        #expect(reset.said.contains("in force            slide, since this upstream keeps no prompts in a cache; "))
+        #expect(
+            reset.code == 0 && reset.said.contains("strategy            as configured (auto)\n"), "\(reset)")
+        #expect(
+            reset.said.contains(
+                "in force            slide, since this upstream keeps no prompts in a cache; "))
         let byDefault = try home.convo("window", "--default")
         #expect(byDefault.code == 0 && byDefault.said.contains("kept for the answer 1024\n"), "\(byDefault)")
         #expect(byDefault.said.contains("most tokens         what the model holds\n"))

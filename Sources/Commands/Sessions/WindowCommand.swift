@@ -27,7 +27,8 @@ extension Command {
         name: "window", summary: "show or set what of a session a model is sent", arguments: "[ID]",
         count: 0...1,
         options: [
-            .continue, .default, .json, .lowMark, .maxMessages, .maxTokens, .maxTurns, .pinTokens, .reserveTokens,
+            .continue, .default, .json, .lowMark, .maxMessages, .maxTokens, .maxTurns, .pinTokens,
+            .reserveTokens,
             .reset,
             .session, .strategy,
         ],
@@ -158,6 +159,7 @@ struct WindowChange {
         guard let receipt = built.receipt.value else { return }
         let used = "\(Times.number(receipt.estimate)) of \(Times.number(receipt.budget)) tokens used"
         console.print(
-            "\(TextWidth.padded("in force", to: 20))\(receipt.strategy.chosen), since \(receipt.strategy.why); \(used)")
+            "\(TextWidth.padded("in force", to: 20))\(receipt.strategy.chosen), since \(receipt.strategy.why); \(used)"
+        )
     }
 }

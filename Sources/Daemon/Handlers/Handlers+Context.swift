@@ -104,7 +104,10 @@ extension Handlers {
                 .init(
                     messages: RawJSON(window.rendered),
                     system: dialect?.hasSystemMessage ?? false ? nil : system,
-                    receipt: Verbatim(choice.receipt), cost: Wire.CostEstimate(window, candidate)))
+                    receipt: Verbatim(choice.receipt), cost: Wire.CostEstimate(window, candidate),
+                    windowId: WindowID(
+                        upstream: candidate.upstream.name, binding: window.request.binding
+                    ).text, toolNames: dialect == nil ? [:] : window.request.names.originalsBySent))
         }
     }
 

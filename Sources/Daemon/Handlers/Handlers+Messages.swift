@@ -118,6 +118,10 @@ extension Handlers {
         _ request: Request<Method.MessageAppend>, owner: UserID, isEphemeral: Bool, row: SessionRow? = nil
     ) {
         let parameters = request.parameters
+        if let text = parameters.windowID, WindowID(text) == nil {
+            return request.fail(
+                .invalid("'windowId' must be what '_convod/context/build' gave, as it was given"))
+        }
         guard parameters.ifMissing == .create else {
             return append(request, owner: owner, isEphemeral: isEphemeral, missing: nil) {}
         }
@@ -145,12 +149,18 @@ extension Handlers {
         _ request: Request<Method.MessageAppend>, owner: UserID, isEphemeral: Bool, missing: Session?,
         _ release: @escaping () -> Void
     ) {
-        let id = request.parameters.id
+        let id = request.parameters.id, window = request.parameters.windowID.flatMap { WindowID($0) }
         let messages = request.parameters.messages.map { message in
-            NewMessage(
+            var new = NewMessage(
                 id: ids.newID(), role: message.role, content: message.content,
                 size: TokenEstimate.size(of: message.parts),
                 metadata: message.metadata, createdAt: message.createdAt, mark: message.isPinned ? .pin : nil)
+            if let window, message.role == .assistant {
+                let parts = window.issued(message.parts)
+                if parts != message.parts { new.content = Part.encode(parts) }
+                new.binding = window.binding
+            }
+            return new
         }
         let append = AppendMessages(id, owner: owner, messages, ifMissing: missing)
         archives.write(append, isEphemeral: isEphemeral) { [self] result in

@@ -34,6 +34,8 @@ final class LastRequests {
     {
         let key = Key(session: session, upstream: upstream, model: model)
         if known.count >= LastRequests.most, known[key] == nil { known = [:] }
-        return known.updateValue(Sent(at: time, print: print), forKey: key).map { print.shared(with: $0.print) }
+        return known.updateValue(Sent(at: time, print: print), forKey: key).map {
+            print.shared(with: $0.print)
+        }
     }
 }

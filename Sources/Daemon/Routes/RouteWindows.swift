@@ -196,7 +196,9 @@ final class RouteWindows: RouteRequests {
     // MARK: What the answer tells
 
     /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
-    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, sent: BodyPrint?) -> [UInt8]? {
+    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, sent: BodyPrint?)
+        -> [UInt8]?
+    {
         guard let window = windows[name] else {
             return windows.first.map { TooSmall.add(passed, for: $0.key, to: $0.value.receipt) }
         }

@@ -30,12 +30,19 @@ extension Method {
             package var receipt: Verbatim<Wire.Receipt>
             /// What it would cost; absent where nobody knows.
             package var cost: Wire.CostEstimate?
+            /// What `_convod/message/append` takes with the answer, so that its thoughts go back where they may.
+            package var windowId: String?
+            /// Names of tools that the dialect does not take: the stored one by the one in the messages; absent for none.
+            package var toolNames: JSONTable<String>?
 
+            /// No names of tools are those that go as they are.
             package init(
                 messages: RawJSON, system: String? = nil, receipt: Verbatim<Wire.Receipt>,
-                cost: Wire.CostEstimate? = nil
+                cost: Wire.CostEstimate? = nil, windowId: String? = nil, toolNames: [String: String] = [:]
             ) {
                 self.cost = cost
+                self.windowId = windowId
+                self.toolNames = toolNames.isEmpty ? nil : JSONTable(toolNames)
                 self.messages = messages
                 self.system = system
                 self.receipt = receipt

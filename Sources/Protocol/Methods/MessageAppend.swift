@@ -35,11 +35,14 @@ extension Method {
             package var cwd: String?
             /// At least one and at most a page's rows, in the order in which they are stored.
             package var messages: [NewMessage]
+            /// What `_convod/context/build` gave for the window that the answers among them were made with; nil for none.
+            package var windowID: String?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 id = try reader.sessionID()
                 ifMissing = try reader.word("ifMissing", IfMissing.self) ?? .error
                 cwd = try reader.directory()
+                windowID = try reader.string("windowId", most: 64 << 10)
                 guard let array = try reader.array("messages") else {
                     throw .invalid("'messages' is missing")
                 }
