@@ -103,7 +103,7 @@ extension Window {
         if let told = summary?.told {
             plain.insert(OutgoingMessage(role: .user, parts: [.text(told)]), at: 0)
         }
-        var out = pairResults(plain).filter { !$0.parts.isEmpty }
+        var out = pairResults(plain, &gated.mapped).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
             while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {
                 out.remove(at: first)
@@ -124,7 +124,7 @@ extension Window {
     package func outgoing(for rules: DialectRules) -> [OutgoingMessage] { gated(for: rules).messages }
 
     /// Puts each call's results right behind it, in the order of the calls, and closes calls that have none.
-    private func pairResults(_ messages: [OutgoingMessage]) -> [OutgoingMessage] {
+    private func pairResults(_ messages: [OutgoingMessage], _ mapped: inout Mapped) -> [OutgoingMessage] {
         var out: [OutgoingMessage] = [], waiting: [String: [Place]] = [:]
         for message in messages {
             if message.role == .tool {
@@ -132,6 +132,7 @@ extension Window {
                     guard case .toolResult(let result) = part, let place = waiting[result.callID]?.first
                     else { continue }
                     waiting[result.callID]?.removeFirst()
+                    mapped.closed -= 1
                     out[place.message].parts[place.part] = part
                 }
                 continue
@@ -142,6 +143,7 @@ extension Window {
                 if case .toolCall(let call) = $0, message.role == .assistant { call.id } else { nil }
             }
             if calls.isEmpty { continue }
+            mapped.closed += calls.count
             for id in calls { waiting[id] = [] }  // an older call with the same ID gets nothing any more
             for (index, id) in calls.enumerated() {
                 waiting[id, default: []].append(Place(message: out.count, part: index))
@@ -195,8 +197,12 @@ extension Gated {
         let texts = leading.flatMap(\.parts).map(\.visibleText).filter { !$0.isEmpty }
         if !texts.isEmpty { system = ((system.map { [$0] } ?? []) + texts).joined(separator: "\n\n") }
         messages.removeFirst(leading.count)
+        mapped.systems += leading.count
         if rules.takesSystemAnywhere { return }
-        for index in messages.indices where messages[index].role == .system { messages[index].role = .user }
+        for index in messages.indices where messages[index].role == .system {
+            messages[index].role = .user
+            mapped.systems += 1
+        }
     }
 
     /// Puts media of results where the dialect takes them.
@@ -277,13 +283,17 @@ package struct Mapped: Sendable, Equatable {
     package var ids = 0
     /// Images, sounds and documents for which a text stands.
     package var parts = 0
+    /// Messages of the system that join the system prompt, or are said by the user.
+    package var systems = 0
+    /// Calls without a result, for which one is made that says so.
+    package var closed = 0
 
     package init() {}
     var isEmpty: Bool { self == Mapped() }
 
     /// Writes the members of `Receipt.mapped` that are not 0.
     func write(to writer: inout JSONWriter) {
-        for (name, count) in [("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts)]
+        for (name, count) in [("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts), ("systems", systems), ("closed", closed)]
         where count > 0 {
             writer.member(name, count)
         }

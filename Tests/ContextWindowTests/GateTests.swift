@@ -210,6 +210,17 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
         #expect(call.id.count == 40 && result.callID == call.id)
         #expect(gated.mapped.names == 1 && gated.mapped.ids == 1)
     }
+
+    @Test func `of what is joined, said by another or closed is counted`() throws {
+        let mixed = try window([
+            (.system, [.text("first")]), (.user, [.text("u")]),
+            (.assistant, [call("f", "1"), call("f", "2")]), (.tool, [result("1", [.text("r")])]),
+            (.system, [.text("later")]), (.user, [.text("more")]),
+        ])
+        let mapped = mixed.gated(for: .openAI).mapped
+        #expect(mapped.systems == 2 && mapped.closed == 1, "\(mapped)")
+        #expect(try window([(.user, [.text("u")])]).gated(for: .openAI).mapped == Mapped())
+    }
 }
 
 @Suite struct `Messages of the system` {

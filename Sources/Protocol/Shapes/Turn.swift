@@ -335,6 +335,10 @@ extension Wire {
             package var ids: Int?
             /// Media for which a text was sent.
             package var parts: Int?
+            /// Messages of the system that joined the system prompt, or were said by the user.
+            package var systems: Int?
+            /// Calls without a result, which got one that says so.
+            package var closed: Int?
         }
     }
 }
