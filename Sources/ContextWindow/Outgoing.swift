@@ -293,7 +293,10 @@ package struct Mapped: Sendable, Equatable {
 
     /// Writes the members of `Receipt.mapped` that are not 0.
     func write(to writer: inout JSONWriter) {
-        for (name, count) in [("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts), ("systems", systems), ("closed", closed)]
+        for (name, count) in [
+            ("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts), ("systems", systems),
+            ("closed", closed),
+        ]
         where count > 0 {
             writer.member(name, count)
         }

@@ -70,6 +70,10 @@ package struct Turn: Sendable {
         package var alternatives: [[UInt8]]
         /// Whether it was given before and comes out of the cache.
         package var isCached: Bool
+        /// The provider's ID of the answer; nil where it gave none, or nobody needs it.
+        package var responseID: String?
+        /// Why the provider's cache had less of the request than it might have, in its words; nil where it did not say.
+        package var cacheMiss: String?
         package init(
             reason: String, usage: Usage? = nil, detail: String? = nil, alternatives: [[UInt8]] = [],
             isCached: Bool = false

@@ -27,6 +27,8 @@ package struct ModelRequest: Sendable {
     package var userMessageCount: Int
     /// The first part of what the user said before this, as far as the window's history has it; nil for nothing.
     package var previousUserText: String?
+    /// The provider's ID of its last answer to the same conversation; nil where nobody remembers one.
+    package var previousResponse: String?
     /// The turn it is for, by which those who may find out more.
     package var turn: String?
 

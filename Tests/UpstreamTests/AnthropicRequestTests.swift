@@ -38,6 +38,23 @@ private func messages(_ messages: OutgoingMessage...) throws -> String? {
         #expect(dialect.keyHeaders("k") == ["x-api-key: k"])
     }
 
+    @Test func `asks Anthropic itself what its cache missed, of the answer before, unless that is refused`()
+        throws
+    {
+        var request = try Request.of([Request.user(.text("Hi"))])
+        #expect(try Request.member("diagnostics", marking, request) == #"{"previous_message_id":null}"#)
+        request.previousResponse = "msg_1"
+        #expect(try Request.member("diagnostics", marking, request) == #"{"previous_message_id":"msg_1"}"#)
+        let bodies = [
+            dialect.body(for: request, Quirks()),
+            AnthropicDialect(base: "https://gateway.example").body(for: request, Quirks()),
+        ]
+        #expect(bodies.allSatisfy { !text($0).contains("diagnostics") })
+        var quirks = Quirks()
+        quirks.dropped = ["diagnostics"]
+        #expect(!text(marking.body(for: request, quirks)).contains("diagnostics"))
+    }
+
     @Test(arguments: [
         (0, #"{"type":"disabled"}"#, 4_096), (-1, #"{"type":"adaptive"}"#, 4_096),
         (100, #"{"type":"enabled","budget_tokens":1024}"#, 4_096),

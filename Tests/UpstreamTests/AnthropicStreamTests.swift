@@ -43,6 +43,20 @@ private func words(_ text: String, _ index: Int = 0) -> String {
         #expect(got.usage == Usage(inputTokens: 115, outputTokens: 5, cachedTokens: 100, writtenTokens: 3))
     }
 
+    @Test func `says which answer it is, and why its cache had less than it might have`() {
+        let plain = read(start + words("Noon.") + ends("end_turn") + last)
+        #expect(plain.finish?.responseID == "msg_1" && plain.finish?.cacheMiss == nil)
+        let told = event(
+            "message_delta",
+            #""delta":{"stop_reason":"end_turn"},"diagnostics":{"cache_miss_reason":{"type":"system_changed","cache_missed_input_tokens":90}},"usage":{"output_tokens":5}"#
+        )
+        #expect(read(start + words("Noon.") + told + last).finish?.cacheMiss == "system_changed")
+        let pending = event(
+            "message_delta",
+            #""delta":{"stop_reason":"end_turn"},"diagnostics":{"cache_miss_reason":null},"usage":{}"#)
+        #expect(read(start + words("Noon.") + pending + last).finish?.cacheMiss == nil)
+    }
+
     @Test func `may end its lines with CRLF and leave the last blank line away`() {
         let body = start + words("a\u{2028}é") + ends("end_turn") + last
         let lines = body.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")

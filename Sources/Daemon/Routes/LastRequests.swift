@@ -13,6 +13,8 @@ final class LastRequests {
         /// Milliseconds since 1970 UTC.
         let at: Int64
         let print: BodyPrint
+        /// The provider's ID of the answer; nil where it gave none.
+        let responseID: String?
     }
 
     private struct Key: Hashable {
@@ -29,13 +31,9 @@ final class LastRequests {
     }
 
     /// Remembers one, and gives how many bytes it begins with as the one before did; nil where none is known.
-    func take(_ print: BodyPrint, of session: SessionRow, _ upstream: String, _ model: String, at time: Int64)
-        -> Int?
-    {
+    func take(_ sent: Sent, of session: SessionRow, _ upstream: String, _ model: String) -> Int? {
         let key = Key(session: session, upstream: upstream, model: model)
         if known.count >= LastRequests.most, known[key] == nil { known = [:] }
-        return known.updateValue(Sent(at: time, print: print), forKey: key).map {
-            print.shared(with: $0.print)
-        }
+        return known.updateValue(sent, forKey: key).map { sent.print.shared(with: $0.print) }
     }
 }

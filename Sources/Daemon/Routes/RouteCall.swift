@@ -52,8 +52,17 @@ final class RouteCall {
     private(set) var attempts: [Attempt] = []
     /// What the last try failed of.
     private(set) var failure: UpstreamFailure?
-    /// What is kept of the last try's body; nil where none went out.
-    private(set) var sent: BodyPrint?
+    /// What is known of the body that went out last, and of what the provider did with it.
+    struct Trace {
+        let print: BodyPrint
+        /// The provider's ID of the answer; nil where it gave none.
+        var responseID: String?
+        /// Why its cache had less than it might have; nil where it did not say.
+        var cacheMiss: String?
+    }
+
+    /// That of the last try; nil where nothing went out.
+    private(set) var trace: Trace?
     /// Why the last try failed, and how long the next one waits.
     private(set) var setback: (Turn.Wait, UpstreamFailure)?
     /// What the answer is kept under; nil when it is not.
@@ -152,7 +161,7 @@ final class RouteCall {
     private func start(_ candidate: Candidate, _ request: ModelRequest) {
         let names = request.names
         let started = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
-        sent = started.sent
+        trace = started.sent.map { Trace(print: $0) }
         call = started
     }
 
@@ -195,6 +204,8 @@ final class RouteCall {
             report(.pieces(pieces))
         case .finished(let finish):
             call = nil
+            trace?.responseID = finish.responseID
+            trace?.cacheMiss = finish.cacheMiss
             note(finish.isCached ? "cached" : "complete", status: finish.isCached ? nil : 200, detail: nil)
             report(.finished(finish))
         case .failed(let failure):

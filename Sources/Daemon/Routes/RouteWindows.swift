@@ -92,7 +92,10 @@ final class RouteWindows: RouteRequests {
     private func count(
         _ window: ModelWindow, for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void
     ) {
-        let name = candidate.upstream.name, request = window.request
+        let name = candidate.upstream.name
+        var request = window.request
+        request.previousResponse =
+            maker.lastRequests.last(of: session.row, name, candidate.model)?.responseID
         guard let budget = window.cut?.receipt.budget, candidate.upstream.countsTokens,
             Double(request.estimate) >= RouteWindows.nearLimit * Double(budget),
             calibrations.of(name, candidate.model).samples < RouteWindows.enoughSamples,
@@ -196,7 +199,7 @@ final class RouteWindows: RouteRequests {
     // MARK: What the answer tells
 
     /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
-    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, sent: BodyPrint?)
+    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, _ trace: RouteCall.Trace?)
         -> [UInt8]?
     {
         guard let window = windows[name] else {
@@ -204,9 +207,10 @@ final class RouteWindows: RouteRequests {
         }
         let receipt = TooSmall.add(passed, for: name, to: window.receipt)
         guard let candidate else { return receipt }
-        let shared = sent.flatMap {
-            maker.lastRequests.take(
-                $0, of: session.row, name, candidate.model, at: maker.clocks.now())
+        let shared = trace.flatMap {
+            let sent = LastRequests.Sent(
+                at: maker.clocks.now(), print: $0.print, responseID: $0.responseID)
+            return maker.lastRequests.take(sent, of: session.row, name, candidate.model)
         }
         let counted = usage?.inputTokens
         let isCut = counted.map { isCutByServer($0, window.request, candidate) } ?? false
@@ -218,12 +222,13 @@ final class RouteWindows: RouteRequests {
         let more = JSONWriter.object {
             $0.optional("counted", counted)
             if isCut { $0.member("cutByServer", true) }
-            $0.optional("bytes", sent?.bytes)
+            $0.optional("bytes", trace?.print.bytes)
             $0.optional("prefixBytesShared", shared)
-            if usage?.cachedTokens != nil || usage?.writtenTokens != nil {
+            if usage?.cachedTokens != nil || usage?.writtenTokens != nil || trace?.cacheMiss != nil {
                 $0.member("cache") {
                     $0.optional("read", usage?.cachedTokens)
                     $0.optional("written", usage?.writtenTokens)
+                    $0.optional("missReason", trace?.cacheMiss)
                 }
             }
         }

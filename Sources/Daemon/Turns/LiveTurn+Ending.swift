@@ -24,7 +24,7 @@ extension LiveTurn {
         record.upstream = name
         record.model = current?.model
         record.receipt = windows.receipt(
-            for: current, upstream: name, ending.usage, sent: ending.isCached ? nil : route.sent)
+            for: current, upstream: name, ending.usage, ending.isCached ? nil : route.trace)
         alternatives = ending.alternatives.map { content in
             NewMessage(
                 id: ids.newID(), role: .assistant, content: content,

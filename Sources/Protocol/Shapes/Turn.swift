@@ -287,6 +287,8 @@ extension Wire {
         package struct Cache: Codable, Sendable {
             package var read: Int?
             package var written: Int?
+            /// Why the cache had less than it might have, in the provider's words.
+            package var missReason: String?
         }
 
         /// How many of a window's thoughts went back to who made them.

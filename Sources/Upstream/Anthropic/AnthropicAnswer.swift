@@ -18,6 +18,8 @@ package struct AnthropicAnswer: AnswerBody {
     private var reason: String?
     private var detail: String?
     private var counts: [String: Int] = [:]
+    private var id: String?
+    private var cacheMiss: String?
     private var isStopped = false
     private var hasContent = false
     private var joiner = ProseJoiner()
@@ -34,14 +36,17 @@ package struct AnthropicAnswer: AnswerBody {
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         var pieces: [Piece] = []
         switch view["type"]?.string {
-        case "message_start": if let counted = view["message"]?["usage"] { add(counted) }
+        case "message_start": if let message = view["message"] { identify(message) }
         case "message": pieces = whole(view)
         case "content_block_start": pieces = begin(view)
         case "content_block_delta": pieces = delta(view)
         case "content_block_stop": pieces = close(view["index"]?.int ?? 0)
         case "message_delta":
-            if let counted = view["usage"] { add(counted) }
-            if let delta = view["delta"] { stop(delta) }
+            identify(view)
+            if let delta = view["delta"] {
+                diagnose(delta)
+                stop(delta)
+            }
         case "message_stop": isStopped = true
         default: break  // ping, and what is yet to be invented
         }
@@ -51,7 +56,7 @@ package struct AnthropicAnswer: AnswerBody {
 
     /// An answer of a server that does not stream: the blocks at once.
     private mutating func whole(_ message: JSONView) -> [Piece] {
-        if let counted = message["usage"] { add(counted) }
+        identify(message)
         var pieces: [Piece] = []
         for (index, block) in (message["content"]?.elements ?? JSONElements.none).enumerated() {
             pieces += begin(index, block) + close(index)
@@ -59,6 +64,19 @@ package struct AnthropicAnswer: AnswerBody {
         stop(message)
         isStopped = true
         return pieces
+    }
+
+    /// What a message says of itself.
+    private mutating func identify(_ view: JSONView) {
+        if let counted = view["usage"] { add(counted) }
+        if let said = view["id"]?.string, (1...256).contains(said.utf8.count) { id = said }
+        diagnose(view)
+    }
+
+    /// Null says that the provider cannot tell yet.
+    private mutating func diagnose(_ view: JSONView) {
+        guard let reason = view["diagnostics"]?["cache_miss_reason"]?["type"]?.string else { return }
+        cacheMiss = String(reason.prefix(64))
     }
 
     private mutating func stop(_ view: JSONView) {
@@ -173,6 +191,8 @@ package struct AnthropicAnswer: AnswerBody {
             default: reason
             }
         let why = word == "content_filter" ? detail ?? "the model declined" : detail
-        return (tail, Turn.Finish(reason: word, usage: usage, detail: why))
+        var finish = Turn.Finish(reason: word, usage: usage, detail: why)
+        (finish.responseID, finish.cacheMiss) = (id, cacheMiss)
+        return (tail, finish)
     }
 }

@@ -10,7 +10,8 @@ package struct AnthropicDialect: Dialect {
     /// `cache` puts `cache_control` marks on the stable prefix, for so long.
     package init(base: String, cache: PromptCache = .minutes) {
         self.base = base
-        request = AnthropicRequest(cache: cache)
+        request = AnthropicRequest(
+            cache: cache, isDiagnosed: Addresses.host(of: base) == "api.anthropic.com")
     }
 
     package func rules(issuer: String) -> DialectRules { .anthropic(issuer) }

@@ -15,6 +15,8 @@ struct AnthropicRequest {
 
     /// For how long the stable prefix is marked for the provider's prompt cache.
     let cache: PromptCache
+    /// Whether the server says why its cache had less than it might have (wire-2.md B3).
+    var isDiagnosed = false
     private var marksCache: Bool { cache != .none }
 
     /// The whole body.
@@ -35,6 +37,13 @@ struct AnthropicRequest {
             }
             if !parameters.stop.isEmpty {
                 $0.key("stop_sequences"); $0.array { for text in parameters.stop { $0.string(text) } }
+            }
+            // Behind all that the cache is about.
+            if isDiagnosed, marksCache, quirks.sends("diagnostics") {
+                $0.member("diagnostics") {
+                    $0.key("previous_message_id")
+                    if let id = request.previousResponse { $0.string(id) } else { $0.null() }
+                }
             }
         }
     }

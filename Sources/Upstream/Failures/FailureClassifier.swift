@@ -223,7 +223,7 @@ package enum FailureClassifier {
 enum Unsupported {
     private static let names = [
         "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
-        "stream_options", "prompt_cache_key",
+        "stream_options", "prompt_cache_key", "diagnostics",
     ]
 
     /// Whether a report says that a thought of the history is refused, by its seal or its place (wire-2.md A2).
