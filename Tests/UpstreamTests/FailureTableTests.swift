@@ -82,7 +82,7 @@ private struct Row: Sendable, CustomTestStringConvertible {
         let names = Row.all.map(\.name)
         #expect(names.count >= 90)
         #expect(Set(names).count == names.count)
-        #expect(Row.all.allSatisfy { $0.view["note"]?.string?.hasPrefix("wire.md ") ?? false })
+        #expect(Row.all.allSatisfy { $0.view["note"]?.string?.hasPrefix("wire") ?? false })
         let known = ["anthropic", "gemini", "openai"]
         #expect(Row.all.allSatisfy { known.contains($0.view["dialect"]?.string ?? "") })
     }
