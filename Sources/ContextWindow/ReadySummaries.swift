@@ -30,8 +30,8 @@ struct ReadySummaries {
                 summary.isRequested || strategy == .summarize
             else { continue }
             let size = TokenEstimate.size(of: [.text(told)]), tokens = weights.tokens(size)
-            // It is never needed: what leaves no room for the conversation itself stays out.
-            guard tokens <= room / 2 else { continue }
+            // It is never needed: what leaves no room for the conversation itself stays out, unless somebody asked for it.
+            guard tokens <= (summary.isRequested ? room : room / 2) else { continue }
             ready.append(Ready(summary: summary, size: size, tokens: tokens))
             if summary.isRequested { floor = max(floor, summary.last) }
         }
@@ -43,8 +43,11 @@ struct ReadySummaries {
     /// Room that is kept whichever of them is sent.
     var tokens: Int { ready.map(\.tokens).max() ?? 0 }
 
-    /// The newest that ends before a place.
-    func last(before begin: Int) -> Ready? { ready.first { $0.summary.last < begin } }
+    /// The newest that ends before a place; or the one that was asked for, where it ends inside the turn that begins there, since
+    /// nothing before it is sent.
+    func last(before begin: Int) -> Ready? {
+        ready.first { $0.summary.last < begin } ?? (floor > 0 ? ready.first { $0.summary.last == floor } : nil)
+    }
 }
 
 extension Receipt.Summary {
@@ -61,7 +64,8 @@ extension CutQuestion {
     /// Leaves out what a summary stands for that somebody asked for, and keeps room for one; `isRead` says that all behind that
     /// one was read.
     mutating func take(_ summaries: ReadySummaries, isRead: Bool) {
-        turns.removeAll { $0.seq <= summaries.floor }
+        // What such a turn has behind the summary is told nowhere else.
+        turns.removeAll { $0.last <= summaries.floor }
         if summaries.floor > 0 && isRead { isWhole = true }
         fixed += summaries.tokens
         summaryEnds = summaries.ready.map(\.summary.last)

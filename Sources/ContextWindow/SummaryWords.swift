@@ -52,7 +52,7 @@ package enum SummaryWords {
     }
 
     /// The beginning and the end of what is too long.
-    private static func clipped(_ text: String, to most: Int) -> String {
+    package static func clipped(_ text: String, to most: Int) -> String {
         let count = text.utf8.count
         guard count > most else { return text }
         let half = max(20, most / 2)
@@ -91,13 +91,16 @@ package enum SummaryWords {
     }
 
     /// What it is asked: the summary so far with the last place that it covers, the next piece, and what somebody wishes.
+    ///
+    /// `missing` are places between both of which nothing is told.
     package static func prompt(
-        before: (text: String, last: Int)?, _ lines: [Line], instructions: String?
+        before: (text: String, last: Int)?, missing: ClosedRange<Int>?, _ lines: [Line], instructions: String?
     ) -> String {
         var parts: [String] = []
         if let before {
             parts.append("<summary of=\"messages up to \(before.last)\">\n\(before.text)\n</summary>")
         }
+        if let missing { parts.append("(Messages \(missing.lowerBound) to \(missing.upperBound) are not told here.)") }
         if !lines.isEmpty {
             parts.append("<conversation>\n\(lines.map(\.text).joined(separator: "\n\n"))\n</conversation>")
         }

@@ -2,19 +2,42 @@ package import Archive
 package import Conversation
 
 extension Reader {
-    /// The summaries that end on a session's path, those that end last first, thrown away ones too; at most `limit`.
+    /// The summaries that end on a session's path, those that end last first, at most `limit`; and among them the last round
+    /// that came to nothing unasked.
     func summaries(_ session: SessionRecord, limit: Int) throws(ArchiveError) -> [Summary] {
         // Most sessions have none, and then nothing more is looked at.
         let any = try database.first(
-            "SELECT 1 FROM summary WHERE session = ? LIMIT 1", [.int(session.row)], doing: "find summaries"
+            "SELECT 1 FROM summary INDEXED BY summary_session WHERE session = ? LIMIT 1", [.int(session.row)],
+            doing: "find summaries"
         ) { $0.int(0) }
         if any == nil { return [] }
+        let path = try path(branch: session.branch, head: session.session.messageCount)
+        let told = try summaries(
+            session, path, limit,
+            .summaries(
+                """
+                INDEXED BY summary_told WHERE session = ? AND message BETWEEN ? AND ? AND text IS NOT NULL
+                 ORDER BY message DESC, id DESC LIMIT ?
+                """))
+        let untold = try summaries(
+            session, path, 1,
+            .summaries(
+                """
+                INDEXED BY summary_untold WHERE session = ? AND message BETWEEN ? AND ? AND text IS NULL AND requested = 0
+                 ORDER BY message DESC, id DESC LIMIT ?
+                """))
+        guard let last = untold.first else { return told }
+        let place = told.firstIndex { $0.last < last.last } ?? told.endIndex
+        return told[..<place] + [last] + told[place...]
+    }
+
+    private func summaries(_ session: SessionRecord, _ path: [Segment], _ limit: Int, _ sql: SQL)
+        throws(ArchiveError) -> [Summary]
+    {
         var found: [Summary] = []
-        for segment in try path(branch: session.branch, head: session.session.messageCount).reversed()
-        where found.count < limit {
+        for segment in path.reversed() where found.count < limit {
             try database.rows(
-                .summaries(
-                    "WHERE session = ? AND message BETWEEN ? AND ? ORDER BY message DESC, id DESC LIMIT ?"),
+                sql,
                 [
                     .int(session.row), .int(MessageKey(branch: segment.branch, seq: segment.from).raw),
                     .int(MessageKey(branch: segment.branch, seq: segment.to).raw),
@@ -82,5 +105,13 @@ extension NewestSummaries: LocalRead {
 
     package func run(on reader: Reader) throws(ArchiveError) -> [Summary] {
         try reader.summaries(session, limit: WindowRead.summaries)
+    }
+}
+
+extension NewestPrompt: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> Int? {
+        try reader.prompt(at: session.session.messageCount, in: session, farthest: farthest)?.seq
     }
 }

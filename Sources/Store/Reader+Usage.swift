@@ -3,13 +3,12 @@ internal import Conversation
 
 extension UsageReport: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
-        var rows: [UsageRow.Key: UsageRow] = [:], isMore = false
+        var rows: [UsageRow.Key: UsageRow] = [:], isMore = false, total = UsageRow(UsageRow.Key())
         var next = owner
         if next == nil { next = try reader.userWithUsage(after: nil) }
         while let user = next {
-            isMore = try reader.addUsage(of: user, self, to: &rows) || isMore
-            // How long a session waited is not kept.
-            if !parts.contains(.session) { try reader.addLatencies(of: user, self, to: &rows) }
+            isMore = try reader.addUsage(of: user, self, to: &rows, &total) || isMore
+            try reader.addLatencies(of: user, self, to: &rows, &total)
             next = owner == nil ? try reader.userWithUsage(after: user) : nil
         }
         var sorted = rows.values.sorted { $0.key.isBefore($1.key, by: parts) }
@@ -20,7 +19,7 @@ extension UsageReport: LocalRead {
                 sorted[index].sessionID = try reader.name(of: session)
             }
         }
-        return Output(rows: sorted, isMore: isMore)
+        return Output(rows: sorted, total: total, isMore: isMore)
     }
 }
 
@@ -45,7 +44,8 @@ extension Reader {
 
     /// Adds what a user used; true where there are more groups than may be.
     fileprivate func addUsage(
-        of user: UserID, _ report: UsageReport, to rows: inout [UsageRow.Key: UsageRow]
+        of user: UserID, _ report: UsageReport, to rows: inout [UsageRow.Key: UsageRow],
+        _ total: inout UsageRow
     ) throws(ArchiveError) -> Bool {
         var last: (day: Int64, session: Int64, upstream: String, model: String)? = (
             report.days.lowerBound, -1, "", ""
@@ -71,15 +71,16 @@ extension Reader {
                 if count == Reader.usageSlice { last = (day, session, upstream, model) }
                 let key = report.key(
                     owner: user, day: day, session: SessionRow(session), upstream: upstream, model: model)
-                guard rows[key] != nil || rows.count < Reader.mostGroups else {
-                    isFull = true
-                    return true
-                }
                 var one = UsageRow(key)
                 (one.prompts, one.input, one.output) = (Int(row.int(4)), Int(row.int(5)), Int(row.int(6)))
                 (one.cached, one.cost, one.written) = (Int(row.int(7)), Int(row.int(8)), Int(row.int(9)))
                 (one.thoughts, one.failures) = (Int(row.int(10)), Int(row.int(11)))
                 (one.priced, one.unpriced) = (Int(row.int(12)), Int(row.int(13)))
+                total.add(one)
+                guard rows[key] != nil || rows.count < Reader.mostGroups else {
+                    isFull = true
+                    return true
+                }
                 rows[key, default: UsageRow(key)].add(one)
                 return true
             }
@@ -88,21 +89,30 @@ extension Reader {
         return isFull
     }
 
-    /// Adds how long a user's turns waited, to the rows that there are.
+    /// Adds how long a user's turns waited, to the rows that there are; how long a session waited is not kept.
     fileprivate func addLatencies(
-        of user: UserID, _ report: UsageReport, to rows: inout [UsageRow.Key: UsageRow]
+        of user: UserID, _ report: UsageReport, to rows: inout [UsageRow.Key: UsageRow],
+        _ total: inout UsageRow
     ) throws(ArchiveError) {
-        for day in report.days {
+        let hasRows = !report.parts.contains(.session)
+        var next: Int64? = report.days.lowerBound
+        while let from = next {
+            // A month has few rows: a model has as many a day as there are bounds, at most.
+            let to = min(from + 30, report.days.upperBound)
+            next = to < report.days.upperBound ? to + 1 : nil
             try database.rows(
-                "SELECT upstream, model, bound, turns FROM latency WHERE owner = ? AND day = ?",
-                [.user(user), .int(day)], doing: "read latencies"
+                "SELECT day, upstream, model, bound, turns FROM latency WHERE owner = ? AND day BETWEEN ? AND ?",
+                [.user(user), .int(from), .int(to)], doing: "read latencies"
             ) { row in
+                let bound = LatencyBounds.bound(of: Int(row.int(3))), turns = UsageSum.bounded(Int(row.int(4)))
+                total.latencies[bound, default: 0] += turns
+                guard hasRows else { return true }
                 let key = report.key(
-                    owner: user, day: day, session: nil, upstream: row.text(0), model: row.text(1))
-                let bound = LatencyBounds.bound(of: Int(row.int(2)))
-                rows[key]?.latencies[bound, default: 0] += UsageSum.bounded(Int(row.int(3)))
+                    owner: user, day: row.int(0), session: nil, upstream: row.text(1), model: row.text(2))
+                rows[key]?.latencies[bound, default: 0] += turns
                 return true
             }
+            if next != nil { try endSlice() }
         }
     }
 }

@@ -376,6 +376,152 @@ private struct SummaryBench {
     }
 }
 
+@Suite struct `A summary and what changes around it` {
+    private func slide(_ summaries: [[ScriptedUpstream.Step]] = [ScriptedUpstream.answer(["the gist"])]) throws
+        -> SummaryBench
+    {
+        try SummaryBench(summaries, window: #""strategy":"slide""#)
+    }
+
+    private func compact(_ bench: SummaryBench, _ more: String = "") throws -> TestClient.Answer {
+        try bench.client.call("_convod/session/compact", #"{"sessionId":"s"\#(more)}"#)
+    }
+
+    private func ids(_ bench: SummaryBench) throws -> [String] {
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        return page?["messages"]?.elements.compactMap { $0["id"]?.string } ?? []
+    }
+
+    private func mark(_ bench: SummaryBench, _ id: String, _ mark: String) throws {
+        let set = try bench.client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(id)",\#(mark)}"#)
+        #expect(set.result != nil)
+    }
+
+    @Test func `ends before the newest prompt, also where its answer was made anew`() throws {
+        let bench = try slide()
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let id = try bench.client.start("_convod/turn/retry", #"{"sessionId":"s"}"#)
+        #expect(try bench.client.finish(id).result != nil)
+        #expect(try compact(bench).result?["to"]?.int == 4)
+        _ = try bench.ask(3)
+        #expect(bench.lastRequest().contains("question 2 "))
+    }
+
+    @Test func `is not kept of what was excluded while it was made`() throws {
+        let held: [ScriptedUpstream.Step] = [.hold] + ScriptedUpstream.answer(["the gist"])
+        let bench = try slide([held, ScriptedUpstream.answer(["without it"])])
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let first = try ids(bench)[0]
+        let id = try bench.client.start("_convod/session/compact", #"{"sessionId":"s"}"#)
+        _ = try bench.client.update { !bench.compactions([$0]).isEmpty }
+        let again = try compact(bench)
+        #expect(again.kind == "conflict")
+        try bench.client.send(
+            #"{"jsonrpc":"2.0","id":900,"method":"_convod/message/set","params":{"sessionId":"s","messageId":"\#(first)","excluded":true}}"#
+        )
+        #expect(try bench.client.finish(id).kind == "conflict")
+        _ = try bench.client.finish(900)
+        bench.bench.servers[1].proceed()
+        #expect(try bench.summaries().isEmpty)
+        #expect(try compact(bench).result?["text"]?.string == "without it")
+        #expect(bench.bench.servers[1].requests.last?.contains("question 0 ") == false)
+    }
+
+    @Test func `goes where a message that it left out may go again`() throws {
+        for (on, off) in [("\"pinned\":true", "\"pinned\":false"), ("\"excluded\":true", "\"excluded\":false")] {
+            let bench = try slide()
+            for number in 0..<3 { _ = try bench.ask(number) }
+            let first = try ids(bench)[0]
+            try mark(bench, first, on)
+            #expect(try compact(bench).result != nil)
+            try mark(bench, first, off)
+            #expect(try bench.summaries().isEmpty)
+            _ = try bench.ask(3)
+            #expect(bench.lastRequest().contains("question 0 "), "\(off)")
+        }
+    }
+
+    @Test func `stays on its branch where a message of another one is excluded`() throws {
+        let bench = try slide()
+        for number in 0..<3 { _ = try bench.ask(number) }
+        #expect(try compact(bench).result != nil)
+        let third = try ids(bench)[2]
+        let id = try bench.client.start(
+            "_convod/turn/retry",
+            #"{"sessionId":"s","messageId":"\#(third)","prompt":[{"type":"text","text":"other words"}]}"#)
+        #expect(try bench.client.finish(id).result != nil)
+        let here = try ids(bench)
+        try mark(bench, here[here.count - 2], "\"excluded\":true")
+        _ = try bench.client.call("_convod/branch/switch", #"{"sessionId":"s","branch":1}"#)
+        #expect(try bench.summaries().count == 1)
+    }
+
+    @Test func `is found behind any number of rounds that came to nothing`() throws {
+        let down = ScriptedUpstream.failure("400 Bad Request", "{}")
+        let bench = try slide([ScriptedUpstream.answer(["the gist"]), down])
+        for number in 0..<3 { _ = try bench.ask(number) }
+        #expect(try compact(bench).result != nil)
+        _ = try bench.ask(3)
+        for _ in 0..<10 { #expect(try compact(bench).error != nil) }
+        _ = try bench.ask(4)
+        #expect(bench.lastRequest().contains("the gist") && !bench.lastRequest().contains("question 0 "))
+        #expect(bench.bench.servers[1].requests.last?.contains("the gist") == true)
+    }
+
+    @Test func `that a model thought about and did not write is paid all the same`() throws {
+        let bench = try slide([ScriptedUpstream.answer([], finish: "length")])
+        for number in 0..<2 { _ = try bench.ask(number) }
+        #expect(try compact(bench).kind == "upstream_refused")
+        let used = try shell(
+            "sqlite3", bench.bench.daemon.database,
+            "SELECT turns, input_tokens, output_tokens FROM usage WHERE upstream = 'b'")
+        #expect(used == "0|7|3\n")
+    }
+
+    @Test func `that was thrown away is not brought back by other words`() throws {
+        let bench = try slide()
+        for number in 0..<2 { _ = try bench.ask(number) }
+        let id = try compact(bench).result?["summaryId"]?.string ?? ""
+        _ = try bench.client.call("_convod/summary/delete", #"{"sessionId":"s","summaryId":"\#(id)"}"#)
+        let set = try bench.client.call(
+            "_convod/summary/set", #"{"sessionId":"s","summaryId":"\#(id)","text":"again"}"#)
+        #expect(set.kind == "not_found")
+        #expect(try bench.summaries().isEmpty)
+    }
+
+    @Test func `is estimated first where that is asked for, and nobody is asked`() throws {
+        let bench = try slide()
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let estimate = try compact(bench, #","dryRun":true"#)
+        #expect(estimate.result?["from"]?.int == 1 && estimate.result?["to"]?.int == 4)
+        #expect(estimate.result?["inputTokens"]?.int ?? 0 > 300 && estimate.result?["text"] == nil)
+        #expect(estimate.result?["outputTokens"]?.int == 1_024 && estimate.result?["upstream"]?.string == "b")
+        #expect(bench.compactions(estimate.updates).isEmpty && bench.bench.counts[1] == 0)
+        #expect(try bench.summaries().isEmpty)
+    }
+
+    @Test func `of more than a round holds keeps the one before, and says what is in neither`() throws {
+        let bench = try SummaryBench(
+            [ScriptedUpstream.answer(["the first gist"]), ScriptedUpstream.answer(["the later gist"])],
+            window: #""strategy":"slide""#, length: 1_000, more: ", maxTokens: 64")
+        for number in 0..<3 { _ = try bench.ask(number) }
+        #expect(try compact(bench).result?["to"]?.int == 4)
+        let many = (0..<60).map { number in
+            #"{"role":"user","content":[{"type":"text","text":"note \#(number) \#(bench.words)"}]}"#
+        }.joined(separator: ",")
+        let appended = try bench.client.call(
+            "_convod/message/append", #"{"sessionId":"s","messages":[\#(many)]}"#)
+        #expect(appended.result != nil)
+        let made = try compact(bench).result
+        #expect(made?["from"]?.int == 1 && made?["to"]?.int == 65)
+        let words = made?["text"]?.string ?? ""
+        #expect(words.hasPrefix("the later gist\n\n(Messages 5 to ") && words.hasSuffix(" are not in this summary.)"))
+        #expect(bench.bench.servers[1].requests[1].contains("the first gist"))
+        #expect(bench.bench.counts[1] <= 1 + 5)
+    }
+}
+
 @Suite struct `What is larger than the model takes (N002)` {
     @Test func `is refused at once with both numbers and no call; unpinned it costs one summary at most`()
         throws

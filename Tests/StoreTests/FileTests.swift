@@ -81,7 +81,7 @@ internal import Testing
             ("v009_secrets.sql", "dec4e2539878f39682e273dde5cc823c38db3fd2f4e9ea914bb9eb0481821849"),
             ("v010_appended_systems.sql", "fe2afaef9deee65f34b0c1fe6b59621d4d173c4b3ba995b65d2f1c2f5013f3d6"),
             ("v011_summaries.sql", "c0e2fb3ffea290a03efd49c59f74e4c4d3c4c16b9d80ab3b44f1e9e39f3cd80f"),
-            ("v012_money.sql", "feb588cf78e24aada1936c178646fcd60b9ff30ca484513a74a114a06e836356"),
+            ("v012_money.sql", "53754955af3e454b7df2e57ecf37c6a90b532936f5ca5f8a6bb7460521d2e846"),
         ]
         for (name, digest) in pinned {
             let migration = Files.directory(of: #filePath) + "/../../schema/migrations/\(name)"

@@ -86,7 +86,12 @@ package enum Promises {
         _ window: Window, _ one: RandomWindow, begin: Int, newest messages: [Message]
     ) -> String? {
         if let summary = window.summary {
-            if summary.last >= begin { return "has a summary of what it sends" }
+            let isPartly =
+                summary.isRequested
+                && !messages.contains {
+                    $0.seq > begin && $0.seq <= summary.last && $0.isSendable && $0.role == .user
+                }
+            if summary.last >= begin, !isPartly { return "has a summary of what it sends" }
             if summary.told == nil { return "has a summary that says nothing" }
             if one.strategy != .summarize, !summary.isRequested { return "has a summary that nobody wants" }
         }

@@ -19,3 +19,8 @@ CREATE TABLE latency (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE summary ADD COLUMN cost INTEGER;   -- millionths of a dollar; NULL = nobody knows
+
+-- What a window holds, and up to where rounds came to nothing: however many of those there are.
+DROP INDEX summary_path;
+CREATE INDEX summary_told   ON summary (session, message) WHERE text IS NOT NULL;
+CREATE INDEX summary_untold ON summary (session, message) WHERE text IS NULL AND requested = 0;

@@ -45,3 +45,16 @@ package struct NewestSummaries: ArchiveRead {
     package let session: SessionRecord
     package init(_ session: SessionRecord) { self.session = session }
 }
+
+/// The place of the prompt with which the newest turn of a session's path begins; nil where there is none near the head.
+package struct NewestPrompt: ArchiveRead {
+    package typealias Output = Int?
+    package let session: SessionRecord
+    /// Messages behind it at most.
+    package let farthest: Int
+
+    package init(_ session: SessionRecord, farthest: Int) {
+        self.session = session
+        self.farthest = farthest
+    }
+}

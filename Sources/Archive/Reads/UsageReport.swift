@@ -10,11 +10,14 @@ package struct UsageReport: ArchiveRead {
     /// Sums, the rows in the order of their parts.
     package struct Output: Sendable {
         package var rows: [UsageRow]
+        /// All of the days, whatever the rows.
+        package var total: UsageRow
         /// Whether there are more rows than may be.
         package var isMore: Bool
 
-        package init(rows: [UsageRow], isMore: Bool) {
+        package init(rows: [UsageRow], total: UsageRow, isMore: Bool) {
             self.rows = rows
+            self.total = total
             self.isMore = isMore
         }
     }
@@ -50,8 +53,10 @@ package struct UsageReport: ArchiveRead {
         var rows: [UsageRow.Key: UsageRow] = [:]
         for row in a.rows + b.rows { rows[row.key, default: UsageRow(row.key)].add(row) }
         let sorted = rows.values.sorted { $0.key.isBefore($1.key, by: parts) }
+        var total = a.total
+        total.add(b.total)
         return Output(
-            rows: Array(sorted.prefix(limit)), isMore: a.isMore || b.isMore || sorted.count > limit)
+            rows: Array(sorted.prefix(limit)), total: total, isMore: a.isMore || b.isMore || sorted.count > limit)
     }
 }
 

@@ -11,11 +11,14 @@ package struct KeepSummary: ArchiveWrite {
     package let attempts: [Attempt]
     /// What it used; nil where nobody answered.
     package let used: TurnUsage?
+    /// Whether it is kept at all: of one that was broken off only what it used is.
+    package let isKept: Bool
 
     package init(
         _ summary: Summary, of session: SessionRow, on branch: BranchRow, attempts: [Attempt],
-        used: TurnUsage?
+        used: TurnUsage?, isKept: Bool = true
     ) {
+        self.isKept = isKept
         self.session = session
         self.branch = branch
         self.summary = summary

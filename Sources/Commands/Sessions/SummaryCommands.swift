@@ -3,10 +3,14 @@ internal import ConvoClient
 internal import JSON
 internal import Protocol
 
+extension Option {
+    fileprivate static let dryRun = Option(long: "dry-run", help: "say what it would take, and ask nobody")
+}
+
 extension Command {
     static let compact = Command(
         name: "compact", summary: "summarize a session's older messages", arguments: "[TEXT]",
-        count: 0...Int.max, options: [.continue, .json, .session],
+        count: 0...Int.max, options: [.continue, .dryRun, .json, .session],
         details: """
             All before the newest turn is summarized by a model, and the summary goes to the model in its place from then
             on. TEXT says what the summary should mind above all. The messages stay stored: 'convo summaries delete' lets
@@ -16,7 +20,17 @@ extension Command {
         let client = try invocation.connect()
         let session = try invocation.sessionToChange(client)
         let words = invocation.positionals.joined(separator: " ")
-        try SummaryList(client, session.id).compact(words, invocation)
+        let list = SummaryList(client, session.id)
+        if invocation.has(.dryRun) {
+            let estimate = try list.estimate(words)
+            if invocation.has(.json) {
+                invocation.console.print(json: estimate)
+            } else {
+                invocation.console.print(SummaryList.inWords(estimate))
+            }
+            return .success
+        }
+        try list.compact(words, invocation)
         return .success
     }
 
@@ -168,9 +182,28 @@ struct SummaryList {
         )
     }
 
-    /// Summarizes all before the newest turn.
+    /// What that would take.
+    func estimate(_ instructions: String) throws(CommandError) -> Wire.Summary {
+        try client.ask(Method.SessionCompact.self) {
+            $0.member("sessionId", session)
+            $0.optional("instructions", instructions.isEmpty ? nil : instructions)
+            $0.member("dryRun", true)
+        }
+    }
+
+    static func inWords(_ estimate: Wire.Summary) -> String {
+        let cost = estimate.cost.map { ", at most about \(Money.text($0))" } ?? ""
+        let who = [estimate.upstream, estimate.model].compactMap(\.self).joined(separator: " ")
+        return
+            "messages \(estimate.from) to \(estimate.to) by \(who): about \(Times.number(estimate.inputTokens ?? 0)) tokens in, \(Times.number(estimate.outputTokens ?? 0)) out\(cost)"
+    }
+
+    /// Summarizes all before the newest turn; a person at a terminal is told before what that takes.
     func compact(_ instructions: String, _ invocation: Invocation) throws(CommandError) {
         let console = invocation.console
+        if console.isOutputTerminal, !invocation.has(.json) {
+            console.print(console.styled(SummaryList.inWords(try estimate(instructions)), .dim))
+        }
         let made = try client.ask(Method.SessionCompact.self) {
             $0.member("sessionId", session)
             $0.optional("instructions", instructions.isEmpty ? nil : instructions)

@@ -14,8 +14,12 @@ package struct CutQuestion: Sendable {
         package let tokens: Int
         /// How many messages it has.
         package let messages: Int
+        /// The place of its last message.
+        package let last: Int
 
-        package init(seq: Int, tokens: Int, messages: Int) {
+        /// Without a `last` its messages stand one behind the other.
+        package init(seq: Int, tokens: Int, messages: Int, last: Int? = nil) {
+            self.last = last ?? seq + max(0, messages - 1)
             self.seq = seq
             self.tokens = tokens
             self.messages = messages

@@ -252,6 +252,8 @@ extension Handlers {
         _ write: MarkMessage, of message: Message, on record: SessionRecord,
         _ request: Request<Method.MessageSet>
     ) {
+        // A round that has read it already must not be kept behind this; one that was is dropped by it.
+        if write.isExcluded != nil || write.isPinned == false { summaries.marked(record.row) }
         archives.write(write, of: record.row) { [self] result in
             switch result {
             case .success(.marked(let changed)): request.reply(Wire.ActivePath(changed))

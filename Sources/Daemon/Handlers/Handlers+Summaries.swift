@@ -16,7 +16,9 @@ extension Handlers {
     private func compact(_ request: Request<Method.SessionCompact>) throws(WireError) {
         withSession(request.call, request.parameters.id) { [self] record in
             let call = request.call
-            let cancel = summaries.compact(record, request.parameters.instructions) { result in
+            let parameters = request.parameters
+            let cancel = summaries.compact(record, parameters.instructions, isDryRun: parameters.isDryRun) {
+                result in
                 if call.isAnswered { return }
                 switch result {
                 case .success(let summary): request.reply(Wire.Summary(summary))

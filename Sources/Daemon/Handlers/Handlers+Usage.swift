@@ -15,23 +15,21 @@ extension Handlers {
         let owner = request.client.isAdmin ? nil : request.client.user
         let parts = parameters.by.compactMap { UsageReport.Part(rawValue: $0) }
         let report = UsageReport(owner: owner, days: from...to, by: parts, limit: parameters.limit)
-        let whole = UsageReport(owner: owner, days: from...to, by: [], limit: 1)
+        let stop = archives.usage(report) { result in
+            if request.call.isAnswered { return }
+            switch result {
+            case .success(let found):
+                request.reply(
+                    .init(
+                        from: Timestamp.date(from), to: Timestamp.date(to), rows: found.rows.map { .init($0) },
+                        total: .init(found.total), more: found.isMore))
+            case .failure(let error): request.fail(WireError(error))
+            }
+        }
         request.call.onCancel = {
+            stop()
             request.fail(WireError(.cancelled, "the request was cancelled"))
         }
-        archives.usage(
-            report,
-            then: looking(request.call) { [self] found in
-                archives.usage(
-                    whole,
-                    then: looking(request.call) { total in
-                        request.reply(
-                            .init(
-                                from: Timestamp.date(from), to: Timestamp.date(to),
-                                rows: found.rows.map { .init($0) },
-                                total: total.rows.first.map { .init($0) } ?? .init(), more: found.isMore))
-                    })
-            })
     }
 }
 

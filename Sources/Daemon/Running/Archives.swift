@@ -122,9 +122,9 @@ final class Archives {
     /// Takes a long look on disk.
     @discardableResult
     func readAway<Read: LocalRead>(
-        _ look: Read, then: @escaping (Result<Read.Output, ArchiveError>) -> Void
+        _ look: Read, isShort: Bool = true, then: @escaping (Result<Read.Output, ArchiveError>) -> Void
     ) -> () -> Void {
-        disk.readAway(look, map: { $0 }, then: then)
+        disk.readAway(look, isShort: isShort, map: { $0 }, then: then)
     }
 
     // MARK: Over both
@@ -200,7 +200,7 @@ final class Archives {
     func usage(
         _ report: UsageReport, then: @escaping (Result<UsageReport.Output, ArchiveError>) -> Void
     ) -> () -> Void {
-        readAway(report) { [self] result in
+        readAway(report, isShort: false) { [self] result in
             guard case .success(let found) = result else { return then(result) }
             readMemory(report, isShort: false) { more in
                 then(more.map { $0.map { report.joined(found, $0) } ?? found })

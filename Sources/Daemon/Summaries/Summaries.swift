@@ -10,8 +10,8 @@ internal import Store
 final class Summaries {
     /// Rounds at a time.
     private static let most = 2
-    /// Rounds that wait at most; what is asked for beyond is refused, what is not comes again behind the next turn.
-    private static let mostWaiting = 100
+    /// Rounds of one user that wait at most; what is asked for beyond is refused, what is not comes again behind the next turn.
+    private static let mostWaiting = 20
 
     private let tools: SummaryTools
     private var running: [SummaryRound] = []
@@ -22,24 +22,49 @@ final class Summaries {
 
     /// A turn of a session has ended, and its window says up to where a summary should reach.
     func turnEnded(_ session: SessionRecord, target: Int, begin: Int) {
+        if isStopped { return }
         let isKnown = (running + waiting).contains { $0.order.row == session.row && $0.order.request == nil }
-        if isKnown || waiting.count >= Summaries.mostWaiting { return }
-        start(SummaryOrder(row: session.row, branch: session.branch, target: target, begin: begin))
+        if isKnown || isFull(session.session.owner) { return }
+        start(
+            SummaryOrder(
+                row: session.row, owner: session.session.owner, branch: session.branch, target: target,
+                begin: begin))
     }
 
-    /// Summarizes all before the newest turn because somebody asks; what it gives breaks the round off.
+    /// Summarizes all before the newest turn because somebody asks, or says what that would take; what it gives breaks the round
+    /// off.
     func compact(
-        _ session: SessionRecord, _ instructions: String?,
+        _ session: SessionRecord, _ instructions: String?, isDryRun: Bool,
         _ then: @escaping (Result<Summary, WireError>) -> Void
     ) -> () -> Void {
-        guard waiting.count < Summaries.mostWaiting else {
-            then(.failure(WireError(.busy, "many summaries are being made; try again in a moment")))
+        func refuse(_ kind: ErrorKind, _ words: String) -> () -> Void {
+            then(.failure(WireError(kind, words)))
             return {}
         }
-        var order = SummaryOrder(row: session.row, branch: session.branch, target: nil)
-        order.request = SummaryOrder.Request(instructions: instructions, then: then)
+        if isStopped { return refuse(.shuttingDown, "the daemon is stopping") }
+        if (running + waiting).contains(where: { $0.order.row == session.row && $0.order.request != nil }) {
+            return refuse(.conflict, "the session is being summarized already; wait for that")
+        }
+        if isFull(session.session.owner) {
+            return refuse(.busy, "many of your sessions are being summarized; try again in a moment")
+        }
+        var order = SummaryOrder(
+            row: session.row, owner: session.session.owner, branch: session.branch, target: nil)
+        order.request = SummaryOrder.Request(instructions: instructions, isDryRun: isDryRun, then: then)
         let round = start(order)
         return { round.cancel() }
+    }
+
+    private func isFull(_ owner: UserID) -> Bool {
+        waiting.count { $0.order.owner == owner } >= Summaries.mostWaiting
+    }
+
+    /// Messages of a session are marked otherwise: what is being summarized of it may hold what it must not.
+    func marked(_ row: SessionRow) {
+        for round in running + waiting where round.order.row == row {
+            round.cancel(
+                WireError(.conflict, "messages were pinned or excluded meanwhile; summarize the session again"))
+        }
     }
 
     /// Breaks all off, as the daemon stops.
@@ -62,13 +87,15 @@ final class Summaries {
         proceed()
     }
 
-    /// Begins what waited longest and has no round of its session before it.
+    /// Begins what waited longest, of those whose user has the fewest rounds under way, and that have no round of their session
+    /// before them.
     private func proceed() {
-        while !isStopped, running.count < Summaries.most,
-            let next = waiting.firstIndex(where: { round in
-                !running.contains { $0.order.row == round.order.row }
-            })
-        {
+        while !isStopped, running.count < Summaries.most {
+            func load(_ round: SummaryRound) -> Int { running.count { $0.order.owner == round.order.owner } }
+            let free = waiting.indices.filter { index in
+                !running.contains { $0.order.row == waiting[index].order.row }
+            }
+            guard let next = free.min(by: { load(waiting[$0]) < load(waiting[$1]) }) else { return }
             let round = waiting.remove(at: next)
             running.append(round)
             round.begin()

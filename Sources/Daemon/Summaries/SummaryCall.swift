@@ -10,7 +10,8 @@ final class SummaryCall {
     /// What a model wrote, or why it did not.
     enum Outcome {
         case text(String, Usage?)
-        case failed(WireError)
+        /// With what the provider counted all the same; nil where it did not.
+        case failed(WireError, Usage?)
     }
 
     /// Bytes that a summary may have; more is no summary.
@@ -43,7 +44,7 @@ final class SummaryCall {
                     .failed(
                         WireError(
                             .upstreamTimeout, "no summary came within \(timeout) ms; see 'summarizer.timeout'"
-                        )))
+                        ), nil))
             })
         call.begin()
         call.start()
@@ -88,7 +89,7 @@ final class SummaryCall {
                 loop.after(milliseconds: wait.milliseconds) { [weak self] in self?.call?.start() })
         case .failed(let error, nil):
             let kind = ErrorKind(rawValue: error.kind) ?? .upstreamUnavailable
-            end(.failed(WireError(kind, error.message)))
+            end(.failed(WireError(kind, error.message), nil))
         }
     }
 
@@ -97,13 +98,17 @@ final class SummaryCall {
         if finish.reason == "content_filter" || said.isBlank {
             let why = finish.detail.map { ": \($0)" } ?? ""
             return end(
-                .failed(WireError(.upstreamRefused, "the model wrote no summary (\(finish.reason)\(why))")))
+                .failed(
+                    WireError(.upstreamRefused, "the model wrote no summary (\(finish.reason)\(why))"),
+                    finish.usage))
         }
         end(.text(said, finish.usage))
     }
 
-    /// Tokens of its request, estimated.
-    var estimate: Int { requests.size.tokens }
+    /// Tokens of its request, and of what has come, estimated.
+    var estimate: (input: Int, output: Int) {
+        (requests.size.tokens, TokenEstimate.text(String(decoding: text, as: UTF8.self)))
+    }
 }
 
 extension String {

@@ -9,6 +9,7 @@ internal import Upstream
 /// What is to be summarized.
 struct SummaryOrder {
     let row: SessionRow
+    let owner: UserID
     /// The branch whose path is meant.
     let branch: BranchRow
     /// The last place that it covers; nil for all before the newest turn.
@@ -21,6 +22,8 @@ struct SummaryOrder {
     /// A person's, or a program's, wish.
     struct Request {
         let instructions: String?
+        /// Whether only what it would take is told, and nobody is asked.
+        var isDryRun = false
         let then: (Result<Summary, WireError>) -> Void
     }
 }
@@ -35,11 +38,17 @@ final class SummaryRound {
     private var summary: Summary?
     private var candidates: [Candidate] = []
     private var before: (text: String, last: Int)?
+    /// Places that lie between the summary before and what is read, since a round has no room for all.
+    private var missing: ClosedRange<Int>?
     private var pieces: ArraySlice<[SummaryWords.Line]> = []
     private var call: SummaryCall?
+    /// Whether the first piece is on its way: later ones have the summary so far before them.
+    private var hasAsked = false
     private var attempts: [Attempt] = []
     private var used: TurnUsage?
     private var isOver = false
+    /// Whether what it used is on its way to the archive.
+    private var isKeeping = false
     /// Ends the look at the messages; nil where none is under way.
     private var stopLook: (() -> Void)?
 
@@ -54,10 +63,20 @@ final class SummaryRound {
     /// Breaks it off; who asked is told.
     func cancel(_ error: WireError = WireError(.cancelled, "the request was cancelled")) {
         if isOver { return }
-        call?.cancel()
-        attempts += call?.attempts ?? []
-        call = nil
-        if let summary { tools.tell(summary, .cancelled, of: session) }
+        if let call {
+            call.cancel()
+            note(call, .failed(error, nil))
+            self.call = nil
+        }
+        if let summary {
+            tools.tell(summary, .cancelled, of: session)
+            // What was used was used.
+            if used != nil, !isKeeping {
+                let write = KeepSummary(
+                    summary, of: order.row, on: order.branch, attempts: [], used: used, isKept: false)
+                tools.archives.write(write, of: order.row) { _ in }
+            }
+        }
         finish(.failure(error))
     }
 
@@ -110,12 +129,16 @@ final class SummaryRound {
 
     private func findTarget(_ found: SessionRecord) {
         if let target = order.target { return findBefore(found, target) }
-        look(ReadMessages(found, .newest(1), limit: 1, bytes: 1)) { [self] page in
-            let target = (page.messages.first?.seq ?? 1) - 1
+        look(NewestPrompt(found, farthest: SummaryRound.farthestPrompt)) { [self] prompt in
+            guard let prompt else { return nothing("no prompt stands near the end of the session") }
+            let target = prompt - 1
             guard target > 0 else { return nothing("the session has no more than one turn") }
             findBefore(found, target)
         }
     }
+
+    /// Messages that the newest turn may have behind its prompt.
+    private static let farthestPrompt = 10_000
 
     private func nothing(_ why: String) {
         finish(.failure(WireError(.conflict, "there is nothing to summarize: \(why)")))
@@ -146,23 +169,36 @@ final class SummaryRound {
         }
     }
 
+    /// What of a conversation fits a call: all that is read where it has `whole` tokens at most, else pieces of `piece`.
+    private struct Room {
+        let whole: Int
+        let piece: Int
+        /// Bytes that the summary before may have: what does not fit is cut in its middle.
+        let before: Int
+
+        init(_ settings: Summarizer, _ candidate: Candidate, before: String) {
+            let length = candidate.upstream.contextLength(of: candidate.model)
+            let answer = SummaryRequests.answer(settings, contextLength: length)
+            let half = SummaryWords.piece(contextLength: length, answer: answer, before: 0) / 2
+            let told = min(half, TokenEstimate.text(before))
+            self.before = told < half ? Int.max : 2 * half
+            whole = SummaryWords.piece(contextLength: length, answer: answer, before: told)
+            // Behind the first one there is a summary before it, as long as one may be.
+            let next = min(half, max(told, settings.maxTokens))
+            piece = SummaryWords.piece(contextLength: length, answer: answer, before: next)
+        }
+    }
+
     /// Reads the stretch from its end, until it is whole or long enough for a round.
     private func readBack(_ found: SessionRecord, _ before: Summary?, _ target: Int) {
-        let length = candidates[0].upstream.contextLength(of: candidates[0].model)
-        let answer = SummaryRequests.answer(tools.configuration.summarizer, contextLength: length)
-        let told = TokenEstimate.text(before?.text ?? "")
-        let whole = SummaryWords.piece(contextLength: length, answer: answer, before: told)
-        // Behind the first one there is a summary before it, as long as one may be.
-        let piece = SummaryWords.piece(
-            contextLength: length, answer: answer, before: max(told, tools.configuration.summarizer.maxTokens)
-        )
-        let first = (before?.last ?? 0) + 1
+        let room = Room(tools.configuration.summarizer, candidates[0], before: before?.text ?? "")
+        let first = (before?.last ?? 0) + 1, most = room.piece
         var lines: [SummaryWords.Line] = [], tokens = 0
         func read(from seq: Int) {
-            guard seq >= first else { return cut(lines, reached: first, before, target, whole, piece) }
+            guard seq >= first else { return cut(lines, from: first, before, target, room) }
             let page = ReadMessages(found, .backFrom(seq), limit: 200, bytes: 256 << 10)
             stopLook = tools.archives.readAway(page, of: order.row, isShort: false) { page in
-                (page.messages.map(\.seq).min(), page.messages.map { SummaryWords.line($0, most: piece) })
+                (page.messages.map(\.seq).min(), page.messages.map { SummaryWords.line($0, most: most) })
             } then: { [self] result in
                 stopLook = nil
                 if isOver { return }
@@ -172,15 +208,12 @@ final class SummaryRound {
                     // Newest first, and what the summary before covers is not read again.
                     for line in page.compactMap(\.self) where line.seq >= first {
                         tokens += line.tokens
-                        if tokens > piece * SummaryWords.pieces, !lines.isEmpty {
-                            return cut(
-                                lines, reached: lines[lines.count - 1].seq, nil, target, whole, piece)
+                        if tokens > room.piece * SummaryWords.pieces, let last = lines.last {
+                            return cut(lines, from: last.seq, before, target, room)
                         }
                         lines.append(line)
                     }
-                    guard let least, least > 1 else {
-                        return cut(lines, reached: first, before, target, whole, piece)
-                    }
+                    guard let least, least > 1 else { return cut(lines, from: first, before, target, room) }
                     read(from: least - 1)
                 }
             }
@@ -188,41 +221,69 @@ final class SummaryRound {
         read(from: target)
     }
 
+    /// Cuts what was read, newest first and from a place on, into pieces, and begins with the first.
     private func cut(
-        _ lines: [SummaryWords.Line], reached first: Int, _ before: Summary?, _ target: Int, _ whole: Int,
-        _ piece: Int
+        _ lines: [SummaryWords.Line], from first: Int, _ before: Summary?, _ target: Int, _ room: Room
     ) {
         guard let session else { return }
         if lines.isEmpty, !isRequested || before == nil { return nothing("no message of it says anything") }
-        pieces = SummaryWords.pieces(lines.reversed(), whole: whole, of: piece)[...]
+        pieces = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)[...]
         if pieces.isEmpty { pieces = [[]] }
-        self.before = before.flatMap { known in known.text.map { ($0, known.last) } }
+        if let before, let text = before.text {
+            self.before = (SummaryWords.clipped(text, to: room.before), before.last)
+            if first > before.last + 1 { missing = (before.last + 1)...(first - 1) }
+        }
         var summary = Summary(
             id: tools.ids.newID(), first: before?.first ?? first, last: target, text: nil,
-            isRequested: isRequested,
-            madeAt: session.session.messageCount, createdAt: tools.clocks.now())
+            isRequested: isRequested, madeAt: session.session.messageCount, createdAt: tools.clocks.now())
         summary.problem = "it is being made"
+        if order.request?.isDryRun ?? false { return finish(.success(estimated(summary))) }
         self.summary = summary
         tools.tell(summary, .inProgress, of: session)
         ask()
     }
 
+    /// What a summary would take, by the estimates, at who would be asked first.
+    private func estimated(_ summary: Summary) -> Summary {
+        let settings = tools.configuration.summarizer, candidate = candidates[0]
+        let words = TokenEstimate.text(SummaryWords.system(tokens: settings.maxTokens))
+        let told = TokenEstimate.text(before?.text ?? "")
+        var input = 0, cost = 0, isKnown = true
+        for (index, piece) in pieces.enumerated() {
+            let tokens = words + (index == 0 ? told : settings.maxTokens) + piece.reduce(0) { $0 + $1.tokens }
+            input += tokens
+            let prices = candidate.upstream.prices(of: candidate.model, tokens: tokens)
+            isKnown = isKnown && prices != nil
+            cost +=
+                prices?.cost(
+                    Prices.Tokens(input: tokens, output: settings.maxTokens), cache: .none) ?? 0
+        }
+        var summary = summary
+        summary.problem = "nobody was asked"
+        (summary.upstream, summary.model) = (candidate.upstream.name, candidate.model)
+        (summary.inputTokens, summary.outputTokens) = (input, settings.maxTokens * pieces.count)
+        summary.cost = isKnown ? cost : nil
+        return summary
+    }
+
     // MARK: The calls
 
     private func ask() {
-        guard let piece = pieces.popFirst(), let session else { return }
+        guard let piece = pieces.popFirst() else { return }
         let settings = tools.configuration.summarizer
         let requests = SummaryRequests(
             SummaryWords.system(tokens: settings.maxTokens),
-            SummaryWords.prompt(before: before, piece, instructions: order.request?.instructions), settings,
-            owner: session.session.owner)
+            SummaryWords.prompt(
+                before: before, missing: hasAsked ? nil : missing, piece, instructions: order.request?.instructions), settings,
+            owner: order.owner)
+        hasAsked = true
         call = SummaryCall(candidates, requests, tools.routes, tools.loop, timeout: settings.timeout) {
             [self] call, outcome in
             self.call = nil
             if isOver { return }
-            note(call, outcome, session.session.owner)
+            note(call, outcome)
             switch outcome {
-            case .failed(let error): keep(nil, error)
+            case .failed(let error, _): keep(nil, error)
             case .text(let text, _):
                 if pieces.isEmpty { return keep(text, nil) }
                 before = (text, piece.last?.seq ?? 0)
@@ -232,16 +293,24 @@ final class SummaryRound {
     }
 
     /// Adds the tries of a call, and what it used.
-    private func note(_ call: SummaryCall, _ outcome: SummaryCall.Outcome, _ owner: UserID) {
+    private func note(_ call: SummaryCall, _ outcome: SummaryCall.Outcome) {
         for var attempt in call.attempts {
             attempt.number = attempts.count + 1
             attempts.append(attempt)
         }
         summary?.upstream = call.candidate?.upstream.name
         summary?.model = call.candidate?.model
-        guard case .text(let text, let usage) = outcome, let candidate = call.candidate else { return }
+        let usage: Usage?
+        switch outcome {
+        case .text(_, let counted): usage = counted
+        case .failed(_, let counted):
+            // Who said nothing and counted nothing is not paid.
+            if counted == nil && call.estimate.output == 0 { return }
+            usage = counted
+        }
         let more = TurnUsage(
-            usage, owner: owner, input: call.estimate, output: TokenEstimate.text(text), candidate: candidate)
+            usage, owner: order.owner, input: call.estimate.input, output: call.estimate.output,
+            candidate: call.candidate)
         let before = (input: summary?.inputTokens ?? 0, output: summary?.outputTokens ?? 0)
         summary?.inputTokens = before.input + more.input
         summary?.outputTokens = before.output + more.output
@@ -255,7 +324,12 @@ final class SummaryRound {
         guard var summary, let session else { return }
         summary.text = text
         summary.problem = error?.message
+        // What nobody told is said, whatever the model made of it.
+        if let missing, let text {
+            summary.text = "\(text)\n\n(Messages \(missing.lowerBound) to \(missing.upperBound) are not in this summary.)"
+        }
         self.summary = summary
+        isKeeping = true
         let write = KeepSummary(
             summary, of: order.row, on: order.branch, attempts: attempts, used: used)
         tools.archives.write(write, of: order.row) { [self] result in

@@ -10,8 +10,10 @@ extension MarkMessage: LocalWrite {
         let key = MessageKey(branch: try writer.owner(of: seq, on: record.branch), seq: seq).raw
         let before = try database.mark(of: key, by: session), mark = mark(after: before)
         if mark != before { try writer.mark(key, as: mark, by: session) }
-        // What a summary says of it would go on being sent.
-        if mark == .exclusion { try writer.dropSummaries(of: session, covering: seq) }
+        // What a summary says of an excluded one would go on being sent; one that was pinned or excluded is in none.
+        if mark != before, mark == .exclusion || before != nil {
+            try writer.dropSummaries(of: session, covering: key)
+        }
         if mark == .pin, before != .pin {
             let tokens = try Reader(over: database).tokensOfPins(record, weights, upTo: pinTokens)
             if tokens > pinTokens {

@@ -3,7 +3,10 @@ package import Conversation
 
 extension KeepSummary: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Bool {
-        guard let place = try writer.place(ofRow: session), !place.isTrashed,
+        guard let place = try writer.place(ofRow: session) else { return false }
+        // What was used was used, whatever becomes of the words.
+        if let used { try writer.add(used, of: session, turns: 0, summary.upstream ?? "", summary.model ?? "") }
+        guard isKept, !place.isTrashed,
             try writer.database.isThere(branch, in: session)
         else { return false }
         let key = MessageKey(branch: try writer.owner(of: summary.last, on: branch), seq: summary.last)
@@ -26,15 +29,14 @@ extension KeepSummary: LocalWrite {
                 Bound(summary.cost.map { Int64($0) }),
             ], doing: "keep a summary")
         for attempt in attempts { try writer.insert(attempt, of: summary.id) }
-        if let used {
-            try writer.add(used, of: session, turns: 0, summary.upstream ?? "", summary.model ?? "")
-        }
         return true
     }
 }
 
 extension EditSummary: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Summary? {
+        let found = try Reader(over: writer.database).summary(id, of: session)
+        guard let found, found.text != nil || found.problem != nil else { return nil }
         try writer.database.run(
             "UPDATE summary SET text = ?, problem = NULL, edited_at = ? WHERE uuid = ? AND session = ?",
             [.text(text), .int(writer.now), .blob(id.bytes), .int(session)], doing: "edit a summary")
@@ -67,11 +69,24 @@ extension Writer {
             ], doing: "insert an attempt")
     }
 
-    /// Drops what was said of a message with others, so that the rest is summarized without it.
-    func dropSummaries(of session: SessionRow, covering seq: Int) throws(ArchiveError) {
-        try database.run(
-            "DELETE FROM summary WHERE session = ? AND first_seq <= ? AND message & 4294967295 >= ?",
-            [.int(session), Bound(seq), Bound(seq)], doing: "drop summaries")
+    /// Drops what was said of a message with others, or left it out, so that the rest is summarized anew; what ends on another path
+    /// stays.
+    func dropSummaries(of session: SessionRow, covering key: Int64) throws(ArchiveError) {
+        let seq = MessageKey.seq(key)
+        var found: [(id: Int64, end: Int64)] = []
+        try database.rows(
+            """
+            SELECT id, message FROM summary INDEXED BY summary_session
+             WHERE session = ? AND first_seq <= ? AND message & 4294967295 >= ?
+            """,
+            [.int(session), Bound(seq), Bound(seq)], doing: "find summaries"
+        ) { row in
+            found.append((row.int(0), row.int(1)))
+            return true
+        }
+        for one in found where try owner(of: seq, on: MessageKey.branch(one.end)) == MessageKey.branch(key) {
+            try database.run("DELETE FROM summary WHERE id = ?", [.int(one.id)], doing: "drop a summary")
+        }
     }
 
     /// A session that shares a path takes over the summaries that end on it, under IDs of their own.
