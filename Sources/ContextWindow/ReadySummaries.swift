@@ -46,7 +46,8 @@ struct ReadySummaries {
     /// The newest that ends before a place; or the one that was asked for, where it ends inside the turn that begins there, since
     /// nothing before it is sent.
     func last(before begin: Int) -> Ready? {
-        ready.first { $0.summary.last < begin } ?? (floor > 0 ? ready.first { $0.summary.last == floor } : nil)
+        ready.first { $0.summary.last < begin }
+            ?? (floor > 0 ? ready.first { $0.summary.last == floor } : nil)
     }
 }
 

@@ -3,8 +3,8 @@ internal import JSON
 
 /// What a model is told to summarize: pure text out of messages.
 package enum SummaryWords {
-    /// Pieces of a round at most: what is longer is summarized from where so many pieces reach back to.
-    package static let pieces = 4
+    /// Pieces of a round at most, unasked and asked for: what is longer is summarized from where so many pieces reach back to.
+    package static let pieces = (unasked: 4, asked: 16)
     /// Tokens of a piece at most, whatever a model holds.
     private static let longestPiece = 32_768
 
@@ -61,6 +61,23 @@ package enum SummaryWords {
         return "\(head)\n(… \(count - 2 * half) bytes left out …)\n\(tail)"
     }
 
+    /// The beginning of a summary that has more tokens than it may, to a line's or a sentence's end where one is near.
+    package static func bounded(_ text: String, to tokens: Int) -> String {
+        let size = TokenEstimate.text(text)
+        guard size > tokens else { return text }
+        let head = String(decoding: text.utf8.prefix(text.utf8.count * tokens / size), as: UTF8.self)
+        let end = head.lastIndex { $0 == "\n" || $0 == "." || $0 == "。" }
+        let kept = end.flatMap {
+            head.distance(from: $0, to: head.endIndex) < head.count / 4 ? head[...$0] : nil
+        }
+        return String(kept ?? head[...]) + " …"
+    }
+
+    /// The tokens that a summary may have in a window of this budget: a quarter of it at most.
+    package static func most(_ settings: Int, budget: Int?) -> Int {
+        min(settings, budget.map { max(32, $0 / 4) } ?? settings)
+    }
+
     /// Cuts lines, oldest first, into one piece where that has `whole` tokens at most, else into pieces of `tokens` at most, a line
     /// at least.
     package static func pieces(_ lines: [Line], whole: Int, of tokens: Int) -> [[Line]] {
@@ -100,7 +117,9 @@ package enum SummaryWords {
         if let before {
             parts.append("<summary of=\"messages up to \(before.last)\">\n\(before.text)\n</summary>")
         }
-        if let missing { parts.append("(Messages \(missing.lowerBound) to \(missing.upperBound) are not told here.)") }
+        if let missing {
+            parts.append("(Messages \(missing.lowerBound) to \(missing.upperBound) are not told here.)")
+        }
         if !lines.isEmpty {
             parts.append("<conversation>\n\(lines.map(\.text).joined(separator: "\n\n"))\n</conversation>")
         }

@@ -104,7 +104,8 @@ extension Reader {
                 "SELECT day, upstream, model, bound, turns FROM latency WHERE owner = ? AND day BETWEEN ? AND ?",
                 [.user(user), .int(from), .int(to)], doing: "read latencies"
             ) { row in
-                let bound = LatencyBounds.bound(of: Int(row.int(3))), turns = UsageSum.bounded(Int(row.int(4)))
+                let bound = LatencyBounds.bound(of: Int(row.int(3))),
+                    turns = UsageSum.bounded(Int(row.int(4)))
                 total.latencies[bound, default: 0] += turns
                 guard hasRows else { return true }
                 let key = report.key(

@@ -72,8 +72,10 @@ extension KnownModel {
                 }
             case "hosts":
                 hosts = value.elements.compactMap(\.string)
-                if hosts.isEmpty || hosts.count != value.count {
-                    throw ModelTableError("'\(path).hosts' must be an array of names of servers", value)
+                let areNames = hosts.allSatisfy { !$0.isEmpty && !$0.contains("/") && !$0.contains(":") }
+                if hosts.isEmpty || hosts.count != value.count || !areNames {
+                    throw ModelTableError(
+                        "'\(path).hosts' must be an array of names of servers, as \"api.openai.com\"", value)
                 }
             case "contextLength": contextLength = try KnownModel.tokens(member, path)
             case "maxOutput": maxOutput = try KnownModel.tokens(member, path)

@@ -377,7 +377,8 @@ private struct SummaryBench {
 }
 
 @Suite struct `A summary and what changes around it` {
-    private func slide(_ summaries: [[ScriptedUpstream.Step]] = [ScriptedUpstream.answer(["the gist"])]) throws
+    private func slide(_ summaries: [[ScriptedUpstream.Step]] = [ScriptedUpstream.answer(["the gist"])])
+        throws
         -> SummaryBench
     {
         try SummaryBench(summaries, window: #""strategy":"slide""#)
@@ -429,7 +430,9 @@ private struct SummaryBench {
     }
 
     @Test func `goes where a message that it left out may go again`() throws {
-        for (on, off) in [("\"pinned\":true", "\"pinned\":false"), ("\"excluded\":true", "\"excluded\":false")] {
+        for (on, off) in [
+            ("\"pinned\":true", "\"pinned\":false"), ("\"excluded\":true", "\"excluded\":false"),
+        ] {
             let bench = try slide()
             for number in 0..<3 { _ = try bench.ask(number) }
             let first = try ids(bench)[0]
@@ -490,6 +493,47 @@ private struct SummaryBench {
         #expect(try bench.summaries().isEmpty)
     }
 
+    @Test func `is not asked for again of messages that a round came to nothing over`() throws {
+        let down = ScriptedUpstream.failure("400 Bad Request", "{}")
+        let bench = try SummaryBench([down, down, ScriptedUpstream.answer(["the gist"])])
+        var told: [String] = []
+        for number in 0..<90 where !told.contains(where: { $0.hasPrefix("completed") }) {
+            told += try bench.ask(number).told
+        }
+        #expect(told.filter { $0.hasPrefix("failed") }.count == 2)
+        let requests = bench.bench.servers[1].requests
+        let first = requests.map { request in
+            (0..<90).first { request.contains("question \($0) ") } ?? -1
+        }
+        #expect(first[0] == 0 && first[0] < first[1] && first[1] < first[2], "\(first)")
+        let made = try #require(try bench.summaries().first { $0["text"] != nil })
+        #expect(made["from"]?.int ?? 0 > 1)
+    }
+
+    @Test func `is made anew of its messages where nothing is new, as somebody wishes it`() throws {
+        let bench = try slide([
+            ScriptedUpstream.answer(["the gist"]), ScriptedUpstream.answer(["another gist"]),
+        ])
+        for number in 0..<3 { _ = try bench.ask(number) }
+        #expect(try compact(bench).result != nil)
+        #expect(
+            try compact(bench, #","instructions":"mind the numbers""#).result?["text"]?.string
+                == "another gist")
+        #expect(bench.bench.servers[1].requests[1].contains("question 1 "))
+        _ = try bench.ask(3)
+        #expect(bench.lastRequest().contains("another gist"))
+    }
+
+    @Test func `has a quarter of the window at most, whatever a model writes`() throws {
+        let long = ScriptedUpstream.answer([String(repeating: "It says much. ", count: 900)])
+        let bench = try slide([long])
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let made = try compact(bench).result
+        #expect((400...700).contains(made?["tokens"]?.int ?? 0))
+        #expect(made?["text"]?.string?.hasSuffix("It says much. …") == true)
+        #expect(try bench.ask(3).receipt["rule"]?.string == "summary")
+    }
+
     @Test func `is estimated first where that is asked for, and nobody is asked`() throws {
         let bench = try slide()
         for number in 0..<3 { _ = try bench.ask(number) }
@@ -516,9 +560,11 @@ private struct SummaryBench {
         let made = try compact(bench).result
         #expect(made?["from"]?.int == 1 && made?["to"]?.int == 65)
         let words = made?["text"]?.string ?? ""
-        #expect(words.hasPrefix("the later gist\n\n(Messages 5 to ") && words.hasSuffix(" are not in this summary.)"))
+        #expect(
+            words.hasPrefix("the later gist\n\n(Messages 5 to ")
+                && words.hasSuffix(" are not in this summary.)"))
         #expect(bench.bench.servers[1].requests[1].contains("the first gist"))
-        #expect(bench.bench.counts[1] <= 1 + 5)
+        #expect(bench.bench.counts[1] <= 1 + 16)
     }
 }
 

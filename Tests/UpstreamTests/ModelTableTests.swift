@@ -47,7 +47,8 @@ internal import Upstream
     @Test(arguments: [
         #"[]"#, #"{"other":[]}"#, #"{"openai":{}}"#, #"{"openai":[1]}"#, #"{"openai":[{}]}"#,
         #"{"openai":[{"match":""}]}"#, #"{"openai":[{"match":"m","contextLength":0}]}"#,
-        #"{"openai":[{"match":"m","hosts":"h"}]}"#, #"{"openai":[{"match":"m","image":1}]}"#,
+        #"{"openai":[{"match":"m","hosts":"h"}]}"#, #"{"openai":[{"match":"m","hosts":["http://h/"]}]}"#,
+        #"{"openai":[{"match":"m","image":1}]}"#,
         #"{"openai":[{"match":"m","prices":{}}]}"#,
         #"{"openai":[{"match":"m","prices":{"input":-1,"output":1}}]}"#,
         #"{"openai":[{"match":"m","prices":{"input":1,"output":1,"outputs":1}}]}"#,

@@ -56,7 +56,8 @@ package struct UsageReport: ArchiveRead {
         var total = a.total
         total.add(b.total)
         return Output(
-            rows: Array(sorted.prefix(limit)), total: total, isMore: a.isMore || b.isMore || sorted.count > limit)
+            rows: Array(sorted.prefix(limit)), total: total,
+            isMore: a.isMore || b.isMore || sorted.count > limit)
     }
 }
 

@@ -30,7 +30,8 @@ extension Command {
             }
             return .success
         }
-        try list.compact(words, invocation)
+        let interrupts = Interrupts()
+        try list.compact(words, invocation, signals: interrupts?.descriptor)
         return .success
     }
 
@@ -43,16 +44,17 @@ extension Command {
             go to the model again as far as they fit. Without -s the latest session that convo made.
             """
     ) { invocation throws(CommandError) in
-        let client = try invocation.connect()
         let words = invocation.positionals
+        let number = words.count > 1 ? Int(words[1]) : nil
+        let isKnown = ["show", "edit", "delete"].contains(words.first) && number != nil
+        guard words.isEmpty || isKnown && (words[0] == "edit" || words.count == 2) else {
+            throw .usage("'convo summaries' takes 'show N', 'edit N TEXT' or 'delete N', N as it lists them")
+        }
+        let client = try invocation.connect()
         let list = SummaryList(client, try invocation.sessionToChange(client).id)
-        if words.isEmpty {
+        guard let number else {
             try list.print(on: invocation)
             return .success
-        }
-        let number = words.count > 1 ? Int(words[1]) : nil
-        guard let number, words[0] == "edit" || words.count == 2 else {
-            throw .usage("'convo summaries' takes 'show N', 'edit N TEXT' or 'delete N', N as it lists them")
         }
         switch words[0] {
         case "show": try list.show(number, invocation)
@@ -61,9 +63,7 @@ extension Command {
             let isPiped = given.isEmpty || given == "-"
             let text = isPiped ? try StandardInput.all { invocation.noteIdleInput() } : given
             try list.edit(number, text, invocation)
-        case "delete": try list.delete(number, invocation.console)
-        default:
-            throw .usage("'convo summaries' takes 'show N', 'edit N TEXT' or 'delete N', N as it lists them")
+        default: try list.delete(number, invocation.console)
         }
         return .success
     }
@@ -199,20 +199,30 @@ struct SummaryList {
     }
 
     /// Summarizes all before the newest turn; a person at a terminal is told before what that takes.
-    func compact(_ instructions: String, _ invocation: Invocation) throws(CommandError) {
+    ///
+    /// Ctrl-C takes it back.
+    func compact(_ instructions: String, _ invocation: Invocation, signals: Int32?) throws(CommandError) {
         let console = invocation.console
         if console.isOutputTerminal, !invocation.has(.json) {
             console.print(console.styled(SummaryList.inWords(try estimate(instructions)), .dim))
         }
-        let made = try client.ask(Method.SessionCompact.self) {
+        let made: Wire.Summary
+        let params = JSONWriter.object {
             $0.member("sessionId", session)
             $0.optional("instructions", instructions.isEmpty ? nil : instructions)
         }
+        do {
+            made = try client.call(Method.SessionCompact.self, params, signals: signals) { [client] event in
+                // Without a connection the call ends by itself.
+                if case .signal = event { try? client.cancelCall() }
+            }
+        } catch { throw CommandError(error) }
         if invocation.has(.json) { return console.print(json: made) }
         console.print(Console.harmless(made.text ?? "", keepingLines: true))
         let cost = made.cost.map { "it cost \(Money.text($0)); " } ?? ""
+        let rest = made.from > 1 ? "; the \(Times.number(made.from - 1)) before them are in no summary" : ""
         console.note(
-            "\(cost)messages \(made.from) to \(made.to) go to the model as this summary from now on; 'convo summaries' shows, edits and deletes it"
+            "\(cost)messages \(made.from) to \(made.to) go to the model as this summary from now on\(rest); 'convo summaries' shows, edits and deletes it"
         )
     }
 }

@@ -150,12 +150,14 @@ struct WindowChange {
         }
     }
 
-    /// Prints what of all that is in force for the next prompt; nothing where that cannot be made now.
+    /// Prints what of all that is in force for the next prompt, or why nothing can be sent.
     static func showForce(_ client: Client, _ session: String, on console: Console) throws(CommandError) {
         let built: Method.ContextBuild.Result
         do throws(CommandError) {
             built = try client.ask(Method.ContextBuild.self) { $0.member("sessionId", session) }
-        } catch { return }
+        } catch {
+            return console.print(TextWidth.padded("in force", to: 20) + "nothing now: \(error.message)")
+        }
         guard let receipt = built.receipt.value else { return }
         let used = "\(Times.number(receipt.estimate)) of \(Times.number(receipt.budget)) tokens used"
         console.print(

@@ -49,7 +49,9 @@ extension Chat {
         case "/retry":
             let message = text.isEmpty ? nil : try MessageChoice(client, try summary()).id(of: text)
             return leaving(try ask { $0.retry(message, nil, $1) })
-        case "/compact": try SummaryList(client, try current()).compact(text, invocation)
+        case "/compact":
+            try SummaryList(client, try current()).compact(
+                text, invocation, signals: interrupts?.descriptor)
         case "/summaries": try SummaryList(client, try current()).print(on: console)
         case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
         case "/export": try export(to: text)

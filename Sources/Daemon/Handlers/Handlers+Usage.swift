@@ -21,7 +21,8 @@ extension Handlers {
             case .success(let found):
                 request.reply(
                     .init(
-                        from: Timestamp.date(from), to: Timestamp.date(to), rows: found.rows.map { .init($0) },
+                        from: Timestamp.date(from), to: Timestamp.date(to),
+                        rows: found.rows.map { .init($0) },
                         total: .init(found.total), more: found.isMore))
             case .failure(let error): request.fail(WireError(error))
             }

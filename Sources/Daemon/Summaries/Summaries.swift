@@ -63,7 +63,8 @@ final class Summaries {
     func marked(_ row: SessionRow) {
         for round in running + waiting where round.order.row == row {
             round.cancel(
-                WireError(.conflict, "messages were pinned or excluded meanwhile; summarize the session again"))
+                WireError(
+                    .conflict, "messages were pinned or excluded meanwhile; summarize the session again"))
         }
     }
 

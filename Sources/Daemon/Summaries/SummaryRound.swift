@@ -37,6 +37,8 @@ final class SummaryRound {
     private var session: SessionRecord?
     private var summary: Summary?
     private var candidates: [Candidate] = []
+    /// Tokens that the summary may have.
+    private var most = 0
     private var before: (text: String, last: Int)?
     /// Places that lie between the summary before and what is read, since a round has no room for all.
     private var missing: ClosedRange<Int>?
@@ -151,7 +153,9 @@ final class SummaryRound {
             if !isRequested, covered >= target || covered > order.begin {
                 return finish(.failure(WireError(.conflict, "it is summarized already")))
             }
-            let before = known.first { $0.text != nil && $0.last <= target }
+            // With nothing new behind it the last one is made anew from what it covers, as somebody wishes it otherwise.
+            let before = known.first { $0.text != nil && $0.last < target }
+            let untold = isRequested ? 0 : known.first { $0.text == nil }?.last ?? 0
             let settings = tools.configuration.summarizer
             // Never an upstream outside the session's own route, unless the configuration names it.
             let name = settings.upstream ?? found.session.settings.upstream
@@ -161,11 +165,26 @@ final class SummaryRound {
                 switch result {
                 case .success(let candidates) where !candidates.isEmpty:
                     self.candidates = candidates
-                    readBack(found, before, target)
+                    findBudget(found) { [self] in readBack(found, before, untold: untold, target) }
                 case .success: finish(.failure(.invalid("the route is empty")))
                 case .failure(let error): finish(.failure(error))
                 }
             }
+        }
+    }
+
+    /// Finds what a window of the session holds, which bounds what a summary in it may have.
+    private func findBudget(_ found: SessionRecord, _ then: @escaping () -> Void) {
+        tools.routes.resolve(found.session, TurnOptions()) { [self] result in
+            if isOver { return }
+            // Who cannot be asked now has no length; then it is that of an unknown model.
+            let candidate = (try? result.get())?.first
+            let length = candidate.flatMap { $0.upstream.contextLength(of: $0.model) }
+            // It was checked when it was set.
+            let policy = try? tools.routes.windows.policy(found.session, TurnOptions())
+            most = SummaryWords.most(
+                tools.configuration.summarizer.maxTokens, budget: policy?.budget(contextLength: length))
+            then()
         }
     }
 
@@ -190,9 +209,12 @@ final class SummaryRound {
     }
 
     /// Reads the stretch from its end, until it is whole or long enough for a round.
-    private func readBack(_ found: SessionRecord, _ before: Summary?, _ target: Int) {
+    ///
+    /// What a round came to nothing over, or somebody threw away, up to `untold` is not asked about again.
+    private func readBack(_ found: SessionRecord, _ before: Summary?, untold: Int, _ target: Int) {
         let room = Room(tools.configuration.summarizer, candidates[0], before: before?.text ?? "")
-        let first = (before?.last ?? 0) + 1, most = room.piece
+        let first = max(before?.last ?? 0, untold) + 1, most = room.piece
+        let pieces = isRequested ? SummaryWords.pieces.asked : SummaryWords.pieces.unasked
         var lines: [SummaryWords.Line] = [], tokens = 0
         func read(from seq: Int) {
             guard seq >= first else { return cut(lines, from: first, before, target, room) }
@@ -208,7 +230,7 @@ final class SummaryRound {
                     // Newest first, and what the summary before covers is not read again.
                     for line in page.compactMap(\.self) where line.seq >= first {
                         tokens += line.tokens
-                        if tokens > room.piece * SummaryWords.pieces, let last = lines.last {
+                        if tokens > room.piece * pieces, let last = lines.last {
                             return cut(lines, from: last.seq, before, target, room)
                         }
                         lines.append(line)
@@ -226,9 +248,11 @@ final class SummaryRound {
         _ lines: [SummaryWords.Line], from first: Int, _ before: Summary?, _ target: Int, _ room: Room
     ) {
         guard let session else { return }
-        if lines.isEmpty, !isRequested || before == nil { return nothing("no message of it says anything") }
-        pieces = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)[...]
-        if pieces.isEmpty { pieces = [[]] }
+        if lines.isEmpty { return nothing("no message of it says anything that is not summarized") }
+        let most = isRequested ? SummaryWords.pieces.asked : SummaryWords.pieces.unasked
+        let all = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)
+        pieces = all.suffix(most)
+        let first = all.count > most ? pieces.first?.first?.seq ?? first : first
         if let before, let text = before.text {
             self.before = (SummaryWords.clipped(text, to: room.before), before.last)
             if first > before.last + 1 { missing = (before.last + 1)...(first - 1) }
@@ -272,9 +296,10 @@ final class SummaryRound {
         guard let piece = pieces.popFirst() else { return }
         let settings = tools.configuration.summarizer
         let requests = SummaryRequests(
-            SummaryWords.system(tokens: settings.maxTokens),
+            SummaryWords.system(tokens: most),
             SummaryWords.prompt(
-                before: before, missing: hasAsked ? nil : missing, piece, instructions: order.request?.instructions), settings,
+                before: before, missing: hasAsked ? nil : missing, piece,
+                instructions: order.request?.instructions), settings,
             owner: order.owner)
         hasAsked = true
         call = SummaryCall(candidates, requests, tools.routes, tools.loop, timeout: settings.timeout) {
@@ -285,6 +310,7 @@ final class SummaryRound {
             switch outcome {
             case .failed(let error, _): keep(nil, error)
             case .text(let text, _):
+                let text = SummaryWords.bounded(text, to: most)
                 if pieces.isEmpty { return keep(text, nil) }
                 before = (text, piece.last?.seq ?? 0)
                 ask()
@@ -326,7 +352,8 @@ final class SummaryRound {
         summary.problem = error?.message
         // What nobody told is said, whatever the model made of it.
         if let missing, let text {
-            summary.text = "\(text)\n\n(Messages \(missing.lowerBound) to \(missing.upperBound) are not in this summary.)"
+            summary.text =
+                "\(text)\n\n(Messages \(missing.lowerBound) to \(missing.upperBound) are not in this summary.)"
         }
         self.summary = summary
         isKeeping = true

@@ -45,8 +45,8 @@ extension Method {
                 -> Int64?
             {
                 guard let text = try reader.string(name) else { return nil }
-                guard let day = Timestamp.day(text), (-100_000...2_900_000).contains(day) else {
-                    throw .invalid("'\(name)' must be a day such as \"2026-11-25\", UTC")
+                guard let day = Timestamp.day(text), (-719_162...2_932_896).contains(day) else {
+                    throw .invalid("'\(name)' must be a day from 0001-01-01 to 9999-12-31, as \"2026-11-25\"")
                 }
                 return day
             }

@@ -5,7 +5,9 @@ extension KeepSummary: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Bool {
         guard let place = try writer.place(ofRow: session) else { return false }
         // What was used was used, whatever becomes of the words.
-        if let used { try writer.add(used, of: session, turns: 0, summary.upstream ?? "", summary.model ?? "") }
+        if let used {
+            try writer.add(used, of: session, turns: 0, summary.upstream ?? "", summary.model ?? "")
+        }
         guard isKept, !place.isTrashed,
             try writer.database.isThere(branch, in: session)
         else { return false }
