@@ -90,6 +90,22 @@ final class Home {
         #expect(try home.convo("summaries", "delete", "1").code == 0)
         #expect(try home.convo("context", "trip").said.contains("6 of 6 messages go to the model"))
 
+        let tagged = try home.convo("tag", "sea", "sun", "-s", "trip")
+        #expect(tagged.code == 0 && tagged.said == "sea\nsun\n", "\(tagged)")
+        #expect(try home.convo("untag", "sun", "-s", "trip").said == "sea\n")
+        #expect(try home.convo("tag", "-s", "trip").said == "sea\n")
+        let archived = try home.convo("archive", "trip")
+        #expect(
+            archived.code == 0 && archived.said.contains("'convo unarchive trip' brings it back"),
+            "\(archived)")
+        #expect(
+            try !home.convo("ls").said.contains("trip\t")
+                && home.convo("ls", "--archived").said.contains("trip\t"))
+        #expect(try home.convo("unarchive", "trip").code == 0 && home.convo("ls").said.contains("trip\t"))
+        #expect(try home.convo("switch", "9", "-s", "trip").code == 3)
+        #expect(try home.convo("switch", "1", "-s", "trip").said.contains("is the active one"))
+        #expect(try home.convo("switch", "one", "-s", "trip").code == 2)
+
         let used = try home.convo("usage", "--by", "model")
         #expect(used.code == 0 && used.said.hasPrefix("echo\t"), "\(used)")
         let hour = try home.convo("usage", "--by", "hour")

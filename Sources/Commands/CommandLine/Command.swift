@@ -13,12 +13,14 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .branches, .chat, .compact, .config, .context, .edit, .exclude, .export, .fork, .goOn, .help,
+        .acp, .archive, .branches, .chat, .compact, .config, .context, .edit, .exclude, .export, .fork, .goOn,
+        .help,
         .include,
         .list, .logs, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .set, .show, .start, .status, .stop, .summaries, .unpin, .upstreams, .usage, .why, .window,
+        .send, .set, .show, .start, .status, .stop, .summaries, .switch, .tag, .unarchive, .unpin, .untag,
+        .upstreams, .usage, .why, .window,
     ].sorted { $0.name < $1.name }
 }
 

@@ -26,12 +26,30 @@ extension Command {
         }
         if words[0] == "delete" { return try delete(number, client, invocation) }
         let session = try invocation.sessionToChange(client)
-        let tree = BranchTree(client, session.id)
         if words[0] == "compare" {
-            try tree.compare(number, invocation)
+            try BranchTree(client, session.id).compare(number, invocation)
             return .success
         }
-        let branch = try tree.branch(number)
+        return try goOver(to: number, of: session, client, invocation)
+    }
+
+    static let `switch` = Command(
+        name: "switch", summary: "go over to another branch of a session", arguments: "N", count: 1...1,
+        options: [.continue, .session],
+        details:
+            "N is a branch's number, as 'convo branches' draws it. Without -s the latest session that convo made."
+    ) { invocation throws(CommandError) in
+        guard let number = Int(invocation.positionals[0]) else {
+            throw .usage("'convo switch' takes the number of a branch, as 'convo branches' draws it")
+        }
+        let client = try invocation.connect()
+        return try goOver(to: number, of: try invocation.sessionToChange(client), client, invocation)
+    }
+
+    private static func goOver(
+        to number: Int, of session: Wire.SessionSummary, _ client: Client, _ invocation: Invocation
+    ) throws(CommandError) -> ExitCode {
+        let branch = try BranchTree(client, session.id).branch(number)
         _ = try client.ask(Method.BranchSwitch.self) {
             $0.member("sessionId", session.id)
             $0.member("branch", branch.branch)

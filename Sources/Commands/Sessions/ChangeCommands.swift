@@ -55,6 +55,72 @@ extension Command {
         }
     }
 
+    static let archive = archive(
+        true, "archive", "take sessions out of lists",
+        "'convo ls --archived' lists them; prompts go on in them.")
+    static let unarchive = archive(false, "unarchive", "bring archived sessions back into lists", "")
+
+    private static func archive(_ value: Bool, _ name: String, _ summary: String, _ details: String)
+        -> Command
+    {
+        Command(name: name, summary: summary, arguments: "ID…", count: 1...Int.max, details: details) {
+            invocation throws(CommandError) in
+            let client = try invocation.connect()
+            return try invocation.forEach { name throws(CommandError) in
+                let session = try SessionChoice(client: client).session(named: name)
+                _ = try client.ask(Method.SessionSet.self) {
+                    $0.member("sessionId", session.id)
+                    $0.member("archived", value)
+                }
+                invocation.console.note(
+                    value
+                        ? "'\(session.name)' is archived; 'convo unarchive \(session.id)' brings it back"
+                        : "'\(session.name)' is in lists again")
+            }
+        }
+    }
+
+    static let tag = tags(
+        "tag", "give a session tags, or list those it has", "[TAG…]", count: 0...Int.max
+    ) { before, given in
+        before + given.filter { !before.contains($0) }
+    }
+    static let untag = tags("untag", "take tags from a session", "TAG…", count: 1...Int.max) {
+        before, given in
+        before.filter { !given.contains($0) }
+    }
+
+    private static func tags(
+        _ name: String, _ summary: String, _ arguments: String, count: ClosedRange<Int>,
+        _ change: @escaping @Sendable ([String], [String]) -> [String]
+    ) -> Command {
+        Command(
+            name: name, summary: summary, arguments: arguments, count: count,
+            options: [.continue, .json, .session],
+            details:
+                "'convo ls --tag TAG' lists sessions with one. Without -s the latest session that convo made."
+        ) { invocation throws(CommandError) in
+            let client = try invocation.connect()
+            let session = try invocation.sessionToChange(client)
+            var tags = session.tags
+            if !invocation.positionals.isEmpty {
+                tags = try client.ask(Method.SessionSet.self) {
+                    $0.member("sessionId", session.id)
+                    $0.key("tags")
+                    $0.array { for tag in change(session.tags, invocation.positionals) { $0.string(tag) } }
+                }.summary.tags
+            }
+            if invocation.has(.json) {
+                invocation.console.print(json: ["tags": tags])
+            } else {
+                for tag in tags where tag != SessionChoice.tag {
+                    invocation.console.print(Console.harmless(tag, keepingLines: false))
+                }
+            }
+            return .success
+        }
+    }
+
     private static func restore(_ id: String, _ client: Client) throws(CommandError) {
         _ = try client.ask(Method.SessionRestore.self) { $0.member("sessionId", id) }
     }
