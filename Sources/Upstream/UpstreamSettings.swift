@@ -26,6 +26,8 @@ package struct UpstreamSettings: Sendable, Equatable {
     package var timeouts = Timeouts()
     /// Tokens; nil leaves it to what is known of the model.
     package var contextLength: Int?
+    /// What its windows may hold, over what is configured for all: an object as the configuration has it; nil for nothing.
+    package var window: [UInt8]?
     /// Requests and tokens per minute.
     package var throttle = Throttle.Limits()
     package var breaker = Breaker.Policy()

@@ -108,6 +108,21 @@ private func sent(_ bench: Bench) throws -> [[String]] {
         #expect(try sent(bench).last?.count ?? 0 > 8)
     }
 
+    @Test func `is as its upstream says, unless the session or the prompt says otherwise`() throws {
+        let bench = try bench(8, each: "contextLength: 3000, window: { maxTurns: 2, strategy: 'slide' }")
+        try bench.client.open("s")
+        for _ in 0..<3 { _ = try bench.client.prompt("s", "question") }
+        let own = try receipt(bench, try bench.client.prompt("s", "question"))
+        #expect(own?["rule"]?.string == "maxTurns" && own?["sentMessages"]?.int == 3)
+        let prompt = try bench.client.prompt("s", "question", #""window":{"maxTurns":3}"#)
+        #expect(try receipt(bench, prompt)?["sentMessages"]?.int == 5)
+        _ = try bench.client.call("_convod/session/set", #"{"sessionId":"s","window":{"maxTurns":null}}"#)
+        #expect(try receipt(bench, try bench.client.prompt("s", "question"))?["rule"]?.string == "fits")
+        let info = try bench.client.call("_convod/server/info", #"{"config":true}"#).result
+        let shown = info?["config"]?["upstreams"]?["a"]?["window"]
+        #expect(shown?["maxTurns"]?.int == 2 && shown?["strategy"]?.string == "slide")
+    }
+
     @Test func `tells how much of a request was sent before, and what the provider's cache did`() throws {
         let usage =
             #"{"prompt_tokens":900,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":512}}"#

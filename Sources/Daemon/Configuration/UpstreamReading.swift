@@ -1,3 +1,4 @@
+internal import ContextWindow
 internal import JSON
 internal import Upstream
 
@@ -28,6 +29,12 @@ enum UpstreamReading {
         if let problem = settings.model.flatMap(ModelName.problem) {
             throw reader.complaint(
                 reader.view["model"] ?? reader.view, "'upstreams.\(name).model' \(problem)")
+        }
+        if let view = reader.value("window") {
+            do { _ = try WindowPolicy().overridden(by: view) } catch {
+                throw reader.complaint(view, "'upstreams.\(name)': \(error.reason)")
+            }
+            settings.window = Array(view.raw)
         }
         for option in kind.options {
             settings.options[option.name] = try value(option, keepsHours: kind.keepsHours, &reader)

@@ -190,7 +190,7 @@ struct WindowMaker {
         throws(WireError) -> WindowPlan
     {
         let parameters = try modelParameters(question.options)
-        var policy = try policy(session.session, question.options)
+        var policy = try policy(session.session, question.options, at: candidate.upstream.name)
         let settings = policy.fingerprint
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
@@ -223,9 +223,17 @@ struct WindowMaker {
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
     }
 
-    /// The configuration's policy with what the session and the request change.
-    func policy(_ session: Session, _ options: TurnOptions) throws(WireError) -> WindowPolicy {
+    /// The configuration's policy with what the upstream, the session and the request change.
+    func policy(_ session: Session, _ options: TurnOptions, at upstream: String? = nil) throws(WireError)
+        -> WindowPolicy
+    {
         var policy = configuration.window
+        // It was checked when the configuration was read.
+        if let raw = configuration.upstreams.first(where: { $0.name == upstream })?.window,
+            let view = try? JSONDocument(relaxed: raw).root
+        {
+            do { policy = try policy.overridden(by: view) } catch { throw .invalid(error.reason) }
+        }
         for raw in [session.settings.window, options.window] {
             guard let raw, let view = try? JSONDocument(raw).root else { continue }
             do { policy = try policy.overridden(by: view) } catch { throw .invalid(error.reason) }

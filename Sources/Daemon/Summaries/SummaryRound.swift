@@ -181,7 +181,8 @@ final class SummaryRound {
             let candidate = (try? result.get())?.first
             let length = candidate.flatMap { $0.upstream.contextLength(of: $0.model) }
             // It was checked when it was set.
-            let policy = try? tools.routes.windows.policy(found.session, TurnOptions())
+            let policy = try? tools.routes.windows.policy(
+                found.session, TurnOptions(), at: candidate?.upstream.name)
             most = SummaryWords.most(
                 tools.configuration.summarizer.maxTokens, budget: policy?.budget(contextLength: length))
             then()
