@@ -72,10 +72,8 @@ package struct UsageSum: Sendable, Equatable {
 
 /// A day since 1970 in UTC.
 package enum UsageDay {
-    /// Milliseconds of a day; leap seconds do not count.
-    package static let milliseconds: Int64 = 86_400_000
     /// The day of a time, which is in milliseconds since 1970.
-    package static func of(_ time: Int64) -> Int64 { time / milliseconds }
+    package static func of(_ time: Int64) -> Int64 { time / Timestamp.day }
     /// Milliseconds from `time` to the next day.
-    package static func rest(of time: Int64) -> Int { Int(milliseconds - time % milliseconds) }
+    package static func rest(of time: Int64) -> Int { Int(Timestamp.day - time % Timestamp.day) }
 }

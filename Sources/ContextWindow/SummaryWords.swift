@@ -73,6 +73,11 @@ package enum SummaryWords {
         return String(kept ?? head[...]) + " …"
     }
 
+    /// A summary that says itself which places it does not cover.
+    package static func without(_ missing: ClosedRange<Int>, _ text: String) -> String {
+        "\(text)\n\n(Messages \(missing.lowerBound) to \(missing.upperBound) are not in this summary.)"
+    }
+
     /// The tokens that a summary may have in a window of this budget: a quarter of it at most.
     package static func most(_ settings: Int, budget: Int?) -> Int {
         min(settings, budget.map { max(32, $0 / 4) } ?? settings)

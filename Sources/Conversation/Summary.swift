@@ -44,6 +44,9 @@ package struct Summary: Sendable, Equatable {
         self.createdAt = createdAt
     }
 
+    /// Whether somebody threw it away: neither its text nor why there is none is left.
+    package var isDeleted: Bool { text == nil && problem == nil }
+
     /// The places that it covers.
     package var range: ClosedRange<Int> { first...max(first, last) }
 

@@ -13,8 +13,8 @@ package enum Timestamp {
     /// The same behind some bytes.
     package static func append(_ time: Int64, to text: inout [UInt8]) {
         let milliseconds = min(max(time, Int64(range.lowerBound)), Int64(range.upperBound))
-        let days = floorDiv(milliseconds, 86_400_000)
-        let rest = Int(milliseconds - days * 86_400_000)
+        let days = floorDiv(milliseconds, Timestamp.day)
+        let rest = Int(milliseconds - days * Timestamp.day)
         let (year, month, day) = civil(days)
         text.append(addingCapacity: 24) { out in
             func put(_ value: Int, _ mark: UInt8) {

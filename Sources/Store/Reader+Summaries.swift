@@ -89,8 +89,7 @@ extension SummaryByID: LocalRead {
     package var isSeveral: Bool { true }
 
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
-        guard let found = try reader.summary(id, of: session), found.text != nil || found.problem != nil
-        else { return nil }
+        guard let found = try reader.summary(id, of: session), !found.isDeleted else { return nil }
         let attempts = try reader.attempts(
             """
             SELECT a.summary, a.number, a.upstream, a.model, a.started_at, a.first_at, a.ended_at, a.outcome, a.status, a.detail

@@ -17,11 +17,16 @@ package struct BodyPrint: Sendable, Equatable {
         let span = body.span
         var at = 0
         while at + BodyPrint.block <= span.count, hashes.count < BodyPrint.most {
-            for index in at..<(at + BodyPrint.block) {
-                running = (running ^ UInt64(span[index])) &* 0x0000_0100_0000_01B3
+            let end = at + BodyPrint.block
+            while at < end {
+                var word: UInt64 = 0
+                for index in at..<(at + 8) { word = word << 8 | UInt64(span[index]) }
+                // A product alone carries upwards only.
+                running = (running ^ word) &* 0x9E37_79B9_7F4A_7C15
+                running ^= running >> 32
+                at += 8
             }
-            at += BodyPrint.block
-            hashes.append(UInt32(truncatingIfNeeded: running ^ running >> 32))
+            hashes.append(UInt32(truncatingIfNeeded: running))
         }
         self.hashes = hashes
     }

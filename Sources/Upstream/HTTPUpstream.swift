@@ -151,8 +151,7 @@ package final class HTTPUpstream: Upstream {
                 if let used { authorizer.succeeded(used) }
                 correct(outline, finish.usage)
                 var finish = finish
-                finish.reason = HTTPUpstream.bounded(reason: finish.reason)
-                finish.reason = redaction(used).strike(finish.reason, else: "other")
+                finish.reason = redaction(used).strike(finish.boundedReason, else: "other")
                 finish.detail = finish.detail.map {
                     redaction(used).strike($0, else: "what the server said of it holds a key")
                 }
@@ -172,16 +171,6 @@ package final class HTTPUpstream: Upstream {
             }
         }
         return call
-    }
-
-    /// A reason as a word: servers may put anything there.
-    private static func bounded(reason: String) -> String {
-        let isWord = reason.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
-                || $0 == 0x5F
-                || $0 == 0x2D || $0 == 0x2E
-        }
-        return isWord && (1...64).contains(reason.utf8.count) ? reason : "other"
     }
 
     private func streaming(_ body: [UInt8], for model: String, _ authorization: Authorization) -> HTTPRequest

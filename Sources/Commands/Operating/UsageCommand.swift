@@ -176,9 +176,7 @@ private struct UsageDrawing {
         }
         let most = report.rows.map(measure).max() ?? 0
         let eighths = most > 0 ? Int(measure(row) / most * Double(width * 8)) : 0
-        if eighths == 0 { return measure(row) > 0 ? "▏" : "" }
-        return String(repeating: "█", count: eighths / 8)
-            + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
+        return TextWidth.bar(eighths: max(eighths, measure(row) > 0 ? 1 : 0))
     }
 
     /// A number of tokens in three digits.

@@ -33,6 +33,11 @@ enum TextWidth {
         return kept + "…"
     }
 
+    /// A bar of so many eighths of a column.
+    static func bar(eighths: Int) -> String {
+        String(repeating: "█", count: eighths / 8) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
+    }
+
     private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .nonspacingMark, .enclosingMark, .format, .control: true

@@ -181,9 +181,7 @@ struct ContextDrawing {
 
     private static func bar(_ tokens: Int, of most: Int, _ width: Int) -> String {
         if width == 0 { return "" }
-        let eighths = max(1, tokens * width * 8 / most)
-        let tail = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
-        return String(repeating: "█", count: eighths / 8) + tail
+        return TextWidth.bar(eighths: max(1, tokens * width * 8 / most))
     }
 
     private func preview(_ text: String, _ console: Console, after used: Int) -> String {

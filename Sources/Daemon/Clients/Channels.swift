@@ -29,8 +29,7 @@ final class Channels {
             return known
         }
         let subscription = Subscription(client: client.number, link: client.link)
-        subscription.showsNotices = client.showsNotices
-        subscription.showsCompactions = client.showsCompactions
+        subscription.shows = client.shows
         // Its client may have left while the request was on its way.
         guard client.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
@@ -153,7 +152,7 @@ final class Channels {
 
     /// Sends a notice to those who watch live and show such (acp-2.md 1.2): it is never replayed.
     func notify(_ notice: Wire.Notice, of id: SessionID, on session: SessionRow) {
-        let shown = subscribers(of: session).filter { $0.showsNotices && !$0.isReplaying }
+        let shown = subscribers(of: session).filter { $0.shows.notices && !$0.isReplaying }
         if shown.isEmpty { return }
         let line = Outgoing.update(notice, of: id)
         for subscription in shown { subscription.link.send(line, isPush: true) }
@@ -161,7 +160,7 @@ final class Channels {
 
     /// Sends how a summary goes to those who show such (acp-2.md 1.2); who is catching up gets it behind the pieces.
     func tell(_ compaction: Wire.CompactionUpdate, of id: SessionID, on session: SessionRow) {
-        let shown = subscribers(of: session).filter(\.showsCompactions)
+        let shown = subscribers(of: session).filter(\.shows.compactions)
         if shown.isEmpty { return }
         let line = Outgoing.update(compaction, of: id)
         for subscription in shown {

@@ -28,15 +28,9 @@ final class Client {
 
     /// The sessions that it has open, and how it sees each.
     var subscriptions: [SessionRow: Subscription] = [:]
-    /// Whether it shows notices of a session.
-    var showsNotices = false {
-        didSet { for subscription in subscriptions.values { subscription.showsNotices = showsNotices } }
-    }
-    /// Whether it shows how summaries of a session go.
-    var showsCompactions = false {
-        didSet {
-            for subscription in subscriptions.values { subscription.showsCompactions = showsCompactions }
-        }
+    /// What it shows beside the answers.
+    var shows = ShownUpdates() {
+        didSet { for subscription in subscriptions.values { subscription.shows = shows } }
     }
     /// System prompts that stand in place of sessions' own in its prompts.
     var overrides: [SessionRow: String] = [:]

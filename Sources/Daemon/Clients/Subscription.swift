@@ -1,4 +1,5 @@
 internal import Conversation
+internal import Protocol
 internal import Sessions
 
 /// A client's view of one session.
@@ -29,10 +30,8 @@ final class Subscription {
     let client: Int
     let link: any ClientLink
     var role = Role.controller
-    /// Whether the client shows notices.
-    var showsNotices = false
-    /// Whether it shows how summaries go.
-    var showsCompactions = false
+    /// What the client shows beside the answers.
+    var shows = ShownUpdates()
     /// How often the client joined; a refused joining takes its own back.
     var joins = 1
     /// Whether the client is joined still.

@@ -95,23 +95,7 @@ extension Configuration {
         writer.member(upstream.name) {
             $0.member("kind", upstream.kind.name)
             $0.optional("model", upstream.model)
-            // It was checked when it was read.
-            if let raw = upstream.window, let view = try? JSONDocument(relaxed: raw).root {
-                $0.member("window") {
-                    for member in view.members {
-                        $0.key(member.key)
-                        if let text = member.value.string {
-                            $0.string(text)
-                        } else if let number = member.value.int {
-                            $0.int(number)
-                        } else if let number = member.value.double {
-                            $0.double(number)
-                        } else {
-                            $0.null()
-                        }
-                    }
-                }
-            }
+            $0.optional("window", raw: upstream.window)
             if upstream.kind.isLocal { return writeOptions(upstream, isWhole: true, to: &$0) }
             $0.member("baseURL", upstream.baseURL)
             $0.optional("contextLength", upstream.contextLength)

@@ -198,9 +198,7 @@ extension Configuration {
         if let value = try reader.int("maxTokens", 64...65_536) { summarizer.maxTokens = value }
         if let value = try reader.duration("timeout") { summarizer.timeout = max(1, value) }
         try reader.finish()
-        guard let name = summarizer.upstream, routes[name] == nil,
-            !upstreams.contains(where: { $0.name == name })
-        else { return }
+        guard let name = summarizer.upstream, route(named: name) == nil else { return }
         let known = (routes.keys.sorted() + upstreams.map(\.name)).map { "'\($0)'" }.joined(separator: ", ")
         throw reader.complaint(
             reader.view["upstream"] ?? reader.view,

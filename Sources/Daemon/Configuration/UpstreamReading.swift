@@ -34,7 +34,7 @@ enum UpstreamReading {
             do { _ = try WindowPolicy().overridden(by: view) } catch {
                 throw reader.complaint(view, "'upstreams.\(name)': \(error.reason)")
             }
-            settings.window = Array(view.raw)
+            settings.window = strict(window: view)
         }
         for option in kind.options {
             settings.options[option.name] = try value(option, keepsHours: kind.keepsHours, &reader)
@@ -54,6 +54,24 @@ enum UpstreamReading {
         if kind.takesGoogleCredentials { try readGoogle(&settings, &reader) }
         try reader.finish()
         return settings
+    }
+
+    /// What a window's settings say, as JSON rather than JSON5; they were checked.
+    private static func strict(window view: JSONView) -> [UInt8] {
+        JSONWriter.object {
+            for member in view.members {
+                $0.key(member.key)
+                if let text = member.value.string {
+                    $0.string(text)
+                } else if let number = member.value.int {
+                    $0.int(number)
+                } else if let number = member.value.double {
+                    $0.double(number)
+                } else {
+                    $0.null()
+                }
+            }
+        }
     }
 
     private static func value(

@@ -17,8 +17,7 @@ extension Handlers {
 
     /// It may come again, and the newest word counts.
     private func initialize(_ request: Request<Method.Initialize>) throws(WireError) {
-        request.client.showsNotices = request.parameters.showsNotices
-        request.client.showsCompactions = request.parameters.showsCompactions
+        request.client.shows = request.parameters.shows
         request.reply(.init())
     }
 

@@ -22,6 +22,15 @@ protocol RouteRequests: AnyObject {
     func cancel()
 }
 
+/// Who sends everyone the same neither trims nor waits for anything.
+extension RouteRequests {
+    func dropWords() {}
+    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool { false }
+    func passOver(_ candidate: Candidate, _ failure: UpstreamFailure, _ problem: RouteProblem?) {}
+    func larger(than now: Candidate?) -> [String] { [] }
+    func cancel() {}
+}
+
 /// What came of making a request.
 enum RouteRequest {
     case request(ModelRequest)
@@ -53,9 +62,4 @@ final class FixedRequest: RouteRequests {
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         then(.request(request))
     }
-    func dropWords() {}
-    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool { false }
-    func passOver(_ candidate: Candidate, _ failure: UpstreamFailure, _ problem: RouteProblem?) {}
-    func larger(than now: Candidate?) -> [String] { [] }
-    func cancel() {}
 }

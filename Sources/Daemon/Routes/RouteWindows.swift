@@ -198,7 +198,8 @@ final class RouteWindows: RouteRequests {
 
     // MARK: What the answer tells
 
-    /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5).
+    /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5); remembers what went
+    /// out, for the next one's.
     func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, _ trace: RouteCall.Trace?)
         -> [UInt8]?
     {

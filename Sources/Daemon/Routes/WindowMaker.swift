@@ -228,13 +228,9 @@ struct WindowMaker {
         -> WindowPolicy
     {
         var policy = configuration.window
-        // It was checked when the configuration was read.
-        if let raw = configuration.upstreams.first(where: { $0.name == upstream })?.window,
-            let view = try? JSONDocument(relaxed: raw).root
-        {
-            do { policy = try policy.overridden(by: view) } catch { throw .invalid(error.reason) }
-        }
-        for raw in [session.settings.window, options.window] {
+        let theirs = configuration.upstreams.first { $0.name == upstream }?.window
+        for raw in [theirs, session.settings.window, options.window] {
+            // Each was read and checked where it came in.
             guard let raw, let view = try? JSONDocument(raw).root else { continue }
             do { policy = try policy.overridden(by: view) } catch { throw .invalid(error.reason) }
         }

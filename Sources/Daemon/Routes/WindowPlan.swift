@@ -1,11 +1,8 @@
 internal import Archive
 internal import ContextWindow
 internal import Conversation
-internal import EventLoop
 internal import JSON
 internal import Protocol
-internal import Sessions
-internal import Store
 internal import Upstream
 
 /// What of a window people may want to know.

@@ -51,10 +51,4 @@ final class SummaryRequests: RouteRequests {
         request.size = size
         then(.request(request))
     }
-
-    func dropWords() {}
-    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool { false }
-    func passOver(_ candidate: Candidate, _ failure: UpstreamFailure, _ problem: RouteProblem?) {}
-    func larger(than now: Candidate?) -> [String] { [] }
-    func cancel() {}
 }

@@ -38,7 +38,7 @@ final class SummaryRound {
     private var summary: Summary?
     private var candidates: [Candidate] = []
     /// Tokens that the summary may have.
-    private var most = 0
+    private var mostTokens = 0
     private var before: (text: String, last: Int)?
     /// Places that lie between the summary before and what is read, since a round has no room for all.
     private var missing: ClosedRange<Int>?
@@ -61,6 +61,8 @@ final class SummaryRound {
     }
 
     private var isRequested: Bool { order.request != nil }
+    /// Pieces that it may have.
+    private var mostPieces: Int { isRequested ? SummaryWords.pieces.asked : SummaryWords.pieces.unasked }
 
     /// Breaks it off; who asked is told.
     func cancel(_ error: WireError = WireError(.cancelled, "the request was cancelled")) {
@@ -117,7 +119,6 @@ final class SummaryRound {
 
     private func checkQuota(_ found: SessionRecord) {
         let quota = tools.quotas.look(for: found)
-        if quota.isEmpty { return findTarget(found) }
         tools.archives.read(quota, of: order.row) { [self] result in
             if isOver { return }
             switch result {
@@ -183,7 +184,7 @@ final class SummaryRound {
             // It was checked when it was set.
             let policy = try? tools.routes.windows.policy(
                 found.session, TurnOptions(), at: candidate?.upstream.name)
-            most = SummaryWords.most(
+            mostTokens = SummaryWords.most(
                 tools.configuration.summarizer.maxTokens, budget: policy?.budget(contextLength: length))
             then()
         }
@@ -215,7 +216,6 @@ final class SummaryRound {
     private func readBack(_ found: SessionRecord, _ before: Summary?, untold: Int, _ target: Int) {
         let room = Room(tools.configuration.summarizer, candidates[0], before: before?.text ?? "")
         let first = max(before?.last ?? 0, untold) + 1, most = room.piece
-        let pieces = isRequested ? SummaryWords.pieces.asked : SummaryWords.pieces.unasked
         var lines: [SummaryWords.Line] = [], tokens = 0
         func read(from seq: Int) {
             guard seq >= first else { return cut(lines, from: first, before, target, room) }
@@ -231,7 +231,7 @@ final class SummaryRound {
                     // Newest first, and what the summary before covers is not read again.
                     for line in page.compactMap(\.self) where line.seq >= first {
                         tokens += line.tokens
-                        if tokens > room.piece * pieces, let last = lines.last {
+                        if tokens > room.piece * mostPieces, let last = lines.last {
                             return cut(lines, from: last.seq, before, target, room)
                         }
                         lines.append(line)
@@ -250,10 +250,9 @@ final class SummaryRound {
     ) {
         guard let session else { return }
         if lines.isEmpty { return nothing("no message of it says anything that is not summarized") }
-        let most = isRequested ? SummaryWords.pieces.asked : SummaryWords.pieces.unasked
         let all = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)
-        pieces = all.suffix(most)
-        let first = all.count > most ? pieces.first?.first?.seq ?? first : first
+        pieces = all.suffix(mostPieces)
+        let first = all.count > mostPieces ? pieces.first?.first?.seq ?? first : first
         if let before, let text = before.text {
             self.before = (SummaryWords.clipped(text, to: room.before), before.last)
             if first > before.last + 1 { missing = (before.last + 1)...(first - 1) }
@@ -297,7 +296,7 @@ final class SummaryRound {
         guard let piece = pieces.popFirst() else { return }
         let settings = tools.configuration.summarizer
         let requests = SummaryRequests(
-            SummaryWords.system(tokens: most),
+            SummaryWords.system(tokens: mostTokens),
             SummaryWords.prompt(
                 before: before, missing: hasAsked ? nil : missing, piece,
                 instructions: order.request?.instructions), settings,
@@ -311,7 +310,7 @@ final class SummaryRound {
             switch outcome {
             case .failed(let error, _): keep(nil, error)
             case .text(let text, _):
-                let text = SummaryWords.bounded(text, to: most)
+                let text = SummaryWords.bounded(text, to: mostTokens)
                 if pieces.isEmpty { return keep(text, nil) }
                 before = (text, piece.last?.seq ?? 0)
                 ask()
@@ -352,10 +351,7 @@ final class SummaryRound {
         summary.text = text
         summary.problem = error?.message
         // What nobody told is said, whatever the model made of it.
-        if let missing, let text {
-            summary.text =
-                "\(text)\n\n(Messages \(missing.lowerBound) to \(missing.upperBound) are not in this summary.)"
-        }
+        if let missing, let text { summary.text = SummaryWords.without(missing, text) }
         self.summary = summary
         isKeeping = true
         let write = KeepSummary(

@@ -57,7 +57,7 @@ final class Replay {
         subscription.behindReplay { [self] in
             if isCancelled { return }
             subscription.holdBack()
-            guard plan.tellsHistory, subscription.showsCompactions else { return handle(.begun) }
+            guard plan.tellsHistory, subscription.shows.compactions else { return handle(.begun) }
             findCompactions()
         }
     }

@@ -1,6 +1,16 @@
 internal import Conversation
 package import JSON
 
+/// Updates that only a client gets that says it shows them (acp-2.md 1.2).
+package struct ShownUpdates: Sendable, Equatable {
+    /// Notices of a session (`clientCapabilities.session.notices`).
+    package var notices = false
+    /// How summaries of a session go (`clientCapabilities.session.compaction`).
+    package var compactions = false
+
+    package init() {}
+}
+
 extension Method {
     /// `initialize` (ACP v1): whatever version it asks for, 1 is the newest that is spoken.
     package enum Initialize: Contract {
@@ -12,10 +22,8 @@ extension Method {
         package struct Parameters: MethodParameters {
             /// The newest version of ACP that the client speaks, 0 to 65,535.
             package var protocolVersion: Int
-            /// Whether the client shows notices (`clientCapabilities.session.notices`).
-            package var showsNotices = false
-            /// Whether it shows summaries (`clientCapabilities.session.compaction`).
-            package var showsCompactions = false
+            /// What the client shows beside the answers.
+            package var shows = ShownUpdates()
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 guard let version = try reader.int("protocolVersion", in: 0...65_535) else {
@@ -24,8 +32,8 @@ extension Method {
                 protocolVersion = version
                 // Whatever else stands there reads as absent.
                 let session = reader.view?["clientCapabilities"]?["session"]
-                showsNotices = session?["notices"]?.kind == .object
-                showsCompactions = session?["compaction"]?.kind == .object
+                shows.notices = session?["notices"]?.kind == .object
+                shows.compactions = session?["compaction"]?.kind == .object
             }
         }
 

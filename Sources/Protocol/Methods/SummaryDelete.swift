@@ -1,5 +1,3 @@
-package import Conversation
-
 extension Method {
     /// `_convod/summary/delete`: throws a summary away; the messages that it covered go to the model again as far as they fit.
     package enum SummaryDelete: Contract {
@@ -8,16 +6,5 @@ extension Method {
         package static let order = RequestOrder.looksAndChanges
         package typealias Parameters = OneSummary
         package typealias Result = Done
-    }
-}
-
-/// A summary of a session.
-package struct OneSummary: MethodParameters {
-    package var id: SessionID
-    package var summaryID: SummaryID
-
-    package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
-        id = try reader.sessionID()
-        summaryID = try reader.summaryID()
     }
 }

@@ -33,6 +33,17 @@ package struct OneBranch: MethodParameters {
     }
 }
 
+/// A summary of a session.
+package struct OneSummary: MethodParameters {
+    package var id: SessionID
+    package var summaryID: SummaryID
+
+    package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
+        id = try reader.sessionID()
+        summaryID = try reader.summaryID()
+    }
+}
+
 /// Parameters of `session/load` and `session/resume`.
 package struct OneOpening: MethodParameters {
     package var id: SessionID

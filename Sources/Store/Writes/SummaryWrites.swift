@@ -38,7 +38,7 @@ extension KeepSummary: LocalWrite {
 extension EditSummary: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Summary? {
         let found = try Reader(over: writer.database).summary(id, of: session)
-        guard let found, found.text != nil || found.problem != nil else { return nil }
+        guard let found, !found.isDeleted else { return nil }
         try writer.database.run(
             "UPDATE summary SET text = ?, problem = NULL, edited_at = ? WHERE uuid = ? AND session = ?",
             [.text(text), .int(writer.now), .blob(id.bytes), .int(session)], doing: "edit a summary")
@@ -49,7 +49,7 @@ extension EditSummary: LocalWrite {
 extension RemoveSummary: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Bool {
         let found = try Reader(over: writer.database).summary(id, of: session)
-        guard let found, found.text != nil || found.problem != nil else { return false }
+        guard let found, !found.isDeleted else { return false }
         try writer.database.run(
             "UPDATE summary SET text = NULL, problem = NULL WHERE uuid = ? AND session = ?",
             [.blob(id.bytes), .int(session)], doing: "throw a summary away")

@@ -7,11 +7,11 @@ package enum RetryAfter {
     /// A date is measured against the answer's own `Date`, since the server's clock need not be ours; `now`, in
     /// milliseconds since 1970, counts where the answer has none. A date in the past is 0.
     package static func milliseconds(_ headers: [String: String], now: Int64) -> Int? {
-        if let text = headers["retry-after-ms"], let value = Double(trimmed(text)), value.isFinite, value >= 0
+        if let text = headers["retry-after-ms"], let value = Double(text.trimmed), value.isFinite, value >= 0
         {
             return clamp(value)
         }
-        guard let text = headers["retry-after"].map(trimmed) else { return nil }
+        guard let text = headers["retry-after"]?.trimmed else { return nil }
         if let seconds = Double(text) {
             return seconds.isFinite && seconds >= 0 ? clamp(seconds * 1000) : nil
         }
@@ -22,15 +22,6 @@ package enum RetryAfter {
 
     private static func clamp(_ milliseconds: Double) -> Int { Int(min(milliseconds, 1e11)) }
 
-    private static func trimmed(_ text: String) -> String {
-        let isBlank = { (byte: UInt8) in byte <= 0x20 }
-        let bytes = Array(text.utf8)
-        guard let first = bytes.firstIndex(where: { !isBlank($0) }),
-            let last = bytes.lastIndex(where: { !isBlank($0) })
-        else { return "" }
-        return String(decoding: bytes[first...last], as: UTF8.self)
-    }
-
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
@@ -40,7 +31,7 @@ package enum RetryAfter {
     ///
     /// A year of two digits is that which is at most 50 years ahead of `now`.
     static func httpDate(_ text: String, now: Int64 = 0) -> Int64? {
-        let words = trimmed(text).split { $0 == " " || $0 == "\t" || $0 == "-" }
+        let words = text.trimmed.split { $0 == " " || $0 == "\t" || $0 == "-" }
         let isZoned = words.last == "GMT" || words.last == "UTC"
         switch words.count {
         case 6 where isZoned: return moment(words[3], words[2], words[1], words[4], now)
