@@ -75,6 +75,11 @@ struct ToolPairs {
         return messages.filter { $0.role != .tool || !seqs.isDisjoint(with: partners[$0.seq] ?? []) }
     }
 
+    /// Whether a message of a turn goes with it where nothing before the turn does: not a late result of an older turn's call.
+    func isSent(_ message: Message, withTurnFrom start: Int) -> Bool {
+        message.role != .tool || partners[message.seq]?.contains { $0 >= start } ?? false
+    }
+
     /// A quick look that spares most messages a decoding: every tool part's type begins with `tool_`.
     private static func mayHoldTools(_ content: [UInt8]) -> Bool {
         let mark = Array("tool_".utf8)

@@ -166,7 +166,8 @@ extension Window {
                     seq: sent[start].seq,
                     tokens: turn.reduce(0) {
                         $0 + (!isNewest && pinnedSeqs.contains($1.seq) ? 0 : cost($1))
-                    }, messages: turn.count, last: turn.last?.seq)
+                    }, messages: turn.count,
+                    last: turn.last { pairs.isSent($0, withTurnFrom: sent[start].seq) }?.seq)
             }, fixed: systemTokens + pinTokens + goOn, budget: budget, maxTurns: policy.maxTurns,
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
             moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),

@@ -28,6 +28,17 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         #expect(seqs(window) == [3, 5])
     }
 
+    @Test func `is summarized up to a turn's last message, whatever late results stand behind it`() throws {
+        var history = History(messages: Histories.of("u a:x u a t:x u"))
+        history.summaries = [
+            Summary(
+                id: SummaryID(high: 0, low: 1), first: 1, last: 4, text: "all so far", isRequested: true,
+                madeAt: 5, createdAt: 0)
+        ]
+        let window = try Window.cut(history, system: nil, policy: WindowPolicy(), budget: 1_000)
+        #expect(window.messages.map(\.seq) == [6] && window.summary?.last == 4)
+    }
+
     @Test func `leaves a parallel batch alone (B004)`() throws {
         let window = try cut(Histories.of("u a u a:A,B t:A t:B a u"), maxTurns: 2)
         #expect(words(window.outgoing(for: .openAI)) == "u a:A,B t:A,B a u")
