@@ -59,3 +59,13 @@ package struct WireError: Error, Sendable, Equatable {
         }
     }
 }
+
+extension WireError {
+    /// A user asks more often than the configuration allows, and may again after so many milliseconds.
+    package static func tooFast(_ wait: Int) -> WireError {
+        WireError(
+            .throttled,
+            "you have sent as many prompts as 'throttle' in the configuration allows a minute; try again in \((wait + 999) / 1000) s",
+            retryAfterMs: wait)
+    }
+}

@@ -125,9 +125,9 @@ extension SessionLine {
 
     /// Why a turn that is not a repeated one is not taken; nil when it is.
     private func refusal(of ticket: Ticket) -> WireError? {
-        if ticket.wait > limits.patience { return tooFast(ticket.wait) }
+        if ticket.wait > limits.patience { return .tooFast(ticket.wait) }
         // What is queued goes on from the head; a turn that does not cannot wait.
-        return busyRefusal(ticket) ?? (ticket.wait > 0 && ticket.branches ? tooFast(ticket.wait) : nil)
+        return busyRefusal(ticket) ?? (ticket.wait > 0 && ticket.branches ? .tooFast(ticket.wait) : nil)
     }
 
     /// Why a busy session does not take a turn; nil when it does.
@@ -138,12 +138,5 @@ extension SessionLine {
                 .busy, "a turn is running on session '\(session.text)'; wait for its end")
         }
         return ticket.branches ? SessionLine.pathIsTaken(session) : nil
-    }
-
-    private func tooFast(_ wait: Int) -> WireError {
-        WireError(
-            .throttled,
-            "you have sent as many prompts as 'throttle' in the configuration allows a minute; try again in \((wait + 999) / 1000) s",
-            retryAfterMs: wait)
     }
 }

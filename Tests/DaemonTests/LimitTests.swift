@@ -21,6 +21,21 @@ private func daemon(_ more: String, clock: ManualClock = ManualClock()) throws -
         #expect(try client.messages("s").count == 4, "the refused prompt was not stored")
     }
 
+    @Test func `counts a summary that was asked for, and none that only was looked at`() throws {
+        let clock = ManualClock()
+        let daemon = try daemon("throttle: { promptsPerMinute: 3, wait: '0s' }", clock: clock)
+        let client = try daemon.client()
+        try client.open("s")
+        for text in ["one", "two"] { _ = try client.prompt("s", text) }
+        let look = #"{"sessionId":"s","dryRun":true}"#, make = #"{"sessionId":"s"}"#
+        for _ in 0..<3 { #expect(try client.call("_convod/session/compact", look).kind != "throttled") }
+        #expect(try client.call("_convod/session/compact", make).kind != "throttled")
+        #expect(try client.call("_convod/session/compact", make).kind == "throttled")
+        #expect(try client.prompt("s", "three").kind == "throttled")
+        clock.advance(60_000)
+        #expect(try client.prompt("s", "four").result != nil)
+    }
+
     @Test func `puts a prompt into the stored queue where it may wait, and says for how long`() throws {
         let clock = ManualClock()
         let daemon = try daemon("throttle: { promptsPerMinute: 1, wait: '2m' }", clock: clock)

@@ -196,7 +196,7 @@ extension Configuration {
             throw reader.complaint(reader.view["model"] ?? reader.view, "'summarizer.model' \(problem)")
         }
         if let value = try reader.int("maxTokens", 64...65_536) { summarizer.maxTokens = value }
-        if let value = try reader.duration("timeout") { summarizer.timeout = max(1, value) }
+        if let value = try reader.duration("timeout", least: 1) { summarizer.timeout = value }
         try reader.finish()
         guard let name = summarizer.upstream, route(named: name) == nil else { return }
         let known = (routes.keys.sorted() + upstreams.map(\.name)).map { "'\($0)'" }.joined(separator: ", ")

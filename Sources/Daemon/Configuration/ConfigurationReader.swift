@@ -109,12 +109,13 @@ struct ConfigurationReader {
     /// Days that a time may have; more is a slip of the pen, and sums of such times must stay numbers.
     private static let mostDays = 3_650
 
-    /// A time such as `250ms`, `10s`, `5m`, `2h`, `30d`, of at most ten years; in milliseconds.
-    mutating func duration(_ name: String) throws(ConfigurationError) -> Int? {
+    /// A time such as `250ms`, `10s`, `5m`, `2h`, `30d`, of at least `least` and at most ten years; in milliseconds.
+    mutating func duration(_ name: String, least: Int = 0) throws(ConfigurationError) -> Int? {
         let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
         return try quantity(
-            name, units, 0...ConfigurationReader.mostDays * 86_400_000,
-            "a time such as \"250ms\", \"10s\" or \"30d\", at most \(ConfigurationReader.mostDays)d")
+            name, units, least...ConfigurationReader.mostDays * 86_400_000,
+            "a time such as \"250ms\", \"10s\" or \"30d\", \(least > 0 ? "at least \(least)ms and " : "")at most \(ConfigurationReader.mostDays)d"
+        )
     }
 
     /// A size such as `64KiB` or `16MiB`, of at least `least` and at most 1 TiB; in bytes.

@@ -48,6 +48,14 @@ final class Summaries {
         if isFull(session.session.owner) {
             return refuse(.busy, "many of your sessions are being summarized; try again in a moment")
         }
+        if !isDryRun {
+            let wait = tools.quotas.wait(for: session.session.owner)
+            if wait > 0 {
+                then(.failure(.tooFast(wait)))
+                return {}
+            }
+            tools.quotas.begin(session.session.owner, tokens: 0)
+        }
         var order = SummaryOrder(
             row: session.row, owner: session.session.owner, branch: session.branch, target: nil)
         order.request = SummaryOrder.Request(instructions: instructions, isDryRun: isDryRun, then: then)
