@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .systemLibrary(name: "CMarkdown", pkgConfig: "md4c", providers: [.apt(["libmd4c-dev"])]),
         .target(
             name: "Schema", path: "schema",
             exclude: [
@@ -55,9 +57,14 @@ let package = Package(
             "Upstream", ["ContextWindow", "Conversation", "JSON", "Crypto", "EventLoop", "Posix", "CCurl"]),
         house("Store", ["Archive", "Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
         house("ConvoClient", ["Protocol", "JSON", "Posix"]),
+        house("LineEditor", ["Posix", "CEdit"]),
+        house("Typesetting", ["CMarkdown"]),
         house(
             "Commands",
-            ["ConvoClient", "Crypto", "Transcripts", "Conversation", "Protocol", "JSON", "Posix", "Schema"]),
+            [
+                "LineEditor", "Typesetting", "ConvoClient", "Crypto", "Transcripts", "Conversation",
+                "Protocol", "JSON", "Posix", "Schema",
+            ]),
         house(
             "Daemon",
             [
@@ -90,6 +97,7 @@ let package = Package(
         checks("SessionsTests", ["Sessions", "Protocol", "Archive", "Conversation"]),
         checks("ConversationTests", ["Conversation", "JSON"]),
         checks("ContextWindowTests", ["ContextWindow", "WindowCases", "Conversation", "JSON"]),
+        checks("TypesettingTests", ["Typesetting"]),
         checks("TranscriptsTests", ["Transcripts", "Conversation", "JSON", "Posix"]),
         checks("StoreTests", ["Store", "Archive", "Conversation", "EventLoop", "Posix"]),
         checks(
@@ -104,7 +112,8 @@ let package = Package(
                 "Protocol",
                 "Conversation", "Crypto", "JSON", "Posix",
             ]),
-        checks("EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"]),
+        checks(
+            "EndToEndTests", ["ConvoClient", "Daemon", "Protocol", "JSON", "Posix"], exclude: ["Screens"]),
         checks(
             "TidyTests",
             ["Protocol", "Posix", "JSON", "Schema", "Upstream", "ContextWindow", "Transcripts"]),

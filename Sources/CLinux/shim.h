@@ -125,6 +125,10 @@ static inline int clinux_winsize_columns(int fd) {
     struct winsize w;
     return ioctl(fd, TIOCGWINSZ, &w) == 0 ? (int)w.ws_col : -1;
 }
+static inline int clinux_winsize_rows(int fd) {
+    struct winsize w;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 ? (int)w.ws_row : -1;
+}
 static inline int clinux_accept(int fd) {
     extern int accept4(int, struct sockaddr *, socklen_t *, int);
     return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -133,6 +137,7 @@ static inline void clinux_thread_name(const char *name) {
     extern int pthread_setname_np(pthread_t, const char *);
     pthread_setname_np(pthread_self(), name);
 }
+static inline const char *clinux_name(const struct dirent *entry) { return entry->d_name; }
 static inline int clinux_exited(int status) { return WIFEXITED(status); }
 static inline int clinux_exit_code(int status) { return WEXITSTATUS(status); }
 static inline int clinux_term_signal(int status) { return WTERMSIG(status); }

@@ -18,6 +18,8 @@ package final class Client {
         case signal(Int32)
         /// Nobody reads the caller's output any more; told once a call.
         case closedOutput
+        /// So much time went by as the caller wants to hear of.
+        case tick
     }
 
     private static let longestLine = 256 << 20
@@ -55,15 +57,16 @@ package final class Client {
     ///
     /// News of the session `followed` comes as `update`, and what of it this build cannot read is passed over, as a later
     /// version may send it; all else comes as it is, and costs no reading. `signals` is a descriptor as `Signals.descriptor`
-    /// makes it, `output` one that the caller writes to and wants to hear of when its other end is closed; `onEvent` may send
-    /// notifications.
+    /// makes it, `output` one that the caller writes to and wants to hear of when its other end is closed; `tick` is the
+    /// milliseconds after which it hears that time went by, nil for never; `onEvent` may send notifications.
     package func call<C: Contract>(
         _ contract: C.Type, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
-        following followed: String? = nil, signals: Int32? = nil, output: Int32? = nil,
+        following followed: String? = nil, signals: Int32? = nil, output: Int32? = nil, tick: Int32? = nil,
         onEvent: (Event) -> Void = { _ in }
     ) throws(ClientError) -> C.Result {
         let result = try call(
-            named: C.method.rawValue, params, milliseconds: milliseconds, signals: signals, output: output
+            named: C.method.rawValue, params, milliseconds: milliseconds, signals: signals, output: output,
+            tick: tick
         ) { event in
             guard let event = Client.event(event, following: followed) else { return }
             onEvent(event)
@@ -101,7 +104,8 @@ package final class Client {
     /// The same for a method that this build may not know: its result and all events are as they came.
     package func call(
         named method: String, _ params: [UInt8] = Array("{}".utf8), milliseconds: Int? = nil,
-        signals: Int32? = nil, output: Int32? = nil, onEvent: (Event) -> Void = { _ in }
+        signals: Int32? = nil, output: Int32? = nil, tick: Int32? = nil,
+        onEvent: (Event) -> Void = { _ in }
     ) throws(ClientError) -> JSONView {
         var output = output
         last += 1
@@ -113,7 +117,9 @@ package final class Client {
                 if let answer = try answer(to: id, in: message) { return answer }
                 deliver(message, onEvent)
             }
-            if try wait(until: deadline, signals: signals, output: output, onEvent) { output = nil }
+            if try wait(until: deadline, signals: signals, output: output, tick: tick, onEvent) {
+                output = nil
+            }
         }
     }
 
@@ -179,19 +185,21 @@ package final class Client {
 
     /// Waits for something to come; true when it was told that the output is closed.
     private func wait(
-        until deadline: UInt64?, signals: Int32?, output: Int32?, _ onEvent: (Event) -> Void
+        until deadline: UInt64?, signals: Int32?, output: Int32?, tick: Int32?, _ onEvent: (Event) -> Void
     ) throws(ClientError) -> Bool {
-        var wait: Int32 = -1
+        var wait = tick ?? -1
         if let deadline {
             let now = Machine.monotonic()
             guard now < deadline else {
                 throw ClientError(.timedOut, "the daemon took the connection but does not answer")
             }
-            wait = Int32((deadline - now) / 1_000_000 + 1)
+            let rest = Int32((deadline - now) / 1_000_000 + 1)
+            wait = tick.map { min($0, rest) } ?? rest
         }
         let ready = try readable(
             [socket.raw] + (signals.map { [$0] } ?? []), broken: output.map { [$0] } ?? [], milliseconds: wait
         )
+        if ready.isEmpty, tick != nil { onEvent(.tick) }
         if let signals, ready.contains(signals) {
             while let number = Signals.next(signals) { onEvent(.signal(number)) }
         }

@@ -147,6 +147,18 @@ package enum Files {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .last("unlink", path) }
     }
 
+    /// The names in a directory, in no order; one that is not there fails with ENOENT.
+    package static func names(in path: String) throws(PosixError) -> [String] {
+        guard let directory = unsafe opendir(path) else { throw .last("read", path) }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe clinux_name(entry).map { unsafe String(cString: $0) } ?? ""
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
     /// Whether this process may run the file.
     package static func isExecutable(_ path: String) -> Bool { may(X_OK, path) }
 

@@ -37,6 +37,19 @@ package struct Locations: Sendable, Equatable {
     /// `$XDG_STATE_HOME/convod/convod.log`.
     package var log: String { (absolute("XDG_STATE_HOME") ?? home + "/.local/state") + "/convod/convod.log" }
 
+    /// `$XDG_STATE_HOME/convod/prompts`: what was typed in chats.
+    package var promptHistory: String {
+        (absolute("XDG_STATE_HOME") ?? home + "/.local/state") + "/convod/prompts"
+    }
+
+    /// `$XDG_CONFIG_HOME/convod/templates`.
+    package var templates: String {
+        (absolute("XDG_CONFIG_HOME") ?? home + "/.config") + "/convod/templates"
+    }
+
+    /// `$XDG_CONFIG_HOME/convod/aliases`: short names for models.
+    package var aliases: String { (absolute("XDG_CONFIG_HOME") ?? home + "/.config") + "/convod/aliases" }
+
     /// `convod/convod.sock` under the first of `$XDG_RUNTIME_DIR`, `/run/user/UID` and a private directory in `/tmp`.
     ///
     /// `isUsable` tells whether a directory is there and belongs to the user; editors start agents without

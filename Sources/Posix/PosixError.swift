@@ -31,6 +31,8 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// Nobody reads what is written.
     package static let brokenPipe = EPIPE
+    /// A file is larger than it may be.
+    package static let tooBig = EFBIG
 
     /// An errno of our own: what is there is no regular file.
     package static let notRegular: Int32 = -1

@@ -178,6 +178,12 @@ package enum Process {
     /// Whether a descriptor is a terminal.
     package static func isTerminal(_ fd: Int32) -> Bool { isatty(fd) == 1 }
 
+    /// The lines of a terminal; nil for what is none.
+    package static func terminalRows(_ fd: Int32) -> Int? {
+        let n = clinux_winsize_rows(fd)
+        return n > 0 ? Int(n) : nil
+    }
+
     /// The terminal's width in columns, nil when it is none.
     package static func terminalColumns(_ fd: Int32) -> Int? {
         let n = clinux_winsize_columns(fd)

@@ -4,6 +4,7 @@ package enum Method: String, Sendable, CaseIterable {
     case branchCompare = "_convod/branch/compare"
     case branchDelete = "_convod/branch/delete"
     case branchList = "_convod/branch/list"
+    case branchRewind = "_convod/branch/rewind"
     case branchSwitch = "_convod/branch/switch"
     case contextBuild = "_convod/context/build"
     case contextPreview = "_convod/context/preview"
@@ -63,6 +64,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .branchCompare: BranchCompare.self
         case .branchDelete: BranchDelete.self
         case .branchList: BranchList.self
+        case .branchRewind: BranchRewind.self
         case .branchSwitch: BranchSwitch.self
         case .contextBuild: ContextBuild.self
         case .contextPreview: ContextPreview.self

@@ -101,6 +101,29 @@ extension TestClient {
         #expect(old?["commonMessages"]?.int == 3)
     }
 
+    @Test func `can be taken back, and what was said since stays on a branch`() throws {
+        let client = try talked()
+        let ids = try client.ids("s")
+        let back = try client.call(
+            "_convod/branch/rewind", #"{"sessionId":"s","before":"\#(ids[2])"}"#
+        ).result
+        #expect(back?["headId"]?.string == ids[1] && back?["messageCount"]?.int == 2)
+        #expect(try client.ids("s") == Array(ids[..<2]))
+        #expect(try client.prompt("s", "instead").text().contains("Message 3 of this session"))
+        let all = try client.ids("s")[0]
+        let empty = try client.call(
+            "_convod/branch/rewind", #"{"sessionId":"s","before":"\#(all)"}"#
+        ).result
+        #expect(empty?["messageCount"]?.int == 0 && empty?["headId"] == nil)
+        #expect(try client.prompt("s", "anew").text().contains("Message 1 of this session"))
+        #expect(
+            try client.call("_convod/branch/rewind", #"{"sessionId":"s","before":"\#(ids[3])"}"#).kind
+                == "not_found")
+        #expect(try client.call("_convod/branch/rewind", #"{"sessionId":"s"}"#).kind == "invalid_params")
+        _ = try client.call("_convod/branch/switch", #"{"sessionId":"s","branch":1}"#)
+        #expect(try client.ids("s") == ids)
+    }
+
     @Test func `may have other words, and what stood behind the old ones stays beside`() throws {
         let client = try talked()
         let ids = try client.ids("s")

@@ -20,6 +20,9 @@ internal import Testing
             if method == .messageSet || method == .contextWhy, let id = turn?["messageId"]?.string {
                 params = replaced(params, "messageId", id)
             }
+            if method == .branchRewind, let id = turn?["messageId"]?.string {
+                params = replaced(params, "before", id)
+            }
             let answer = try client.call(method.rawValue, params)
             let mayFail: Set<Method> = [
                 .authenticate, .branchDelete, .turnContinue, .turnSet, .sessionNew, .sessionResume,

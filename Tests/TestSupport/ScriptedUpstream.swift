@@ -133,12 +133,12 @@ package final class ScriptedUpstream: Sendable {
 }
 
 extension ScriptedUpstream {
-    /// A streamed answer of these deltas, whole, in OpenAI's dialect.
+    /// A streamed answer of these deltas, whole, in OpenAI's dialect; `before` are events that come first.
     package static func answer(
-        _ deltas: [String], finish: String? = "stop",
+        _ deltas: [String], before: String = "", finish: String? = "stop",
         usage: String = #"{"prompt_tokens":7,"completion_tokens":3}"#
     ) -> [Step] {
-        var body = head
+        var body = head + before
         for delta in deltas { body += chunk(#"{"content":\#(quoted(delta))}"#) }
         if let finish {
             body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\(finish)\"}]}\n\n"

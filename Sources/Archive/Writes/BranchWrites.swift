@@ -54,6 +54,20 @@ package struct SwitchBranch: ArchiveWrite {
     }
 }
 
+/// Goes back to before a message of the active path, on a branch of its own; what was said since stays on the other.
+package struct RewindPath: ArchiveWrite {
+    /// nil when the message is not on its active path.
+    package typealias Output = PathChange?
+    package let session: SessionRow
+    /// The first message that is not on the path any more.
+    package let message: MessageID
+
+    package init(_ session: SessionRow, before message: MessageID) {
+        self.session = session
+        self.message = message
+    }
+}
+
 /// Removes a branch with the messages that only it has.
 package struct DeleteBranch: ArchiveWrite {
     /// What became of it; only `deleted` removed something.

@@ -8,6 +8,8 @@ struct ParsedArguments: Sendable {
 
     /// The option's value; the last one wins.
     func value(_ option: Option) -> String? { values[option.long]?.last }
+    /// All of the option's values, in their order.
+    func values(_ option: Option) -> [String] { values[option.long] ?? [] }
     func has(_ option: Option) -> Bool { values[option.long] != nil }
 
     /// An option's value as a whole number of 0 or more.

@@ -13,15 +13,23 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .archive, .branches, .chat, .compact, .config, .context, .edit, .exclude, .export, .fork, .goOn,
+        .acp, .alias, .archive, .branches, .chat, .compact, .config, .context, .edit, .exclude, .export,
+        .fork, .goOn,
         .help,
         .include,
         .list, .logs, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .set, .show, .start, .status, .stop, .summaries, .switch, .tag, .unarchive, .unpin, .untag,
+        .send, .set, .show, .start, .status, .stop, .summaries, .switch, .tag, .template, .unarchive, .unpin,
+        .untag,
         .upstreams, .usage, .why, .window,
     ].sorted { $0.name < $1.name }
+
+    /// What is done without a verb: on a terminal a session is chosen and gone on in; nil for nothing.
+    static func alone(_ parsed: ParsedArguments, _ console: Console) -> Command? {
+        let isTalk = StandardInput.isTerminal && console.isOutputTerminal && console.isColored
+        return isTalk && !parsed.has(.help) ? .pick : nil
+    }
 }
 
 /// An option of a command, or one that every command takes.
@@ -59,7 +67,7 @@ extension Option {
     static let model = Option(short: "m", long: "model", value: "MODEL", help: "ask this model")
     static let new = Option(long: "new", value: "ID", help: "make a new session with this ID")
     static let session = Option(
-        short: "s", long: "session", value: "ID", help: "an ID, a prefix of it (4 or more), or @last")
+        short: "s", long: "session", value: "ID", help: "an ID, its beginning or end (4 or more), @1, @2 …")
     static let system = Option(long: "system", value: "TEXT", help: "system prompt of the session")
     static let upstream = Option(
         short: "u", long: "upstream", value: "NAME", help: "ask this upstream or route")

@@ -60,9 +60,9 @@ package enum CommandLineTool {
             console.print("convo \(Version.text)")
             return .success
         }
-        guard let command = parsed.command else {
+        guard let command = parsed.command ?? Command.alone(parsed, console) else {
             console.print(Help.short)
-            return .success
+            return parsed.has(.help) ? .success : .usage
         }
         if parsed.has(.help) {
             console.print(Help.text(of: command))

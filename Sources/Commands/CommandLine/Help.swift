@@ -1,3 +1,5 @@
+internal import Typesetting
+
 /// What `convo help` prints.
 enum Help {
     /// What `convo` alone prints.

@@ -1,6 +1,7 @@
 internal import ConvoClient
 internal import Posix
 internal import Protocol
+internal import Typesetting
 
 extension Command {
     static let status = Command(

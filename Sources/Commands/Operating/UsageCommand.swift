@@ -3,6 +3,7 @@ internal import ConvoClient
 internal import JSON
 internal import Posix
 internal import Protocol
+internal import Typesetting
 
 extension Option {
     fileprivate static let by = Option(

@@ -1,4 +1,5 @@
 internal import Posix
+internal import Typesetting
 
 /// Standard output and standard error, and what kind of things they are.
 final class Console {
@@ -19,8 +20,15 @@ final class Console {
     let isQuiet: Bool
     /// Whether standard output gets colours.
     let isColored: Bool
-    /// The width to lay tables out for.
-    let columns: Int
+    /// The width to lay text out for; a terminal's may change.
+    var columns: Int { fixedColumns ?? Process.terminalColumns(1) ?? 80 }
+    /// The height of the terminal.
+    var rows: Int { Process.terminalRows(1) ?? 24 }
+    private let fixedColumns: Int?
+    /// Whether Markdown is drawn, and not shown as it is written.
+    var drawsMarkdown: Bool { isOutputTerminal && isColored && !isRaw }
+    /// Whether somebody asked for text as it is written.
+    var isRaw = false
     /// The first error of standard output; the command ends with it.
     private(set) var failure: PosixError?
 
@@ -28,7 +36,7 @@ final class Console {
         self.isQuiet = isQuiet
         isOutputTerminal = Process.isTerminal(1)
         isErrorTerminal = Process.isTerminal(2)
-        columns = environment["COLUMNS"].flatMap { Int($0) } ?? Process.terminalColumns(1) ?? 80
+        fixedColumns = environment["COLUMNS"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
         func isSet(_ name: String) -> Bool { !(environment[name] ?? "").isEmpty }
         isColored =
             switch color {
@@ -86,6 +94,21 @@ final class Console {
         write(Array(String(out).utf8))
     }
 
+    /// Prints facts quietly, with as many on a line as it holds.
+    func print(facts: [String]) {
+        var line = ""
+        for fact in facts.map({ Console.harmless($0, keepingLines: false) }) where !fact.isEmpty {
+            let longer = line.isEmpty ? fact : "\(line) · \(fact)"
+            if !line.isEmpty, TextWidth.of(longer) >= columns {
+                print(styled(line, .dim))
+                line = fact
+            } else {
+                line = longer
+            }
+        }
+        if !line.isEmpty { print(styled(line, .dim)) }
+    }
+
     /// Asks something on standard error, with the place for the answer behind it.
     static func write(question: String) {
         try? write(Array(harmless(question, keepingLines: false, isError: true).utf8), to: 2)
@@ -96,7 +119,10 @@ final class Console {
 
     /// Says what went wrong on standard error.
     static func complain(_ text: String) {
-        try? write(Array("convo: \(harmless(text, keepingLines: false, isError: true))\n".utf8), to: 2)
+        let line = "convo: \(harmless(text, keepingLines: false, isError: true))"
+        let columns = areTerminals.error ? Process.terminalColumns(2) : nil
+        let lines = columns.map { TextWidth.wrapped(line, to: $0 - 1) } ?? [line]
+        try? write(Array((lines.joined(separator: "\n") + "\n").utf8), to: 2)
     }
 
     /// Colours text when standard output shows colours.

@@ -1,3 +1,5 @@
+internal import Typesetting
+
 /// Rows under headings for a person, TAB-separated without headings for a pipe.
 struct Table {
     struct Column {

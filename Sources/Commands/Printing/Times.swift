@@ -16,6 +16,18 @@ enum Times {
         }
     }
 
+    /// A time as its distance from now in four columns at most.
+    static func short(_ time: Wire.Time, now: Int64 = Machine.milliseconds()) -> String {
+        let seconds = max(0, (now - time.milliseconds) / 1000)
+        return switch seconds {
+        case ..<60: "now"
+        case ..<3600: "\(seconds / 60)m"
+        case ..<86_400: "\(seconds / 3600)h"
+        case ..<31_536_000: "\(seconds / 86_400)d"
+        default: "\(seconds / 31_536_000)y"
+        }
+    }
+
     /// A duration in its two largest units.
     static func duration(milliseconds: Int) -> String {
         let seconds = milliseconds / 1000

@@ -2,6 +2,7 @@ internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Command {
     static let branches = Command(
@@ -352,7 +353,7 @@ struct BranchTree {
         }
         if invocation.has(.json) || invocation.has(.jsonl) { return console.print(record: compared) }
         console.print("\(Times.count(compared.commonMessages, "message")) in common")
-        var printer = MessagePrinter(console)
+        let printer = MessagePrinter(console)
         for side in compared.sides {
             console.print("\n" + console.styled("branch \(numbers[side.branch] ?? number)", .bold))
             for message in side.messages { console.print(printer.text(of: message)) }

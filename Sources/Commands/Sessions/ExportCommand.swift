@@ -34,7 +34,11 @@ extension Command {
         if let path = invocation.value(.output), path != "-" {
             if !invocation.has(.force) {
                 var input = StandardInput()
-                try SessionExport.mayOverwrite(path, invocation.console, &input, signals: nil)
+                try SessionExport.mayOverwrite(path, invocation.console) { (question) throws(CommandError) in
+                    Console.write(question: question)
+                    guard case .text(let text) = try input.line(signals: nil) else { return nil }
+                    return text
+                }
             }
             let count = try export.write(to: path)
             invocation.console.note("\(Times.count(count, "record")) in '\(path)'")
@@ -83,7 +87,7 @@ struct SessionExport {
 
     /// Asks before a file is overwritten, and refuses where nobody can be asked; devices and the like are written into.
     static func mayOverwrite(
-        _ path: String, _ console: Console, _ input: inout StandardInput, signals: Int32?
+        _ path: String, _ console: Console, answer: (String) throws(CommandError) -> String?
     ) throws(CommandError) {
         let status: FileStatus?
         do { status = try Files.status(path, follows: true) } catch {
@@ -93,11 +97,9 @@ struct SessionExport {
         guard StandardInput.isTerminal, console.isErrorTerminal else {
             throw CommandError(.failure, "'\(path)' is there already; --force overwrites it")
         }
-        Console.write(question: "'\(path)' is there already; overwrite it? [y/N] ")
-        switch try input.line(signals: signals) {
-        case .text(let answer) where ["y", "yes"].contains(answer.lowercased()): return
-        case .text, .end: throw CommandError(.failure, "nothing was written")
-        case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was written")
+        let said = try answer("'\(path)' is there already; overwrite it? [y/N] ")
+        guard let said, ["y", "yes"].contains(said.lowercased()) else {
+            throw CommandError(.failure, "nothing was written")
         }
     }
 

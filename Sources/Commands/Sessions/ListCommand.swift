@@ -1,6 +1,7 @@
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Option {
     fileprivate static let archived = Option(long: "archived", help: "archived sessions instead")
@@ -57,6 +58,9 @@ extension Command {
     }
 
     private static func printTable(_ sessions: [Wire.SessionSummary], _ console: Console) {
+        // The end of an ID tells one session from another, its beginning is the time.
+        let isNarrow = console.isOutputTerminal && console.columns < 80
+        if isNarrow && !sessions.isEmpty { return printNarrow(sessions, console) }
         var table = Table([
             Table.Column(title: "ID"), Table.Column(title: "TITLE", isFlexible: true),
             Table.Column(title: "MESSAGES", isRight: true), Table.Column(title: "UPDATED"),
@@ -73,6 +77,20 @@ extension Command {
             console.note("no sessions; 'convo send TEXT' or 'convo chat' makes one")
         } else {
             table.print(on: console)
+        }
+    }
+
+    /// One line a session: the end of its ID, its title by the room there is, and how old it is.
+    private static func printNarrow(_ sessions: [Wire.SessionSummary], _ console: Console) {
+        for session in sessions {
+            let time = TextWidth.padded(Times.short(session.updatedAt), to: 4, isRight: true)
+            let end =
+                session.id.count > 6 ? String(session.id.suffix(6)) : TextWidth.padded(session.id, to: 6)
+            let room = max(1, console.columns - 13)
+            let title = TextWidth.fitted(Console.harmless(session.name, keepingLines: false), to: room)
+            console.print(
+                "\(console.styled(end, .dim)) \(TextWidth.padded(title, to: room)) \(console.styled(time, .dim))"
+            )
         }
     }
 }

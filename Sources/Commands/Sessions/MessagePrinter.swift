@@ -5,22 +5,18 @@ internal import Protocol
 /// Messages as a person reads them on a terminal.
 struct MessagePrinter {
     private let console: Console
-    private var colors: MarkdownColors
 
-    init(_ console: Console) {
-        self.console = console
-        colors = MarkdownColors(console)
-    }
+    init(_ console: Console) { self.console = console }
 
     /// A heading and the parts, without control characters where a terminal would obey them.
-    mutating func text(of message: Wire.Message) -> String {
+    func text(of message: Wire.Message) -> String {
         joined([heading(message)] + blocks(message.parts))
     }
 
     /// What a turn was to say of which nothing is on the path, and why not.
     ///
     /// `isRetried` says whether a retry sends it.
-    mutating func text(ofTurn turn: Wire.Turn, isRetried: Bool) -> String {
+    func text(ofTurn turn: Wire.Turn, isRetried: Bool) -> String {
         let state = console.styled(turn.state.name, turn.state == .queued ? .yellow : .red)
         var all = [
             console.styled("── user ", .green) + console.styled("· ", .dim)
@@ -55,19 +51,22 @@ struct MessagePrinter {
             + facts.joined(separator: " · ")
     }
 
-    private mutating func blocks(_ parts: [Part]) -> [String] {
+    private func blocks(_ parts: [Part]) -> [String] {
         var blocks: [String] = []
         for part in parts { blocks.append(block(part)) }
         return blocks
     }
 
-    private mutating func block(_ part: Part) -> String {
+    private func block(_ part: Part) -> String {
         switch part {
-        case .text(let text): colors.colored(clean(text))
+        case .text(let text):
+            console.drawsMarkdown
+                ? MarkdownPainter.lines(of: text, columns: console.columns).joined(separator: "\n")
+                : clean(text)
         case .redactedThought: console.styled("(a hidden thought)", .dim)
         case .thought(let text, _, _): console.styled(clean(text), .dim)
         case .toolCall(let call):
-            console.styled("calls \(clean(call.name)) \(clean(call.argumentText))", .cyan)
+            console.styled("→ calls \(clean(call.name)) \(clean(call.argumentText))", .cyan)
         case .toolResult(let result):
             console.styled("\(result.isError ? "error" : "result"): ", .cyan) + clean(result.text)
         case .image(let mimeType, _, let uri): "[image \(clean(uri ?? mimeType))]"

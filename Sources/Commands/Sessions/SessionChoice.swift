@@ -2,6 +2,7 @@ internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 /// Finds the session that a person means.
 struct SessionChoice {
@@ -15,19 +16,31 @@ struct SessionChoice {
     /// The session by `-s`, `-c` or the latest one when neither was given.
     func session(named name: String?) throws(CommandError) -> Wire.SessionSummary {
         guard let name, name != "@last" else { return try latest() }
+        if name.hasPrefix("@"), let number = Int(name.dropFirst()) { return try latest(number) }
         return try session(withID: name)
     }
 
-    /// The newest session that convo made; what lives in memory only comes last in lists, and is never meant.
-    func latest() throws(CommandError) -> Wire.SessionSummary {
+    /// The newest session that convo made, or with 2 the one before it, and so on; what lives in memory only comes last in lists,
+    /// and is never meant.
+    func latest(_ number: Int = 1) throws(CommandError) -> Wire.SessionSummary {
+        guard (1...500).contains(number) else {
+            throw .usage(
+                "'@\(number)' is no session: '@1' is the latest, '@2' the one before it, up to '@500'")
+        }
         let found = try client.ask(Method.SessionFind.self) {
             $0.member("tag", SessionChoice.tag)
-            $0.member("limit", 1)
+            $0.member("limit", number)
         }
-        guard let session = found.sessions.first(where: { $0.ephemeral == nil }) else {
-            throw CommandError(.notFound, "convo has made no session yet; 'convo send TEXT' makes one")
+        let stored = found.sessions.filter { $0.ephemeral == nil }
+        guard stored.count >= number else {
+            throw CommandError(
+                .notFound,
+                stored.isEmpty
+                    ? "convo has made no session yet; 'convo send TEXT' makes one"
+                    : "there is no '@\(number)': convo has made \(Times.count(stored.count, "session")); 'convo ls' lists them"
+            )
         }
-        return session
+        return stored[number - 1]
     }
 
     /// The session with exactly this ID, else the only one whose ID begins so.
@@ -45,6 +58,7 @@ struct SessionChoice {
                 .notFound, "session '\(name)' is in the trash; 'convo restore \(name)' brings it back")
         }
         if let session = try only(of: try candidates(name), for: name) { return session }
+        if let session = try only(of: try ending(name), for: name, "end") { return session }
         if let trashed = try trashed(name) {
             throw CommandError(
                 .notFound,
@@ -100,6 +114,26 @@ struct SessionChoice {
         return try only(of: found, for: prefix)
     }
 
+    /// Some sessions whose IDs end so: a list shows no more of them where there is little room.
+    private func ending(_ suffix: String) throws(CommandError) -> [Wire.SessionSummary] {
+        guard suffix.utf8.count >= SessionChoice.shortestPrefix else { return [] }
+        var found: [Wire.SessionSummary] = []
+        for isArchived in [false, true] {
+            var cursor: String?
+            repeat {
+                let page = try client.ask(Method.SessionFind.self) {
+                    $0.member("archived", isArchived)
+                    $0.member("empty", true)
+                    $0.member("limit", 500)
+                    $0.optional("cursor", cursor)
+                }
+                found += page.sessions.filter { $0.id.hasSuffix(suffix) }
+                cursor = found.count > SessionChoice.listed ? nil : page.nextCursor
+            } while cursor != nil
+        }
+        return found
+    }
+
     private func candidates(_ prefix: String) throws(CommandError) -> [Wire.SessionSummary] {
         guard prefix.utf8.count >= SessionChoice.shortestPrefix else { return [] }
         return try found(prefix, isTrashed: false)
@@ -122,9 +156,9 @@ struct SessionChoice {
         return found
     }
 
-    private func only(of found: [Wire.SessionSummary], for prefix: String) throws(CommandError) -> Wire
-        .SessionSummary?
-    {
+    private func only(
+        of found: [Wire.SessionSummary], for prefix: String, _ place: String = "beginning"
+    ) throws(CommandError) -> Wire.SessionSummary? {
         if found.count <= 1 { return found.first }
         if let exact = found.first(where: { $0.id == prefix }) { return exact }
         let names = found.prefix(SessionChoice.listed).map { session in
@@ -132,7 +166,7 @@ struct SessionChoice {
         }
         let more = found.count > SessionChoice.listed ? ", …" : ""
         throw CommandError(
-            .failure, "'\(prefix)' is the beginning of several IDs: \(names.joined(separator: ", "))\(more)")
+            .failure, "'\(prefix)' is the \(place) of several IDs: \(names.joined(separator: ", "))\(more)")
     }
 }
 

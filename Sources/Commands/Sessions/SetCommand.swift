@@ -1,6 +1,7 @@
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Option {
     fileprivate static let title = Option(long: "title", value: "TEXT", help: "what lists show")

@@ -11,10 +11,11 @@ extension Option {
 extension Command {
     static let show = Command(
         name: "show", summary: "read a session", arguments: "[ID]", count: 0...1,
-        options: [.continue, .json, .jsonl, .number, .session],
+        options: [.continue, .json, .jsonl, .number, .raw, .session],
         details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
+        invocation.console.isRaw = invocation.has(.raw)
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
         let pages = MessagePages(client: client, session: session.id)
@@ -49,7 +50,7 @@ extension Command {
         let first = try number.map { count throws(CommandError) in count == 0 ? [] : try pages.newest(count) }
         let pager = Pager(console: console, environment: invocation.environment)
         defer { pager.finish() }
-        var printer = MessagePrinter(console)
+        let printer = MessagePrinter(console)
         pager.print(console.styled(Console.harmless(session.name, keepingLines: false), .bold))
         let count = Times.count(session.messageCount, "message")
         let place = Console.harmless(session.cwd, keepingLines: false)

@@ -2,6 +2,7 @@ internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Option {
     fileprivate static let dryRun = Option(long: "dry-run", help: "say what it would take, and ask nobody")

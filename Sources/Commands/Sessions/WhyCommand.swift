@@ -2,6 +2,7 @@ internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Command {
     static let why = Command(

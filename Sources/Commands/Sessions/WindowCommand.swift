@@ -1,6 +1,7 @@
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Option {
     fileprivate static let strategy = Option(
@@ -71,8 +72,8 @@ extension Command {
         if invocation.has(.json) {
             invocation.console.print(PrettyJSON.text(of: session.window?.bytes ?? Array("{}".utf8)))
         } else {
-            WindowChange.show(session.window?.bytes, configured, on: invocation.console)
-            try WindowChange.showForce(client, choice.id, on: invocation.console)
+            try WindowChange.show(
+                session.window?.bytes, configured, choice.id, client, on: invocation.console)
         }
         return .success
     }
@@ -148,6 +149,25 @@ struct WindowChange {
             let other = configured.map { "as configured (\(text($0[name]) ?? without))" } ?? without
             console.print(TextWidth.padded(words, to: 20) + (set ?? other))
         }
+    }
+
+    /// Prints what a session's window is, and what of it is in force.
+    static func show(
+        _ window: [UInt8]?, _ configured: JSONView?, _ session: String, _ client: Client, on console: Console
+    ) throws(CommandError) {
+        show(window, configured, on: console)
+        try showForce(client, session, on: console)
+    }
+
+    /// The same of a session, looked up.
+    static func print(of session: Wire.SessionSummary, _ client: Client, on console: Console)
+        throws(CommandError)
+    {
+        let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session.id) }
+        let configured = try client.info(withConfiguration: true).config.flatMap {
+            (try? JSONDocument($0.bytes))?.root["window"]  // the daemon wrote it
+        }
+        try show(found.window?.bytes, configured, session.id, client, on: console)
     }
 
     /// Prints what of all that is in force for the next prompt, or why nothing can be sent.

@@ -2,32 +2,39 @@ internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Protocol
+internal import Typesetting
 
 extension Chat {
     /// What can be typed, sorted, with what it does.
-    private static let commands: [(name: String, arguments: String, help: String)] = [
+    static let commands: [(name: String, arguments: String, help: String)] = [
+        ("/attach", "[FILE]", "send a file with the next prompt, or show which will be"),
         ("/branches", "[N]", "draw the branches, or go over to one"),
         ("/compact", "[TEXT]", "summarize all before the newest turn; TEXT: what to mind above all"),
         ("/context", "", "what of this session the model would see now"),
         ("/continue", "", "go on with an answer that was cut"),
+        ("/copy", "", "put the newest answer into the clipboard of the terminal"),
         ("/edit", "[N] TEXT", "put other words in the place of prompt N, or of the newest"),
         ("/exclude", "[N]", "keep message N, or the newest, out of every window"),
         ("/export", "FILE", "write the session down (FILE.md: Markdown, else JSON lines)"),
         ("/fork", "[N]", "go on in a new session that shares this one up to message N"),
         ("/help", "", "this list"),
         ("/include", "[N]", "let an excluded message in again"),
-        ("/model", "[NAME]", "list models, or use one from here on"),
+        ("/model", "[NAME]", "choose a model, or use this one from here on"),
         ("/new", "", "begin a new session"),
         ("/pin", "[N]", "keep message N, or the newest, in every window"),
         ("/quit", "", "leave, like Ctrl-D"),
+        ("/resume", "[ID]", "go on in another session, or choose one"),
         ("/retry", "[N]", "answer the newest prompt anew, or prompt N"),
         ("/session", "", "ID and title of this session"),
         ("/summaries", "", "the summaries that stand for older messages"),
         ("/system", "TEXT", "set the system prompt"),
+        ("/thoughts", "", "show what the model thinks, or hide it again"),
         ("/title", "TEXT", "give the session a title"),
+        ("/undo", "", "go back to before the newest prompt; what was said stays on a branch"),
         ("/unpin", "[N]", "let a pinned message go again"),
-        ("/upstream", "[NAME]", "list upstreams, or use one from here on"),
+        ("/upstream", "[NAME]", "choose an upstream, or use this one from here on"),
         ("/why", "TEXT|#N", "whether the model saw a message in the last turns, and why not"),
+        ("/window", "", "what of this session a model is sent"),
     ]
 
     /// Does what a line with a slash says; a code means that the chat ends with it.
@@ -38,6 +45,7 @@ extension Chat {
         let text = String(rest)
         if name != "/quit" && name != "/help" { try comeBack() }
         switch name {
+        case "/attach": try attach(text)
         case "/branches": try branches(text)
         case "/pin": try mark(.pinned, true, text)
         case "/unpin": try mark(.pinned, false, text)
@@ -54,14 +62,21 @@ extension Chat {
                 text, invocation, signals: interrupts?.descriptor)
         case "/summaries": try SummaryList(client, try current()).print(on: console)
         case "/context": try ContextDrawing(client: client, session: try current()).print(on: invocation)
+        case "/copy": try copy()
         case "/export": try export(to: text)
         case "/help": printHelp()
         case "/model": try model(text)
         case "/new": try startOver()
         case "/quit": return .success
+        case "/resume": try resumeOther(text)
         case "/session": try describe()
         case "/system": try set("system", text, "a system prompt") { $0.system = text }
+        case "/thoughts":
+            settings.showsThoughts.toggle()
+            say("thoughts are \(settings.showsThoughts ? "shown" : "hidden") from here on")
+        case "/undo": try undo()
         case "/why": try why(text)
+        case "/window": try WindowChange.print(of: try summary(), client, on: console)
         case "/title": try set("title", text, "a title", nil)
         case "/upstream": try upstream(text)
         default:
@@ -71,14 +86,14 @@ extension Chat {
         return nil
     }
 
-    private func current() throws(CommandError) -> String {
+    func current() throws(CommandError) -> String {
         guard let session else {
             throw CommandError(.notFound, "the session begins with the first prompt; say something first")
         }
         return session
     }
 
-    private func summary() throws(CommandError) -> Wire.SessionSummary {
+    func summary() throws(CommandError) -> Wire.SessionSummary {
         let id = try current()
         return try client.ask(Method.SessionGet.self) { $0.member("sessionId", id) }.summary
     }
@@ -127,7 +142,7 @@ extension Chat {
             $0.member("sessionId", source.id)
             $0.optional("messageId", message)
         }
-        session = fork.sessionId.text
+        resume(fork.sessionId.text)
         console.print(console.styled("forked into \(fork.sessionId)", .dim))
     }
 
@@ -146,18 +161,23 @@ extension Chat {
     }
 
     private func printHelp() {
-        let lines = Chat.commands.map {
-            "\(TextWidth.padded("\($0.name) \($0.arguments)", to: 18)) \($0.help)"
+        let width = 18
+        for command in Chat.commands {
+            let lines = TextWidth.wrapped(command.help, to: max(20, console.columns - width - 2))
+            let name = TextWidth.padded("\(command.name) \(command.arguments)", to: width)
+            for (index, line) in lines.enumerated() {
+                console.print((index == 0 ? name : String(repeating: " ", count: width)) + " " + line)
+            }
         }
-        console.print(lines.joined(separator: "\n"))
-        console.print(
-            "Ctrl-C cancels the running answer, Ctrl-D leaves. \"\"\" on a line of its own begins and ends a long prompt."
-        )
+        let keys =
+            "Enter sends, Alt-Enter begins a line, \"\"\" begins and ends a long prompt; Up and Ctrl-R find what was typed. Ctrl-C cancels the running answer, twice it leaves; Ctrl-D leaves."
+        for line in TextWidth.wrapped(keys, to: console.columns - 1) { console.print(line) }
     }
 
     private func startOver() throws(CommandError) {
         session = nil
         new.id = nil
+        forgetTarget()
         console.print(console.styled("new session", .dim))
     }
 
@@ -166,31 +186,15 @@ extension Chat {
         console.print("\(session.id)  \(Console.harmless(session.title ?? "", keepingLines: false))")
     }
 
-    private func model(_ name: String) throws(CommandError) {
-        guard name.isEmpty else {
-            try tellSwitch(model: name, upstream: nil)
-            return try set("model", name, "a model") { $0.model = name }
-        }
-        _ = try client.ask(Method.ModelList.self).print(on: console)
-    }
-
-    private func upstream(_ name: String) throws(CommandError) {
-        guard name.isEmpty else {
-            try tellSwitch(model: nil, upstream: name)
-            return try set("upstream", name, "an upstream") { $0.upstream = name }
-        }
-        StatusReport.upstreams(try client.info()).print(on: console)
-    }
-
     /// Says what the session loses, before it goes to another model.
-    private func tellSwitch(model: String?, upstream: String?) throws(CommandError) {
+    func tellSwitch(model: String?, upstream: String?) throws(CommandError) {
         guard let session else { return }
         let note = try SwitchNote(client, session, model: model, upstream: upstream)
         if let words = note.words { console.print(console.styled(words, .dim)) }
     }
 
     /// Changes the session, or what it will be made with when there is none yet.
-    private func set(
+    func set(
         _ member: String, _ text: String, _ what: String, _ remember: ((inout NewSession) -> Void)?
     ) throws(CommandError) {
         guard !text.isEmpty else { throw .usage("/\(member) needs \(what)") }
@@ -206,8 +210,15 @@ extension Chat {
     private func export(to path: String) throws(CommandError) {
         guard !path.isEmpty else { throw .usage("/export needs a file") }
         let format = path.hasSuffix(".md") ? "markdown" : "jsonl"
-        try SessionExport.mayOverwrite(path, console, &input, signals: interrupts?.descriptor)
+        try SessionExport.mayOverwrite(path, console) { (question) throws(CommandError) in
+            try source?.answer(to: question)
+        }
         let count = try SessionExport(client: client, session: try current(), format: format).write(to: path)
-        console.print(console.styled("\(Times.count(count, "record")) in \(path)", .dim))
+        say("\(Times.count(count, "record")) in \(path)")
+    }
+
+    /// A quiet line of the chat's own.
+    func say(_ words: String) {
+        console.print(console.styled(Console.harmless(words, keepingLines: false), .dim))
     }
 }

@@ -3,12 +3,21 @@ internal import JSON
 internal import Posix
 internal import Protocol
 
+extension Option {
+    fileprivate static let thoughts = Option(long: "thoughts", help: "show what the model thinks")
+}
+
 extension Command {
     static let chat = Command(
         name: "chat", summary: "talk, with the answer as it streams",
-        options: [.continue, .ephemeral, .model, .new, .session, .system, .upstream],
+        options: [
+            .attach, .continue, .ephemeral, .model, .new, .parameter, .raw, .session, .system, .template,
+            .thoughts, .upstream, .variable,
+        ],
         details: """
-            On a terminal: Ctrl-C cancels the running answer, Ctrl-D leaves, /help lists what else can be typed.
+            On a terminal: Enter sends, Alt-Enter begins a line, a paste is one prompt, \"\"\" begins and ends a long one.
+            Up and Down go through what was typed before, Ctrl-R searches it, Tab completes commands, models and sessions.
+            Ctrl-C cancels the running answer, twice it leaves; Ctrl-D leaves; /help lists what else can be typed.
             With piped input every line is one prompt, the answers go to standard output.
             """
     ) { invocation throws(CommandError) in
@@ -18,7 +27,9 @@ extension Command {
         if info.isOnImplicitEcho && invocation.value(.upstream) == nil {
             invocation.console.note(Invocation.noModel + "; until then the built-in echo answers")
         }
-        let chat = try Chat(client, invocation)
+        let chat = try Chat(client, info, invocation)
+        invocation.console.isRaw = invocation.has(.raw)
+        chat.settings.showsThoughts = invocation.has(.thoughts)
         return StandardInput.isTerminal ? try chat.talk() : try chat.pipe()
     }
 }
@@ -28,26 +39,47 @@ final class Chat {
     let invocation: Invocation
     var console: Console { invocation.console }
     private(set) var client: Client
+    private var info: Method.ServerInfo.Result
     /// The session, nil until the first prompt makes it.
     var session: String?
     var new: NewSession
+    var settings = AnswerView.Settings()
+    /// Files that go with the next prompt.
+    var attachments: [Attachment] = []
+    /// What the answers of this chat are asked with, raw JSON; nil for nothing.
+    private let params: [UInt8]?
+    private let template: PromptTemplate?
     /// Whether the daemon went away while nobody asked; the next prompt or command connects again.
     private var isGone = false
     /// Whether it was said that messages are left out.
     private var hasToldCut = false
+    /// Who answers in the session, as far as that was looked up.
+    private var target: ChatTarget?
     let interrupts = Interrupts()
-    var input = StandardInput(isTyped: StandardInput.isTerminal)
-    /// Lines that were typed while an answer came; each waits for its turn.
-    private var ahead: [String] = []
+    private(set) var source: (any PromptSource)?
+    /// Where questions are answered of a pipe.
+    private var input = StandardInput(isTyped: StandardInput.isTerminal)
 
-    init(_ client: Client, _ invocation: Invocation) throws(CommandError) {
+    init(_ client: Client, _ info: Method.ServerInfo.Result, _ invocation: Invocation) throws(CommandError) {
         self.client = client
+        self.info = info
         self.invocation = invocation
+        template = try invocation.template()
         new = NewSession(
-            id: invocation.value(.new), system: invocation.value(.system), model: invocation.value(.model),
-            upstream: invocation.value(.upstream), isEphemeral: invocation.has(.ephemeral))
+            id: invocation.value(.new), system: invocation.value(.system) ?? template?.system,
+            model: try invocation.model() ?? template?.model,
+            upstream: invocation.value(.upstream) ?? template?.upstream,
+            isEphemeral: invocation.has(.ephemeral))
+        params = try invocation.parameters()
+        attachments = try invocation.attachments()
         session = try invocation.chosenSession(client)?.id
         try applySettings()
+    }
+
+    /// Goes on in a session that somebody chose.
+    func resume(_ id: String) {
+        session = id
+        target = nil
     }
 
     /// Settings given for a session that exists already.
@@ -64,6 +96,7 @@ final class Chat {
     /// Each line of a pipe is a prompt.
     func pipe() throws(CommandError) -> ExitCode {
         var code = ExitCode.success
+        settings.showsProgress = false
         while true {
             switch try input.line(signals: interrupts?.descriptor) {
             case .end: return code
@@ -80,29 +113,24 @@ final class Chat {
 
     /// The loop of prompts and answers on a terminal.
     func talk() throws(CommandError) -> ExitCode {
-        if let session {
-            try showLast(of: session)
-        } else {
-            console.print(console.styled("Type to talk, /help for more.", .dim))
-        }
+        let source = makeSource()
+        self.source = source
+        try showBanner()
         while true {
-            do {
-                ahead += try input.burst(pause: 0)
-                showPrompt()
+            do throws(CommandError) {
                 let code: ExitCode?
-                switch try read() {
-                case .end:
-                    console.print("")
-                    return .success
+                switch try source.next() {
+                case .end: return .success
                 case .signal(let number): return Interrupts.code(of: number)
                 case .text(let words):
                     if words.allSatisfy(\.isWhitespace) { continue }
+                    source.remember(words)
                     if words.hasPrefix("/"), !words.contains("\n") {
                         code = try obey(words)
                     } else {
                         try comeBack()
                         let ended = try ask(words)
-                        if ended == .cancelled { dropAhead() }
+                        if ended == .cancelled { source.dropAhead() }
                         code = leaving(ended)
                     }
                 }
@@ -115,140 +143,20 @@ final class Chat {
         }
     }
 
-    /// Who cancels an answer does not want what was typed for after it.
-    private func dropAhead() {
-        if ahead.isEmpty { return }
-        console.note("\(Times.count(ahead.count, "line")) typed ahead will not be sent")
-        ahead = []
+    private func makeSource() -> any PromptSource {
+        let watch = PromptWatch(
+            signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] },
+            onReady: { [self] in listen() }, complete: { [self] in complete($0) })
+        let history = new.isEphemeral ? nil : PromptHistory(Locations.ofThisProcess)
+        let canEdit =
+            console.isOutputTerminal && !["", "dumb"].contains(invocation.environment["TERM"] ?? "")
+        let edited = canEdit ? EditedPrompts(console, history, watch) : nil
+        return edited ?? TypedLines(console, watch)
     }
 
     /// What ends the chat after an answer, nil for nothing.
     func leaving(_ code: ExitCode) -> ExitCode? {
         [.terminated, .closedPipe].contains(code) || console.failure != nil ? code : nil
-    }
-
-    private func showPrompt() {
-        if console.isOutputTerminal { console.write(Array(console.styled("› ", .bold).utf8)) }
-    }
-
-    /// A line, a block between lines of three quotes, or lines that came at once and that somebody agreed to send as one prompt;
-    /// a signal only where it ends the chat.
-    private func read() throws(CommandError) -> StandardInput.Line {
-        var block: [String]?
-        while true {
-            let next: StandardInput.Line, isAhead = !ahead.isEmpty
-            if isAhead {
-                let line = ahead.removeFirst()
-                if console.isOutputTerminal {
-                    console.print(Console.harmless(Chat.typed(line), keepingLines: false))
-                }
-                next = .text(line)
-            } else {
-                next = try input.line(
-                    signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] }
-                ) { [self] in listen() }
-            }
-            switch next {
-            case .end: return .end
-            case .signal(let number):
-                if number == Signals.terminate { return next }
-                block = nil
-                console.print("\n" + console.styled("(Ctrl-D leaves)", .dim))
-                showPrompt()
-            case .text(let line):
-                guard check(line) else {
-                    block = nil
-                    showPrompt()
-                    continue
-                }
-                let words = Chat.typed(line)
-                if words == "\"\"\"" {
-                    if let block { return .text(block.joined(separator: "\n")) }
-                    block = []
-                } else if block != nil {
-                    block?.append(words)
-                } else if isAhead {
-                    return .text(words)
-                } else if let whole = try together(words) {
-                    return .text(whole)
-                } else {
-                    showPrompt()
-                }
-            }
-        }
-    }
-
-    /// Whether a line came whole and is text: a terminal passes on so many bytes and drops the rest.
-    private func check(_ line: String) -> Bool {
-        if line.utf8.count < StandardInput.longestTyped {
-            if !line.unicodeScalars.contains("\u{FFFD}") { return true }
-            Console.complain("what was typed is not UTF-8 text; nothing was sent")
-            return false
-        }
-        Console.complain(
-            "a terminal passes on no more than \(Times.number(StandardInput.longestTyped)) bytes of a line, and this one has them: what was behind is lost, and nothing was sent; 'convo send - < FILE' takes any length"
-        )
-        // What else was pasted belongs to it.
-        _ = try? input.burst()
-        return false
-    }
-
-    /// The line with all that came at once with it, if somebody agrees to send it as one prompt; nil where nobody does.
-    private func together(_ first: String) throws(CommandError) -> String? {
-        let rest = try input.burst()
-        if rest.isEmpty { return first }
-        var lines = [first]
-        for line in rest {
-            guard check(line) else { return nil }
-            lines.append(Chat.typed(line))
-        }
-        while true {
-            for line in lines.prefix(Chat.shownLines) {
-                console.print(console.styled("│ " + Console.harmless(line), .dim))
-            }
-            if lines.count > Chat.shownLines { console.print(console.styled("│ …", .dim)) }
-            Console.write(
-                question: "\(Times.count(lines.count, "line")) came at once; send them as one prompt? [Y/n] ")
-            let answer: String
-            switch try input.line(signals: interrupts?.descriptor) {
-            case .text(let text): answer = text
-            case .end: return nil
-            case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was sent")
-            }
-            switch answer.lowercased() {
-            case "", "y", "yes": return lines.joined(separator: "\n")
-            case "n", "no", "nope", "q", "quit": return nil
-            default:  // the last line of what was pasted had no end
-                for line in try [answer] + input.burst() {
-                    guard check(line) else { return nil }
-                    lines.append(Chat.typed(line))
-                }
-            }
-        }
-    }
-
-    /// Lines of a paste that are shown before it is sent.
-    private static let shownLines = 10
-
-    /// What somebody typed, without the control characters that keys leave where nothing edits the line.
-    static func typed(_ line: String) -> String {
-        var out = String.UnicodeScalarView(), rest = line.unicodeScalars[...]
-        while let scalar = rest.popFirst() {
-            guard scalar.properties.generalCategory == .control else {
-                out.append(scalar)
-                continue
-            }
-            if scalar == "\t" { out.append(scalar) }
-            // The rest of an arrow key's or another key's sequence (ECMA-48, 5.4).
-            guard scalar == "\u{1B}" || scalar == "\u{9B}" else { continue }
-            if scalar == "\u{1B}" {
-                guard let kind = rest.first, kind == "[" || kind == "O" else { continue }
-                rest.removeFirst()
-            }
-            rest = rest.drop { (0x20...0x3F).contains($0.value) }
-            if let last = rest.first, (0x40...0x7E).contains(last.value) { rest.removeFirst() }
-        }
-        return String(out)
     }
 
     /// Takes what comes while nobody asked.
@@ -260,30 +168,59 @@ final class Chat {
     func comeBack() throws(CommandError) {
         guard isGone else { return }
         client = try invocation.connect()
+        info = try client.info()
+        target = nil
         isGone = false
     }
+
+    // MARK: Asking
 
     /// Sends a prompt and shows its answer.
     private func ask(_ words: String) throws(CommandError) -> ExitCode {
         let id: String
         if let session { id = session } else { id = try new.make(client) }
         session = id
-        return try ask { prompt, settings in prompt.send(words, settings) }
+        let files = attachments
+        let text = try template.map { (template) throws(CommandError) in try template.filled(words) } ?? words
+        let code = try ask { prompt, settings in prompt.send(text, files, settings) }
+        if code != .usage { attachments = [] }
+        return code
     }
+
+    /// Who is asked now.
+    func currentTarget() throws(CommandError) -> ChatTarget {
+        if let target { return target }
+        var (model, upstream) = (new.model, new.upstream)
+        if let session {
+            let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
+            (model, upstream) = (found.model, found.upstream)
+        }
+        let made = ChatTarget(info, model: model, upstream: upstream)
+        target = made
+        return made
+    }
+
+    /// Another model or upstream is asked from here on.
+    func forgetTarget() { target = nil }
 
     /// Asks for an answer in the session there is, and shows it.
     func ask(_ how: (Prompt, Prompt.Settings) -> Prompt.Outcome) throws(CommandError) -> ExitCode {
         guard let session else {
             throw CommandError(.notFound, "the session begins with the first prompt; say something first")
         }
-        let view = AnswerView(console)
-        let prompt = Prompt(client: client, session: session, signals: interrupts?.descriptor) {
-            view.show($0)
-        }
-        let outcome = how(prompt, Prompt.Settings())
+        source?.beginsAnswer()
+        let view = AnswerView(console, target: try currentTarget().words, settings)
+        let prompt = Prompt(
+            client: client, session: session, signals: interrupts?.descriptor,
+            tick: console.isOutputTerminal ? WaitingLine.pace : nil
+        ) { view.show($0) }
+        let outcome = how(prompt, Prompt.Settings(params: params))
         view.finish()
         if let code = outcome.error?.code, case .closed = code { isGone = true }
         if let receipt = outcome.extras?.receipt?.value { tellCut(receipt) }
+        if console.isOutputTerminal, StandardInput.isTerminal {
+            console.print(facts: view.facts(of: outcome))
+        }
         let (code, message) = outcome.ending
         if let message {
             if code == .failure || code == .upstream {
@@ -306,58 +243,25 @@ final class Chat {
         )
     }
 
-    private func showLast(of session: String) throws(CommandError) {
-        let shown = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
-        console.print(console.styled(Console.harmless(shown.name, keepingLines: false), .bold))
-        var printer = MessagePrinter(console)
+    // MARK: Showing
+
+    private func showBanner() throws(CommandError) {
+        var facts = [try currentTarget().words]
+        if let session {
+            let shown = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
+            facts.append(shown.name)
+        } else {
+            facts.append(new.isEphemeral ? "a session in memory only" : "new session")
+        }
+        facts.append("/help")
+        console.print(facts: facts)
+        if let session { try showLast(of: session) }
+    }
+
+    func showLast(of session: String) throws(CommandError) {
+        let printer = MessagePrinter(console)
         for message in try MessagePages(client: client, session: session).newest(4) {
-            for line in printer.text(of: message).split(separator: "\n", omittingEmptySubsequences: false) {
-                console.print(console.styled(String(line), .dim))
-            }
+            console.print(printer.text(of: message))
         }
-    }
-}
-
-/// An answer as it streams onto a terminal or into a pipe.
-final class AnswerView {
-    private let console: Console
-    private var isThinking = false
-    private var isAtLineStart = true
-
-    init(_ console: Console) { self.console = console }
-
-    func show(_ piece: Prompt.Piece) {
-        if console.failure != nil { return }
-        switch piece {
-        case .text(let text):
-            if isThinking { endThought() }
-            write(text)
-        case .thought(let text):
-            guard console.isOutputTerminal else { return }
-            if !isThinking && console.isColored { console.write(Array("\u{1B}[2m".utf8)) }
-            isThinking = true
-            write(text)
-        case .notice(let sentence): if console.isErrorTerminal { console.note(sentence) }
-        case .restart:
-            finish()
-            console.note("the answer was cut; it begins anew")
-        }
-    }
-
-    /// Ends the line that the answer left open.
-    func finish() {
-        if isThinking { endThought() }
-        if !isAtLineStart { console.print("") }
-    }
-
-    private func write(_ text: String) {
-        console.write(verbatim: text)
-        isAtLineStart = text.utf8.reversed().starts(with: [0x0A])
-    }
-
-    private func endThought() {
-        isThinking = false
-        console.write(Array((console.isColored ? "\u{1B}[0m\n" : "\n").utf8))
-        isAtLineStart = true
     }
 }

@@ -13,10 +13,26 @@ final class Prompt {
     enum Piece {
         case text(String)
         case thought(String)
-        /// A sentence about waiting, queueing or trying again.
-        case notice(String)
+        /// A sentence about waiting, queueing or trying again, with the milliseconds until something happens; nil where nobody
+        /// knows.
+        case notice(String, pause: Int?)
         /// The answer was cut and begins anew; what was shown of it does not count.
         case restart
+        /// Time goes by.
+        case tick
+        /// Who is asked now, by name.
+        case asked(String)
+        case toolCall(ToolCall)
+    }
+
+    /// A call that the model asks for: convod makes none.
+    struct ToolCall: Encodable {
+        let id: String
+        let name: String
+        let arguments: RawJSON
+
+        /// As it is shown.
+        var line: String { "→ calls \(name) \(String(decoding: arguments.bytes, as: UTF8.self))" }
     }
 
     /// What became of it.
@@ -24,6 +40,7 @@ final class Prompt {
         let turnID: TurnID?
         let messageID: MessageID?
         let text: String
+        var toolCalls: [ToolCall] = []
         var stopReason: StopReason?
         /// What else the result says; nil for an error, and where nothing of the prompt is kept.
         var extras: Wire.StopResult.Extras?
@@ -36,33 +53,44 @@ final class Prompt {
         var upstream: String?
         var model: String?
         var requestID: String?
+        /// What the model is asked with, raw JSON; nil for nothing.
+        var params: [UInt8]?
     }
 
     private let client: Client
     private let session: String
     private let signals: Int32?
+    private let tick: Int32?
     private let show: (Piece) -> Void
 
     private var turnID: TurnID?
     private var foreign: Set<TurnID> = []  // turns whose prompt another client sent
     private var text = ""
+    private var toolCalls: [ToolCall] = []
     private var offset = 0  // bytes of text and thoughts shown so far
     private var isBroken = false
     private var stop: ExitCode?
 
-    init(client: Client, session: String, signals: Int32? = nil, show: @escaping (Piece) -> Void) {
+    /// `tick` is the milliseconds after which time is said to go by; nil for never.
+    init(
+        client: Client, session: String, signals: Int32? = nil, tick: Int32? = nil,
+        show: @escaping (Piece) -> Void
+    ) {
+        self.tick = tick
         self.client = client
         self.session = session
         self.signals = signals
         self.show = show
     }
 
-    /// Sends the text and returns when its turn has ended, however it did.
-    func send(_ words: String, _ settings: Settings = Settings()) -> Outcome {
+    /// Sends the text with files before it, and returns when its turn has ended, however it did.
+    func send(_ words: String, _ files: [Attachment] = [], _ settings: Settings = Settings()) -> Outcome {
         let params = JSONWriter.object {
             $0.member("sessionId", session)
             $0.key("prompt")
             $0.array {
+                for file in files { file.write(to: &$0) }
+                if words.isEmpty { return }
                 $0.object {
                     $0.member("type", "text")
                     $0.member("text", words)
@@ -73,6 +101,7 @@ final class Prompt {
                     $0.optional("requestId", settings.requestID)
                     $0.optional("upstream", settings.upstream)
                     $0.optional("model", settings.model)
+                    $0.optional("params", raw: settings.params)
                 }
             }
         }
@@ -107,6 +136,7 @@ final class Prompt {
         writer.optional("requestId", settings.requestID)
         writer.optional("upstream", settings.upstream)
         writer.optional("model", settings.model)
+        writer.optional("params", raw: settings.params)
     }
 
     private func run<C: Contract>(_ contract: C.Type, _ params: [UInt8]) -> Outcome
@@ -115,7 +145,7 @@ final class Prompt {
             // A terminal that is closed hangs up; other outputs are just not read any more.
             let output: Int32? = Process.isTerminal(1) || signals == nil ? nil : 1
             let result = try client.call(
-                contract, params, following: session, signals: signals, output: output
+                contract, params, following: session, signals: signals, output: output, tick: tick
             ) { [self] in hear($0) }
             return outcome(result)
         } catch { return outcome(error) }
@@ -126,6 +156,7 @@ final class Prompt {
         case .signal(let number): interrupt(Interrupts.code(of: number))
         case .closedOutput: interrupt(.closedPipe)
         case .update(let update): hear(update)
+        case .tick: show(.tick)
         case .notification: break
         }
     }
@@ -135,6 +166,11 @@ final class Prompt {
         case .userMessage(let chunk): if let turn = chunk.meta.convod.turnId { foreign.insert(turn) }
         case .agentMessage(let chunk): take(chunk, isThought: false)
         case .agentThought(let chunk): take(chunk, isThought: true)
+        case .toolCall(let call):
+            guard let turn = call.meta.convod.turnId, turn == turnID || turnID == nil, !foreign.contains(turn)
+            else { return }
+            toolCalls.append(ToolCall(id: call.toolCallId, name: call.title, arguments: call.rawInput))
+            show(.toolCall(toolCalls[toolCalls.count - 1]))
         case .info(let update): if let news = update.meta?.convod { hear(news) }
         default: break
         }
@@ -143,8 +179,10 @@ final class Prompt {
     private func hear(_ news: Wire.SessionInfoUpdate.News) {
         guard let turn = news.turnId, let state = news.state else { return }
         if turnID == nil, !foreign.contains(turn), state == .queued || state == .stored { turnID = turn }
-        guard turn == turnID, let sentence = Prompt.sentence(for: news) else { return }
-        show(.notice(Wording.forPeople(sentence)))
+        guard turn == turnID else { return }
+        if state == .waiting, let name = news.upstream { return show(.asked(name)) }
+        guard let sentence = Prompt.sentence(for: news) else { return }
+        show(.notice(Wording.forPeople(sentence), pause: news.retryInMs ?? news.waitMs))
     }
 
     private func take(_ chunk: Wire.MessageChunk, isThought: Bool) {
@@ -153,7 +191,7 @@ final class Prompt {
         if turnID == nil { turnID = turn }
         if turn == turnID, place.replaces != nil {
             if offset > 0 { show(.restart) }
-            (text, offset, isBroken) = ("", 0, false)
+            (text, toolCalls, offset, isBroken) = ("", [], 0, false)
         }
         guard turn == turnID, !isBroken else { return }
         guard place.offset == offset else {
@@ -199,7 +237,8 @@ final class Prompt {
         let extras = result.meta?.convod
         if let message = extras?.messageId { complete(message, of: extras?.turnId) }
         return Outcome(
-            turnID: extras?.turnId, messageID: extras?.messageId, text: text, stopReason: result.stopReason,
+            turnID: extras?.turnId, messageID: extras?.messageId, text: text, toolCalls: toolCalls,
+            stopReason: result.stopReason,
             extras: extras, stop: stop)
     }
 
@@ -207,7 +246,8 @@ final class Prompt {
         let failed = try? error.remote?.data?.decoded(as: FailedTurn.self)
         if let message = failed?.messageId { complete(message, of: failed?.turnId) }
         return Outcome(
-            turnID: failed?.turnId ?? turnID, messageID: failed?.messageId, text: text, error: error,
+            turnID: failed?.turnId ?? turnID, messageID: failed?.messageId, text: text, toolCalls: toolCalls,
+            error: error,
             stop: stop)
     }
 

@@ -3,8 +3,11 @@ internal import ConvoClient
 internal import JSON
 internal import Posix
 internal import Protocol
+internal import Typesetting
 
 extension Option {
+    fileprivate static let extract = Option(
+        short: "x", long: "extract", help: "print only the first block of code of the answer")
     fileprivate static let noInput = Option(
         short: "n", long: "no-stdin", help: "send TEXT alone, and leave standard input to others")
     fileprivate static let requestID = Option(
@@ -15,38 +18,59 @@ extension Command {
     static let send = Command(
         name: "send", summary: "send one prompt, print the answer", arguments: "TEXT|-", count: 0...Int.max,
         options: [
-            .continue, .ephemeral, .json, .model, .new, .noInput, .requestID, .session, .system, .upstream,
+            .attach, .continue, .ephemeral, .extract, .json, .model, .new, .noInput, .parameter, .raw,
+            .requestID, .session, .system, .template, .upstream, .variable,
         ],
         details: """
             Piped input is put behind TEXT; '-' or no TEXT takes it alone. In a loop that reads its own input, as 'while
             read -r line', it is the loop's: give '-n'. Without -s or -c a new session is made.
             The answer comes to standard output as it streams. Ctrl-C cancels it; what has come stays stored.
+            '-o' takes candidates, maxTokens, seed, stop, temperature, thinking, toolChoice and topP. A file of '-a' may
+            have 11 MiB.
             """
     ) { invocation throws(CommandError) in
-        let words = try words(invocation)
+        let files = try invocation.attachments(), template = try invocation.template()
+        let params = try invocation.parameters()
+        var words = try words(invocation, isOptional: !files.isEmpty || template != nil)
+        if let template { words = try template.filled(words) }
         try checkChoice(invocation)
         let client = try invocation.connect()
         let info = try client.info()
         invocation.warn(about: info)
-        let session = try session(client, invocation)
+        let session = try session(client, invocation, template)
         if info.isOnImplicitEcho && invocation.value(.upstream) == nil && session.found?.upstream == nil {
             throw CommandError(.upstream, Invocation.noModel + "; '-u echo' talks to the built-in echo")
         }
         let id: String
         if let found = session.found { id = found.id } else { id = try make(session.new, client, invocation) }
-        return try send(words, id, client, invocation)
+        var settings = Prompt.Settings(
+            upstream: invocation.value(.upstream) ?? template?.upstream,
+            model: try invocation.model() ?? template?.model, requestID: invocation.value(.requestID))
+        settings.params = params
+        return try SendCommand.run(id, client, invocation, settings, extracts: invocation.has(.extract)) {
+            prompt, settings in prompt.send(words, files, settings)
+        }
     }
 
-    private static func words(_ invocation: Invocation) throws(CommandError) -> String {
+    /// What is to be said; nothing only where something else `isOptional` goes.
+    private static func words(_ invocation: Invocation, isOptional: Bool) throws(CommandError) -> String {
+        // Then the input is the file's.
+        let isTaken = invocation.arguments.values(.attach).contains("-")
+        if isTaken, invocation.positionals == ["-"] {
+            throw .usage("standard input is the text or a file: '-' and '-a -' cannot stand together")
+        }
         let given = invocation.positionals == ["-"] ? "" : invocation.positionals.joined(separator: " ")
         let isOnlyInput = given.isEmpty
+        if isOnlyInput, isOptional, isTaken || invocation.has(.noInput) || StandardInput.isTerminal {
+            return ""
+        }
         if isOnlyInput && StandardInput.isTerminal && invocation.positionals.isEmpty {
             throw .usage("'send' needs TEXT, or input from a pipe; 'convo help send' says more")
         }
         if invocation.has(.noInput), isOnlyInput {
             throw .usage("--no-stdin leaves nothing to send: give TEXT, or leave it away")
         }
-        let isAlone = invocation.has(.noInput) || StandardInput.isTerminal && !isOnlyInput
+        let isAlone = isTaken || invocation.has(.noInput) || StandardInput.isTerminal && !isOnlyInput
         let piped =
             isAlone
             ? ""
@@ -54,6 +78,7 @@ extension Command {
                 invocation.noteIdleInput(isOnlyInput ? nil : "'-n' sends TEXT without it")
             }
         let words = [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
+        if isOptional { return words }
         guard words.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             throw .usage("there is nothing to send: TEXT and the input are empty")
         }
@@ -62,11 +87,13 @@ extension Command {
 
     /// The session to go on with, or what a new one is to be made with.
     private static func session(
-        _ client: Client, _ invocation: Invocation
+        _ client: Client, _ invocation: Invocation, _ template: PromptTemplate?
     ) throws(CommandError) -> (found: Wire.SessionSummary?, new: NewSession) {
         let new = NewSession(
-            id: invocation.value(.new), system: invocation.value(.system), model: invocation.value(.model),
-            upstream: invocation.value(.upstream), isEphemeral: invocation.has(.ephemeral))
+            id: invocation.value(.new), system: invocation.value(.system) ?? template?.system,
+            model: try invocation.model() ?? template?.model,
+            upstream: invocation.value(.upstream) ?? template?.upstream,
+            isEphemeral: invocation.has(.ephemeral))
         guard let found = try invocation.chosenSession(client) else { return (nil, new) }
         if let system = invocation.value(.system) {
             _ = try client.ask(Method.SessionSet.self) {
@@ -116,44 +143,66 @@ extension Command {
             )
         }
     }
-
-    private static func send(
-        _ words: String, _ session: String, _ client: Client, _ invocation: Invocation
-    ) throws(CommandError) -> ExitCode {
-        try SendCommand.run(session, client, invocation) { prompt, settings in prompt.send(words, settings) }
-    }
 }
 
 /// Asks for one answer and prints it, as `send`, `retry`, `edit` and `continue` do.
 enum SendCommand {
+    /// What `invocation` names besides.
     static func run(
         _ session: String, _ client: Client, _ invocation: Invocation,
         _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
     ) throws(CommandError) -> ExitCode {
+        let settings = Prompt.Settings(
+            upstream: invocation.value(.upstream), model: try invocation.model(),
+            requestID: invocation.value(.requestID))
+        return try run(session, client, invocation, settings, extracts: false, ask)
+    }
+
+    /// With `extracts` only the first block of code of the answer is printed.
+    static func run(
+        _ session: String, _ client: Client, _ invocation: Invocation, _ settings: Prompt.Settings,
+        extracts: Bool, _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
+    ) throws(CommandError) -> ExitCode {
         let console = invocation.console, isJSON = invocation.has(.json)
-        let interrupts = Interrupts()
-        let prompt = Prompt(client: client, session: session, signals: interrupts?.descriptor) { piece in
+        console.isRaw = invocation.has(.raw)
+        let interrupts = Interrupts(), isSilent = isJSON || extracts
+        let target = [settings.model, settings.upstream].compactMap(\.self).joined(separator: " via ")
+        let view = AnswerView(console, target: target)
+        let isShown = !isSilent && console.isOutputTerminal
+        let prompt = Prompt(
+            client: client, session: session, signals: interrupts?.descriptor,
+            tick: isShown ? WaitingLine.pace : nil
+        ) { piece in
+            if isShown { return view.show(piece) }
             if console.failure != nil { return }
             switch piece {
-            case .text(let text): if !isJSON { console.write(verbatim: text) }
-            case .thought: break
-            case .notice(let sentence): if console.isErrorTerminal { console.note(sentence) }
+            case .text(let text): if !isSilent { console.write(verbatim: text) }
+            case .notice(let sentence, _): if console.isErrorTerminal { console.note(sentence) }
             case .restart:
-                if !isJSON { console.print("") }
+                if !isSilent { console.print("") }
                 console.note("the answer was cut; it begins anew")
+            case .toolCall(let call): if !isSilent { console.note(call.line) }
+            case .thought, .tick, .asked: break
             }
         }
-        let settings = Prompt.Settings(
-            upstream: invocation.value(.upstream), model: invocation.value(.model),
-            requestID: invocation.value(.requestID))
         let outcome = ask(prompt, settings)
+        if isShown { view.finish() }
         if isJSON { console.print(record: PrintedAnswer(outcome, session: session)) }
-        if !isJSON && !outcome.text.isEmpty && !outcome.text.utf8.reversed().starts(with: [0x0A]) {
+        if !isSilent, !isShown, !outcome.text.isEmpty, !outcome.text.utf8.reversed().starts(with: [0x0A]) {
             console.print("")
         }
         let (code, message) = outcome.ending
         if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
+        if extracts, code == .success { return try printCode(of: outcome.text, console) }
         return code
+    }
+
+    private static func printCode(of text: String, _ console: Console) throws(CommandError) -> ExitCode {
+        guard let code = MarkdownBlock.firstCode(in: MarkdownBlock.read(text)) else {
+            throw CommandError(.failure, "the answer has no block of code; 'convo show -c' shows it")
+        }
+        console.write(verbatim: code.hasSuffix("\n") ? code : code + "\n")
+        return .success
     }
 }
 
@@ -163,6 +212,8 @@ private struct PrintedAnswer: Encodable {
     let turnId: TurnID?
     let messageId: MessageID?
     let text: String
+    /// Absent where there are none.
+    var toolCalls: [Prompt.ToolCall]?
     var stopReason: StopReason?
     var error: Failure?
     var finish: String?
@@ -186,6 +237,7 @@ private struct PrintedAnswer: Encodable {
         turnId = outcome.turnID
         messageId = outcome.messageID
         text = outcome.text
+        if !outcome.toolCalls.isEmpty { toolCalls = outcome.toolCalls }
         stopReason = outcome.stopReason
         error = outcome.error.map { Failure(kind: $0.remote?.kind, message: $0.description) }
         guard let extras = outcome.extras else { return }

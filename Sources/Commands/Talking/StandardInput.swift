@@ -24,9 +24,16 @@ struct StandardInput {
 
     /// Everything that a pipe or a file gives, less one LF at its end; `idle` is said once where nothing comes for a second.
     static func all(idle: () -> Void) throws(CommandError) -> String {
+        var bytes = try bytes(most: most + 1, idle: idle)
+        try check(bytes.count)
+        if bytes.last == 0x0A { bytes.removeLast() }
+        return try text(bytes)
+    }
+
+    /// The bytes of a pipe or a file, up to so many.
+    static func bytes(most: Int, idle: () -> Void) throws(CommandError) -> [UInt8] {
         var bytes: [UInt8] = [], isTold = false
-        while true {
-            try check(bytes.count)
+        while bytes.count < most {
             do throws(PosixError) {
                 if try System.wait(readable: [0], milliseconds: isTold ? -1 : patience).isEmpty {
                     idle()
@@ -36,8 +43,7 @@ struct StandardInput {
                 }
             } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
         }
-        if bytes.last == 0x0A { bytes.removeLast() }
-        return try text(bytes)
+        return bytes
     }
 
     /// What `line` came back with.

@@ -11,6 +11,7 @@ extension Handlers {
         .on(Method.BranchCompare.self) { $0.compareBranches },
         .on(Method.BranchDelete.self) { $0.deleteBranch },
         .on(Method.BranchList.self) { $0.listBranches },
+        .on(Method.BranchRewind.self) { $0.rewind },
         .on(Method.BranchSwitch.self) { $0.switchBranch },
         .on(Method.SessionForkOwn.self) { $0.forkAsOwn },
         .on(Method.SessionFork.self) { $0.forkSession },
@@ -111,6 +112,20 @@ extension Handlers {
             let change = SwitchBranch(record.row, to: BranchRow(Int64(parameters.branch)))
             changePath(of: record, by: change, request.call, reply: request.reply) { [self] in
                 noBranch(parameters.branch, parameters.id)
+            }
+        }
+    }
+
+    private func rewind(_ request: Request<Method.BranchRewind>) throws(WireError) {
+        let parameters = request.parameters
+        withSession(request.call, parameters.id) { [self] (record) throws(WireError) in
+            try checkIdle(record)
+            let change = RewindPath(record.row, before: parameters.before)
+            changePath(of: record, by: change, request.call, reply: request.reply) {
+                WireError(
+                    .notFound,
+                    "the path of session '\(parameters.id.text)' has no message '\(parameters.before)'; list its messages for those it has"
+                )
             }
         }
     }

@@ -220,8 +220,16 @@ final class RouteWindows: RouteRequests {
                 "context_cut_by_server", ("upstream", name), ("counted", "\(counted)"),
                 ("estimate", "\(window.request.estimate)"))
         }
+        let cost =
+            trace == nil || usage == nil
+            ? nil
+            : TurnUsage(usage, owner: session.session.owner, input: 0, output: 0, candidate: candidate).cost
         let more = JSONWriter.object {
             $0.optional("counted", counted)
+            if let cost {
+                $0.key("cost")
+                $0.double(Double(cost) / 1_000_000)
+            }
             if isCut { $0.member("cutByServer", true) }
             $0.optional("bytes", trace?.print.bytes)
             $0.optional("prefixBytesShared", shared)

@@ -262,6 +262,8 @@ extension Wire {
         package var tooSmall: [TooSmall]?
         /// Tokens of what was sent as the provider counted them.
         package var counted: Int?
+        /// Dollars of the answer's call by the table of models; absent where nothing was counted or there is no price.
+        package var cost: Double?
         /// Tokens that the provider was seen to count for one estimated of plain text; absent where nothing was learned.
         package var ratio: Double?
         /// Bytes of the request's body.

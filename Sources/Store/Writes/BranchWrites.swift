@@ -71,6 +71,18 @@ extension DeleteBranch: LocalWrite {
     }
 }
 
+extension RewindPath: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
+        guard var place = try writer.place(ofRow: session), !place.isTrashed,
+            let record = try writer.database.session(row: session),
+            let seq = try writer.seq(of: message, in: record)
+        else { return nil }
+        try writer.branchOff(&place, after: seq - 1)
+        try writer.moveHead(to: place, title: nil)
+        return try writer.pathChange(of: session)
+    }
+}
+
 extension EditMessage: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard var place = try writer.place(ofRow: session), !place.isTrashed,

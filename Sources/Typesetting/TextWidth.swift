@@ -1,10 +1,14 @@
+/// Typesetting lays text out for the columns of a terminal.
+///
+/// - Invariant: pure functions over values; it knows no terminal.
+
 /// How many columns text takes on a terminal.
-enum TextWidth {
+package enum TextWidth {
     /// The columns of a whole text.
-    static func of(_ text: String) -> Int { text.reduce(0) { $0 + of($1) } }
+    package static func of(_ text: String) -> Int { text.reduce(0) { $0 + of($1) } }
 
     /// A character takes two columns when East Asian or an emoji, none when it is only marks, else one.
-    static func of(_ character: Character) -> Int {
+    package static func of(_ character: Character) -> Int {
         var width = 0
         for scalar in character.unicodeScalars {
             if scalar == "\u{FE0F}" && width == 1 { return 2 }  // asks for the emoji form
@@ -15,13 +19,13 @@ enum TextWidth {
     }
 
     /// The text with spaces behind it, or before it with `isRight`.
-    static func padded(_ text: String, to width: Int, isRight: Bool = false) -> String {
+    package static func padded(_ text: String, to width: Int, isRight: Bool = false) -> String {
         let space = String(repeating: " ", count: max(0, width - of(text)))
         return isRight ? space + text : text + space
     }
 
     /// The text, cut to a width with an ellipsis where it is longer.
-    static func fitted(_ text: String, to width: Int) -> String {
+    package static func fitted(_ text: String, to width: Int) -> String {
         if of(text) <= width { return text }
         var used = 0
         var kept = ""
@@ -34,7 +38,7 @@ enum TextWidth {
     }
 
     /// A bar of so many eighths of a column.
-    static func bar(eighths: Int) -> String {
+    package static func bar(eighths: Int) -> String {
         String(repeating: "█", count: eighths / 8) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
     }
 
@@ -59,4 +63,15 @@ enum TextWidth {
         0x16FE0...0x18DFF,
         0x1AFF0...0x1B2FF, 0x1F300...0x1F64F, 0x1F900...0x1F9FF, 0x20000...0x3FFFD,
     ]
+
+    /// Lines that a text takes on a terminal of so many columns, which breaks where a line is full.
+    package static func rows(of text: String, columns: Int) -> Int {
+        var rows = 1, used = 0
+        for character in text {
+            let width = of(character)
+            if used + width > columns { (rows, used) = (rows + 1, 0) }
+            used += width
+        }
+        return rows
+    }
 }

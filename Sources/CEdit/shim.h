@@ -1,0 +1,160 @@
+// libedit's variadic setters as plain functions, and its hooks as calls on one context.
+#pragma once
+#include <histedit.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+#include <wchar.h>
+
+enum { CEDIT_TAB = 1, CEDIT_ENTER = 2, CEDIT_NEWLINE = 3, CEDIT_PASTE = 4 };
+
+typedef struct {
+    void *context;
+    // The next scalar that was typed; -1 breaks the line off.
+    int (*next)(void *context);
+    // One of our own keys was struck; returns one of libedit's CC_ codes.
+    int (*key)(void *context, int key);
+} cedit_hooks;
+
+typedef struct {
+    EditLine *line;
+    HistoryW *history;
+    cedit_hooks hooks;
+    char prompt[64];
+} cedit_editor;
+
+static inline cedit_editor *cedit_of(EditLine *line) {
+    void *data = NULL;
+    el_get(line, EL_CLIENTDATA, &data);
+    return data;
+}
+static char *cedit_prompt(EditLine *line) { return cedit_of(line)->prompt; }
+static int cedit_read(EditLine *line, wchar_t *out) {
+    cedit_hooks *hooks = &cedit_of(line)->hooks;
+    int scalar = hooks->next(hooks->context);
+    if (scalar < 0) return -1;
+    *out = (wchar_t)scalar;
+    return 1;
+}
+static inline unsigned char cedit_strike(EditLine *line, int key) {
+    cedit_hooks *hooks = &cedit_of(line)->hooks;
+    return (unsigned char)hooks->key(hooks->context, key);
+}
+static unsigned char cedit_on_tab(EditLine *line, int c) { (void)c; return cedit_strike(line, CEDIT_TAB); }
+static unsigned char cedit_on_enter(EditLine *line, int c) { (void)c; return cedit_strike(line, CEDIT_ENTER); }
+static unsigned char cedit_on_newline(EditLine *line, int c) { (void)c; return cedit_strike(line, CEDIT_NEWLINE); }
+static unsigned char cedit_on_paste(EditLine *line, int c) { (void)c; return cedit_strike(line, CEDIT_PASTE); }
+
+// The terminal as it was found, for an end of the process in whatever place.
+typedef struct { struct termios found; int is_changed; } cedit_terminal;
+static inline cedit_terminal *cedit_the_terminal(void) {
+    static cedit_terminal terminal;
+    return &terminal;
+}
+static void cedit_give_back(void) {
+    cedit_terminal *terminal = cedit_the_terminal();
+    if (!terminal->is_changed) return;
+    terminal->is_changed = 0;
+    if (write(1, "\033[?2004l", 8) < 0) return;
+    tcsetattr(0, TCSADRAIN, &terminal->found);
+}
+
+// libedit measures and writes characters by the locale's type of characters, which must be UTF-8.
+static inline int cedit_speak_utf8(void) {
+    if (setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return 1;
+    return setlocale(LC_CTYPE, "C.UTF-8") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+// An editor of standard input, NULL where there can be none; the parts of the prompt that take no room stand between
+// characters 1.
+static inline cedit_editor *cedit_open(const char *program, const char *prompt, int most, cedit_hooks hooks) {
+    cedit_terminal *terminal = cedit_the_terminal();
+    if (!cedit_speak_utf8() || tcgetattr(0, &terminal->found) != 0) return NULL;
+    cedit_editor *editor = calloc(1, sizeof *editor);
+    if (editor == NULL) return NULL;
+    editor->line = el_init(program, stdin, stdout, stderr);
+    editor->history = history_winit();
+    if (editor->line == NULL || editor->history == NULL) {
+        if (editor->line != NULL) el_end(editor->line);
+        if (editor->history != NULL) history_wend(editor->history);
+        free(editor);
+        return NULL;
+    }
+    if (!terminal->is_changed) atexit(cedit_give_back);
+    terminal->is_changed = 1;
+    editor->hooks = hooks;
+    strncpy(editor->prompt, prompt, sizeof editor->prompt - 1);
+    HistEventW event;
+    EditLine *line = editor->line;
+    el_set(line, EL_CLIENTDATA, editor);
+    el_set(line, EL_PROMPT_ESC, cedit_prompt, '\1');
+    el_set(line, EL_EDITOR, "emacs");
+    el_set(line, EL_SIGNAL, 1);
+    history_w(editor->history, &event, H_SETSIZE, most);
+    history_w(editor->history, &event, H_SETUNIQUE, 1);
+    el_wset(line, EL_HIST, history_w, editor->history);
+    el_set(line, EL_GETCFN, cedit_read);
+    el_wset(line, EL_ADDFN, L"convo-complete", L"completes a word", cedit_on_tab);
+    el_wset(line, EL_ADDFN, L"convo-enter", L"sends a prompt that is whole", cedit_on_enter);
+    el_wset(line, EL_ADDFN, L"convo-newline", L"begins a line", cedit_on_newline);
+    el_wset(line, EL_ADDFN, L"convo-paste", L"takes a paste as it is", cedit_on_paste);
+    static const char *const keys[][2] = {
+        { "^R", "em-inc-search-prev" }, { "^S", "em-inc-search-next" }, { "^W", "ed-delete-prev-word" },
+        { "\\e[3~", "ed-delete-next-char" }, { "\\e[1~", "ed-move-to-beg" }, { "\\e[4~", "ed-move-to-end" },
+        { "\\e[7~", "ed-move-to-beg" }, { "\\e[8~", "ed-move-to-end" },
+        { "\\e[1;5D", "ed-prev-word" }, { "\\e[1;5C", "em-next-word" },
+        { "\\e[1;3D", "ed-prev-word" }, { "\\e[1;3C", "em-next-word" },
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL);
+    el_source(line, NULL);
+    static const char *const own[][2] = {
+        { "\\034", "ed-newline" }, { "^I", "convo-complete" }, { "^M", "convo-enter" }, { "^J", "convo-enter" },
+        { "\\e^M", "convo-newline" }, { "\\e^J", "convo-newline" }, { "\\e[200~", "convo-paste" },
+    };
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) el_set(line, EL_BIND, own[i][0], own[i][1], NULL);
+    return editor;
+}
+
+static inline const wchar_t *cedit_gets(cedit_editor *editor, int *count) { return el_wgets(editor->line, count); }
+static inline const wchar_t *cedit_buffer(cedit_editor *editor, int *cursor, int *count) {
+    const LineInfoW *info = el_wline(editor->line);
+    *cursor = (int)(info->cursor - info->buffer);
+    *count = (int)(info->lastchar - info->buffer);
+    return info->buffer;
+}
+static inline int cedit_insert(cedit_editor *editor, const wchar_t *text) { return el_winsertstr(editor->line, text); }
+static inline void cedit_delete(cedit_editor *editor, int count) { el_deletestr(editor->line, count); }
+// As if libedit's own key for the end of a line were struck: no keyboard sends it.
+static inline void cedit_send(cedit_editor *editor) { el_push(editor->line, "\034"); }
+static inline void cedit_remember(cedit_editor *editor, const wchar_t *text) {
+    HistEventW event;
+    history_w(editor->history, &event, H_ENTER, text);
+}
+static inline void cedit_set_raw(cedit_editor *editor, int raw) { el_set(editor->line, EL_PREP_TERM, raw); }
+static inline void cedit_resize(cedit_editor *editor) { el_resize(editor->line); }
+static inline void cedit_close(cedit_editor *editor) {
+    history_wend(editor->history);
+    el_end(editor->line);
+    free(editor);
+    cedit_give_back();
+}
+// The terminal key by key and without an echo, or as it was found; 0 where there is none.
+static inline int cedit_keys(int on) {
+    cedit_terminal *terminal = cedit_the_terminal();
+    if (!on) { cedit_give_back(); return 1; }
+    if (tcgetattr(0, &terminal->found) != 0) return 0;
+    if (!terminal->is_changed) atexit(cedit_give_back);
+    terminal->is_changed = 1;
+    struct termios keys = terminal->found;
+    keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+    keys.c_iflag &= ~(tcflag_t)ICRNL;
+    keys.c_cc[VMIN] = 1;
+    keys.c_cc[VTIME] = 0;
+    return tcsetattr(0, TCSADRAIN, &keys) == 0;
+}
+// Drops what was typed and not read yet.
+static inline void cedit_drop_input(void) { tcflush(0, TCIFLUSH); }

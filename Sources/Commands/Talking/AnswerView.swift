@@ -1,0 +1,148 @@
+internal import Conversation
+internal import JSON
+internal import Posix
+internal import Protocol
+
+/// An answer as it streams onto a terminal or into a pipe.
+final class AnswerView {
+    /// What is shown besides the words.
+    struct Settings {
+        /// Whether thoughts are shown, and not only said to be there.
+        var showsThoughts = false
+        /// Whether there is a line while nothing comes, and one behind the answer.
+        var showsProgress = true
+    }
+
+    private let console: Console
+    private let target: String
+    private let settings: Settings
+    private let waiting: WaitingLine
+    private let painter: MarkdownPainter?
+    private var thinkingSince: UInt64?
+    private var isAtLineStart = true
+    private let start = Machine.monotonic()
+    /// Milliseconds until the first piece came.
+    private(set) var firstMs: Int?
+
+    /// `target` is who is asked, as far as that is known.
+    init(_ console: Console, target: String, _ settings: Settings = Settings()) {
+        self.console = console
+        self.target = target
+        self.settings = settings
+        waiting = WaitingLine(console, target.isEmpty ? "waiting" : "asking \(target)")
+        painter = console.drawsMarkdown ? MarkdownPainter(console) : nil
+    }
+
+    private var showsProgress: Bool { settings.showsProgress && console.isOutputTerminal }
+
+    func show(_ piece: Prompt.Piece) {
+        if console.failure != nil { return }
+        switch piece {
+        case .tick:
+            if showsProgress, firstMs == nil || thinkingSince != nil && !settings.showsThoughts {
+                waiting.show()
+            }
+        case .asked(let name):
+            if firstMs == nil { waiting.say("asking " + (target.hasSuffix(name) ? target : name)) }
+        case .text(let text):
+            begin()
+            endThought()
+            write(text)
+        case .thought(let text):
+            begin()
+            think(text)
+        case .toolCall(let call):
+            begin()
+            endThought()
+            endLine()
+            console.print(console.styled(Console.harmless(call.line), .cyan))
+        case .notice(let sentence, let pause):
+            waiting.clear()
+            if console.isErrorTerminal { console.note(sentence) }
+            if showsProgress, let pause { waiting.pause("asking again", milliseconds: pause) }
+        case .restart:
+            finish()
+            console.note("the answer was cut; it begins anew")
+        }
+    }
+
+    /// Ends the line that the answer left open.
+    func finish() {
+        waiting.clear()
+        endThought()
+        endLine()
+    }
+
+    private func begin() {
+        waiting.clear()
+        if firstMs == nil { firstMs = Int((Machine.monotonic() - start) / 1_000_000) }
+    }
+
+    private func endLine() {
+        painter?.finish()
+        if painter == nil, !isAtLineStart { console.print("") }
+        isAtLineStart = true
+    }
+
+    private func write(_ text: String) {
+        if let painter { return painter.add(text) }
+        console.write(verbatim: text)
+        isAtLineStart = text.utf8.reversed().starts(with: [0x0A])
+    }
+
+    private func think(_ text: String) {
+        guard console.isOutputTerminal else { return }
+        if thinkingSince == nil {
+            endLine()
+            thinkingSince = Machine.monotonic()
+            waiting.say("thinking")
+            if settings.showsThoughts, console.isColored { console.write(Array("\u{1B}[2m".utf8)) }
+        }
+        guard settings.showsThoughts else { return }
+        console.write(verbatim: text)
+        isAtLineStart = text.utf8.reversed().starts(with: [0x0A])
+    }
+
+    private func endThought() {
+        guard let since = thinkingSince else { return }
+        thinkingSince = nil
+        if settings.showsThoughts {
+            console.write(Array(((console.isColored ? "\u{1B}[0m" : "") + (isAtLineStart ? "" : "\n")).utf8))
+            isAtLineStart = true
+        } else if settings.showsProgress {
+            let seconds = (Machine.monotonic() - since) / 1_000_000_000
+            console.print(console.styled("(thought for \(seconds) s; /thoughts shows what)", .dim))
+        }
+    }
+
+    /// How an answer came: by whom, how fast, and what it took; empty where nobody answered.
+    func facts(of outcome: Prompt.Outcome) -> [String] {
+        guard let extras = outcome.extras, let upstream = extras.upstream else { return [] }
+        var facts = [(extras.model.map { "\($0) via " } ?? "") + upstream]
+        if extras.cached {
+            facts.append("out of the cache")
+        } else if let firstMs {
+            let all = Int((Machine.monotonic() - start) / 1_000_000)
+            facts.append("first word \(seconds(firstMs)), all \(seconds(all))")
+        }
+        if let input = extras.usage?.inputTokens, !extras.cached {
+            let cached =
+                extras.usage?.cachedTokens.map { $0 > 0 ? " (\(Times.number($0)) cached)" : "" } ?? ""
+            let output = extras.usage?.outputTokens.map { ", \(Times.number($0)) out" } ?? ""
+            facts.append("\(Times.number(input)) in\(cached)\(output)")
+        }
+        if let receipt = extras.receipt?.value {
+            if let cost = receipt.cost { facts.append(Money.text(cost)) }
+            if receipt.budget > 0 {
+                let used = min(100, (receipt.counted ?? receipt.estimate) * 100 / receipt.budget)
+                facts.append("window \(used == 0 ? "<1" : "\(used)") %")
+            }
+        }
+        return facts
+    }
+
+    private func seconds(_ milliseconds: Int) -> String {
+        let tenths = (milliseconds + 50) / 100
+        return "\(tenths / 10).\(tenths % 10) s"
+    }
+}

@@ -1,0 +1,212 @@
+internal import Conversation
+internal import ConvoClient
+internal import Crypto
+internal import JSON
+internal import Posix
+internal import Protocol
+
+/// What is chosen out of a list, and what a half-typed word may become.
+extension Chat {
+    /// The end of what was typed, as it may go on.
+    func complete(_ text: String) -> (drop: Int, words: [String]) {
+        guard text.hasPrefix("/") else { return (0, []) }
+        let parts = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = String(parts[0])
+        guard parts.count == 2 else {
+            let names = Chat.commands.map(\.name).filter { $0.hasPrefix(name) }
+            return (name.count, names.map { $0 + " " })
+        }
+        let typed = String(parts[1])
+        let known: [String]
+        switch name {
+        case "/model": known = modelNames()
+        case "/upstream": known = upstreamNames()
+        case "/resume": known = recentSessions().map(\.id)
+        case "/attach", "/export": return (typed.count, FileNames.completing(typed))
+        default: return (0, [])
+        }
+        return (typed.count, known.filter { $0.hasPrefix(typed) })
+    }
+
+    // Nobody is told of what cannot be completed: the command itself says what is wrong.
+
+    private func modelNames() -> [String] {
+        guard let list = try? client.ask(Method.ModelList.self, milliseconds: 3_000) else { return [] }
+        return Set(list.models.map(\.id)).sorted()
+    }
+
+    private func upstreamNames() -> [String] {
+        guard let info = try? client.info() else { return [] }
+        return (info.upstreams.map(\.name) + info.routes.members.keys).sorted()
+    }
+
+    private func recentSessions() -> [Wire.SessionSummary] {
+        let page = try? client.ask(Method.SessionFind.self) { $0.member("limit", 200) }
+        return page?.sessions ?? []
+    }
+
+    // MARK: Models and upstreams
+
+    /// Asks another model from here on; without a name it is chosen from a list.
+    func model(_ name: String) throws(CommandError) {
+        let list = try client.ask(Method.ModelList.self)
+        for error in list.errors { Console.complain("\(error.upstream): \(error.message)") }
+        let asked = try currentTarget()
+        var model = name.isEmpty ? name : try ModelAliases(Locations.ofThisProcess).model(for: name)
+        var upstream: String?
+        if model.isEmpty {
+            let lines = list.models.map { found in
+                let isNow = found.id == asked.model && found.upstream == asked.upstream
+                let length = found.contextLength.map { ", holds \(Times.number($0))" } ?? ""
+                return "\(found.id) via \(found.upstream)\(length)\(isNow ? "  ← now" : "")"
+            }
+            guard let index = try choose(lines, "model") else { return }
+            model = list.models[index].id
+            if list.models[index].upstream != asked.upstream { upstream = list.models[index].upstream }
+        } else {
+            // Who tells no models may have any.
+            let known = list.models.filter { $0.upstream == asked.upstream }
+            if !known.isEmpty, !known.contains(where: { $0.id == model }) {
+                guard let other = list.models.first(where: { $0.id == model }) else {
+                    let names = known.map(\.id)
+                    throw CommandError(
+                        .notFound,
+                        "'\(asked.upstream ?? "")' has no model '\(model)'; \(hint(model, names, "/model"))")
+                }
+                upstream = other.upstream
+            }
+        }
+        try tellSwitch(model: model, upstream: upstream)
+        if let upstream { try set("upstream", upstream, "an upstream") { $0.upstream = upstream } }
+        try set("model", model, "a model") { $0.model = model }
+        forgetTarget()
+        say("\(try currentTarget().words) answers from here on")
+    }
+
+    /// Asks another upstream from here on; without a name it is chosen from a list.
+    func upstream(_ name: String) throws(CommandError) {
+        let info = try client.info(), asked = try currentTarget()
+        let routes = info.routes.members.keys.sorted()
+        var chosen = name
+        if name.isEmpty {
+            let lines =
+                info.upstreams.map {
+                    "\($0.name)\($0.model.map { " (\($0))" } ?? "")\($0.name == asked.upstream ? "  ← now" : "")"
+                }
+                + routes.map { "\($0): \((info.routes.members[$0] ?? []).joined(separator: ", then "))" }
+            guard let index = try choose(lines, "upstream or route") else { return }
+            chosen = (info.upstreams.map(\.name) + routes)[index]
+        }
+        try tellSwitch(model: nil, upstream: chosen)
+        try set("upstream", chosen, "an upstream") { $0.upstream = chosen }
+        forgetTarget()
+        say("\(try currentTarget().words) answers from here on")
+    }
+
+    /// Shows lines with numbers and asks for one; nil where none was chosen.
+    private func choose(_ lines: [String], _ what: String) throws(CommandError) -> Int? {
+        guard !lines.isEmpty else { throw CommandError(.notFound, "there is no \(what) to choose") }
+        for (index, line) in lines.enumerated() {
+            console.print(
+                "\(String(index + 1).leftPadded(to: 3))  \(Console.harmless(line, keepingLines: false))")
+        }
+        guard let text = try source?.answer(to: "which \(what)? [1-\(lines.count)] "), !text.isEmpty else {
+            return nil
+        }
+        guard let number = Int(text), (1...lines.count).contains(number) else {
+            throw .usage("'\(text)' is no number from 1 to \(lines.count); nothing was changed")
+        }
+        return number - 1
+    }
+
+    // MARK: Sessions
+
+    /// Goes on in another session.
+    func resumeOther(_ name: String) throws(CommandError) {
+        let id: String
+        if name.isEmpty {
+            let sessions = recentSessions().prefix(20)
+            guard
+                let index = try choose(
+                    sessions.map { "\($0.name) · \(Times.relative($0.updatedAt))" }, "session")
+            else { return }
+            id = sessions[index].id
+        } else {
+            id = try SessionChoice(client: client).session(withID: name).id
+        }
+        resume(id)
+        say("\(try summary().name) · \(try currentTarget().words)")
+        try showLast(of: id)
+    }
+
+    /// Goes back to before the newest prompt.
+    func undo() throws(CommandError) {
+        let id = try current()
+        let newest = try MessagePages(client: client, session: id).newest(100)
+        guard let prompt = newest.last(where: { $0.role == .user }) else {
+            throw CommandError(.notFound, "nothing was said here that could be undone")
+        }
+        _ = try client.ask(Method.BranchRewind.self) {
+            $0.member("sessionId", id)
+            $0.member("before", prompt.id)
+        }
+        say("back before message \(prompt.seq); what was said since stays on a branch: /branches shows it")
+    }
+
+    // MARK: Files and the clipboard
+
+    /// Sends a file with the next prompt.
+    func attach(_ path: String) throws(CommandError) {
+        if !path.isEmpty {
+            let home = Locations.ofThisProcess.home
+            let place = path.hasPrefix("~/") ? home + path.dropFirst() : path
+            attachments.append(
+                try Attachment(place) { () throws(CommandError) in
+                    throw .usage("in a chat there is no input to attach; name a file")
+                })
+        }
+        if attachments.isEmpty { throw .usage("/attach needs a file") }
+        let names = attachments.map { "\($0.name) (\(Times.number($0.bytes)) bytes)" }
+        say("with the next prompt go \(names.joined(separator: ", "))")
+    }
+
+    /// Puts the newest answer into the clipboard, by the terminal (XTerm, "Manipulate Selection Data").
+    func copy() throws(CommandError) {
+        let newest = try MessagePages(client: client, session: try current()).newest(100)
+        guard let answer = newest.last(where: { $0.role == .assistant }), !answer.text.isEmpty else {
+            throw CommandError(.notFound, "there is no answer to copy yet")
+        }
+        let bytes = Array(answer.text.utf8)
+        guard bytes.count <= 74_994 else {
+            throw CommandError(
+                .failure,
+                "the answer has \(Times.number(bytes.count)) bytes, and a terminal's clipboard takes 74,994; /export FILE writes it down"
+            )
+        }
+        console.write(Array("\u{1B}]52;c;\(Base64.encoded(bytes))\u{7}".utf8))
+        say("message \(answer.seq) is in the clipboard, if this terminal lets programs write it")
+    }
+}
+
+extension String {
+    fileprivate func leftPadded(to width: Int) -> String {
+        String(repeating: " ", count: max(0, width - count)) + self
+    }
+}
+
+/// Names of files as a half-typed one may go on.
+enum FileNames {
+    static func completing(_ typed: String) -> [String] {
+        let parts = typed.split(separator: "/", omittingEmptySubsequences: false)
+        let start = String(parts.last ?? ""), directory = String(typed.dropLast(start.count))
+        let home = Locations.ofThisProcess.home
+        let place = directory.hasPrefix("~/") ? home + directory.dropFirst() : directory
+        // A directory that cannot be read has nothing to offer.
+        let names = (try? Files.names(in: place.isEmpty ? "." : place)) ?? []
+        return names.filter { $0.hasPrefix(start) && ($0.hasPrefix(".") == start.hasPrefix(".")) }.sorted()
+            .map { name in
+                let isDirectory = (try? Files.status(place + name, follows: true))?.kind == .directory
+                return directory + name + (isDirectory ? "/" : "")
+            }
+    }
+}

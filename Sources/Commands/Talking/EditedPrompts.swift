@@ -1,0 +1,95 @@
+internal import LineEditor
+internal import Posix
+
+/// Prompts from a terminal on which they can be edited.
+final class EditedPrompts: PromptSource {
+    private let console: Console
+    private let editor: LineEditor
+    private let signals: Int32?
+    /// Nil where nothing is to be remembered.
+    private let history: PromptHistory?
+    /// Whether Ctrl-C was the last thing that was typed, on an empty line.
+    private var isLeaving = false
+
+    /// Nil where standard input cannot be edited.
+    init?(_ console: Console, _ history: PromptHistory?, _ watch: PromptWatch) {
+        let listener = LineEditor.Listener(
+            complete: watch.complete, isWhole: EditedPrompts.isWhole, others: watch.others,
+            onReady: watch.onReady)
+        let prompt = console.isColored ? "\u{1}\u{1B}[1m\u{1}› \u{1}\u{1B}[0m\u{1}" : "› "
+        guard let editor = LineEditor(program: "convo", prompt: prompt, signals: watch.signals, listener)
+        else { return nil }
+        self.console = console
+        self.editor = editor
+        self.history = history
+        signals = watch.signals
+        for prompt in history?.prompts() ?? [] { editor.remember(prompt) }
+    }
+
+    /// A text that begins with three quotes goes on until three more.
+    private static func isWhole(_ text: String) -> Bool {
+        guard text.hasPrefix("\"\"\"") else { return true }
+        return text.dropFirst(3).contains("\"\"\"")
+    }
+
+    func next() throws(CommandError) -> StandardInput.Line {
+        while true {
+            switch editor.read() {
+            case .text(let text):
+                isLeaving = false
+                return .text(EditedPrompts.unquoted(text))
+            case .end: return .end
+            case .signal(let number): return .signal(number)
+            case .interrupted(let hadText):
+                console.print("")
+                if isLeaving && !hadText { return .signal(Signals.interrupt) }
+                isLeaving = !hadText
+                if isLeaving { console.print(console.styled("(Ctrl-C once more, or Ctrl-D, leaves)", .dim)) }
+            }
+        }
+    }
+
+    private static func unquoted(_ text: String) -> String {
+        guard text.hasPrefix("\"\"\"") else { return text }
+        let inner = text.dropFirst(3)
+        var out = String(inner)
+        if let end = inner.range(ofQuotes: 3) {
+            out = String(inner[..<end]) + String(inner[end...].dropFirst(3))
+        }
+        if out.hasPrefix("\n") { out.removeFirst() }
+        while out.hasSuffix("\n") { out.removeLast() }
+        return out
+    }
+
+    func answer(to question: String) throws(CommandError) -> String? {
+        editor.giveTerminal()
+        Console.write(question: question)
+        var input = StandardInput(isTyped: true)
+        switch try input.line(signals: signals) {
+        case .text(let text): return text
+        case .end: return nil
+        case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was changed")
+        }
+    }
+
+    func beginsAnswer() { isLeaving = false }
+
+    func dropAhead() { editor.dropTypedAhead() }
+
+    func remember(_ text: String) {
+        editor.remember(text)
+        // A history that cannot be written is none; the prompt itself is stored.
+        do throws(PosixError) { try history?.add(text) } catch {}
+    }
+}
+
+extension Substring {
+    fileprivate func range(ofQuotes count: Int) -> Index? {
+        var at = startIndex
+        while at < endIndex {
+            if self[at...].hasPrefix(String(repeating: "\"", count: count)) { return at }
+            at = index(after: at)
+        }
+        return nil
+    }
+}

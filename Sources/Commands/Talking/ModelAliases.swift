@@ -1,0 +1,76 @@
+internal import Posix
+internal import Protocol
+
+/// Short names of a user's for models: lines `NAME MODEL` in a file.
+struct ModelAliases {
+    private let path: String
+    private(set) var models: [String: String] = [:]
+
+    /// Without a file there are none; one that cannot be read is an error, since another model would be asked.
+    init(_ locations: Locations) throws(CommandError) {
+        path = locations.aliases
+        do throws(PosixError) {
+            guard try Files.status(path, follows: true) != nil else { return }
+            for line in String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self).split(
+                separator: "\n")
+            {
+                let words = line.split(separator: " ", maxSplits: 1)
+                if words.count == 2, !line.hasPrefix("#") { models[String(words[0])] = String(words[1]) }
+            }
+        } catch { throw CommandError(.failure, "cannot read '\(path)': \(error.reason)") }
+    }
+
+    /// What is asked for a name.
+    func model(for name: String) -> String { models[name] ?? name }
+
+    /// Gives a name another model, or none.
+    mutating func set(_ name: String, to model: String?) throws(CommandError) {
+        models[name] = model
+        let lines = models.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }
+        do throws(PosixError) {
+            try Files.makeDirectories(Files.directory(of: path))
+            try Files.replace(path, with: Array(lines.joined().utf8))
+        } catch { throw CommandError(.failure, "cannot write '\(path)': \(error.reason)") }
+    }
+}
+
+extension Option {
+    fileprivate static let remove = Option(long: "remove", help: "take the name away")
+}
+
+extension Command {
+    static let alias = Command(
+        name: "alias", summary: "short names for models", arguments: "[NAME [MODEL]]", count: 0...2,
+        options: [.remove],
+        details: "Without NAME all are listed. '-m NAME' asks its model in every command."
+    ) { invocation throws(CommandError) in
+        var aliases = try ModelAliases(Locations.ofThisProcess)
+        let words = invocation.positionals
+        guard let name = words.first else {
+            var table = Table([Table.Column(title: "ALIAS"), Table.Column(title: "MODEL", isFlexible: true)])
+            for (name, model) in aliases.models.sorted(by: { $0.key < $1.key }) { table.add([name, model]) }
+            if aliases.models.isEmpty {
+                invocation.console.note("no aliases; 'convo alias NAME MODEL' makes one")
+            } else {
+                table.print(on: invocation.console)
+            }
+            return .success
+        }
+        if words.count == 2 || invocation.has(.remove) {
+            guard !name.contains(where: \.isWhitespace), !name.hasPrefix("#"), !name.isEmpty else {
+                throw .usage("a name for a model has no blanks and no '#' before it, not '\(name)'")
+            }
+            if words.count == 2 && invocation.has(.remove) { throw .usage("--remove takes the name alone") }
+            if words.count == 1, aliases.models[name] == nil {
+                throw CommandError(.notFound, "there is no alias '\(name)'; 'convo alias' lists them")
+            }
+            try aliases.set(name, to: words.count == 2 ? words[1] : nil)
+            return .success
+        }
+        guard let model = aliases.models[name] else {
+            throw CommandError(.notFound, "there is no alias '\(name)'; 'convo alias' lists them")
+        }
+        invocation.console.print(Console.harmless(model, keepingLines: false))
+        return .success
+    }
+}

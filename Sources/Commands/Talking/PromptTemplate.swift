@@ -1,0 +1,152 @@
+internal import Posix
+internal import Protocol
+
+/// A prompt to fill in: a file of text with `{{name}}` where something goes, and what it is asked with before it.
+///
+/// A file may begin with lines `system: …`, `model: …` and `upstream: …` between two lines `---`. `{{input}}` is what the prompt
+/// itself says; where a template has none, that goes behind it.
+struct PromptTemplate {
+    var system: String?
+    var model: String?
+    var upstream: String?
+    private let text: String
+    private let name: String
+    private var values: [String: String] = [:]
+
+    /// The names of a user's templates, sorted.
+    static func names(in locations: Locations) -> [String] {
+        // A directory that is not there has none.
+        let names = (try? Files.names(in: locations.templates)) ?? []
+        return names.filter { $0.hasSuffix(".md") }.map { String($0.dropLast(3)) }.sorted()
+    }
+
+    init(_ name: String, _ locations: Locations, _ values: [String: String] = [:]) throws(CommandError) {
+        let path = "\(locations.templates)/\(name).md"
+        let bytes: [UInt8]
+        do throws(PosixError) {
+            guard !name.contains("/"), !name.hasPrefix(".") else { throw PosixError("read", name, errno: 2) }
+            bytes = try Files.read(path, limit: 4 << 20)
+        } catch {
+            guard error.errno == 2 else {
+                throw CommandError(.failure, "cannot read template '\(path)': \(error.reason)")
+            }
+            let known = PromptTemplate.names(in: locations)
+            throw CommandError(
+                .notFound,
+                "there is no template '\(name)' in '\(locations.templates)'; \(known.isEmpty ? "it has none" : hint(name, known, "convo template"))"
+            )
+        }
+        guard let whole = String(validating: bytes, as: UTF8.self) else {
+            throw CommandError(.failure, "template '\(path)' is not UTF-8 text")
+        }
+        self.name = name
+        self.values = values
+        var lines = whole.split(separator: "\n", omittingEmptySubsequences: false)
+        if lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") {
+            for line in lines[1..<end] {
+                let parts = line.split(separator: ":", maxSplits: 1)
+                guard parts.count == 2 else { continue }
+                let value = String(parts[1].drop { $0 == " " })
+                switch parts[0] {
+                case "system": system = value
+                case "model": model = value
+                case "upstream": upstream = value
+                default:
+                    throw CommandError(
+                        .failure,
+                        "template '\(path)' sets '\(parts[0])'; it can set 'system', 'model' and 'upstream'")
+                }
+            }
+            lines.removeFirst(end + 1)
+        }
+        while lines.last?.isEmpty ?? false { lines.removeLast() }
+        text = lines.joined(separator: "\n")
+    }
+
+    /// The prompt, with what goes in.
+    func filled(_ input: String) throws(CommandError) -> String {
+        var out = "", rest = text[...], hasInput = false
+        while let start = rest.firstRange(of: "{{"), let end = rest[start...].firstRange(of: "}}") {
+            let variable = rest[rest.index(start, offsetBy: 2)..<end]
+            let name = variable.drop { $0 == " " }.prefix { $0 != " " }
+            out += rest[..<start]
+            if name == "input" {
+                out += input
+                hasInput = true
+            } else if let value = values[String(name)] {
+                out += value
+            } else {
+                throw .usage("template '\(self.name)' needs '\(name)': give -p \(name)=…")
+            }
+            rest = rest[rest.index(end, offsetBy: 2)...]
+        }
+        out += rest
+        return hasInput || input.isEmpty ? out : out + "\n\n" + input
+    }
+}
+
+extension Substring {
+    /// Where a text begins for the first time.
+    fileprivate func firstRange(of text: String) -> Index? {
+        var at = startIndex
+        while at < endIndex {
+            if self[at...].hasPrefix(text) { return at }
+            at = index(after: at)
+        }
+        return nil
+    }
+}
+
+extension Invocation {
+    /// The template of `-t` with what `-p` gives; nil where there is none.
+    func template() throws(CommandError) -> PromptTemplate? {
+        var values: [String: String] = [:]
+        for text in arguments.values(.variable) {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw .usage("-p takes NAME=VALUE, not '\(text)'")
+            }
+            values[String(parts[0])] = String(parts[1])
+        }
+        guard let name = value(.template) else {
+            if values.isEmpty { return nil }
+            throw .usage("-p fills in a template: give '-t NAME' with it")
+        }
+        return try PromptTemplate(name, Locations.ofThisProcess, values)
+    }
+}
+
+extension Command {
+    static let template = Command(
+        name: "template", summary: "list the prompts to fill in, or show one", arguments: "[NAME]",
+        count: 0...1,
+        details: """
+            A template is a file NAME.md in the folder that is shown: text with {{variables}}; {{input}} is the prompt.
+            It may begin with 'system: …', 'model: …', 'upstream: …' between two lines '---'.
+            'convo send -t NAME -p variable=value TEXT' fills it in.
+            """
+    ) { invocation throws(CommandError) in
+        let locations = Locations.ofThisProcess
+        guard let name = invocation.positionals.first else {
+            let names = PromptTemplate.names(in: locations)
+            for name in names { invocation.console.print(Console.harmless(name, keepingLines: false)) }
+            if names.isEmpty {
+                invocation.console.note("no templates; write one as '\(locations.templates)/NAME.md'")
+            }
+            return .success
+        }
+        let template = try PromptTemplate(name, locations)
+        for (key, value) in [
+            ("system", template.system), ("model", template.model), ("upstream", template.upstream),
+        ] {
+            if let value { invocation.console.note("\(key): \(value)") }
+        }
+        invocation.console.write(verbatim: template.source + "\n")
+        return .success
+    }
+}
+
+extension PromptTemplate {
+    /// The text with its variables.
+    var source: String { text }
+}

@@ -1,0 +1,66 @@
+internal import CEdit
+internal import Posix
+
+/// A terminal's keys one by one, for a list that is chosen from.
+package final class KeyReader {
+    /// What was struck.
+    package enum Key: Sendable, Equatable {
+        case text(Character)
+        case up, down, enter, erase, eraseAll
+        /// Escape, Ctrl-C or Ctrl-D.
+        case leave
+        /// The end of the input.
+        case end
+    }
+
+    private var keys = KeyDecoder()
+
+    /// Nil where standard input is no terminal.
+    package init?() { if cedit_keys(1) == 0 { return nil } }
+
+    deinit { _ = cedit_keys(0) }
+
+    /// Waits for the next key that means something.
+    package func next() -> Key {
+        while true {
+            guard let scalar = scalar(milliseconds: -1) else { return .end }
+            switch scalar {
+            case "\r", "\n": return .enter
+            case "\u{7F}", "\u{8}": return .erase
+            case "\u{15}": return .eraseAll
+            case "\u{3}", "\u{4}": return .leave
+            case "\u{10}": return .up
+            case "\u{E}": return .down
+            case "\u{1B}":
+                // An escape alone has nothing right behind it.
+                guard let kind = self.scalar(milliseconds: 30) else { return .leave }
+                if let key = sequence(kind) { return key }
+            default:
+                if scalar.properties.generalCategory != .control { return .text(Character(scalar)) }
+            }
+        }
+    }
+
+    /// The rest of a key's sequence (ECMA-48, 5.4); nil for one that means nothing here.
+    private func sequence(_ kind: Unicode.Scalar) -> Key? {
+        guard kind == "[" || kind == "O" else { return nil }
+        while let scalar = self.scalar(milliseconds: 30) {
+            if (0x20...0x3F).contains(scalar.value) { continue }
+            return scalar == "A" ? .up : scalar == "B" ? .down : nil
+        }
+        return nil
+    }
+
+    private func scalar(milliseconds: Int32) -> Unicode.Scalar? {
+        while true {
+            if let scalar = keys.next() { return scalar }
+            do throws(PosixError) {
+                if try System.wait(readable: [0], milliseconds: milliseconds).isEmpty { return nil }
+                var bytes: [UInt8] = []
+                guard let count = try System.read(0, into: &bytes, most: 4_096) else { continue }
+                if count == 0 { return nil }
+                keys.add(bytes)
+            } catch { return nil }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+/// LineEditor reads prompts that somebody types.
+///
+/// - Invariant: what it gives is the text that was typed or pasted, whatever a terminal shows of it.
+internal import CEdit
+internal import Posix
+
+/// Standard input as a person edits it: keys as of Emacs, a history, several lines, and a paste as one text.
+///
+/// There is one at a time; the terminal is given back when it goes, or when the process ends.
+@safe
+package final class LineEditor {
+    /// What a reading came back with.
+    package enum Line: Sendable, Equatable {
+        case text(String)
+        /// Ctrl-C, with whether something had been typed.
+        case interrupted(hadText: Bool)
+        /// Another signal.
+        case signal(Int32)
+        /// Ctrl-D on an empty line, or the end of the input.
+        case end
+    }
+
+    /// Who is asked while somebody types.
+    package struct Listener {
+        /// What may stand for the end of a text, which goes up to the cursor: how many characters of it go away, and what can
+        /// come instead.
+        package var complete: (String) -> (drop: Int, words: [String])
+        /// Whether a text is whole, so that Enter sends it.
+        package var isWhole: (String) -> Bool
+        /// Descriptors that are watched meanwhile, and who hears of them.
+        package var others: () -> [Int32]
+        package var onReady: () -> Void
+
+        package init(
+            complete: @escaping (String) -> (drop: Int, words: [String]),
+            isWhole: @escaping (String) -> Bool, others: @escaping () -> [Int32],
+            onReady: @escaping () -> Void
+        ) {
+            self.complete = complete
+            self.isWhole = isWhole
+            self.others = others
+            self.onReady = onReady
+        }
+    }
+
+    /// Prompts that the history holds.
+    package static let remembered = 1_000
+    /// Scalars of a paste at most; the rest of a longer one is dropped.
+    private static let longestPaste = 4 << 20
+
+    private let editor: UnsafeMutablePointer<cedit_editor>
+    private let signals: Int32?
+    private let listener: Listener
+    private var keys = KeyDecoder()
+    private var ending = Line.end
+
+    /// Nil where standard input cannot be edited; `prompt` has what takes no room between characters U+0001, `signals` is a
+    /// descriptor as `Signals.descriptor` makes it.
+    package init?(program: String, prompt: String, signals: Int32?, _ listener: Listener) {
+        self.signals = signals
+        self.listener = listener
+        let context = LineEditor.Box()
+        let hooks = unsafe cedit_hooks(
+            context: Unmanaged.passRetained(context).toOpaque(),
+            next: { unsafe LineEditor.found($0)?.nextScalar() ?? -1 },
+            key: { unsafe LineEditor.found($0)?.struck($1) ?? Int32(CC_ERROR) })
+        guard let editor = unsafe cedit_open(program, prompt, Int32(LineEditor.remembered), hooks) else {
+            return nil
+        }
+        unsafe self.editor = editor
+        context.editor = self
+    }
+
+    deinit { unsafe cedit_close(editor) }
+
+    /// What the hooks hold on to: it stays for the life of the process.
+    private final class Box { weak var editor: LineEditor? }
+
+    private static func found(_ context: UnsafeMutableRawPointer?) -> LineEditor? {
+        guard let context = unsafe context else { return nil }
+        return unsafe Unmanaged<Box>.fromOpaque(context).takeUnretainedValue().editor
+    }
+
+    /// Reads a text, and keeps the terminal from echoing what is typed behind it.
+    package func read() -> Line {
+        ending = .end
+        Output.write("\u{1B}[?2004h")
+        var count: Int32 = 0
+        let line = unsafe cedit_gets(editor, &count)
+        Output.write("\u{1B}[?2004l")
+        unsafe cedit_set_raw(editor, 1)
+        guard let line = unsafe line, count > 0 else {
+            if ending == .end { Output.write("\r\n") }
+            return ending
+        }
+        return .text(unsafe text(line, Int(count) - 1))
+    }
+
+    /// Lets the terminal echo and gather lines again, as another program expects.
+    package func giveTerminal() { unsafe cedit_set_raw(editor, 0) }
+
+    /// Drops what was typed while nobody read.
+    package func dropTypedAhead() {
+        keys = KeyDecoder()
+        cedit_drop_input()
+    }
+
+    /// Puts a text into the history, as its newest.
+    package func remember(_ text: String) {
+        unsafe cedit_remember(editor, wide(text))
+    }
+
+    // MARK: Keys
+
+    /// The next scalar; nil ends the reading, and `ending` says why.
+    private func nextScalar() -> Int32? {
+        while true {
+            if let scalar = keys.next() { return Int32(scalar.value) }
+            do throws(PosixError) {
+                let others = listener.others()
+                let ready = try System.wait(
+                    readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
+                if let signals, ready.contains(signals), let number = Signals.next(signals) {
+                    ending =
+                        number == Signals.interrupt
+                        ? .interrupted(hadText: !current.text.isEmpty) : .signal(number)
+                    keys = KeyDecoder()
+                    return nil
+                }
+                if ready.contains(where: others.contains) { listener.onReady() }
+                if ready.contains(0) {
+                    var bytes: [UInt8] = []
+                    guard try System.read(0, into: &bytes, most: 64 << 10) != 0 else { return nil }
+                    keys.add(bytes)
+                }
+            } catch { return nil }
+        }
+    }
+
+    private func struck(_ key: Int32) -> Int32 {
+        switch Int(key) {
+        case CEDIT_TAB: return complete()
+        case CEDIT_NEWLINE: return insert("\n")
+        case CEDIT_PASTE: return paste()
+        default:
+            guard listener.isWhole(current.text) else { return insert("\n") }
+            unsafe cedit_send(editor)
+            return Int32(CC_NORM)
+        }
+    }
+
+    /// What stands in the line, and how many scalars of it are before the cursor.
+    private var current: (text: String, cursor: Int) {
+        var cursor: Int32 = 0, count: Int32 = 0
+        let buffer = unsafe cedit_buffer(editor, &cursor, &count)
+        guard let buffer = unsafe buffer else { return ("", 0) }
+        return (unsafe text(buffer, Int(count)), Int(cursor))
+    }
+
+    private func insert(_ text: String) -> Int32 {
+        let code = unsafe cedit_insert(editor, wide(text))
+        return Int32(code == 0 ? CC_REFRESH : CC_ERROR)
+    }
+
+    /// Takes all up to the mark behind a paste, with its lines and without its control characters (XTerm, "Bracketed Paste Mode").
+    private func paste() -> Int32 {
+        let end = Array("\u{1B}[201~".unicodeScalars)
+        var found: [Unicode.Scalar] = []
+        while let value = nextScalar() {
+            guard let scalar = Unicode.Scalar(UInt32(value)) else { continue }
+            if found.count < LineEditor.longestPaste + end.count { found.append(scalar) }
+            if scalar == "~", found.suffix(end.count).elementsEqual(end) {
+                found.removeLast(end.count)
+                break
+            }
+        }
+        var text = String.UnicodeScalarView(), last: Unicode.Scalar?
+        for scalar in found {
+            defer { last = scalar }
+            if scalar == "\r" || scalar == "\n" {
+                if scalar == "\r" || last != "\r" { text.append("\n") }
+            } else if scalar == "\t" || scalar.properties.generalCategory != .control {
+                text.append(scalar)
+            }
+        }
+        while text.last == "\n" { text.removeLast() }
+        return insert(String(text))
+    }
+
+    private func complete() -> Int32 {
+        let (text, cursor) = current
+        let before = String(String.UnicodeScalarView(text.unicodeScalars.prefix(cursor)))
+        let found = listener.complete(before)
+        guard let first = found.words.first else { return Int32(CC_REFRESH_BEEP) }
+        let common = found.words.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
+        let typed = String(before.suffix(found.drop))
+        if found.words.count == 1 || common.count > typed.count {
+            unsafe cedit_delete(editor, Int32(typed.unicodeScalars.count))
+            return insert(found.words.count == 1 ? first : common)
+        }
+        Output.write("\r\n" + found.words.prefix(40).joined(separator: "  ") + "\r\n")
+        return Int32(CC_REDISPLAY)
+    }
+
+    // MARK: Text
+
+    private func text(_ line: UnsafePointer<wchar_t>, _ count: Int) -> String {
+        var text = String.UnicodeScalarView()
+        for index in 0..<max(0, count) {
+            text.append(unsafe Unicode.Scalar(UInt32(bitPattern: line[index])) ?? "\u{FFFD}")
+        }
+        return String(text)
+    }
+
+    private func wide(_ text: String) -> [wchar_t] { text.unicodeScalars.map { wchar_t($0.value) } + [0] }
+}
+
+extension String {
+    fileprivate func commonPrefix(with other: String) -> String {
+        String(zip(self, other).prefix { $0 == $1 }.map(\.0))
+    }
+}
+
+/// The terminal's side of it.
+private enum Output {
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        var at = 0
+        // Of a terminal that is gone the next reading tells.
+        while at < bytes.count, let count = try? System.write(1, bytes, from: at) { at += count }
+    }
+}

@@ -1,0 +1,306 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+/// What a model says that has everything in it.
+private let everything = """
+    # 旅行 plan
+
+    Take the **night train**, *not* the `bus 7`; see [the table](https://example.com/t).
+
+    - 你好世界 and a line that is long enough to be wrapped at forty columns
+    - [x] tickets 🎫
+      1. window seat
+
+    | City | 人口 |
+    |---|--:|
+    | 東京 | 14 |
+    | Bern | 0.1 |
+
+    ```python
+    print("你好")
+    ```
+
+    > Who travels, tells.
+    """
+
+/// A home whose daemon asks a server that a script answers.
+private struct Place {
+    let server: ScriptedUpstream
+    let home: Home
+
+    init(_ scripts: [[ScriptedUpstream.Step]]) throws {
+        server = try ScriptedUpstream(scripts)
+        home = try Home("{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } } }")
+    }
+
+    func chat(_ columns: Int, rows: Int = 60, _ arguments: String...) throws -> Screen {
+        try Screen(
+            ([Built.convo, "chat"] + arguments).joined(separator: " "), columns: columns, rows: rows,
+            home: home)
+    }
+
+    /// The newest prompt of each request.
+    func prompts() throws -> [String] {
+        try server.requests.map { request in
+            let body = try Fixtures.json(String(request.split(separator: "\r\n").last ?? ""))
+            let messages = body["messages"].map { Array($0.elements) } ?? []
+            return messages.last?["content"]?.string ?? ""
+        }
+    }
+}
+
+/// A markdown answer in pieces that end anywhere.
+private func pieces(_ text: String) -> [String] {
+    var rest = text[...], pieces: [String] = []
+    while !rest.isEmpty {
+        pieces.append(String(rest.prefix(5)))
+        rest = rest.dropFirst(5)
+    }
+    return pieces
+}
+
+private let fine = ScriptedUpstream.answer(["fine"])
+
+/// Holds a screen against the file of its name; `CONVOD_WRITE_SCREENS` writes the file, to be looked at.
+private func expectScreen(_ text: String, _ name: String) throws {
+    let folder = #filePath.split(separator: "/").dropLast().joined(separator: "/")
+    let path = "/\(folder)/Screens/\(name).txt"
+    let steady = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+        // How fast it was is another each time.
+        line.contains("first word ") ? String(line.prefix { $0 != "0" }) + "…" : String(line)
+    }.joined(separator: "\n")
+    if Process.environment["CONVOD_WRITE_SCREENS"] != nil {
+        try Files.replace(path, with: Array((steady + "\n").utf8))
+    }
+    // How a terminal keeps what joins an emoji is its own affair.
+    func plain(_ text: String) -> String {
+        String(text.unicodeScalars.filter { $0 != "\u{200D}" }.map(Character.init))
+    }
+    let known = TestSupport.text(try Files.read(path))
+    #expect(plain(steady + "\n") == plain(known), "\(name):\n\(steady)")
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `A chat that is edited` {
+    @Test(arguments: [40, 80, 200]) func `draws an answer as it streams, and says how it came`(_ columns: Int)
+        throws
+    {
+        let place = try Place([ScriptedUpstream.answer(pieces(everything))])
+        let screen = try place.chat(columns)
+        try screen.seeLast("›")
+        try screen.type("where to, 东京 🗼?")
+        try screen.see("🗼?")
+        try screen.strike("Enter")
+        try screen.see("window ")
+        try expectScreen(try screen.seeLast("›"), "answer.\(columns)")
+        try screen.strike("C-d")
+        #expect(try screen.end() == "0")
+    }
+
+    @Test(arguments: [40, 80, 200]) func `edits a prompt of several lines, and takes a paste as one`(
+        _ columns: Int
+    )
+        throws
+    {
+        let place = try Place([fine, fine, fine])
+        let screen = try place.chat(columns)
+        try screen.seeLast("›")
+        try screen.type("one 世界 two")
+        try screen.strike("Left", "Left", "Left", "Left", "BSpace", "BSpace", "Home", "DC", "End", "M-Enter")
+        try screen.type("ende 👩‍🚀")
+        try screen.see("ende")
+        try screen.strike("Enter")
+        try screen.see("fine")
+        try screen.seeLast("›")
+        try screen.paste("a pasted\nparagraph of\n\n\tlines\u{7}\n")
+        try screen.see("lines")
+        try screen.type("!")
+        try screen.strike("Enter")
+        try soon("the paste is sent") { place.server.requests.count == 2 }
+        try screen.seeLast("›")
+        try screen.type("\"\"\"")
+        try screen.strike("Enter")
+        try screen.type("long")
+        try screen.strike("Enter")
+        try screen.type("prompt\"\"\"")
+        try screen.see("prompt")
+        try screen.strike("Enter")
+        try soon("the block is sent") { place.server.requests.count == 3 }
+        try expectScreen(try screen.seeLast("›"), "editing.\(columns)")
+        #expect(
+            try place.prompts() == [
+                "ne  two\nende 👩‍🚀", "a pasted\nparagraph of\n\n\tlines!", "long\nprompt",
+            ])
+    }
+
+    @Test(arguments: [40, 80, 200]) func `finds what was typed before, here and in another chat`(
+        _ columns: Int
+    ) throws {
+        let place = try Place([fine, fine, fine])
+        let first = try place.chat(columns)
+        try first.seeLast("›")
+        for words in ["apples and pears", "bread"] {
+            try first.type(words)
+            try first.see(words)
+            try first.strike("Enter")
+            try first.see("window ")
+            try first.seeLast("›")
+        }
+        try first.strike("C-d")
+        _ = try first.end()
+        let history = try #require(try Files.status(place.home.directory.file(".local/state/convod/prompts")))
+        #expect(history.mode & 0o777 == 0o600)
+        let other = try Screen(
+            "\(Built.convo) chat", columns: columns, home: place.home, name: "other")
+        try other.seeLast("›")
+        try other.strike("Up")
+        try other.see("› bread")
+        try other.strike("Up")
+        try other.see("› apples and pears")
+        try other.strike("Down", "C-r")
+        try other.see("bck:")
+        try other.type("app")
+        try other.see("bck:app")
+        try expectScreen(try other.text(), "search.\(columns)")
+        try other.strike("Enter")
+        try soon("it is sent") { place.server.requests.count == 3 }
+        #expect(try place.prompts().last == "apples and pears")
+    }
+
+    @Test func `remembers nothing of a session in memory only`() throws {
+        let place = try Place([fine])
+        let screen = try place.chat(80, "--ephemeral")
+        try screen.seeLast("›")
+        try screen.type("secret")
+        try screen.see("secret")
+        try screen.strike("Enter")
+        try screen.see("fine")
+        #expect(try Files.status(place.home.directory.file(".local/state/convod/prompts")) == nil)
+    }
+
+    @Test(arguments: [40, 80, 200]) func `completes commands, and says which there are`(_ columns: Int) throws
+    {
+        let place = try Place([fine])
+        let screen = try place.chat(columns)
+        try screen.seeLast("›")
+        try screen.type("/th")
+        try screen.strike("Tab")
+        try screen.see("› /thoughts")
+        try screen.strike("Enter")
+        try screen.see("thoughts are shown from here on")
+        try screen.type("/un")
+        try screen.strike("Tab")
+        try screen.see("/unpin")
+        try screen.type("x")
+        try screen.see("/unx")
+        try screen.strike("C-u")
+        try screen.strike("/", "h", "e", "l", "p", "Enter")
+        try screen.see("Ctrl-D leaves")
+        try expectScreen(try screen.seeLast("›"), "completion.\(columns)")
+    }
+
+    @Test func `is cancelled by Ctrl-C, left by two, and the terminal is as it was`() throws {
+        let place = try Place([[.untilClosed], fine])
+        let screen = try Screen(
+            "\(Built.convo) chat; echo was $?; stty -a | grep -q ' echo ' && echo given back", columns: 80,
+            home: place.home)
+        try screen.seeLast("›")
+        try screen.type("hello")
+        try screen.see("hello")
+        try screen.strike("Enter")
+        try screen.see("asking m-1 via up")
+        try screen.strike("C-c")
+        try screen.see("cancelled")
+        try screen.seeLast("›")
+        try screen.type("half")
+        try screen.see("› half")
+        try screen.strike("C-c")
+        try screen.seeLast("›")
+        try screen.strike("C-c")
+        try screen.see("(Ctrl-C once more, or Ctrl-D, leaves)")
+        try screen.seeLast("›")
+        try screen.strike("C-c")
+        try screen.see("was 130")
+        try screen.see("given back")
+    }
+
+    @Test func `says what is waited for, with a countdown`() throws {
+        let busy = ScriptedUpstream.failure(
+            "429 Too Many Requests", #"{"error":{"message":"slow down"}}"#, headers: "retry-after: 3\r\n")
+        let place = try Place([busy, fine])
+        let screen = try place.chat(80)
+        try screen.seeLast("›")
+        try screen.type("hello")
+        try screen.strike("Enter")
+        try screen.see("asking again · in ")
+        try screen.see("fine")
+        #expect(try !screen.seeLast("›").contains("asking again · in"), "the quiet line goes")
+    }
+
+    @Test func `hides thoughts until somebody wants them`() throws {
+        let thought = ScriptedUpstream.chunk(#"{"reasoning_content":"let me see"}"#)
+        let thinking = ScriptedUpstream.answer(["four"], before: thought)
+        let place = try Place([thinking, thinking])
+        let screen = try place.chat(80)
+        try screen.seeLast("›")
+        try screen.type("2+2")
+        try screen.strike("Enter")
+        try screen.see("(thought for 0 s; /thoughts shows what)")
+        #expect(try !screen.seeLast("›").contains("let me see"))
+        try screen.type("/thoughts")
+        try screen.strike("Enter")
+        try screen.see("thoughts are shown")
+        try screen.type("3+1")
+        try screen.strike("Enter")
+        try screen.see("let me see")
+    }
+
+    @Test func `takes back a prompt, chooses a model, attaches a file`() throws {
+        let place = try Place([fine, fine])
+        let file = place.home.directory.file("notes.txt")
+        try Files.replace(file, with: Array("from the file".utf8))
+        let screen = try place.chat(80)
+        try screen.seeLast("›")
+        try screen.type("/attach \(place.home.directory.path)/not")
+        try screen.strike("Tab")
+        try screen.see("notes.txt")
+        try screen.strike("Enter")
+        try screen.see("with the next prompt go notes.txt (13 bytes)")
+        try screen.type("read it")
+        try screen.strike("Enter")
+        try screen.see("fine")
+        #expect(place.server.requests[0].contains("from the file"))
+        try screen.seeLast("›")
+        try screen.type("/undo")
+        try screen.strike("Enter")
+        try screen.see("back before message 1")
+        try screen.type("again")
+        try screen.strike("Enter")
+        try soon("it is asked anew") { place.server.requests.count == 2 }
+        #expect(!place.server.requests[1].contains("from the file"))
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `Sessions on a screen` {
+    @Test(arguments: [40, 80, 200]) func `are read, listed, and chosen from`(_ columns: Int) throws {
+        let place = try Place([ScriptedUpstream.answer(pieces(everything)), fine])
+        for (id, words) in [
+            ("trip", "plan a trip to 東京 with 🚄 and a title that is long"), ("bread", "bake bread"),
+        ] {
+            #expect(try place.home.convo("send", "--new", id, words).code == 0)
+        }
+        let screen = try Screen(
+            "\(Built.convo) ls; PAGER= \(Built.convo) show trip; \(Built.convo)",
+            columns: columns, rows: 70, home: place.home)
+        try screen.see("▸ a new session")
+        try expectScreen(try screen.text(), "sessions.\(columns)")
+        try screen.type("TRIP")
+        try screen.see("› TRIP")
+        try screen.strike("Enter")
+        try screen.see("/help")
+        try screen.seeLast("›")
+        try screen.strike("C-d")
+        try screen.see("code 0")
+    }
+}

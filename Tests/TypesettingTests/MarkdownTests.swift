@@ -1,0 +1,86 @@
+internal import TestSupport
+internal import Testing
+internal import Typesetting
+
+private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
+    MarkdownBlock.read(text).lines(columns: columns).map(\.plain)
+}
+
+@Suite struct `Markdown on a terminal` {
+    @Test(arguments: [
+        ("# Title\n\ntext", ["Title", "", "text"]),
+        ("one\ntwo", ["one", "two"]),
+        ("- a\n- b\n  - c\n- [x] d\n- [ ] e", ["• a", "• b", "  • c", "• ☑ d", "• ☐ e"]),
+        ("9. a\n10. b", [" 9. a", "10. b"]),
+        ("> a\n> b\n>\n> c", ["│ a", "│ b", "│ ", "│ c"]),
+        ("```swift\nlet a = 1\n\n  b\n```", ["── swift", "let a = 1", "", "  b", "──"]),
+        ("see [here](https://a.b/c) and <https://x.y>", ["see here (https://a.b/c) and https://x.y"]),
+        ("![a cat](cat.png)", ["a cat (cat.png)"]),
+        ("a &amp; b &#8364; &unknown;", ["a & b € &unknown;"]),
+        ("<b>raw</b> & <script>x</script>", ["<b>raw</b> & <script>x</script>"]),
+        ("***", ["────────────────────────────────────────"]),
+        ("`a`  **b** ~~c~~ *d*", ["a b c d"]),
+    ]) func `is drawn as a person reads it`(text: String, lines: [String]) {
+        #expect(drawn(text) == lines)
+    }
+
+    @Test func `is wrapped by the columns that its characters take, between words or wide characters`() {
+        #expect(drawn("aaa bbb ccc ddd", 10) == ["aaa bbb", "ccc ddd"])
+        #expect(drawn("你好世界你好世界", 10) == ["你好世界你", "好世界"])
+        #expect(drawn("abcdefghijklmno p", 10) == ["abcdefghij", "klmno p"])
+        #expect(drawn("ab 🙂🙂🙂🙂🙂", 10) == ["ab 🙂🙂🙂", "🙂🙂"])
+        #expect(drawn("- one two three", 12) == ["• one two", "  three"])
+    }
+
+    @Test func `has tables whose columns stand under each other, whatever the script`() {
+        let table = "| name | n |\n|---|--:|\n| 你好 | 1 |\n| a | 200 |"
+        #expect(drawn(table) == ["name │   n", "─────┼────", "你好 │   1", "a    │ 200"])
+        let wide = "| a | b |\n|:-:|---|\n| x | one two three four five |"
+        #expect(drawn(wide, 17) == ["a │ b", "──┼──────────────", "x │ one two three", "  │ four five"])
+    }
+
+    @Test func `has lines of code whole, for who copies them`() {
+        let line = String(repeating: "x", count: 100)
+        #expect(drawn("```\n\(line)\n```", 20)[1] == line)
+        #expect(
+            MarkdownBlock.firstCode(in: MarkdownBlock.read("- a\n  ```\n  let x = 1\n  ```")) == "let x = 1")
+        #expect(MarkdownBlock.firstCode(in: MarkdownBlock.read("no code")) == nil)
+    }
+
+    @Test func `shows no style where there is none, and each only over its words`() {
+        let line = MarkdownBlock.read("a **b** `c`").lines(columns: 40)[0]
+        #expect(line.painted == "a \u{1B}[1mb\u{1B}[0m \u{1B}[36mc\u{1B}[0m")
+    }
+}
+
+@Suite struct `Markdown that streams` {
+    private static let documents = [
+        "# Title\n\nSome *text*\nand more.\n\n- one\n- two\n\n  inside\n\nafter\n",
+        "```python\nprint(1)\n\n# no heading\n```\ntext behind\n\n> q\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nend",
+        "1. a\n2. b\n   ```\n   code\n   ```\n3. c\n\n---\n\n~~~~\n```\n~~~~\nx\r\ny\r\n",
+        "para\n# heading right behind\ntext\n\n    indented\n\n    code\n\nlast",
+    ]
+
+    @Test(arguments: documents.indices)
+    func `gives blocks that together are the text, however it is cut`(_ index: Int) {
+        let text = Self.documents[index]
+        for size in [1, 2, 3, 7, 1_000] {
+            var stream = MarkdownStream(), blocks: [String] = [], rest = text[...]
+            while !rest.isEmpty {
+                blocks += stream.add(String(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+            if let last = stream.finish() { blocks.append(last) }
+            let apart = blocks.flatMap { drawn($0) }.filter { !$0.isEmpty }
+            #expect(apart == drawn(text).filter { !$0.isEmpty }, "cut by \(size): \(blocks)")
+            #expect(blocks.count > 2)
+        }
+    }
+
+    @Test func `says at any time what may still change`() {
+        var stream = MarkdownStream()
+        #expect(stream.add("one\n\ntw") == ["one"] && stream.growing == "tw")
+        #expect(stream.add("o\n- a") == [] && stream.growing == "two\n- a")
+        #expect(stream.finish() == "two\n- a" && stream.finish() == nil)
+    }
+}
