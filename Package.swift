@@ -39,7 +39,9 @@ let package = Package(
         .target(
             name: "Schema", path: "schema",
             exclude: [
-                "README.md", "failures.json", "migrations", "protocol.json", "transcript.json", "views.sql",
+                "README.md", "configuration.md", "failures.json", "google.md", "migrations", "protocol.json",
+                "session.svg",
+                "transcript.json", "views.sql", "window.md",
             ],
             sources: ["schema.c"], publicHeadersPath: "include"),
 

@@ -36,6 +36,9 @@ static const unsigned char v011[] = {
 static const unsigned char v012[] = {
 #embed "migrations/v012_money.sql"
 };
+static const unsigned char v013[] = {
+#embed "migrations/v013_failures.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -45,6 +48,28 @@ static const unsigned char models[] = {
 static const unsigned char protocol[] = {
 #embed "protocol.json"
 };
+
+static const unsigned char configuration[] = {
+#embed "configuration.md"
+};
+static const unsigned char google[] = {
+#embed "google.md"
+};
+static const unsigned char places[] = {
+#embed "../systemd/README.md"
+};
+static const unsigned char window[] = {
+#embed "window.md"
+};
+
+static const schema_file topics[] = {
+    { "configuration", configuration, sizeof configuration },
+    { "google", google, sizeof google },
+    { "places", places, sizeof places },
+    { "window", window, sizeof window },
+};
+const size_t schema_topic_count = sizeof topics / sizeof topics[0];
+schema_file schema_topic(size_t k) { return topics[k]; }
 
 static const schema_file migrations[] = {
     { "v001_initial.sql", v001, sizeof v001 },
@@ -59,6 +84,7 @@ static const schema_file migrations[] = {
     { "v010_appended_systems.sql", v010, sizeof v010 },
     { "v011_summaries.sql", v011, sizeof v011 },
     { "v012_money.sql", v012, sizeof v012 },
+    { "v013_failures.sql", v013, sizeof v013 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

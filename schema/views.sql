@@ -50,3 +50,16 @@ SELECT s.name AS session, lower(hex(y.uuid)) AS id, y.first_seq AS "from", y.mes
        y.message >> 32 AS branch, y.text, y.problem, y.requested, y.upstream, y.model, y.input_tokens, y.output_tokens,
        strftime('%Y-%m-%dT%H:%M:%fZ', y.created_at / 1000.0, 'unixepoch') AS created, y.edited_at IS NOT NULL AS edited
   FROM summary y JOIN session s ON s.id = y.session;
+
+DROP VIEW IF EXISTS attempts;
+CREATE VIEW attempts AS
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', a.ended_at / 1000.0, 'unixepoch') AS ended, s.name AS session, s.owner AS uid,
+       lower(hex(t.uuid)) AS turn, a.number, a.upstream, a.model, a.outcome, a.status, a.detail,
+       a.first_at - a.started_at AS first_ms, a.ended_at - a.started_at AS milliseconds, a.ended_at AS ended_ms
+  FROM attempt a JOIN turn t ON t.id = a.turn JOIN session s ON s.id = t.session;
+
+-- Tries that came to nothing, the newest first.
+DROP VIEW IF EXISTS failures;
+CREATE VIEW failures AS
+SELECT ended, session, uid, turn, number, upstream, model, outcome, status, detail, milliseconds, ended_ms
+  FROM attempts WHERE outcome NOT IN ('complete', 'cached', 'cancelled') ORDER BY ended_ms DESC;

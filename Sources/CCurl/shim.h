@@ -10,6 +10,10 @@ static inline CURLcode ccurl_set_pointer(CURL *h, CURLoption o, void *v) { retur
 static inline CURLcode ccurl_set_list(CURL *h, CURLoption o, struct curl_slist *v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode ccurl_set_size(CURL *h, CURLoption o, curl_off_t v) { return curl_easy_setopt(h, o, v); }
 
+// Before 8.1 a transfer of HTTP/2 that is paused and resumed several times may hang (curl/curl#10988); a slow client has its
+// answer paused.
+static inline int ccurl_hangs_paused(void) { return curl_version_info(CURLVERSION_NOW)->version_num < 0x080100; }
+
 // A handle that writes what goes wrong with it into a buffer of its own; both NULL where memory is short.
 typedef struct { CURL *easy; char *details; } ccurl_handle;
 static inline ccurl_handle ccurl_open(void) {
@@ -23,6 +27,7 @@ static inline ccurl_handle ccurl_open(void) {
     curl_easy_setopt(h.easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(h.easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(h.easy, CURLOPT_QUICK_EXIT, 1L);
+    if (ccurl_hangs_paused()) curl_easy_setopt(h.easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     return h;
 }
 static inline void ccurl_close(ccurl_handle h, struct curl_slist *headers) {

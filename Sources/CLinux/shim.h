@@ -160,6 +160,11 @@ static inline unsigned clinux_file_system(const char *path) {
     struct statfs s;
     return statfs(path, &s) == 0 ? (unsigned)s.f_type : 0;
 }
+// Bytes that a user may still write into a file system; -1 when it cannot be told.
+static inline long long clinux_free_bytes(const char *path) {
+    struct statfs s;
+    return statfs(path, &s) == 0 ? (long long)s.f_bavail * (long long)s.f_bsize : -1;
+}
 static inline int clinux_spawn_directory(posix_spawn_file_actions_t *actions, const char *path) {
     extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
     return posix_spawn_file_actions_addchdir_np(actions, path);

@@ -208,6 +208,12 @@ package enum Files {
         return Process.workingDirectory + "/" + path
     }
 
+    /// Bytes that this user may still write into the file system of a path; nil where that cannot be told.
+    package static func freeBytes(_ path: String) -> Int64? {
+        let count = unsafe clinux_free_bytes(path)
+        return count < 0 ? nil : count
+    }
+
     /// The kind of file system when it is one of those where SQLite's locks do not hold, else nil.
     package static func networkFileSystem(_ path: String) -> String? {
         switch unsafe clinux_file_system(path) {

@@ -11,6 +11,7 @@ package enum Method: String, Sendable, CaseIterable {
     case contextReceipt = "_convod/context/receipt"
     case contextWhy = "_convod/context/why"
     case export = "_convod/export"
+    case failureList = "_convod/failure/list"
     case messageAppend = "_convod/message/append"
     case messageList = "_convod/message/list"
     case messageSet = "_convod/message/set"
@@ -71,6 +72,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .contextReceipt: ContextReceipt.self
         case .contextWhy: ContextWhy.self
         case .export: Export.self
+        case .failureList: FailureList.self
         case .messageAppend: MessageAppend.self
         case .messageList: MessageList.self
         case .messageSet: MessageSet.self

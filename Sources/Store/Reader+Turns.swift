@@ -107,18 +107,22 @@ extension Reader {
     func attempts(_ sql: SQL, _ owner: Bound, of place: Row.Place) throws(ArchiveError) -> [Attempt] {
         var found: [Attempt] = []
         try database.rows(sql, [owner], doing: "list attempts") { (row) throws(ArchiveError) in
-            found.append(
-                Attempt(
-                    number: try row.number(1, "number", in: 0...Int(Int32.max), of: place),
-                    upstream: row.text(2), model: row.text(3),
-                    startedAt: try row.time(4, "started_at", of: place),
-                    firstAt: try row.optionalTime(5, "first_at", of: place),
-                    endedAt: try row.time(6, "ended_at", of: place), outcome: row.text(7),
-                    status: row.optionalInt(8).map { Int($0) },
-                    detail: row.optionalText(9)))
+            found.append(try attempt(row, of: place))
             return true
         }
         return found
+    }
+
+    /// A try out of a row that has its columns behind its owner.
+    func attempt(_ row: borrowing Row, of place: Row.Place) throws(ArchiveError) -> Attempt {
+        Attempt(
+            number: try row.number(1, "number", in: 0...Int(Int32.max), of: place),
+            upstream: row.text(2), model: row.text(3),
+            startedAt: try row.time(4, "started_at", of: place),
+            firstAt: try row.optionalTime(5, "first_at", of: place),
+            endedAt: try row.time(6, "ended_at", of: place), outcome: row.text(7),
+            status: row.optionalInt(8).map { Int($0) },
+            detail: row.optionalText(9))
     }
 
     /// Bytes of a page of open turns, about.

@@ -9,6 +9,8 @@ final class Home {
 
     let directory: TemporaryDirectory
     let environment: [String: String]
+    /// What must live as long as it.
+    var kept: AnyObject?
 
     /// A home without a configuration, or with one.
     init(_ configuration: String? = nil) throws {

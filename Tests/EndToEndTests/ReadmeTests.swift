@@ -54,4 +54,44 @@ internal import Testing
                 !$0.contains("\n") && $0.contains("apt-get install") && $0.contains("libcurl4-openssl-dev")
             })
     }
+
+    /// The client in Python, as it stands there.
+    private func client() throws -> String {
+        let whole = text(try Files.read(`The README`.path))
+        let start = try #require(whole.split(separator: "```python\n", maxSplits: 1).last)
+        return String(try #require(start.split(separator: "```", maxSplits: 1).first))
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `has a client of 40 lines that loses nothing to a kill in mid-answer`() throws {
+        let source = try client()
+        #expect(source.split(separator: "\n").count <= 40)
+        let server = try ScriptedUpstream([
+            [
+                .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"one "}"#)), .untilClosed,
+            ], ScriptedUpstream.answer(["fine"]),
+        ])
+        let home = try Home(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }")
+        let file = home.directory.file("client.py"), out = home.directory.file("out")
+        try Files.replace(file, with: Array(source.utf8))
+        try Files.replace(out, with: [])
+        var environment = home.environment
+        environment["PATH"] = "\(Files.directory(of: Built.convo)):/usr/bin:/bin"
+        #expect(try home.convo("start").code == 0)
+        let script = "python3 \(file) talk 'a question' once > \(out) 2>&1"
+        let pid = try Process.start(
+            "/bin/sh", ["-c", script], environment: environment, streams: .init(input: 0, output: 1, error: 2)
+        )
+        try soon("the answer has begun") { text(try Files.read(out)).hasPrefix("one ") }
+        let lock = text(try Files.read(home.directory.file(".local/share/convod/convod.db.lock")))
+        try Process.signal(
+            try #require(lock.split(separator: "\n").first.flatMap { Int32($0) }), Signals.kill)
+        #expect(try Process.reap(pid) == .exited(0))
+        let said = text(try Files.read(out))
+        #expect(said.hasPrefix("one \n{") && said.contains(#""kind": "interrupted""#), "\(said)")
+        #expect(server.requests.count == 1, "the prompt is not answered twice")
+        #expect(try home.convo("continue", "-s", "talk").said == "fine\n")
+        #expect(try home.convo("show", "talk", "--jsonl").said.contains("one "))
+    }
 }

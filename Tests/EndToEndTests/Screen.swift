@@ -75,7 +75,8 @@ final class Screen {
     /// Waits for the end of the program, and gives its exit code.
     func end() throws -> String {
         let shown = try see("code ")
-        return String(shown.split(separator: "\n").last { $0.hasPrefix("code ") }?.dropFirst(5) ?? "")
+        let line = shown.split(separator: "\n").last { $0.contains("code ") } ?? ""
+        return String(line.reversed().prefix { $0 != " " }.reversed())
     }
 
     private func until(_ milliseconds: Int, _ isThere: (String) -> Bool) throws -> String? {

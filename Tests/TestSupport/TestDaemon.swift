@@ -47,7 +47,7 @@ package final class TestDaemon: Sendable {
                 ?? Configuration(implicitIn: environment),
             socket: socket, database: database,
             environment: environment,
-            log: Log(environment: [:]) { line in lines.withLock { $0.append(line) } })
+            log: Log(environment: [:], write: { line in lines.withLock { $0.append(line) } }))
         options.handlesSignals = false
         options.readFault = readFault
         options.gate = gate

@@ -13,6 +13,9 @@ schema_file schema_migration(size_t k);
 extern const size_t schema_migration_count;
 // Readable views for the sqlite3 shell; made anew at every start.
 extern const schema_file schema_views;
+// Pages of help by their names, sorted; k counts from 0.
+schema_file schema_topic(size_t k);
+extern const size_t schema_topic_count;
 // What models hold and cost.
 extern const schema_file schema_models;
 // The OpenRPC description of the protocol.

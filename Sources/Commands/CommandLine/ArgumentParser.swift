@@ -64,7 +64,7 @@ struct ArgumentParser {
 
     private mutating func positional(_ argument: String) throws(CommandError) {
         guard parsed.command != nil else {
-            guard let command = commands.first(where: { $0.name == argument }) else {
+            guard let command = (commands + [.complete]).first(where: { $0.name == argument }) else {
                 throw .usage(
                     "'\(argument)' is no command; \(hint(argument, commands.map(\.name), "convo help"))")
             }

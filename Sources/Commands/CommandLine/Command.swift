@@ -13,14 +13,16 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .alias, .archive, .branches, .chat, .compact, .config, .context, .edit, .exclude, .export,
+        .acp, .alias, .archive, .branches, .chat, .compact, .completion, .config, .context, .doctor, .edit,
+        .exclude, .export, .failures,
         .fork, .goOn,
         .help,
         .include,
-        .list, .logs, .models, .pin,
+        .list, .logs, .man, .models, .pin,
         .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .send, .set, .show, .start, .status, .stop, .summaries, .switch, .tag, .template, .unarchive, .unpin,
+        .send, .set, .setup, .show, .start, .status, .stop, .summaries, .switch, .tag, .template, .unarchive,
+        .unpin,
         .untag,
         .upstreams, .usage, .why, .window,
     ].sorted { $0.name < $1.name }

@@ -13,7 +13,8 @@ enum Help {
 
             \(lines.joined(separator: "\n"))
 
-            Try 'convo chat', or 'convo send hello'. 'convo help COMMAND' says more about one.
+            Try 'convo chat', or 'convo send hello'. 'convo help COMMAND' says more about one, 'convo man'
+            prints all of it, 'convo help TOPIC' is on \(HelpTopic.all.map(\.name).joined(separator: ", ")).
             Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 no daemon, 5 upstream failed or
             a limit holds it back, 130 cancelled, 141 the output was closed, 143 terminated.
             """
@@ -43,7 +44,8 @@ enum Help {
 
 extension Command {
     static let help = Command(
-        name: "help", summary: "show what convo can do, or more about one command", arguments: "[COMMAND]",
+        name: "help", summary: "show what convo can do, or more about one command or topic",
+        arguments: "[COMMAND|TOPIC]",
         count: 0...1
     ) { invocation throws(CommandError) in
         guard let name = invocation.positionals.first else {
@@ -51,7 +53,13 @@ extension Command {
             return .success
         }
         guard let command = Command.all.first(where: { $0.name == name }) else {
-            throw .usage("'\(name)' is no command; \(hint(name, Command.all.map(\.name), "convo help"))")
+            let topics = HelpTopic.all
+            if let topic = topics.first(where: { $0.name == name }) {
+                topic.print(invocation)
+                return .success
+            }
+            let known = Command.all.map(\.name) + topics.map(\.name)
+            throw .usage("'\(name)' is no command; \(hint(name, known, "convo help"))")
         }
         invocation.console.print(Help.text(of: command))
         return .success

@@ -136,12 +136,14 @@ final class Console {
 
     /// Text that cannot steer a terminal: control characters show as their pictures, and what turns text around as a sign of
     /// its own; the latter only where there is a terminal.
-    static func harmless(_ text: String, keepingLines: Bool = true, isError: Bool = false) -> String {
+    static func harmless(
+        _ text: String, keepingLines: Bool = true, isError: Bool = false, keepsTabs: Bool = false
+    ) -> String {
         let isOnTerminal = isError ? areTerminals.error : areTerminals.output
         func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
             if isOnTerminal, isTurning(scalar) { return false }
             return scalar.properties.generalCategory != .control
-                || (keepingLines && (scalar == "\n" || scalar == "\t"))
+                || (keepingLines && (scalar == "\n" || scalar == "\t")) || keepsTabs && scalar == "\t"
         }
         if text.unicodeScalars.allSatisfy(isHarmless) { return text }
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in

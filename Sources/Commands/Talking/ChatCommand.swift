@@ -21,12 +21,10 @@ extension Command {
             With piped input every line is one prompt, the answers go to standard output.
             """
     ) { invocation throws(CommandError) in
-        let client = try invocation.connect()
-        let info = try client.info()
-        invocation.warn(about: info)
-        if info.isOnImplicitEcho && invocation.value(.upstream) == nil {
-            invocation.console.note(Invocation.noModel + "; until then the built-in echo answers")
-        }
+        var client = try invocation.connect()
+        let found = try client.info()
+        invocation.warn(about: found)
+        let info = try invocation.offeringSetup(found, &client)
         let chat = try Chat(client, info, invocation)
         invocation.console.isRaw = invocation.has(.raw)
         chat.settings.showsThoughts = invocation.has(.thoughts)

@@ -16,7 +16,7 @@ final class EditedPrompts: PromptSource {
         let listener = LineEditor.Listener(
             complete: watch.complete, isWhole: EditedPrompts.isWhole, others: watch.others,
             onReady: watch.onReady)
-        let prompt = console.isColored ? "\u{1}\u{1B}[1m\u{1}› \u{1}\u{1B}[0m\u{1}" : "› "
+        let prompt = console.isColored ? "\u{1}\u{1B}[1m\u{1}›\u{1}\u{1B}[0m\u{1} " : "› "
         guard let editor = LineEditor(program: "convo", prompt: prompt, signals: watch.signals, listener)
         else { return nil }
         self.console = console

@@ -281,12 +281,19 @@ extension Prompt.Outcome {
             return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message)
         }
         switch stopReason {
-        case .maxTokens: return (.success, "the answer was cut at the model's limit of tokens")
+        case .maxTokens:
+            return (
+                .success,
+                "the answer was cut at the model's limit of tokens; 'convo continue', in a chat /continue, goes on"
+            )
         case .refusal:
             let why = extras?.detail.map { ": \($0)" } ?? ""
             return (.upstream, "the model refused to answer\(why)")
         case .cancelled: return (stop ?? .cancelled, "cancelled")
         case .endTurn, nil:
+            if text.isEmpty, toolCalls.isEmpty {
+                return (.success, "the answer is empty: the model said nothing")
+            }
             let isCut = extras?.receipt?.value?.cutByServer ?? false
             return (
                 .success,

@@ -256,7 +256,7 @@ private struct PrintedAnswer: Encodable {
 extension Invocation {
     /// What to do when the daemon has no model to ask.
     static let noModel =
-        "no model is configured; set GEMINI_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY and run 'convo restart', start Ollama, or write a configuration ('convo config path')"
+        "no model is configured; 'convo setup' asks for one (or set GEMINI_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY and run 'convo restart', or start Ollama)"
 
     /// The session that `-s` or `-c` name, nil when neither was given.
     func chosenSession(_ client: Client) throws(CommandError) -> Wire.SessionSummary? {

@@ -101,16 +101,14 @@ extension Command {
     /// What `convo` alone does on a terminal.
     static let pick = Command(name: "", summary: "choose a session and go on in it") {
         invocation throws(CommandError) in
-        let client = try invocation.connect()
+        var client = try invocation.connect()
         var picker = try SessionPicker(client, invocation.console)
         guard !picker.isEmpty else { return try Command.chat.run(invocation) }
         let choice = picker.choose()
         if case .left = choice { return .success }
-        let info = try client.info()
-        invocation.warn(about: info)
-        if info.isOnImplicitEcho {
-            invocation.console.note(Invocation.noModel + "; until then the built-in echo answers")
-        }
+        let found = try client.info()
+        invocation.warn(about: found)
+        let info = try invocation.offeringSetup(found, &client)
         let chat = try Chat(client, info, invocation)
         if case .session(let id) = choice { chat.resume(id) }
         return try chat.talk()

@@ -50,7 +50,8 @@ extension Handlers {
             name: "convod", version: Version.text, protocolVersion: Version.protocolNumber,
             pid: Int(Process.id), startedAt: Wire.Time(server.startedAt),
             uptimeMs: Int(max(0, clocks.now() - server.startedAt)), socket: server.socket,
-            engine: archives.engine, uid: Int(client.user.number), isAdmin: isAdmin,
+            engine: archives.engine, http: HTTPLibrary.version, uid: Int(client.user.number),
+            isAdmin: isAdmin,
             connections: server.connections(), limits: .init(configuration.limits),
             upstreams: routes.upstreams.all.map { upstream in
                 let base = configuration.upstreams.first { $0.name == upstream.name }?.baseURL ?? ""

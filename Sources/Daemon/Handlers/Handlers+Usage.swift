@@ -3,7 +3,33 @@ internal import Conversation
 internal import Protocol
 
 extension Handlers {
-    static let usage: [Handler] = [.on(Method.UsageList.self) { $0.tellUsage }]
+    static let usage: [Handler] = [
+        .on(Method.FailureList.self) { $0.listFailures },
+        .on(Method.UsageList.self) { $0.tellUsage },
+    ]
+
+    private func listFailures(_ request: Request<Method.FailureList>) throws(WireError) {
+        let parameters = request.parameters
+        let since = parameters.since?.milliseconds ?? clocks.now() - 86_400_000
+        let look = FailedAttempts(
+            owner: request.client.isAdmin ? nil : request.client.user, since: since,
+            limit: parameters.limit + 1)
+        let stop = archives.failures(look) { result in
+            if request.call.isAnswered { return }
+            switch result {
+            case .success(let found):
+                request.reply(
+                    .init(
+                        failures: found.prefix(parameters.limit).map { .init($0) },
+                        more: found.count > parameters.limit))
+            case .failure(let error): request.fail(WireError(error))
+            }
+        }
+        request.call.onCancel = {
+            stop()
+            request.fail(WireError(.cancelled, "the request was cancelled"))
+        }
+    }
 
     private func tellUsage(_ request: Request<Method.UsageList>) throws(WireError) {
         let parameters = request.parameters, today = UsageDay.of(clocks.now())
@@ -51,5 +77,14 @@ extension Method.UsageList.Row {
         {
             latencyMs = Latency(p50: p50, p95: p95)
         }
+    }
+}
+
+extension Method.FailureList.Failure {
+    /// A try as the archive has it.
+    fileprivate init(_ found: FailedAttempt) {
+        self.init(
+            sessionId: found.session, owner: Int(found.owner.number), turnId: found.turn,
+            state: found.state, attempt: Wire.Attempt(found.attempt))
     }
 }

@@ -208,6 +208,23 @@ final class Archives {
         }
     }
 
+    /// Tries that came to nothing, on disk and in memory, the newest first.
+    func failures(
+        _ look: FailedAttempts, then: @escaping (Result<[FailedAttempt], ArchiveError>) -> Void
+    ) -> () -> Void {
+        readAway(look, isShort: false) { [self] result in
+            guard case .success(let found) = result else { return then(result) }
+            readMemory(look, isShort: false) { more in
+                then(
+                    more.map { more in
+                        let all = found + (more ?? [])
+                        return Array(
+                            all.sorted { $0.attempt.endedAt > $1.attempt.endedAt }.prefix(look.limit))
+                    })
+            }
+        }
+    }
+
     // MARK: Names
 
     /// Keeps an ID for the store that a session is on its way to, and looks whether the other one has it already; the second

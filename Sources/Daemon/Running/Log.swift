@@ -1,19 +1,30 @@
+internal import Conversation
 internal import Posix
 
-/// Writes one line an event to standard error: `key=value`, for journald with the level in front (sd-daemon(3)).
+/// Writes one line an event to standard error: `key=value`, with time and level before it, for journald with the level alone
+/// (sd-daemon(3)).
 ///
 /// - Invariant: no message text and no key is ever handed to it.
 package struct Log: Sendable {
     /// How much an event matters; the raw values are those of syslog(3).
-    package enum Level: Int, Sendable { case error = 3, warning = 4, notice = 5, info = 6 }
+    package enum Level: Int, Sendable {
+        case error = 3, warning = 4, notice = 5, info = 6
+
+        /// As it stands in a line.
+        package var name: String { ["error", "warning", "notice", "info"][rawValue - 3] }
+    }
 
     private let isJournal: Bool
     private let write: @Sendable (String) -> Void
+    /// Milliseconds since 1970.
+    private let now: @Sendable () -> Int64
 
     /// Takes the environment, whose `JOURNAL_STREAM` says that standard error goes to the journal.
     package init(
-        environment: [String: String], write: @escaping @Sendable (String) -> Void = Log.toStandardError
+        environment: [String: String], now: @escaping @Sendable () -> Int64 = { Machine.milliseconds() },
+        write: @escaping @Sendable (String) -> Void = Log.toStandardError
     ) {
+        self.now = now
         isJournal = environment["JOURNAL_STREAM"] != nil
         self.write = write
     }
@@ -41,7 +52,9 @@ package struct Log: Sendable {
     private func line(_ level: Level, _ event: String, _ fields: [(String, String)]) {
         let pairs = fields.map { "\($0)=\(quoted($1))" }
         let text = (["event=\(event)"] + pairs).joined(separator: " ")
-        write(isJournal ? "<\(level.rawValue)>\(text)\n" : "convod: \(text)\n")
+        write(
+            isJournal
+                ? "<\(level.rawValue)>\(text)\n" : "\(Timestamp.text(now())) \(level.name) \(text)\n")
     }
 
     /// Values with spaces stand in quotes; control characters become spaces.

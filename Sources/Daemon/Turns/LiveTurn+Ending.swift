@@ -13,6 +13,11 @@ extension LiveTurn {
         let content = answer.isEmpty ? nil : answer.content
         if answer.weight >= LiveTurn.large { memory.add() }
         let size = content == nil ? ContentSize() : TokenEstimate.size(of: answer)
+        if ending.state == .failed || ending.state == .interrupted {
+            log.warning(
+                "turn_\(ending.state.name)", ("turn", id.description), ("session", session.session.id.text),
+                ("kind", ending.error?.kind ?? "none"))
+        }
         record.state = ending.state
         record.stopReason = ending.stopReason
         record.finish = ending.finish

@@ -59,6 +59,8 @@ final class LiveTurn {
     /// The message that the present answer takes the place of.
     private var replaced: MessageID?
 
+    /// Tries that were logged, or came to their end.
+    private var noted = 0
     /// Further answers of the same call; they become branches.
     var alternatives: [NewMessage] = []
     /// Up to where a summary should reach now, and where the window began; nil for none.
@@ -174,8 +176,23 @@ final class LiveTurn {
                 UpstreamFailure(
                     .protocolError, "the answer has more than \(LiveTurn.longest) bytes", isRetryable: false))
         case .finished(let finish): handle(.finished(finish))
-        case .failed(let error, let wait): handle(.callFailed(error, wait: wait))
+        case .failed(let error, let wait):
+            noteFailure(error, wait)
+            handle(.callFailed(error, wait: wait))
         }
+    }
+
+    /// Says for operators that a try came to nothing; no word of the conversation is among it.
+    private func noteFailure(_ error: TurnError, _ wait: Turn.Wait?) {
+        let attempt = route.attempts.count > noted ? route.attempts.last : nil
+        noted = route.attempts.count
+        let breaker = route.current?.upstream.health.breaker.name ?? "closed"
+        log.warning(
+            "attempt_failed", ("turn", id.description), ("session", session.session.id.text),
+            ("upstream", attempt?.upstream ?? wait?.upstream ?? route.upstream),
+            ("model", attempt?.model ?? ""), ("kind", attempt?.outcome ?? error.kind),
+            ("status", attempt?.status.map(String.init) ?? "none"), ("breaker", breaker),
+            ("next", wait.map { "\($0.upstream) in \($0.milliseconds) ms" } ?? "none"))
     }
 
     private func heard(_ report: AnswerLog.Report) {

@@ -37,6 +37,8 @@ extension Method {
             package var configuration: String?
             /// The store's engine with its version.
             package var engine: String
+            /// The library that asks the upstreams, with its version and that of its parts.
+            package var http: String?
             /// The user ID that the caller is known by.
             package var uid: Int
             /// Whether the caller sees all sessions.
@@ -62,7 +64,8 @@ extension Method {
             package init(
                 name: String, version: String, protocolVersion: Int, pid: Int, startedAt: Wire.Time,
                 uptimeMs: Int, socket: String, database: String? = nil, configuration: String? = nil,
-                engine: String, uid: Int, isAdmin: Bool, connections: Int, sessionsRunning: Int? = nil,
+                engine: String, http: String? = nil, uid: Int, isAdmin: Bool, connections: Int,
+                sessionsRunning: Int? = nil,
                 limits: LimitList, upstreams: [Upstream], routes: JSONTable<[String]>, isImplicit: Bool,
                 notice: String? = nil, environment: Environment? = nil, config: RawJSON? = nil
             ) {
@@ -76,6 +79,7 @@ extension Method {
                 self.database = database
                 self.configuration = configuration
                 self.engine = engine
+                self.http = http
                 self.uid = uid
                 self.isAdmin = isAdmin
                 self.connections = connections

@@ -1,0 +1,151 @@
+internal import ConvoClient
+internal import JSON
+internal import Posix
+internal import Protocol
+
+extension Command {
+    static let completion = Command(
+        name: "completion", summary: "print what completes convo in a shell", arguments: "bash|zsh|fish",
+        count: 1...1,
+        details: """
+            bash:  convo completion bash > ~/.local/share/bash-completion/completions/convo
+            zsh:   convo completion zsh > a file '_convo' in a folder of $fpath
+            fish:  convo completion fish > ~/.config/fish/completions/convo.fish
+            Commands, options, sessions with their titles, models, upstreams and templates are completed; no daemon is started.
+            """
+    ) { invocation throws(CommandError) in
+        let shell = invocation.positionals[0]
+        guard let script = Completion.scripts[shell] else {
+            throw .usage("there is no completion for '\(shell)': bash, zsh and fish have one")
+        }
+        invocation.console.print(script)
+        return .success
+    }
+
+    /// What the shells' scripts ask: the words so far, the last of them half typed.
+    static let complete = Command(
+        name: "__complete", summary: "", arguments: "WORDS", count: 0...Int.max
+    ) { invocation throws(CommandError) in
+        for word in Completion(invocation).words(of: invocation.positionals) {
+            invocation.console.print(
+                Console.harmless(word.text + "\t" + word.help, keepingLines: false, keepsTabs: true))
+        }
+        return .success
+    }
+}
+
+/// What half a command line may become.
+struct Completion {
+    struct Word { let text: String, help: String }
+
+    private let invocation: Invocation
+
+    init(_ invocation: Invocation) { self.invocation = invocation }
+
+    /// The words that the last one may become.
+    func words(of line: [String]) -> [Word] {
+        let last = line.last ?? "", before = line.dropLast()
+        let command = before.lazy.compactMap { name in Command.all.first { $0.name == name } }.first
+        let options = Option.everywhere + (command?.options ?? [])
+        let all: [Word]
+        if let word = before.last, let option = Completion.option(word, options), option.value != nil {
+            all = values(of: option)
+        } else if last.hasPrefix("-") {
+            all = options.map { Word(text: "--\($0.long)", help: $0.help) }
+        } else if let command {
+            all = arguments(of: command)
+        } else {
+            all = Command.all.map { Word(text: $0.name, help: $0.summary) }
+        }
+        return all.filter { $0.text.hasPrefix(last) }
+    }
+
+    private static func option(_ word: String, _ options: [Option]) -> Option? {
+        if word.hasPrefix("--") { return options.first { $0.long == word.dropFirst(2) } }
+        guard word.hasPrefix("-"), let letter = word.last, word.count > 1 else { return nil }
+        return options.first { $0.short == letter }
+    }
+
+    private func arguments(of command: Command) -> [Word] {
+        if command.name == "help" { return Command.all.map { Word(text: $0.name, help: $0.summary) } }
+        if command.name == "completion" { return ["bash", "fish", "zsh"].map { Word(text: $0, help: "") } }
+        if command.name == "template" { return templates }
+        return command.arguments.contains("ID") ? sessions : []
+    }
+
+    private func values(of option: Option) -> [Word] {
+        switch option.long {
+        case "color": ["always", "auto", "never"].map { Word(text: $0, help: "") }
+        case "model": models
+        case "session": sessions
+        case "template": templates
+        case "upstream": upstreams
+        default: []
+        }
+    }
+
+    // What cannot be asked is not completed: a shell has no place for an error.
+
+    private func ask<C: Contract>(_ contract: C.Type, _ members: (inout JSONWriter) -> Void = { _ in }) -> C
+        .Result?
+    {
+        try? invocation.locator.connect().ask(contract, milliseconds: 2_000, members)
+    }
+
+    private var sessions: [Word] {
+        let page = ask(Method.SessionFind.self) { $0.member("limit", 200) }
+        return (page?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "") }
+    }
+
+    private var models: [Word] {
+        let aliases = (try? ModelAliases(Locations.ofThisProcess))?.models ?? [:]
+        let known = ask(Method.ModelList.self)?.models ?? []
+        return aliases.sorted { $0.key < $1.key }.map { Word(text: $0.key, help: $0.value) }
+            + known.map { Word(text: $0.id, help: $0.upstream) }
+    }
+
+    private var upstreams: [Word] {
+        guard let info = ask(Method.ServerInfo.self) else { return [] }
+        return info.upstreams.map { Word(text: $0.name, help: $0.model ?? $0.kind) }
+            + info.routes.members.sorted { $0.key < $1.key }.map {
+                Word(text: $0.key, help: $0.value.joined(separator: ", then "))
+            }
+    }
+
+    private var templates: [Word] {
+        PromptTemplate.names(in: Locations.ofThisProcess).map { Word(text: $0, help: "") }
+    }
+
+    /// By shell.
+    static let scripts = [
+        "bash": #"""
+        # bash completion of convo
+        _convo() {
+            local IFS=$'\n' words=("${COMP_WORDS[@]:1:COMP_CWORD}")
+            COMPREPLY=($(convo __complete -- "${words[@]}" 2>/dev/null | cut -f1))
+            [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default 2>/dev/null
+        }
+        complete -F _convo convo
+        """#,
+        "zsh": #"""
+        #compdef convo
+        _convo() {
+            local -a found
+            local word help
+            while IFS=$'\t' read -r word help; do
+                found+=("${word//:/\\:}${help:+:$help}")
+            done < <(convo __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)
+            if (( ${#found} )); then _describe convo found; else _files; fi
+        }
+        _convo "$@"
+        """#,
+        "fish": #"""
+        # fish completion of convo
+        function __convo_complete
+            set -l words (commandline -opc) (commandline -ct)
+            convo __complete -- $words[2..-1] 2>/dev/null
+        end
+        complete -c convo -a '(__convo_complete)'
+        """#,
+    ]
+}

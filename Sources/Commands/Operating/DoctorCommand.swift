@@ -1,0 +1,249 @@
+internal import Conversation
+internal import ConvoClient
+internal import JSON
+internal import Posix
+internal import Protocol
+internal import Typesetting
+
+extension Command {
+    static let doctor = Command(
+        name: "doctor", summary: "look whether all is well, and say what to do where it is not",
+        options: [.json],
+        details: """
+            Looks at the configuration, the keys, the socket, the database and its file system, the clock, the libraries and
+            each upstream; starts no daemon and makes no call that costs something. Ends with 1 where something is wrong.
+            """
+    ) { invocation throws(CommandError) in
+        var doctor = Doctor(invocation)
+        try doctor.examine()
+        if invocation.has(.json) {
+            invocation.console.print(json: doctor.findings)
+        } else {
+            for finding in doctor.findings { finding.print(on: invocation.console) }
+        }
+        return doctor.findings.contains { $0.state == .wrong } ? .failure : .success
+    }
+}
+
+/// What was looked at, and how it is.
+struct Finding: Encodable {
+    enum State: String, Encodable {
+        case well, note, warning, wrong
+    }
+
+    let state: State
+    /// What was looked at.
+    let about: String
+    /// How it is, in one sentence.
+    let words: String
+    /// What to do; absent where nothing is to be done.
+    var advice: String?
+
+    func print(on console: Console) {
+        let (mark, style): (String, Console.Style) =
+            switch state {
+            case .well: ("✓", .green)
+            case .note: ("·", .dim)
+            case .warning: ("!", .yellow)
+            case .wrong: ("✗", .red)
+            }
+        let text = "\(TextWidth.padded(about, to: 13)) \(words)\(advice.map { ": \($0)" } ?? "")"
+        guard console.isOutputTerminal else {
+            return console.print("\(state.rawValue)\t\(about)\t\(words)\t\(advice ?? "")")
+        }
+        let lines = TextWidth.wrapped(
+            Console.harmless(text, keepingLines: false), to: max(30, console.columns - 3))
+        for (index, line) in lines.enumerated() {
+            console.print((index == 0 ? console.styled(mark, style) : " ") + " " + line)
+        }
+    }
+}
+
+/// Looks at a daemon and at what it stands on.
+struct Doctor {
+    private let invocation: Invocation
+    private(set) var findings: [Finding] = []
+
+    init(_ invocation: Invocation) { self.invocation = invocation }
+
+    private var locator: DaemonLocator { invocation.locator }
+
+    private mutating func say(
+        _ state: Finding.State, _ about: String, _ words: String, _ advice: String? = nil
+    ) {
+        findings.append(Finding(state: state, about: about, words: words, advice: advice))
+    }
+
+    mutating func examine() throws(CommandError) {
+        examineConfiguration()
+        examineDatabase()
+        let found: (client: Client, identity: DaemonIdentity)?
+        do throws(CommandError) { found = try invocation.running() } catch {
+            say(.wrong, "daemon", error.message)
+            found = nil
+        }
+        guard let client = found?.client else {
+            if findings.allSatisfy({ $0.about != "daemon" }) {
+                say(
+                    .note, "daemon", "none runs at '\(locator.socket)'",
+                    "'convo start' starts one, any command does")
+            }
+            return
+        }
+        let info = try client.info()
+        examineDaemon(info)
+        examineLibraries(info)
+        try examineClock(client)
+        try examineUpstreams(client, info)
+    }
+
+    private mutating func examineConfiguration() {
+        let path = locator.configuration
+        do throws(PosixError) {
+            guard let status = try Files.status(path, follows: true) else {
+                return say(
+                    .note, "configuration", "no file at '\(path)': what the environment has is used",
+                    "'convo setup' writes one")
+            }
+            if status.mode & 0o022 != 0 {
+                return say(
+                    .wrong, "configuration",
+                    "others may write '\(path)' (mode \(String(status.mode & 0o777, radix: 8)))",
+                    "chmod go-w '\(path)'")
+            }
+            say(.well, "configuration", path)
+        } catch { say(.wrong, "configuration", "cannot look at '\(path)': \(error.reason)") }
+    }
+
+    private mutating func examineDatabase() {
+        let path = locator.database, directory = Files.directory(of: path)
+        if let kind = Files.networkFileSystem(directory) {
+            say(
+                .wrong, "database", "'\(path)' lies on \(kind), where SQLite's locks do not hold",
+                "set 'database.path' to a local disk")
+        }
+        if let free = Files.freeBytes(directory), free < 256 << 20 {
+            say(
+                .warning, "disk", "\(Times.number(Int(free >> 20))) MiB are free where the database lies",
+                "make room: a full disk refuses prompts, and loses nothing")
+        }
+        do throws(PosixError) {
+            guard let status = try Files.status(path, follows: true) else {
+                return say(.note, "database", "none yet at '\(path)'", "the first prompt makes it")
+            }
+            let megabytes = Double(status.size) / 1_048_576
+            let size =
+                megabytes < 10
+                ? "\(Times.number(Int(status.size))) bytes" : "\(Times.number(Int(megabytes))) MiB"
+            if status.mode & 0o077 != 0 {
+                say(
+                    .wrong, "database",
+                    "others may read '\(path)' (mode \(String(status.mode & 0o777, radix: 8)))",
+                    "chmod 600 '\(path)'")
+            } else {
+                say(.well, "database", "\(path), \(size)")
+            }
+        } catch { say(.wrong, "database", "cannot look at '\(path)': \(error.reason)") }
+    }
+
+    private mutating func examineDaemon(_ info: Method.ServerInfo.Result) {
+        if info.version == Version.text {
+            say(
+                .well, "daemon",
+                "convod \(info.version), process \(info.pid), up \(Times.duration(milliseconds: info.uptimeMs))"
+            )
+        } else {
+            say(
+                .warning, "daemon", "convod \(info.version) runs, this is convo \(Version.text)",
+                "'convo restart' starts the other version")
+        }
+        // A socket whose status cannot be read was connected to all the same.
+        let mode = (try? Files.status(info.socket, follows: true))?.mode ?? 0
+        let isOpen = mode & 0o007 != 0
+        say(
+            isOpen ? .warning : .well, "socket",
+            info.socket + (isOpen ? ", which everybody may connect to" : ""),
+            isOpen
+                ? "set 'socket.mode' to '0600' or '0660'; the daemon asks the kernel who connects in any case"
+                : nil)
+        if let notice = info.notice { say(.warning, "daemon", notice) }
+    }
+
+    /// Faults of the libraries that concern convod (known-faults of SQLite's WAL, of libcurl's pauses), and whether it meets them.
+    private mutating func examineLibraries(_ info: Method.ServerInfo.Result) {
+        let sqlite = Doctor.version(in: info.engine)
+        if sqlite.lexicographicallyPrecedes([3, 51, 3]) {
+            say(
+                .note, "SQLite",
+                "\(info.engine) can spoil a WAL that two connections checkpoint at once; only one of convod's does"
+            )
+        } else {
+            say(.well, "SQLite", info.engine)
+        }
+        guard let http = info.http else { return }
+        let words = http.split(separator: " ").first.map(String.init) ?? http
+        if http.contains("nghttp2"), Doctor.version(in: words).lexicographicallyPrecedes([8, 1]) {
+            say(
+                .note, "libcurl",
+                "\(words) can hang where a transfer of HTTP/2 is paused; convod asks by HTTP/1.1")
+        } else {
+            say(.well, "libcurl", words)
+        }
+    }
+
+    private static func version(in text: String) -> [Int] {
+        let digits = text.drop { !$0.isNumber }.prefix { $0.isNumber || $0 == "." }
+        return digits.split(separator: ".").compactMap { Int($0) }
+    }
+
+    private mutating func examineClock(_ client: Client) throws(CommandError) {
+        let now = Machine.milliseconds()
+        let newest = try client.ask(Method.SessionFind.self) { $0.member("limit", 1) }.sessions.first
+        if now < 1_735_689_600_000 {
+            say(
+                .wrong, "clock", "it says \(Timestamp.text(now))", "set it: keys and tokens are refused by it"
+            )
+        } else if let newest, newest.updatedAt.milliseconds > now + 60_000 {
+            say(
+                .warning, "clock",
+                "session '\(newest.id)' was changed at \(newest.updatedAt.text), which is still to come",
+                "see whether the clock went back")
+        } else {
+            say(.well, "clock", Timestamp.text(now))
+        }
+    }
+
+    private mutating func examineUpstreams(_ client: Client, _ info: Method.ServerInfo.Result)
+        throws(CommandError)
+    {
+        let list = try client.ask(Method.UpstreamList.self).upstreams
+        let models = try client.ask(Method.ModelList.self)
+        if info.isOnImplicitEcho {
+            say(.warning, "upstreams", "no model is configured or found", "'convo setup' asks for one")
+        }
+        for upstream in list {
+            let name = upstream.name
+            if let key = upstream.keys.first(where: { $0.state == "refused" || $0.state == "missing" }) {
+                say(
+                    .wrong, name,
+                    "its key from \(key.source) is \(key.state)\(key.reason.map { ": \($0)" } ?? "")",
+                    "put a good key there; it is read again by itself, or 'convo restart'")
+            } else if info.isImplicit, upstream.kind == "ollama",
+                models.errors.contains(where: { $0.upstream == name })
+            {
+                say(.note, name, "none runs here", "start Ollama, and it is used")
+            } else if let problem = models.errors.first(where: { $0.upstream == name }) {
+                say(.wrong, name, problem.message, "'convo upstreams test \(name)' says more")
+            } else if upstream.breaker != "closed" {
+                let reason = upstream.lastError.map { ": \($0.message)" } ?? ""
+                say(
+                    .warning, name, "it is left alone for a while\(reason)",
+                    "'convo failures' shows what failed")
+            } else {
+                let count = models.models.count { $0.upstream == name }
+                let model = upstream.model.map { ", asks \($0)" } ?? ""
+                say(.well, name, "answers, \(Times.count(count, "model"))\(model)")
+            }
+        }
+    }
+}

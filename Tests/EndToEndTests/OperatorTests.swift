@@ -1,0 +1,283 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+private func home(_ scripts: [[ScriptedUpstream.Step]], more: String = "") throws -> (ScriptedUpstream, Home)
+{
+    let server = try ScriptedUpstream(scripts)
+    let home = try Home(
+        "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } }, retry: { base: '1ms' }\(more) }"
+    )
+    home.kept = server
+    return (server, home)
+}
+
+private let fine = ScriptedUpstream.answer(["fine"])
+private let busy = ScriptedUpstream.failure(
+    "429 Too Many Requests", #"{"error":{"message":"slow down, secret words"}}"#)
+private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"message":"bad key"}}"#)
+
+@Suite struct `What failed` {
+    @Test func `is listed with its session and what became of it, and without what was said`() throws {
+        let (_, home) = try home([busy, fine, refused])
+        #expect(try home.convo("send", "--new", "first", "a question").code == 0)
+        #expect(try home.convo("send", "--new", "second", "another").code == 5)
+        let table = try home.convo("failures")
+        let lines = table.said.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+        #expect(lines.count == 2, "\(table)")
+        #expect(lines[0][1...4].elementsEqual(["up", "upstream auth (401)", "second", "failed"]))
+        #expect(lines[1][1...4].elementsEqual(["up", "throttled (429)", "first", "answered later"]))
+        #expect(!table.said.contains("question"))
+        let one = try Fixtures.json(try home.convo("failures", "-q", "--jsonl", "-n", "1").said)
+        #expect(one["attempt"]?["status"]?.int == 401 && one["sessionId"]?.string == "second")
+        #expect(try home.convo("failures", "--since", "2100-01-01").said.isEmpty)
+        #expect(try home.convo("failures", "--since", "soon").code == 2)
+        #expect(try home.convo("failures", "-n", "0").code == 2)
+        // The same for who looks with the sqlite3 shell, when no daemon runs.
+        _ = try home.convo("stop")
+        let (_, asked) = try run(
+            "/usr/bin/sqlite3",
+            [
+                home.directory.file(".local/share/convod/convod.db"),
+                "SELECT session, outcome, status FROM failures WHERE ended_ms > 0",
+            ], environment: home.environment)
+        #expect(asked == "second|upstream_auth|401\nfirst|throttled|429\n")
+        let page = text(try Files.read(Files.directory(of: #filePath) + "/../../schema/README.md"))
+        let queries = page.split(separator: "```sql\n").dropFirst().compactMap {
+            $0.split(separator: "```").first
+        }
+        #expect(queries.count >= 3)
+        for query in queries {
+            let (ending, said) = try run(
+                "/usr/bin/sqlite3",
+                ["-readonly", home.directory.file(".local/share/convod/convod.db"), String(query)],
+                environment: home.environment)
+            #expect(
+                ending == .exited(0) && (said.contains("up") || said.contains("fits")), "\(query)\n\(said)")
+        }
+    }
+
+    @Test func `stands in the log with a time, a level and IDs, and no word of a conversation`() throws {
+        let (_, home) = try home([busy, fine, refused])
+        #expect(try home.convo("send", "--new", "first", "a question").code == 0)
+        #expect(try home.convo("send", "--new", "second", "another").code == 5)
+        let log = try home.convo("logs").said
+        for line in log.split(separator: "\n") {
+            #expect(line.prefix(2) == "20" && line.prefix(24).hasSuffix("Z"), "\(line)")
+        }
+        #expect(log.contains("Z warning event=attempt_failed turn="), "\(log)")
+        #expect(log.contains("session=first upstream=up model=m-1 kind=throttled status=429"))
+        #expect(log.contains("event=turn_failed"))
+        #expect(log.contains("session=second kind=upstream_auth"))
+        #expect(!log.contains("question") && !log.contains("secret words") && !log.contains("bad key"))
+        #expect(try home.convo("logs", "--since", "1h").said == log)
+        #expect(try home.convo("logs", "--since", "2100-01-01").said.isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `comes while somebody follows the log`() throws {
+        let (_, home) = try home([refused])
+        _ = try home.convo("start")
+        let screen = try Screen("\(Built.convo) logs -f", columns: 200, home: home)
+        try screen.see("event=started")
+        #expect(try home.convo("send", "hello").code == 5)
+        try screen.see("event=turn_failed")
+        try screen.strike("C-c")
+        let code = try screen.end()
+        #expect(code == "0", "\(code)")
+    }
+}
+
+@Suite struct `The doctor` {
+    @Test func `says of each thing how it is, and what to do where it is not well`() throws {
+        let (_, home) = try home([fine])
+        let before = try home.convo("doctor")
+        #expect(before.code == 0 && before.said.contains("note\tdaemon\tnone runs"), "\(before)")
+        _ = try home.convo("send", "hello")
+        let said = try home.convo("doctor").said
+        for part in [
+            "well\tconfiguration", "well\tdatabase", "well\tdaemon", "well\tsocket", "SQLite", "libcurl",
+            "well\tclock",
+        ] {
+            #expect(said.contains(part), "\(part): \(said)")
+        }
+        _ = try run(
+            "/bin/chmod", ["644", home.directory.file(".local/share/convod/convod.db")],
+            environment: home.environment)
+        _ = try run(
+            "/bin/chmod", ["666", home.directory.file(".config/convod/config.json5")],
+            environment: home.environment)
+        let after = try home.convo("doctor")
+        #expect(after.code == 1)
+        #expect(after.said.contains("chmod 600 '") && after.said.contains("chmod go-w '"), "\(after)")
+    }
+
+    @Test(arguments: [40, 80]) func `fits on a screen`(_ columns: Int) throws {
+        let home = try Home(Home.echo)
+        _ = try home.convo("start")
+        let screen = try Screen("\(Built.convo) doctor", columns: columns, home: home)
+        #expect(try screen.end() == "0")
+        for line in try screen.text().split(separator: "\n") { #expect(line.count <= columns) }
+        try screen.see("✓ echo")
+    }
+}
+
+@Suite struct `A first configuration` {
+    @Test func `is written out of a key on standard input, and tried at once`() throws {
+        let server = try ScriptedUpstream([fine])
+        let home = try Home()
+        #expect(try home.convo("setup", "nobody").code == 2)
+        #expect(try home.convo("setup", input: "k").code == 2)
+        let made = try home.convo(
+            "setup", "server", "--base-url", server.base, "-m", "m-1", input: " sk-secret \n")
+        #expect(made.code == 0 && made.said.contains("m-1 answers in"), "\(made)")
+        #expect(server.requests.last?.contains("Authorization: Bearer sk-secret\r\n") == true)
+        for name in ["config.json5", "keys/server"] {
+            let status = try #require(try Files.status(home.directory.file(".config/convod/\(name)")))
+            #expect(status.mode & 0o777 == 0o600)
+        }
+        #expect(
+            try home.convo("setup", "gemini", input: "k").code == 1, "what is there is not replaced unasked")
+        #expect(try home.convo("send", "hello").said == "fine\n")
+    }
+
+    @Test func `that does not work says so, and stays to be mended`() throws {
+        let server = try ScriptedUpstream([refused])
+        let home = try Home()
+        let made = try home.convo("setup", "server", "--base-url", server.base, "-m", "m-1", input: "bad\n")
+        #expect(made.code == 5, "\(made)")
+        #expect(try Files.status(home.directory.file(".config/convod/config.json5")) != nil)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `is asked for by the first chat, with a key that is not shown`()
+        throws
+    {
+        let server = try ScriptedUpstream([fine])
+        let home = try Home()
+        let screen = try Screen("\(Built.convo) chat", columns: 80, home: home)
+        try screen.see("set one up now? [Y/n]")
+        try screen.strike("Enter")
+        try screen.see("which?")
+        try screen.type("5")
+        try screen.strike("Enter")
+        try screen.see("where is it?")
+        try screen.type(server.base)
+        try screen.strike("Enter")
+        try screen.see("it is not shown")
+        try screen.type("sk-secret")
+        try screen.strike("Enter")
+        try screen.see("which model?")
+        try screen.type("m-1")
+        try screen.strike("Enter")
+        try screen.see("m-1 via server")
+        #expect(try !screen.seeLast("›").contains("sk-secret"))
+        #expect(server.requests.last?.contains("Bearer sk-secret") == true)
+    }
+}
+
+@Suite struct `What goes with a prompt` {
+    @Test func `are files by what they are, with a limit that is said`() throws {
+        let (server, home) = try home([fine])
+        let picture = home.directory.file("dot.bin"), text = home.directory.file("notes"),
+            empty = home.directory.file("empty")
+        try Files.replace(picture, with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 1, 2, 3])
+        try Files.replace(text, with: Array("from a file".utf8))
+        try Files.replace(empty, with: [])
+        #expect(try home.convo("send", "-a", picture, "-a", text, "look").said == "fine\n")
+        let body = try Fixtures.json(String(server.requests[0].split(separator: "\r\n").last ?? ""))
+        let sent = String(decoding: body["messages"]?.raw ?? [], as: UTF8.self)
+        #expect(
+            sent.contains("data:image/png;base64,iVBORw0KGgoBAgM=") && sent.contains("from a file"), "\(sent)"
+        )
+        #expect(try home.convo("send", "-a", "-", "look", input: "piped").code == 0)
+        #expect(server.requests[1].contains("piped"))
+        for (path, words) in [(empty, "is empty"), ("/nowhere", "cannot read"), ("/bin/true", "is no image")]
+        {
+            let said = try home.convo("send", "-a", path, "look")
+            #expect(said.code == 1 && said.said.contains(words), "\(said)")
+        }
+        let large = home.directory.file("large")
+        try Files.replace(large, with: [UInt8](repeating: 0x61, count: 11 << 20 | 1))
+        #expect(try home.convo("send", "-a", large, "look").said.contains("more than 11 MiB"))
+    }
+
+    @Test func `are parameters, checked before anything is sent`() throws {
+        let (server, home) = try home([fine])
+        #expect(
+            try home.convo("send", "-o", "temperature=0.2", "-o", "max_tokens=9", "-o", "stop=END", "x").code
+                == 0)
+        let body = try Fixtures.json(String(server.requests[0].split(separator: "\r\n").last ?? ""))
+        #expect(body["temperature"]?.double == 0.2 && body["stop"]?.elements.map(\.string) == ["END"])
+        for option in ["temprature=1", "temperature", "=1", "temperature=9"] {
+            #expect(try home.convo("send", "-o", option, "x").code == 2, "\(option)")
+        }
+        #expect(server.requests.count == 1)
+    }
+
+    @Test func `are templates and aliases`() throws {
+        let (server, home) = try home([fine])
+        try Files.makeDirectories(home.directory.file(".config/convod/templates"))
+        try Files.replace(
+            home.directory.file(".config/convod/templates/ask.md"),
+            with: Array("---\nsystem: Be {{brief}}.\nmodel: m-2\n---\nIn {{language}}: {{input}}!\n".utf8))
+        #expect(try home.convo("template").said == "ask\n")
+        #expect(try home.convo("send", "-t", "ask", "-p", "language=German", "hello").code == 0)
+        #expect(
+            server.requests[0].contains("In German: hello!") && server.requests[0].contains(#""model":"m-2""#)
+        )
+        let missing = try home.convo("send", "-t", "ask", "hello")
+        #expect(missing.code == 2 && missing.said.contains("give -p language=…"))
+        #expect(try home.convo("send", "-t", "sak", "hello").code == 3)
+        #expect(try home.convo("alias", "fast", "m-3").code == 0)
+        #expect(try home.convo("alias").said == "fast\tm-3\n")
+        #expect(try home.convo("send", "-m", "fast", "hello").code == 0)
+        #expect(server.requests[1].contains(#""model":"m-3""#))
+        #expect(
+            try home.convo("alias", "--remove", "fast").code == 0 && home.convo("alias", "fast").code == 3)
+    }
+
+    @Test func `is a block of code that is wanted alone, and calls of tools that are shown`() throws {
+        let call = ScriptedUpstream.chunk(
+            #"{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"look","arguments":"{\"x\":1}"}}]}"#
+        )
+        let (_, home) = try home([
+            ScriptedUpstream.answer(["So:\n\n```sh\nls -l\n```\nthat is all"]), fine,
+            ScriptedUpstream.answer([], before: call, finish: "tool_calls"), ScriptedUpstream.answer([]),
+        ])
+        #expect(try home.convo("send", "-x", "how?").said == "ls -l\n")
+        #expect(try home.convo("send", "-x", "how?").code == 1)
+        let answer = try Fixtures.json(try home.convo("send", "--json", "look").said)
+        #expect(answer["toolCalls"]?.elements.first { _ in true }?["arguments"]?["x"]?.int == 1)
+        let empty = try home.convo("send", "hello")
+        #expect(empty.said.contains("the answer is empty"), "\(empty)")
+    }
+}
+
+@Suite struct `A shell` {
+    @Test func `completes commands, options, sessions`() throws {
+        let home = try Home(Home.echo)
+        _ = try home.convo("send", "--new", "trip", "to the sea")
+        let script = home.directory.file("c.bash")
+        try Files.replace(script, with: Array(try home.convo("completion", "bash").said.utf8))
+        func completed(_ words: String) throws -> String {
+            let line =
+                "PATH=\(Files.directory(of: Built.convo)):$PATH; source \(script); COMP_WORDS=(convo \(words)); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _convo; echo ${COMPREPLY[@]}"
+            return try run("/bin/bash", ["-c", line], environment: home.environment).1
+        }
+        #expect(try completed("sho") == "show\n")
+        #expect(try completed("show tr") == "trip\n")
+        #expect(try completed("send --sess") == "--session\n")
+        #expect(try completed("send -s t") == "trip\n")
+        #expect(try home.convo("__complete", "--", "show", "tr").said == "trip\tto the sea\n")
+        #expect(try home.convo("completion", "tcsh").code == 2)
+    }
+
+    @Test func `has manual pages out of what help is made of`() throws {
+        let home = try Home(Home.echo)
+        let page = try home.convo("man").said
+        for command in ["setup", "failures", "doctor", "chat"] {
+            #expect(page.contains(".SS convo \(command)"))
+        }
+        #expect(try home.convo("man", "convod").said.hasPrefix(".TH CONVOD 8"))
+    }
+}
