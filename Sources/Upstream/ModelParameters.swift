@@ -21,6 +21,9 @@ package struct ModelParameters: Sendable, Equatable {
     /// Raw JSON.
     package var toolChoice: [UInt8]?
 
+    /// Raw JSON Schema that the answer must have the form of; nil for any text.
+    package var schema: [UInt8]?
+
     /// Nothing asked for.
     package init() { stop = [] }
 
@@ -35,6 +38,7 @@ package struct ModelParameters: Sendable, Equatable {
         thinking = view["thinking"]?.int
         tools = view["tools"].map { Array($0.raw) }
         toolChoice = view["toolChoice"].map { Array($0.raw) }
+        schema = view["schema"].flatMap { $0.isNull ? nil : Array($0.raw) }
     }
 }
 

@@ -101,6 +101,10 @@ package protocol UpstreamCall: AnyObject {
     var sent: BodyPrint? { get }
 }
 
+extension Upstream {
+    package var takesSchema: Bool { true }
+}
+
 extension UpstreamCall {
     package var sent: BodyPrint? { nil }
 }
@@ -129,6 +133,8 @@ package protocol Upstream: AnyObject {
     var promptCache: PromptCache { get }
     /// Whether requests say which conversation they belong to.
     var takesCacheKey: Bool { get }
+    /// Whether answers can be asked for in the form of a JSON Schema.
+    var takesSchema: Bool { get }
     /// Whether a key is at hand.
     var hasKey: Bool { get }
     /// Where its keys or tokens come from, for people.

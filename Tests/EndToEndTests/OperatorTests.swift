@@ -214,6 +214,25 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(server.requests.count == 1)
     }
 
+    @Test func `is the form that an answer must have`() throws {
+        let (server, home) = try home([fine])
+        let schema = home.directory.file("schema.json")
+        try Files.replace(
+            schema, with: Array(#"{"type":"object","properties":{"n":{"type":"integer"}}}"#.utf8))
+        #expect(try home.convo("send", "--schema", schema, "-o", "seed=1", "how many?").code == 0)
+        let body = try Fixtures.json(String(server.requests[0].split(separator: "\r\n").last ?? ""))
+        #expect(body["response_format"]?["json_schema"]?["schema"]?["type"]?.string == "object")
+        #expect(body["seed"]?.int == 1)
+        for wrong in ["[1]", "{oops"] {
+            try Files.replace(schema, with: Array(wrong.utf8))
+            #expect(try home.convo("send", "--schema", schema, "x").code == 2, "\(wrong)")
+        }
+        let echo = try Home(Home.echo)
+        try Files.replace(schema, with: Array("{}".utf8))
+        let said = try echo.convo("send", "--schema", schema, "x")
+        #expect(said.code == 2 && said.said.contains("cannot answer in the form of a schema"), "\(said)")
+    }
+
     @Test func `are templates and aliases`() throws {
         let (server, home) = try home([fine])
         try Files.makeDirectories(home.directory.file(".config/convod/templates"))

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 TOOLS = [{"type": "function", "function": {"name": n, "description": "does it", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}}
          for n in ("get_weather", "get.weather v2", "文件读取")]
 
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
 
 def forced(value):
     """What was validated, with what is validated only when it is read."""
@@ -112,7 +114,8 @@ def main():
                     window = source.choice([{}, {"maxTurns": source.randrange(1, 4)}, {"maxTokens": source.randrange(200, 4_000)}, {"maxMessages": source.randrange(1, 9)}])
                     try:
                         body = client.call("_convod/context/preview", sessionId=name, upstream=upstream, window=window,
-                                           params={"tools": TOOLS, "maxTokens": 500} if histories.one_in(2) else {"temperature": 0.5},
+                                           params={"tools": TOOLS, "maxTokens": 500} if histories.one_in(2) else
+                                           {"temperature": 0.5, **({"schema": SCHEMA} if histories.one_in(2) else {})},
                                            prompt=histories.said() or [{"type": "text", "text": "x"}])["request"]
                     except Failed as error:
                         if error.kind in ("context_overflow", "conflict", "invalid_params"):

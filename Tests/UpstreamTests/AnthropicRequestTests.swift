@@ -23,6 +23,27 @@ private func messages(_ messages: OutgoingMessage...) throws -> String? {
         #expect(empty == #"{"model":"m","messages":[],"max_tokens":9,"stream":true}"#)
     }
 
+    @Test func `asks in each dialect's words for the form of a schema`() throws {
+        let asked = try Request.of([], #"{"schema":{"type":"object"}}"#)
+        let rows: [(any Dialect, String, String)] = [
+            (
+                dialect, "output_config", #"{"format":{"type":"json_schema","schema":{"type":"object"}}}"#
+            ),
+            (
+                OpenAIDialect(base: ""), "response_format",
+                #"{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"}}}"#
+            ),
+            (
+                GeminiDialect(base: ""), "generationConfig",
+                #"{"responseMimeType":"application/json","responseJsonSchema":{"type":"object"}}"#
+            ),
+        ]
+        for (dialect, member, body) in rows {
+            #expect(try Request.member(member, dialect, asked) == body)
+            #expect(try Request.member(member, dialect, try Request.of([], #"{"schema":null}"#)) == nil)
+        }
+    }
+
     @Test func `says its parameters in Anthropic's words`() throws {
         let all = #"{"temperature":0.4,"topP":1,"maxTokens":99,"stop":["a"],"seed":7}"#
         #expect(

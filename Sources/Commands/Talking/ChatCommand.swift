@@ -11,7 +11,8 @@ extension Command {
     static let chat = Command(
         name: "chat", summary: "talk, with the answer as it streams",
         options: [
-            .attach, .continue, .ephemeral, .model, .new, .parameter, .raw, .session, .system, .template,
+            .attach, .continue, .ephemeral, .model, .new, .parameter, .raw, .schema, .session, .system,
+            .template,
             .thoughts, .upstream, .variable,
         ],
         details: """
@@ -68,7 +69,7 @@ final class Chat {
             model: try invocation.model() ?? template?.model,
             upstream: invocation.value(.upstream) ?? template?.upstream,
             isEphemeral: invocation.has(.ephemeral))
-        params = try invocation.parameters()
+        params = try invocation.parameters(schema: try invocation.schema())
         attachments = try invocation.attachments()
         session = try invocation.chosenSession(client)?.id
         try applySettings()

@@ -10,6 +10,8 @@ extension Option {
         short: "o", long: "option", value: "NAME=VALUE",
         help: "ask with this, as temperature=0.2; 'convo help send' lists them")
     static let raw = Option(long: "raw", help: "Markdown as it is written, not drawn")
+    static let schema = Option(
+        long: "schema", value: "FILE", help: "answer as JSON of this form (JSON Schema)")
     static let template = Option(short: "t", long: "template", value: "NAME", help: "fill in this template")
     static let variable = Option(
         short: "p", long: "param", value: "NAME=VALUE", help: "what a variable of the template stands for")
@@ -32,6 +34,24 @@ extension Invocation {
     func model() throws(CommandError) -> String? {
         guard let name = value(.model) else { return nil }
         return try ModelAliases(Locations.ofThisProcess).model(for: name)
+    }
+
+    /// The JSON Schema of `--schema`, raw; nil where there is none.
+    func schema() throws(CommandError) -> [UInt8]? {
+        guard let path = value(.schema) else { return nil }
+        let bytes: [UInt8]
+        do throws(PosixError) { bytes = try Files.read(Files.absolute(path), limit: 64 << 10) } catch {
+            let why = error.errno == PosixError.tooBig ? "it has more than 64 KiB" : error.reason
+            throw CommandError(.failure, "cannot read '\(path)': \(why)")
+        }
+        do {
+            guard try JSONDocument(bytes).root.kind == .object else {
+                throw CommandError(.usage, "'\(path)' is no JSON Schema: it must be an object")
+            }
+        } catch let error as CommandError { throw error } catch {
+            throw .usage("'\(path)' is no JSON: \(error)")
+        }
+        return bytes
     }
 
     /// What `-o` and `--schema` ask with, raw JSON; nil where nothing is given.

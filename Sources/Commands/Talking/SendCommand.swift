@@ -19,7 +19,7 @@ extension Command {
         name: "send", summary: "send one prompt, print the answer", arguments: "TEXT|-", count: 0...Int.max,
         options: [
             .attach, .continue, .ephemeral, .extract, .json, .model, .new, .noInput, .parameter, .raw,
-            .requestID, .session, .system, .template, .upstream, .variable,
+            .requestID, .schema, .session, .system, .template, .upstream, .variable,
         ],
         details: """
             Piped input is put behind TEXT; '-' or no TEXT takes it alone. In a loop that reads its own input, as 'while
@@ -30,7 +30,7 @@ extension Command {
             """
     ) { invocation throws(CommandError) in
         let files = try invocation.attachments(), template = try invocation.template()
-        let params = try invocation.parameters()
+        let params = try invocation.parameters(schema: try invocation.schema())
         var words = try words(invocation, isOptional: !files.isEmpty || template != nil)
         if let template { words = try template.filled(words) }
         try checkChoice(invocation)

@@ -1,6 +1,7 @@
 internal import Archive
 internal import Conversation
 internal import EventLoop
+internal import JSON
 internal import Protocol
 internal import Upstream
 
@@ -37,9 +38,22 @@ final class Routes {
         _ session: Session, _ options: TurnOptions,
         _ then: @escaping (Result<[Candidate], WireError>) -> Void
     ) {
+        // Checked where it came in.
+        let params = options.params.flatMap { try? JSONDocument($0).root }
+        let wantsSchema = params?["schema"].map { !$0.isNull } ?? false
         upstreams.resolve(
-            options.upstream ?? session.settings.upstream, model: options.model ?? session.settings.model,
-            then)
+            options.upstream ?? session.settings.upstream, model: options.model ?? session.settings.model
+        ) { found in
+            guard wantsSchema, case .success(let candidates) = found,
+                let other = candidates.first(where: { !$0.upstream.takesSchema })
+            else { return then(found) }
+            let name = other.upstream.name
+            then(
+                .failure(
+                    .invalid(
+                        "upstream '\(name)' cannot answer in the form of a schema; leave 'params.schema' away, or ask another upstream"
+                    )))
+        }
     }
 
     /// The windows of one turn.

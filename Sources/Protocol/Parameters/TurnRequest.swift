@@ -56,6 +56,9 @@ package struct TurnRequest: Sendable {
         _ = try inner.int("thinking", in: -1...1_000_000)
         _ = try inner.array("tools")
         _ = inner.value("toolChoice")
+        if let schema = inner.value("schema"), schema.kind != .object {
+            throw .invalid("'params.schema' must be a JSON Schema, an object")
+        }
         try inner.finish()
         return raw
     }

@@ -38,6 +38,15 @@ struct AnthropicRequest {
             if !parameters.stop.isEmpty {
                 $0.key("stop_sequences"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
+            if let schema = parameters.schema {
+                // `JSONOutputFormatParam` of the SDK (wire.md E1).
+                $0.member("output_config") {
+                    $0.member("format") {
+                        $0.member("type", "json_schema")
+                        $0.member("schema", raw: schema)
+                    }
+                }
+            }
             // Behind all that the cache is about.
             if isDiagnosed, marksCache, quirks.sends("diagnostics") {
                 $0.member("diagnostics") {

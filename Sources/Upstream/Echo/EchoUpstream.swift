@@ -12,6 +12,7 @@ package final class EchoUpstream: Upstream {
     package var model: String? { "echo" }
     package let promptCache = PromptCache.none
     package let takesCacheKey = false
+    package let takesSchema = false
     package func rules(for model: String) -> DialectRules {
         DialectRules(isAlternating: false, startsWithUser: true)
     }

@@ -68,6 +68,11 @@ enum GeminiRequest {
                 $0.key("stopSequences"); $0.array { for text in parameters.stop { $0.string(text) } }
             }
             $0.optional("seed", parameters.seed)
+            if let schema = parameters.schema {
+                // wire.md A4.
+                $0.member("responseMimeType", "application/json")
+                $0.member("responseJsonSchema", raw: schema)
+            }
             if let form = quirks.thinking(parameters), let tokens = parameters.thinking {
                 // -1 leaves it to the model (wire.md A4).
                 let thinking = form == .adaptive ? -1 : form == .enabled && tokens < 0 ? 4_096 : tokens

@@ -27,6 +27,16 @@ package enum OpenAIRequest {
             if quirks.sends("seed") { $0.optional("seed", parameters.seed) }
             $0.optional("tools", raw: parameters.tools)
             $0.optional("tool_choice", raw: parameters.toolChoice)
+            if let schema = parameters.schema {
+                // `ResponseFormatJSONSchema` of the SDK; not `strict`, which takes a part of JSON Schema alone.
+                $0.member("response_format") {
+                    $0.member("type", "json_schema")
+                    $0.member("json_schema") {
+                        $0.member("name", "answer")
+                        $0.member("schema", raw: schema)
+                    }
+                }
+            }
             if quirks.sends("prompt_cache_key") { $0.optional("prompt_cache_key", request.cacheKey) }
         }
         return writer.bytes
