@@ -3,6 +3,7 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,19 @@ static void cedit_give_back(void) {
     tcsetattr(0, TCSADRAIN, &terminal->found);
 }
 
+// A signal that ends the process finds the terminal as it was; the runtime's own answer to SIGQUIT is a report of a crash.
+static void cedit_on_signal(int number) {
+    cedit_give_back();
+    if (write(1, "\r\n", 2) < 0) _exit(128 + number);
+    if (number == SIGQUIT) _exit(128 + SIGQUIT);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+static inline void cedit_keep_terminal(void) {
+    static const int numbers[] = { SIGTERM, SIGHUP, SIGQUIT };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) signal(numbers[i], cedit_on_signal);
+}
+
 // libedit measures and writes characters by the locale's type of characters, which must be UTF-8.
 static inline int cedit_speak_utf8(void) {
     if (setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return 1;
@@ -85,6 +99,7 @@ static inline cedit_editor *cedit_open(const char *program, const char *prompt, 
         return NULL;
     }
     if (!terminal->is_changed) atexit(cedit_give_back);
+    cedit_keep_terminal();
     terminal->is_changed = 1;
     editor->hooks = hooks;
     strncpy(editor->prompt, prompt, sizeof editor->prompt - 1);
@@ -148,6 +163,7 @@ static inline int cedit_keys(int on) {
     if (!on) { cedit_give_back(); return 1; }
     if (tcgetattr(0, &terminal->found) != 0) return 0;
     if (!terminal->is_changed) atexit(cedit_give_back);
+    cedit_keep_terminal();
     terminal->is_changed = 1;
     struct termios keys = terminal->found;
     keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);

@@ -13,6 +13,7 @@ struct KeyDecoder {
     ///
     /// What is no UTF-8 comes as U+FFFD, a byte each.
     mutating func next() -> Unicode.Scalar? {
+        while at < bytes.count, bytes[at] == 0x1B, let length = strayLength() { at += length }
         guard at < bytes.count else { return nil }
         let lead = bytes[at]
         if lead < 0x80 {
@@ -36,5 +37,25 @@ struct KeyDecoder {
     private mutating func broken() -> Unicode.Scalar {
         at += 1
         return "\u{FFFD}"
+    }
+
+    /// Sequences of keys that mean something, behind their escape: others would leave their ends in the text.
+    private static let known: Set<String> = [
+        "[A", "[B", "[C", "[D", "[F", "[H", "[1~", "[3~", "[4~", "[7~", "[8~", "[1;5C", "[1;5D", "[1;3C",
+        "[1;3D",
+        "[200~", "[201~", "OA", "OB", "OC", "OD", "OF", "OH",
+    ]
+
+    /// Bytes of the sequence that begins here (ECMA-48, 5.4); nil where it means something, is not whole, or is none.
+    private func strayLength() -> Int? {
+        let rest = bytes[(at + 1)...]
+        guard let kind = rest.first else { return nil }
+        // With Alt each key comes behind one escape more.
+        if kind == 0x1B { return 1 }
+        guard kind == 0x5B || kind == 0x4F else { return nil }
+        let body = rest.dropFirst()
+        guard let end = body.firstIndex(where: { !(0x20...0x3F).contains($0) }) else { return nil }
+        let sequence = String(decoding: rest[...end], as: UTF8.self)
+        return KeyDecoder.known.contains(sequence) ? nil : end + 1 - at
     }
 }

@@ -245,7 +245,10 @@ enum HTMLEntity {
         let isHexadecimal = digits.hasPrefix("x") || digits.hasPrefix("X")
         let value = isHexadecimal ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits)
         guard let scalar = value.flatMap(Unicode.Scalar.init), scalar.value > 0 else { return "\u{FFFD}" }
-        return String(Character(scalar))
+        // What steers a terminal, or turns text around, stays as it is written.
+        let category = scalar.properties.generalCategory
+        return [.control, .format, .lineSeparator, .paragraphSeparator].contains(category)
+            ? entity : String(Character(scalar))
     }
 
     static func replacedAll(in text: String) -> String {

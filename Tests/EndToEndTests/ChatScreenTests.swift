@@ -107,6 +107,8 @@ private func expectScreen(_ text: String, _ name: String) throws {
         let screen = try place.chat(columns)
         try screen.seeLast("›")
         try screen.type("one 世界 two")
+        // Keys that mean nothing leave nothing.
+        try screen.strike("PPage", "F5", "S-Up", "C-DC", "M-NPage")
         try screen.strike("Left", "Left", "Left", "Left", "BSpace", "BSpace", "Home", "DC", "End", "M-Enter")
         try screen.type("ende 👩‍🚀")
         try screen.see("ende")
@@ -166,6 +168,46 @@ private func expectScreen(_ text: String, _ name: String) throws {
         try other.strike("Enter")
         try soon("it is sent") { place.server.requests.count == 3 }
         #expect(try place.prompts().last == "apples and pears")
+    }
+
+    @Test(arguments: [
+        "Intro:\n- one\n- two\n\nend", "a\nb\nc\n# head\n\ntext",
+        "> q\n\n1. x\n2. y\n\n```\ncode\n```\nbehind",
+    ])
+    func `draws while it streams what a whole text looks like`(_ text: String) throws {
+        let place = try Place([ScriptedUpstream.answer(text.map { String($0) })])
+        let screen = try place.chat(60)
+        try screen.seeLast("›")
+        try screen.type("go")
+        try screen.strike("Enter")
+        let drawn = try screen.seeLast("›").split(separator: "\n", omittingEmptySubsequences: false)
+        let whole = try Screen(
+            "PAGER= \(Built.convo) show -c", columns: 60, rows: 60, home: place.home, name: "whole")
+        _ = try whole.end()
+        let shown = try whole.text().split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(shown.lastIndex { $0.hasPrefix("── assistant") })
+        let expected = shown[(start + 1)...].prefix { !$0.hasPrefix("code ") }
+        var lines = drawn.drop { !$0.hasPrefix("› go") }.dropFirst().prefix { !$0.contains("first word") }
+        while lines.last?.isEmpty ?? false { lines.removeLast() }
+        #expect(Array(lines) == Array(expected.reversed().drop { $0.isEmpty }.reversed()))
+    }
+
+    @Test(arguments: ["chat", ""]) func `gives the terminal back to whatever ends it`(_ command: String)
+        throws
+    {
+        let place = try Place([fine])
+        _ = try place.home.convo("send", "hello")
+        for end in ["TERM", "HUP", "QUIT"] {
+            let screen = try Screen(
+                "set -m; sh -c 'echo pid $$; exec \(Built.convo) \(command)'; stty -a | grep -q ' echo ' && echo given back",
+                columns: 80, home: place.home, name: "t\(end)")
+            let shown = try screen.see(command.isEmpty ? "▸ a new session" : "new session")
+            if !command.isEmpty { try screen.seeLast("›") }
+            let line = shown.split(separator: "\n").first { $0.hasPrefix("pid ") }
+            let pid = try #require(line.flatMap { Int32($0.dropFirst(4)) })
+            try Process.signal(pid, end == "TERM" ? 15 : end == "HUP" ? 1 : 3)
+            try screen.see("given back")
+        }
     }
 
     @Test func `remembers nothing of a session in memory only`() throws {

@@ -94,6 +94,9 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         let before = try home.convo("doctor")
         #expect(before.code == 0 && before.said.contains("note\tdaemon\tnone runs"), "\(before)")
         _ = try home.convo("send", "hello")
+        let broken = try Home("{ upstreams: { up: { kind: 'openai', baseURL: 'ftp://x' } } }")
+        let told = try broken.convo("doctor")
+        #expect(told.code == 1 && told.said.contains("wrong\tconfiguration"), "\(told)")
         let said = try home.convo("doctor").said
         for part in [
             "well\tconfiguration", "well\tdatabase", "well\tdaemon", "well\tsocket", "SQLite", "libcurl",
@@ -247,10 +250,19 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         let missing = try home.convo("send", "-t", "ask", "hello")
         #expect(missing.code == 2 && missing.said.contains("give -p language=…"))
         #expect(try home.convo("send", "-t", "sak", "hello").code == 3)
+        #expect(
+            try home.convo("send", "-t", "ask", "-p", "language=x", "-p", "langauge=y", "hello").code == 2)
+        try Files.replace(
+            home.directory.file(".config/convod/templates/dos.md"),
+            with: Array("\u{FEFF}---\r\nmodel: m-4\r\n---\r\n{{}} {{input}}\r\n".utf8))
+        #expect(try home.convo("send", "-t", "dos", "hello").code == 0)
+        #expect(server.requests[1].contains("{{}} hello") && server.requests[1].contains(#""model":"m-4""#))
         #expect(try home.convo("alias", "fast", "m-3").code == 0)
         #expect(try home.convo("alias").said == "fast\tm-3\n")
         #expect(try home.convo("send", "-m", "fast", "hello").code == 0)
-        #expect(server.requests[1].contains(#""model":"m-3""#))
+        #expect(server.requests[2].contains(#""model":"m-3""#))
+        #expect(
+            try home.convo("alias", "x", "m\nevil other").code == 2 && home.convo("alias", "x", "").code == 2)
         #expect(
             try home.convo("alias", "--remove", "fast").code == 0 && home.convo("alias", "fast").code == 3)
     }

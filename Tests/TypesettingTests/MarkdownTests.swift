@@ -17,6 +17,7 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         ("see [here](https://a.b/c) and <https://x.y>", ["see here (https://a.b/c) and https://x.y"]),
         ("![a cat](cat.png)", ["a cat (cat.png)"]),
         ("a &amp; b &#8364; &unknown;", ["a & b € &unknown;"]),
+        ("&#27;[2J &#x9b;m &#x202e;b &#10; &#13;", ["&#27;[2J &#x9b;m &#x202e;b &#10; &#13;"]),
         ("<b>raw</b> & <script>x</script>", ["<b>raw</b> & <script>x</script>"]),
         ("***", ["────────────────────────────────────────"]),
         ("`a`  **b** ~~c~~ *d*", ["a b c d"]),

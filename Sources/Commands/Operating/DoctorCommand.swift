@@ -111,7 +111,15 @@ struct Doctor {
                     "others may write '\(path)' (mode \(String(status.mode & 0o777, radix: 8)))",
                     "chmod go-w '\(path)'")
             }
-            say(.well, "configuration", path)
+            // The daemon itself reads it, as it would at a start.
+            do throws(ClientError) {
+                try DaemonStarter(locator, environment: invocation.environment).check()
+                say(.well, "configuration", path)
+            } catch {
+                say(
+                    .wrong, "configuration", error.description,
+                    "mend it; 'convo help configuration' has every key")
+            }
         } catch { say(.wrong, "configuration", "cannot look at '\(path)': \(error.reason)") }
     }
 

@@ -103,8 +103,8 @@ struct Setup {
         guard case .text(let text) = try input.line(signals: nil) else {
             throw CommandError(.failure, "nothing was written")
         }
-        let said = TypedLines.typed(text).filter { $0 != " " }
-        return said.isEmpty ? standard ?? "" : said
+        let said = TypedLines.typed(text).drop { $0 == " " }
+        return said.isEmpty ? standard ?? "" : String(said)
     }
 
     private mutating func chosenProvider() throws(CommandError) -> Provider {
@@ -126,17 +126,32 @@ struct Setup {
             console.print("  \(index + 1)  \(provider.title)\(found)")
         }
         let standard = set.flatMap { set in known.firstIndex { $0.name == set.name } }.map { "\($0 + 1)" }
-        let text = try ask("which?", or: standard)
-        guard let number = Int(text), known.indices.contains(number - 1) else {
-            throw .usage("'\(text)' is no number from 1 to \(known.count); nothing was written")
+        while true {
+            let text = try ask("which?", or: standard)
+            if let number = Int(text), known.indices.contains(number - 1) { return known[number - 1] }
+            Console.complain("'\(text)' is no number from 1 to \(known.count)")
         }
-        return known[number - 1]
     }
 
     private mutating func address(of provider: Provider) throws(CommandError) -> String? {
-        if let given = invocation.value(.address) { return given }
-        return provider.name == "server"
-            ? try ask("where is it?", or: isAsking ? "http://localhost:8080/v1" : nil) : nil
+        if let given = invocation.value(.address) {
+            guard Setup.isAddress(given) else {
+                throw .usage("--base-url takes an address as http://localhost:8080/v1, not '\(given)'")
+            }
+            return given
+        }
+        guard provider.name == "server" else { return nil }
+        while true {
+            let text = try ask("where is it?", or: isAsking ? "http://localhost:8080/v1" : nil)
+            if Setup.isAddress(text) { return text }
+            Console.complain("'\(text)' is no address as http://localhost:8080/v1")
+        }
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        let schemes = ["http://", "https://"]
+        return schemes.contains { text.lowercased().hasPrefix($0) && text.count > $0.count }
+            && !text.contains(where: \.isWhitespace)
     }
 
     /// The key itself; nil for a provider that takes none.
@@ -192,8 +207,8 @@ struct Setup {
         if let given = invocation.value(.model) { return given }
         guard let standard = provider.model else {
             // Ollama has the first that it has; a server may have one only.
-            if provider.name == "ollama" { return nil }
-            let text = try ask("which model?", or: isAsking ? "the first that it has" : nil)
+            if provider.name == "ollama" || !isAsking { return nil }
+            let text = try ask("which model?", or: "the first that it has")
             return text == "the first that it has" ? nil : text
         }
         return try ask("which model?", or: standard)
@@ -217,11 +232,13 @@ struct Setup {
         let file = "\(Files.directory(of: path))/keys/\(provider.name)"
         if key != nil { members.append("keys: [{ file: \(quoted(file)) }]") }
         let text = """
-            // Written by 'convo setup'. 'convo config' shows all that is in force, the README what else can stand here.
+            // Written by 'convo setup'. 'convo help configuration' says what else can stand here; only what does is used.
             {
               upstreams: {
                 \(provider.name): { \(members.joined(separator: ", ")) },
+                echo: { kind: "echo" },
               },
+              routes: { default: [\(quoted(provider.name))] },
             }
 
             """

@@ -1,3 +1,4 @@
+internal import Posix
 internal import Typesetting
 
 /// Draws Markdown on a terminal as it comes in: what is complete stands, and the last block is painted again as it grows.
@@ -7,6 +8,10 @@ final class MarkdownPainter {
     /// The lines of the growing block that stand on the screen, the cursor at the end of the last.
     private var painted: [StyledLine] = []
     private var columns = 0
+    /// Not before this is the growing block painted again.
+    private var nextPaint: UInt64 = 0
+    /// Whether lines have left the screen that would be others now.
+    private var isStale = false
     /// Whether a blank line is due before the next block.
     private var isBehindBlock = false
 
@@ -15,7 +20,17 @@ final class MarkdownPainter {
     /// Takes the next piece of a text.
     func add(_ text: String) {
         for block in stream.add(Console.harmless(text)) { settle(block) }
+        // A long block costs more each time: most of the time is for others.
+        guard Machine.monotonic() >= nextPaint else { return }
+        refresh()
+    }
+
+    /// Shows what has come and was not painted yet.
+    func refresh() {
+        let start = Machine.monotonic()
         paint(stream.growing)
+        let end = Machine.monotonic()
+        nextPaint = end + 8 * (end - start)
     }
 
     /// Ends the text: the cursor stands at the beginning of a line.
@@ -32,8 +47,12 @@ final class MarkdownPainter {
     private func settle(_ block: String) {
         paint(block)
         if painted.isEmpty { return }
+        // A table whose columns grew while its head was off the screen already.
+        if isStale, case .table? = MarkdownBlock.read(block).first {
+            console.write(Array(("\n\n" + joined(painted[...])).utf8))
+        }
         console.write(Array("\n".utf8))
-        painted = []
+        (painted, isStale, nextPaint) = ([], false, 0)
         isBehindBlock = true
     }
 
@@ -46,11 +65,14 @@ final class MarkdownPainter {
             out = (isBehindBlock ? "\n" : "") + joined(lines[...])
         } else {
             var same = zip(lines, painted).prefix { $0 == $1 }.count
+            // The cursor is to stand behind the last line that stays.
+            if same == lines.count, same > 0, same < painted.count { same -= 1 }
             // What has left the screen cannot be painted again.
             var up = rows(painted[same...])
             while up > console.rows - 1, same < painted.count {
                 up -= rows(painted[same..<(same + 1)])
                 same += 1
+                isStale = true
             }
             if same == painted.count {
                 out = same < lines.count ? "\n" + joined(lines[same...]) : ""

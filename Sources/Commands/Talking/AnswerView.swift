@@ -39,8 +39,10 @@ final class AnswerView {
         if console.failure != nil { return }
         switch piece {
         case .tick:
-            if showsProgress, firstMs == nil || thinkingSince != nil && !settings.showsThoughts {
-                waiting.show()
+            if firstMs == nil || thinkingSince != nil && !settings.showsThoughts {
+                if showsProgress { waiting.show() }
+            } else {
+                painter?.refresh()
             }
         case .asked(let name):
             if firstMs == nil { waiting.say("asking " + (target.hasSuffix(name) ? target : name)) }

@@ -110,13 +110,17 @@ extension Chat {
             console.print(
                 "\(String(index + 1).leftPadded(to: 3))  \(Console.harmless(line, keepingLines: false))")
         }
-        guard let text = try source?.answer(to: "which \(what)? [1-\(lines.count)] "), !text.isEmpty else {
-            return nil
+        while let text = try source?.answer(to: "which \(what)? [1-\(lines.count), Enter for none] "),
+            !text.isEmpty
+        {
+            if let number = Int(text), (1...lines.count).contains(number) {
+                // The daemon may have gone while somebody thought about it.
+                try comeBack()
+                return number - 1
+            }
+            Console.complain("'\(text)' is no number from 1 to \(lines.count)")
         }
-        guard let number = Int(text), (1...lines.count).contains(number) else {
-            throw .usage("'\(text)' is no number from 1 to \(lines.count); nothing was changed")
-        }
-        return number - 1
+        return nil
     }
 
     // MARK: Sessions
@@ -134,8 +138,9 @@ extension Chat {
         } else {
             id = try SessionChoice(client: client).session(withID: name).id
         }
+        let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", id) }.summary
         resume(id)
-        say("\(try summary().name) · \(try currentTarget().words)")
+        say("\(found.name) · \(try currentTarget().words)")
         try showLast(of: id)
     }
 

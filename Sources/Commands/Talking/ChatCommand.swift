@@ -161,10 +161,14 @@ final class Chat {
     /// Takes what comes while nobody asked.
     ///
     /// A daemon that went away is left in peace: whoever stopped it may be about to start it with another environment.
-    private func listen() { do { try client.drain { _ in } } catch { isGone = true } }
+    private func listen() {
+        if isGone { return }
+        do { try client.drain { _ in } } catch { isGone = true }
+    }
 
     /// Connects again, starting a daemon where none runs.
     func comeBack() throws(CommandError) {
+        listen()
         guard isGone else { return }
         client = try invocation.connect()
         info = try client.info()

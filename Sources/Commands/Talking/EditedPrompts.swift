@@ -39,7 +39,9 @@ final class EditedPrompts: PromptSource {
                 isLeaving = false
                 return .text(EditedPrompts.unquoted(text))
             case .end: return .end
-            case .signal(let number): return .signal(number)
+            case .signal(let number):
+                console.print("")
+                return .signal(number)
             case .interrupted(let hadText):
                 console.print("")
                 if isLeaving && !hadText { return .signal(Signals.interrupt) }

@@ -5,15 +5,18 @@ internal import Protocol
 struct ModelAliases {
     private let path: String
     private(set) var models: [String: String] = [:]
+    /// All of the file's lines, whatever they say.
+    private var lines: [String] = []
 
     /// Without a file there are none; one that cannot be read is an error, since another model would be asked.
     init(_ locations: Locations) throws(CommandError) {
-        path = locations.aliases
+        path = (try? Files.resolved(locations.aliases)) ?? locations.aliases
         do throws(PosixError) {
             guard try Files.status(path, follows: true) != nil else { return }
             for line in String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self).split(
                 separator: "\n")
             {
+                lines.append(String(line))
                 let words = line.split(separator: " ", maxSplits: 1)
                 if words.count == 2, !line.hasPrefix("#") { models[String(words[0])] = String(words[1]) }
             }
@@ -26,10 +29,11 @@ struct ModelAliases {
     /// Gives a name another model, or none.
     mutating func set(_ name: String, to model: String?) throws(CommandError) {
         models[name] = model
-        let lines = models.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }
+        lines.removeAll { $0.hasPrefix("\(name) ") }
+        if let model { lines.append("\(name) \(model)") }
         do throws(PosixError) {
             try Files.makeDirectories(Files.directory(of: path))
-            try Files.replace(path, with: Array(lines.joined().utf8))
+            try Files.replace(path, with: Array(lines.map { $0 + "\n" }.joined().utf8))
         } catch { throw CommandError(.failure, "cannot write '\(path)': \(error.reason)") }
     }
 }
@@ -59,6 +63,11 @@ extension Command {
         if words.count == 2 || invocation.has(.remove) {
             guard !name.contains(where: \.isWhitespace), !name.hasPrefix("#"), !name.isEmpty else {
                 throw .usage("a name for a model has no blanks and no '#' before it, not '\(name)'")
+            }
+            if words.count == 2,
+                words[1].isEmpty || words[1].contains(where: { $0.isNewline || $0.isASCII && $0 < " " })
+            {
+                throw .usage("a model has a name of one line")
             }
             if words.count == 2 && invocation.has(.remove) { throw .usage("--remove takes the name alone") }
             if words.count == 1, aliases.models[name] == nil {

@@ -277,6 +277,12 @@ extension Prompt.Outcome {
         // Nobody is there to be told anything.
         if stop == .closedPipe { return (.closedPipe, nil) }
         if let error {
+            if case .closed = error.code, turnID != nil || !text.isEmpty {
+                return (
+                    .failure,
+                    "\(error.description); what came of the answer is kept: 'convo continue', in a chat /continue, goes on"
+                )
+            }
             let mapped = CommandError(error)
             return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message)
         }

@@ -8,7 +8,9 @@ struct PromptHistory {
     /// Prompts that the file may have before it is written anew with the newest half of them.
     private static let most = 2_000
 
-    init(_ locations: Locations) { path = locations.promptHistory }
+    init(_ locations: Locations) {
+        path = (try? Files.resolved(locations.promptHistory)) ?? locations.promptHistory
+    }
 
     /// The prompts, oldest first; none where there is no file, and where it cannot be read: then the chat goes without.
     func prompts() -> [String] {
@@ -22,7 +24,8 @@ struct PromptHistory {
     func add(_ prompt: String) throws(PosixError) {
         try Files.makeDirectories(Files.directory(of: path))
         let file = try Files.openOwn(path, .appending)
-        var line: [UInt8] = []
+        // What a full disk cut keeps its line for itself.
+        var line: [UInt8] = [0x0A]
         JSONText.append(prompt, to: &line)
         try Console.write(line + [0x0A], to: file.raw)
     }

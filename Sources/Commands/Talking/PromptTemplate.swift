@@ -9,6 +9,8 @@ struct PromptTemplate {
     var system: String?
     var model: String?
     var upstream: String?
+    /// All of the file.
+    let whole: String
     private let text: String
     private let name: String
     private var values: [String: String] = [:]
@@ -30,15 +32,20 @@ struct PromptTemplate {
             guard error.errno == 2 else {
                 throw CommandError(.failure, "cannot read template '\(path)': \(error.reason)")
             }
+            if name.isEmpty { throw .usage("-t needs the name of a template; 'convo template' lists them") }
             let known = PromptTemplate.names(in: locations)
             throw CommandError(
                 .notFound,
                 "there is no template '\(name)' in '\(locations.templates)'; \(known.isEmpty ? "it has none" : hint(name, known, "convo template"))"
             )
         }
-        guard let whole = String(validating: bytes, as: UTF8.self) else {
+        guard let read = String(validating: bytes, as: UTF8.self) else {
             throw CommandError(.failure, "template '\(path)' is not UTF-8 text")
         }
+        // What an editor on another system leaves.
+        let marked = read.unicodeScalars.first == "\u{FEFF}" ? String(read.unicodeScalars.dropFirst()) : read
+        let whole = String(marked.map { $0 == "\r\n" ? "\n" : $0 })
+        self.whole = whole
         self.name = name
         self.values = values
         var lines = whole.split(separator: "\n", omittingEmptySubsequences: false)
@@ -65,10 +72,18 @@ struct PromptTemplate {
 
     /// The prompt, with what goes in.
     func filled(_ input: String) throws(CommandError) -> String {
-        var out = "", rest = text[...], hasInput = false
+        var out = "", rest = text[...], hasInput = false, names: Set<String> = []
         while let start = rest.firstRange(of: "{{"), let end = rest[start...].firstRange(of: "}}") {
             let variable = rest[rest.index(start, offsetBy: 2)..<end]
             let name = variable.drop { $0 == " " }.prefix { $0 != " " }
+            if name.isEmpty {
+                // It names nothing, and is text.
+                let end = rest.index(end, offsetBy: 2)
+                out += rest[..<end]
+                rest = rest[end...]
+                continue
+            }
+            names.insert(String(name))
             out += rest[..<start]
             if name == "input" {
                 out += input
@@ -81,6 +96,11 @@ struct PromptTemplate {
             rest = rest[rest.index(end, offsetBy: 2)...]
         }
         out += rest
+        if let other = values.keys.sorted().first(where: { !names.contains($0) }) {
+            throw .usage(
+                "template '\(name)' has no '\(other)'; \(names.isEmpty ? "it has no variables" : hint(other, names.sorted(), "convo template \(name)"))"
+            )
+        }
         return hasInput || input.isEmpty ? out : out + "\n\n" + input
     }
 }
@@ -136,17 +156,7 @@ extension Command {
             return .success
         }
         let template = try PromptTemplate(name, locations)
-        for (key, value) in [
-            ("system", template.system), ("model", template.model), ("upstream", template.upstream),
-        ] {
-            if let value { invocation.console.note("\(key): \(value)") }
-        }
-        invocation.console.write(verbatim: template.source + "\n")
+        invocation.console.write(verbatim: template.whole)
         return .success
     }
-}
-
-extension PromptTemplate {
-    /// The text with its variables.
-    var source: String { text }
 }

@@ -67,7 +67,7 @@ struct SessionPicker {
         row = min(row, found.count)
         let room = max(1, min(20, console.rows - 3)), first = max(0, row - room)
         var lines = [
-            console.styled(fitted("Type to filter, Enter goes on, Esc leaves.", width), .dim),
+            console.styled(fitted("Type to filter, Enter: go on, Esc: leave", width), .dim),
             "› " + fitted(filter, width - 2), line("a new session", "", isChosen: row == 0, width),
         ]
         for (index, session) in found.enumerated().dropFirst(first).prefix(room) {
@@ -80,7 +80,7 @@ struct SessionPicker {
     }
 
     private func line(_ name: String, _ time: String, isChosen: Bool, _ width: Int) -> String {
-        let mark = isChosen ? "▸ " : "  ", end = time.isEmpty ? "" : " " + time
+        let mark = isChosen ? "▸ " : "  ", end = time.isEmpty || width < 30 ? "" : " " + time
         let text = fitted(name, max(1, width - 2 - TextWidth.of(end)))
         let whole = mark + TextWidth.padded(text, to: max(0, width - 2 - TextWidth.of(end))) + end
         return isChosen ? console.styled(whole, .bold) : whole
