@@ -30,6 +30,18 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
                 == false)
     }
 
+    @Test func `that nobody writes to and nobody closes holds no prompt up for ever (N053)`() throws {
+        let home = try Home(Home.echo)
+        let silent = try sh(
+            "{ read -t 20 -r x <> <(:); } 2>/dev/null | $convo send -u echo hello 2>&1 & wait $!; echo code $?",
+            home)
+        #expect(silent.said.contains("you said: hello\n"), "\(silent)")
+        let late = try sh(
+            "{ read -t 6 -r x <> <(:); echo late; } 2>/dev/null | $convo send -u echo hello - 2>&1", home)
+        #expect(late.said.contains("hello\nlate"), "\(late)")
+        #expect(try sh("$convo send -u echo hi <&-", home).said.contains("you said: hi"))
+    }
+
     @Test func `that says nothing for a second is waited for with a word`() throws {
         let home = try Home(Home.echo)
         let said = try sh(

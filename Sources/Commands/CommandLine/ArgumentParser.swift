@@ -113,6 +113,9 @@ struct ArgumentParser {
 
     private func checkCount() throws(CommandError) {
         guard let command = parsed.command, !parsed.has(.help), !parsed.has(.version) else { return }
+        if parsed.has(.session), parsed.has(.continue) {
+            throw .usage("--session and --continue name two sessions; give one of them")
+        }
         let count = parsed.positionals.count
         if count < command.count.lowerBound {
             throw .usage(

@@ -22,8 +22,9 @@ extension Command {
             .requestID, .schema, .session, .system, .template, .upstream, .variable,
         ],
         details: """
-            Piped input is put behind TEXT; '-' or no TEXT takes it alone. In a loop that reads its own input, as 'while
-            read -r line', it is the loop's: give '-n'. Without -s or -c a new session is made.
+            Piped input is put behind TEXT, unless none comes for 5 s; 'TEXT -' waits for it, '-' or no TEXT takes it alone. In a
+            loop that reads its own input, as 'while read -r line', it is the loop's: give '-n'. Without -s or -c a new
+            session is made.
             The answer comes to standard output as it streams. Ctrl-C cancels it; what has come stays stored.
             '-o' takes candidates, maxTokens, seed, stop, temperature, thinking, toolChoice and topP. A file of '-a' may
             have 11 MiB.
@@ -56,10 +57,13 @@ extension Command {
     private static func words(_ invocation: Invocation, isOptional: Bool) throws(CommandError) -> String {
         // Then the input is the file's.
         let isTaken = invocation.arguments.values(.attach).contains("-")
-        if isTaken, invocation.positionals == ["-"] {
+        if isTaken, invocation.positionals.last == "-" {
             throw .usage("standard input is the text or a file: '-' and '-a -' cannot stand together")
         }
-        let given = invocation.positionals == ["-"] ? "" : invocation.positionals.joined(separator: " ")
+        // A dash behind TEXT says that there is input, however long it takes.
+        let isAskedFor = invocation.positionals.last == "-"
+        let given = (isAskedFor ? invocation.positionals.dropLast() : invocation.positionals[...])
+            .joined(separator: " ")
         let isOnlyInput = given.isEmpty
         if isOnlyInput, isOptional, isTaken || invocation.has(.noInput) || StandardInput.isTerminal {
             return ""
@@ -70,12 +74,15 @@ extension Command {
         if invocation.has(.noInput), isOnlyInput {
             throw .usage("--no-stdin leaves nothing to send: give TEXT, or leave it away")
         }
-        let isAlone = isTaken || invocation.has(.noInput) || StandardInput.isTerminal && !isOnlyInput
+        let isAlone =
+            isTaken || invocation.has(.noInput) || StandardInput.isTerminal && !isOnlyInput && !isAskedFor
         let piped =
             isAlone
             ? ""
-            : try StandardInput.all {
-                invocation.noteIdleInput(isOnlyInput ? nil : "'-n' sends TEXT without it")
+            : try StandardInput.all(firstByte: isOnlyInput || isAskedFor ? nil : StandardInput.firstByte) {
+                let end =
+                    isAskedFor ? nil : "'-n' sends TEXT without it, and so it goes where none comes in 5 s"
+                invocation.noteIdleInput(isOnlyInput ? nil : end)
             }
         let words = [given, piped].filter { !$0.isEmpty }.joined(separator: "\n")
         if isOptional { return words }
@@ -95,6 +102,9 @@ extension Command {
             upstream: invocation.value(.upstream) ?? template?.upstream,
             isEphemeral: invocation.has(.ephemeral))
         guard let found = try invocation.chosenSession(client) else { return (nil, new) }
+        if invocation.has(.continue), invocation.console.isErrorTerminal {
+            invocation.console.note("goes on in \(found.name) (\(found.id))")
+        }
         if let system = invocation.value(.system) {
             _ = try client.ask(Method.SessionSet.self) {
                 $0.member("sessionId", found.id)

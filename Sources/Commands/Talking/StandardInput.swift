@@ -22,20 +22,27 @@ struct StandardInput {
     /// Milliseconds of silence after which a person is told what is waited for.
     private static let patience: Int32 = 1_000
 
+    /// Milliseconds without a first byte after which input that nobody asked for is none: whoever started this left a pipe open.
+    static let firstByte: Int32 = 5_000
+
     /// Everything that a pipe or a file gives, less one LF at its end; `idle` is said once where nothing comes for a second.
-    static func all(idle: () -> Void) throws(CommandError) -> String {
-        var bytes = try bytes(most: most + 1, idle: idle)
+    ///
+    /// With `firstByte` it is nothing where none comes for so many milliseconds.
+    static func all(firstByte: Int32? = nil, idle: () -> Void) throws(CommandError) -> String {
+        var bytes = try bytes(most: most + 1, firstByte: firstByte, idle: idle)
         try check(bytes.count)
         if bytes.last == 0x0A { bytes.removeLast() }
         return try text(bytes)
     }
 
     /// The bytes of a pipe or a file, up to so many.
-    static func bytes(most: Int, idle: () -> Void) throws(CommandError) -> [UInt8] {
+    static func bytes(most: Int, firstByte: Int32? = nil, idle: () -> Void) throws(CommandError) -> [UInt8] {
         var bytes: [UInt8] = [], isTold = false
         while bytes.count < most {
             do throws(PosixError) {
-                if try System.wait(readable: [0], milliseconds: isTold ? -1 : patience).isEmpty {
+                let rest = bytes.isEmpty ? firstByte.map { $0 - patience } ?? -1 : -1
+                if try System.wait(readable: [0], milliseconds: isTold ? rest : patience).isEmpty {
+                    if isTold { return [] }
                     idle()
                     isTold = true
                 } else if try System.read(0, into: &bytes, most: 64 << 10) == 0 {
