@@ -94,6 +94,12 @@ final class Console {
         write(Array(String(out).utf8))
     }
 
+    /// Prints sentences, on a terminal in lines that end between words.
+    func print(sentences text: String) {
+        guard isOutputTerminal else { return print(text) }
+        for line in TextWidth.wrapped(text, to: columns - 1) { print(line) }
+    }
+
     /// Prints facts quietly, with as many on a line as it holds.
     func print(facts: [String]) {
         var line = ""

@@ -23,8 +23,22 @@ struct Table {
             return
         }
         let widths = fitted(to: console.columns)
+        guard widths.reduce(0, +) + 2 * (widths.count - 1) <= console.columns else {
+            return printNarrow(console)
+        }
         console.print(console.styled(line(columns.map(\.title), widths), .bold))
         for row in rows { console.print(line(row, widths)) }
+    }
+
+    /// Rows that have no room beside each other's headings: a name, and what there is to say of it.
+    private func printNarrow(_ console: Console) {
+        for row in rows {
+            console.print(console.styled(TextWidth.fitted(row[0], to: console.columns), .bold))
+            console.print(
+                facts: zip(columns, row).dropFirst().filter { !$1.isEmpty }.map {
+                    "\($0.title.lowercased()) \($1)"
+                })
+        }
     }
 
     private func line(_ row: [String], _ widths: [Int]) -> String {

@@ -65,7 +65,7 @@ struct ContextDrawing {
         }
         let messages = try MessagePages(client: client, session: session).newest(max(1, number))
         draw(messages, system: built.system, receipt, console)
-        if let cost = built.cost { console.print(cost.inWords) }
+        if let cost = built.cost { console.print(sentences: cost.inWords) }
     }
 
     /// The window of a turn that was, by its receipt.
@@ -96,7 +96,7 @@ struct ContextDrawing {
         let asked = [told.upstream, told.model].compactMap(\.self).joined(separator: " ")
         if let counted = receipt.counted {
             let read = receipt.cache?.read.map { ", \(Times.number($0)) of them out of its cache" } ?? ""
-            invocation.console.print("\(asked) counted \(Times.number(counted)) tokens\(read)")
+            invocation.console.print(sentences: "\(asked) counted \(Times.number(counted)) tokens\(read)")
         }
     }
 
@@ -137,7 +137,7 @@ struct ContextDrawing {
         for message in messages { console.print(line(message, receipt, most, console)) }
         console.print("")
         console.print(budget(receipt, messages, console))
-        console.print(receipt.inWords)
+        console.print(sentences: receipt.inWords)
     }
 
     /// The budget as one bar: what is always in, the turns, and what is free.

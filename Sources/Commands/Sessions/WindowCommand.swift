@@ -147,7 +147,7 @@ struct WindowChange {
         for (_, name, words, without) in members {
             let set = text(root?[name])
             let other = configured.map { "as configured (\(text($0[name]) ?? without))" } ?? without
-            console.print(TextWidth.padded(words, to: 20) + (set ?? other))
+            line(words, set ?? other, console)
         }
     }
 
@@ -176,12 +176,19 @@ struct WindowChange {
         do throws(CommandError) {
             built = try client.ask(Method.ContextBuild.self) { $0.member("sessionId", session) }
         } catch {
-            return console.print(TextWidth.padded("in force", to: 20) + "nothing now: \(error.message)")
+            return line("in force", "nothing now: \(error.message)", console)
         }
         guard let receipt = built.receipt.value else { return }
         let used = "\(Times.number(receipt.estimate)) of \(Times.number(receipt.budget)) tokens used"
-        console.print(
-            "\(TextWidth.padded("in force", to: 20))\(receipt.strategy.chosen), since \(receipt.strategy.why); \(used)"
-        )
+        line(
+            "in force", "\(receipt.strategy.chosen), since \(receipt.strategy.why); \(used)", console)
+    }
+
+    /// A name with what it says beside it, over as many lines as the terminal's width takes.
+    private static func line(_ name: String, _ words: String, _ console: Console) {
+        let room = console.isOutputTerminal ? max(16, console.columns - 21) : Int.max
+        for (index, part) in TextWidth.wrapped(words, to: room).enumerated() {
+            console.print(TextWidth.padded(index == 0 ? name : "", to: 20) + part)
+        }
     }
 }
