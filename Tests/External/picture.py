@@ -91,7 +91,7 @@ def cells(line):
         elif part:
             attributes = "".join(f' {name}="{value}"' for name, value in style.items())
             out.append(f"<tspan{attributes}>{html.escape(part)}</tspan>")
-    if "closed the connection" in line:
+    if "/continue, goes on" in line:
         out.append('<tspan fill="#e5c07b">   ← kill -9 of the daemon, just now</tspan>')
     return "".join(out)
 
