@@ -150,7 +150,6 @@ static inline void cedit_remember(cedit_editor *editor, const wchar_t *text) {
     history_w(editor->history, &event, H_ENTER, text);
 }
 static inline void cedit_set_raw(cedit_editor *editor, int raw) { el_set(editor->line, EL_PREP_TERM, raw); }
-static inline void cedit_resize(cedit_editor *editor) { el_resize(editor->line); }
 static inline void cedit_close(cedit_editor *editor) {
     history_wend(editor->history);
     el_end(editor->line);

@@ -22,10 +22,13 @@ package struct Locations: Sendable, Equatable {
     /// `$HOME`, else the one of the password file, else `/`.
     package var home: String { absolute("HOME") ?? userHome ?? "/" }
 
+    private var configurationHome: String { absolute("XDG_CONFIG_HOME") ?? home + "/.config" }
+    private var stateHome: String { absolute("XDG_STATE_HOME") ?? home + "/.local/state" }
+
     /// `$XDG_CONFIG_HOME/convod/config.json5`; under systemd in `$CONFIGURATION_DIRECTORY`.
     package var configuration: String {
         if let directory = absolute("CONFIGURATION_DIRECTORY") { return directory + "/config.json5" }
-        return (absolute("XDG_CONFIG_HOME") ?? home + "/.config") + "/convod/config.json5"
+        return configurationHome + "/convod/config.json5"
     }
 
     /// `$XDG_DATA_HOME/convod/convod.db`; under systemd in `$STATE_DIRECTORY`.
@@ -35,20 +38,20 @@ package struct Locations: Sendable, Equatable {
     }
 
     /// `$XDG_STATE_HOME/convod/convod.log`.
-    package var log: String { (absolute("XDG_STATE_HOME") ?? home + "/.local/state") + "/convod/convod.log" }
+    package var log: String { stateHome + "/convod/convod.log" }
 
     /// `$XDG_STATE_HOME/convod/prompts`: what was typed in chats.
     package var promptHistory: String {
-        (absolute("XDG_STATE_HOME") ?? home + "/.local/state") + "/convod/prompts"
+        stateHome + "/convod/prompts"
     }
 
     /// `$XDG_CONFIG_HOME/convod/templates`.
     package var templates: String {
-        (absolute("XDG_CONFIG_HOME") ?? home + "/.config") + "/convod/templates"
+        configurationHome + "/convod/templates"
     }
 
     /// `$XDG_CONFIG_HOME/convod/aliases`: short names for models.
-    package var aliases: String { (absolute("XDG_CONFIG_HOME") ?? home + "/.config") + "/convod/aliases" }
+    package var aliases: String { configurationHome + "/convod/aliases" }
 
     /// `convod/convod.sock` under the first of `$XDG_RUNTIME_DIR`, `/run/user/UID` and a private directory in `/tmp`.
     ///

@@ -130,8 +130,8 @@ private final class MarkdownBuilder {
             let start = type == MD_BLOCK_OL ? block.number : nil
             add(.list(MarkdownList(start: start, isTight: block.isTight, items: block.items)))
         case MD_BLOCK_TABLE: add(.table(block.table))
-        case MD_BLOCK_TR: changeTable { $0.rows.append(block.table.rows.first ?? []) }
-        case MD_BLOCK_THEAD, MD_BLOCK_TBODY:
+        // A row's cells, and a head's or body's rows.
+        case MD_BLOCK_TR, MD_BLOCK_THEAD, MD_BLOCK_TBODY:
             changeTable {
                 $0.rows += block.table.rows
                 if $0.alignments.isEmpty { $0.alignments = block.table.alignments }
@@ -149,9 +149,6 @@ private final class MarkdownBuilder {
                 $0.alignments.append(alignment)
             }
         default: break
-        }
-        if type == MD_BLOCK_TR, open.last?.table.alignments.isEmpty == true {
-            changeTable { $0.alignments = block.table.alignments }
         }
     }
 

@@ -64,7 +64,7 @@ struct ArgumentParser {
 
     private mutating func positional(_ argument: String) throws(CommandError) {
         guard parsed.command != nil else {
-            guard let command = (commands + [.complete]).first(where: { $0.name == argument }) else {
+            guard let command = commands.first(where: { $0.name == argument }) else {
                 throw .usage(
                     "'\(argument)' is no command; \(hint(argument, commands.map(\.name), "convo help"))")
             }
@@ -113,8 +113,9 @@ struct ArgumentParser {
 
     private func checkCount() throws(CommandError) {
         guard let command = parsed.command, !parsed.has(.help), !parsed.has(.version) else { return }
+        // Both name the session that is there.
         if parsed.has(.session), parsed.has(.continue) {
-            throw .usage("--session and --continue name two sessions; give one of them")
+            throw .usage("--session and --continue cannot stand together")
         }
         let count = parsed.positionals.count
         if count < command.count.lowerBound {

@@ -37,9 +37,10 @@ package enum CommandLineTool {
     static func run(_ arguments: [String]) -> ExitCode {
         let environment = placed(Process.environment)
         do throws(CommandError) {
-            let parsed = try ArgumentParser.parse(arguments, commands: Command.all)
+            let parsed = try ArgumentParser.parse(arguments, commands: Command.all + [.complete])
             let console = Console(
                 color: try Console.ColorChoice(parsed.value(.color)), isQuiet: parsed.has(.quiet),
+                isRaw: parsed.has(.raw),
                 environment: environment)
             let code = try run(parsed, console, environment)
             if let failure = console.failure {

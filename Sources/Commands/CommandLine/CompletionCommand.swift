@@ -27,8 +27,8 @@ extension Command {
         name: "__complete", summary: "", arguments: "WORDS", count: 0...Int.max
     ) { invocation throws(CommandError) in
         for word in Completion(invocation).words(of: invocation.positionals) {
-            invocation.console.print(
-                Console.harmless(word.text + "\t" + word.help, keepingLines: false, keepsTabs: true))
+            let cells = [word.text, word.help].map { Console.harmless($0, keepingLines: false) }
+            invocation.console.print(cells.joined(separator: "\t"))
         }
         return .success
     }
@@ -68,14 +68,16 @@ struct Completion {
 
     private func arguments(of command: Command) -> [Word] {
         if command.name == "help" { return Command.all.map { Word(text: $0.name, help: $0.summary) } }
-        if command.name == "completion" { return ["bash", "fish", "zsh"].map { Word(text: $0, help: "") } }
+        if command.name == "completion" {
+            return Completion.scripts.keys.sorted().map { Word(text: $0, help: "") }
+        }
         if command.name == "template" { return templates }
         return command.arguments.contains("ID") ? sessions : []
     }
 
     private func values(of option: Option) -> [Word] {
         switch option.long {
-        case "color": ["always", "auto", "never"].map { Word(text: $0, help: "") }
+        case "color": Console.ColorChoice.allCases.map { Word(text: $0.rawValue, help: "") }
         case "model": models
         case "session": sessions
         case "template": templates

@@ -12,7 +12,9 @@ enum ManualPage {
             "Without a command a session is chosen on the terminal, and gone on in.", ".SH COMMANDS",
         ]
         for command in Command.all {
-            lines.append(".SS \(escaped("convo \(command.name) \(command.arguments)".trimmed))")
+            lines.append(
+                ".SS \(escaped((["convo", command.name] + (command.arguments.isEmpty ? [] : [command.arguments])).joined(separator: " ")))"
+            )
             lines.append(escaped(command.summary.prefix(1).uppercased() + command.summary.dropFirst() + "."))
             if !command.details.isEmpty {
                 lines.append(".PP")
@@ -77,10 +79,6 @@ enum ManualPage {
         }
         return out.hasPrefix(".") || out.hasPrefix("'") ? "\\&" + out : out
     }
-}
-
-extension String {
-    fileprivate var trimmed: String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
 }
 
 extension Command {

@@ -79,16 +79,12 @@ struct Doctor {
         examineDatabase()
         let found: (client: Client, identity: DaemonIdentity)?
         do throws(CommandError) { found = try invocation.running() } catch {
-            say(.wrong, "daemon", error.message)
-            found = nil
+            return say(.wrong, "daemon", error.message)
         }
         guard let client = found?.client else {
-            if findings.allSatisfy({ $0.about != "daemon" }) {
-                say(
-                    .note, "daemon", "none runs at '\(locator.socket)'",
-                    "'convo start' starts one, any command does")
-            }
-            return
+            return say(
+                .note, "daemon", "none runs at '\(locator.socket)'",
+                "'convo start' starts one, any command does")
         }
         let info = try client.info()
         examineDaemon(info)

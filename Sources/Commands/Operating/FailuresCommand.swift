@@ -46,15 +46,6 @@ extension Command {
             if console.isOutputTerminal { console.note("nothing failed") }
             return
         }
-        guard !console.isOutputTerminal || console.columns >= 80 else {
-            for failure in failures {
-                console.print(facts: [
-                    Times.short(failure.attempt.endedAt), failure.attempt.upstream, failure.words,
-                    failure.shortSession, failure.fate,
-                ])
-            }
-            return
-        }
         var table = Table([
             Table.Column(title: "WHEN"), Table.Column(title: "UPSTREAM"), Table.Column(title: "FAILED OF"),
             Table.Column(title: "SESSION"), Table.Column(title: "TURN"),
@@ -76,7 +67,7 @@ extension Command {
 extension Method.FailureList.Failure {
     /// As "throttled (429)".
     fileprivate var words: String {
-        attempt.outcome.replacing("_", " ") + (attempt.status.map { " (\($0))" } ?? "")
+        attempt.outcome.replacing("_", with: " ") + (attempt.status.map { " (\($0))" } ?? "")
     }
 
     /// What became of the turn in the end.
@@ -91,11 +82,5 @@ extension Method.FailureList.Failure {
     /// The end of a long ID, which names the session too.
     fileprivate var shortSession: String {
         sessionId.text.count > 12 ? String(sessionId.text.suffix(8)) : sessionId.text
-    }
-}
-
-extension String {
-    fileprivate func replacing(_ character: Character, _ other: Character) -> String {
-        String(map { $0 == character ? other : $0 })
     }
 }

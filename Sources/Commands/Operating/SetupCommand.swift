@@ -21,7 +21,7 @@ extension Command {
             makes one small call.
             """
     ) { invocation throws(CommandError) in
-        var setup = try Setup(invocation)
+        var setup = Setup(invocation)
         return try setup.run()
     }
 }
@@ -35,7 +35,7 @@ struct Setup {
         let kind: String
         var model: String?
         /// Variables with its key.
-        var keys: [String] = []
+        var keys: [KeyVariable] = []
         /// Where a key is made.
         var page: String?
     }
@@ -43,13 +43,13 @@ struct Setup {
     private static let providers = [
         Provider(
             name: "gemini", title: "Google Gemini", kind: "gemini", model: "gemini-2.5-flash",
-            keys: ["GEMINI_API_KEY", "GOOGLE_API_KEY"], page: "https://aistudio.google.com/apikey"),
+            keys: [.google, .gemini], page: "https://aistudio.google.com/apikey"),
         Provider(
-            name: "openai", title: "OpenAI", kind: "openai", model: "gpt-4.1", keys: ["OPENAI_API_KEY"],
+            name: "openai", title: "OpenAI", kind: "openai", model: "gpt-4.1", keys: [.openai],
             page: "https://platform.openai.com/api-keys"),
         Provider(
             name: "anthropic", title: "Anthropic", kind: "anthropic", model: "claude-sonnet-4-5",
-            keys: ["ANTHROPIC_API_KEY"], page: "https://console.anthropic.com/settings/keys"),
+            keys: [.anthropic], page: "https://console.anthropic.com/settings/keys"),
         Provider(name: "ollama", title: "Ollama on this machine", kind: "ollama"),
         Provider(
             name: "server",
@@ -61,9 +61,8 @@ struct Setup {
     private let isAsking: Bool
     private var input: StandardInput
     private var console: Console { invocation.console }
-    private let locations = Locations.ofThisProcess
 
-    init(_ invocation: Invocation) throws(CommandError) {
+    init(_ invocation: Invocation) {
         self.invocation = invocation
         isAsking = StandardInput.isTerminal && invocation.console.isErrorTerminal
         input = StandardInput(isTyped: isAsking)
@@ -99,8 +98,7 @@ struct Setup {
             throw .usage(
                 "without a terminal nobody can be asked '\(question)': give it; 'convo help setup' says how")
         }
-        Console.write(question: question + (standard.map { " [\($0)] " } ?? " "))
-        guard case .text(let text) = try input.line(signals: nil) else {
+        guard let text = try input.answer(to: question + (standard.map { " [\($0)] " } ?? " ")) else {
             throw CommandError(.failure, "nothing was written")
         }
         let said = TypedLines.typed(text).drop { $0 == " " }
@@ -115,7 +113,7 @@ struct Setup {
             }
             return found
         }
-        let set = known.first { $0.keys.contains { !(invocation.environment[$0] ?? "").isEmpty } }
+        let set = known.first { $0.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty } }
         guard isAsking else {
             if let set { return set }
             throw .usage("without a terminal name the provider: 'convo setup gemini < key'")
@@ -157,7 +155,7 @@ struct Setup {
     /// The key itself; nil for a provider that takes none.
     private mutating func key(of provider: Provider) throws(CommandError) -> String? {
         if provider.name == "ollama" { return nil }
-        for name in provider.keys {
+        for name in provider.keys.map(\.rawValue) {
             guard let key = invocation.environment[name], !key.isEmpty else { continue }
             if !isAsking { return key }
             let answer = try ask("\(name) is set here; keep it in a file of its own?", or: "y")
@@ -275,15 +273,14 @@ extension Invocation {
             console.note(Invocation.noModel + "; until then the built-in echo answers")
             return info
         }
-        Console.write(question: "no model is configured; set one up now? [Y/n] ")
         var input = StandardInput(isTyped: true)
-        guard case .text(let text) = try input.line(signals: nil),
-            ["", "y", "yes"].contains(text.lowercased())
+        let text = try input.answer(to: "no model is configured; set one up now? [Y/n] ")
+        guard let text, ["", "y", "yes"].contains(text.lowercased())
         else {
             console.note("until then the built-in echo answers; 'convo setup' asks again")
             return info
         }
-        var setup = try Setup(self)
+        var setup = Setup(self)
         _ = try setup.run()
         client = try connect()
         return try client.info()

@@ -4,7 +4,7 @@ internal import Typesetting
 /// Standard output and standard error, and what kind of things they are.
 final class Console {
     /// What `--color` says.
-    enum ColorChoice: String {
+    enum ColorChoice: String, CaseIterable {
         case auto, always, never
 
         init(_ text: String?) throws(CommandError) {
@@ -28,11 +28,12 @@ final class Console {
     /// Whether Markdown is drawn, and not shown as it is written.
     var drawsMarkdown: Bool { isOutputTerminal && isColored && !isRaw }
     /// Whether somebody asked for text as it is written.
-    var isRaw = false
+    private let isRaw: Bool
     /// The first error of standard output; the command ends with it.
     private(set) var failure: PosixError?
 
-    init(color: ColorChoice, isQuiet: Bool, environment: [String: String]) {
+    init(color: ColorChoice, isQuiet: Bool, isRaw: Bool, environment: [String: String]) {
+        self.isRaw = isRaw
         self.isQuiet = isQuiet
         isOutputTerminal = Process.isTerminal(1)
         isErrorTerminal = Process.isTerminal(2)
@@ -142,14 +143,12 @@ final class Console {
 
     /// Text that cannot steer a terminal: control characters show as their pictures, and what turns text around as a sign of
     /// its own; the latter only where there is a terminal.
-    static func harmless(
-        _ text: String, keepingLines: Bool = true, isError: Bool = false, keepsTabs: Bool = false
-    ) -> String {
+    static func harmless(_ text: String, keepingLines: Bool = true, isError: Bool = false) -> String {
         let isOnTerminal = isError ? areTerminals.error : areTerminals.output
         func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
             if isOnTerminal, isTurning(scalar) { return false }
             return scalar.properties.generalCategory != .control
-                || (keepingLines && (scalar == "\n" || scalar == "\t")) || keepsTabs && scalar == "\t"
+                || (keepingLines && (scalar == "\n" || scalar == "\t"))
         }
         if text.unicodeScalars.allSatisfy(isHarmless) { return text }
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in

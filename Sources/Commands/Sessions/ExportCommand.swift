@@ -35,9 +35,7 @@ extension Command {
             if !invocation.has(.force) {
                 var input = StandardInput()
                 try SessionExport.mayOverwrite(path, invocation.console) { (question) throws(CommandError) in
-                    Console.write(question: question)
-                    guard case .text(let text) = try input.line(signals: nil) else { return nil }
-                    return text
+                    try input.answer(to: question)
                 }
             }
             let count = try export.write(to: path)

@@ -88,11 +88,11 @@ struct SessionChoice {
                 .failure,
                 "\(said), and what is taken away needs one; it would be '\(found.id)' now: give that")
         }
-        Console.write(question: "\(try deed(found)) (\(found.id))? [y/N] ")
         var input = StandardInput()
-        guard case .text(let answer) = try input.line(signals: nil),
-            ["y", "yes"].contains(answer.lowercased())
-        else { throw CommandError(.failure, "nothing was changed") }
+        let answer = try input.answer(to: "\(try deed(found)) (\(found.id))? [y/N] ")
+        guard let answer, ["y", "yes"].contains(answer.lowercased()) else {
+            throw CommandError(.failure, "nothing was changed")
+        }
         return found
     }
 

@@ -15,7 +15,6 @@ extension Command {
         details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
-        invocation.console.isRaw = invocation.has(.raw)
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
         let pages = MessagePages(client: client, session: session.id)

@@ -41,9 +41,7 @@ extension Command {
     ) { invocation throws(CommandError) in
         let change = try WindowChange(invocation)
         let client = try invocation.connect()
-        let configured = try client.info(withConfiguration: true).config.flatMap {
-            (try? JSONDocument($0.bytes))?.root["window"]  // the daemon wrote it
-        }
+        let configured = try WindowChange.configured(client)
         if invocation.has(.default) {
             guard change.isEmpty else {
                 throw .usage(
@@ -159,14 +157,19 @@ struct WindowChange {
         try showForce(client, session, on: console)
     }
 
+    /// 'window' of the configuration; nil where the daemon does not tell it.
+    static func configured(_ client: Client) throws(CommandError) -> JSONView? {
+        try client.info(withConfiguration: true).config.flatMap {
+            (try? JSONDocument($0.bytes))?.root["window"]  // the daemon wrote it
+        }
+    }
+
     /// The same of a session, looked up.
     static func print(of session: Wire.SessionSummary, _ client: Client, on console: Console)
         throws(CommandError)
     {
         let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session.id) }
-        let configured = try client.info(withConfiguration: true).config.flatMap {
-            (try? JSONDocument($0.bytes))?.root["window"]  // the daemon wrote it
-        }
+        let configured = try WindowChange.configured(client)
         try show(found.window?.bytes, configured, session.id, client, on: console)
     }
 

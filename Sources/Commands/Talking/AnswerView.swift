@@ -22,7 +22,7 @@ final class AnswerView {
     private var isAtLineStart = true
     private let start = Machine.monotonic()
     /// Milliseconds until the first piece came.
-    private(set) var firstMs: Int?
+    private var firstMs: Int?
 
     /// `target` is who is asked, as far as that is known.
     init(_ console: Console, target: String, _ settings: Settings = Settings()) {

@@ -4,6 +4,7 @@ internal import Crypto
 internal import JSON
 internal import Posix
 internal import Protocol
+internal import Typesetting
 
 /// What is chosen out of a list, and what a half-typed word may become.
 extension Chat {
@@ -108,7 +109,8 @@ extension Chat {
         guard !lines.isEmpty else { throw CommandError(.notFound, "there is no \(what) to choose") }
         for (index, line) in lines.enumerated() {
             console.print(
-                "\(String(index + 1).leftPadded(to: 3))  \(Console.harmless(line, keepingLines: false))")
+                "\(TextWidth.padded("\(index + 1)", to: 3, isRight: true))  \(Console.harmless(line, keepingLines: false))"
+            )
         }
         while let text = try source?.answer(to: "which \(what)? [1-\(lines.count), Enter for none] "),
             !text.isEmpty
@@ -163,10 +165,8 @@ extension Chat {
     /// Sends a file with the next prompt.
     func attach(_ path: String) throws(CommandError) {
         if !path.isEmpty {
-            let home = Locations.ofThisProcess.home
-            let place = path.hasPrefix("~/") ? home + path.dropFirst() : path
             attachments.append(
-                try Attachment(place) { () throws(CommandError) in
+                try Attachment(FileNames.expanded(path)) { () throws(CommandError) in
                     throw .usage("in a chat there is no input to attach; name a file")
                 })
         }
@@ -193,19 +193,17 @@ extension Chat {
     }
 }
 
-extension String {
-    fileprivate func leftPadded(to width: Int) -> String {
-        String(repeating: " ", count: max(0, width - count)) + self
-    }
-}
-
 /// Names of files as a half-typed one may go on.
 enum FileNames {
+    /// A path with the home directory in the place of its tilde.
+    static func expanded(_ path: String) -> String {
+        path.hasPrefix("~/") ? Locations.ofThisProcess.home + path.dropFirst() : path
+    }
+
     static func completing(_ typed: String) -> [String] {
         let parts = typed.split(separator: "/", omittingEmptySubsequences: false)
         let start = String(parts.last ?? ""), directory = String(typed.dropLast(start.count))
-        let home = Locations.ofThisProcess.home
-        let place = directory.hasPrefix("~/") ? home + directory.dropFirst() : directory
+        let place = expanded(directory)
         // A directory that cannot be read has nothing to offer.
         let names = (try? Files.names(in: place.isEmpty ? "." : place)) ?? []
         return names.filter { $0.hasPrefix(start) && ($0.hasPrefix(".") == start.hasPrefix(".")) }.sorted()

@@ -27,7 +27,6 @@ extension Command {
         invocation.warn(about: found)
         let info = try invocation.offeringSetup(found, &client)
         let chat = try Chat(client, info, invocation)
-        invocation.console.isRaw = invocation.has(.raw)
         chat.settings.showsThoughts = invocation.has(.thoughts)
         return StandardInput.isTerminal ? try chat.talk() : try chat.pipe()
     }
@@ -56,19 +55,13 @@ final class Chat {
     private var target: ChatTarget?
     let interrupts = Interrupts()
     private(set) var source: (any PromptSource)?
-    /// Where questions are answered of a pipe.
-    private var input = StandardInput(isTyped: StandardInput.isTerminal)
 
     init(_ client: Client, _ info: Method.ServerInfo.Result, _ invocation: Invocation) throws(CommandError) {
         self.client = client
         self.info = info
         self.invocation = invocation
         template = try invocation.template()
-        new = NewSession(
-            id: invocation.value(.new), system: invocation.value(.system) ?? template?.system,
-            model: try invocation.model() ?? template?.model,
-            upstream: invocation.value(.upstream) ?? template?.upstream,
-            isEphemeral: invocation.has(.ephemeral))
+        new = try NewSession(invocation, template)
         params = try invocation.parameters(schema: try invocation.schema())
         attachments = try invocation.attachments()
         session = try invocation.chosenSession(client)?.id
@@ -94,7 +87,7 @@ final class Chat {
 
     /// Each line of a pipe is a prompt.
     func pipe() throws(CommandError) -> ExitCode {
-        var code = ExitCode.success
+        var code = ExitCode.success, input = StandardInput()
         settings.showsProgress = false
         while true {
             switch try input.line(signals: interrupts?.descriptor) {
@@ -211,7 +204,6 @@ final class Chat {
         guard let session else {
             throw CommandError(.notFound, "the session begins with the first prompt; say something first")
         }
-        source?.beginsAnswer()
         let view = AnswerView(console, target: try currentTarget().words, settings)
         let prompt = Prompt(
             client: client, session: session, signals: interrupts?.descriptor,

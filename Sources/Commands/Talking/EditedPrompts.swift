@@ -53,11 +53,8 @@ final class EditedPrompts: PromptSource {
 
     private static func unquoted(_ text: String) -> String {
         guard text.hasPrefix("\"\"\"") else { return text }
-        let inner = text.dropFirst(3)
-        var out = String(inner)
-        if let end = inner.range(ofQuotes: 3) {
-            out = String(inner[..<end]) + String(inner[end...].dropFirst(3))
-        }
+        var out = String(text.dropFirst(3))
+        if let end = out.firstRange(of: "\"\"\"") { out.removeSubrange(end) }
         if out.hasPrefix("\n") { out.removeFirst() }
         while out.hasSuffix("\n") { out.removeLast() }
         return out
@@ -65,16 +62,9 @@ final class EditedPrompts: PromptSource {
 
     func answer(to question: String) throws(CommandError) -> String? {
         editor.giveTerminal()
-        Console.write(question: question)
         var input = StandardInput(isTyped: true)
-        switch try input.line(signals: signals) {
-        case .text(let text): return text
-        case .end: return nil
-        case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was changed")
-        }
+        return try input.answer(to: question, signals: signals)
     }
-
-    func beginsAnswer() { isLeaving = false }
 
     func dropAhead() { editor.dropTypedAhead() }
 
@@ -82,16 +72,5 @@ final class EditedPrompts: PromptSource {
         editor.remember(text)
         // A history that cannot be written is none; the prompt itself is stored.
         do throws(PosixError) { try history?.add(text) } catch {}
-    }
-}
-
-extension Substring {
-    fileprivate func range(ofQuotes count: Int) -> Index? {
-        var at = startIndex
-        while at < endIndex {
-            if self[at...].hasPrefix(String(repeating: "\"", count: count)) { return at }
-            at = index(after: at)
-        }
-        return nil
     }
 }

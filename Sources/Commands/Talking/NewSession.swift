@@ -13,6 +13,14 @@ struct NewSession {
     /// Whether it lives in memory only.
     var isEphemeral = false
 
+    init(_ invocation: Invocation, _ template: PromptTemplate?) throws(CommandError) {
+        id = invocation.value(.new)
+        system = invocation.value(.system) ?? template?.system
+        model = try invocation.model() ?? template?.model
+        upstream = invocation.value(.upstream) ?? template?.upstream
+        isEphemeral = invocation.has(.ephemeral)
+    }
+
     /// Makes the session for the working directory and returns its ID.
     func make(_ client: Client) throws(CommandError) -> String {
         let session = try client.ask(Method.SessionNew.self) {

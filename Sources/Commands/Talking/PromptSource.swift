@@ -6,8 +6,6 @@ protocol PromptSource: AnyObject {
     func next() throws(CommandError) -> StandardInput.Line
     /// Answers one question with a line; nil where there is none.
     func answer(to question: String) throws(CommandError) -> String?
-    /// An answer is coming, or has come: what was typed meanwhile is known of or not.
-    func beginsAnswer()
     /// Who cancels an answer does not want what was typed for after it.
     func dropAhead()
     /// Puts what was sent into the history, where there is one.

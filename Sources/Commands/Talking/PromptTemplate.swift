@@ -73,27 +73,25 @@ struct PromptTemplate {
     /// The prompt, with what goes in.
     func filled(_ input: String) throws(CommandError) -> String {
         var out = "", rest = text[...], hasInput = false, names: Set<String> = []
-        while let start = rest.firstRange(of: "{{"), let end = rest[start...].firstRange(of: "}}") {
-            let variable = rest[rest.index(start, offsetBy: 2)..<end]
-            let name = variable.drop { $0 == " " }.prefix { $0 != " " }
+        while let start = rest.firstRange(of: "{{"),
+            let end = rest[start.upperBound...].firstRange(of: "}}")
+        {
+            let variable = rest[start.upperBound..<end.lowerBound]
+            let name = String(variable.drop { $0 == " " }.prefix { $0 != " " })
+            out += rest[..<start.lowerBound]
             if name.isEmpty {
                 // It names nothing, and is text.
-                let end = rest.index(end, offsetBy: 2)
-                out += rest[..<end]
-                rest = rest[end...]
-                continue
-            }
-            names.insert(String(name))
-            out += rest[..<start]
-            if name == "input" {
+                out += rest[start.lowerBound..<end.upperBound]
+            } else if name == "input" {
                 out += input
                 hasInput = true
-            } else if let value = values[String(name)] {
+            } else if let value = values[name] {
                 out += value
             } else {
                 throw .usage("template '\(self.name)' needs '\(name)': give -p \(name)=…")
             }
-            rest = rest[rest.index(end, offsetBy: 2)...]
+            if !name.isEmpty { names.insert(name) }
+            rest = rest[end.upperBound...]
         }
         out += rest
         if let other = values.keys.sorted().first(where: { !names.contains($0) }) {
@@ -102,18 +100,6 @@ struct PromptTemplate {
             )
         }
         return hasInput || input.isEmpty ? out : out + "\n\n" + input
-    }
-}
-
-extension Substring {
-    /// Where a text begins for the first time.
-    fileprivate func firstRange(of text: String) -> Index? {
-        var at = startIndex
-        while at < endIndex {
-            if self[at...].hasPrefix(text) { return at }
-            at = index(after: at)
-        }
-        return nil
     }
 }
 

@@ -26,8 +26,7 @@ extension Command {
             loop that reads its own input, as 'while read -r line', it is the loop's: give '-n'. Without -s or -c a new
             session is made.
             The answer comes to standard output as it streams. Ctrl-C cancels it; what has come stays stored.
-            '-o' takes candidates, maxTokens, seed, stop, temperature, thinking, toolChoice and topP. A file of '-a' may
-            have 11 MiB.
+            '-o' takes \(AskedParameter.names.joined(separator: ", ")). A file of '-a' may have 11 MiB.
             """
     ) { invocation throws(CommandError) in
         let files = try invocation.attachments(), template = try invocation.template()
@@ -45,8 +44,8 @@ extension Command {
         let id: String
         if let found = session.found { id = found.id } else { id = try make(session.new, client, invocation) }
         var settings = Prompt.Settings(
-            upstream: invocation.value(.upstream) ?? template?.upstream,
-            model: try invocation.model() ?? template?.model, requestID: invocation.value(.requestID))
+            upstream: session.new.upstream, model: session.new.model,
+            requestID: invocation.value(.requestID))
         settings.params = params
         return try SendCommand.run(id, client, invocation, settings, extracts: invocation.has(.extract)) {
             prompt, settings in prompt.send(words, files, settings)
@@ -96,16 +95,12 @@ extension Command {
     private static func session(
         _ client: Client, _ invocation: Invocation, _ template: PromptTemplate?
     ) throws(CommandError) -> (found: Wire.SessionSummary?, new: NewSession) {
-        let new = NewSession(
-            id: invocation.value(.new), system: invocation.value(.system) ?? template?.system,
-            model: try invocation.model() ?? template?.model,
-            upstream: invocation.value(.upstream) ?? template?.upstream,
-            isEphemeral: invocation.has(.ephemeral))
+        let new = try NewSession(invocation, template)
         guard let found = try invocation.chosenSession(client) else { return (nil, new) }
         if invocation.has(.continue), invocation.console.isErrorTerminal {
             invocation.console.note("goes on in \(found.name) (\(found.id))")
         }
-        if let system = invocation.value(.system) {
+        if let system = new.system {
             _ = try client.ask(Method.SessionSet.self) {
                 $0.member("sessionId", found.id)
                 $0.member("system", system)
@@ -139,8 +134,9 @@ extension Command {
     }
 
     private static func checkChoice(_ invocation: Invocation) throws(CommandError) {
-        let given = [Option.session, .continue, .new].filter { invocation.has($0) }
-        if given.count > 1 { throw .usage("--\(given[0].long) and --\(given[1].long) cannot stand together") }
+        if invocation.has(.new), let other = [Option.session, .continue].first(where: invocation.has) {
+            throw .usage("--\(other.long) and --new cannot stand together")
+        }
         guard invocation.has(.requestID) else { return }
         if invocation.has(.ephemeral) {
             throw .usage(
@@ -174,7 +170,6 @@ enum SendCommand {
         extracts: Bool, _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
     ) throws(CommandError) -> ExitCode {
         let console = invocation.console, isJSON = invocation.has(.json)
-        console.isRaw = invocation.has(.raw)
         let interrupts = Interrupts(), isSilent = isJSON || extracts
         let target = [settings.model, settings.upstream].compactMap(\.self).joined(separator: " via ")
         let view = AnswerView(console, target: target)

@@ -124,6 +124,16 @@ struct StandardInput {
         }
     }
 
+    /// Asks something on standard error and gives the line that answers it; nil at the end of the input.
+    mutating func answer(to question: String, signals: Int32? = nil) throws(CommandError) -> String? {
+        Console.write(question: question)
+        switch try line(signals: signals) {
+        case .text(let text): return text
+        case .end: return nil
+        case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was changed")
+        }
+    }
+
     private func decoded(_ bytes: [UInt8]) throws(CommandError) -> String {
         isTyped ? String(decoding: bytes, as: UTF8.self) : try StandardInput.text(bytes)
     }

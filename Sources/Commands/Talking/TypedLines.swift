@@ -13,16 +13,10 @@ final class TypedLines: PromptSource {
         self.watch = watch
     }
 
-    func beginsAnswer() {}
     func remember(_ text: String) {}
 
     func answer(to question: String) throws(CommandError) -> String? {
-        Console.write(question: question)
-        switch try input.line(signals: watch.signals) {
-        case .text(let text): return text
-        case .end: return nil
-        case .signal(let number): throw CommandError(Interrupts.code(of: number), "nothing was changed")
-        }
+        try input.answer(to: question, signals: watch.signals)
     }
 
     func dropAhead() {

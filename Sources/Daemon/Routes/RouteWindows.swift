@@ -200,9 +200,12 @@ final class RouteWindows: RouteRequests {
 
     /// The receipt with the provider's own count, and whether it read less than it was sent (wire.md C5); remembers what went
     /// out, for the next one's.
-    func receipt(for candidate: Candidate?, upstream name: String, _ usage: Usage?, _ trace: RouteCall.Trace?)
-        -> [UInt8]?
-    {
+    ///
+    /// `cost` is in millionths of a dollar; nil where nobody knows.
+    func receipt(
+        for candidate: Candidate?, upstream name: String, _ usage: Usage?, cost: Int?,
+        _ trace: RouteCall.Trace?
+    ) -> [UInt8]? {
         guard let window = windows[name] else {
             return windows.first.map { TooSmall.add(passed, for: $0.key, to: $0.value.receipt) }
         }
@@ -220,10 +223,6 @@ final class RouteWindows: RouteRequests {
                 "context_cut_by_server", ("upstream", name), ("counted", "\(counted)"),
                 ("estimate", "\(window.request.estimate)"))
         }
-        let cost =
-            trace == nil || usage == nil
-            ? nil
-            : TurnUsage(usage, owner: session.session.owner, input: 0, output: 0, candidate: candidate).cost
         let more = JSONWriter.object {
             $0.optional("counted", counted)
             if let cost {

@@ -28,8 +28,10 @@ extension LiveTurn {
         let current = route.current, name = route.upstream
         record.upstream = name
         record.model = current?.model
+        let used = windows.used(by: name, ending, size.tokens, first: route.firstWait)
         record.receipt = windows.receipt(
-            for: current, upstream: name, ending.usage, ending.isCached ? nil : route.trace)
+            for: current, upstream: name, ending.usage, cost: ending.usage == nil ? nil : used?.cost,
+            ending.isCached ? nil : route.trace)
         alternatives = ending.alternatives.map { content in
             NewMessage(
                 id: ids.newID(), role: .assistant, content: content,
@@ -43,7 +45,7 @@ extension LiveTurn {
             id, ending, content: content, size: size, attempts: route.attempts,
             receipt: record.receipt,
             upstream: record.upstream, model: record.model,
-            used: windows.used(by: name, ending, size.tokens, first: route.firstWait),
+            used: used,
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
             restores: leftBranch, learned: windows.learned(from: current, ending),
             anchor: windows.anchor(of: name), binding: ending.isCached ? nil : windows.binding(of: name))
