@@ -10,8 +10,8 @@ package enum TokenEstimate {
     package static let perMessage = 5
     /// What a request costs beyond its messages (wire.md H4).
     package static let perRequest = 16
-    /// What an image costs when its size in pixels is unknown (wire.md H5).
-    package static let perImage = 1_500
+    /// What an image costs at a server of which nothing is known when its size in pixels is not known (wire.md H5).
+    package static let perImage = 1_600
 
     /// Tokens of a text for a server of which nothing is known; 0 only for the empty one.
     package static func text(_ text: String) -> Int { size(of: text).tokens }
@@ -78,8 +78,8 @@ package enum TokenEstimate {
         switch part {
         case .image(Part.pdf, let data, _):
             ContentSize(tokens: max(1, (data?.utf8.count ?? 0) / documentBytes) * perDocument)
-        case .image(_, _, let uri):
-            ContentSize(tokens: perImage)
+        case .image(_, let data, let uri):
+            size(ofImage: data.flatMap { PixelSize(base64: $0) })
                 + (uri.map { $0.hasPrefix("data:") ? ContentSize() : size(of: $0) } ?? ContentSize())
         // 32 tokens a second (wire.md H5): at about 3 kB a second as speech is packed, else at 12.
         case .audio(let type, let data):
@@ -89,6 +89,27 @@ package enum TokenEstimate {
                     data.utf8.count / (["ogg", "opus", "webm"].contains { type.hasSuffix($0) } ? 125 : 400)))
         default: ContentSize()
         }
+    }
+
+    /// What vendors count of an image: scaled down to their bounds, never up (wire.md H5).
+    ///
+    /// Where its size is not known, what
+    /// each has for a large one.
+    static func size(ofImage pixels: PixelSize?) -> ContentSize {
+        var size = ContentSize()
+        size[.image] = 1
+        guard let pixels else {
+            (size[.tile512], size[.tile768], size[.patch32]) = (8, 4, 1_250)
+            (size[.patch28], size[.finePatch28]) = (UInt32(perImage), 4_800)
+            return size
+        }
+        size[.tile512] = pixels.scaled(longEdge: 2_048, shortEdge: 768).squares(of: 512)
+        let isSmall = pixels.width <= 384 && pixels.height <= 384
+        size[.tile768] = isSmall ? 1 : pixels.squares(of: 768)
+        size[.patch32] = min(pixels.squares(of: 32), 2_500)
+        size[.patch28] = min(pixels.scaled(longEdge: 1_568).squares(of: 28), 1_568)
+        size[.finePatch28] = min(pixels.scaled(longEdge: 2_576).squares(of: 28), 4_784)
+        return size
     }
 
     /// A result with media may become a message more, which names them.

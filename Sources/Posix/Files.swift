@@ -123,10 +123,12 @@ package enum Files {
     }
 
     /// Writes a file whole by way of a neighbour and a rename, so that no reader sees half of it.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws(PosixError) {
+    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(PosixError)
+    {
         let side = "\(path).\(getpid()).new"
         do throws(PosixError) {
             let file = try open(side, .replacing)
+            if mode != 0o600, fchmod(file.raw, mode) != 0 { throw PosixError.last("fchmod", side) }
             var offset = 0
             while offset < bytes.count { offset += try System.write(file.raw, bytes, from: offset) ?? 0 }
             guard fsync(file.raw) == 0 else { throw PosixError.last("fsync", side) }

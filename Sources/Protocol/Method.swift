@@ -17,6 +17,7 @@ package enum Method: String, Sendable, CaseIterable {
     case messageSet = "_convod/message/set"
     case modelList = "_convod/model/list"
     case serverInfo = "_convod/server/info"
+    case serverReload = "_convod/server/reload"
     case sessionCompact = "_convod/session/compact"
     case sessionFind = "_convod/session/find"
     case sessionForkOwn = "_convod/session/fork"
@@ -78,6 +79,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .messageSet: MessageSet.self
         case .modelList: ModelList.self
         case .serverInfo: ServerInfo.self
+        case .serverReload: ServerReload.self
         case .sessionCompact: SessionCompact.self
         case .sessionFind: SessionFind.self
         case .sessionForkOwn: SessionForkOwn.self

@@ -70,7 +70,7 @@ import Testing
 }
 
 @Suite struct `The estimate of a part` {
-    @Test func `of an image is fixed, whatever its data weighs (B019)`() {
+    @Test func `of an image of unknown size is fixed, whatever its data weighs (B019)`() {
         let images = ["", String(repeating: "A", count: 4 << 20)].map {
             Part.image(mimeType: "image/png", data: $0, uri: nil)
         }

@@ -73,8 +73,6 @@ final class Home {
         let byDefault = try home.convo("window", "--default")
         #expect(byDefault.code == 0 && byDefault.said.contains("kept for the answer 1024\n"), "\(byDefault)")
         #expect(byDefault.said.contains("most tokens         what the model holds\n"))
-        let toFile = try home.convo("window", "--default", "--max-turns", "4")
-        #expect(toFile.code == 2 && toFile.said.contains("config.json5': write it there"), "\(toFile)")
 
         let compact = try home.convo("compact", "mind", "the", "names", "-s", "trip")
         #expect(

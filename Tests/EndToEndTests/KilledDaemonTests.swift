@@ -39,6 +39,10 @@ internal import Testing
         for var work in known.values { #expect(try work.check(client) == [], "at the end, \(random)") }
         #expect(acknowledged > 0)
         try daemon.stop()
+        // What was cut is told where failures are.
+        let untold =
+            "SELECT count(*) FROM turn t WHERE state = 4 AND NOT EXISTS (SELECT 1 FROM attempt WHERE turn = t.id)"
+        #expect(try daemon.sqlite(untold) == "0")
         #expect(try daemon.sqlite("PRAGMA integrity_check") == "ok")
         #expect(try daemon.sqlite("PRAGMA foreign_key_check") == "")
         print(

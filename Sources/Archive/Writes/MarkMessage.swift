@@ -4,8 +4,8 @@ package import Conversation
 package struct MarkMessage: ArchiveWrite {
     /// What became of it; only `marked` changed something.
     package enum Output: Sendable, Equatable {
-        /// The session with its newest message.
-        case marked(PathChange)
+        /// The session with its newest message, and how many summaries that told of the message went.
+        case marked(PathChange, summariesDropped: Int)
         /// The session is gone or in the trash, or the message is not on its active path.
         case missing
         /// With it the pins would have so many tokens, by the estimate, which is more than they may.

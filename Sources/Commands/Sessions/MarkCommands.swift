@@ -31,10 +31,21 @@ extension Command {
                 if invocation.has(.json) {
                     invocation.console.print(json: path)
                 } else {
-                    invocation.console.note("message \(name) of '\(session.name)' is \(mark.words(value))")
+                    invocation.console.note(
+                        "message \(name) of '\(session.name)' is \(mark.words(value))\(path.droppedWords)")
                 }
             }
         }
+    }
+}
+
+extension Wire.ActivePath {
+    /// What is said behind a mark of the summaries that went; empty for none.
+    var droppedWords: String {
+        guard let summariesDropped else { return "" }
+        return summariesDropped == 1
+            ? "; the summary that told of it is dropped"
+            : "; \(summariesDropped) summaries that told of it are dropped"
     }
 }
 

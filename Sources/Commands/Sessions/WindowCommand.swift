@@ -35,7 +35,8 @@ extension Command {
         ],
         details: """
             Without an ID the latest session that convo made. A value of 'none' takes a setting away, and it is as
-            configured again. The last line is what is in force for the next prompt. Nothing that is stored changes;
+            configured again. With --default it is written into the configuration, whose other lines stay as they are.
+            The last line is what is in force for the next prompt. Nothing that is stored changes;
             'convo context' draws what comes of it.
             """
     ) { invocation throws(CommandError) in
@@ -43,10 +44,10 @@ extension Command {
         let client = try invocation.connect()
         let configured = try WindowChange.configured(client)
         if invocation.has(.default) {
-            guard change.isEmpty else {
-                throw .usage(
-                    "the default is 'window' in '\(invocation.locator.configuration)': write it there, and 'convo restart' or SIGHUP takes it up"
-                )
+            var configured = configured
+            if !change.isEmpty {
+                try ConfigurationFile(client).set(change, client)
+                configured = try WindowChange.configured(client)
             }
             guard let configured else {
                 throw CommandError(
@@ -125,15 +126,22 @@ struct WindowChange {
         if isReset { return Array("null".utf8) }
         if values.isEmpty { return nil }
         let before = window.flatMap { try? JSONDocument($0).root }  // the daemon wrote it
-        return JSONWriter.object {
-            for (_, name, _, _) in WindowChange.members {
-                if let value = values[name] {
-                    if let value { $0.member(name, raw: value) }
-                } else if let kept = before?[name] {
-                    $0.member(name, raw: kept.raw)
-                }
+        let members = changed(before)
+        return JSONWriter.object { for (name, value) in members { $0.member(name, raw: value) } }
+    }
+
+    /// All members that are set then, of those that were.
+    func changed(_ before: JSONView?) -> [(name: String, value: ArraySlice<UInt8>)] {
+        var all: [(String, ArraySlice<UInt8>)] = []
+        for (_, name, _, _) in WindowChange.members {
+            if isReset { continue }
+            if let value = values[name] {
+                if let value { all.append((name, value[...])) }
+            } else if let kept = before?[name] {
+                all.append((name, kept.raw))
             }
         }
+        return all
     }
 
     /// Prints what is set, and what is configured where nothing is.

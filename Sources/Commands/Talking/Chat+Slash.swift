@@ -156,8 +156,8 @@ extension Chat {
     private func mark(_ mark: MessageMark, _ value: Bool, _ name: String) throws(CommandError) {
         let session = try summary()
         let number = name.isEmpty ? String(session.messageCount) : name
-        try mark.set(number, value, of: session, client)
-        console.print(console.styled("message \(number) is \(mark.words(value))", .dim))
+        let path = try mark.set(number, value, of: session, client)
+        console.print(console.styled("message \(number) is \(mark.words(value))\(path.droppedWords)", .dim))
     }
 
     private func printHelp() {

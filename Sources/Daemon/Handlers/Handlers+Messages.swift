@@ -256,7 +256,10 @@ extension Handlers {
         if write.isExcluded != nil || write.isPinned == false { summaries.marked(record.row) }
         archives.write(write, of: record.row) { [self] result in
             switch result {
-            case .success(.marked(let changed)): request.reply(Wire.ActivePath(changed))
+            case .success(.marked(let changed, let dropped)):
+                var path = Wire.ActivePath(changed)
+                path.summariesDropped = dropped > 0 ? dropped : nil
+                request.reply(path)
             case .success(.missing): request.fail(offPath(message.id))
             case .success(.tooMuch(let tokens)):
                 request.fail(

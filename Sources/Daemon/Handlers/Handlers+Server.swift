@@ -10,6 +10,7 @@ extension Handlers {
     static let serving: [Handler] = [
         .on(Method.CancelRequest.self) { _ in { _ in } },  // a notification; see `Dispatcher`
         .on(Method.ServerInfo.self) { $0.info },
+        .on(Method.ServerReload.self) { $0.reload },
         .on(Method.Authenticate.self) { $0.authenticate },
         .on(Method.Initialize.self) { $0.initialize },
         .on(Method.Discover.self) { $0.discover },
@@ -27,6 +28,16 @@ extension Handlers {
 
     private func discover(_ request: Request<Method.Discover>) throws(WireError) {
         request.reply(written: server.description)
+    }
+
+    private func reload(_ request: Request<Method.ServerReload>) throws(WireError) {
+        do throws(ConfigurationError) {
+            request.reply(.init(restartNeeded: try server.reload()))
+        } catch {
+            throw WireError(
+                .conflict, "the configuration is not taken up, and the one before stays: \(error.description)"
+            )
+        }
     }
 
     private func info(_ request: Request<Method.ServerInfo>) throws(WireError) {

@@ -11,7 +11,8 @@ extension Daemon {
 
     func takeSignals(_ fd: Int32) {
         while let signal = Signals.next(fd) {
-            if signal == Signals.hangup { reload() } else { stop() }
+            // A refusal is in the log; nobody waits for an answer.
+            if signal == Signals.hangup { _ = try? reload() } else { stop() }
         }
     }
 
@@ -59,19 +60,25 @@ extension Daemon {
         options.log.info("stopped")
     }
 
-    private func reload() {
-        guard let read = options.reload else { return options.log.notice("nothing_to_reload") }
-        do {
-            let read = try read()
-            for key in options.configuration.fixedKeys(changedIn: read) {
-                options.log.warning("reload_ignored", ("key", key), ("needs", "restart"))
-            }
+    /// Reads the configuration again and takes it up, but for the keys that it gives: those need a restart.
+    func reload() throws(ConfigurationError) -> [String] {
+        guard let read = options.reload else {
+            options.log.notice("nothing_to_reload")
+            return []
+        }
+        do throws(ConfigurationError) {
+            let read = try read(), fixed = options.configuration.fixedKeys(changedIn: read)
+            for key in fixed { options.log.warning("reload_ignored", ("key", key), ("needs", "restart")) }
             configuration.adopt(read)
             upstreams.rebuild(read)
             engine.wakeQueues()
             applyAccess()
             options.log.info("reloaded")
-        } catch { options.log.error("reload_refused", ("reason", error.description)) }
+            return fixed
+        } catch {
+            options.log.error("reload_refused", ("reason", error.description))
+            throw error
+        }
     }
 
     /// Who may connect and who sees all is asked anew for everyone who is connected.

@@ -134,7 +134,7 @@ package final class Daemon {
         }
         budget = BufferBudget(loop: loop) { configuration.limits }
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
-        recovery = Recovery(archives, engine, loop, log)
+        recovery = Recovery(archives, engine, clocks, loop, log)
         self.archives = archives
         self.configuration = configuration
         self.memory = memory
@@ -182,6 +182,7 @@ package final class Daemon {
         facts.configuration = options.configurationFile
         facts.startedAt = options.clock()
         facts.connections = { [unowned self] in guests.count }
+        facts.reload = { [unowned self] () throws(ConfigurationError) in try reload() }
         budget.connections = { [unowned self] in guests.values.map(\.connection) }
         facts.keyVariables = KeyVariable.names(in: options.environment)
         loop.afterEachTurn { [unowned self] in

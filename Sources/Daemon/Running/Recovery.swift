@@ -9,10 +9,12 @@ final class Recovery {
     private let loop: EventLoop
     private let log: Log
     private let engine: TurnEngine
+    private let clocks: Clocks
     private var count = 0
 
-    init(_ archives: Archives, _ engine: TurnEngine, _ loop: EventLoop, _ log: Log) {
+    init(_ archives: Archives, _ engine: TurnEngine, _ clocks: Clocks, _ loop: EventLoop, _ log: Log) {
         self.archives = archives
+        self.clocks = clocks
         self.loop = loop
         self.log = log
         self.engine = engine
@@ -66,7 +68,8 @@ final class Recovery {
 
     private func close(_ stored: StoredTurn, _ then: @escaping (ArchiveError?) -> Void) {
         archives.readAway(
-            AnswerSoFar(stored), of: stored.sessionRow, map: { Recovery.end(of: stored, $0) }
+            AnswerSoFar(stored), of: stored.sessionRow,
+            map: { [now = clocks.now()] in Recovery.end(of: stored, $0, now: now) }
         ) {
             [self] result in
             switch result {
@@ -88,11 +91,19 @@ final class Recovery {
     }
 
     /// How a turn ends of which so much is stored.
-    private static func end(of stored: StoredTurn, _ answer: Answer) -> EndTurn {
+    private static func end(of stored: StoredTurn, _ answer: Answer, now: Int64) -> EndTurn {
+        let turn = stored.turn
         let error = TurnError(kind: "interrupted", message: "the daemon ended before the answer was whole")
         let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
         return EndTurn(
-            stored.turn.id, ending, content: answer.isEmpty ? nil : answer.content,
-            size: answer.isEmpty ? ContentSize() : TokenEstimate.size(of: answer))
+            turn.id, ending, content: answer.isEmpty ? nil : answer.content,
+            size: answer.isEmpty ? ContentSize() : TokenEstimate.size(of: answer),
+            // Who was asked first: of tries that failed before, that daemon took the knowledge along.
+            attempts: [
+                Attempt(
+                    number: 1, upstream: turn.upstream ?? "", model: turn.model ?? "",
+                    startedAt: turn.startedAt ?? turn.createdAt, endedAt: max(now, turn.createdAt),
+                    outcome: error.kind, detail: error.message)
+            ])
     }
 }

@@ -291,6 +291,8 @@ extension Wire {
         package var messageCount: Int
         /// The newest message.
         package var headId: MessageID?
+        /// Summaries that told of a message that was marked, and are dropped; nil for none.
+        package var summariesDropped: Int?
 
         package init(sessionId: SessionID, branch: Int, messageCount: Int, headId: MessageID?) {
             self.sessionId = sessionId

@@ -11,8 +11,9 @@ extension MarkMessage: LocalWrite {
         let before = try database.mark(of: key, by: session), mark = mark(after: before)
         if mark != before { try writer.mark(key, as: mark, by: session) }
         // What a summary says of an excluded one would go on being sent; one that was pinned or excluded is in none.
+        var dropped = 0
         if mark != before, mark == .exclusion || before != nil {
-            try writer.dropSummaries(of: session, covering: key)
+            dropped = try writer.dropSummaries(of: session, covering: key)
         }
         if mark == .pin, before != .pin {
             let tokens = try Reader(over: database).tokensOfPins(record, weights, upTo: pinTokens)
@@ -22,7 +23,7 @@ extension MarkMessage: LocalWrite {
             }
         }
         guard let change = try writer.pathChange(of: session) else { return .missing }
-        return .marked(change)
+        return .marked(change, summariesDropped: dropped)
     }
 }
 

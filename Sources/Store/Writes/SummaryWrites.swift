@@ -71,24 +71,26 @@ extension Writer {
             ], doing: "insert an attempt")
     }
 
-    /// Drops what was said of a message with others, or left it out, so that the rest is summarized anew; what ends on another path
-    /// stays.
-    func dropSummaries(of session: SessionRow, covering key: Int64) throws(ArchiveError) {
+    /// Drops what was said of a message with others, or left it out, so that the rest is summarized anew, and says how many
+    /// texts went; what ends on another path stays.
+    func dropSummaries(of session: SessionRow, covering key: Int64) throws(ArchiveError) -> Int {
         let seq = MessageKey.seq(key)
-        var found: [(id: Int64, end: Int64)] = []
+        var found: [(id: Int64, end: Int64, hasText: Bool)] = [], dropped = 0
         try database.rows(
             """
-            SELECT id, message FROM summary INDEXED BY summary_session
+            SELECT id, message, problem IS NULL FROM summary INDEXED BY summary_session
              WHERE session = ? AND first_seq <= ? AND message & 4294967295 >= ?
             """,
             [.int(session), Bound(seq), Bound(seq)], doing: "find summaries"
         ) { row in
-            found.append((row.int(0), row.int(1)))
+            found.append((row.int(0), row.int(1), row.int(2) != 0))
             return true
         }
         for one in found where try owner(of: seq, on: MessageKey.branch(one.end)) == MessageKey.branch(key) {
             try database.run("DELETE FROM summary WHERE id = ?", [.int(one.id)], doing: "drop a summary")
+            if one.hasText { dropped += 1 }
         }
+        return dropped
     }
 
     /// A session that shares a path takes over the summaries that end on it, under IDs of their own.
