@@ -3,9 +3,12 @@ struct PixelSize: Sendable, Equatable {
     let width: Int
     let height: Int
 
-    /// At least one pixel each way; nil for less.
+    /// The most of an edge, that of JPEG: beyond it a head is wrong, and counts of squares would not fit a size.
+    private static let longest = 65_535
+
+    /// From one to 65,535 pixels each way; nil for others.
     init?(width: Int, height: Int) {
-        guard width > 0, height > 0 else { return nil }
+        guard 1...PixelSize.longest ~= width, 1...PixelSize.longest ~= height else { return nil }
         (self.width, self.height) = (width, height)
     }
 
@@ -22,10 +25,10 @@ struct PixelSize: Sendable, Equatable {
             file.begins(with: Array("IHDR".utf8), at: 12)
         {
             // PNG 1.2 section 4.1.1: IHDR is the first chunk.
-            self.init(big: file, width: (16, 4), height: (20, 4))
+            self.init(file.big(16, 4), file.big(20, 4))
         } else if file.begins(with: Array("GIF8".utf8)) {
             // GIF89a section 18.
-            self.init(little: file, width: (6, 2), height: (8, 2))
+            self.init(file.little(6, 2), file.little(8, 2))
         } else if file.begins(with: Array("RIFF".utf8)), file.begins(with: Array("WEBP".utf8), at: 8) {
             self.init(webP: file)
         } else if file.begins(with: [0xFF, 0xD8]) {
@@ -35,31 +38,21 @@ struct PixelSize: Sendable, Equatable {
         }
     }
 
-    private init?(big file: borrowing Base64Bytes, width: (Int, Int), height: (Int, Int)) {
-        guard let width = file.big(width.0, width.1), let height = file.big(height.0, height.1) else {
-            return nil
-        }
-        self.init(width: width, height: height)
-    }
-
-    private init?(little file: borrowing Base64Bytes, width: (Int, Int), height: (Int, Int)) {
-        guard let width = file.little(width.0, width.1), let height = file.little(height.0, height.1) else {
-            return nil
-        }
+    /// What was read of a head; nil where that is cut.
+    private init?(_ width: Int?, _ height: Int?) {
+        guard let width, let height else { return nil }
         self.init(width: width, height: height)
     }
 
     /// RFC 9649 section 2: one of three chunks comes first.
     private init?(webP file: borrowing Base64Bytes) {
         if file.begins(with: Array("VP8X".utf8), at: 12) {
-            guard let width = file.little(24, 3), let height = file.little(27, 3) else { return nil }
-            self.init(width: width + 1, height: height + 1)
+            self.init(file.little(24, 3).map { $0 + 1 }, file.little(27, 3).map { $0 + 1 })
         } else if file.begins(with: Array("VP8L".utf8), at: 12) {
             guard let bits = file.little(21, 4) else { return nil }
             self.init(width: bits & 0x3FFF + 1, height: bits >> 14 & 0x3FFF + 1)
         } else if file.begins(with: Array("VP8 ".utf8), at: 12) {
-            guard let width = file.little(26, 2), let height = file.little(28, 2) else { return nil }
-            self.init(width: width & 0x3FFF, height: height & 0x3FFF)
+            self.init(file.little(26, 2).map { $0 & 0x3FFF }, file.little(28, 2).map { $0 & 0x3FFF })
         } else {
             return nil
         }
@@ -75,7 +68,7 @@ struct PixelSize: Sendable, Equatable {
             case 0xFF: at += 1
             case 0x01, 0xD0...0xD7: at += 2
             case 0xC0...0xCF where ![0xC4, 0xC8, 0xCC].contains(marker):
-                self.init(big: file, width: (at + 7, 2), height: (at + 5, 2))
+                self.init(file.big(at + 7, 2), file.big(at + 5, 2))
                 return
             default:
                 guard let length = file.big(at + 2, 2), length >= 2, marker != 0xDA else { return nil }
@@ -95,8 +88,7 @@ struct PixelSize: Sendable, Equatable {
 
     /// How many squares of so many pixels cover it.
     func squares(of edge: Int) -> UInt32 {
-        let (wide, high) = ((width - 1) / edge + 1, (height - 1) / edge + 1)
-        return UInt32(clamping: wide.multipliedReportingOverflow(by: high).partialValue)
+        UInt32(((width - 1) / edge + 1) * ((height - 1) / edge + 1))
     }
 }
 

@@ -9,6 +9,8 @@ package struct FileStatus: Sendable, Equatable {
     package let mode: UInt32
     /// The user ID.
     package let owner: UInt32
+    /// The group ID.
+    package let group: UInt32
     /// In bytes.
     package let size: Int64
     /// Seconds since 1970.
@@ -34,7 +36,8 @@ package enum Files {
             default: .other
             }
         return FileStatus(
-            kind: kind, mode: raw.st_mode & 0o7777, owner: raw.st_uid, size: Int64(raw.st_size),
+            kind: kind, mode: raw.st_mode & 0o7777, owner: raw.st_uid, group: raw.st_gid,
+            size: Int64(raw.st_size),
             modified: Int64(raw.st_mtim.tv_sec), inode: UInt64(raw.st_ino))
     }
 
@@ -123,12 +126,20 @@ package enum Files {
     }
 
     /// Writes a file whole by way of a neighbour and a rename, so that no reader sees half of it.
-    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(PosixError)
+    ///
+    /// It is the caller's and 0600, or of the owner, group and mode of `old`, so that whoever reads that one reads it too.
+    package static func replace(_ path: String, with bytes: [UInt8], like old: FileStatus? = nil)
+        throws(PosixError)
     {
         let side = "\(path).\(getpid()).new"
         do throws(PosixError) {
             let file = try open(side, .replacing)
-            if mode != 0o600, fchmod(file.raw, mode) != 0 { throw PosixError.last("fchmod", side) }
+            if let old {
+                guard fchown(file.raw, old.owner, old.group) == 0 else {
+                    throw PosixError.last("fchown", side)
+                }
+                guard fchmod(file.raw, old.mode) == 0 else { throw PosixError.last("fchmod", side) }
+            }
             var offset = 0
             while offset < bytes.count { offset += try System.write(file.raw, bytes, from: offset) ?? 0 }
             guard fsync(file.raw) == 0 else { throw PosixError.last("fsync", side) }

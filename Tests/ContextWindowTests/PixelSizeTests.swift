@@ -81,6 +81,8 @@ private func base64(_ bytes: [UInt8]) -> String {
             }
         }
         #expect(PixelSize(base64: base64(Heads.png(0, 480))) == nil)
+        #expect(PixelSize(base64: base64(Heads.png(640, 65_536))) == nil)
+        #expect(PixelSize(base64: base64(Heads.png(0xFFFF_FFFF, 0xFFFF_FFFF))) == nil)
         #expect(PixelSize(base64: "%%%%" + base64(Heads.png(640, 480))) == nil)
         let endless = base64([0xFF, 0xD8] + (0..<200).flatMap { _ in [0xFF, 0xE0, 0, 2] as [UInt8] })
         #expect(PixelSize(base64: endless) == nil)

@@ -201,8 +201,9 @@ private struct SummaryBench {
         let next = try bench.untilSummarized()
         let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
         let first = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
-        _ = try bench.client.call(
+        let marked = try bench.client.call(
             "_convod/message/set", #"{"sessionId":"s","messageId":"\#(first)","excluded":true}"#)
+        #expect(marked.result?["summariesDropped"]?.int == 1)
         #expect(try bench.summaries().isEmpty)
         _ = try bench.untilSummarized(from: next)
         #expect(bench.bench.counts[1] == 2)

@@ -42,6 +42,23 @@ internal import Testing
         #expect(try Files.read(file) == before)
     }
 
+    @Test func `leaves the file to whom it belongs, with its mode`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        let file = home.directory.file(".config/convod/config.json5")
+        _ = try run("/bin/chmod", ["640", file], environment: home.environment)
+        if Process.userID == 0 {
+            _ = try run("/bin/chown", ["65534:65534", file], environment: home.environment)
+        }
+        let before = try #require(try Files.status(file))
+        for value in ["4", "none"] {
+            #expect(try home.convo("window", "--default", "--max-turns", value).code == 0)
+            let after = try #require(try Files.status(file))
+            #expect((after.owner, after.group, after.mode) == (before.owner, before.group, before.mode))
+        }
+        #expect(try home.convo("window", "--default", "--low-mark", "7").code != 0)
+        #expect(try Files.status(file)?.group == before.group)
+    }
+
     @Test func `makes a configuration where there is none`() throws {
         let home = try Home()
         let set = try home.convo("window", "--default", "--max-turns", "4")

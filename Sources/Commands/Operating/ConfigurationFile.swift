@@ -38,7 +38,7 @@ struct ConfigurationFile {
         do throws(PosixError) {
             guard let bytes else { return try Files.remove(path) }
             try Files.makeDirectories(Files.directory(of: path))
-            try Files.replace(path, with: bytes, mode: try Files.status(path)?.mode ?? 0o600)
+            try Files.replace(path, with: bytes, like: try Files.status(path))
         } catch { throw CommandError(.failure, "cannot write the configuration: \(error.description)") }
     }
 

@@ -42,13 +42,10 @@ extension Command {
     ) { invocation throws(CommandError) in
         let change = try WindowChange(invocation)
         let client = try invocation.connect()
+        let isDefault = invocation.has(.default)
+        if isDefault && !change.isEmpty { try ConfigurationFile(client).set(change, client) }
         let configured = try WindowChange.configured(client)
-        if invocation.has(.default) {
-            var configured = configured
-            if !change.isEmpty {
-                try ConfigurationFile(client).set(change, client)
-                configured = try WindowChange.configured(client)
-            }
+        if isDefault {
             guard let configured else {
                 throw CommandError(
                     .failure, "the daemon does not tell its configuration; only its administrators see it")
@@ -132,9 +129,9 @@ struct WindowChange {
 
     /// All members that are set then, of those that were.
     func changed(_ before: JSONView?) -> [(name: String, value: ArraySlice<UInt8>)] {
+        if isReset { return [] }
         var all: [(String, ArraySlice<UInt8>)] = []
         for (_, name, _, _) in WindowChange.members {
-            if isReset { continue }
             if let value = values[name] {
                 if let value { all.append((name, value[...])) }
             } else if let kept = before?[name] {

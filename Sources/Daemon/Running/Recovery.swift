@@ -92,7 +92,7 @@ final class Recovery {
 
     /// How a turn ends of which so much is stored.
     private static func end(of stored: StoredTurn, _ answer: Answer, now: Int64) -> EndTurn {
-        let turn = stored.turn
+        let turn = stored.turn, began = turn.startedAt ?? turn.createdAt
         let error = TurnError(kind: "interrupted", message: "the daemon ended before the answer was whole")
         let ending = Turn.Ending(state: .interrupted, error: error, isPromptWithdrawn: false)
         return EndTurn(
@@ -102,7 +102,7 @@ final class Recovery {
             attempts: [
                 Attempt(
                     number: 1, upstream: turn.upstream ?? "", model: turn.model ?? "",
-                    startedAt: turn.startedAt ?? turn.createdAt, endedAt: max(now, turn.createdAt),
+                    startedAt: began, endedAt: max(now, began),
                     outcome: error.kind, detail: error.message)
             ])
     }
