@@ -39,6 +39,12 @@ static const unsigned char v012[] = {
 static const unsigned char v013[] = {
 #embed "migrations/v013_failures.sql"
 };
+static const unsigned char v014[] = {
+#embed "migrations/v014_search.sql"
+};
+static const unsigned char v015[] = {
+#embed "migrations/v015_purge.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -85,6 +91,8 @@ static const schema_file migrations[] = {
     { "v011_summaries.sql", v011, sizeof v011 },
     { "v012_money.sql", v012, sizeof v012 },
     { "v013_failures.sql", v013, sizeof v013 },
+    { "v014_search.sql", v014, sizeof v014 },
+    { "v015_purge.sql", v015, sizeof v015 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -7,7 +7,7 @@ SELECT s.name AS session, s.owner AS uid, s.title, s.head AS messages, s.tokens,
        strftime('%Y-%m-%dT%H:%M:%fZ', s.created_at / 1000.0, 'unixepoch') AS created,
        strftime('%Y-%m-%dT%H:%M:%fZ', s.updated_at / 1000.0, 'unixepoch') AS updated,
        s.archived, s.trashed_at IS NOT NULL AS trashed, s.tags, s.settings, s.metadata
-  FROM session s ORDER BY s.activity DESC;
+  FROM session s WHERE s.owner >= 0 ORDER BY s.activity DESC;
 
 DROP VIEW IF EXISTS messages;
 CREATE VIEW messages AS

@@ -17,6 +17,31 @@ package enum ByteSearch {
         first(in: text, from: start) { equal($0, 0x0A) | equal($0, 0x0D) }
     }
 
+    /// Where one text begins in another at or behind an index; nil where it does not.
+    package static func first(_ part: Span<UInt8>, in text: Span<UInt8>, from start: Int = 0) -> Int? {
+        guard part.count > 0, start <= text.count - part.count else { return nil }
+        let head = part[0], tail = part[part.count - 1], last = text.count - part.count
+        var at = start
+        while true {
+            // Both ends of it, eight places at a time.
+            while at + 8 <= last + 1 {
+                let heads = equal(word(text.extracting(at..<(at + 8))), head)
+                let behind = at + part.count - 1
+                let found = heads & equal(word(text.extracting(behind..<(behind + 8))), tail)
+                if found != 0 {
+                    at += found.trailingZeroBitCount / 8
+                    break
+                }
+                at += 8
+            }
+            if at > last { return nil }
+            var index = 0
+            while index < part.count, text[at + index] == part[index] { index += 1 }
+            if index == part.count { return at }
+            at += 1
+        }
+    }
+
     /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
     @inline(__always)
     package static func special(in text: Span<UInt8>, from start: Int) -> Int {

@@ -16,12 +16,14 @@ package enum Method: String, Sendable, CaseIterable {
     case messageList = "_convod/message/list"
     case messageSet = "_convod/message/set"
     case modelList = "_convod/model/list"
+    case search = "_convod/search"
     case serverInfo = "_convod/server/info"
     case serverReload = "_convod/server/reload"
     case sessionCompact = "_convod/session/compact"
     case sessionFind = "_convod/session/find"
     case sessionForkOwn = "_convod/session/fork"
     case sessionGet = "_convod/session/get"
+    case sessionPurge = "_convod/session/purge"
     case sessionRestore = "_convod/session/restore"
     case sessionSet = "_convod/session/set"
     case summaryDelete = "_convod/summary/delete"
@@ -78,12 +80,14 @@ package enum Method: String, Sendable, CaseIterable {
         case .messageList: MessageList.self
         case .messageSet: MessageSet.self
         case .modelList: ModelList.self
+        case .search: Search.self
         case .serverInfo: ServerInfo.self
         case .serverReload: ServerReload.self
         case .sessionCompact: SessionCompact.self
         case .sessionFind: SessionFind.self
         case .sessionForkOwn: SessionForkOwn.self
         case .sessionGet: SessionGet.self
+        case .sessionPurge: SessionPurge.self
         case .sessionRestore: SessionRestore.self
         case .sessionSet: SessionSet.self
         case .summaryDelete: SummaryDelete.self

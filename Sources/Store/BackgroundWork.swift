@@ -6,16 +6,33 @@ internal import Posix
 protocol BackgroundWork {
     /// Whether something is left to do, by a look that changes nothing.
     func isLeft(in database: Database) throws(ArchiveError) -> Bool
+    /// How long a step of it is, and how much of the time it gets.
+    func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace
     /// Does some of it, inside a transaction, until `deadline` (nanoseconds) has passed.
     func step(in database: Database, until deadline: UInt64) throws(ArchiveError)
 }
 
+extension BackgroundWork {
+    func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace { .init() }
+}
+
 /// When the writer does some of the work that nobody waits for.
 ///
-/// While changes come it gets a fifth of the time, else half of it: a change waits for one step at most.
+/// While changes come it gets a fifth of the time, or what its pace says, else half of it: a change waits for one step at
+/// most.
 struct BackgroundSlot {
     /// Nanoseconds of one step, about.
     static let step: UInt64 = 2_000_000
+
+    /// How work is done.
+    struct Pace {
+        /// Nanoseconds of one step, about.
+        var step = BackgroundSlot.step
+        /// How many times as long as a step there is none after it, while changes come.
+        var rest: UInt64 = 4
+        /// The same while none come.
+        var idleRest: UInt64 = 1
+    }
     /// Milliseconds after a step that failed.
     private static let patience: UInt64 = 1_000
 
@@ -27,6 +44,13 @@ struct BackgroundSlot {
 
     /// There is something to do.
     mutating func want() { isWanted = true }
+
+    /// There is something to do that may wait for more of its kind.
+    mutating func want(in milliseconds: UInt64, now: UInt64) {
+        if isWanted { return }
+        isWanted = true
+        due = max(due, now &+ milliseconds * 1_000_000)
+    }
 
     /// Nothing is left.
     mutating func rest() {
@@ -43,9 +67,9 @@ struct BackgroundSlot {
     func isDue(now: UInt64) -> Bool { isWanted && due <= now }
 
     /// A step took from `start` to `end`.
-    mutating func stepped(from start: UInt64, to end: UInt64, isBusy: Bool) {
+    mutating func stepped(from start: UInt64, to end: UInt64, _ pace: Pace, isBusy: Bool) {
         isHeldUp = false
-        due = end &+ (end &- start) * (isBusy ? 4 : 1)
+        due = end &+ (end &- start) * (isBusy ? pace.rest : pace.idleRest)
     }
 
     mutating func failed(at now: UInt64) {
@@ -92,6 +116,7 @@ struct BranchRemoval: BackgroundWork {
                 "SELECT key FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1 OFFSET ?",
                 [.int(first), .int(last), Bound(few)], doing: "find a deleted branch's messages"
             ) { $0.int(0) }
+            try database.unindex((key ?? first)...last)
             try database.run(
                 "DELETE FROM message WHERE key BETWEEN ? AND ?", [.int(key ?? first), .int(last)],
                 doing: "delete a branch's messages")

@@ -73,10 +73,26 @@ package enum Migrations {
                 COMMIT;
                 """, doing: "migrate to version \(next)")
         }
+        if version > 0 { try makeShrinkable(database) }
         do { try database.execute("BEGIN IMMEDIATE; \(views) COMMIT;", doing: "make the views") } catch {
             if !database.isAutocommit { try database.execute("ROLLBACK", doing: "roll back") }
             // They are for eyes only and were there before: a full disk keeps nobody from reading.
             guard error.code == .full else { throw error }
+        }
+    }
+
+    /// Writes a file of an older version anew, once, so that free pages can be given back a few at a time.
+    private static func makeShrinkable(_ database: Database) throws(ArchiveError) {
+        if try database.isShrinkable() { return }
+        do throws(ArchiveError) {
+            // A copy of the whole is made meanwhile, too large for memory.
+            try database.execute(
+                "PRAGMA temp_store = FILE; PRAGMA auto_vacuum = INCREMENTAL; VACUUM; PRAGMA temp_store = MEMORY;",
+                doing: "make a file that can shrink")
+        } catch {
+            // It works as it is, and keeps what room it has.
+            guard error.code == .full || error.code == .busy else { throw error }
+            try database.execute("PRAGMA temp_store = MEMORY;", doing: "keep a file that cannot shrink")
         }
     }
 

@@ -10,6 +10,8 @@ package final class Reader {
     var betweenSlices: () -> Void = {}
     /// Whether nobody waits any more for the look that is being made.
     var isCancelled: () -> Bool = { false }
+    /// What puts messages into the index that is searched; nil where nothing does.
+    var index: SearchIndexing?
     private var isLooking = false
 
     init(path: String) throws(ArchiveError) {

@@ -37,12 +37,18 @@ package final class Store {
         case answer(UInt64, Result<any Sendable, ArchiveError>)
         /// Rows of sessions that a commit changed; it comes behind the answers of that commit.
         case changed(Set<SessionRow>)
+        /// What was purged is in no file any more.
+        case purged([SessionRow: PurgeSum])
         /// Bytes of a WAL that somebody keeps from being moved into the database.
         case grown(Int)
     }
 
     /// Called with the rows of sessions that changed, after their changes were answered.
     package var sessionsChanged: ((Set<SessionRow>) -> Void)?
+
+    /// Called when what was purged is gone from the file, the index and the WAL, with what went since the last time; it comes
+    /// behind the answers of the changes that purged it.
+    package var purged: (([SessionRow: PurgeSum]) -> Void)?
 
     /// Called with the bytes of a WAL that cannot be emptied since another program reads, once for each 64 MiB.
     package var logGrown: ((_ bytes: Int) -> Void)?
@@ -67,17 +73,21 @@ package final class Store {
     ///
     /// A file from a newer version or of another program is refused before anything in it is touched.
     ///
-    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart. For tests, `fault`
+    /// `firstRow` is the number of the first session, so that rows of two stores can be told apart. Without `isIndexing`
+    /// messages are searched one by one. For tests, `fault`
     /// makes reads on the loop fail, by what they do, and `lateness` makes them come late.
     package init(
         path: String, durability: Durability, loop: EventLoop, firstRow: SessionRow = SessionRow(1),
-        fault: (@Sendable (String) -> ArchiveError?)? = nil, lateness: Lateness? = nil,
+        isIndexing: Bool = true, fault: (@Sendable (String) -> ArchiveError?)? = nil,
+        lateness: Lateness? = nil,
         clock: @escaping @Sendable () -> Int64
     ) throws(ArchiveError) {
         try Store.prepareFile(path)
         let version = try Migrations.version(ofFileAt: path)
+        let index = isIndexing ? SearchIndexing() : nil
         let writer = try Writer(
-            path: path, version: version ?? 0, durability: durability, firstRow: firstRow, clock: clock)
+            path: path, version: version ?? 0, durability: durability, firstRow: firstRow,
+            index: index, clock: clock)
         reader = try Reader(path: path)
         engine = try reader.engine()
         reader.database.fault = fault
@@ -94,6 +104,8 @@ package final class Store {
                     mailbox.post(changed.isEmpty ? letters : letters + [.changed(changed)])
                 } grown: {
                     mailbox.post(.grown($0))
+                } purged: {
+                    mailbox.post(.purged($0))
                 }
             }
             readerThread = try Thread(named: "reader") {
@@ -103,6 +115,7 @@ package final class Store {
                     mailbox.post(.answer(job.token, job.answer(reader)))
                 }
                 if case .success(let reader) = reader {
+                    reader.index = index
                     reader.betweenSlices = {
                         for job in reads.takeIfAny(where: \.isShort) { serve(job) }
                     }
@@ -221,6 +234,7 @@ package final class Store {
         case .answer(let token, let result): waiting.removeValue(forKey: token)?(result)
         case .changed(let rows): sessionsChanged?(rows)
         case .grown(let bytes): logGrown?(bytes)
+        case .purged(let sums): purged?(sums)
         }
     }
 

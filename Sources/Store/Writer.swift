@@ -23,27 +23,35 @@ package final class Writer {
     private var changed: Set<SessionRow> = []
     private var files: OpenFiles
     private var slot = BackgroundSlot()
-    private let work: [any BackgroundWork] = [BranchRemoval()]
+    private let work: [any BackgroundWork]
+    private let removal = SessionRemoval()
+    /// Which work is looked at first, so that none waits for another to have nothing to do.
+    private var nextWork = 0
+    /// The newest session's number.
+    private var session: SessionRow
+    /// Whether messages are indexed by what they say.
+    private let isIndexing: Bool
+    /// The newest message's place in the order of storing; none is used again.
+    private var arrival: Int64
     /// Whether a commit went into files that nobody will find again.
     private var isLost = false
 
-    /// The number of the first session.
-    private let firstRow: SessionRow
-
     init(
         path: String, version: Int, durability: Durability, firstRow: SessionRow = SessionRow(1),
-        clock: @escaping @Sendable () -> Int64
+        index: SearchIndexing? = SearchIndexing(), clock: @escaping @Sendable () -> Int64
     ) throws(ArchiveError) {
-        self.firstRow = firstRow
         database = try Database(path: path, .writing)
         files = OpenFiles(path)
         log = WriteAheadLog()
         room = LogRoom(path + "-wal")
         database.setPatience(milliseconds: 10_000)  // another program may be at it; the loop does not run yet
         self.clock = clock
+        isIndexing = index != nil
+        work = [BranchRemoval(), removal, IndexMerging(), FileShrinking()] + (index.map { [$0] } ?? [])
         isAlwaysFull = durability == .full
         try database.execute(
             """
+            PRAGMA auto_vacuum = INCREMENTAL;
             PRAGMA journal_mode = WAL;
             PRAGMA foreign_keys = ON;
             PRAGMA secure_delete = FAST;
@@ -53,6 +61,10 @@ package final class Writer {
             PRAGMA journal_size_limit = 67108864;
             """, doing: "open database '\(path)'")
         try Migrations.migrate(database, from: version, path: path)
+        let newestSession = try database.integer(
+            "SELECT max((SELECT ifnull(max(id), 0) FROM session), (SELECT ifnull(max(session), 0) FROM usage INDEXED BY usage_session))",
+            doing: "number sessions")
+        session = SessionRow(max(newestSession, firstRow.number - 1))
         var newest: Int64 = 0
         for owner in try database.owners() {
             let last = try database.integer(
@@ -62,6 +74,12 @@ package final class Writer {
         }
         activity = max(0, newest)
         branch = try database.integer("SELECT ifnull(max(id), 0) FROM branch", doing: "number branches")
+        try database.renewIndex()
+        arrival = max(
+            try database.integer(
+                "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
+                doing: "number messages"),
+            try database.searchMark())
         log.wrote(database.pagesWritten)
         _ = files.look()
         database.setPatience(milliseconds: 0)
@@ -82,19 +100,23 @@ package final class Writer {
         return activity
     }
 
-    /// The number of the next session where they do not begin at 1; nil leaves it to SQLite.
-    func nextRow() throws(ArchiveError) -> Int64? {
-        if firstRow == SessionRow(1) { return nil }
-        let newest = try database.first(
-            "SELECT id FROM session WHERE id > 0 ORDER BY id DESC LIMIT 1", [], doing: "number a session"
-        ) { $0.int(0) }
-        return max(firstRow.number, (newest ?? 0) &+ 1)
+    /// The number of the next session; none is used again, though its session is gone.
+    func nextRow() -> SessionRow {
+        session = SessionRow(session.number &+ 1)
+        return session
     }
 
     /// The number of the next branch.
     func nextBranch() -> BranchRow {
         branch += 1
         return BranchRow(branch)
+    }
+
+    /// The next message's place in the order of storing; it will be indexed.
+    func nextArrival() -> Int64 {
+        arrival += 1
+        if isIndexing { slot.want(in: SearchIndexing.patience, now: Machine.monotonic()) }
+        return arrival
     }
 
     func noteChange(of session: SessionRow) { changed.insert(session) }
@@ -109,7 +131,7 @@ package final class Writer {
     /// WAL that another program keeps from being moved into the database.
     func serve(
         _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<SessionRow>) -> Void,
-        grown: (_ bytes: Int) -> Void
+        grown: (_ bytes: Int) -> Void, purged: ([SessionRow: PurgeSum]) -> Void
     ) {
         while let jobs = queue.take(milliseconds: pause) {
             if !jobs.isEmpty {
@@ -118,6 +140,10 @@ package final class Writer {
             }
             if slot.isDue(now: Machine.monotonic()) {
                 doBackgroundWork(isBusy: !jobs.isEmpty)
+                if hasPurged {
+                    hasPurged = false
+                    purged(removal.takeSums())
+                }
             } else if jobs.isEmpty && (!slot.isWanted || slot.isHeldUp) {
                 checkpoint(log.idleWay)
             }
@@ -142,12 +168,13 @@ package final class Writer {
         let start = Machine.monotonic()
         do throws(ArchiveError) {
             if isLost, let gone = files.look() { throw gone }
-            guard let next = try firstWork() else { return slot.rest() }
+            guard let next = try firstWork() else { return try rest(at: start) }
             try setSynchronous(.normal)
+            let pace = try next.pace(in: database)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
-            try next.step(in: database, until: start &+ BackgroundSlot.step)
+            try next.step(in: database, until: start &+ pace.step)
             try database.run("COMMIT", doing: "commit")
-            slot.stepped(from: start, to: Machine.monotonic(), isBusy: isBusy)
+            slot.stepped(from: start, to: Machine.monotonic(), pace, isBusy: isBusy)
         } catch {
             // One that fails leaves the transaction open, and the next job's BEGIN says so.
             if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
@@ -157,9 +184,28 @@ package final class Writer {
     }
 
     private func firstWork() throws(ArchiveError) -> (any BackgroundWork)? {
-        for one in work where try one.isLeft(in: database) { return one }
+        for number in work.indices {
+            let one = work[(nextWork + number) % work.count]
+            if try one.isLeft(in: database) {
+                nextWork = (nextWork + number + 1) % work.count
+                return one
+            }
+        }
         return nil
     }
+
+    /// Nothing is left to do but to empty the log behind a purge, which somebody who reads may hold up.
+    private func rest(at time: UInt64) throws(ArchiveError) {
+        guard try database.purgePhase() == .checkpointing else { return slot.rest() }
+        guard checkpoint(.truncate) else { return slot.failed(at: time) }
+        try setSynchronous(.normal)
+        try database.enter(.done)
+        hasPurged = true
+        slot.rest()
+    }
+
+    /// Whether a purge came to its end since somebody was told.
+    private var hasPurged = false
 
     /// Moves all that is in the WAL into the database, so that nothing stays beside it that could be taken for the WAL of
     /// another file, and closes the connection.
@@ -287,7 +333,10 @@ package final class Writer {
     }
 
     /// Moves the WAL's pages into the database as far as no reader stands in the way.
-    private func checkpoint(_ way: WriteAheadLog.Way) {
+    ///
+    /// True where all of them were moved.
+    @discardableResult
+    private func checkpoint(_ way: WriteAheadLog.Way) -> Bool {
         var found: WriteAheadLog.Checkpoint?
         // One that fails is tried again with the next.
         try? database.rows(way.sql, doing: "checkpoint") { row in
@@ -297,5 +346,6 @@ package final class Writer {
         }
         log.checkpointed(way, found, database.pagesWritten)
         if case .truncate = way { room.cut() }
+        return found?.isWhole ?? false
     }
 }

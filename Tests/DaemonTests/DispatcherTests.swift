@@ -89,7 +89,8 @@ private final class Desk {
         for (method, handler) in Handlers.table { #expect(handler.contract.method == method) }
         let tables = [
             Handlers.branches, Handlers.context, Handlers.export, Handlers.finding, Handlers.messages,
-            Handlers.opening, Handlers.serving, Handlers.sessions, Handlers.summarizing, Handlers.turns,
+            Handlers.opening, Handlers.purging, Handlers.searching, Handlers.serving, Handlers.sessions,
+            Handlers.summarizing, Handlers.turns,
             Handlers.upstreams, Handlers.usage, Handlers.watching,
         ]
         for table in tables {

@@ -64,7 +64,7 @@ private func pieces(_ text: String) -> [String] {
 private let fine = ScriptedUpstream.answer(["fine"])
 
 /// Holds a screen against the file of its name; `CONVOD_WRITE_SCREENS` writes the file, to be looked at.
-private func expectScreen(_ text: String, _ name: String) throws {
+func expectScreen(_ text: String, _ name: String) throws {
     let folder = #filePath.split(separator: "/").dropLast().joined(separator: "/")
     let path = "/\(folder)/Screens/\(name).txt"
     let steady = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in

@@ -91,9 +91,16 @@ class Daemon:
         self.write(self.config, json.dumps(config))
         self.env = {"HOME": home, "PATH": "/usr/bin:/bin", "CONVOD_CONFIG": self.config, "CONVOD_SOCKET": self.socket,
                     "CONVOD_DATABASE": self.database, **environment}
-        with open(self.log, "wb") as log:
+        self.begin(under)
+
+    def restart(self):
+        """Starts it again where it was killed."""
+        self.begin(None)
+
+    def begin(self, under):
+        with open(self.log, "ab") as log:
             words = under(self.counted) if under else []
-            self.process = subprocess.Popen([*words, os.path.join(programs, "convod")], env=self.env, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*words, os.path.join(self.programs, "convod")], env=self.env, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, cwd="/")
         end = time.monotonic() + (120 if under else 20)
         while True:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What a window costs in long sessions: the tail that it needs is all that is read.
 
-    python3 Tests/External/long_window.py .build/release [--most 1000000]
+    python3 Tests/External/long_window.py .build/release [--most 1000000] [--bound 1]
 
 Sessions of 1,000 messages and ten times as many up to a million, each asked 400 times, in turns, for a preview of a window of 8,000
-tokens with one more prompt. Fails when the median in the longest is over a millisecond, or more than 1.5 times that in the shortest.
+tokens with one more prompt. Fails when the median in the longest is over the bound in milliseconds, or more than 1.5 times that in the shortest.
 A preview is a round trip over the socket; what of it is the daemon's alone is told by its processor time.
 """
 import argparse, os, sys, time
@@ -17,6 +17,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", nargs="?", default=".build/release")
     parser.add_argument("--most", type=int, default=1_000_000)
+    parser.add_argument("--bound", type=float, default=1.0, help="milliseconds of the longest's median; a machine that does other work needs more")
     arguments = parser.parse_args()
     sizes = [n for n in (1_000, 10_000, 100_000, 1_000_000) if n <= arguments.most]
     config = {"upstreams": {"echo": {"kind": "echo"}}, "routes": {"default": ["echo"]}, "window": {"maxTokens": 8_000, "strategy": "slide"}}
@@ -46,7 +47,7 @@ def main():
         at = lambda n, p: sorted(times[n])[int(len(times[n]) * p / 100)]
         for n in sizes:
             print(f"{n:9} messages: p50 {at(n, 50):.3f} ms, p99 {at(n, 99):.3f} ms, processor {processor[n] / len(times[n]) * 1000:.2f} ms ({sent} messages sent)")
-        isBad = at(sizes[-1], 50) > 1 or at(sizes[-1], 50) > 1.5 * at(sizes[0], 50)
+        isBad = at(sizes[-1], 50) > arguments.bound or at(sizes[-1], 50) > 1.5 * at(sizes[0], 50)
         sys.exit(1 if isBad else 0)
 
 

@@ -1,4 +1,5 @@
 package import Conversation
+package import Search
 
 /// A slice of a search through sessions in the order of their activity: bounded, and resumed behind where it stopped.
 package struct FindSessions: ArchiveRead {
@@ -6,8 +7,8 @@ package struct FindSessions: ArchiveRead {
     package enum Owner: Sendable { case user(UserID), all }
 
     package var owner: Owner
-    /// What the title holds, whatever the case of its letters; nil for any.
-    package var query: String?
+    /// What the title holds, compared in the normal form; nil for any.
+    package var title: SearchQuery?
     /// A tag that it has; nil for any.
     package var tag: String?
     /// Its directory, compared by bytes; nil for any.
@@ -76,7 +77,7 @@ package struct FindSessions: ArchiveRead {
         if let model, session.settings.model != model { return false }
         if let since, session.updatedAt < since { return false }
         if let until, session.updatedAt >= until { return false }
-        if let query, !(session.title ?? "").lowercased().contains(query.lowercased()) { return false }
+        if let title, !title.matches(NormalForm.of(session.title ?? "")) { return false }
         return true
     }
 }

@@ -80,8 +80,11 @@ extension Command {
 
 extension Invocation {
     /// The time of `--since` in milliseconds since 1970; nil where it was not given.
-    func since() throws(CommandError) -> Int64? {
-        guard let text = value(.since) else { return nil }
+    func since() throws(CommandError) -> Int64? { try time(.since) }
+
+    /// The time that an option gives, in milliseconds since 1970; nil where it is not there.
+    func time(_ option: Option) throws(CommandError) -> Int64? {
+        guard let text = value(option) else { return nil }
         if let time = Timestamp.milliseconds(text) { return time }
         if let day = Timestamp.day(text) { return day * 86_400_000 }
         let units: [Character: Int64] = ["m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000]
@@ -89,7 +92,7 @@ extension Invocation {
             (0...1_000_000).contains(number)
         else {
             throw .usage(
-                "--since takes a time ago as 30m, 8h, 1d or 2w, a day as 2026-11-25, or a time as 2026-11-25T06:00:00Z, not '\(text)'"
+                "--\(option.long) takes a time ago as 30m, 8h, 1d or 2w, a day as 2026-11-25, or a time as 2026-11-25T06:00:00Z, not '\(text)'"
             )
         }
         return Machine.milliseconds() - number * unit

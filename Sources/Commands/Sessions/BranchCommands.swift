@@ -205,7 +205,7 @@ struct MessageChoice {
             )
         }
         let pages = MessagePages(client: client, session: session.id)
-        guard let found = try pages.newest(count - number + 1).first(where: { $0.seq == number }) else {
+        guard let found = try pages.upTo(String(number), 1).first, found.seq == number else {
             throw CommandError(.notFound, "session '\(session.id)' has no message \(number)")
         }
         return found

@@ -27,8 +27,24 @@ struct MessagePages {
         return messages.prefix(count).reversed()
     }
 
-    /// Every message, a page at a time, until `body` returns false.
-    func forEachPage(order: String = "asc", _ body: ([Wire.Message]) -> Bool) throws(CommandError) {
+    /// The messages before one, and that one, at most `count`, oldest first.
+    func upTo(_ start: String, _ count: Int) throws(CommandError) -> [Wire.Message] {
+        try client.ask(Method.MessageList.self) {
+            $0.member("sessionId", session)
+            $0.member("order", "desc")
+            $0.member("limit", count)
+            write(start, to: &$0)
+        }.messages.reversed()
+    }
+
+    private func write(_ start: String, to writer: inout JSONWriter) {
+        if let number = Int(start) { writer.member("at", number) } else { writer.member("at", start) }
+    }
+
+    /// Every message, a page at a time, until `body` returns false; from one on, by its ID or number, or from the first.
+    func forEachPage(order: String = "asc", from start: String? = nil, _ body: ([Wire.Message]) -> Bool)
+        throws(CommandError)
+    {
         var cursor: String?
         repeat {
             let page = try client.ask(Method.MessageList.self) {
@@ -36,6 +52,7 @@ struct MessagePages {
                 $0.member("order", order)
                 $0.member("limit", MessagePages.rows)
                 $0.optional("cursor", cursor)
+                if let start, cursor == nil { write(start, to: &$0) }
             }
             cursor = page.nextCursor
             guard body(page.messages) else { return }

@@ -4,6 +4,8 @@ internal import JSON
 internal import Protocol
 
 extension Option {
+    fileprivate static let at = Option(
+        long: "at", value: "MESSAGE", help: "from two messages before this one on: its number or ID")
     fileprivate static let number = Option(
         short: "n", long: "number", value: "N", help: "only the newest N messages")
 }
@@ -11,23 +13,31 @@ extension Option {
 extension Command {
     static let show = Command(
         name: "show", summary: "read a session", arguments: "[ID]", count: 0...1,
-        options: [.continue, .json, .jsonl, .number, .raw, .session],
+        options: [.at, .continue, .json, .jsonl, .number, .raw, .session],
         details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
+        if invocation.has(.at) && invocation.has(.number) {
+            throw .usage(
+                "--at and -n cannot stand together: one begins at a message, the other at the newest")
+        }
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
         let pages = MessagePages(client: client, session: session.id)
+        let start = try invocation.value(.at).map { name throws(CommandError) in
+            let message = try MessageChoice(client, session).id(of: name)
+            return try pages.upTo(message, 1 + Command.shownBefore).first.map { String($0.seq) } ?? "1"
+        }
         if invocation.has(.json) || invocation.has(.jsonl) {
-            try printRecords(pages, number, isArray: !invocation.has(.jsonl), invocation.console)
+            try printRecords(pages, number, from: start, isArray: !invocation.has(.jsonl), invocation.console)
         } else {
-            try page(pages, number, session, invocation)
+            try page(pages, number, from: start, session, invocation)
         }
         return .success
     }
 
     private static func printRecords(
-        _ pages: MessagePages, _ number: Int?, isArray: Bool, _ console: Console
+        _ pages: MessagePages, _ number: Int?, from start: String?, isArray: Bool, _ console: Console
     ) throws(CommandError) {
         var all: [Wire.Message] = []
         func take(_ page: [Wire.Message]) -> Bool {
@@ -37,13 +47,14 @@ extension Command {
         if let number {
             _ = take(number == 0 ? [] : try pages.newest(number))
         } else {
-            try pages.forEachPage { take($0) }
+            try pages.forEachPage(from: start) { take($0) }
         }
         if isArray { console.print(json: all) }
     }
 
     private static func page(
-        _ pages: MessagePages, _ number: Int?, _ session: Wire.SessionSummary, _ invocation: Invocation
+        _ pages: MessagePages, _ number: Int?, from start: String?, _ session: Wire.SessionSummary,
+        _ invocation: Invocation
     ) throws(CommandError) {
         let console = invocation.console
         let first = try number.map { count throws(CommandError) in count == 0 ? [] : try pages.newest(count) }
@@ -58,11 +69,14 @@ extension Command {
             for message in messages where !pager.isClosed { pager.print(printer.text(of: message)) }
             return !pager.isClosed && console.failure == nil
         }
-        if let first { _ = show(first) } else { try pages.forEachPage { show($0) } }
+        if let first { _ = show(first) } else { try pages.forEachPage(from: start) { show($0) } }
         for (turn, isRetried) in try besideThePath(pages) where !pager.isClosed {
             pager.print(printer.text(ofTurn: turn, isRetried: isRetried))
         }
     }
+
+    /// Messages shown before the one that is asked for.
+    private static let shownBefore = 2
 
     /// Turns looked back over for prompts of which nothing is on the path.
     private static let looked = 100

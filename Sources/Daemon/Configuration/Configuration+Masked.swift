@@ -16,6 +16,7 @@ extension Configuration {
             $0.member("database") {
                 $0.member("path", database)
                 $0.member("durability", isDurabilityFull ? "full" : "normal")
+                $0.member("index", isIndexing)
             }
             $0.member("limits") {
                 $0.member("line", "\(limits.line)B")

@@ -107,6 +107,7 @@ extension Configuration {
         var database = database
         databasePath = try database.string("path")
         isDurabilityFull = try database.word("durability", Durability.self) != .normal
+        isIndexing = try database.bool("index") ?? true
         try database.finish()
     }
 

@@ -28,6 +28,8 @@ package struct Configuration: Sendable, Equatable {
     package var databasePath: String?
     /// Whether every commit waits for the disk.
     package var isDurabilityFull = true
+    /// Whether messages are indexed by what they say; without, each search looks at all of them.
+    package var isIndexing = true
     /// What clients may make grow.
     package var limits = Limits()
     /// What a window may hold unless a session or a prompt says otherwise.
@@ -66,6 +68,7 @@ package struct Configuration: Sendable, Equatable {
             ("socket.mode", access.mode == other.access.mode),
             ("database.path", databasePath == other.databasePath),
             ("database.durability", isDurabilityFull == other.isDurabilityFull),
+            ("database.index", isIndexing == other.isIndexing),
             ("limits.connections", limits.connections == other.limits.connections),
         ]
         return pairs.filter { !$0.isSame }.map(\.key)

@@ -2,6 +2,7 @@ internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
+internal import Search
 internal import Store
 
 extension Handlers {
@@ -23,7 +24,7 @@ extension Handlers {
             throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
         }
         var search = FindSessions(owner: owner, limit: parameters.limit)
-        search.query = parameters.query
+        search.title = parameters.query.flatMap { SearchQuery(literal: $0) }
         search.tag = parameters.tag
         search.cwd = parameters.cwd
         search.upstream = parameters.upstream
@@ -65,6 +66,16 @@ extension Handlers {
                 .init(
                     sessions: page.sessions.map { .init($0.session) }, nextCursor: next?.cursor(kind: "s"),
                     damaged: page.damage))
+        }
+    }
+
+    /// A page of a search through titles.
+    func pageOfTitles(
+        _ search: FindSessions, cursor: String?, _ call: Client.Call,
+        _ then: @escaping ([Session], _ next: String?) -> Void
+    ) throws(WireError) {
+        page(search, from: try ListPlace(cursor, kind: "t"), call) { page, next in
+            then(page.sessions.map(\.session), next?.cursor(kind: "t"))
         }
     }
 

@@ -16,7 +16,24 @@ extension Handlers {
     private func listMessages(_ request: Request<Method.MessageList>) throws(WireError) {
         let place = try PageCursor.number("m", request.parameters.cursor).map { Int($0) }
         withSteadySession(request.call, request.parameters.id) { [self] record in
-            list(record, request, place)
+            switch request.parameters.start {
+            case .message(let id): list(record, request, at: id)
+            case .seq(let seq): list(record, request, seq)
+            case nil: list(record, request, place)
+            }
+        }
+    }
+
+    private func list(_ record: SessionRecord, _ request: Request<Method.MessageList>, at id: MessageID) {
+        look(request.call, PlacesOnPath([id], in: record), of: record.row) {
+            [self] (places) throws(WireError) in
+            guard let seq = places[id] else {
+                throw WireError(
+                    .notFound,
+                    "message '\(id)' is not on the active path of session '\(record.session.id.text)'; another branch may have it, or another session"
+                )
+            }
+            list(record, request, seq)
         }
     }
 

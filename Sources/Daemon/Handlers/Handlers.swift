@@ -21,6 +21,7 @@ final class Handlers {
     let server: ServerFacts
     let lists: WatchedLists
     let formats: TranscriptFormats
+    let purges = Purges()
     private var homes: [UserID: String] = [:]
 
     init(
@@ -42,6 +43,7 @@ final class Handlers {
         self.server = server
         self.lists = lists
         self.formats = formats
+        archives.purged = { [purges] in purges.purged($0) }
     }
 
     /// Every method's handler; a test holds it against `Method.allCases`.
@@ -49,8 +51,9 @@ final class Handlers {
     /// It is put together from the resources' own tables, so that a new method is written in one file of this target.
     static let table: [Method: Handler] = {
         let all =
-            branches + context + export + finding + messages + opening + serving + sessions + summarizing
-            + turns + upstreams + usage + watching
+            branches + context + export + finding + messages + opening + purging + searching + serving
+            + sessions
+            + summarizing + turns + upstreams + usage + watching
         return Dictionary(all.map { ($0.contract.method, $0) }) { first, _ in
             preconditionFailure("'\(first.contract.method.rawValue)' has two handlers")
         }

@@ -46,6 +46,13 @@ final class Archives {
         get { disk.sessionsChanged }
         set { disk.sessionsChanged = newValue }
     }
+    /// See `Store.purged`; of both stores.
+    var purged: (([SessionRow: PurgeSum]) -> Void)? {
+        didSet {
+            disk.purged = purged
+            memory?.purged = purged
+        }
+    }
     /// See `Store.logGrown`.
     var logGrown: ((_ bytes: Int) -> Void)? {
         get { disk.logGrown }
@@ -277,6 +284,7 @@ final class Archives {
                 path: path, durability: .normal, loop: loop, firstRow: .firstEphemeral, lateness: lateness,
                 clock: clock)
             memoryPath = path
+            memory?.purged = purged
         } catch { throw WireError(error) }
     }
 

@@ -86,7 +86,8 @@ package final class Daemon {
             lock = try StoreLock(database: database, socket: options.socket)
             store = try Store(
                 path: database, durability: options.configuration.isDurabilityFull ? .full : .normal,
-                loop: loop, fault: options.readFault, lateness: lateness,
+                loop: loop, isIndexing: options.configuration.isIndexing, fault: options.readFault,
+                lateness: lateness,
                 clock: options.clock)
         } catch { throw DaemonError("cannot \(error.description)") }
         let loop = loop, log = options.log, configuration = CurrentConfiguration(options.configuration)

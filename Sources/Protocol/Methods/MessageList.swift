@@ -21,6 +21,15 @@ extension Method {
             /// The newest n, oldest first.
             package var last: Int?
             package var order: Order
+            /// The message that the page begins with; nil for the first of the order.
+            package var start: Start?
+
+            /// A message of the active path, by its ID or its place.
+            package enum Start: Sendable, Equatable {
+                case message(MessageID)
+                /// From 1; one past the end gives what there is before it, or nothing.
+                case seq(Int)
+            }
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 id = try reader.sessionID()
@@ -28,6 +37,18 @@ extension Method {
                 limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
                 last = try reader.int("last", in: 1...limits.pageRows)
                 order = try reader.word("order", Order.self) ?? .asc
+                if let number = reader.value("at")?.int {
+                    guard (1...Int(UInt32.max)).contains(number) else {
+                        throw reader.wrong("at", "the ID of a message, or its place from 1")
+                    }
+                    start = .seq(number)
+                } else {
+                    start = try reader.messageID("at").map { .message($0) }
+                }
+                if start != nil && (last != nil || cursor != nil) {
+                    throw .invalid(
+                        "'at' cannot stand with 'last' or 'cursor'; it says where the first page begins")
+                }
                 if last != nil && (cursor != nil || order == .desc) {
                     throw .invalid(
                         "'last' cannot stand with 'cursor' or 'order'; it gives the newest messages, oldest first"

@@ -71,8 +71,9 @@ extension Writer {
         let key = MessageKey(branch: place.branch, seq: place.head).raw
         try database.run(
             """
-            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, metadata, content, binding, size)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, metadata, content, binding, size,
+                                 arrival)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .int(key), .blob(message.id.bytes),
@@ -81,6 +82,7 @@ extension Writer {
                 Bound(tokens),
                 Bound(place.tokens), Bound(message.metadata), .utf8(message.content),
                 Bound(message.binding?.encoded), .blob(message.size.encoded),
+                .int(nextArrival()),
             ], doing: "insert a message")
         if let mark = message.mark { try self.mark(key, as: mark, by: place.row) }
     }

@@ -22,7 +22,7 @@ extension Writer {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
             """,
             [
-                Bound(try nextRow()), .user(session.owner), .text(session.id.text),
+                .int(nextRow()), .user(session.owner), .text(session.id.text),
                 Bound(session.title), .text(session.cwd),
                 .utf8(session.mcpServers),
                 Bound(session.system), Bound(session.appendedSystem), .utf8(session.settings.encoded),

@@ -1,0 +1,117 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Posix
+internal import Search
+internal import Store
+internal import TestSupport
+internal import Testing
+
+extension Bench {
+    /// Purges sessions and waits until they are gone from every file.
+    @discardableResult
+    fileprivate func purge(_ names: String...) throws -> [SessionRow: PurgeSum] {
+        let rows = try names.map { try record($0).row }
+        var sums: [SessionRow: PurgeSum] = [:]
+        store.purged = { sums.merge($0) { $0 + $1 } }
+        for row in rows { #expect(try write(PurgeSession(row))) }
+        while !rows.allSatisfy({ sums[$0] != nil }) { try loop.turn(waiting: true) }
+        return sums
+    }
+
+    /// The files that hold a word.
+    fileprivate func files(with word: String) throws -> String {
+        try TestSupport.shell("sh", "-c", "grep -la -e '\(word)' \(path) \(path)-wal \(path)-shm; true")
+    }
+
+    fileprivate func count(_ table: String) throws -> String {
+        try TestSupport.shell("sqlite3", path, "SELECT count(*) FROM \(table)")
+    }
+}
+
+@Suite struct `A session that is purged` {
+    @Test func `leaves nothing in any file, and the others whole`() throws {
+        let bench = try Bench()
+        try bench.session("other")
+        try bench.append("other", (0..<200).map { "kept words \($0)" })
+        try bench.session("s")
+        for round in 0..<20 {
+            try bench.append(
+                "s",
+                (0..<40).map {
+                    "the plantedsecret of \(round) \($0) " + String(repeating: "x", count: $0 * 40)
+                })
+            try bench.append("other", ["between \(round)"])
+        }
+        var change = SessionChange()
+        change.title = .set("plantedtitle")
+        change.system = .set("plantedsystem")
+        _ = try bench.write(UpdateSession(sessionID("s"), owner: 0, change))
+        let whole = try TestSupport.shell(
+            "sqlite3", bench.path, "SELECT ifnull(max(arrival), 0) FROM message")
+        while try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state") != whole {}
+        #expect(try !bench.files(with: "plantedsecret").isEmpty)
+        let sum = try bench.purge("s").values.first
+        #expect(sum?.messages == 800 && sum?.shared == 0 && sum?.sessions == 1)
+        for word in ["plantedsecret", "plantedtitle", "plantedsystem", "plante", "ntedse"] {
+            #expect(try bench.files(with: word) == "")
+        }
+        #expect(try bench.texts("other").count == 220)
+        #expect(try bench.count("session") == "1\n")
+        #expect(try bench.count("branch") == "1\n")
+        #expect(
+            try TestSupport.shell(
+                "sqlite3", bench.path,
+                "PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA freelist_count; INSERT INTO search (search) VALUES ('integrity-check')"
+            ) == "ok\n0\n")
+        let look = SearchMessages(try SearchQuery("plantedsecret"), MessageFilter(owner: 0), limit: 10)
+        #expect(try bench.read(look).hits.isEmpty)
+        #expect(try bench.read(SessionByName(sessionID("s"), owner: 0)) == nil)
+        // Its name is free, and its number is not taken again.
+        let old = try bench.record("other").row
+        #expect(try bench.session("s").row.number > old.number + 1)
+    }
+
+    @Test func `leaves what a fork shares with the fork, and takes it when that goes too`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["shared 1", "shared 2", "own 3"])
+        let second = try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 9, bytes: 1 << 20))
+            .messages[1].id
+        _ = try bench.write(
+            ForkSession(
+                bench.record("s").row, at: second,
+                as: Session(id: sessionID("f"), owner: 0, cwd: "/tmp", createdAt: 1_000)))
+        try bench.append("f", ["fork 3"])
+        let first = try bench.purge("s").values.first
+        #expect(first?.messages == 1 && first?.shared == 2)
+        #expect(try bench.texts("f") == ["shared 1", "shared 2", "fork 3"])
+        #expect(try bench.files(with: "own 3") == "")
+        let look = SearchMessages(try SearchQuery("shared"), MessageFilter(owner: 0), limit: 10)
+        #expect(try bench.read(look).hits.map(\.session.text) == ["f", "f"])
+        let last = try bench.purge("f").values.first
+        #expect(last?.messages == 3 && last?.shared == 0)
+        #expect(try bench.count("message") == "0\n" && bench.count("branch") == "0\n")
+        #expect(try bench.files(with: "shared 1") == "")
+    }
+
+    @Test func `is gone from sight at once, and goes on where a process that was killed left it`() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            let bench = try Bench(directory)
+            try bench.session("s")
+            for round in 0..<50 { try bench.append("s", (0..<100).map { "plantedsecret \(round) \($0)" }) }
+            #expect(try bench.write(PurgeSession(bench.record("s").row)))
+            #expect(try bench.read(SessionByName(sessionID("s"), owner: 0)) == nil)
+            #expect(try bench.read(FindSessions(owner: .all, limit: 9)).sessions.isEmpty)
+        }
+        let bench = try Bench(directory)
+        var isDone = false
+        bench.store.purged = { _ in isDone = true }
+        if try TestSupport.shell("sqlite3", bench.path, "SELECT phase FROM purge_state") != "0\n" {
+            while !isDone { try bench.loop.turn(waiting: true) }
+        }
+        #expect(try bench.files(with: "plantedsecret") == "")
+        #expect(try bench.count("message") == "0\n")
+    }
+}
