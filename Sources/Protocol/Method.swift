@@ -26,6 +26,7 @@ package enum Method: String, Sendable, CaseIterable {
     case sessionPurge = "_convod/session/purge"
     case sessionRestore = "_convod/session/restore"
     case sessionSet = "_convod/session/set"
+    case storePrune = "_convod/store/prune"
     case summaryDelete = "_convod/summary/delete"
     case summaryGet = "_convod/summary/get"
     case summaryList = "_convod/summary/list"
@@ -90,6 +91,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .sessionPurge: SessionPurge.self
         case .sessionRestore: SessionRestore.self
         case .sessionSet: SessionSet.self
+        case .storePrune: StorePrune.self
         case .summaryDelete: SummaryDelete.self
         case .summaryGet: SummaryGet.self
         case .summaryList: SummaryList.self

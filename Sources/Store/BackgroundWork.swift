@@ -32,6 +32,9 @@ struct BackgroundSlot {
         var rest: UInt64 = 4
         /// The same while none come.
         var idleRest: UInt64 = 1
+
+        /// While no changes come it gets all of the time.
+        static let whileSomebodyWaits = Pace(idleRest: 0)
     }
     /// Milliseconds after a step that failed.
     private static let patience: UInt64 = 1_000

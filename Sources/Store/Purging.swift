@@ -71,6 +71,8 @@ final class SessionRemoval: BackgroundWork {
         return sums
     }
 
+    func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace { .whileSomebodyWaits }
+
     func isLeft(in database: Database) throws(ArchiveError) -> Bool {
         try database.purgePhase() == .removing
     }
@@ -216,6 +218,8 @@ struct IndexMerging: BackgroundWork {
     /// Pages of one step.
     private static let pages = 64
 
+    func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace { .whileSomebodyWaits }
+
     func isLeft(in database: Database) throws(ArchiveError) -> Bool {
         let phase = try database.purgePhase()
         return phase == .beginningToMerge || phase == .merging
@@ -248,6 +252,8 @@ struct IndexMerging: BackgroundWork {
 struct FileShrinking: BackgroundWork {
     /// Pages of one statement.
     private static let few = 32
+
+    func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace { .whileSomebodyWaits }
 
     func isLeft(in database: Database) throws(ArchiveError) -> Bool {
         try database.purgePhase() == .shrinking

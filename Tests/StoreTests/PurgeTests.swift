@@ -115,3 +115,59 @@ extension Bench {
         #expect(try bench.count("message") == "0\n")
     }
 }
+
+@Suite struct `Sessions that are purged together` {
+    /// Forks of forks at random, and sets of them at random: what is counted before is what then goes.
+    @Test func `take with them what was counted before, and nothing that others share`() throws {
+        var random = SeededRandom("purge")
+        for round in 0..<12 {
+            let bench = try Bench()
+            var names = ["s0"]
+            try bench.session("s0")
+            try bench.append("s0", (0..<5).map { "s0 \($0) \(String(repeating: "a", count: $0))" })
+            for number in 1..<10 {
+                let source = random.pick(names), name = "s\(number)"
+                let page = try bench.read(
+                    ReadMessages(bench.record(source), .from(1), limit: 99, bytes: 1 << 20)
+                ).messages
+                let new = Session(id: sessionID(name), owner: 0, cwd: "/tmp", createdAt: 1_000)
+                if page.isEmpty || random.oneIn(4) {
+                    try bench.session(name)
+                } else {
+                    _ = try bench.write(
+                        ForkSession(bench.record(source).row, at: random.pick(page).id, as: new))
+                }
+                try bench.append(name, (0..<random.int(0...4)).map { "\(name) é \($0)" })
+                names.append(name)
+            }
+            var before: [String: [String]] = [:]
+            for name in names { before[name] = try bench.texts(name) }
+            let gone = names.filter { _ in random.oneIn(2) }
+            let kept = names.filter { !gone.contains($0) }
+            let counted = try bench.read(CountPurge(try gone.map { try bench.record($0).row }))
+            var sums: [SessionRow: PurgeSum] = [:]
+            if !gone.isEmpty {
+                let rows = try gone.map { try bench.record($0).row }
+                bench.store.purged = { sums.merge($0) { $0 + $1 } }
+                for row in rows { #expect(try bench.write(PurgeSession(row))) }
+                while !rows.allSatisfy({ sums[$0] != nil }) { try bench.loop.turn(waiting: true) }
+            }
+            let sum = sums.values.reduce(PurgeSum(), +)
+            #expect(
+                (sum.sessions, sum.messages, sum.bytes) == (
+                    counted.sessions, counted.messages, counted.bytes
+                ),
+                "round \(round), CONVOD_SEED=\(SeededRandom.runSeed)")
+            for name in kept {
+                #expect(
+                    try bench.texts(name) == before[name],
+                    "round \(round), CONVOD_SEED=\(SeededRandom.runSeed)")
+            }
+            let left = kept.reduce(into: Set<String>()) { $0.formUnion(before[$1] ?? []) }
+            #expect(
+                try TestSupport.shell(
+                    "sqlite3", bench.path, "SELECT count(*) FROM message; PRAGMA foreign_key_check")
+                    == "\(left.count)\n", "round \(round), CONVOD_SEED=\(SeededRandom.runSeed)")
+        }
+    }
+}

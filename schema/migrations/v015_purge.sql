@@ -5,3 +5,6 @@ CREATE TABLE purge_state (
     phase INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 5)   -- 0 nothing is left; see README
 ) STRICT;
 INSERT INTO purge_state (id, phase) VALUES (1, 0);
+
+-- What was in the trash long enough.
+CREATE INDEX session_trashed ON session (trashed_at) WHERE trashed_at IS NOT NULL;

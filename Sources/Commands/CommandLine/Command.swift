@@ -19,7 +19,7 @@ struct Command: Sendable {
         .help,
         .include,
         .list, .logs, .man, .models, .pin,
-        .rename, .restart, .restore, .retry,
+        .prune, .purge, .rename, .restart, .restore, .retry,
         .remove, .rpc,
         .search, .send, .set, .setup, .show, .start, .status, .stop, .summaries, .switch, .tag, .template,
         .unarchive,

@@ -48,6 +48,16 @@ enum Times {
         return (value < 0 ? "-" : "") + String(digits)
     }
 
+    /// "12 bytes", "3.4 kB", "56 MB".
+    static func bytes(_ value: Int) -> String {
+        for (unit, factor) in [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)] where value >= factor
+        {
+            let tenths = (value * 10 + factor / 2) / factor
+            return tenths >= 100 ? "\(tenths / 10) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
+        }
+        return count(value, "byte")
+    }
+
     /// "1 message", "2 messages".
     static func count(_ value: Int, _ noun: String) -> String {
         "\(number(value)) \(noun)\(value == 1 ? "" : "s")"

@@ -59,6 +59,11 @@ extension Configuration {
                 $0.member("cutStream", retry.cutStream.rawValue)
             }
             writeLimits(to: &$0)
+            $0.member("retention") {
+                $0.member("trash", "\(retention.trash)ms")
+                $0.optional("age", retention.age.map { "\($0)ms" })
+                $0.optional("tag", retention.tag)
+            }
             $0.member("drain", "\(drain)ms")
         }
     }

@@ -44,6 +44,7 @@ extension Configuration {
         if let quotas = try root.object("quotas") { try read(quotas: quotas) }
         if let cache = try root.object("cache") { try read(cache: cache) }
         if let summarizer = try root.object("summarizer") { try read(summarizer: summarizer) }
+        if let retention = try root.object("retention") { try read(retention: retention) }
         if let milliseconds = try root.duration("drain") { drain = milliseconds }
         try root.finish()
         try checkTogether(document.root, root)
@@ -126,6 +127,18 @@ extension Configuration {
         if let value = try reader.int("requests", 8...100_000) { limits.requests = value }
         if let value = try reader.size("unstored", least: 1 << 20, most: 1 << 40) {
             limits.unstoredAll = value
+        }
+        try reader.finish()
+    }
+
+    private mutating func read(retention reader: ConfigurationReader) throws(ConfigurationError) {
+        var reader = reader
+        if let time = try reader.duration("trash") { retention.trash = time }
+        retention.age = try reader.duration("age", least: 60_000)
+        retention.tag = try reader.string("tag")
+        if retention.tag != nil, retention.age == nil {
+            throw reader.complaint(
+                reader.view, "'retention.tag' narrows 'retention.age': give that too, such as \"90d\"")
         }
         try reader.finish()
     }

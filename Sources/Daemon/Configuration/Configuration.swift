@@ -51,10 +51,21 @@ package struct Configuration: Sendable, Equatable {
     package var quotas = Quotas()
     var cache = Cache()
     package var summarizer = Summarizer()
+    package var retention = Retention()
     /// Milliseconds that running turns get at a stop.
     package var drain = 5_000
     /// Whether there was no configuration file and upstreams come from the environment.
     package var isImplicit = true
+
+    /// How long sessions are kept.
+    package struct Retention: Sendable, Equatable {
+        /// Milliseconds in the trash after which a session is purged; 0 = never.
+        package var trash = 30 * 86_400_000
+        /// Milliseconds without a change after which a session goes to the trash; nil = never.
+        package var age: Int?
+        /// The tag that a session must have for that; nil = any or none.
+        package var tag: String?
+    }
 
     package init() {}
 

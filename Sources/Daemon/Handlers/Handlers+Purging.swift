@@ -5,7 +5,77 @@ internal import Sessions
 internal import Store
 
 extension Handlers {
-    static let purging: [Handler] = [.on(Method.SessionPurge.self) { $0.purgeSession }]
+    static let purging: [Handler] = [
+        .on(Method.SessionPurge.self) { $0.purgeSession },
+        .on(Method.StorePrune.self) { $0.prune },
+    ]
+
+    private func prune(_ request: Request<Method.StorePrune>) throws(WireError) {
+        let parameters = request.parameters
+        var find = FindSessions(owner: .user(request.client.user), limit: 500)
+        find.until = parameters.before
+        find.tag = parameters.tag
+        find.includesEmpty = true
+        find.isDescending = false
+        var passes: [FindSessions] = []
+        if parameters.scope != .live {
+            for isArchived in [false, true] {
+                var trashed = find
+                trashed.isTrashed = true
+                trashed.isArchived = isArchived
+                passes.append(trashed)
+            }
+        }
+        if parameters.scope != .trashed {
+            passes.append(find)
+            if parameters.includesArchived {
+                find.isArchived = true
+                passes.append(find)
+            }
+        }
+        collect(request, passes[...], [])
+    }
+
+    /// Finds the sessions that are meant, counts what goes with them, and purges them where that is asked for.
+    private func collect(
+        _ request: Request<Method.StorePrune>, _ passes: ArraySlice<FindSessions>, _ found: [SessionRow]
+    ) {
+        guard let find = passes.first, found.count <= Method.StorePrune.most else {
+            return count(request, Array(found.prefix(Method.StorePrune.most)), found.count)
+        }
+        archives.readAway(
+            find, isShort: false,
+            then: looking(request.call) { [self] output in
+                // What answers now is in nobody's way: it is left for another time.
+                let free = output.sessions.filter {
+                    engine.running(on: $0.row) == nil && !(engine.line(on: $0.row)?.isTaken ?? false)
+                }
+                var rest = find
+                rest.after = output.next
+                collect(
+                    request, output.next == nil ? passes.dropFirst() : [rest] + passes.dropFirst(),
+                    found + free.map(\.row))
+            })
+    }
+
+    private func count(_ request: Request<Method.StorePrune>, _ rows: [SessionRow], _ all: Int) {
+        archives.readAway(
+            CountPurge(rows), isShort: false,
+            then: looking(request.call) { [self] counted in
+                var result = Method.StorePrune.Result(counted, isMore: all > rows.count)
+                if request.parameters.isDryRun { return request.reply(result) }
+                purges.purge(rows, onlyTrashed: request.parameters.scope == .trashed, archives) { purged in
+                    switch purged {
+                    case .success(let sums):
+                        let sum = sums.values.reduce(PurgeSum(), +)
+                        (result.sessions, result.messages) = (sum.sessions, sum.messages)
+                        result.bytes = sum.bytes
+                        request.reply(result)
+                    case .failure(let error): request.fail(WireError(error))
+                    }
+                }
+            })
+    }
 
     private func purgeSession(_ request: Request<Method.SessionPurge>) throws(WireError) {
         let id = request.parameters.id
@@ -26,6 +96,16 @@ extension Handlers {
                 }
             }
         }
+    }
+}
+
+extension Method.StorePrune.Result {
+    /// What the archive counted.
+    fileprivate init(_ sum: PurgeSum, isMore: Bool) {
+        // The index and the rows around contents are about as large as those again, and a fourth.
+        self.init(
+            sessions: sum.sessions, messages: sum.messages, bytes: sum.bytes, sharedMessages: sum.shared,
+            fileBytesEstimate: sum.bytes / 4 * 9, more: isMore)
     }
 }
 

@@ -28,6 +28,7 @@ package final class Daemon {
     let engine: TurnEngine
     let summaries: Summaries
     let recovery: Recovery
+    let trashKeeper: TrashKeeper
     let lists: WatchedLists
     let facts = ServerFacts()
     let manager: ServiceManager
@@ -136,6 +137,7 @@ package final class Daemon {
         budget = BufferBudget(loop: loop) { configuration.limits }
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
         recovery = Recovery(archives, engine, clocks, loop, log)
+        trashKeeper = TrashKeeper(archives, handlers.purges, configuration, clocks, loop, log)
         self.archives = archives
         self.configuration = configuration
         self.memory = memory
@@ -147,6 +149,7 @@ package final class Daemon {
             throw error
         }
         begin()
+        trashKeeper.begin()
     }
 
     /// Closes what a crash left running and reads what was learned, before any client can look; where that cannot be done

@@ -1,0 +1,93 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Store
+
+/// Sends sessions on their way that were in the trash for long enough, and those into the trash that nobody touched for as long as
+/// the configuration says; away from everything that anybody waits for.
+final class TrashKeeper {
+    /// Milliseconds from the start, and between two looks.
+    private static let first = 500, pause = 3_600_000
+    /// Sessions of one look.
+    private static let few = 200
+
+    private let archives: Archives
+    private let purges: Purges
+    private let configuration: CurrentConfiguration
+    private let clocks: Clocks
+    private let loop: EventLoop
+    private let log: Log
+
+    init(
+        _ archives: Archives, _ purges: Purges, _ configuration: CurrentConfiguration, _ clocks: Clocks,
+        _ loop: EventLoop, _ log: Log
+    ) {
+        self.archives = archives
+        self.purges = purges
+        self.configuration = configuration
+        self.clocks = clocks
+        self.loop = loop
+        self.log = log
+    }
+
+    func begin() { wait(TrashKeeper.first) }
+
+    private func wait(_ milliseconds: Int) {
+        loop.after(milliseconds: milliseconds) { [weak self] in self?.emptyTrash() }
+    }
+
+    private func emptyTrash() {
+        let grace = configuration.value.retention.trash
+        guard grace > 0 else { return trashOld() }
+        let look = ExpiredTrash(before: clocks.now() - Int64(grace), limit: TrashKeeper.few)
+        archives.readAway(look, isShort: false) { [weak self] result in
+            guard let self else { return }
+            guard case .success(let rows) = result, !rows.isEmpty else { return trashOld() }
+            purges.purge(rows, onlyTrashed: true, archives) { [weak self] result in
+                guard let self else { return }
+                guard case .success(let sums) = result, !sums.isEmpty else { return wait(TrashKeeper.pause) }
+                let sum = sums.values.reduce(PurgeSum(), +)
+                log.notice(
+                    "trash_emptied", ("sessions", "\(sum.sessions)"), ("messages", "\(sum.messages)"))
+                emptyTrash()
+            }
+        }
+    }
+
+    private func trashOld() {
+        let rule = configuration.value.retention
+        guard let age = rule.age else { return wait(TrashKeeper.pause) }
+        var find = FindSessions(owner: .all, limit: TrashKeeper.few)
+        find.until = clocks.now() - Int64(age)
+        find.tag = rule.tag
+        find.isDescending = false
+        find.includesEmpty = true
+        trash(find, 0)
+    }
+
+    private func trash(_ find: FindSessions, _ count: Int) {
+        archives.readAway(find, isShort: false) { [weak self] result in
+            guard let self else { return }
+            guard case .success(let output) = result else { return wait(TrashKeeper.pause) }
+            for record in output.sessions {
+                archives.write(
+                    TrashSession(record.session.id, owner: record.session.owner), of: record.row
+                ) { _ in }
+            }
+            let count = count + output.sessions.count
+            if let next = output.next {
+                var rest = find
+                rest.after = next
+                return trash(rest, count)
+            }
+            if count > 0 { log.notice("old_sessions_trashed", ("sessions", "\(count)")) }
+            if find.isArchived == nil {
+                var archived = find
+                archived.after = nil
+                archived.isArchived = true
+                return trash(archived, 0)
+            }
+            wait(TrashKeeper.pause)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+internal import JSON
+internal import Posix
+internal import Protocol
+internal import TestSupport
+internal import Testing
+
+@Suite struct `Pruning` {
+    private func pruned(_ client: TestClient, _ params: String) throws -> String {
+        let answer = try client.call("_convod/store/prune", "{\(params)}")
+        guard let result = answer.result else { return answer.kind ?? "" }
+        return
+            "\(result["sessions"]?.int ?? -1) \(result["messages"]?.int ?? -1) \(result["bytes"]?.int ?? -1)"
+    }
+
+    private func names(_ client: TestClient, _ params: String = "{}") throws -> [String] {
+        try client.call("_convod/session/find", params).result?["sessions"]?.elements.compactMap {
+            $0["sessionId"]?.string
+        }.sorted() ?? []
+    }
+
+    @Test func `takes what its dry run counted, in the trash unless more is asked for`() throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        for name in ["a", "b", "c", "d"] {
+            try client.open(name, name == "c" ? #""tags":["old"]"# : "")
+            _ = try client.prompt(name, "words of \(name)")
+        }
+        for name in ["a", "b"] { _ = try client.call("session/delete", #"{"sessionId":"\#(name)"}"#) }
+        let would = try pruned(client, #""dryRun":true"#)
+        #expect(would.hasPrefix("2 4 "))
+        #expect(try names(client, #"{"trashed":true}"#) == ["a", "b"])
+        #expect(try pruned(client, "") == would)
+        #expect(try names(client, #"{"trashed":true}"#) == [])
+        #expect(try pruned(client, #""scope":"all""#) == "invalid_params")
+        let tagged = try pruned(client, #""scope":"live","tag":"old","dryRun":true"#)
+        #expect(try pruned(client, #""scope":"live","tag":"old""#) == tagged)
+        #expect(try names(client) == ["d"])
+        #expect(try pruned(client, #""scope":"live","before":"2020-01-01T00:00:00.000Z""#) == "0 0 0")
+        #expect(try pruned(client, #""scope":"live","before":"2100-01-01T00:00:00.000Z""#).hasPrefix("1 2 "))
+        #expect(try names(client) == [])
+    }
+
+    @Test func `of one session is refused while it answers, and of one that is not there`() throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        #expect(try client.call("_convod/session/purge", #"{"sessionId":"none"}"#).kind == "not_found")
+        try client.open("m", #""ephemeral":true"#)
+        _ = try client.prompt("m", "words")
+        let gone = try client.call("_convod/session/purge", #"{"sessionId":"m"}"#).result
+        #expect(gone?["messages"]?.int == 2)
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"m"}"#).kind == "not_found")
+    }
+
+    @Test
+    func
+        `is done by itself with what was in the trash for thirty days, and with what nobody touched as long as is said`()
+        throws
+    {
+        let directory = try TemporaryDirectory(), time = Locked(Int64(1_700_000_000_000))
+        let day: Int64 = 86_400_000
+        do {
+            let daemon = try TestDaemon(in: directory, clock: { time.withLock { $0 } })
+            let client = try daemon.client()
+            for name in ["old", "trashed", "tagged"] {
+                try client.open(name, name == "tagged" ? #""tags":["temp"]"# : "")
+                _ = try client.prompt(name, "words")
+            }
+            _ = try client.call("session/delete", #"{"sessionId":"trashed"}"#)
+            daemon.stop()
+        }
+        time.withLock { $0 += 29 * day }
+        let retention = "{ upstreams: { echo: { kind: 'echo' } }, retention: { age: '20d', tag: 'temp' } }"
+        do {
+            let daemon = try TestDaemon(retention, in: directory, clock: { time.withLock { $0 } })
+            let client = try daemon.client()
+            while try names(client, #"{"trashed":true}"#) != ["tagged", "trashed"] {}
+            #expect(try names(client) == ["old"])
+            daemon.stop()
+        }
+        time.withLock { $0 += 2 * day }
+        let daemon = try TestDaemon(retention, in: directory, clock: { time.withLock { $0 } })
+        let client = try daemon.client()
+        while try names(client, #"{"trashed":true}"#) != ["tagged"] {}
+        #expect(try names(client) == ["old"])
+    }
+}

@@ -1,0 +1,38 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+@Suite struct `What is removed for good` {
+    @Test func `goes by its whole ID, and where nobody can be asked only with a yes`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        for name in ["first", "second"] {
+            #expect(try home.convo("send", "-q", "--new", name, "words").code == 0)
+        }
+        #expect(try home.convo("purge", "firs").code == 1)
+        #expect(try home.convo("purge", "nothing").code == 3)
+        let gone = try home.convo("purge", "first")
+        #expect(gone.code == 0 && gone.said.contains("'first' is gone with 2 messages"), "\(gone)")
+        #expect(try home.convo("ls", "-q").said.split(separator: "\n").count == 1)
+        _ = try home.convo("rm", "-q", "second")
+        #expect(try home.convo("purge", "second").code == 1)
+        #expect(try home.convo("purge", "-y", "second").code == 0)
+        #expect(try home.convo("restore", "second").code == 3)
+    }
+
+    @Test func `is counted before, and is that then`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        for name in ["first", "second"] {
+            #expect(try home.convo("send", "-q", "--new", name, "words").code == 0)
+        }
+        _ = try home.convo("rm", "-q", "first")
+        let would = try home.convo("prune", "--dry-run")
+        #expect(would.said.hasPrefix("would remove 1 session with 2 messages, "), "\(would)")
+        #expect(try home.convo("prune").code == 1)
+        let did = try home.convo("prune", "-y")
+        #expect(did.said == would.said.replacing("would remove", with: "removed"), "\(did)")
+        #expect(try home.convo("prune", "-y").said.hasPrefix("removed 0 sessions"))
+        #expect(try home.convo("prune", "--all").code == 2)
+        #expect(
+            try home.convo("prune", "--all", "--older-than", "1d", "--json").said.contains("\"sessions\":0"))
+    }
+}
