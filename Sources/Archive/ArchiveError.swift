@@ -20,6 +20,8 @@ package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible
         case tooBig
         /// What was to be changed is in another state than whoever changes it knows: somebody else did.
         case changedElsewhere
+        /// What is to be stored contradicts itself: `reason` says how, `doing` which of several it is.
+        case refused
         /// A file of the database was removed, moved or replaced while it was open.
         case gone
         /// The file or its directory cannot be written.

@@ -12,6 +12,7 @@ package enum Method: String, Sendable, CaseIterable {
     case contextWhy = "_convod/context/why"
     case export = "_convod/export"
     case failureList = "_convod/failure/list"
+    case importRecords = "_convod/import"
     case messageAppend = "_convod/message/append"
     case messageList = "_convod/message/list"
     case messageSet = "_convod/message/set"
@@ -77,6 +78,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .contextWhy: ContextWhy.self
         case .export: Export.self
         case .failureList: FailureList.self
+        case .importRecords: Import.self
         case .messageAppend: MessageAppend.self
         case .messageList: MessageList.self
         case .messageSet: MessageSet.self

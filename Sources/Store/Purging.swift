@@ -60,6 +60,8 @@ extension Database {
 final class SessionRemoval: BackgroundWork {
     /// The owner of sessions that are being purged.
     static let nobody: Int64 = -1
+    /// The owner of sessions that are being read in.
+    static let arriving: Int64 = -2
     /// Rows of one statement.
     private static let few = 32
 

@@ -1,4 +1,4 @@
-internal import Archive
+package import Archive
 internal import Conversation
 
 extension Reader {
@@ -170,5 +170,23 @@ extension Row {
     /// A message's `total`, in the second column behind its key.
     fileprivate var total: Int {
         get throws(ArchiveError) { try number(1, "total", in: 0...Row.mostTokens, of: .message) }
+    }
+}
+
+extension BranchElders: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var found: [BranchRow: BranchOrigin] = [:]
+        for branch in branches {
+            var next: BranchRow? = branch, walk = BranchWalk()
+            while let now = next, found[now] == nil {
+                try walk.step(to: now)
+                guard let (parent, fork) = try reader.database.parent(of: now) else { break }
+                found[now] = BranchOrigin(parent: parent, forkSeq: fork)
+                next = parent
+            }
+        }
+        return found
     }
 }

@@ -114,3 +114,26 @@ extension NewestPrompt: LocalRead {
         try reader.prompt(at: session.session.messageCount, in: session, farthest: farthest)?.seq
     }
 }
+
+extension AllSummaries: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var output = Output(), found: [(row: Int64, message: Int64, summary: Summary)] = []
+        try reader.database.rows(
+            .summaries("INDEXED BY summary_session WHERE session = ? AND id > ? ORDER BY id LIMIT ?"),
+            [.int(session), .int(after), Bound(limit)], doing: "read summaries"
+        ) { (row) throws(ArchiveError) in
+            found.append((row.int(0), row.int(3), try Summary(row)))
+            return true
+        }
+        for one in found {
+            let end = try reader.database.first(
+                "SELECT id FROM message WHERE key = ?", [.int(one.message)], doing: "read a message"
+            ) { MessageID(bytes: $0.bytes(0)) }
+            if let end = end.flatMap({ $0 }) { output.summaries.append((one.summary, end)) }
+        }
+        if found.count == limit { output.next = found.last?.row }
+        return output
+    }
+}

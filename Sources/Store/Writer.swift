@@ -80,6 +80,7 @@ package final class Writer {
                 "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
                 doing: "number messages"),
             try database.searchMark())
+        try abandonImports()
         log.wrote(database.pagesWritten)
         _ = files.look()
         database.setPatience(milliseconds: 0)

@@ -47,6 +47,7 @@ struct JSONLinesDecoder: TranscriptDecoder {
             return .message(try message(root, seq: count), isOnPath: true)
         case TraceRecord.branchMessage: return .message(try message(root, seq: 0), isOnPath: false)
         case TraceRecord.turn: return .turn(try turn(root))
+        case TraceRecord.summary: return try summary(root)
         default: return nil
         }
     }
@@ -63,6 +64,7 @@ struct JSONLinesDecoder: TranscriptDecoder {
         var session = Session(
             id: id, owner: UserID(0), cwd: view["cwd"]?.string ?? "/",
             createdAt: try time(view, "createdAt") ?? 0)
+        session.updatedAt = try time(view, "updatedAt") ?? session.createdAt
         session.title = view["name"]?.string
         session.system = view["system"]?.string
         session.settings = SessionSettings(view)
@@ -97,7 +99,29 @@ struct JSONLinesDecoder: TranscriptDecoder {
         message.isPinned = view["pinned"]?.bool ?? false
         message.isExcluded = view["excluded"]?.bool ?? false
         message.metadata = view["metadata"].map { Array($0.raw) }
+        message.binding = view["binding"].flatMap { Message.Binding($0) }
         return message
+    }
+
+    private func summary(_ view: JSONView) throws(TranscriptError) -> TranscriptRecord {
+        func number(_ name: String) throws(TranscriptError) -> Int {
+            try required(view, name, "a number from 1") { $0.int.flatMap { $0 >= 1 ? $0 : nil } }
+        }
+        var summary = Summary(
+            id: try required(view, "id", "a summary's ID") { $0.string.flatMap { SummaryID($0) } },
+            first: try number("firstSeq"), last: try number("lastSeq"), text: view["text"]?.string,
+            isRequested: view["requested"]?.bool ?? false, madeAt: try number("madeAt"),
+            createdAt: try time(view, "createdAt") ?? 0)
+        summary.problem = view["problem"]?.string
+        summary.upstream = view["upstream"]?.string
+        summary.model = view["model"]?.string
+        summary.inputTokens = view["inputTokens"]?.int
+        summary.outputTokens = view["outputTokens"]?.int
+        summary.cost = view["costMicrodollars"]?.int
+        summary.editedAt = try time(view, "editedAt")
+        return .summary(
+            summary,
+            end: try required(view, "messageId", "a message's ID") { $0.string.flatMap { MessageID($0) } })
     }
 
     private func turn(_ view: JSONView) throws(TranscriptError) -> TurnRecord {

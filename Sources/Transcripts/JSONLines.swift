@@ -21,6 +21,8 @@ private struct JSONLinesEncoder: TranscriptEncoder {
         case .message(let message, let isOnPath):
             records.addObject { TraceRecord.write(message, isOnPath: isOnPath, to: &$0) }
         case .turn(let turn): records.addObject { TraceRecord.write(turn, to: &$0) }
+        case .summary(let summary, let end):
+            records.addObject { TraceRecord.write(summary, end: end, to: &$0) }
         }
     }
 }
@@ -38,6 +40,26 @@ enum TraceRecord {
     /// A message of a branch beside the active path.
     static let branchMessage = "branch_message"
     static let turn = "turn"
+    static let summary = "summary"
+
+    static func write(_ summary: Summary, end: MessageID, to writer: inout JSONWriter) {
+        writer.member("type", TraceRecord.summary)
+        writer.member("id", summary.id)
+        writer.member("firstSeq", summary.first)
+        writer.member("lastSeq", summary.last)
+        writer.member("messageId", end)
+        writer.optional("text", summary.text)
+        writer.optional("problem", summary.problem)
+        if summary.isRequested { writer.member("requested", true) }
+        writer.member("madeAt", summary.madeAt)
+        writer.optional("upstream", summary.upstream)
+        writer.optional("model", summary.model)
+        writer.optional("inputTokens", summary.inputTokens)
+        writer.optional("outputTokens", summary.outputTokens)
+        writer.optional("costMicrodollars", summary.cost)
+        writer.member("createdAt", Timestamp.text(summary.createdAt))
+        writer.optional("editedAt", summary.editedAt.map(Timestamp.text))
+    }
 
     static func writeHeader(of session: Session, head: MessageID?, to writer: inout JSONWriter) {
         writer.member("type", TraceRecord.session)
@@ -48,6 +70,7 @@ enum TraceRecord {
         writer.member("cwd", session.cwd)
         writer.optional("system", session.system)
         writer.member("createdAt", Timestamp.text(session.createdAt))
+        writer.member("updatedAt", Timestamp.text(session.updatedAt))
         writer.key("tags")
         writer.array { for tag in session.tags { $0.string(tag) } }
         writer.optional("upstream", session.settings.upstream)
@@ -108,6 +131,7 @@ enum TraceRecord {
         if message.isPinned { writer.member("pinned", true) }
         if message.isExcluded { writer.member("excluded", true) }
         writer.optional("metadata", raw: message.metadata.map(oneLine))
+        writer.optional("binding", raw: message.binding?.encoded)
     }
 
     /// A message of plain text says everything in its `content`, so it needs no `parts`.

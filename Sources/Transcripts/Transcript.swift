@@ -12,6 +12,8 @@ package enum TranscriptRecord: Sendable, Equatable {
     /// A message of the active path, in order, or of a branch beside it.
     case message(Message, isOnPath: Bool)
     case turn(TurnRecord)
+    /// A summary, and the last message that it covers.
+    case summary(Summary, end: MessageID)
 }
 
 /// Writes one session in one format, record by record.

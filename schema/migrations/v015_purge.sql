@@ -8,3 +8,17 @@ INSERT INTO purge_state (id, phase) VALUES (1, 0);
 
 -- What was in the trash long enough.
 CREATE INDEX session_trashed ON session (trashed_at) WHERE trashed_at IS NOT NULL;
+
+-- Sessions that are being read in: nobody sees them before their end, and those without an end are purged at the next start.
+CREATE TABLE import (
+    session INTEGER PRIMARY KEY REFERENCES session (id) ON DELETE CASCADE,
+    owner   INTEGER NOT NULL,                     -- whose it will be
+    name    TEXT    NOT NULL                      -- what it will be called
+) STRICT;
+
+-- Messages that were read in before the turn that they belong to.
+CREATE TABLE import_link (
+    message INTEGER PRIMARY KEY REFERENCES message (key) ON DELETE CASCADE,
+    turn    BLOB    NOT NULL CHECK (length(turn) = 16)   -- turn.uuid
+) STRICT;
+CREATE INDEX import_link_turn ON import_link (turn);

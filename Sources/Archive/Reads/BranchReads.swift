@@ -39,3 +39,22 @@ package struct BranchPair: ArchiveRead {
         self.bytes = bytes
     }
 }
+
+/// Where a branch comes from.
+package struct BranchOrigin: Sendable, Equatable {
+    package let parent: BranchRow?
+    /// The last seq that it shares with its parent.
+    package let forkSeq: Int
+
+    package init(parent: BranchRow?, forkSeq: Int) {
+        self.parent = parent
+        self.forkSeq = forkSeq
+    }
+}
+
+/// The branches that some leave, and those that these leave, and so on, of whatever session.
+package struct BranchElders: ArchiveRead {
+    package typealias Output = [BranchRow: BranchOrigin]
+    package let branches: [BranchRow]
+    package init(_ branches: [BranchRow]) { self.branches = branches }
+}

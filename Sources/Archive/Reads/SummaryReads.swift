@@ -58,3 +58,26 @@ package struct NewestPrompt: ArchiveRead {
         self.farthest = farthest
     }
 }
+
+/// Some of a session's summaries on whatever branch, those made first first, thrown away ones too.
+package struct AllSummaries: ArchiveRead {
+    /// A page.
+    package struct Output: Sendable {
+        /// Each with the last message that it covers.
+        package var summaries: [(summary: Summary, end: MessageID)] = []
+        /// Where the next page goes on; nil at the end.
+        package var next: Int64?
+        package init() {}
+    }
+
+    package let session: SessionRow
+    /// Where the page before ended; 0 for the first.
+    package let after: Int64
+    package let limit: Int
+
+    package init(_ session: SessionRow, after: Int64, limit: Int) {
+        self.session = session
+        self.after = after
+        self.limit = limit
+    }
+}

@@ -17,7 +17,7 @@ struct Command: Sendable {
         .exclude, .export, .failures,
         .fork, .goOn,
         .help,
-        .include,
+        .importing, .include,
         .list, .logs, .man, .models, .pin,
         .prune, .purge, .rename, .restart, .restore, .retry,
         .remove, .rpc,

@@ -56,6 +56,14 @@ final class Console {
         do { try Console.write(bytes, to: 1) } catch { failure = error }
     }
 
+    /// Shows how far long work is, in one line of a terminal that the next one replaces; nil takes it away.
+    func progress(_ text: String?) {
+        guard isErrorTerminal && !isQuiet else { return }
+        let line = text.map { TextWidth.fitted($0, to: max(10, columns - 1)) } ?? ""
+        // Where it cannot be shown it is not missed.
+        try? Console.write(Array("\r\u{1B}[K\(line)".utf8), to: 2)
+    }
+
     /// Writes a line.
     func print(_ text: String) { write(Array((text + "\n").utf8)) }
 

@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import Crypto
 internal import JSON
@@ -5,6 +6,7 @@ internal import Posix
 internal import Protocol
 
 extension Option {
+    fileprivate static let all = Option(long: "all", help: "every session, archived ones too")
     fileprivate static let force = Option(
         long: "force", help: "with -o: overwrite a file that is there, unasked")
     fileprivate static let format = Option(
@@ -15,43 +17,91 @@ extension Option {
 
 extension Command {
     static let export = Command(
-        name: "export", summary: "write a session down", arguments: "[ID]", count: 0...1,
-        options: [.continue, .force, .format, .output, .session],
+        name: "export", summary: "write sessions down", arguments: "[ID…]", count: 0...Int.max,
+        options: [.all, .continue, .force, .format, .output, .session, .since],
         details: """
-            Without an ID the latest session that convo made. The formats are jsonl (Session Trace Simple Format, a
-            record a line, with every branch and turn) and markdown (the active path). The result is checked against the
-            daemon's count and checksum. A file that is there is not overwritten unasked: on a terminal it asks,
-            elsewhere --force is needed.
+            Without an ID the latest session that convo made; with --all every one, the oldest first, or with --since those
+            that changed from then on. The formats are jsonl (Session Trace Simple Format, a record a line, with every
+            branch, turn and summary; 'convo import' reads it back, several sessions of one file too) and markdown (the
+            active path). The result is checked against the daemon's count and checksum. A file that is there is not
+            overwritten unasked: on a terminal it asks, elsewhere --force is needed.
             """
     ) { invocation throws(CommandError) in
         let format = invocation.value(.format) ?? "jsonl"
         guard format == "jsonl" || format == "markdown" else {
             throw .usage("--format is jsonl or markdown, not '\(format)'")
         }
+        if invocation.has(.since) && !invocation.has(.all) { throw .usage("--since goes with --all") }
+        let since = try invocation.since()
         let client = try invocation.connect()
-        let session = try SessionChoice(client: client).session(named: invocation.sessionName)
-        let export = SessionExport(client: client, session: session.id, format: format)
+        let console = invocation.console
         if let path = invocation.value(.output), path != "-" {
             if !invocation.has(.force) {
                 var input = StandardInput()
-                try SessionExport.mayOverwrite(path, invocation.console) { (question) throws(CommandError) in
+                try SessionExport.mayOverwrite(path, console) { (question) throws(CommandError) in
                     try input.answer(to: question)
                 }
             }
-            let count = try export.write(to: path)
-            invocation.console.note("\(Times.count(count, "record")) in '\(path)'")
+            var sums = (records: 0, sessions: 0)
+            try ExportFile(path).write { (write) throws(CommandError) in
+                try exported(invocation, client, since) { session throws(CommandError) in
+                    let export = SessionExport(client: client, session: session, format: format)
+                    sums.records += try export.run(into: path, write)
+                    sums.sessions += 1
+                    console.progress(
+                        "\(Times.count(sums.sessions, "session")), \(Times.count(sums.records, "record"))")
+                }
+            }
+            console.progress(nil)
+            let sessions = sums.sessions == 1 ? "" : " of \(Times.count(sums.sessions, "session"))"
+            console.note("\(Times.count(sums.records, "record"))\(sessions) in '\(path)'")
         } else {
-            let console = invocation.console
-            _ = try export.run(into: nil) { bytes throws(PosixError) in
-                if !console.isOutputTerminal { return try Console.write(bytes, to: 1) }
-                if format == "jsonl" {
-                    console.write(json: bytes)
-                } else {
-                    console.write(verbatim: String(decoding: bytes, as: UTF8.self))
+            try exported(invocation, client, since) { session throws(CommandError) in
+                let export = SessionExport(client: client, session: session, format: format)
+                _ = try export.run(into: nil) { bytes throws(PosixError) in
+                    if !console.isOutputTerminal { return try Console.write(bytes, to: 1) }
+                    if format == "jsonl" {
+                        console.write(json: bytes)
+                    } else {
+                        console.write(verbatim: String(decoding: bytes, as: UTF8.self))
+                    }
                 }
             }
         }
         return .success
+    }
+
+    /// Hands out the sessions that are meant.
+    private static func exported(
+        _ invocation: Invocation, _ client: Client, _ since: Int64?,
+        _ body: (String) throws(CommandError) -> Void
+    ) throws(CommandError) {
+        guard invocation.has(.all) else {
+            let choice = SessionChoice(client: client)
+            if invocation.positionals.count <= 1 {
+                return try body(choice.session(named: invocation.sessionName).id)
+            }
+            for name in invocation.positionals { try body(choice.session(named: name).id) }
+            return
+        }
+        guard invocation.positionals.isEmpty, !invocation.has(.session) else {
+            throw .usage("--all exports every session: name none")
+        }
+        // Those that were made first come first, archived ones too.
+        for isArchived in [false, true] {
+            var cursor: String?
+            repeat {
+                let page = try client.ask(Method.SessionFind.self) {
+                    $0.member("order", "asc")
+                    $0.member("limit", 500)
+                    if isArchived { $0.member("archived", true) }
+                    if let since { $0.member("since", Timestamp.text(since)) }
+                    $0.optional("cursor", cursor)
+                }
+                for session in page.sessions where session.ephemeral == nil { try body(session.id) }
+                cursor = page.nextCursor
+            } while cursor != nil
+        }
     }
 }
 
@@ -60,28 +110,6 @@ struct SessionExport {
     let client: Client
     let session: String
     let format: String
-
-    /// Writes to a neighbour of the file and renames it when everything is there; returns the number of records.
-    ///
-    /// A rename would put a plain file in the place of a device or a symlink, so these are written into.
-    func write(to path: String) throws(CommandError) -> Int {
-        if let status = try? Files.status(path), status.kind != .regular {
-            let file = try open(path, for: path)
-            return try run(into: path) { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
-        }
-        let side = "\(path).\(Process.id).part"
-        do throws(CommandError) {
-            let file = try open(side, for: path)
-            let count = try run(into: path) { bytes throws(PosixError) in
-                try Console.write(bytes, to: file.raw)
-            }
-            do throws(PosixError) { try Files.rename(side, to: path) } catch { throw failed(path, error) }
-            return count
-        } catch {
-            try? Files.remove(side)
-            throw error
-        }
-    }
 
     /// Asks before a file is overwritten, and refuses where nobody can be asked; devices and the like are written into.
     static func mayOverwrite(
@@ -99,6 +127,13 @@ struct SessionExport {
         guard let said, ["y", "yes"].contains(said.lowercased()) else {
             throw CommandError(.failure, "nothing was written")
         }
+    }
+
+    /// Writes it to a file, whole or not at all; returns the number of records.
+    func write(to path: String) throws(CommandError) -> Int {
+        var count = 0
+        try ExportFile(path).write { (write) throws(CommandError) in count = try run(into: path, write) }
+        return count
     }
 
     /// Hands each record with its LF to `write` and checks count and checksum; returns the number of records.
@@ -126,7 +161,7 @@ struct SessionExport {
             guard let path else {
                 throw CommandError(.failure, "cannot write to standard output: \(failure.reason)")
             }
-            throw failed(path, failure)
+            throw ExportFile.failed(path, failure)
         }
         let sum = digest.finish().hexadecimal
         guard result.count == count, result.sha256 == sum else {
@@ -144,12 +179,43 @@ struct SessionExport {
         else { return nil }
         return record.utf8 ?? Array(record.raw)
     }
+}
 
-    private func open(_ side: String, for path: String) throws(CommandError) -> Descriptor {
-        do { return try Files.open(side, .replacing) } catch { throw failed(path, error) }
+/// A file that is written whole or not at all.
+struct ExportFile {
+    private let path: String
+
+    init(_ path: String) { self.path = path }
+
+    /// Writes to a neighbour of the file and renames it when everything is there.
+    ///
+    /// A rename would put a plain file in the place of a device or a symlink, so these are written into.
+    func write(_ body: (([UInt8]) throws(PosixError) -> Void) throws(CommandError) -> Void)
+        throws(CommandError)
+    {
+        // One that cannot be looked at cannot be written either, and that is said then.
+        if let status = try? Files.status(path), status.kind != .regular {
+            let file = try open(path)
+            return try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
+        }
+        let side = "\(path).\(Process.id).part"
+        do throws(CommandError) {
+            let file = try open(side)
+            try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
+            do throws(PosixError) { try Files.rename(side, to: path) } catch {
+                throw ExportFile.failed(path, error)
+            }
+        } catch {
+            try? Files.remove(side)
+            throw error
+        }
     }
 
-    private func failed(_ path: String, _ error: PosixError) -> CommandError {
+    private func open(_ side: String) throws(CommandError) -> Descriptor {
+        do { return try Files.open(side, .replacing) } catch { throw ExportFile.failed(path, error) }
+    }
+
+    static func failed(_ path: String, _ error: PosixError) -> CommandError {
         CommandError(.failure, "cannot write '\(path)': \(error.reason)")
     }
 }

@@ -11,6 +11,8 @@ struct ExportPlan {
         case messages(SessionRecord, from: Int, isOnPath: Bool)
         /// Turns, newest first.
         case turns(before: TurnRow)
+        /// Summaries, oldest first.
+        case summaries(after: Int64)
     }
 
     /// What is left, the next one last.
@@ -19,10 +21,13 @@ struct ExportPlan {
     /// The active path alone.
     init(of session: SessionRecord) { steps = [.messages(session, from: 1, isOnPath: true)] }
 
-    /// The whole tree: branches, and the turns up to one.
-    init(of session: SessionRecord, branches: [Branch], lastTurn: TurnRow?) {
-        steps = lastTurn.map { [.turns(before: TurnRow($0.number + 1))] } ?? []
-        steps += ExportPlan.beside(session, branches).reversed()
+    /// The whole tree: branches, with where those of other sessions come from that they leave, and the turns up to one.
+    init(
+        of session: SessionRecord, branches: [Branch], elders: [BranchRow: BranchOrigin], lastTurn: TurnRow?
+    ) {
+        steps = [.summaries(after: 0)]
+        if let lastTurn { steps.append(.turns(before: TurnRow(lastTurn.number + 1))) }
+        steps += ExportPlan.beside(session, branches, elders).reversed()
         steps.append(.messages(session, from: 1, isOnPath: true))
     }
 
@@ -32,21 +37,35 @@ struct ExportPlan {
     /// A page left something of its step, which goes on before all else.
     mutating func add(_ rest: Step) { steps.append(rest) }
 
-    /// The stretches of branches that are on no other's path.
-    private static func beside(_ session: SessionRecord, _ branches: [Branch]) -> [Step] {
-        // The last seq of the active path on each branch that it runs over.
-        var onPath: [BranchRow: Int] = [:]
-        let byRow = Dictionary(branches.map { ($0.id, $0) }) { first, _ in first }
-        var branch = byRow[session.branch], last = session.session.messageCount
-        while let now = branch, onPath[now.id] == nil {
-            onPath[now.id] = last
-            last = now.forkSeq
-            branch = now.parent.flatMap { byRow[$0] }
+    /// The stretches of branches that are on no other's path, those that only other sessions' branches hold among them.
+    private static func beside(
+        _ session: SessionRecord, _ branches: [Branch], _ elders: [BranchRow: BranchOrigin]
+    ) -> [Step] {
+        var origins = elders
+        for branch in branches {
+            origins[branch.id] = BranchOrigin(parent: branch.parent, forkSeq: branch.forkSeq)
         }
+        // The last seq of each branch that is written down by then.
+        var covered: [BranchRow: Int] = [:]
+        /// Notes the path that ends at a seq of a branch, and gives the first seq of it that was not noted before.
+        func cover(_ branch: BranchRow, _ last: Int) -> Int {
+            var next: BranchRow? = branch, last = last, first = last + 1
+            while let now = next, last > 0 {
+                let fork = origins[now]?.forkSeq ?? 0, known = covered[now] ?? 0
+                covered[now] = max(known, last)
+                if known >= last { break }
+                first = max(fork, known) + 1
+                if known > fork { break }
+                last = fork
+                next = origins[now]?.parent
+            }
+            return first
+        }
+        _ = cover(session.branch, session.session.messageCount)
         return branches.compactMap { branch in
             // What came to the active one since the start is not part of this.
             if branch.id == session.branch { return nil }
-            let from = max(branch.forkSeq, onPath[branch.id] ?? 0) + 1
+            let from = cover(branch.id, branch.head)
             return from > branch.head ? nil : .messages(session.at(branch.end), from: from, isOnPath: false)
         }
     }

@@ -89,8 +89,12 @@ final class ExportRun {
             if page.count == limit, let last = page.last {
                 return findBranches(after: last.id, all, lastTurn: lastTurn)
             }
-            plan = ExportPlan(of: session, branches: all, lastTurn: lastTurn)
-            readFirst()
+            let own = Set(all.map(\.id))
+            let foreign = Set(all.compactMap(\.parent)).subtracting(own)
+            look(BranchElders(Array(foreign)), map: { $0 }) { [self] elders in
+                plan = ExportPlan(of: session, branches: all, elders: elders, lastTurn: lastTurn)
+                readFirst()
+            }
         }
     }
 
@@ -143,6 +147,14 @@ final class ExportRun {
                 return Page(
                     page.turns.lazy.map { TranscriptRecord.turn($0.turn) }, encoder,
                     rest: last.map { .turns(before: $0) })
+            } then: { [self] in
+                came($0)
+            }
+        case .summaries(let row):
+            look(AllSummaries(session.row, after: row, limit: min(rows, 100))) { page in
+                Page(
+                    page.summaries.lazy.map { TranscriptRecord.summary($0.summary, end: $0.end) }, encoder,
+                    rest: page.next.map { .summaries(after: $0) })
             } then: { [self] in
                 came($0)
             }

@@ -22,6 +22,7 @@ final class Handlers {
     let lists: WatchedLists
     let formats: TranscriptFormats
     let purges = Purges()
+    let imports = Imports()
     private var homes: [UserID: String] = [:]
 
     init(
@@ -51,7 +52,8 @@ final class Handlers {
     /// It is put together from the resources' own tables, so that a new method is written in one file of this target.
     static let table: [Method: Handler] = {
         let all =
-            branches + context + export + finding + messages + opening + purging + searching + serving
+            branches + context + export + finding + importing + messages + opening + purging + searching
+            + serving
             + sessions
             + summarizing + turns + upstreams + usage + watching
         return Dictionary(all.map { ($0.contract.method, $0) }) { first, _ in

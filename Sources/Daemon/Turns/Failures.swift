@@ -43,6 +43,7 @@ extension WireError {
                 .storeFailed,
                 "nothing more is stored: \(error.description), while the daemon runs; put it back, or export what you need, which can still be read, and run 'convo restart'"
             )
+        case .refused: self.init(.invalidParams, "record \(error.doing): \(error.reason)")
         case .corrupt: self.init(.storeFailed, "the store is damaged: \(error.description)")
         case .busy:
             self.init(

@@ -201,19 +201,8 @@ extension Writer {
                 "UPDATE turn SET options = ? WHERE id = ?", [.utf8(options.encoded), .int(stored.row)],
                 doing: "drop a system prompt")
         }
-        let error = end.ending.error.map { error in
-            JSONWriter.object {
-                $0.member("kind", error.kind)
-                $0.member("message", error.message)
-                $0.optional("retryAfterMs", error.retryAfter)
-            }
-        }
-        var usage: [UInt8]?
-        if let counted = end.ending.usage {
-            var writer = JSONWriter()
-            counted.write(to: &writer)
-            usage = writer.bytes
-        }
+        let error = end.ending.error.map { $0.encoded }
+        let usage = end.ending.usage.map { $0.encoded }
         try database.run(
             """
             UPDATE turn SET state = ?, stop_reason = ?, finish = ?, detail = ?, cached = ?, error = ?,
@@ -301,5 +290,25 @@ extension Message.Status {
         case .interrupted: self = .interrupted
         default: self = .failed
         }
+    }
+}
+
+extension TurnError {
+    /// A raw JSON object, as it is stored.
+    var encoded: [UInt8] {
+        JSONWriter.object {
+            $0.member("kind", kind)
+            $0.member("message", message)
+            $0.optional("retryAfterMs", retryAfter)
+        }
+    }
+}
+
+extension Usage {
+    /// A raw JSON object, as it is stored.
+    var encoded: [UInt8] {
+        var writer = JSONWriter()
+        write(to: &writer)
+        return writer.bytes
     }
 }

@@ -1,0 +1,112 @@
+package import Conversation
+
+/// Begins to read a session in that was written down elsewhere; nobody sees it before `EndImport`.
+package struct BeginImport: ArchiveWrite {
+    /// What came of it.
+    package enum Output: Sendable {
+        /// Records may follow.
+        case begun(ImportState)
+        /// This very session is there already, under that ID.
+        case exists(SessionID)
+    }
+
+    /// As it was written down; the owner is who reads it in.
+    package let session: Session
+    /// The newest message of its path; nil for none.
+    package let head: MessageID?
+    /// Whether nothing is written, and it is only said what would come of it.
+    package let isDryRun: Bool
+
+    package init(_ session: Session, head: MessageID?, isDryRun: Bool) {
+        self.session = session
+        self.head = head
+        self.isDryRun = isDryRun
+    }
+}
+
+/// How far reading a session in is; whoever reads passes it on from call to call.
+package struct ImportState: Sendable {
+    /// What was read so far.
+    package struct Counts: Sendable, Equatable {
+        package var messages = 0
+        /// Of these such as are there already, in a session that this one shares them with.
+        package var shared = 0
+        package var turns = 0
+        package var summaries = 0
+        /// Messages that got another ID, since theirs was taken.
+        package var renamed = 0
+        package init() {}
+    }
+
+    package let row: SessionRow
+    package let owner: UserID
+    /// What the session will be called.
+    package let name: SessionID
+    /// Tells IDs that were taken apart from those of other copies; 1 for a first copy.
+    package let copy: Int
+    /// The end of the path so far.
+    package var path: PathPlace
+    /// Where the path ends in another session that has it too; nil where it begins on its own.
+    package var shared: (branch: BranchRow, seq: Int)?
+    /// Whether every message so far is another session's too.
+    package var isSharing = true
+    /// The end of the branch beside the path that is being read, and its last message.
+    package var side: (place: PathPlace, last: MessageID)?
+    /// IDs that messages were given in place of theirs.
+    package var ids: [MessageID: MessageID] = [:]
+    /// Turns come newest first, so their numbers go down from here.
+    package var nextTurn: Int64
+    package var counts = Counts()
+
+    package init(
+        row: SessionRow, owner: UserID, name: SessionID, copy: Int, path: PathPlace, nextTurn: Int64
+    ) {
+        self.row = row
+        self.owner = owner
+        self.name = name
+        self.copy = copy
+        self.path = path
+        self.nextTurn = nextTurn
+    }
+}
+
+/// A record of a session that is read in.
+package enum ImportItem: Sendable {
+    case message(NewMessage, parent: MessageID?, isOnPath: Bool, turn: TurnID?)
+    case turn(TurnRecord)
+    /// A summary, and the last message that it covers.
+    case summary(Summary, end: MessageID)
+}
+
+/// Reads records in, all of them or none.
+package struct ImportRecords: ArchiveWrite {
+    /// How far it is then; a record that cannot be is an error of code `refused`, and none of these is taken.
+    package typealias Output = ImportState
+
+    package let state: ImportState
+    package let items: [ImportItem]
+    package init(_ items: [ImportItem], _ state: ImportState) {
+        self.items = items
+        self.state = state
+    }
+}
+
+/// Shows a session that was read in; its turns and their usage are history and count in no quota.
+package struct EndImport: ArchiveWrite {
+    /// The session; nil where it was given up meanwhile.
+    package typealias Output = SessionRecord?
+    package let state: ImportState
+    /// As it was written down.
+    package let session: Session
+    package init(_ session: Session, _ state: ImportState) {
+        self.session = session
+        self.state = state
+    }
+}
+
+/// Gives up a session that was being read in; what came of it is purged.
+package struct AbandonImport: ArchiveWrite {
+    package typealias Output = Void
+    package let row: SessionRow
+    package init(_ row: SessionRow) { self.row = row }
+}

@@ -1,0 +1,208 @@
+internal import ConvoClient
+internal import JSON
+internal import Posix
+internal import Protocol
+
+extension Option {
+    fileprivate static let dryRun = Option(long: "dry-run", help: "only say what would be read in")
+}
+
+extension Command {
+    static let importing = Command(
+        name: "import", summary: "read sessions in that 'convo export' wrote", arguments: "FILE…",
+        count: 1...Int.max, options: [.dryRun, .json],
+        details: """
+            Reads jsonl, of one session or of many; '-' is standard input. A session is there whole or not at all. IDs that
+            are free are kept; a session that is there already is left as it is, so that reading a file twice changes
+            nothing. Turns, receipts and usage come back as history and count in no quota. A session that cannot be read
+            is reported, the others go on, and the exit code is 1.
+            """
+    ) { invocation throws(CommandError) in
+        let client = try invocation.connect()
+        var reading = ImportReading(client, invocation.console, isDryRun: invocation.has(.dryRun))
+        for path in invocation.positionals { try reading.read(path) }
+        reading.finish(isJSON: invocation.has(.json))
+        return reading.problems == 0 ? .success : .failure
+    }
+}
+
+/// Reads files of sessions and passes them on, some records at a time.
+private struct ImportReading {
+    /// Records and bytes of one call.
+    private static let few = 500, fewBytes = 1 << 20
+
+    private let client: Client
+    private let console: Console
+    private let isDryRun: Bool
+    private(set) var problems = 0
+    private var sums = Sums()
+
+    /// What was read in.
+    private struct Sums {
+        var sessions = 0, existing = 0, messages = 0, shared = 0, renamed = 0, turns = 0, summaries = 0
+    }
+
+    /// A session whose records are on their way.
+    private struct Open {
+        let place: String
+        var id: String?
+        var name: String
+        var records: [[UInt8]] = []
+        var bytes = 0
+        /// Whether what follows of it is passed over.
+        var isSkipped = false
+    }
+    private var open: Open?
+
+    init(_ client: Client, _ console: Console, isDryRun: Bool) {
+        self.client = client
+        self.console = console
+        self.isDryRun = isDryRun
+    }
+
+    mutating func read(_ path: String) throws(CommandError) {
+        if path == "-" { return try read(descriptor: 0, path) }
+        let file: Descriptor
+        do { file = try Files.open(path, .reading) } catch {
+            throw CommandError(
+                error.isNotFound ? .notFound : .failure, "cannot read '\(path)': \(error.reason)")
+        }
+        try read(descriptor: file.raw, path)
+        _ = file.raw  // open until here
+    }
+
+    private mutating func read(descriptor: Int32, _ path: String) throws(CommandError) {
+        var rest: [UInt8] = [], line = 0, isAtEnd = false
+        while !isAtEnd {
+            let before = rest.count
+            do throws(PosixError) {
+                isAtEnd = try System.read(descriptor, into: &rest, most: 256 << 10) == 0
+            } catch { throw CommandError(.failure, "cannot read '\(path)': \(error.reason)") }
+            var start = 0, from = before
+            while let end = rest[from...].firstIndex(of: 0x0A) {
+                line += 1
+                try take(Array(rest[start..<end]), "'\(path)', line \(line)")
+                start = end + 1
+                from = start
+            }
+            if isAtEnd && start < rest.count {
+                try take(Array(rest[start...]), "'\(path)', line \(line + 1)")
+                start = rest.count
+            }
+            rest.removeFirst(start)
+            guard rest.count <= Limits().line else {
+                throw CommandError(
+                    .failure,
+                    "'\(path)', line \(line + 1) has more than \(Limits().line >> 20) MiB: no record is so long"
+                )
+            }
+        }
+        try end()
+    }
+
+    private mutating func take(_ bytes: [UInt8], _ place: String) throws(CommandError) {
+        if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return }
+        let view: JSONView
+        do { view = try JSONDocument(bytes, depth: 160).root } catch {
+            complain("\(place) is not JSON: \(error.description)")
+            open?.isSkipped = true
+            return
+        }
+        if view["type"]?.string == "session" {
+            try end()
+            open = Open(place: place, name: view["id"]?.string ?? "")
+        }
+        guard open != nil else {
+            if problems == 0 {
+                complain(
+                    "\(place): a file begins with a record of type 'session', as 'convo export' writes it; what other tools write is not read yet"
+                )
+            }
+            return
+        }
+        open?.records.append(bytes)
+        open?.bytes += bytes.count
+        if let now = open, now.records.count >= ImportReading.few || now.bytes >= ImportReading.fewBytes {
+            try pass(isEnd: false)
+        }
+    }
+
+    /// Passes on what there is of the open session.
+    private mutating func pass(isEnd: Bool) throws(CommandError) {
+        guard var now = open else { return }
+        defer { open = now }
+        let records = now.records
+        (now.records, now.bytes) = ([], 0)
+        if now.isSkipped { return }
+        let told: Method.Import.Result
+        do throws(CommandError) {
+            told = try client.ask(Method.Import.self) {
+                $0.optional("importId", now.id)
+                $0.key("records")
+                $0.array { for record in records { $0.raw(record) } }
+                if isEnd && !isDryRun { $0.member("end", true) }
+                if isDryRun { $0.member("dryRun", true) }
+            }
+        } catch {
+            if error.code == .noDaemon { throw error }
+            complain("\(now.place), session '\(now.name)': \(error.message)")
+            now.isSkipped = true
+            return
+        }
+        now.id = told.importId
+        if isEnd || isDryRun || told.exists == true { count(told) }
+        // A dry run has asked all there is to ask, and so has what is there already.
+        now.isSkipped = isDryRun || told.exists == true
+        console.progress("\(Times.count(sums.sessions, "session")), \(Times.count(sums.messages, "message"))")
+    }
+
+    private mutating func count(_ told: Method.Import.Result) {
+        if told.exists == true { sums.existing += 1 } else { sums.sessions += 1 }
+        sums.messages += told.messages
+        sums.shared += told.sharedMessages
+        sums.renamed += told.renamedMessages
+        sums.turns += told.turns
+        sums.summaries += told.summaries
+    }
+
+    /// The open session has no more records.
+    private mutating func end() throws(CommandError) {
+        if open != nil { try pass(isEnd: true) }
+        open = nil
+    }
+
+    private mutating func complain(_ words: String) {
+        problems += 1
+        console.progress(nil)
+        Console.complain(words)
+    }
+
+    func finish(isJSON: Bool) {
+        console.progress(nil)
+        if isJSON {
+            let sums = sums, problems = problems
+            console.write(
+                json: JSONWriter.object {
+                    $0.member("sessions", sums.sessions)
+                    $0.member("existing", sums.existing)
+                    $0.member("messages", sums.messages)
+                    $0.member("sharedMessages", sums.shared)
+                    $0.member("renamedMessages", sums.renamed)
+                    $0.member("turns", sums.turns)
+                    $0.member("summaries", sums.summaries)
+                    $0.member("problems", problems)
+                } + [0x0A])
+            return
+        }
+        let there = sums.existing == 0 ? "" : "; \(Times.count(sums.existing, "session")) were there already"
+        if isDryRun {
+            return console.print("would read \(Times.count(sums.sessions, "session"))\(there)")
+        }
+        console.print(
+            "read \(Times.count(sums.sessions, "session")) with \(Times.count(sums.messages, "message")), \(Times.count(sums.turns, "turn")), \(Times.count(sums.summaries, "summary").replacing("summarys", with: "summaries"))\(there)"
+        )
+        if sums.renamed > 0 {
+            console.note("\(Times.count(sums.renamed, "message")) got another ID, since theirs was taken")
+        }
+    }
+}

@@ -1,0 +1,166 @@
+internal import Archive
+internal import ContextWindow
+internal import Conversation
+internal import EventLoop
+internal import Protocol
+internal import Store
+internal import Transcripts
+
+extension Handlers {
+    static let importing: [Handler] = [.on(Method.Import.self) { $0.importRecords }]
+
+    private func importRecords(_ request: Request<Method.Import>) throws(WireError) {
+        let parameters = request.parameters
+        guard let id = parameters.importID else { return try beginImport(request) }
+        guard let run = imports.running[id], run.client == request.client.number, !run.isBusy else {
+            throw WireError(
+                .notFound,
+                "there is no import '\(id.prefix(60))' of this client, or a call of it is under way")
+        }
+        let items = try run.read(parameters.records[...], from: 1)
+        store(items, run, request)
+    }
+
+    private func beginImport(_ request: Request<Method.Import>) throws(WireError) {
+        let parameters = request.parameters
+        let run = ImportRun(client: request.client.number, id: (ids.newID() as MessageID).description)
+        guard case .session(var session, let head)? = try run.record(parameters.records[0], 1) else {
+            throw .invalid("'records' must begin with a record of type 'session'")
+        }
+        session.owner = request.client.user
+        run.session = session
+        let items = try run.read(parameters.records.dropFirst(), from: 2)
+        let begin = BeginImport(session, head: head, isDryRun: parameters.isDryRun)
+        archives.write(
+            begin, isEphemeral: false,
+            then: looking(request.call) { [self] begun in
+                switch begun {
+                case .exists(let id):
+                    var result = Method.Import.Result(sessionId: id)
+                    result.exists = true
+                    request.reply(result)
+                case .begun(let state):
+                    run.state = state
+                    guard !parameters.isDryRun else {
+                        return request.reply(Method.Import.Result(sessionId: state.name))
+                    }
+                    imports.running[run.id] = run
+                    store(items, run, request)
+                }
+            })
+    }
+
+    private func store(_ items: [ImportItem], _ run: ImportRun, _ request: Request<Method.Import>) {
+        guard let state = run.state else { preconditionFailure("a run that began has a state") }
+        run.isBusy = true
+        run.uses += 1
+        let uses = run.uses
+        archives.write(ImportRecords(items, state), isEphemeral: false) { [self] result in
+            run.isBusy = false
+            switch result {
+            case .success(let state):
+                run.state = state
+                if request.parameters.isEnd { return end(run, state, request) }
+                var told = Method.Import.Result(state.counts, state.name)
+                told.importId = run.id
+                request.reply(told)
+                loop.after(milliseconds: Imports.patience) { [weak self] in
+                    if run.uses == uses { self?.giveUp(run) }
+                }
+            case .failure(let error):
+                giveUp(run)
+                request.fail(WireError(error))
+            }
+        }
+    }
+
+    private func end(_ run: ImportRun, _ state: ImportState, _ request: Request<Method.Import>) {
+        imports.running[run.id] = nil
+        archives.write(EndImport(run.session, state), isEphemeral: false) { result in
+            switch result {
+            case .success(let record?): request.reply(.init(state.counts, record.session.id))
+            case .success(nil): request.fail(WireError(.conflict, "the import was given up; begin again"))
+            case .failure(let error): request.fail(WireError(error))
+            }
+        }
+    }
+
+    private func giveUp(_ run: ImportRun) {
+        guard imports.running.removeValue(forKey: run.id) != nil, let row = run.state?.row else { return }
+        archives.write(AbandonImport(row), isEphemeral: false) { _ in }
+    }
+}
+
+/// Sessions that are being read in.
+final class Imports {
+    /// Milliseconds between two calls of one.
+    static let patience = 120_000
+    var running: [String: ImportRun] = [:]
+}
+
+/// One session that is being read in.
+final class ImportRun {
+    let client: Int
+    let id: String
+    var session = Session(id: SessionID(ID(high: 0, low: 0)), owner: UserID(0), cwd: "/", createdAt: 0)
+    var state: ImportState?
+    /// Whether a call of it is under way, and how many there were.
+    var isBusy = false
+    var uses = 0
+    private var decoder = TranscriptFormat.jsonl.decoder?()
+
+    init(client: Int, id: String) {
+        self.client = client
+        self.id = id
+    }
+
+    /// Reads one record; nil for one of a type that is passed over.
+    func record(_ bytes: [UInt8], _ number: Int) throws(WireError) -> TranscriptRecord? {
+        do throws(TranscriptError) {
+            // In a file a record has one line.
+            let line = bytes.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+            return try decoder?.feed(line + [0x0A]).first
+        } catch { throw .invalid("record \(number): \(error.reason)") }
+    }
+
+    func read(_ records: ArraySlice<[UInt8]>, from first: Int) throws(WireError) -> [ImportItem] {
+        var items: [ImportItem] = [], number = first
+        for bytes in records {
+            defer { number += 1 }
+            switch try record(bytes, number) {
+            case .message(let message, let isOnPath):
+                items.append(
+                    .message(
+                        NewMessage(message), parent: message.parentID, isOnPath: isOnPath,
+                        turn: message.turnID))
+            case .turn(let turn): items.append(.turn(turn))
+            case .summary(let summary, let end): items.append(.summary(summary, end: end))
+            case .session: throw .invalid("record \(number): a session ends with 'end' before another begins")
+            case nil: break
+            }
+        }
+        return items
+    }
+}
+
+extension NewMessage {
+    /// A message as it was written down.
+    fileprivate init(_ message: Message) {
+        self.init(
+            id: message.id, role: message.role,
+            status: message.status == .streaming ? .interrupted : message.status,
+            content: message.content, size: TokenEstimate.size(of: message.parts), metadata: message.metadata,
+            createdAt: message.createdAt,
+            mark: message.isPinned ? .pin : message.isExcluded ? .exclusion : nil)
+        binding = message.binding
+    }
+}
+
+extension Method.Import.Result {
+    fileprivate init(_ counts: ImportState.Counts, _ name: SessionID) {
+        self.init(sessionId: name)
+        (messages, sharedMessages) = (counts.messages, counts.shared)
+        renamedMessages = counts.renamed
+        (turns, summaries) = (counts.turns, counts.summaries)
+    }
+}

@@ -1,0 +1,61 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `What was written down` {
+    private func home(_ names: [String]) throws -> Home {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        for name in names {
+            #expect(try home.convo("send", "-q", "--new", name, "words of \(name)").code == 0)
+        }
+        return home
+    }
+
+    @Test func `is read in elsewhere as it was, once`() throws {
+        let first = try home(["one", "two"]), second = try home([])
+        let file = first.directory.file("all.jsonl")
+        let wrote = try first.convo("export", "--all", "-o", file)
+        #expect(wrote.code == 0 && wrote.said.contains("of 2 sessions in"), "\(wrote)")
+        #expect(try second.convo("import", "--dry-run", file).said == "would read 2 sessions\n")
+        #expect(try second.convo("ls", "-q").said.isEmpty)
+        #expect(
+            try second.convo("import", file).said == "read 2 sessions with 4 messages, 2 turns, 0 summaries\n"
+        )
+        #expect(
+            try second.convo("import", file).said
+                == "read 0 sessions with 0 messages, 0 turns, 0 summaries; 2 sessions were there already\n")
+        let again = try second.convo("export", "--all")
+        #expect(again.said == text(try Files.read(file)))
+        #expect(
+            try second.convo("search", "-q", "--role", "user", "words").said.split(separator: "\n").count == 2
+        )
+        #expect(try second.convo("send", "-q", "-s", "one", "and on").code == 0)
+        let one = try first.convo("export", "one", "two")
+        #expect(one.said.split(separator: "\n").count { $0.contains("\"type\":\"session\"") } == 2)
+        #expect(try first.convo("export", "--all", "--since", "2100-01-01").said.isEmpty)
+    }
+
+    @Test func `and is damaged is said by file and line, and what is whole is read`() throws {
+        let first = try home(["one", "two"]), second = try home([])
+        let one = try first.convo("export", "one").said, two = try first.convo("export", "two").said
+        let broken = one.split(separator: "\n").map(String.init).enumerated().map {
+            $0.offset == 1
+                ? $0.element.replacing("\"role\":\"user\"", with: "\"role\":\"nobody\"") : $0.element
+        }.joined(separator: "\n")
+        let file = first.directory.file("some.jsonl")
+        try Files.replace(file, with: Array((broken + "\nnot json\n" + two).utf8))
+        let told = try second.convo("import", file)
+        #expect(told.code == 1)
+        #expect(told.said.contains("is not JSON"), "\(told)")
+        #expect(
+            told.said.contains("session 'one'") && told.said.contains("'role' must be a role")
+                || told.said.contains("is not JSON"), "\(told)")
+        #expect(told.said.contains("read 1 session with 2 messages"), "\(told)")
+        #expect(try second.convo("ls", "-q").said.split(separator: "\n").count == 1)
+        #expect(try second.convo("import", "/nowhere").code == 3)
+        try Files.replace(file, with: Array("{\"a\":1}\n{\"b\":2}\n".utf8))
+        let other = try second.convo("import", file)
+        #expect(other.code == 1 && other.said.contains("begins with a record of type 'session'"), "\(other)")
+    }
+}
