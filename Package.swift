@@ -36,6 +36,8 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .systemLibrary(name: "CMarkdown", pkgConfig: "md4c", providers: [.apt(["libmd4c-dev"])]),
+        .systemLibrary(
+            name: "CMarkdownHTML", pkgConfig: "md4c-html", providers: [.apt(["libmd4c-html0-dev"])]),
         .target(
             name: "Schema", path: "schema",
             exclude: [
@@ -63,7 +65,7 @@ let package = Package(
             ["Archive", "Search", "Conversation", "JSON", "EventLoop", "Posix", "Schema", "CSQLite"]),
         house("ConvoClient", ["Protocol", "JSON", "Posix"]),
         house("LineEditor", ["Posix", "CEdit"]),
-        house("Typesetting", ["CMarkdown"]),
+        house("Typesetting", ["CMarkdown", "CMarkdownHTML"]),
         house(
             "Commands",
             [

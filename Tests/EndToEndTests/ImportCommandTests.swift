@@ -36,6 +36,21 @@ internal import Testing
         #expect(try first.convo("export", "--all", "--since", "2100-01-01").said.isEmpty)
     }
 
+    @Test func `as pages is a file that has everything, or a folder with a list`() throws {
+        let home = try home(["one", "two"])
+        let page = try home.convo("export", "one", "-f", "html").said
+        #expect(
+            page.hasPrefix("<!DOCTYPE html>") && page.contains("words of one") && page.contains("sha256-"))
+        #expect(!page.contains(home.directory.path), "no path of this machine")
+        let folder = home.directory.file("pages")
+        #expect(try home.convo("export", "--all", "-f", "html").code == 2)
+        #expect(try home.convo("export", "--all", "-f", "html", "-o", folder).code == 0)
+        #expect(try home.convo("export", "--all", "-f", "html", "-o", folder).code == 1)
+        #expect(try home.convo("export", "--all", "-f", "html", "--force", "-o", folder).code == 0)
+        #expect(text(try Files.read(folder + "/index.html")).contains("href=\"./two.html\""))
+        #expect(text(try Files.read(folder + "/two.html")).contains("words of two"))
+    }
+
     @Test func `and is damaged is said by file and line, and what is whole is read`() throws {
         let first = try home(["one", "two"]), second = try home([])
         let one = try first.convo("export", "one").said, two = try first.convo("export", "two").said

@@ -35,7 +35,7 @@ private enum Tree {
     @Test func `keeps each C library to one target`() throws {
         let homes = [
             "CSQLite": ["Store"], "CCurl": ["Upstream"], "CCrypto": ["Crypto"], "CEdit": ["LineEditor"],
-            "CMarkdown": ["Typesetting"],
+            "CMarkdown": ["Typesetting"], "CMarkdownHTML": ["Typesetting"],
             "CLinux": ["EventLoop", "Posix"],
         ]
         var found: [String: Set<String>] = [:]
@@ -59,7 +59,7 @@ private enum Tree {
         }
         let most = [
             "Commands": 4, "Crypto": 28, "EventLoop": 9, "LineEditor": 23, "Posix": 118, "Store": 45,
-            "Typesetting": 34,
+            "Typesetting": 42,
             "Upstream": 69,
         ]
         for (target, count) in counts { #expect(count <= most[target] ?? 0, "\(target)") }

@@ -4,13 +4,14 @@ internal import Crypto
 internal import JSON
 internal import Posix
 internal import Protocol
+internal import Transcripts
 
 extension Option {
     fileprivate static let all = Option(long: "all", help: "every session, archived ones too")
     fileprivate static let force = Option(
         long: "force", help: "with -o: overwrite a file that is there, unasked")
     fileprivate static let format = Option(
-        short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default) or markdown")
+        short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default), markdown or html")
     fileprivate static let output = Option(
         short: "o", long: "output", value: "FILE", help: "write to a file, whole or not at all")
 }
@@ -22,19 +23,21 @@ extension Command {
         details: """
             Without an ID the latest session that convo made; with --all every one, the oldest first, or with --since those
             that changed from then on. The formats are jsonl (Session Trace Simple Format, a record a line, with every
-            branch, turn and summary; 'convo import' reads it back, several sessions of one file too) and markdown (the
-            active path). The result is checked against the daemon's count and checksum. A file that is there is not
+            branch, turn and summary; 'convo import' reads it back, several sessions of one file too), markdown (the active
+            path) and html (one page that loads nothing, with search and folded branches; with --all a folder of pages and
+            a list). The result is checked against the daemon's count and checksum. A file that is there is not
             overwritten unasked: on a terminal it asks, elsewhere --force is needed.
             """
     ) { invocation throws(CommandError) in
         let format = invocation.value(.format) ?? "jsonl"
-        guard format == "jsonl" || format == "markdown" else {
-            throw .usage("--format is jsonl or markdown, not '\(format)'")
+        guard ["jsonl", "markdown", "html"].contains(format) else {
+            throw .usage("--format is jsonl, markdown or html, not '\(format)'")
         }
         if invocation.has(.since) && !invocation.has(.all) { throw .usage("--since goes with --all") }
         let since = try invocation.since()
         let client = try invocation.connect()
         let console = invocation.console
+        if format == "html" { return try exportPages(invocation, client, since) }
         if let path = invocation.value(.output), path != "-" {
             if !invocation.has(.force) {
                 var input = StandardInput()
@@ -68,6 +71,73 @@ extension Command {
                 }
             }
         }
+        return .success
+    }
+
+    /// One page to a file or to standard output, or a folder of pages with a list.
+    private static func exportPages(_ invocation: Invocation, _ client: Client, _ since: Int64?)
+        throws(CommandError) -> ExitCode
+    {
+        let console = invocation.console, isMany = invocation.has(.all) || invocation.positionals.count > 1
+        let path = invocation.value(.output).flatMap { $0 == "-" ? nil : $0 }
+        func page(_ session: String) throws(CommandError) -> HTMLPage {
+            var page = HTMLPage(), decoder = TranscriptFormat.jsonl.decoder?(), problem: TranscriptError?
+            _ = try SessionExport(client: client, session: session, format: "jsonl").run(into: path) {
+                bytes throws(PosixError) in
+                do throws(TranscriptError) {
+                    for record in try decoder?.feed(bytes) ?? [] { page.add(record) }
+                } catch { problem = error }
+            }
+            if let problem {
+                throw CommandError(.failure, "the export cannot be read: \(problem.description)")
+            }
+            return page
+        }
+        func write(_ text: String, to path: String) throws(CommandError) {
+            try ExportFile(path).write { (write) throws(CommandError) in
+                do throws(PosixError) { try write(Array(text.utf8)) } catch {
+                    throw ExportFile.failed(path, error)
+                }
+            }
+        }
+        guard isMany else {
+            try exported(invocation, client, since) { session throws(CommandError) in
+                let html = try page(session).page
+                guard let path else { return console.write(Array(html.utf8)) }
+                if !invocation.has(.force) {
+                    var input = StandardInput()
+                    try SessionExport.mayOverwrite(path, console) { (question) throws(CommandError) in
+                        try input.answer(to: question)
+                    }
+                }
+                try write(html, to: path)
+                console.note("written to '\(path)'")
+            }
+            return .success
+        }
+        guard let folder = path else {
+            throw .usage("several pages need a folder: give -o DIRECTORY")
+        }
+        if let status = try? Files.status(folder), status.kind != .directory || !invocation.has(.force) {
+            throw CommandError(
+                .failure, "'\(folder)' is there already; --force writes into a directory that is there")
+        }
+        do throws(PosixError) { try Files.makeDirectories(folder) } catch {
+            throw ExportFile.failed(folder, error)
+        }
+        var rows: [HTMLPage.Row] = []
+        try exported(invocation, client, since) { session throws(CommandError) in
+            let made = try page(session), listed = made.listed, file = session + ".html"
+            try write(made.page, to: folder + "/" + file)
+            rows.append(
+                HTMLPage.Row(
+                    file: file, title: listed.title, count: listed.count, words: listed.words,
+                    updatedAt: made.session?.updatedAt ?? 0))
+            console.progress(Times.count(rows.count, "session"))
+        }
+        console.progress(nil)
+        try write(HTMLPage.index(rows.reversed()), to: folder + "/index.html")
+        console.note("\(Times.count(rows.count, "session")) in '\(folder)'; open '\(folder)/index.html'")
         return .success
     }
 
