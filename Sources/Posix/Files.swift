@@ -199,6 +199,12 @@ package enum Files {
         guard fsync(file.raw) == 0 else { throw .last("fsync", path) }
     }
 
+    /// Writes to the disk itself which names a file's directory has.
+    package static func syncDirectory(of path: String) throws(PosixError) {
+        let directory = try open(Files.directory(of: path), .reading)
+        guard fsync(directory.raw) == 0 else { throw .last("fsync", Files.directory(of: path)) }
+    }
+
     /// The nearest directory above a path that is there, and its owner; nil when none can be looked at.
     package static func nearestDirectory(of path: String) -> (path: String, owner: UInt32)? {
         var directory = directory(of: path)

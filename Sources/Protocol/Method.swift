@@ -27,6 +27,7 @@ package enum Method: String, Sendable, CaseIterable {
     case sessionPurge = "_convod/session/purge"
     case sessionRestore = "_convod/session/restore"
     case sessionSet = "_convod/session/set"
+    case storeBackup = "_convod/store/backup"
     case storePrune = "_convod/store/prune"
     case summaryDelete = "_convod/summary/delete"
     case summaryGet = "_convod/summary/get"
@@ -93,6 +94,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .sessionPurge: SessionPurge.self
         case .sessionRestore: SessionRestore.self
         case .sessionSet: SessionSet.self
+        case .storeBackup: StoreBackup.self
         case .storePrune: StorePrune.self
         case .summaryDelete: SummaryDelete.self
         case .summaryGet: SummaryGet.self

@@ -343,3 +343,41 @@ extension Row {
         statement.isNull(column) ? nil : try json(column, name, of: place)
     }
 }
+
+/// SQLite's own way of copying a database while it is used (https://sqlite.org/backup.html).
+@safe final class DatabaseCopy {
+    private var handle: OpaquePointer?
+    private let source: Database
+    private let target: Database
+
+    init(from source: Database, to target: Database) throws(ArchiveError) {
+        self.source = source
+        self.target = target
+        unsafe handle = Database.beginCopy(from: source, to: target)
+        guard unsafe handle != nil else { throw target.failure(SQLITE_ERROR, "begin a copy") }
+    }
+
+    deinit { finish() }
+
+    /// Copies some pages; true when all are there.
+    func step(pages: Int32) throws(ArchiveError) -> Bool {
+        let code = unsafe sqlite3_backup_step(handle, pages)
+        switch code & 0xFF {
+        case SQLITE_DONE: return true
+        case SQLITE_OK: return false
+        default: throw target.failure(code, "copy the database")
+        }
+    }
+
+    func finish() {
+        guard let open = unsafe handle else { return }
+        unsafe handle = nil
+        _ = unsafe sqlite3_backup_finish(open)
+    }
+}
+
+extension Database {
+    fileprivate static func beginCopy(from source: Database, to target: Database) -> OpaquePointer? {
+        unsafe sqlite3_backup_init(target.handle, "main", source.handle, "main")
+    }
+}

@@ -37,6 +37,8 @@ package final class Store {
         case answer(UInt64, Result<any Sendable, ArchiveError>)
         /// Rows of sessions that a commit changed; it comes behind the answers of that commit.
         case changed(Set<SessionRow>)
+        /// A copy has come to its end, with its bytes.
+        case backedUp(String, Result<Int, ArchiveError>)
         /// What was purged is in no file any more.
         case purged([SessionRow: PurgeSum])
         /// Bytes of a WAL that somebody keeps from being moved into the database.
@@ -45,6 +47,9 @@ package final class Store {
 
     /// Called with the rows of sessions that changed, after their changes were answered.
     package var sessionsChanged: ((Set<SessionRow>) -> Void)?
+
+    /// Called when a copy is there, or could not be made, with its path and its bytes.
+    package var backedUp: ((_ path: String, _ bytes: Result<Int, ArchiveError>) -> Void)?
 
     /// Called when what was purged is gone from the file, the index and the WAL, with what went since the last time; it comes
     /// behind the answers of the changes that purged it.
@@ -106,6 +111,8 @@ package final class Store {
                     mailbox.post(.grown($0))
                 } purged: {
                     mailbox.post(.purged($0))
+                } backedUp: {
+                    mailbox.post(.backedUp($0, $1))
                 }
             }
             readerThread = try Thread(named: "reader") {
@@ -235,6 +242,7 @@ package final class Store {
         case .changed(let rows): sessionsChanged?(rows)
         case .grown(let bytes): logGrown?(bytes)
         case .purged(let sums): purged?(sums)
+        case .backedUp(let path, let result): backedUp?(path, result)
         }
     }
 

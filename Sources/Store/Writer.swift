@@ -25,6 +25,11 @@ package final class Writer {
     private var slot = BackgroundSlot()
     private let work: [any BackgroundWork]
     private let removal = SessionRemoval()
+    /// The copy that is being made, and those that wait.
+    private var backup: Backup?
+    private var backups: [String] = []
+    /// Copies that came to an end since somebody was told.
+    private var backedUp: [(path: String, result: Result<Int, ArchiveError>)] = []
     /// Which work is looked at first, so that none waits for another to have nothing to do.
     private var nextWork = 0
     /// The newest session's number.
@@ -132,7 +137,8 @@ package final class Writer {
     /// WAL that another program keeps from being moved into the database.
     func serve(
         _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<SessionRow>) -> Void,
-        grown: (_ bytes: Int) -> Void, purged: ([SessionRow: PurgeSum]) -> Void
+        grown: (_ bytes: Int) -> Void, purged: ([SessionRow: PurgeSum]) -> Void,
+        backedUp tell: (String, Result<Int, ArchiveError>) -> Void
     ) {
         while let jobs = queue.take(milliseconds: pause) {
             if !jobs.isEmpty {
@@ -141,6 +147,8 @@ package final class Writer {
             }
             if slot.isDue(now: Machine.monotonic()) {
                 doBackgroundWork(isBusy: !jobs.isEmpty)
+                for (path, result) in backedUp { tell(path, result) }
+                backedUp = []
                 if hasPurged {
                     hasPurged = false
                     purged(removal.takeSums())
@@ -169,6 +177,7 @@ package final class Writer {
         let start = Machine.monotonic()
         do throws(ArchiveError) {
             if isLost, let gone = files.look() { throw gone }
+            if try copySome(from: start, isBusy: isBusy) { return }
             guard let next = try firstWork() else { return try rest(at: start) }
             try setSynchronous(.normal)
             let pace = try next.pace(in: database)
@@ -182,6 +191,35 @@ package final class Writer {
             // What is damaged will not be whole in a moment.
             if error.code == .corrupt { slot.rest() } else { slot.failed(at: start) }
         }
+    }
+
+    /// A copy is wanted.
+    func beginBackup(to path: String) {
+        backups.append(path)
+        slot.want()
+    }
+
+    /// Copies some of the database where a copy is wanted; false where none is.
+    private func copySome(from start: UInt64, isBusy: Bool) throws(ArchiveError) -> Bool {
+        guard let path = backup?.path ?? backups.first else { return false }
+        do throws(ArchiveError) {
+            if backup == nil {
+                backups.removeFirst()
+                backup = try Backup(of: database, to: path)
+            }
+            guard try backup?.step(until: start &+ BackgroundSlot.step) ?? false else {
+                slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
+                return true
+            }
+            let size = try? Files.status(path)?.size  // it was there a moment ago
+            backedUp.append((path, .success(Int(size ?? 0))))
+        } catch {
+            backup?.abandon()
+            backedUp.append((path, .failure(error)))
+        }
+        backup = nil
+        slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
+        return true
     }
 
     private func firstWork() throws(ArchiveError) -> (any BackgroundWork)? {
@@ -211,6 +249,7 @@ package final class Writer {
     /// Moves all that is in the WAL into the database, so that nothing stays beside it that could be taken for the WAL of
     /// another file, and closes the connection.
     private func finish() {
+        backup?.abandon()
         database.setPatience(milliseconds: Writer.lastPatience)
         checkpoint(.truncate)
         database.close()

@@ -51,6 +51,24 @@ internal import Testing
         #expect(text(try Files.read(folder + "/two.html")).contains("words of two"))
     }
 
+    @Test func `comes in the shapes that others take, and as one array`() throws {
+        let home = try home(["one", "two"])
+        let array = try Fixtures.json(try home.convo("export", "--all", "-f", "json").said)
+        #expect(array.elements.map { $0["type"]?.string ?? "" }.count { $0 == "session" } == 2)
+        #expect(try Fixtures.json(try home.convo("export", "one", "-f", "json").said).count == 4)
+        for format in ["openai", "anthropic", "gemini"] {
+            let lines = try home.convo("export", "--all", "-f", format).said.split(separator: "\n")
+            #expect(lines.count == 2, "\(format)")
+            for line in lines {
+                #expect(
+                    try Fixtures.json(String(line)).members.contains {
+                        $0.key == "messages" || $0.key == "contents"
+                    })
+            }
+        }
+        #expect(try home.convo("export", "one", "-f", "docx").code == 2)
+    }
+
     @Test func `and is damaged is said by file and line, and what is whole is read`() throws {
         let first = try home(["one", "two"]), second = try home([])
         let one = try first.convo("export", "one").said, two = try first.convo("export", "two").said

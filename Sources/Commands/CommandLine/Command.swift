@@ -13,7 +13,8 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .alias, .archive, .branches, .chat, .compact, .completion, .config, .context, .doctor, .edit,
+        .acp, .alias, .archive, .backup, .branches, .chat, .compact, .completion, .config, .context, .doctor,
+        .edit,
         .exclude, .export, .failures,
         .fork, .goOn,
         .help,

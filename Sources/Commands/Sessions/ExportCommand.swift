@@ -11,7 +11,8 @@ extension Option {
     fileprivate static let force = Option(
         long: "force", help: "with -o: overwrite a file that is there, unasked")
     fileprivate static let format = Option(
-        short: "f", long: "format", value: "FORMAT", help: "jsonl (lossless, default), markdown or html")
+        short: "f", long: "format", value: "FORMAT",
+        help: "jsonl (lossless, default), json, markdown, html, openai, anthropic, gemini")
     fileprivate static let output = Option(
         short: "o", long: "output", value: "FILE", help: "write to a file, whole or not at all")
 }
@@ -24,14 +25,15 @@ extension Command {
             Without an ID the latest session that convo made; with --all every one, the oldest first, or with --since those
             that changed from then on. The formats are jsonl (Session Trace Simple Format, a record a line, with every
             branch, turn and summary; 'convo import' reads it back, several sessions of one file too), markdown (the active
-            path) and html (one page that loads nothing, with search and folded branches; with --all a folder of pages and
+            path), json (the records of jsonl in one array), openai, anthropic and gemini (the active path as they take it,
+            a session a line), and html (one page that loads nothing, with search and folded branches; with --all a folder of pages and
             a list). The result is checked against the daemon's count and checksum. A file that is there is not
             overwritten unasked: on a terminal it asks, elsewhere --force is needed.
             """
     ) { invocation throws(CommandError) in
         let format = invocation.value(.format) ?? "jsonl"
-        guard ["jsonl", "markdown", "html"].contains(format) else {
-            throw .usage("--format is jsonl, markdown or html, not '\(format)'")
+        guard format == "html" || ExportShape.names.contains(format) else {
+            throw .usage("--format is \(ExportShape.names.joined(separator: ", ")) or html, not '\(format)'")
         }
         if invocation.has(.since) && !invocation.has(.all) { throw .usage("--since goes with --all") }
         let since = try invocation.since()
@@ -47,29 +49,32 @@ extension Command {
             }
             var sums = (records: 0, sessions: 0)
             try ExportFile(path).write { (write) throws(CommandError) in
+                var shape = ExportShape(format)
                 try exported(invocation, client, since) { session throws(CommandError) in
-                    let export = SessionExport(client: client, session: session, format: format)
-                    sums.records += try export.run(into: path, write)
+                    sums.records += try shape.export(session, client, into: path, write)
                     sums.sessions += 1
                     console.progress(
                         "\(Times.count(sums.sessions, "session")), \(Times.count(sums.records, "record"))")
                 }
+                try shape.finish(into: path, write)
             }
             console.progress(nil)
             let sessions = sums.sessions == 1 ? "" : " of \(Times.count(sums.sessions, "session"))"
             console.note("\(Times.count(sums.records, "record"))\(sessions) in '\(path)'")
         } else {
-            try exported(invocation, client, since) { session throws(CommandError) in
-                let export = SessionExport(client: client, session: session, format: format)
-                _ = try export.run(into: nil) { bytes throws(PosixError) in
-                    if !console.isOutputTerminal { return try Console.write(bytes, to: 1) }
-                    if format == "jsonl" {
-                        console.write(json: bytes)
-                    } else {
-                        console.write(verbatim: String(decoding: bytes, as: UTF8.self))
-                    }
+            func write(_ bytes: [UInt8]) throws(PosixError) {
+                if !console.isOutputTerminal { return try Console.write(bytes, to: 1) }
+                if format == "markdown" {
+                    console.write(verbatim: String(decoding: bytes, as: UTF8.self))
+                } else {
+                    console.write(json: bytes)
                 }
             }
+            var shape = ExportShape(format)
+            try exported(invocation, client, since) { session throws(CommandError) in
+                _ = try shape.export(session, client, into: nil, write)
+            }
+            try shape.finish(into: nil, write)
         }
         return .success
     }

@@ -7,8 +7,29 @@ internal import Store
 extension Handlers {
     static let purging: [Handler] = [
         .on(Method.SessionPurge.self) { $0.purgeSession },
+        .on(Method.StoreBackup.self) { $0.backUp },
         .on(Method.StorePrune.self) { $0.prune },
     ]
+
+    private func backUp(_ request: Request<Method.StoreBackup>) throws(WireError) {
+        let path = request.parameters.path
+        guard backups[path] == nil else { throw WireError(.conflict, "a copy to '\(path)' is being made") }
+        backups[path] = request
+        archives.backedUp = { [weak self] path, result in
+            guard let request = self?.backups.removeValue(forKey: path) else { return }
+            switch result {
+            case .success(let bytes): request.reply(.init(path: path, bytes: bytes))
+            case .failure(let error) where error.code == .readOnly:
+                request.fail(.invalid("'path': cannot \(error.description)"))
+            case .failure(let error): request.fail(WireError(error))
+            }
+        }
+        archives.write(BackUp(to: path), isEphemeral: false) { [weak self] result in
+            guard case .failure(let error) = result else { return }
+            self?.backups[path] = nil
+            request.fail(WireError(error))
+        }
+    }
 
     private func prune(_ request: Request<Method.StorePrune>) throws(WireError) {
         let parameters = request.parameters

@@ -23,6 +23,8 @@ final class Handlers {
     let formats: TranscriptFormats
     let purges = Purges()
     let imports = Imports()
+    /// Who waits for a copy, by its path.
+    var backups: [String: Request<Method.StoreBackup>] = [:]
     private var homes: [UserID: String] = [:]
 
     init(

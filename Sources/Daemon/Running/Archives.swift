@@ -53,6 +53,11 @@ final class Archives {
             memory?.purged = purged
         }
     }
+    /// See `Store.backedUp`, of what is on disk.
+    var backedUp: ((_ path: String, _ bytes: Result<Int, ArchiveError>) -> Void)? {
+        get { disk.backedUp }
+        set { disk.backedUp = newValue }
+    }
     /// See `Store.logGrown`.
     var logGrown: ((_ bytes: Int) -> Void)? {
         get { disk.logGrown }

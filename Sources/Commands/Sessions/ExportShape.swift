@@ -1,0 +1,73 @@
+internal import Conversation
+internal import ConvoClient
+internal import Posix
+internal import Transcripts
+
+/// How sessions of one export follow each other in a file, in one of its formats.
+struct ExportShape {
+    /// The formats, pages apart.
+    static let names = ["jsonl", "json", "markdown"] + ChatDocument.allCases.map(\.rawValue)
+
+    private let format: String
+    private var isEmpty = true
+
+    init(_ format: String) { self.format = format }
+
+    /// Writes a session; `path` is where it goes, nil for standard output.
+    ///
+    /// Returns the number of records that the daemon gave and that were checked.
+    mutating func export(
+        _ session: String, _ client: Client, into path: String?,
+        _ write: ([UInt8]) throws(PosixError) -> Void
+    ) throws(CommandError) -> Int {
+        if let document = ChatDocument(rawValue: format) {
+            return try export(document, session, client, into: path, write)
+        }
+        guard format == "json" else {
+            return try SessionExport(client: client, session: session, format: format).run(into: path, write)
+        }
+        var isFirst = isEmpty
+        defer { isEmpty = isFirst }
+        return try SessionExport(client: client, session: session, format: "jsonl").run(into: path) {
+            line throws(PosixError) in
+            try write(Array((isFirst ? "[\n" : ",\n").utf8) + line.dropLast())
+            isFirst = false
+        }
+    }
+
+    private func export(
+        _ document: ChatDocument, _ session: String, _ client: Client, into path: String?,
+        _ write: ([UInt8]) throws(PosixError) -> Void
+    ) throws(CommandError) -> Int {
+        var decoder = TranscriptFormat.jsonl.decoder?(), problem: TranscriptError?
+        var about: Session?, messages: [Message] = []
+        let count = try SessionExport(client: client, session: session, format: "jsonl").run(into: path) {
+            bytes throws(PosixError) in
+            do throws(TranscriptError) {
+                for record in try decoder?.feed(bytes) ?? [] {
+                    switch record {
+                    case .session(let session, _): about = session
+                    case .message(let message, true): messages.append(message)
+                    default: break
+                    }
+                }
+            } catch { problem = error }
+        }
+        if let problem {
+            throw CommandError(.failure, "the export cannot be read: \(problem.description)")
+        }
+        guard let about else { return count }
+        do throws(PosixError) { try write(document.line(of: about, messages) + [0x0A]) } catch {
+            throw ExportFile.failed(path ?? "standard output", error)
+        }
+        return count
+    }
+
+    /// Writes what stands behind the last session.
+    func finish(into path: String?, _ write: ([UInt8]) throws(PosixError) -> Void) throws(CommandError) {
+        guard format == "json" else { return }
+        do throws(PosixError) { try write(Array((isEmpty ? "[]\n" : "\n]\n").utf8)) } catch {
+            throw ExportFile.failed(path ?? "standard output", error)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+@Suite struct `A copy of the database` {
+    @Test func `is made while others write, and put back with nothing of the old in it`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        let copy = home.directory.file("copy.db"),
+            place = home.directory.file(".local/share/convod/convod.db")
+        for name in ["one", "two"] {
+            #expect(try home.convo("send", "-q", "--new", name, "words of \(name)").code == 0)
+        }
+        let made = try home.convo("backup", copy)
+        #expect(made.code == 0 && made.said.contains("in '\(copy)'"), "\(made)")
+        #expect(try Files.status(copy)?.mode == 0o600)
+        let taken = try home.convo("backup", copy)
+        #expect(taken.code == 2 && taken.said.contains("there is something at this path already"), "\(taken)")
+        #expect(try home.convo("send", "-q", "--new", "later", "not in the copy").code == 0)
+        #expect(try home.convo("backup", "--restore", copy).code == 1, "a daemon runs")
+        // A daemon that was killed leaves its log: none of it may be played into the copy.
+        let lock = text(try Files.read(place + ".lock"))
+        try Process.signal(
+            try #require(lock.split(separator: "\n").first.flatMap { Int32($0) }), Signals.kill)
+        try soon("it is gone") { try home.convo("backup", "--restore", copy).code == 0 }
+        #expect(try Files.status(place + "-wal") == nil)
+        let names = try home.convo("ls", "--jsonl").said
+        #expect(
+            names.contains("\"one\"") && names.contains("\"two\"") && !names.contains("\"later\""), "\(names)"
+        )
+        #expect(
+            try home.convo("search", "-q", "--role", "user", "words").said.split(separator: "\n").count == 2)
+        let old = try Files.names(in: Files.directory(of: place)).filter { $0.hasPrefix("convod.db.before-") }
+        #expect(old.count >= 1, "what was there stays")
+    }
+
+    @Test(arguments: [
+        ("SQLite format 3", "it is no database"),
+        (String(repeating: "x", count: 600), "it is no database of convod's"),
+    ])
+    func `that is none is not restored`(content: String, why: String) throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        let file = home.directory.file("other")
+        try Files.replace(file, with: Array(content.utf8))
+        let said = try home.convo("backup", "--restore", file)
+        #expect(said.code == 1 && said.said.contains(why), "\(said)")
+        #expect(try home.convo("backup", "--restore", file + "-nowhere").code == 3)
+    }
+
+    @Test func `that was cut is not restored`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        #expect(try home.convo("send", "-q", "--new", "one", "words").code == 0)
+        let copy = home.directory.file("copy.db")
+        #expect(try home.convo("backup", copy).code == 0)
+        #expect(try home.convo("stop").code == 0)
+        try Files.replace(copy, with: Array(try Files.read(copy).dropLast(5_000)))
+        let said = try home.convo("backup", "--restore", copy)
+        #expect(said.code == 1 && said.said.contains("it was cut"), "\(said)")
+    }
+}
