@@ -28,6 +28,7 @@ package enum Method: String, Sendable, CaseIterable {
     case sessionRestore = "_convod/session/restore"
     case sessionSet = "_convod/session/set"
     case storeBackup = "_convod/store/backup"
+    case storeCheck = "_convod/store/check"
     case storePrune = "_convod/store/prune"
     case summaryDelete = "_convod/summary/delete"
     case summaryGet = "_convod/summary/get"
@@ -95,6 +96,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .sessionRestore: SessionRestore.self
         case .sessionSet: SessionSet.self
         case .storeBackup: StoreBackup.self
+        case .storeCheck: StoreCheck.self
         case .storePrune: StorePrune.self
         case .summaryDelete: SummaryDelete.self
         case .summaryGet: SummaryGet.self

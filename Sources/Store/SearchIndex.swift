@@ -43,6 +43,16 @@ final class SearchIndexing: BackgroundWork, Sendable {
             rest: isLate || isWanted ? 1 : 9, idleRest: 0)
     }
 
+    /// Some gram that a message is indexed by, as FTS5 is asked for it; nil where it has none, or is too long.
+    static func someGram(of content: [UInt8]) -> String? {
+        let text = SearchedText.of(content)
+        guard text.count <= Grams.most else { return nil }
+        let gram = Grams.text(of: NormalForm(text).bytes).split(separator: 0x20).last
+        return gram.map { gram in
+            "\"" + String(decoding: gram, as: UTF8.self).replacing("\"", with: "\"\"") + "\""
+        }
+    }
+
     func isLeft(in database: Database) throws(ArchiveError) -> Bool {
         try database.first(
             """

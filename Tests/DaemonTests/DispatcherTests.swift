@@ -88,7 +88,8 @@ private final class Desk {
         #expect(Set(Handlers.table.keys) == Set(Method.allCases))
         for (method, handler) in Handlers.table { #expect(handler.contract.method == method) }
         let tables = [
-            Handlers.branches, Handlers.context, Handlers.export, Handlers.finding, Handlers.importing,
+            Handlers.branches, Handlers.checking, Handlers.context, Handlers.export, Handlers.finding,
+            Handlers.importing,
             Handlers.messages,
             Handlers.opening, Handlers.purging, Handlers.searching, Handlers.serving, Handlers.sessions,
             Handlers.summarizing, Handlers.turns,

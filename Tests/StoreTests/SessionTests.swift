@@ -132,6 +132,8 @@ internal import Testing
                 $0.contains("SCAN ") && !$0.contains("SCAN turn USING INDEX turn_open")
                     && !$0.contains("SCAN search VIRTUAL TABLE INDEX 192:M<")
                     && !$0.contains("SCAN search VIRTUAL TABLE INDEX 192:M1<")
+                    && !$0.contains("SCAN search VIRTUAL TABLE INDEX 192:M1><")
+                    && !$0.contains("SCAN pragma_integrity_check VIRTUAL TABLE")
                     && !$0.contains("SCAN import") && !$0.contains("SCAN CONSTANT ROW")
                     && !$0.contains("SCAN calibration")
                     && !$0.contains("SCAN (subquery")

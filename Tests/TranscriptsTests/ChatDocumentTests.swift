@@ -6,7 +6,7 @@ import Transcripts
 
 @Suite struct `A conversation in a provider's own shape` {
     private func line(_ document: ChatDocument) -> String {
-        var session = Session(id: SessionID("s")!, owner: 0, cwd: "/", createdAt: 0)
+        var session = Session(id: SessionID(ID(high: 0, low: 1)), owner: 0, cwd: "/", createdAt: 0)
         session.system = "Be brief."
         func message(_ seq: Int, _ role: Message.Role, _ parts: [Part], _ status: Message.Status = .complete)
             -> Message

@@ -13,7 +13,8 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .alias, .archive, .backup, .branches, .chat, .compact, .completion, .config, .context, .doctor,
+        .acp, .alias, .archive, .backup, .branches, .chat, .check, .compact, .completion, .config, .context,
+        .doctor,
         .edit,
         .exclude, .export, .failures,
         .fork, .goOn,

@@ -89,8 +89,23 @@ struct Doctor {
         let info = try client.info()
         examineDaemon(info)
         examineLibraries(info)
+        examineStore(client)
         try examineClock(client)
         try examineUpstreams(client, info)
+    }
+
+    /// What a short look into the store finds; others than administrators are not told.
+    private mutating func examineStore(_ client: Client) {
+        // Who may not ask, or asks a daemon that is in trouble, hears that elsewhere.
+        guard let told = try? client.ask(Method.StoreCheck.self, { $0.member("quick", true) }) else { return }
+        if told.findings.isEmpty {
+            return say(
+                .well, "store", "sessions and branches fit each other; 'convo check' looks at all of it")
+        }
+        say(
+            .wrong, "store",
+            "\(Times.count(told.findings.count, "thing")) in the database not as they should be",
+            "'convo check' says which, 'convo check --repair' mends what can be")
     }
 
     private mutating func examineConfiguration() {

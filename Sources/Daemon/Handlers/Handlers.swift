@@ -54,7 +54,8 @@ final class Handlers {
     /// It is put together from the resources' own tables, so that a new method is written in one file of this target.
     static let table: [Method: Handler] = {
         let all =
-            branches + context + export + finding + importing + messages + opening + purging + searching
+            branches + checking + context + export + finding + importing + messages + opening + purging
+            + searching
             + serving
             + sessions
             + summarizing + turns + upstreams + usage + watching

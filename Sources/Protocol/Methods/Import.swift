@@ -62,6 +62,7 @@ extension Method {
             package var turns: Int
             package var summaries: Int
 
+            /// Nothing was read so far.
             package init(sessionId: SessionID) {
                 self.sessionId = sessionId
                 (messages, sharedMessages, renamedMessages, turns, summaries) = (0, 0, 0, 0, 0)

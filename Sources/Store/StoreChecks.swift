@@ -1,0 +1,347 @@
+package import Archive
+internal import Conversation
+
+extension Damage {
+    /// The table and the statement; nil where it is looked for otherwise.
+    fileprivate var check: (end: SQL, find: SQL)? {
+        switch self {
+        case .file, .index: nil
+        case .activeBranch:
+            (
+                Damage.sessions,
+                """
+                SELECT s.id, s.name FROM session s WHERE s.id > ?1 AND s.id <= ?2 AND s.owner >= 0
+                   AND NOT EXISTS (SELECT 1 FROM branch b WHERE b.id = s.branch AND b.session = s.id)
+                """
+            )
+        case .head:
+            (
+                Damage.sessions,
+                """
+                SELECT s.id, s.name FROM session s JOIN branch b ON b.id = s.branch
+                 WHERE s.id > ?1 AND s.id <= ?2 AND s.owner >= 0
+                   AND (s.head <> max(b.fork_seq, ifnull((SELECT max(m.key) & 4294967295 FROM message m
+                            WHERE m.key BETWEEN b.id << 32 AND b.id << 32 | 4294967295), 0))
+                     OR s.tokens <> ifnull((SELECT total FROM message WHERE key =
+                            CASE WHEN s.head > b.fork_seq THEN b.id << 32 | s.head ELSE b.parent << 32 | b.fork_seq END), 0))
+                """
+            )
+        case .parent:
+            (
+                Damage.branches,
+                """
+                SELECT b.id, 'branch ' || b.id FROM branch b WHERE b.id > ?1 AND b.id <= ?2 AND b.parent IS NOT NULL
+                   AND (b.parent >= b.id OR NOT EXISTS (SELECT 1 FROM branch p WHERE p.id = b.parent)
+                     OR b.fork_seq > 0 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.key = b.parent << 32 | b.fork_seq))
+                """
+            )
+        case .gap:
+            (
+                Damage.branches,
+                """
+                SELECT b.id, 'branch ' || b.id FROM branch b
+                 WHERE b.id > ?1 AND b.id <= ?2 AND b.deleted_at IS NULL
+                   AND (SELECT count(*) <> ifnull((max(key) & 4294967295) - b.fork_seq, 0)
+                          FROM message WHERE key BETWEEN b.id << 32 AND b.id << 32 | 4294967295)
+                """
+            )
+        case .strayMessage:
+            (
+                Damage.messages,
+                """
+                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message m
+                 WHERE key > ?1 AND key <= ?2 AND NOT EXISTS (SELECT 1 FROM branch b WHERE b.id = m.key >> 32)
+                """
+            )
+        case .content:
+            (
+                Damage.messages,
+                """
+                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message
+                 WHERE key > ?1 AND key <= ?2
+                   AND CASE WHEN json_valid(content) THEN json_type(content) <> 'array' ELSE 1 END
+                """
+            )
+        case .arrival:
+            (
+                Damage.messages,
+                """
+                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message
+                 WHERE key > ?1 AND key <= ?2 AND arrival IS NULL
+                """
+            )
+        case .total:
+            (
+                Damage.messages,
+                """
+                SELECT m.key, 'message ' || (m.key & 4294967295) || ' of branch ' || b.id
+                  FROM message m JOIN branch b ON b.id = m.key >> 32
+                 WHERE m.key > ?1 AND m.key <= ?2 AND m.total <> m.tokens + ifnull((SELECT p.total FROM message p WHERE p.key =
+                       CASE WHEN m.key & 4294967295 = b.fork_seq + 1 THEN b.parent << 32 | b.fork_seq ELSE m.key - 1 END), 0)
+                """
+            )
+        case .messageTurn:
+            (
+                Damage.messages,
+                """
+                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message m
+                 WHERE key > ?1 AND key <= ?2 AND turn IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.id = m.turn)
+                """
+            )
+        case .strayTurn:
+            (
+                Damage.turns,
+                """
+                SELECT id, 'turn ' || lower(hex(uuid)) FROM turn t WHERE id > ?1 AND id <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = t.session)
+                """
+            )
+        case .piece:
+            (
+                Damage.turns,
+                """
+                SELECT id, 'turn ' || lower(hex(uuid)) FROM turn t WHERE id > ?1 AND id <= ?2 AND state >= 2
+                   AND EXISTS (SELECT 1 FROM piece p WHERE p.turn = t.id)
+                """
+            )
+        case .mark:
+            (
+                Damage.messages,
+                """
+                SELECT k.message, 'the mark of message ' || (k.message & 4294967295) || ' of branch ' || (k.message >> 32)
+                  FROM mark k INDEXED BY mark_message WHERE k.message > ?1 AND k.message <= ?2
+                   AND (NOT EXISTS (SELECT 1 FROM message m WHERE m.key = k.message)
+                     OR NOT EXISTS (SELECT 1 FROM session s WHERE s.id = k.session))
+                """
+            )
+        }
+    }
+
+    private static let sessions: SQL = "SELECT id FROM session WHERE id > ? ORDER BY id LIMIT 1 OFFSET 4999"
+    private static let branches: SQL = "SELECT id FROM branch WHERE id > ? ORDER BY id LIMIT 1 OFFSET 4999"
+    private static let messages: SQL =
+        "SELECT key FROM message WHERE key > ? ORDER BY key LIMIT 1 OFFSET 4999"
+    private static let turns: SQL = "SELECT id FROM turn WHERE id > ? ORDER BY id LIMIT 1 OFFSET 4999"
+
+    /// What is looked for next; nil at the end.
+    fileprivate func next(isQuick: Bool) -> Damage? {
+        let all = Damage.allCases.filter {
+            !isQuick || [.activeBranch, .head, .parent].contains($0)
+        }
+        return all.firstIndex(of: self).flatMap { $0 + 1 < all.count ? all[$0 + 1] : nil }
+    }
+}
+
+extension CheckStore: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var output = Output()
+        let database = reader.database
+        func take(_ row: Row) { output.found.append(DamageFound(kind, row: row.int(0), words: row.text(1))) }
+        var end: Int64?
+        switch kind {
+        case .file:
+            try database.rows(
+                "SELECT 0, integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'",
+                doing: "check the file"
+            ) { row in
+                take(row)
+                return true
+            }
+        case .index:
+            let (newest, mark) = (
+                try database.integer(
+                    "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
+                    doing: "find the newest message"), try database.searchMark()
+            )
+            // One that was removed since may have been the newest; none that was never there is.
+            let counted = try database.integer(
+                "SELECT count(*) FROM search_whole WHERE arrival > ?", [.int(mark)], doing: "check the index")
+            if counted > 0 {
+                output.found.append(
+                    DamageFound(.index, row: 0, words: "the index holds what is not in it yet"))
+            }
+            if let lost = try lostInIndex(reader, upTo: min(mark, newest)) {
+                output.found.append(DamageFound(.index, row: 0, words: lost))
+            }
+        default:
+            guard let check = kind.check else { break }
+            end = try database.first(check.end, [.int(after)], doing: "check the store") { $0.int(0) }
+            try database.rows(
+                check.find, [.int(after), .int(end ?? Int64.max)], doing: "check the store"
+            ) { row in
+                take(row)
+                return output.found.count < limit
+            }
+        }
+        var next = self
+        if let end, output.found.count < limit {
+            next.after = end
+            output.next = next
+        } else if let kind = kind.next(isQuick: isQuick) {
+            next.kind = kind
+            next.after = 0
+            output.next = next
+        }
+        return output
+    }
+
+    /// Whether the newest messages that are indexed are found by what they say; nil where they are.
+    private func lostInIndex(_ reader: Reader, upTo mark: Int64) throws(ArchiveError) -> String? {
+        var found: [(arrival: Int64, content: [UInt8])] = []
+        try reader.database.rows(
+            """
+            SELECT arrival, content FROM message INDEXED BY message_arrival WHERE arrival <= ? AND arrival > 0
+             ORDER BY arrival DESC LIMIT 200
+            """, [.int(mark)], doing: "check the index"
+        ) { row in
+            found.append((row.int(0), row.bytes(1)))
+            return true
+        }
+        for (arrival, content) in found {
+            guard let gram = SearchIndexing.someGram(of: content) else { continue }
+            let isThere = try reader.database.first(
+                "SELECT 1 FROM search WHERE search MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT 1",
+                [.text(gram), .int(arrival), .int(arrival + 1)], doing: "check the index"
+            ) { _ in true }
+            if isThere == nil { return "a message that should be in the index is not found in it" }
+        }
+        return nil
+    }
+}
+
+extension RepairStore: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
+        var count = 0
+        // What others stand on comes first.
+        for kind in Damage.allCases.sorted(by: { $0.rank < $1.rank }) {
+            for one in found where one.kind == kind {
+                if try writer.repair(one) { count += 1 }
+            }
+        }
+        return count
+    }
+}
+
+extension Damage {
+    /// The order in which it is mended: sums come behind what they are made of.
+    fileprivate var rank: Int {
+        switch self {
+        case .strayTurn: 0
+        case .strayMessage, .messageTurn, .piece, .mark: 1
+        case .content, .arrival, .parent: 2
+        case .activeBranch: 3
+        case .total: 4
+        case .head: 5
+        case .index: 6
+        case .file, .gap: 7
+        }
+    }
+}
+
+extension Writer {
+    fileprivate func repair(_ found: DamageFound) throws(ArchiveError) -> Bool {
+        let row = Bound.int(found.row), doing = "mend \(found.words)"
+        switch found.kind {
+        case .file, .gap: return false
+        case .strayTurn:
+            try database.run("UPDATE message SET turn = NULL WHERE turn = ?", [row], doing: doing)
+            try database.run("DELETE FROM turn WHERE id = ?", [row], doing: doing)
+        case .strayMessage:
+            try database.unindex(found.row...found.row)
+            try database.run("DELETE FROM mark WHERE message = ?", [row], doing: doing)
+            try database.run("DELETE FROM message WHERE key = ?", [row], doing: doing)
+        case .messageTurn:
+            try database.run("UPDATE message SET turn = NULL WHERE key = ?", [row], doing: doing)
+        case .piece: try database.run("DELETE FROM piece WHERE turn = ?", [row], doing: doing)
+        case .mark:
+            try database.run(
+                """
+                DELETE FROM mark WHERE message = ?1 AND (NOT EXISTS (SELECT 1 FROM message m WHERE m.key = mark.message)
+                    OR NOT EXISTS (SELECT 1 FROM session s WHERE s.id = mark.session))
+                """, [row], doing: doing)
+        case .content:
+            try database.run(
+                "UPDATE message SET content = json_array(json_object('type', 'text', 'text', content)) WHERE key = ?",
+                [row], doing: doing)
+            // What it said before is not what the index must forget now.
+            try beginIndexAnew()
+        case .arrival:
+            try database.run(
+                "UPDATE message SET arrival = ? WHERE key = ?", [.int(nextArrival()), row], doing: doing)
+        case .parent:
+            try database.run("UPDATE branch SET parent = NULL WHERE id = ?", [row], doing: doing)
+            try sumUp(BranchRow(found.row))
+        case .activeBranch: return try findBranch(of: SessionRow(found.row), doing)
+        case .total: try sumUp(MessageKey.branch(found.row))
+        case .head:
+            let session = SessionRow(found.row)
+            guard let place = try place(ofRow: session),
+                let (parent, fork) = try database.parent(of: place.branch)
+            else { return false }
+            let tip = try database.tip(of: place.branch, parent: parent, fork: fork)
+            try database.run(
+                "UPDATE session SET head = ?, tokens = ?, activity = ? WHERE id = ?",
+                [Bound(tip.seq), Bound(tip.total), .int(nextActivity(of: session)), row], doing: doing)
+        case .index: try beginIndexAnew()
+        }
+        return true
+    }
+
+    /// Empties the index; it is made again in the background.
+    private func beginIndexAnew() throws(ArchiveError) {
+        try database.run("INSERT INTO search (search) VALUES ('delete-all')", doing: "empty the index")
+        try database.run("DELETE FROM search_whole", doing: "empty the index")
+        try database.run("UPDATE search_state SET mark = 0 WHERE id = 1", doing: "empty the index")
+        wantBackgroundWork()
+    }
+
+    /// Makes a session's newest branch its active one, or a new one where it has none.
+    private func findBranch(of session: SessionRow, _ doing: String) throws(ArchiveError) -> Bool {
+        let newest = try database.first(
+            "SELECT id FROM branch INDEXED BY branch_session WHERE session = ? AND deleted_at IS NULL ORDER BY id DESC LIMIT 1",
+            [.int(session)], doing: doing
+        ) { BranchRow($0.int(0)) }
+        let branch: BranchRow
+        if let newest {
+            branch = newest
+        } else {
+            branch = nextBranch()
+            try database.run(
+                "INSERT INTO branch (id, session, created_at) VALUES (?, ?, ?)",
+                [.int(branch), .int(session), .int(now)], doing: doing)
+        }
+        guard let (parent, fork) = try database.parent(of: branch) else { return false }
+        let tip = try database.tip(of: branch, parent: parent, fork: fork)
+        try database.run(
+            "UPDATE session SET branch = ?, head = ?, tokens = ?, activity = ? WHERE id = ?",
+            [
+                .int(branch), Bound(tip.seq), Bound(tip.total), .int(nextActivity(of: session)),
+                .int(session),
+            ], doing: doing)
+        return true
+    }
+
+    /// Sums the estimates of a branch's messages up again, from where it leaves its parent.
+    private func sumUp(_ branch: BranchRow) throws(ArchiveError) {
+        guard let (parent, fork) = try database.parent(of: branch) else { return }
+        var total = 0
+        if let parent, fork > 0 { total = try database.total(at: MessageKey(branch: parent, seq: fork)) }
+        var sums: [(key: Int64, total: Int)] = []
+        try database.rows(
+            "SELECT key, tokens FROM message WHERE key BETWEEN ? AND ? ORDER BY key",
+            [
+                .int(MessageKey(branch: branch, seq: 0).raw),
+                .int(MessageKey(branch: branch, seq: Int(UInt32.max)).raw),
+            ], doing: "sum a branch up"
+        ) { row in
+            total += Int(row.int(1))
+            sums.append((row.int(0), total))
+            return true
+        }
+        for (key, sum) in sums {
+            try database.run(
+                "UPDATE message SET total = ? WHERE key = ?", [Bound(sum), .int(key)],
+                doing: "sum a branch up")
+        }
+    }
+}

@@ -1,0 +1,113 @@
+internal import Archive
+internal import Conversation
+internal import EventLoop
+internal import Posix
+internal import Search
+internal import Store
+internal import TestSupport
+internal import Testing
+
+extension Bench {
+    fileprivate func check() throws -> [DamageFound] {
+        var found: [DamageFound] = [], next: CheckStore? = CheckStore(isQuick: false, limit: 100)
+        while let look = next {
+            let output = try read(look)
+            found += output.found
+            next = output.next
+        }
+        return found
+    }
+
+    /// A store with two sessions, branches, a fork, turns' pieces and marks, all indexed.
+    fileprivate func fill() throws {
+        try session("s")
+        try append("s", ["one", "two", "three", "four"])
+        let page = try read(ReadMessages(record("s"), .from(1), limit: 9, bytes: 1 << 20)).messages
+        _ = try write(MarkMessage(record("s").row, page[0].id, pinned: true))
+        _ = try write(
+            ForkSession(
+                record("s").row, at: page[1].id,
+                as: Session(id: sessionID("f"), owner: 0, cwd: "/tmp", createdAt: 1_000)))
+        try append("f", ["fork three"])
+        _ = try write(EditMessage(record("s").row, page[2].id, message("edited three")))
+        try shell(
+            """
+            INSERT INTO turn (id, uuid, session, state, answer_id, created_at) VALUES (7, randomblob(16), 1, 2, randomblob(16), 0);
+            UPDATE message SET turn = 7 WHERE key = (1 << 32) + 4;
+            """)
+        while try TestSupport.shell(
+            "sqlite3", path, "SELECT (SELECT max(arrival) FROM message) - mark FROM search_state") != "0\n"
+        {}
+    }
+}
+
+@Suite struct `A look at the whole store` {
+    @Test func `finds nothing where nothing is wrong`() throws {
+        let bench = try Bench()
+        try bench.fill()
+        #expect(try bench.check() == [])
+    }
+
+    /// Each kind of damage, how it is made, and what is left of it when it was mended.
+    @Test(arguments: [
+        (Damage.activeBranch, "UPDATE session SET branch = 99 WHERE name = 's'"),
+        (.activeBranch, "UPDATE session SET branch = 2 WHERE name = 's'"),
+        (.head, "UPDATE session SET head = 2 WHERE name = 's'"),
+        (.head, "UPDATE session SET tokens = 5 WHERE name = 'f'"),
+        (.parent, "UPDATE branch SET parent = 55 WHERE id = 2"),
+        (.parent, "UPDATE branch SET parent = 3 WHERE id = 2"),
+        (
+            .strayMessage,
+            "UPDATE message SET key = (77 << 32) + 1 WHERE key = (3 << 32) + 3; UPDATE session SET head = 2, tokens = 20 WHERE name = 's'"
+        ),
+        (.content, "UPDATE message SET content = 'no json' WHERE key = (1 << 32) + 4"),
+        (.content, "UPDATE message SET content = '{}' WHERE key = (1 << 32) + 4"),
+        (.arrival, "UPDATE message SET arrival = NULL WHERE key = (1 << 32) + 4"),
+        (.total, "UPDATE message SET total = 1 WHERE key = (1 << 32) + 4"),
+        (.messageTurn, "UPDATE message SET turn = 55 WHERE key = (1 << 32) + 4"),
+        (
+            .strayTurn,
+            "INSERT INTO turn (uuid, session, state, answer_id, created_at) VALUES (randomblob(16), 99, 2, randomblob(16), 0)"
+        ),
+        (.piece, "INSERT INTO piece VALUES (7, 0, 0, x'61')"),
+        (.mark, "INSERT INTO mark VALUES (1, (99 << 32) + 1, 0)"),
+        (.mark, "INSERT INTO mark VALUES (99, (1 << 32) + 1, 0)"),
+        (.index, "INSERT INTO search (search) VALUES ('delete-all')"),
+        (.index, "INSERT INTO search_whole VALUES (9999)"),
+    ])
+    func `finds each kind of damage, and mends it`(kind: Damage, damage: String) throws {
+        let bench = try Bench()
+        try bench.fill()
+        try bench.shell("PRAGMA foreign_keys = OFF; " + damage)
+        let found = try bench.check()
+        #expect(found.contains { $0.kind == kind }, "\(found)")
+        #expect(kind.isRepairable)
+        // What is mended may show what stood behind it.
+        for _ in 0..<3 { _ = try bench.write(RepairStore(bench.check())) }
+        let left = try bench.check()
+        #expect(left == [], "\(left)")
+        #expect(
+            try TestSupport.shell("sqlite3", bench.path, "PRAGMA integrity_check; PRAGMA foreign_key_check")
+                == "ok\n")
+        #expect(try !bench.texts("s").isEmpty && !bench.texts("f").isEmpty)
+    }
+
+    @Test func `says what nobody can mend`() throws {
+        let bench = try Bench()
+        try bench.fill()
+        try bench.shell("PRAGMA foreign_keys = OFF; DELETE FROM message WHERE key = (1 << 32) + 1")
+        let found = try bench.check()
+        #expect(found.contains { $0.kind == .gap }, "\(found)")
+        #expect(!Damage.gap.isRepairable && !Damage.file.isRepairable)
+        // The third page is the root of some table or index: what is written over it is no page of a tree.
+        let directory = try TemporaryDirectory()
+        do { try Bench(directory).fill() }
+        try TestSupport.shell(
+            "sh", "-c",
+            "printf 'xxxxxxxxxxxxxxxx' | dd of=\(directory.file("c.db")) bs=1 seek=20480 conv=notrunc 2>/dev/null"
+        )
+        if let broken = try? Bench(directory), let damage = try? broken.check() {
+            #expect(damage.contains { $0.kind == .file }, "\(damage)")
+        }
+    }
+}
