@@ -79,6 +79,8 @@ package struct Message: Sendable, Equatable {
     package var isPinned: Bool
     /// Whether no window holds it.
     package var isExcluded: Bool
+    /// Whether what it said was taken out for good: its place is empty.
+    package var isDeleted = false
     /// A raw JSON object, byte for byte as the client gave it.
     package var metadata: [UInt8]?
     /// A raw JSON array of parts, byte for byte as it came.

@@ -14,6 +14,7 @@ package enum Method: String, Sendable, CaseIterable {
     case failureList = "_convod/failure/list"
     case importRecords = "_convod/import"
     case messageAppend = "_convod/message/append"
+    case messageDelete = "_convod/message/delete"
     case messageList = "_convod/message/list"
     case messageSet = "_convod/message/set"
     case modelList = "_convod/model/list"
@@ -82,6 +83,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .failureList: FailureList.self
         case .importRecords: Import.self
         case .messageAppend: MessageAppend.self
+        case .messageDelete: MessageDelete.self
         case .messageList: MessageList.self
         case .messageSet: MessageSet.self
         case .modelList: ModelList.self

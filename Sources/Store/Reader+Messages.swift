@@ -361,7 +361,7 @@ extension Reader {
 
 extension Message {
     /// The IDs of the tool calls that the message makes or answers.
-    fileprivate var toolIDs: Set<String> {
+    var toolIDs: Set<String> {
         guard role == .assistant || role == .tool else { return [] }
         return Set(
             parts.compactMap { part in

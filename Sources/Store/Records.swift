@@ -48,7 +48,7 @@ struct MessageKey {
 }
 
 extension Message {
-    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding, size.
+    /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding, size, deleted_at.
     ///
     /// A value that cannot be is an error that names the row. Marks are the session's.
     init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
@@ -64,6 +64,7 @@ extension Message {
             content: try row.json(8, "content", of: .message))
         // What cannot be read was not kept: then the tokens count.
         knownSize = row.optionalBytes(10).flatMap { ContentSize(encoded: $0) }
+        isDeleted = row.optionalInt(11) != nil
         // `optionalJSON` has checked it.
         if let bound = try row.optionalJSON(9, "binding", of: .message),
             let view = try? JSONDocument(bound).root

@@ -7,7 +7,7 @@ struct SQL: ExpressibleByStringLiteral {
         /// What a message is read from.
         private static let message = """
             SELECT m.key, m.id, m.role, m.status, t.uuid, m.created_at, m.tokens, m.metadata, m.content, \
-            m.binding, m.size\u{20}
+            m.binding, m.size, m.deleted_at\u{20}
             """
 
         var text: String {

@@ -98,6 +98,7 @@ struct JSONLinesDecoder: TranscriptDecoder {
             } ?? .complete
         message.isPinned = view["pinned"]?.bool ?? false
         message.isExcluded = view["excluded"]?.bool ?? false
+        message.isDeleted = view["deleted"]?.bool ?? false
         message.metadata = view["metadata"].map { Array($0.raw) }
         message.binding = view["binding"].flatMap { Message.Binding($0) }
         return message

@@ -130,6 +130,7 @@ enum TraceRecord {
         writer.optional("turnId", message.turnID)
         if message.isPinned { writer.member("pinned", true) }
         if message.isExcluded { writer.member("excluded", true) }
+        if message.isDeleted { writer.member("deleted", true) }
         writer.optional("metadata", raw: message.metadata.map(oneLine))
         writer.optional("binding", raw: message.binding?.encoded)
     }

@@ -36,7 +36,8 @@ private enum MarkdownRecord {
         var title = [capitalized(message.role.name), Timestamp.text(message.createdAt)]
         if message.status != .complete { title.append(message.status.name) }
         if message.isPinned { title.append("pinned") }
-        if message.isExcluded { title.append("excluded") }
+        if message.isDeleted { title.append("deleted") }
+        if message.isExcluded && !message.isDeleted { title.append("excluded") }
         var lines = ["", "## " + title.joined(separator: " · ")]
         for part in message.parts { lines += [""] + block(part) }
         return lines.joined(separator: "\n")

@@ -17,7 +17,9 @@ internal import Testing
             var params = text(example.params)
             // Turns get their IDs when they are made, so the example's stands for the one that was.
             if let id = turn?["turnId"]?.string { params = replaced(params, "turnId", id) }
-            if method == .messageSet || method == .contextWhy, let id = turn?["messageId"]?.string {
+            if [.messageSet, .messageDelete, .contextWhy].contains(method),
+                let id = turn?["messageId"]?.string
+            {
                 params = replaced(params, "messageId", id)
             }
             if method == .branchRewind, let id = turn?["messageId"]?.string {

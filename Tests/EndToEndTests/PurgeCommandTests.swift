@@ -19,6 +19,20 @@ internal import Testing
         #expect(try home.convo("restore", "second").code == 3)
     }
 
+    @Test func `may be what one message says`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        #expect(try home.convo("send", "-q", "--new", "talk", "my plantedsecret").code == 0)
+        #expect(try home.convo("redact", "1").code == 2)
+        #expect(try home.convo("redact", "-s", "tal", "1").code == 3)
+        #expect(try home.convo("redact", "-s", "talk", "1").code == 1, "nobody can be asked")
+        let gone = try home.convo("redact", "-y", "-s", "talk", "1", "2")
+        #expect(
+            gone.code == 0 && gone.said.contains("message 1 of 'my plantedsecret' is empty now"), "\(gone)")
+        #expect(try home.convo("show", "talk").said.contains("deleted"))
+        #expect(try home.convo("search", "-q", "plantedsecret").said.isEmpty)
+        #expect(try !home.convo("export", "talk").said.contains("plantedsecret"))
+    }
+
     @Test func `is counted before, and is that then`() throws {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         for name in ["first", "second"] {

@@ -63,6 +63,8 @@ def grow(client, name, some):
                 client.prompt(name, words(some) + "y")
             elif change < 0.23 and message["role"] == "user":
                 client.call("_convod/message/set", sessionId=name, messageId=message["id"], content=[{"type": "text", "text": "edited " + words(some)}])
+            elif change < 0.24:
+                client.call("_convod/message/delete", sessionId=name, messageId=message["id"], everywhere=True)
             elif change < 0.26:
                 client.call("_convod/session/compact", sessionId=name)
         except Failed:

@@ -84,7 +84,7 @@ internal import Testing
             ("v012_money.sql", "53754955af3e454b7df2e57ecf37c6a90b532936f5ca5f8a6bb7460521d2e846"),
             ("v013_failures.sql", "efafcc41cbb8d6df7ef0d88db7511b331ef599dd1ab0d6a2524794145ebf2521"),
             ("v014_search.sql", "d4b9cbb6dd37c7dd1d23d311fd863fb30491e938ebcc834f02e43e8c108e2464"),
-            ("v015_purge.sql", "8b56716a7975bc5083ecabf42728f93dbd697596d5ac6dea2d07e040d1135090"),
+            ("v015_purge.sql", "70a93cf4445dbd7dcdba649472e7e2ae51e41cc91eaa7f6bbd78f7c6ef9e98af"),
         ]
         for (name, digest) in pinned {
             let migration = Files.directory(of: #filePath) + "/../../schema/migrations/\(name)"

@@ -22,3 +22,6 @@ CREATE TABLE import_link (
     turn    BLOB    NOT NULL CHECK (length(turn) = 16)   -- turn.uuid
 ) STRICT;
 CREATE INDEX import_link_turn ON import_link (turn);
+
+-- A message that was taken out of its conversation: its place stays, nothing of what it said does.
+ALTER TABLE message ADD COLUMN deleted_at INTEGER;   -- NULL = it is there

@@ -15,6 +15,8 @@ package struct NewMessage: Sendable, Equatable {
     package var createdAt: Int64?
     /// What its session says of it.
     package var mark: Mark?
+    /// Whether what it said was taken out for good elsewhere.
+    package var isDeleted = false
     /// What its thoughts are bound to; nil where nothing is known.
     package var binding: Message.Binding?
 

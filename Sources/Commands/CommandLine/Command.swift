@@ -21,7 +21,7 @@ struct Command: Sendable {
         .help,
         .importing, .include,
         .list, .logs, .man, .models, .pin,
-        .prune, .purge, .rename, .restart, .restore, .retry,
+        .prune, .purge, .redact, .rename, .restart, .restore, .retry,
         .remove, .rpc,
         .search, .send, .set, .setup, .show, .start, .status, .stop, .summaries, .switch, .tag, .template,
         .unarchive,

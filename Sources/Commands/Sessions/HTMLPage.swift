@@ -154,7 +154,8 @@ struct HTMLPage {
         if message.createdAt > 0 { about.append(HTMLPage.time(message.createdAt)) }
         if message.status != .complete { about.append(message.status.name) }
         if message.isPinned { about.append("pinned") }
-        if message.isExcluded { about.append("excluded") }
+        if message.isDeleted { about.append("deleted") }
+        if message.isExcluded && !message.isDeleted { about.append("excluded") }
         if let number { about.append("#\(number)") }
         let id = number.map { " id=\"m\($0)\"" } ?? ""
         return """

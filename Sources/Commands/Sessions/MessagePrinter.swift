@@ -40,7 +40,8 @@ struct MessagePrinter {
         var facts = ["#\(message.seq)", Times.relative(message.createdAt)]
         if message.status != .complete { facts.append(console.styled(message.status.name, .red)) }
         if message.pinned { facts.append(console.styled("pinned", .yellow)) }
-        if message.excluded { facts.append(console.styled("excluded", .yellow)) }
+        if message.deleted == true { facts.append(console.styled("deleted", .yellow)) }
+        if message.excluded && message.deleted != true { facts.append(console.styled("excluded", .yellow)) }
         let color: Console.Style =
             switch message.role {
             case .user: .green

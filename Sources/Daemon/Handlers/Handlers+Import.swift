@@ -153,6 +153,7 @@ extension NewMessage {
             createdAt: message.createdAt,
             mark: message.isPinned ? .pin : message.isExcluded ? .exclusion : nil)
         binding = message.binding
+        isDeleted = message.isDeleted
     }
 }
 

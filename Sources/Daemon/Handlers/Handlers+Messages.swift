@@ -9,6 +9,7 @@ internal import Store
 extension Handlers {
     static let messages: [Handler] = [
         .on(Method.MessageAppend.self) { $0.appendMessages },
+        .on(Method.MessageDelete.self) { $0.deleteMessage },
         .on(Method.MessageList.self) { $0.listMessages },
         .on(Method.MessageSet.self) { $0.setMessage },
     ]
@@ -240,6 +241,32 @@ extension Handlers {
             id: ids.newID(), role: old.role, content: Message.content(content),
             size: TokenEstimate.size(of: parts), metadata: old.metadata,
             mark: old.isPinned ? .pin : old.isExcluded ? .exclusion : nil)
+    }
+
+    /// Takes out what a message says; answered when nothing of it is left in any file.
+    private func deleteMessage(_ request: Request<Method.MessageDelete>) throws(WireError) {
+        let parameters = request.parameters
+        withSession(request.call, parameters.id) { [self] (record) throws(WireError) in
+            try checkIdle(record)
+            // A round that has read it already must not be kept behind this.
+            summaries.marked(record.row)
+            let delete = DeleteMessage(
+                parameters.messageID, of: record.row, isEverywhere: parameters.isEverywhere)
+            archives.write(delete, of: record.row) { [self] result in
+                switch result {
+                case .success(.deleted(let ids)): purges.afterNext { request.reply(.init(messageIds: ids)) }
+                case .success(.missing): request.fail(offPath(parameters.messageID))
+                case .success(.shared(let sessions)):
+                    let names = sessions.map { "'\($0.text)'" }.joined(separator: ", ")
+                    request.fail(
+                        WireError(
+                            .conflict,
+                            "message '\(parameters.messageID)' is shown by \(names) too; 'everywhere': true takes it out there as well"
+                        ))
+                case .failure(let error): request.fail(WireError(error))
+                }
+            }
+        }
     }
 
     /// Marks a message; a turn that runs is not held up, since what it sends is made.

@@ -152,6 +152,11 @@ final class Purges {
         for one in done { one.then(.success(one.sums)) }
     }
 
+    /// Calls back when what was removed until now is gone from every file.
+    func afterNext(_ then: @escaping () -> Void) {
+        waiting.append(Waiting(rows: []) { _ in then() })
+    }
+
     /// Purges sessions; `then` gets what went with those that were there, once they are gone from every file.
     func purge(
         _ rows: [SessionRow], onlyTrashed: Bool = false, _ archives: Archives,

@@ -22,6 +22,8 @@ extension Wire {
         package var pinned: Bool
         /// Whether no window holds it.
         package var excluded: Bool
+        /// True where what it said was taken out for good; else absent.
+        package var deleted: Bool?
         /// An object, byte for byte as it came.
         package var metadata: RawJSON?
 
@@ -38,6 +40,7 @@ extension Wire {
             tokens = message.tokens
             pinned = message.isPinned
             excluded = message.isExcluded
+            deleted = message.isDeleted ? true : nil
             metadata = message.metadata.map { RawJSON($0) }
         }
 
@@ -55,6 +58,7 @@ extension Wire {
                 $0.member("tokens", tokens)
                 $0.member("pinned", pinned)
                 $0.member("excluded", excluded)
+                if deleted == true { $0.member("deleted", true) }
                 $0.optional("metadata", raw: metadata?.bytes)
             }
         }

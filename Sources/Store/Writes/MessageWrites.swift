@@ -72,8 +72,8 @@ extension Writer {
         try database.run(
             """
             INSERT INTO message (key, id, role, status, turn, created_at, tokens, total, metadata, content, binding, size,
-                                 arrival)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                 arrival, deleted_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .int(key), .blob(message.id.bytes),
@@ -82,7 +82,7 @@ extension Writer {
                 Bound(tokens),
                 Bound(place.tokens), Bound(message.metadata), .utf8(message.content),
                 Bound(message.binding?.encoded), .blob(message.size.encoded),
-                .int(nextArrival()),
+                .int(nextArrival()), message.isDeleted ? .int(now) : .null,
             ], doing: "insert a message")
         if let mark = message.mark { try self.mark(key, as: mark, by: place.row) }
     }

@@ -1,0 +1,86 @@
+package import Archive
+internal import Conversation
+
+extension DeleteMessage: LocalWrite {
+    /// Messages on either side in which what belongs to a tool call is looked for.
+    private static let reach = 64
+
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
+        let database = writer.database
+        guard let record = try database.session(row: session), record.session.trashedAt == nil,
+            let seq = try writer.seq(of: message, in: record)
+        else { return .missing }
+        var seqs = [seq]
+        let near = try Reader(over: database).messages(
+            record, .from(max(1, seq - DeleteMessage.reach)), limit: 2 * DeleteMessage.reach + 1,
+            bytes: 64 << 20
+        ).messages
+        if let calls = near.first(where: { $0.seq == seq })?.toolIDs, !calls.isEmpty {
+            seqs = near.filter { $0.seq == seq || !$0.toolIDs.isDisjoint(with: calls) }.map(\.seq)
+        }
+        var gone: [(key: Int64, id: MessageID, sessions: Set<SessionRow>)] = []
+        for seq in seqs {
+            let key = MessageKey(branch: try writer.owner(of: seq, on: record.branch), seq: seq).raw
+            guard let id = near.first(where: { $0.seq == seq })?.id else { continue }
+            gone.append((key, id, try writer.sessions(showing: key)))
+        }
+        let others = gone.reduce(into: Set<SessionRow>()) { $0.formUnion($1.sessions) }.subtracting([session])
+        if !isEverywhere, !others.isEmpty {
+            var names: [SessionID] = []
+            for row in others.sorted().prefix(10) {
+                if let found = try database.session(row: row) { names.append(found.session.id) }
+            }
+            return .shared(names)
+        }
+        for (key, id, sessions) in gone {
+            // What a session is called by may be what is to go.
+            let title = near.first { $0.id == id }.flatMap { suggestedTitle(for: $0.parts) }
+            if let title {
+                for session in sessions.union([session]) {
+                    try database.run(
+                        "UPDATE session SET title = NULL WHERE id = ? AND title = ?",
+                        [.int(session), .text(title)],
+                        doing: "take a title away")
+                }
+            }
+            try database.unindex(key...key)
+            try database.run(
+                "UPDATE message SET content = '[]', metadata = NULL, binding = NULL, size = NULL, deleted_at = ? WHERE key = ?",
+                [.int(writer.now), .int(key)], doing: "delete a message")
+            for session in sessions.union([session]) {
+                _ = try writer.dropSummaries(of: session, covering: key)
+                try writer.mark(key, as: .exclusion, by: session)
+                try database.run(
+                    "UPDATE session SET updated_at = ?, activity = ? WHERE id = ?",
+                    [.int(writer.now), .int(writer.nextActivity(of: session)), .int(session)],
+                    doing: "note a session's change")
+            }
+        }
+        try database.enter(.removing)
+        writer.wantBackgroundWork()
+        return .deleted(gone.map(\.id))
+    }
+}
+
+extension Writer {
+    /// The sessions of which a branch holds a message, or shares it.
+    fileprivate func sessions(showing key: Int64) throws(ArchiveError) -> Set<SessionRow> {
+        let seq = MessageKey.seq(key)
+        var next = [MessageKey.branch(key)], found: Set<SessionRow> = []
+        while let branch = next.popLast() {
+            let owner = try database.first(
+                "SELECT session FROM branch WHERE id = ? AND deleted_at IS NULL", [.int(branch)],
+                doing: "find who shows a message"
+            ) { SessionRow($0.int(0)) }
+            if let owner { found.insert(owner) }
+            try database.rows(
+                "SELECT id FROM branch INDEXED BY branch_parent WHERE parent = ? AND fork_seq >= ?",
+                [.int(branch), Bound(seq)], doing: "find who shows a message"
+            ) { row in
+                next.append(BranchRow(row.int(0)))
+                return true
+            }
+        }
+        return found
+    }
+}
