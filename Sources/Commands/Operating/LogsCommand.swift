@@ -85,6 +85,11 @@ extension Invocation {
     /// The time that an option gives, in milliseconds since 1970; nil where it is not there.
     func time(_ option: Option) throws(CommandError) -> Int64? {
         guard let text = value(option) else { return nil }
+        return try Invocation.time(text, of: "--\(option.long)")
+    }
+
+    /// A time as people give it, in milliseconds since 1970; `name` is what takes it.
+    static func time(_ text: String, of name: String) throws(CommandError) -> Int64? {
         if let time = Timestamp.milliseconds(text) { return time }
         if let day = Timestamp.day(text) { return day * 86_400_000 }
         let units: [Character: Int64] = ["m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000]
@@ -92,7 +97,7 @@ extension Invocation {
             (0...1_000_000).contains(number)
         else {
             throw .usage(
-                "--\(option.long) takes a time ago as 30m, 8h, 1d or 2w, a day as 2026-11-25, or a time as 2026-11-25T06:00:00Z, not '\(text)'"
+                "\(name) takes a time ago as 30m, 8h, 1d or 2w, a day as 2026-11-25, or a time as 2026-11-25T06:00:00Z, not '\(text)'"
             )
         }
         return Machine.milliseconds() - number * unit

@@ -21,12 +21,22 @@ extension Command {
     }
 
     static let remove = Command(
-        name: "rm", summary: "move sessions to the trash", arguments: "ID…", count: 1...Int.max,
+        name: "rm", summary: "move sessions to the trash", arguments: "[ID…]", count: 0...Int.max,
+        options: [.bulkDryRun, .bulkWhere],
         details: """
             Nothing is lost: 'convo restore ID' brings a session back, 'convo ls --trashed' lists the trash. Takes whole
-            IDs; for the beginning of one it asks on a terminal, and refuses elsewhere.
+            IDs; for the beginning of one it asks on a terminal, and refuses elsewhere. With --where it takes every session
+            that is so, and prints the command that brings them back.
             """
     ) { invocation throws(CommandError) in
+        try invocation.needsNames()
+        let many = try invocation.bulk(
+            done: "in the trash", undo: { "restore " + $0.joined(separator: " ") }
+        ) { client, session throws(CommandError) in
+            _ = try client.ask(Method.SessionDelete.self) { $0.member("sessionId", session.id) }
+            return true
+        }
+        if let many { return many }
         let client = try invocation.connect()
         return try invocation.forEach { name throws(CommandError) in
             let session = try SessionChoice(client: client).session(toLessen: name, invocation.console) {
@@ -63,8 +73,22 @@ extension Command {
     private static func archive(_ value: Bool, _ name: String, _ summary: String, _ details: String)
         -> Command
     {
-        Command(name: name, summary: summary, arguments: "ID…", count: 1...Int.max, details: details) {
-            invocation throws(CommandError) in
+        Command(
+            name: name, summary: summary, arguments: "[ID…]", count: 0...Int.max,
+            options: [.bulkDryRun, .bulkWhere], details: details
+        ) { invocation throws(CommandError) in
+            try invocation.needsNames()
+            let many = try invocation.bulk(
+                done: value ? "archived" : "in lists again", isArchived: !value,
+                undo: { (value ? "unarchive " : "archive ") + $0.joined(separator: " ") }
+            ) { client, session throws(CommandError) in
+                _ = try client.ask(Method.SessionSet.self) {
+                    $0.member("sessionId", session.id)
+                    $0.member("archived", value)
+                }
+                return true
+            }
+            if let many { return many }
             let client = try invocation.connect()
             return try invocation.forEach { name throws(CommandError) in
                 let session = try SessionChoice(client: client).session(named: name)
@@ -96,10 +120,34 @@ extension Command {
     ) -> Command {
         Command(
             name: name, summary: summary, arguments: arguments, count: count,
-            options: [.continue, .json, .session],
-            details:
-                "'convo ls --tag TAG' lists sessions with one. Without -s the latest session that convo made."
+            options: [.bulkDryRun, .bulkWhere, .continue, .json, .session],
+            details: """
+                'convo ls --tag TAG' lists sessions with one. Without -s the latest session that convo made; with --where every
+                one that is so, and the command that undoes it is printed.
+                """
         ) { invocation throws(CommandError) in
+            let given = invocation.positionals
+            if invocation.has(.bulkWhere), given.isEmpty {
+                throw .usage("--where changes tags: name at least one")
+            }
+            let opposite = name == "tag" ? "untag" : "tag"
+            let many = try invocation.bulk(
+                done: name == "tag" ? "tagged" : "untagged",
+                undo: { ids in
+                    ids.map { "\(opposite) -s \($0) \(given.joined(separator: " "))" }.joined(
+                        separator: "\nconvo ")
+                }
+            ) { client, session throws(CommandError) in
+                let tags = change(session.tags, given)
+                if tags == session.tags { return false }
+                _ = try client.ask(Method.SessionSet.self) {
+                    $0.member("sessionId", session.id)
+                    $0.key("tags")
+                    $0.array { for tag in tags { $0.string(tag) } }
+                }
+                return true
+            }
+            if let many { return many }
             let client = try invocation.connect()
             let session = try invocation.sessionToChange(client)
             var tags = session.tags
@@ -127,6 +175,15 @@ extension Command {
 }
 
 extension Invocation {
+    /// Sessions must be named, or --where say which are meant.
+    fileprivate func needsNames() throws(CommandError) {
+        if positionals.isEmpty != has(.bulkWhere) {
+            throw .usage(
+                positionals.isEmpty
+                    ? "name a session, or give --where" : "--where says which sessions: name none")
+        }
+    }
+
     /// Does something for each argument; one that fails is reported and the rest still done.
     func forEach(_ body: (String) throws(CommandError) -> Void) throws(CommandError) -> ExitCode {
         var code = ExitCode.success
