@@ -58,6 +58,24 @@ SELECT strftime('%Y-%m-%dT%H:%M:%fZ', a.ended_at / 1000.0, 'unixepoch') AS ended
        a.first_at - a.started_at AS first_ms, a.ended_at - a.started_at AS milliseconds, a.ended_at AS ended_ms
   FROM attempt a JOIN turn t ON t.id = a.turn JOIN session s ON s.id = t.session;
 
+-- Turns that took longest to their first words, or to their end.
+DROP VIEW IF EXISTS slow_turns;
+CREATE VIEW slow_turns AS
+SELECT s.name AS session, lower(hex(t.uuid)) AS turn, t.upstream, t.model,
+       strftime('%Y-%m-%dT%H:%M:%fZ', t.created_at / 1000.0, 'unixepoch') AS created,
+       t.started_at - t.created_at AS waited_ms,
+       (SELECT min(a.first_at) - t.started_at FROM attempt a WHERE a.turn = t.id AND a.first_at IS NOT NULL) AS first_ms,
+       t.ended_at - t.started_at AS milliseconds,
+       (SELECT count(*) FROM attempt a WHERE a.turn = t.id) AS attempts
+  FROM turn t JOIN session s ON s.id = t.session
+ WHERE t.ended_at IS NOT NULL AND s.owner >= 0 ORDER BY t.ended_at - t.started_at DESC;
+
+-- Who changed what, the newest first.
+DROP VIEW IF EXISTS changes;
+CREATE VIEW changes AS
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at, uid, pid, method, session, outcome
+  FROM audit ORDER BY id DESC;
+
 -- Tries that came to nothing, the newest first.
 DROP VIEW IF EXISTS failures;
 CREATE VIEW failures AS

@@ -1,6 +1,7 @@
 /// Every method that the daemon answers, sorted by name; `schema/protocol.json` has an entry for each.
 package enum Method: String, Sendable, CaseIterable {
     case cancelRequest = "$/cancel_request"
+    case auditList = "_convod/audit"
     case branchCompare = "_convod/branch/compare"
     case branchDelete = "_convod/branch/delete"
     case branchList = "_convod/branch/list"
@@ -20,6 +21,7 @@ package enum Method: String, Sendable, CaseIterable {
     case modelList = "_convod/model/list"
     case search = "_convod/search"
     case serverInfo = "_convod/server/info"
+    case serverMetrics = "_convod/server/metrics"
     case serverReload = "_convod/server/reload"
     case sessionCompact = "_convod/session/compact"
     case sessionFind = "_convod/session/find"
@@ -31,6 +33,7 @@ package enum Method: String, Sendable, CaseIterable {
     case storeBackup = "_convod/store/backup"
     case storeCheck = "_convod/store/check"
     case storePrune = "_convod/store/prune"
+    case storeStats = "_convod/store/stats"
     case summaryDelete = "_convod/summary/delete"
     case summaryGet = "_convod/summary/get"
     case summaryList = "_convod/summary/list"
@@ -70,6 +73,7 @@ package enum Method: String, Sendable, CaseIterable {
     package var contract: any Contract.Type {
         switch self {
         case .cancelRequest: CancelRequest.self
+        case .auditList: AuditList.self
         case .branchCompare: BranchCompare.self
         case .branchDelete: BranchDelete.self
         case .branchList: BranchList.self
@@ -89,6 +93,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .modelList: ModelList.self
         case .search: Search.self
         case .serverInfo: ServerInfo.self
+        case .serverMetrics: ServerMetrics.self
         case .serverReload: ServerReload.self
         case .sessionCompact: SessionCompact.self
         case .sessionFind: SessionFind.self
@@ -100,6 +105,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .storeBackup: StoreBackup.self
         case .storeCheck: StoreCheck.self
         case .storePrune: StorePrune.self
+        case .storeStats: StoreStats.self
         case .summaryDelete: SummaryDelete.self
         case .summaryGet: SummaryGet.self
         case .summaryList: SummaryList.self

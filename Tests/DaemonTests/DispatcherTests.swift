@@ -89,7 +89,7 @@ private final class Desk {
         for (method, handler) in Handlers.table { #expect(handler.contract.method == method) }
         let tables = [
             Handlers.branches, Handlers.checking, Handlers.context, Handlers.export, Handlers.finding,
-            Handlers.importing,
+            Handlers.importing, Handlers.measuring,
             Handlers.messages,
             Handlers.opening, Handlers.purging, Handlers.searching, Handlers.serving, Handlers.sessions,
             Handlers.summarizing, Handlers.turns,

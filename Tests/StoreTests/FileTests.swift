@@ -84,7 +84,7 @@ internal import Testing
             ("v012_money.sql", "53754955af3e454b7df2e57ecf37c6a90b532936f5ca5f8a6bb7460521d2e846"),
             ("v013_failures.sql", "efafcc41cbb8d6df7ef0d88db7511b331ef599dd1ab0d6a2524794145ebf2521"),
             ("v014_search.sql", "d4b9cbb6dd37c7dd1d23d311fd863fb30491e938ebcc834f02e43e8c108e2464"),
-            ("v015_purge.sql", "70a93cf4445dbd7dcdba649472e7e2ae51e41cc91eaa7f6bbd78f7c6ef9e98af"),
+            ("v015_purge.sql", "1885bd2377b4c053337ba1c843468bbbbd2c775274a698e848111105f5a5f37d"),
         ]
         for (name, digest) in pinned {
             let migration = Files.directory(of: #filePath) + "/../../schema/migrations/\(name)"
@@ -116,6 +116,33 @@ internal import Testing
         let asked = "SELECT number, kind, hex(bytes) FROM piece; SELECT cached FROM turn; PRAGMA user_version"
         #expect(try shell("sqlite3", directory.file("c.db"), asked) == "0|0|6869\n0\n15\n")
         #expect(try Files.status(directory.file("c.db") + ".v1.backup") != nil)
+    }
+
+    @Test func `has no table, column or view that its page does not tell of`() throws {
+        let directory = try TemporaryDirectory()
+        try open(directory)
+        let page = text(try Files.read(Files.directory(of: #filePath) + "/../../schema/README.md"))
+        let tables = try shell(
+            "sqlite3", directory.file("c.db"),
+            "SELECT t.name || ' ' || c.name FROM pragma_table_list t JOIN pragma_table_info(t.name) c WHERE t.schema = 'main' AND t.type IN ('table', 'virtual') AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE 'search_d%' AND t.name NOT IN ('search_idx', 'search_config', 'search_content')"
+        ).split(separator: "\n")
+        #expect(tables.count > 100)
+        for line in tables {
+            let (table, column) = (line.split(separator: " ")[0], line.split(separator: " ")[1])
+            #expect(
+                page.contains("### \(table)\n") || page.contains("\(table),") || page.contains(", \(table)")
+                    || page.contains("`\(table)`"), "\(table)")
+            let section = page.split(separator: "\n### ").first { $0.prefix { $0 != "\n" }.contains(table) }
+            #expect(
+                section.map {
+                    $0.contains("`\(column)`") || $0.contains("\(table).\(column)`")
+                        || $0.contains("in the columns of")
+                } ?? true
+                    || ["id", "rank", "search"].contains(column), "\(table).\(column)")
+        }
+        let views = try shell(
+            "sqlite3", directory.file("c.db"), "SELECT name FROM sqlite_schema WHERE type = 'view'")
+        for view in views.split(separator: "\n") { #expect(page.contains("| `\(view)` |"), "\(view)") }
     }
 
     @Test func `has views for the shell`() throws {

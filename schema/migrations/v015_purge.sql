@@ -25,3 +25,15 @@ CREATE INDEX import_link_turn ON import_link (turn);
 
 -- A message that was taken out of its conversation: its place stays, nothing of what it said does.
 ALTER TABLE message ADD COLUMN deleted_at INTEGER;   -- NULL = it is there
+
+-- Who changed what: requests that changed sessions, the store or the daemon, and what came of them; the newest 100,000.
+CREATE TABLE audit (
+    id      INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,                     -- milliseconds
+    uid     INTEGER NOT NULL,                     -- who asked
+    pid     INTEGER NOT NULL,                     -- with which process; 0 = the kernel did not say
+    method  TEXT    NOT NULL,
+    session TEXT,                                 -- the session's ID as it was given; NULL = about none
+    outcome TEXT    NOT NULL                      -- 'done' or the kind of error
+) STRICT;
+CREATE INDEX audit_session ON audit (session, id) WHERE session IS NOT NULL;

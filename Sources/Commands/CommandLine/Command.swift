@@ -13,17 +13,19 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .alias, .archive, .backup, .branches, .chat, .check, .compact, .completion, .config, .context,
+        .acp, .alias, .archive, .audit, .backup, .branches, .chat, .check, .compact, .completion, .config,
+        .context,
         .doctor,
         .edit,
         .exclude, .export, .failures,
         .fork, .goOn,
         .help,
         .importing, .include,
-        .list, .logs, .man, .models, .pin,
+        .list, .logs, .man, .metrics, .models, .pin,
         .prune, .purge, .redact, .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .search, .send, .set, .setup, .show, .start, .status, .stop, .summaries, .switch, .tag, .template,
+        .search, .send, .set, .setup, .show, .start, .stats, .status, .stop, .summaries, .switch, .tag,
+        .template,
         .unarchive,
         .unpin,
         .untag,

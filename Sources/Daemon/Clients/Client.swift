@@ -19,6 +19,8 @@ final class Client {
     let user: UserID
     var role: Role
     let link: any ClientLink
+    /// The process at the other end when it connected; 0 where the kernel does not say.
+    var pid = 0
 
     /// Its requests that have no answer yet.
     var calls: [RequestID: Call] = [:]

@@ -12,17 +12,20 @@ final class Dispatcher {
     private let limits: () -> Limits
     private let handler: (Client.Call) throws(WireError) -> Void
     private let leave: (SessionID, Client) -> Void
+    private let tally: RequestTally
 
     /// Begins with no requests.
     ///
     /// `handler` runs a call, and what it throws is the answer; `leave` ends what a client alone asked for on a session.
     init(
-        limits: @escaping () -> Limits, handler: @escaping (Client.Call) throws(WireError) -> Void,
+        limits: @escaping () -> Limits, tally: RequestTally = RequestTally(),
+        handler: @escaping (Client.Call) throws(WireError) -> Void,
         leave: @escaping (SessionID, Client) -> Void
     ) {
         self.limits = limits
         self.handler = handler
         self.leave = leave
+        self.tally = tally
     }
 
     /// Takes a line as it came.
@@ -104,7 +107,13 @@ final class Dispatcher {
     ) -> Client.Call {
         // A batch holds its line until the last of it has begun.
         let size = batch == nil ? params?.documentCost : params?.raw.count
-        let call = Client.Call(id, method, params, client, size: size ?? 0) { result in
+        let session = method.isAudited ? params?["sessionId"]?.string : nil
+        let call = Client.Call(id, method, params, client, size: size ?? 0) { [tally] result in
+            if case .failure(let error) = result {
+                tally.note(client, method, session, error.kind)
+            } else {
+                tally.note(client, method, session, nil)
+            }
             client.calls[id] = nil
             client.link.answered(isLast: client.calls.isEmpty)
             switch result {

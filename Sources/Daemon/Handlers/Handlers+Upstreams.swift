@@ -87,7 +87,7 @@ extension Method.ModelList.Result {
 
 extension Method.UpstreamList.Result.Upstream {
     /// How an upstream is set up and fares; what a server said is not there, since it may repeat what somebody asked.
-    fileprivate init(
+    init(
         _ upstream: any Upstream, _ configuration: Configuration, now: Int64, isAdmin: Bool
     ) {
         let settings = configuration.upstreams.first { $0.name == upstream.name }

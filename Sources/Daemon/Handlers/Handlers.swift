@@ -22,6 +22,7 @@ final class Handlers {
     let lists: WatchedLists
     let formats: TranscriptFormats
     let purges = Purges()
+    let tally = RequestTally()
     let imports = Imports()
     /// Who waits for a copy, by its path.
     var backups: [String: Request<Method.StoreBackup>] = [:]
@@ -54,7 +55,8 @@ final class Handlers {
     /// It is put together from the resources' own tables, so that a new method is written in one file of this target.
     static let table: [Method: Handler] = {
         let all =
-            branches + checking + context + export + finding + importing + messages + opening + purging
+            branches + checking + context + export + finding + importing + measuring + messages + opening
+            + purging
             + searching
             + serving
             + sessions

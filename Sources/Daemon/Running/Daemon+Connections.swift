@@ -87,6 +87,7 @@ extension Daemon {
         let client = Client(
             number: connection.number, user: UserID(peer.uid), role: isAdmin ? .administrator : .user,
             link: connection)
+        client.pid = Int(peer.pid)
         guests[connection.number] = Guest(connection: connection, client: client)
         budget.add(connection)
         try connection.begin()

@@ -129,7 +129,9 @@ package final class Daemon {
             summaries: summaries, configuration: configuration, clocks: clocks, ids: ids, loop: loop,
             server: facts, lists: lists,
             formats: options.formats)
-        dispatcher = Dispatcher(limits: { configuration.limits }) { (call) throws(WireError) in
+        handlers.audit()
+        dispatcher = Dispatcher(limits: { configuration.limits }, tally: handlers.tally) {
+            (call) throws(WireError) in
             try handlers.handle(call)
         } leave: { [engine] session, client in
             engine.close(session: session, of: client)

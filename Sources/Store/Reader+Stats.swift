@@ -1,0 +1,130 @@
+package import Archive
+internal import Conversation
+
+extension StoreStats: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var output = Output(), next = self
+        let database = reader.database
+        if let after = afterMessage {
+            let end = try database.first(
+                "SELECT key FROM message WHERE key > ? ORDER BY key LIMIT 1 OFFSET 4999", [.int(after)],
+                doing: "sum the store up"
+            ) { $0.int(0) }
+            var branches: [Int64: SessionRow?] = [:]
+            var found: [(branch: Int64, day: Int64, messages: Int, bytes: Int)] = []
+            try database.rows(
+                """
+                SELECT key >> 32, created_at / 86400000, count(*), sum(length(CAST(content AS BLOB))) FROM message
+                 WHERE key > ? AND key <= ? GROUP BY 1, 2
+                """, [.int(after), .int(end ?? Int64.max)], doing: "sum the store up"
+            ) { row in
+                found.append((row.int(0), row.int(1), Int(row.int(2)), Int(row.int(3))))
+                return true
+            }
+            for one in found {
+                if branches[one.branch] == nil {
+                    branches[one.branch] = try database.first(
+                        """
+                        SELECT s.id FROM branch b JOIN session s ON s.id = b.session
+                         WHERE b.id = ?1 AND s.owner >= 0 AND (?2 IS NULL OR s.owner = ?2)
+                        """, [.int(one.branch), owner.map { .user($0) } ?? .null], doing: "find a session"
+                    ) { SessionRow($0.int(0)) }
+                }
+                guard let session = branches[one.branch].flatMap({ $0 }) else { continue }
+                output.sessions[session, default: Sum()].add(messages: one.messages, bytes: one.bytes)
+                output.days[one.day, default: Sum()].add(messages: one.messages, bytes: one.bytes)
+            }
+            next.afterMessage = end
+            output.next = next
+            return output
+        }
+        var last: Int64?, count = 0
+        try database.rows(
+            "SELECT id, length(block) FROM search_data WHERE id > ? ORDER BY id LIMIT 20000",
+            [.int(afterIndexRow)], doing: "sum the index up"
+        ) { row in
+            count += 1
+            if count == 20_000 { last = row.int(0) }
+            output.file.index += Int(row.int(1))
+            return true
+        }
+        if let last {
+            next.afterIndexRow = last
+            output.next = next
+            return output
+        }
+        let page = try database.integer("PRAGMA page_size", doing: "look at the file")
+        output.file.bytes = Int(try database.integer("PRAGMA page_count", doing: "look at the file") * page)
+        output.file.free = Int(
+            try database.integer("PRAGMA freelist_count", doing: "look at the file") * page)
+        let newest = try database.integer(
+            "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
+            doing: "find the newest message")
+        output.file.notIndexed = Int(max(0, newest - (try database.searchMark())))
+        return output
+    }
+}
+
+extension SessionNames: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var found: Output = [:]
+        for row in rows {
+            let session = try reader.database.first(
+                "SELECT name, owner, title FROM session WHERE id = ? AND owner >= 0", [.int(row)],
+                doing: "read a session"
+            ) { (name: $0.text(0), owner: $0.int(1), title: $0.optionalText(2)) }
+            guard let session, let id = SessionID(session.name), let owner = UInt32(exactly: session.owner)
+            else { continue }
+            found[row] = (id, UserID(owner), session.title)
+        }
+        return found
+    }
+}
+
+extension NoteAudit: LocalWrite {
+    /// How many are kept, about.
+    private static let most: Int64 = 100_000
+
+    package func run(on writer: Writer) throws(ArchiveError) {
+        try writer.database.run(
+            "INSERT INTO audit (at, uid, pid, method, session, outcome) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                .int(entry.at), .user(entry.user), Bound(entry.pid), .text(entry.method),
+                Bound(entry.session),
+                .text(entry.outcome),
+            ], doing: "note who changed what")
+        let row = writer.database.lastRow
+        guard row % 256 == 0 else { return }
+        try writer.database.run(
+            "DELETE FROM audit WHERE id <= ?", [.int(row - NoteAudit.most)], doing: "forget old changes")
+    }
+}
+
+extension AuditList: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var found: [AuditEntry] = []
+        func take(_ row: Row) -> Bool {
+            if row.int(1) < since { return false }
+            guard let uid = UInt32(exactly: row.int(2)), user == nil || user == UserID(uid) else {
+                return true
+            }
+            found.append(
+                AuditEntry(
+                    at: row.int(1), user: UserID(uid), pid: Int(row.int(3)), method: row.text(4),
+                    session: row.optionalText(5), outcome: row.text(6)))
+            return found.count < limit
+        }
+        if let session {
+            try reader.database.rows(
+                """
+                SELECT id, at, uid, pid, method, session, outcome FROM audit INDEXED BY audit_session
+                 WHERE session = ? ORDER BY id DESC
+                """, [.text(session)], doing: "list changes", take)
+        } else {
+            try reader.database.rows(
+                "SELECT id, at, uid, pid, method, session, outcome FROM audit WHERE id > ? ORDER BY id DESC",
+                [.int(0)], doing: "list changes", take)
+        }
+        return found
+    }
+}
