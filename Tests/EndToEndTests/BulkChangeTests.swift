@@ -31,6 +31,10 @@ internal import Testing
         #expect(
             tagged.split(separator: "\n").count == 3 && tagged.contains("convo untag -s one y"), "\(tagged)")
         #expect(try names("--tag", "y").count == 3)
+        #expect(
+            try names("--oldest", "-n", "1").count == 1 && names("-n", "1") != names("--oldest", "-n", "1"))
+        #expect(try names("--since", "1d").count == 3 && names("--until", "1d").isEmpty)
+        #expect(try names("--cwd", "/nowhere").isEmpty && names("-u", "other").isEmpty)
         for wrong in [
             ["rm"], ["rm", "one", "--where", "tag=x"], ["rm", "--where", "colour=red"],
             ["tag", "--where", "tag=x"], ["rm", "one", "--dry-run"],

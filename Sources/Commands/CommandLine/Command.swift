@@ -24,7 +24,7 @@ struct Command: Sendable {
         .list, .logs, .man, .metrics, .models, .pin,
         .prune, .purge, .redact, .rename, .restart, .restore, .retry,
         .remove, .rpc,
-        .search, .send, .set, .setup, .show, .start, .stats, .status, .stop, .summaries, .switch, .tag,
+        .search, .send, .set, .setup, .show, .start, .stats, .status, .stop, .summaries, .switch, .tag, .tail,
         .template,
         .unarchive,
         .unpin,

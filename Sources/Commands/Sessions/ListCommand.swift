@@ -1,5 +1,7 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
+internal import Posix
 internal import Protocol
 internal import Typesetting
 
@@ -9,14 +11,27 @@ extension Option {
         short: "n", long: "number", value: "N", help: "at most N sessions, 0 for all")
     fileprivate static let query = Option(
         long: "query", value: "TEXT", help: "only those with this text in the title")
+    fileprivate static let cwd = Option(long: "cwd", value: "DIR", help: "only those of this directory")
+    fileprivate static let empty = Option(long: "empty", help: "sessions without messages too")
+    fileprivate static let listedModel = Option(
+        short: "m", long: "model", value: "MODEL", help: "only those that name this model")
+    fileprivate static let listedUpstream = Option(
+        short: "u", long: "upstream", value: "NAME", help: "only those that name this upstream")
+    fileprivate static let oldest = Option(long: "oldest", help: "those that changed longest ago first")
     fileprivate static let tag = Option(long: "tag", value: "TAG", help: "only those with this tag")
+    fileprivate static let until = Option(
+        long: "until", value: "TIME", help: "last changed before then, as 30m, 8h, 1d or 2026-11-25")
     fileprivate static let trashed = Option(long: "trashed", help: "sessions in the trash instead")
 }
 
 extension Command {
     static let list = Command(
         name: "ls", summary: "list sessions, newest first",
-        options: [.archived, .json, .jsonl, .number, .query, .tag, .trashed],
+        options: [
+            .archived, .cwd, .empty, .json, .jsonl, .listedModel, .listedUpstream, .number, .oldest, .query,
+            .since,
+            .tag, .trashed, .until,
+        ],
         details: """
             On a terminal the newest 50 are shown; into a pipe go all of them, one a line, TAB-separated:
             ID, title, messages, time of the last change.
@@ -42,10 +57,18 @@ extension Command {
     ) throws(CommandError) -> (sessions: [Wire.SessionSummary], isMore: Bool) {
         var sessions: [Wire.SessionSummary] = []
         var cursor: String?
+        let (since, until) = (try invocation.since(), try invocation.time(.until))
         repeat {
             let page = try client.ask(Method.SessionFind.self) {
                 $0.optional("query", invocation.value(.query))
                 $0.optional("tag", invocation.value(.tag))
+                $0.optional("cwd", invocation.value(.cwd).map(Files.absolute))
+                $0.optional("model", invocation.value(.listedModel))
+                $0.optional("upstream", invocation.value(.listedUpstream))
+                if let since { $0.member("since", Timestamp.text(since)) }
+                if let until { $0.member("until", Timestamp.text(until)) }
+                if invocation.has(.oldest) { $0.member("order", "asc") }
+                if invocation.has(.empty) { $0.member("empty", true) }
                 if invocation.has(.archived) { $0.member("archived", true) }
                 if invocation.has(.trashed) { $0.member("trashed", true) }
                 $0.member("limit", min(500, limit - sessions.count))

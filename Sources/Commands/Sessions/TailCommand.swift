@@ -1,0 +1,139 @@
+internal import Conversation
+internal import ConvoClient
+internal import JSON
+internal import Posix
+internal import Protocol
+
+extension Option {
+    fileprivate static let number = Option(
+        short: "n", long: "number", value: "N", help: "begin with the newest N messages (default 4)")
+    fileprivate static let after = Option(
+        long: "after", value: "MESSAGE", help: "go on behind this message: its number or ID")
+}
+
+extension Command {
+    static let tail = Command(
+        name: "tail", summary: "follow what is said in a session, as it comes", arguments: "[ID]",
+        count: 0...1,
+        options: [.after, .continue, .jsonl, .number, .session],
+        details: """
+            Shows the newest messages and goes on with what others write and models answer, until Ctrl-C. Without an ID the
+            latest session that convo made. --after goes on behind a message that was seen, so that nothing is missed;
+            --jsonl prints each change as the daemon tells it.
+            """
+    ) { invocation throws(CommandError) in
+        if invocation.has(.after) && invocation.has(.number) {
+            throw .usage("--after and -n cannot stand together: both say where to begin")
+        }
+        let number = try invocation.arguments.number(.number) ?? 4
+        let interrupts = Interrupts()
+        let client = try invocation.connect()
+        let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+        let pages = MessagePages(client: client, session: session.id)
+        let shown: [Wire.Message]
+        if let name = invocation.value(.after) {
+            shown = try pages.upTo(try MessageChoice(client, session).id(of: name), 1)
+        } else {
+            shown = number == 0 ? try pages.newest(1) : try pages.newest(number)
+        }
+        var tail = Tail(invocation, client)
+        if number > 0 && !invocation.has(.after) { tail.show(shown) }
+        return try tail.follow(session.id, behind: shown.last, interrupts)
+    }
+}
+
+/// What is said in a session, as it comes.
+private struct Tail {
+    private let console: Console
+    private let client: Client
+    private let printer: MessagePrinter
+    private let isRaw: Bool
+    /// The message whose words came last.
+    private var current: String?
+    private var atLineStart = true
+
+    init(_ invocation: Invocation, _ client: Client) {
+        console = invocation.console
+        self.client = client
+        printer = MessagePrinter(console)
+        isRaw = invocation.has(.jsonl)
+    }
+
+    func show(_ messages: [Wire.Message]) {
+        for message in messages where message.status != .streaming {
+            if isRaw { console.print(record: message) } else { console.print(printer.text(of: message)) }
+        }
+    }
+
+    mutating func follow(_ session: String, behind last: Wire.Message?, _ interrupts: Interrupts?)
+        throws(CommandError) -> ExitCode
+    {
+        let params = JSONWriter.object {
+            $0.member("sessionId", session)
+            $0.member("cwd", "/")
+            $0.key("mcpServers")
+            $0.array { _ in }
+            $0.member("_meta") {
+                $0.member("convod") {
+                    $0.member("role", "observer")
+                    if let last, last.status != .streaming {
+                        $0.member("after") {
+                            $0.member("messageId", last.id)
+                            $0.member("offset", last.parts.reduce(0) { $0 + $1.visibleText.utf8.count })
+                        }
+                    }
+                }
+            }
+        }
+        var events: [JSONView] = []
+        func hear(_ event: Client.Event) {
+            if case .notification("session/update", let params?) = event { events.append(params) }
+        }
+        do throws(ClientError) {
+            _ = try client.call(Method.SessionResume.self, params) { hear($0) }
+        } catch { throw CommandError(error) }
+        while console.failure == nil {
+            for event in events { tell(event) }
+            events = []
+            let ready: [Int32]
+            do throws(PosixError) {
+                ready = try System.wait(
+                    readable: [client.descriptor] + (interrupts.map { [$0.descriptor] } ?? []),
+                    milliseconds: -1)
+            } catch { throw CommandError(.failure, "cannot wait for the daemon: \(error.reason)") }
+            if let interrupts, ready.contains(interrupts.descriptor) {
+                if !atLineStart { console.print("") }
+                return Signals.next(interrupts.descriptor) == Signals.terminate ? .terminated : .success
+            }
+            do throws(ClientError) { try client.drain { hear($0) } } catch { throw CommandError(error) }
+        }
+        return .closedPipe
+    }
+
+    private mutating func tell(_ params: JSONView) {
+        if isRaw { return console.write(json: Array(params.raw) + [0x0A]) }
+        guard let update = params["update"], let kind = update["sessionUpdate"]?.string else { return }
+        switch kind {
+        case "user_message_chunk", "agent_message_chunk":
+            let text = update["content"]?["text"]?.string ?? "[\(update["content"]?["type"]?.string ?? "?")]"
+            begin(update["messageId"]?.string, kind == "user_message_chunk" ? "user" : "assistant")
+            console.write(verbatim: text)
+            atLineStart = text.hasSuffix("\n")
+        case "tool_call":
+            begin(nil, "calls \(Console.harmless(update["title"]?.string ?? "a tool", keepingLines: false))")
+        case "session_info_update":
+            // A turn has come to its end, or the title changed.
+            if !atLineStart { console.print("") }
+            (current, atLineStart) = (nil, true)
+        default: break
+        }
+    }
+
+    /// A line above the words of another message.
+    private mutating func begin(_ message: String?, _ who: String) {
+        if let message, message == current { return }
+        if !atLineStart { console.print("") }
+        console.print(console.styled("— \(who)", .dim))
+        (current, atLineStart) = (message, true)
+    }
+}
