@@ -59,7 +59,8 @@ extension SearchMessages: LocalRead {
             var hit = SearchHit(
                 session: session.session.id, title: session.session.title, message: id,
                 seq: MessageKey.seq(key), role: role, createdAt: time,
-                snippet: Snippet(of: text, form: form, for: query), arrival: arrival)
+                snippet: Snippet(of: text, form: form, for: query), branch: MessageKey.branch(key),
+                isActive: try reader.isOnPath(key, of: session), arrival: arrival)
             if around > 0 {
                 (hit.before, hit.behind) = try reader.neighbours(of: key, in: session, around)
             }
@@ -126,6 +127,13 @@ extension Reader {
         guard let found else { return false }
         return (filter.upstream == nil || filter.upstream == found.upstream)
             && (filter.model == nil || filter.model == found.model)
+    }
+
+    /// Whether a message is on a session's active path.
+    fileprivate func isOnPath(_ key: Int64, of session: SessionRecord) throws(ArchiveError) -> Bool {
+        let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
+        return try path(branch: session.branch, head: session.session.messageCount)
+            .contains { $0.branch == branch && ($0.from...$0.to).contains(seq) }
     }
 
     /// The messages before and behind one, on the path that it is seen on.

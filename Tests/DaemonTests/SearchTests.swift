@@ -101,6 +101,22 @@ internal import Testing
                 == "invalid_params")
     }
 
+    @Test func `says which branch a hit is on, and whether that is the active path`() throws {
+        let client = try client([("a", ["alpha"])])
+        let list = try client.call("_convod/message/list", #"{"sessionId":"a"}"#).result
+        let id = list?["messages"]?.elements.map { $0 }.first?["id"]?.string ?? ""
+        _ = try client.call(
+            "_convod/message/set",
+            #"{"sessionId":"a","messageId":"\#(id)","content":[{"type":"text","text":"beta"}]}"#)
+        let old = try client.call("_convod/search", #"{"query":"alpha -said","branches":"all"}"#).result?[
+            "hits"]?.elements.map { $0 }.first
+        #expect(old?["active"]?.bool == false && old?["messageId"]?.string == id)
+        let new = try client.call("_convod/search", #"{"query":"beta"}"#).result?["hits"]?.elements.map { $0 }
+            .first
+        #expect(new?["active"]?.bool == true && new?["branch"]?.int != old?["branch"]?.int)
+        #expect(try hits(client, #""query":"alpha -said""#) == [])
+    }
+
     @Test func `finds sessions by their titles`() throws {
         let client = try client([("a", ["Straße nach Norden"]), ("b", ["other"])])
         #expect(

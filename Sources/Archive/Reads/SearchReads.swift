@@ -111,6 +111,10 @@ package struct SearchHit: Sendable, Equatable {
     /// Milliseconds since 1970.
     package var createdAt: Int64
     package var snippet: Snippet
+    /// The branch that has it.
+    package var branch: BranchRow
+    /// Whether it is on the session's active path.
+    package var isActive: Bool
     /// Its place in the order of storing.
     package var arrival: Int64
     package var before: [Neighbour] = []
@@ -118,7 +122,7 @@ package struct SearchHit: Sendable, Equatable {
 
     package init(
         session: SessionID, title: String?, message: MessageID, seq: Int, role: Message.Role,
-        createdAt: Int64, snippet: Snippet, arrival: Int64
+        createdAt: Int64, snippet: Snippet, branch: BranchRow, isActive: Bool, arrival: Int64
     ) {
         self.session = session
         self.title = title
@@ -127,6 +131,8 @@ package struct SearchHit: Sendable, Equatable {
         self.role = role
         self.createdAt = createdAt
         self.snippet = snippet
+        self.branch = branch
+        self.isActive = isActive
         self.arrival = arrival
     }
 }

@@ -66,6 +66,7 @@ package struct CheckStore: ArchiveRead {
     /// Findings of a kind at most.
     package let limit: Int
 
+    /// Begins with the first kind that is looked for.
     package init(isQuick: Bool, limit: Int) {
         kind = isQuick ? .activeBranch : .file
         after = 0

@@ -8,6 +8,7 @@ package struct StoreStats: ArchiveRead {
         /// Bytes of contents.
         package var bytes = 0
         package init() {}
+        /// Counts more messages in.
         package mutating func add(messages: Int, bytes: Int) {
             self.messages += messages
             self.bytes += bytes

@@ -152,7 +152,8 @@ private struct HitPrinter {
         last = hit.sessionId
         guard let seq = hit.seq, let role = hit.role else { return }
         for neighbour in hit.before ?? [] { print(neighbour) }
-        let place = "  #\(seq) \(role.name) · \(Times.relative(hit.createdAt))"
+        let beside = hit.active == false ? " · on branch \(hit.branch ?? 0), not on the path" : ""
+        let place = "  #\(seq) \(role.name) · \(Times.relative(hit.createdAt))\(beside)"
         console.print(console.styled(place, .dim))
         let width = max(10, console.columns - 4)
         for line in HitPrinter.lines(hit.snippet, width) {

@@ -243,6 +243,8 @@ extension Method.Search.Hit {
         messageId = hit.message
         seq = hit.seq
         role = hit.role
+        branch = Int(hit.branch.number)
+        active = hit.isActive
         title = hit.title
         before = hit.before.isEmpty ? nil : hit.before.map { .init($0) }
         after = hit.behind.isEmpty ? nil : hit.behind.map { .init($0) }

@@ -104,6 +104,10 @@ extension Method {
             package var seq: Int?
             /// Absent for a title.
             package var role: Message.Role?
+            /// The branch that has it; absent for a title.
+            package var branch: Int?
+            /// Whether it is on the session's active path; absent for a title.
+            package var active: Bool?
             /// Of the message; of a title the session's last change.
             package var createdAt: Wire.Time
             /// The session's; absent where it has none.
