@@ -19,6 +19,9 @@ package struct NormalForm: Sendable {
     private var pendingStart = 0
     private let trie = FoldTrie.shared
 
+    /// Marks that are put in order together (Unicode TR 15, 13 takes 30 for enough).
+    private static let mostMarks = 64
+
     /// Bytes of the text between two anchors, about.
     private static let stride = 1_024
 
@@ -100,6 +103,8 @@ package struct NormalForm: Sendable {
 
     private mutating func add(_ scalar: UInt32, _ entry: FoldTrie.Entry, _ at: Int) {
         if entry.combiningClass == 0 && !entry.isSecond { return start(scalar, at) }
+        // However many marks somebody piles up: ordering them takes the square of their number.
+        if pending.count >= NormalForm.mostMarks { flush() }
         if pending.isEmpty { pendingStart = at }
         pending.append((scalar, entry.combiningClass))
     }

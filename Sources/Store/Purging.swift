@@ -6,8 +6,11 @@ extension PurgeSession: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let place = try writer.place(ofRow: row), !onlyTrashed || place.isTrashed else { return false }
         let gone = try writer.database.integer(
-            "SELECT owner = ? FROM session WHERE id = ?", [.int(SessionRemoval.nobody), .int(row)],
-            doing: "find a session")
+            """
+            SELECT owner = ?1 OR (?2 IS NOT NULL AND activity <> ?2)
+                   OR EXISTS (SELECT 1 FROM turn INDEXED BY turn_open WHERE session = ?3 AND state < 2)
+              FROM session WHERE id = ?3
+            """, [.int(SessionRemoval.nobody), Bound(activity), .int(row)], doing: "find a session")
         if gone != 0 { return false }
         // Nobody's sessions are in no list, and found by no name.
         try writer.database.run(
@@ -228,6 +231,14 @@ struct IndexMerging: BackgroundWork {
     }
 
     func step(in database: Database, until deadline: UInt64) throws(ArchiveError) {
+        do throws(ArchiveError) { try mergeSome(in: database, until: deadline) } catch {
+            guard error.code == .corrupt else { throw error }
+            try database.emptyIndex()
+            try database.enter(.shrinking)
+        }
+    }
+
+    private func mergeSome(in database: Database, until deadline: UInt64) throws(ArchiveError) {
         if try database.purgePhase() == .beginningToMerge {
             try merge(-IndexMerging.pages, in: database)
             try database.enter(.merging)

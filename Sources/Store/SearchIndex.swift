@@ -110,15 +110,34 @@ extension Database {
     /// Takes messages out of the index, before their rows go: it is told their old text, and only of those it has.
     func unindex(_ keys: ClosedRange<Int64>) throws(ArchiveError) {
         let mark = try searchMark()
-        var found: [(arrival: Int64, content: [UInt8])] = []
+        var found: [Int64] = []
         try rows(
-            "SELECT arrival, content FROM message WHERE key BETWEEN ? AND ? AND arrival <= ?",
+            "SELECT key FROM message WHERE key BETWEEN ? AND ? AND arrival <= ?",
             [.int(keys.lowerBound), .int(keys.upperBound), .int(mark)], doing: "read what leaves the index"
         ) { row in
-            found.append((row.int(0), row.bytes(1)))
+            found.append(row.int(0))
             return true
         }
-        for (arrival, content) in found {
+        do throws(ArchiveError) { for key in found { try unindex(key) } } catch {
+            // An index that is damaged is made anew: it keeps nothing from being removed.
+            guard error.code == .corrupt else { throw error }
+            try emptyIndex()
+        }
+    }
+
+    /// Empties the index; it is made again in the background.
+    func emptyIndex() throws(ArchiveError) {
+        try run("INSERT INTO search (search) VALUES ('delete-all')", doing: "empty the index")
+        try run("DELETE FROM search_whole", doing: "empty the index")
+        try run("UPDATE search_state SET mark = 0 WHERE id = 1", doing: "empty the index")
+    }
+
+    private func unindex(_ key: Int64) throws(ArchiveError) {
+        let found = try first(
+            "SELECT arrival, content FROM message WHERE key = ?", [.int(key)],
+            doing: "read what leaves the index"
+        ) { (arrival: $0.int(0), content: $0.bytes(1)) }
+        if let (arrival, content) = found {
             let text = SearchedText.of(content)
             if text.count > Grams.most {
                 try run(
@@ -126,7 +145,7 @@ extension Database {
                     doing: "forget a long message")
             } else {
                 let form = NormalForm(text).bytes
-                if form.isEmpty { continue }
+                if form.isEmpty { return }
                 try run(
                     "INSERT INTO search (search, rowid, grams) VALUES ('delete', ?, ?)",
                     [.int(arrival), .utf8(Grams.text(of: form))], doing: "take a message out of the index")

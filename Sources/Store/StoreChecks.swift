@@ -214,8 +214,14 @@ extension RepairStore: LocalWrite {
         var count = 0
         // What others stand on comes first.
         for kind in Damage.allCases.sorted(by: { $0.rank < $1.rank }) {
+            var summed: Set<BranchRow> = []
             for one in found where one.kind == kind {
-                if try writer.repair(one) { count += 1 }
+                // A branch is summed up once, however many of its messages are told.
+                if kind == .total, !summed.insert(MessageKey.branch(one.row)).inserted {
+                    count += 1
+                } else if try writer.repair(one) {
+                    count += 1
+                }
             }
         }
         return count
@@ -289,9 +295,7 @@ extension Writer {
 
     /// Empties the index; it is made again in the background.
     private func beginIndexAnew() throws(ArchiveError) {
-        try database.run("INSERT INTO search (search) VALUES ('delete-all')", doing: "empty the index")
-        try database.run("DELETE FROM search_whole", doing: "empty the index")
-        try database.run("UPDATE search_state SET mark = 0 WHERE id = 1", doing: "empty the index")
+        try database.emptyIndex()
         wantBackgroundWork()
     }
 

@@ -32,6 +32,8 @@ package final class Writer {
     private var backedUp: [(path: String, result: Result<Int, ArchiveError>)] = []
     /// Which work is looked at first, so that none waits for another to have nothing to do.
     private var nextWork = 0
+    /// Where the newest block of turns that are read in ends.
+    private var turnBlock: Int64 = 0
     /// The newest session's number.
     private var session: SessionRow
     /// Whether messages are indexed by what they say.
@@ -112,6 +114,13 @@ package final class Writer {
         return session
     }
 
+    /// Numbers of turns that are read in go down from here, and nobody else has them.
+    func nextTurnBlock() throws(ArchiveError) -> Int64 {
+        let newest = try database.integer("SELECT ifnull(max(id), 0) FROM turn", doing: "number turns")
+        turnBlock = max(turnBlock, newest) &+ Int64(UInt32.max)
+        return turnBlock
+    }
+
     /// The number of the next branch.
     func nextBranch() -> BranchRow {
         branch += 1
@@ -177,8 +186,14 @@ package final class Writer {
         let start = Machine.monotonic()
         do throws(ArchiveError) {
             if isLost, let gone = files.look() { throw gone }
-            if try copySome(from: start, isBusy: isBusy) { return }
-            guard let next = try firstWork() else { return try rest(at: start) }
+            try cutBehindPurge(at: start)
+            // A copy takes turns with all else.
+            isCopysTurn.toggle()
+            if isCopysTurn, try copySome(from: start, isBusy: isBusy) { return }
+            guard let next = try firstWork() else {
+                if try copySome(from: start, isBusy: isBusy) { return }
+                return try rest(at: start)
+            }
             try setSynchronous(.normal)
             let pace = try next.pace(in: database)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
@@ -233,15 +248,27 @@ package final class Writer {
         return nil
     }
 
-    /// Nothing is left to do but to empty the log behind a purge, which somebody who reads may hold up.
-    private func rest(at time: UInt64) throws(ArchiveError) {
-        guard try database.purgePhase() == .checkpointing else { return slot.rest() }
-        guard checkpoint(.truncate) else { return slot.failed(at: time) }
+    /// Empties the log behind a purge, which somebody who reads may hold up; others that write do not.
+    private func cutBehindPurge(at time: UInt64) throws(ArchiveError) {
+        guard time >= nextCut, try database.purgePhase() == .checkpointing else { return }
+        guard checkpoint(.truncate) else {
+            nextCut = time &+ 100_000_000
+            return
+        }
         try setSynchronous(.normal)
         try database.enter(.done)
         hasPurged = true
-        slot.rest()
     }
+
+    /// Nothing is left to do, but perhaps the log is held up.
+    private func rest(at time: UInt64) throws(ArchiveError) {
+        if try database.purgePhase() == .checkpointing { slot.failed(at: time) } else { slot.rest() }
+    }
+
+    /// When the log is tried to be emptied again, in monotonic nanoseconds.
+    private var nextCut: UInt64 = 0
+    /// Whether the copy that is being made comes first now.
+    private var isCopysTurn = false
 
     /// Whether a purge came to its end since somebody was told.
     private var hasPurged = false

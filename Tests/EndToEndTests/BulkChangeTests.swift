@@ -29,7 +29,8 @@ internal import Testing
         #expect(try home.convo("unarchive", "-q", "--where", "newer-than=1d").said == "convo archive three\n")
         let tagged = try home.convo("tag", "-q", "--where", "older-than=0m", "y").said
         #expect(
-            tagged.split(separator: "\n").count == 3 && tagged.contains("convo untag -s one y"), "\(tagged)")
+            tagged.split(separator: "\n").count == 3 && tagged.contains("convo untag -s one -- y"),
+            "\(tagged)")
         #expect(try names("--tag", "y").count == 3)
         #expect(
             try names("--oldest", "-n", "1").count == 1 && names("-n", "1") != names("--oldest", "-n", "1"))

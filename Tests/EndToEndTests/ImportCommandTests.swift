@@ -69,6 +69,23 @@ internal import Testing
         #expect(try home.convo("export", "one", "-f", "docx").code == 2)
     }
 
+    @Test func `and is cut at the end of a line is refused whole`() throws {
+        let first = try home(["one"]), second = try home([])
+        let lines = try first.convo("export", "one").said.split(separator: "\n").prefix(2).joined(
+            separator: "\n")
+        let file = first.directory.file("cut.jsonl")
+        try Files.replace(file, with: Array((lines + "\n").utf8))
+        let told = try second.convo("import", file)
+        #expect(told.code == 1 && told.said.contains("the file was cut"), "\(told)")
+        #expect(try second.convo("ls", "-q", "--empty").said.isEmpty)
+        try Files.replace(file, with: [])
+        #expect(try second.convo("import", file).said.contains("is empty"))
+        let whole = first.directory.file("whole.jsonl")
+        #expect(try first.convo("export", "one", "-o", whole).code == 0)
+        let both = try second.convo("import", "/nowhere", whole)
+        #expect(both.code == 3 && both.said.contains("read 1 session with 2 messages"), "\(both)")
+    }
+
     @Test func `and is damaged is said by file and line, and what is whole is read`() throws {
         let first = try home(["one", "two"]), second = try home([])
         let one = try first.convo("export", "one").said, two = try first.convo("export", "two").said

@@ -68,6 +68,15 @@ private struct Samples {
         for (_, form) in try Samples().pairs { #expect(NormalForm.of(form) == Array(form.utf8)) }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `of any number of marks behind one letter is made in the time of their number`() {
+        let marks = String(
+            String.UnicodeScalarView((0..<400_000).map { $0 % 2 == 0 ? "\u{301}" : "\u{316}" }))
+        let form = NormalForm.of("a" + marks + " needle")
+        #expect(form.suffix(7) == Array(" needle".utf8)[...])
+        #expect(NormalForm.of("x" + marks + " needle").count > 400_000)
+    }
+
     @Test func `of what is not UTF-8 stands for each byte`() {
         #expect(NormalForm([0x61, 0xFF, 0xC3]).bytes == Array("a\u{FFFD}\u{FFFD}".utf8))
     }

@@ -95,6 +95,50 @@ extension Bench {
         #expect(try bench.files(with: "shared 1") == "")
     }
 
+    @Test func `is gone while others write without a pause`() throws {
+        let bench = try Bench()
+        try bench.session("other")
+        try bench.session("s")
+        try bench.append("s", (0..<200).map { "plantedsecret \($0)" })
+        var isGone = false, count = 0
+        bench.store.purged = { _ in isGone = true }
+        #expect(try bench.write(PurgeSession(bench.record("s").row)))
+        while !isGone, count < 20_000 {
+            try bench.append("other", ["word \(count)"])
+            count += 1
+        }
+        #expect(isGone, "after \(count) changes")
+        #expect(try bench.files(with: "plantedsecret") == "")
+    }
+
+    @Test func `goes though the index is damaged, which is made anew`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.session("other")
+        try bench.append("other", ["kept word"])
+        try bench.append("s", (0..<50).map { "plantedsecret \($0)" })
+        while try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state") != "51\n" {}
+        try bench.shell("UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10")
+        try bench.purge("s")
+        #expect(try bench.files(with: "plantedsecret") == "")
+        while try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state") != "1\n" {}
+        let look = SearchMessages(try SearchQuery("kept"), MessageFilter(owner: 0), limit: 10)
+        #expect(try bench.read(look).hits.count == 1)
+    }
+
+    @Test func `is not one that has changed since it was chosen, or on which a turn is open`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        let chosen = try bench.record("s")
+        try bench.append("s", ["new words"])
+        #expect(try !bench.write(PurgeSession(chosen.row, unchangedSince: chosen.session.activity)))
+        try bench.shell(
+            "INSERT INTO turn (uuid, session, state, answer_id, created_at) VALUES (randomblob(16), 1, 1, randomblob(16), 0)"
+        )
+        #expect(try !bench.write(PurgeSession(chosen.row)))
+        #expect(try bench.texts("s") == ["new words"])
+    }
+
     @Test func `is gone from sight at once, and goes on where a process that was killed left it`() throws {
         let directory = try TemporaryDirectory()
         do {

@@ -10,16 +10,21 @@ package struct DeleteMessage: ArchiveWrite {
         case missing
         /// Other sessions show it too, and nobody said that it may go there.
         case shared([SessionID])
-        /// Those that are empty now, oldest first.
-        case deleted([MessageID])
+        /// Those that are empty now, oldest first, and the sessions that show them.
+        case deleted([MessageID], shownBy: Set<SessionRow>)
     }
 
     package let session: SessionRow
     package let message: MessageID
     /// Whether it may go from every session that shows it.
     package let isEverywhere: Bool
+    /// Whether those may be other users' sessions.
+    package let isByAdministrator: Bool
 
-    package init(_ message: MessageID, of session: SessionRow, isEverywhere: Bool) {
+    package init(
+        _ message: MessageID, of session: SessionRow, isEverywhere: Bool, isByAdministrator: Bool
+    ) {
+        self.isByAdministrator = isByAdministrator
         self.session = session
         self.message = message
         self.isEverywhere = isEverywhere

@@ -6,8 +6,8 @@ package struct BeginImport: ArchiveWrite {
     package enum Output: Sendable {
         /// Records may follow.
         case begun(ImportState)
-        /// This very session is there already, under that ID.
-        case exists(SessionID)
+        /// This very session is there already, under that ID, perhaps in the trash.
+        case exists(SessionID, isTrashed: Bool)
     }
 
     /// As it was written down; the owner is who reads it in.
@@ -42,6 +42,8 @@ package struct ImportState: Sendable {
     package let owner: UserID
     /// What the session will be called.
     package let name: SessionID
+    /// The newest message of its path, by the file; nil for none.
+    package let head: MessageID?
     /// Tells IDs that were taken apart from those of other copies; 1 for a first copy.
     package let copy: Int
     /// The end of the path so far.
@@ -59,11 +61,13 @@ package struct ImportState: Sendable {
     package var counts = Counts()
 
     package init(
-        row: SessionRow, owner: UserID, name: SessionID, copy: Int, path: PathPlace, nextTurn: Int64
+        row: SessionRow, owner: UserID, name: SessionID, head: MessageID?, copy: Int, path: PathPlace,
+        nextTurn: Int64
     ) {
         self.row = row
         self.owner = owner
         self.name = name
+        self.head = head
         self.copy = copy
         self.path = path
         self.nextTurn = nextTurn
@@ -94,6 +98,8 @@ package struct ImportRecords: ArchiveWrite {
 /// Shows a session that was read in; its turns and their usage are history and count in no quota.
 package struct EndImport: ArchiveWrite {
     /// The session; nil where it was given up meanwhile.
+    ///
+    /// One whose newest message did not come is an error of code `refused`: its file was cut.
     package typealias Output = SessionRecord?
     package let state: ImportState
     /// As it was written down.

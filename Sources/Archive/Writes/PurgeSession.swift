@@ -1,13 +1,17 @@
 /// Takes a session out of everybody's sight for good; what it holds goes in the background, and `Store.purged` says when.
 package struct PurgeSession: ArchiveWrite {
-    /// Whether it was there.
+    /// Whether it was there, as it was chosen, and no turn of it is open.
     package typealias Output = Bool
     package let row: SessionRow
     /// Whether only one in the trash is meant.
     package let onlyTrashed: Bool
-    package init(_ row: SessionRow, onlyTrashed: Bool = false) {
+    /// Its place in the order of changes when it was chosen: one that changed since is left; nil for any.
+    package let activity: Int64?
+
+    package init(_ row: SessionRow, onlyTrashed: Bool = false, unchangedSince activity: Int64? = nil) {
         self.row = row
         self.onlyTrashed = onlyTrashed
+        self.activity = activity
     }
 }
 

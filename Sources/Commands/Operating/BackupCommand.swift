@@ -58,6 +58,9 @@ private struct Restoring {
         do throws(PosixError) {
             let side = place + ".restoring"
             try Files.makeDirectories(Files.directory(of: place))
+            // As a daemon has it: none begins on what is half in place.
+            let lock = try Files.open(place + ".lock", .readingAndCreating)
+            try Files.lock(lock.raw)
             try Files.remove(side)
             let file = try Files.openOwn(side, .creatingNew)
             try copyAll(to: file.raw, bytes)
@@ -118,7 +121,7 @@ private struct Restoring {
     private func setAside() throws(PosixError) -> String? {
         guard try Files.status(place) != nil else { return nil }
         let time = Machine.milliseconds() / 1_000, old = "\(place).before-\(time)"
-        for end in ["-wal", "-shm"] where try Files.status(place + end) != nil {
+        for end in ["-wal", "-journal", "-shm"] where try Files.status(place + end) != nil {
             try Files.rename(place + end, to: old + end)
         }
         try Files.rename(place, to: old)

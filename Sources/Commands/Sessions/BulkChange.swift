@@ -59,6 +59,18 @@ struct BulkFilter {
     }
 }
 
+extension String {
+    /// As a shell takes it for one word.
+    var quotedForShell: String {
+        let isPlain =
+            !isEmpty
+            && unicodeScalars.allSatisfy {
+                $0.properties.isAlphabetic || "0123456789-_.:@/+,=".unicodeScalars.contains($0)
+            }
+        return isPlain ? self : "'" + replacing("'", with: "'\\''") + "'"
+    }
+}
+
 extension Invocation {
     /// Changes every session that --where means, and prints the command that undoes it; nil where --where is not given.
     ///
@@ -81,10 +93,14 @@ extension Invocation {
             console.note("\(Times.count(sessions.count, "session")) would be \(done)")
             return .success
         }
-        var ids: [String] = []
-        for session in sessions where try change(client, session) { ids.append(session.id) }
+        var ids: [String] = [], problem: CommandError?
+        do throws(CommandError) {
+            for session in sessions where try change(client, session) { ids.append(session.id) }
+        } catch { problem = error }
         console.note("\(Times.count(ids.count, "session")) \(done)")
+        // What was done is undone by this, whatever came behind it.
         if !ids.isEmpty { console.print("convo " + undo(ids)) }
+        if let problem { throw problem }
         return .success
     }
 }

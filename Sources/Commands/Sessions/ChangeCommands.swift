@@ -131,11 +131,14 @@ extension Command {
                 throw .usage("--where changes tags: name at least one")
             }
             let opposite = name == "tag" ? "untag" : "tag"
+            var changed: [String: [String]] = [:]
             let many = try invocation.bulk(
                 done: name == "tag" ? "tagged" : "untagged",
                 undo: { ids in
-                    ids.map { "\(opposite) -s \($0) \(given.joined(separator: " "))" }.joined(
-                        separator: "\nconvo ")
+                    ids.map { id in
+                        let tags = (changed[id] ?? []).map(\.quotedForShell).joined(separator: " ")
+                        return "\(opposite) -s \(id) -- \(tags)"
+                    }.joined(separator: "\nconvo ")
                 }
             ) { client, session throws(CommandError) in
                 let tags = change(session.tags, given)
@@ -145,6 +148,7 @@ extension Command {
                     $0.key("tags")
                     $0.array { for tag in tags { $0.string(tag) } }
                 }
+                changed[session.id] = given.filter { tags.contains($0) != session.tags.contains($0) }
                 return true
             }
             if let many { return many }

@@ -132,7 +132,8 @@ extension Command {
         }
         var rows: [HTMLPage.Row] = []
         try exported(invocation, client, since) { session throws(CommandError) in
-            let made = try page(session), listed = made.listed, file = session + ".html"
+            let made = try page(session), listed = made.listed,
+                file = (session == "index" ? "_index" : session) + ".html"
             try write(made.page, to: folder + "/" + file)
             rows.append(
                 HTMLPage.Row(

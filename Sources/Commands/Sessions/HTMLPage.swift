@@ -112,28 +112,21 @@ struct HTMLPage {
 
     /// What was answered or asked anew behind a message, folded; the path itself goes on below.
     private func branches(behind id: MessageID?) -> String {
-        (beside[id] ?? []).map { first in
-            var html = "", count = 0, next: [Message] = [first]
-            while let message = next.popLast() {
-                count += 1
-                html += article(message, number: nil)
-                // The first that follows goes on, others are branches of their own.
-                let following = beside[message.id] ?? []
-                if let on = following.first { next.append(on) }
-                for other in following.dropFirst() { html += branch(other) }
-            }
-            return
-                "<details class=\"branch\"><summary>another branch · \(count) \(count == 1 ? "message" : "messages")</summary>\(html)</details>\n"
-        }.joined()
+        (beside[id] ?? []).map(branch).joined()
     }
 
+    /// A branch from its first message on; others that begin in it stand folded where they do.
     private func branch(_ first: Message) -> String {
-        var html = "", next: Message? = first
+        var html = "", count = 0, next: Message? = first
         while let message = next {
+            count += 1
             html += article(message, number: nil)
-            next = beside[message.id]?.first
+            let following = beside[message.id] ?? []
+            html += following.dropFirst().map(branch).joined()
+            next = following.first
         }
-        return "<details class=\"branch\"><summary>another branch</summary>\(html)</details>\n"
+        return
+            "<details class=\"branch\"><summary>another branch · \(count) \(count == 1 ? "message" : "messages")</summary>\(html)</details>\n"
     }
 
     /// As "2026-11-29 05:01 UTC".

@@ -20,9 +20,9 @@ extension Command {
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         var reading = ImportReading(client, invocation.console, isDryRun: invocation.has(.dryRun))
-        for path in invocation.positionals { try reading.read(path) }
+        for path in invocation.positionals { try reading.tryToRead(path) }
         reading.finish(isJSON: invocation.has(.json))
-        return reading.problems == 0 ? .success : .failure
+        return reading.problems == 0 ? .success : reading.isMissing ? .notFound : .failure
     }
 }
 
@@ -35,11 +35,17 @@ private struct ImportReading {
     private let console: Console
     private let isDryRun: Bool
     private(set) var problems = 0
+    /// Whether a file was not there.
+    private(set) var isMissing = false
+    /// Whether the file that is read was told to be of another kind, and its lines so far.
+    private var isForeign = false
+    private var lines = 0
     private var sums = Sums()
 
     /// What was read in.
     private struct Sums {
-        var sessions = 0, existing = 0, messages = 0, shared = 0, renamed = 0, turns = 0, summaries = 0
+        var sessions = 0, existing = 0, trashed = 0, messages = 0, shared = 0, renamed = 0, turns = 0,
+            summaries = 0
     }
 
     /// A session whose records are on their way.
@@ -60,7 +66,20 @@ private struct ImportReading {
         self.isDryRun = isDryRun
     }
 
-    mutating func read(_ path: String) throws(CommandError) {
+    /// Reads a file; one that cannot be read is reported, and the others go on.
+    mutating func tryToRead(_ path: String) throws(CommandError) {
+        (isForeign, lines) = (false, 0)
+        do throws(CommandError) { try read(path) } catch {
+            if error.code == .noDaemon { throw error }
+            open = nil
+            complain(error.message)
+            if error.code == .notFound { isMissing = true }
+            return
+        }
+        if lines == 0 { complain("'\(path)' is empty: there is nothing to read in") }
+    }
+
+    private mutating func read(_ path: String) throws(CommandError) {
         if path == "-" { return try read(descriptor: 0, path) }
         let file: Descriptor
         do { file = try Files.open(path, .reading) } catch {
@@ -102,6 +121,7 @@ private struct ImportReading {
 
     private mutating func take(_ bytes: [UInt8], _ place: String) throws(CommandError) {
         if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return }
+        lines += 1
         let view: JSONView
         do { view = try JSONDocument(bytes, depth: 160).root } catch {
             complain("\(place) is not JSON: \(error.description)")
@@ -113,12 +133,17 @@ private struct ImportReading {
             open = Open(place: place, name: view["id"]?.string ?? "")
         }
         guard open != nil else {
-            if problems == 0 {
+            if !isForeign {
+                isForeign = true
                 complain(
                     "\(place): a file begins with a record of type 'session', as 'convo export' writes it; what other tools write is not read yet"
                 )
             }
             return
+        }
+        // A large record goes in a call of its own.
+        if let now = open, !now.records.isEmpty, now.bytes + bytes.count > ImportReading.fewBytes {
+            try pass(isEnd: false)
         }
         open?.records.append(bytes)
         open?.bytes += bytes.count
@@ -157,6 +182,7 @@ private struct ImportReading {
     }
 
     private mutating func count(_ told: Method.Import.Result) {
+        if told.trashed == true { sums.trashed += 1 }
         if told.exists == true { sums.existing += 1 } else { sums.sessions += 1 }
         sums.messages += told.messages
         sums.shared += told.sharedMessages
@@ -195,6 +221,11 @@ private struct ImportReading {
             return
         }
         let there = sums.existing == 0 ? "" : "; \(Times.count(sums.existing, "session")) were there already"
+        if sums.trashed > 0 {
+            console.note(
+                "\(Times.count(sums.trashed, "session")) of them in the trash: 'convo ls --trashed' lists them, 'convo restore' brings them back"
+            )
+        }
         if isDryRun {
             return console.print("would read \(Times.count(sums.sessions, "session"))\(there)")
         }

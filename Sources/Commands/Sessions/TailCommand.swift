@@ -34,11 +34,12 @@ extension Command {
         if let name = invocation.value(.after) {
             shown = try pages.upTo(try MessageChoice(client, session).id(of: name), 1)
         } else {
-            shown = number == 0 ? try pages.newest(1) : try pages.newest(number)
+            shown = try pages.newest(max(2, number))
         }
         var tail = Tail(invocation, client)
-        if number > 0 && !invocation.has(.after) { tail.show(shown) }
-        return try tail.follow(session.id, behind: shown.last, interrupts)
+        if number > 0 && !invocation.has(.after) { tail.show(shown.suffix(number)) }
+        // What is streaming now is told from its beginning.
+        return try tail.follow(session.id, behind: shown.last { $0.status != .streaming }, interrupts)
     }
 }
 
@@ -76,7 +77,7 @@ private struct Tail {
             $0.member("_meta") {
                 $0.member("convod") {
                     $0.member("role", "observer")
-                    if let last, last.status != .streaming {
+                    if let last {
                         $0.member("after") {
                             $0.member("messageId", last.id)
                             $0.member("offset", last.parts.reduce(0) { $0 + $1.visibleText.utf8.count })

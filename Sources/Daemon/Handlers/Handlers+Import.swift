@@ -35,9 +35,10 @@ extension Handlers {
             begin, isEphemeral: false,
             then: looking(request.call) { [self] begun in
                 switch begun {
-                case .exists(let id):
+                case .exists(let id, let isTrashed):
                     var result = Method.Import.Result(sessionId: id)
                     result.exists = true
+                    if isTrashed { result.trashed = true }
                     request.reply(result)
                 case .begun(let state):
                     run.state = state
@@ -76,11 +77,13 @@ extension Handlers {
 
     private func end(_ run: ImportRun, _ state: ImportState, _ request: Request<Method.Import>) {
         imports.running[run.id] = nil
-        archives.write(EndImport(run.session, state), isEphemeral: false) { result in
+        archives.write(EndImport(run.session, state), isEphemeral: false) { [archives] result in
             switch result {
             case .success(let record?): request.reply(.init(state.counts, record.session.id))
             case .success(nil): request.fail(WireError(.conflict, "the import was given up; begin again"))
-            case .failure(let error): request.fail(WireError(error))
+            case .failure(let error):
+                archives.write(AbandonImport(state.row), isEphemeral: false) { _ in }
+                request.fail(WireError(error))
             }
         }
     }

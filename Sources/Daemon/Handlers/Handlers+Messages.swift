@@ -251,10 +251,14 @@ extension Handlers {
             // A round that has read it already must not be kept behind this.
             summaries.marked(record.row)
             let delete = DeleteMessage(
-                parameters.messageID, of: record.row, isEverywhere: parameters.isEverywhere)
+                parameters.messageID, of: record.row, isEverywhere: parameters.isEverywhere,
+                isByAdministrator: request.client.isAdmin)
             archives.write(delete, of: record.row) { [self] result in
                 switch result {
-                case .success(.deleted(let ids)): purges.afterNext { request.reply(.init(messageIds: ids)) }
+                case .success(.deleted(let ids, let sessions)):
+                    // Rounds of others may have read it as well.
+                    for session in sessions { summaries.marked(session) }
+                    purges.afterNext { request.reply(.init(messageIds: ids)) }
                 case .success(.missing): request.fail(offPath(parameters.messageID))
                 case .success(.shared(let sessions)):
                     let names = sessions.map { "'\($0.text)'" }.joined(separator: ", ")

@@ -59,7 +59,8 @@ extension Handlers {
 
     /// Finds the sessions that are meant, counts what goes with them, and purges them where that is asked for.
     private func collect(
-        _ request: Request<Method.StorePrune>, _ passes: ArraySlice<FindSessions>, _ found: [SessionRow]
+        _ request: Request<Method.StorePrune>, _ passes: ArraySlice<FindSessions>,
+        _ found: [(row: SessionRow, activity: Int64?)]
     ) {
         guard let find = passes.first, found.count <= Method.StorePrune.most else {
             return count(request, Array(found.prefix(Method.StorePrune.most)), found.count)
@@ -75,13 +76,15 @@ extension Handlers {
                 rest.after = output.next
                 collect(
                     request, output.next == nil ? passes.dropFirst() : [rest] + passes.dropFirst(),
-                    found + free.map(\.row))
+                    found + free.map { ($0.row, $0.session.activity) })
             })
     }
 
-    private func count(_ request: Request<Method.StorePrune>, _ rows: [SessionRow], _ all: Int) {
+    private func count(
+        _ request: Request<Method.StorePrune>, _ rows: [(row: SessionRow, activity: Int64?)], _ all: Int
+    ) {
         archives.readAway(
-            CountPurge(rows), isShort: false,
+            CountPurge(rows.map(\.row)), isShort: false,
             then: looking(request.call) { [self] counted in
                 var result = Method.StorePrune.Result(counted, isMore: all > rows.count)
                 if request.parameters.isDryRun { return request.reply(result) }
@@ -106,7 +109,7 @@ extension Handlers {
                 throw WireError(
                     .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
             }
-            purges.purge([record.row], archives) { result in
+            purges.purge([(record.row, nil)], archives) { result in
                 switch result {
                 case .success(let sums) where sums.isEmpty: request.fail(.noSession(id))
                 case .success(let sums):
@@ -159,7 +162,7 @@ final class Purges {
 
     /// Purges sessions; `then` gets what went with those that were there, once they are gone from every file.
     func purge(
-        _ rows: [SessionRow], onlyTrashed: Bool = false, _ archives: Archives,
+        _ rows: [(row: SessionRow, activity: Int64?)], onlyTrashed: Bool = false, _ archives: Archives,
         then: @escaping (Result<[SessionRow: PurgeSum], ArchiveError>) -> Void
     ) {
         if rows.isEmpty { return then(.success([:])) }
@@ -171,8 +174,9 @@ final class Purges {
             if there.isEmpty { return then(.success([:])) }
             waiting.append(Waiting(rows: there, then: then))
         }
-        for row in rows {
-            archives.write(PurgeSession(row, onlyTrashed: onlyTrashed), of: row) { result in
+        for (row, activity) in rows {
+            let purge = PurgeSession(row, onlyTrashed: onlyTrashed, unchangedSince: activity)
+            archives.write(purge, of: row) { result in
                 switch result {
                 case .success(true): there.insert(row)
                 case .success(false): break

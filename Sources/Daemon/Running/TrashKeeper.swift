@@ -43,7 +43,7 @@ final class TrashKeeper {
         archives.readAway(look, isShort: false) { [weak self] result in
             guard let self else { return }
             guard case .success(let rows) = result, !rows.isEmpty else { return trashOld() }
-            purges.purge(rows, onlyTrashed: true, archives) { [weak self] result in
+            purges.purge(rows.map { ($0, nil) }, onlyTrashed: true, archives) { [weak self] result in
                 guard let self else { return }
                 guard case .success(let sums) = result, !sums.isEmpty else { return wait(TrashKeeper.pause) }
                 let sum = sums.values.reduce(PurgeSum(), +)

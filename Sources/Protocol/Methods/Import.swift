@@ -53,6 +53,8 @@ extension Method {
             package var sessionId: SessionID
             /// True where this very session is there already, and nothing is done; else absent.
             package var exists: Bool?
+            /// True where it is in the trash; else absent.
+            package var trashed: Bool?
             /// Records so far, by kind.
             package var messages: Int
             /// Of the messages those that a session that is there has too, and that both share.

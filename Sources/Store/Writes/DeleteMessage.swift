@@ -4,6 +4,8 @@ internal import Conversation
 extension DeleteMessage: LocalWrite {
     /// Messages on either side in which what belongs to a tool call is looked for.
     private static let reach = 64
+    /// Bytes of messages on one side that are looked at, about.
+    private static let bytes = 32 << 20
 
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         let database = writer.database
@@ -11,12 +13,24 @@ extension DeleteMessage: LocalWrite {
             let seq = try writer.seq(of: message, in: record)
         else { return .missing }
         var seqs = [seq]
-        let near = try Reader(over: database).messages(
-            record, .from(max(1, seq - DeleteMessage.reach)), limit: 2 * DeleteMessage.reach + 1,
-            bytes: 64 << 20
+        let reader = Reader(over: database)
+        // The message itself is on the first of both whatever its size; what is near it as far as it fits.
+        var near = try reader.messages(
+            record, .from(seq), limit: DeleteMessage.reach + 1, bytes: DeleteMessage.bytes
         ).messages
-        if let calls = near.first(where: { $0.seq == seq })?.toolIDs, !calls.isEmpty {
-            seqs = near.filter { $0.seq == seq || !$0.toolIDs.isDisjoint(with: calls) }.map(\.seq)
+        if seq > 1 {
+            near += try reader.messages(
+                record, .backFrom(seq - 1), limit: DeleteMessage.reach, bytes: DeleteMessage.bytes
+            ).messages
+        }
+        near.sort { $0.seq < $1.seq }
+        var calls = near.first { $0.seq == seq }?.toolIDs ?? []
+        // A result takes its call along, and that its other results.
+        while !calls.isEmpty {
+            let together = near.filter { $0.seq == seq || !$0.toolIDs.isDisjoint(with: calls) }
+            if together.count == seqs.count { break }
+            seqs = together.map(\.seq)
+            for message in together { calls.formUnion(message.toolIDs) }
         }
         var gone: [(key: Int64, id: MessageID, sessions: Set<SessionRow>)] = []
         for seq in seqs {
@@ -25,7 +39,13 @@ extension DeleteMessage: LocalWrite {
             gone.append((key, id, try writer.sessions(showing: key)))
         }
         let others = gone.reduce(into: Set<SessionRow>()) { $0.formUnion($1.sessions) }.subtracting([session])
-        if !isEverywhere, !others.isEmpty {
+        var isAnothers = false
+        for row in others {
+            if let found = try database.session(row: row), found.session.owner != record.session.owner {
+                isAnothers = true
+            }
+        }
+        if !others.isEmpty, !isEverywhere || isAnothers && !isByAdministrator {
             var names: [SessionID] = []
             for row in others.sorted().prefix(10) {
                 if let found = try database.session(row: row) { names.append(found.session.id) }
@@ -58,7 +78,8 @@ extension DeleteMessage: LocalWrite {
         }
         try database.enter(.removing)
         writer.wantBackgroundWork()
-        return .deleted(gone.map(\.id))
+        return .deleted(
+            gone.map(\.id), shownBy: gone.reduce(into: [session]) { $0.formUnion($1.sessions) })
     }
 }
 

@@ -6,7 +6,9 @@ extension BeginImport: LocalWrite {
         var copy = 1
         var name = session.id
         while let taken = try writer.database.session(name, owner: session.owner) {
-            if try writer.isThere(head, copy: copy, in: taken) { return .exists(name) }
+            if try writer.isThere(head, copy: copy, in: taken) {
+                return .exists(name, isTrashed: taken.session.trashedAt != nil)
+            }
             copy += 1
             name = SessionID.copy(copy, of: session.id)
         }
@@ -14,7 +16,8 @@ extension BeginImport: LocalWrite {
         if isDryRun {
             return .begun(
                 ImportState(
-                    row: SessionRow(0), owner: session.owner, name: name, copy: copy, path: nowhere,
+                    row: SessionRow(0), owner: session.owner, name: name, head: head, copy: copy,
+                    path: nowhere,
                     nextTurn: 0))
         }
         let hidden = Session(id: name, owner: session.owner, cwd: session.cwd, createdAt: session.createdAt)
@@ -26,11 +29,11 @@ extension BeginImport: LocalWrite {
         try writer.database.run(
             "INSERT INTO import (session, owner, name) VALUES (?, ?, ?)",
             [.int(new.row), .user(session.owner), .text(name.text)], doing: "note an import")
-        let turn = try writer.database.integer("SELECT ifnull(max(id), 0) FROM turn", doing: "number turns")
         return .begun(
             ImportState(
-                row: new.row, owner: session.owner, name: name, copy: copy,
-                path: PathPlace(branch: new.branch, head: 0, tokens: 0), nextTurn: turn + Int64(UInt32.max)))
+                row: new.row, owner: session.owner, name: name, head: head, copy: copy,
+                path: PathPlace(branch: new.branch, head: 0, tokens: 0), nextTurn: try writer.nextTurnBlock())
+        )
     }
 }
 
@@ -181,13 +184,12 @@ private struct ImportWriting {
     private func stored(_ message: NewMessage) throws(ArchiveError) -> Int64? {
         let found = try database.first(
             """
-            SELECT m.key, m.content, s.owner FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session
-             WHERE m.id = ? AND b.deleted_at IS NULL
-            """, [.blob(message.id.bytes)], doing: "find a message that is there"
-        ) { (key: $0.int(0), content: $0.bytes(1), owner: $0.int(2)) }
-        guard let found, found.content == message.content,
-            found.owner == Int64(state.owner.number) || found.owner == SessionRemoval.arriving
-        else { return nil }
+            SELECT m.key, m.content FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session
+             WHERE m.id = ?1 AND b.deleted_at IS NULL
+               AND (s.owner = ?2 OR EXISTS (SELECT 1 FROM import i WHERE i.session = s.id AND i.owner = ?2))
+            """, [.blob(message.id.bytes), .user(state.owner)], doing: "find a message that is there"
+        ) { (key: $0.int(0), content: $0.bytes(1)) }
+        guard let found, found.content == message.content else { return nil }
         return found.key
     }
 
@@ -225,6 +227,13 @@ private struct ImportWriting {
         place = try append(message, turn, to: place)
         state.side = (place, state.ids[message.id] ?? message.id)
         return nil
+    }
+
+    /// Whether the path ends with a message.
+    func endsWith(_ head: MessageID) throws(ArchiveError) -> Bool {
+        guard let key = try writer.key(of: state.ids[head] ?? head), state.path.head > 0 else { return false }
+        let end = try writer.owner(of: state.path.head, on: state.path.branch)
+        return MessageKey.seq(key) == state.path.head && MessageKey.branch(key) == end
     }
 
     private mutating func append(_ message: NewMessage, _ turn: TurnID?, to place: PathPlace)
@@ -332,6 +341,11 @@ extension EndImport: LocalWrite {
         guard isOpen == 1 else { return nil }
         var end = ImportWriting(writer, state)
         try end.endSharing()
+        if let head = state.head, try !end.endsWith(head) {
+            throw ArchiveError(
+                .refused, "at the end",
+                reason: "the session's newest message did not come, so the file was cut; get it again, whole")
+        }
         var name = state.name, copy = state.copy
         while try database.session(name, owner: state.owner) != nil {
             copy += 1
