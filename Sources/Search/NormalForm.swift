@@ -169,6 +169,8 @@ package struct NormalForm: Sendable {
 
     private mutating func write(_ scalar: UInt32) {
         if NormalForm.isSpace(scalar) { return emitSpace(pendingStart) }
+        // A variation selector only says how a character is drawn.
+        if (0xFE00...0xFE0F).contains(scalar) { return }
         let before = bytes.count
         switch scalar {
         case ..<0x80: bytes.append(UInt8(scalar))

@@ -62,28 +62,28 @@ package struct SearchQuery: Sendable {
         var isOr = false
     }
 
+    /// Scalar by scalar: a mark behind a quotation mark is part of what is quoted.
     private static func words(of text: String) -> [Word] {
+        func isSpace(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.isWhitespace }
+        func string(_ part: Substring.UnicodeScalarView) -> String { String(String.UnicodeScalarView(part)) }
         var words: [Word] = []
-        var rest = Substring(text)
+        var rest = Substring(text).unicodeScalars
         while true {
-            rest = rest.drop { $0.isWhitespace }
-            if rest.isEmpty { return words }
-            let isExcluded =
-                rest.first == "-" && rest.count > 1 && rest.dropFirst().first?.isWhitespace == false
-            var body = isExcluded ? rest.dropFirst() : rest
-            if body.first == "\"", let end = body.dropFirst().firstIndex(of: "\""),
-                body.index(after: body.startIndex) < end
-            {
-                words.append(
-                    Word(text: String(body[body.index(after: body.startIndex)..<end]), isExcluded: isExcluded)
-                )
-                rest = body[body.index(after: end)...]
+            rest = rest.drop(while: isSpace)
+            guard let first = rest.first else { return words }
+            let next = rest.dropFirst().first
+            let isExcluded = first == "-" && next.map { !isSpace($0) } ?? false
+            let body = isExcluded ? rest.dropFirst() : rest
+            let inner = body.dropFirst()
+            if body.first == "\"", let end = inner.firstIndex(of: "\""), end > inner.startIndex {
+                words.append(Word(text: string(inner[..<end]), isExcluded: isExcluded))
+                rest = inner[inner.index(after: end)...]
                 continue
             }
-            let word = body.prefix { !$0.isWhitespace }
-            body = body[word.endIndex...]
-            words.append(Word(text: String(word), isExcluded: isExcluded, isOr: word == "OR" && !isExcluded))
-            rest = body
+            let word = body.prefix { !isSpace($0) }
+            let spelled = string(word)
+            words.append(Word(text: spelled, isExcluded: isExcluded, isOr: spelled == "OR" && !isExcluded))
+            rest = body[word.endIndex...]
         }
     }
 

@@ -23,9 +23,7 @@ extension PurgeSession: LocalWrite {
                 .int(SessionRemoval.nobody), .int(writer.now), .int(writer.nextActivity(of: row)),
                 .int(row),
             ], doing: "purge a session")
-        try writer.database.run(
-            "UPDATE purge_state SET phase = ? WHERE id = 1", [Bound(PurgePhase.removing.rawValue)],
-            doing: "note a purge")
+        try writer.database.enter(.removing)
         writer.wantBackgroundWork()
         return true
     }
@@ -54,7 +52,9 @@ extension Database {
 
     func enter(_ phase: PurgePhase) throws(ArchiveError) {
         try run(
-            "UPDATE purge_state SET phase = ? WHERE id = 1", [Bound(phase.rawValue)],
+            """
+            INSERT INTO purge_state (id, phase) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET phase = excluded.phase
+            """, [Bound(phase.rawValue)],
             doing: "note how far a purge is")
     }
 }

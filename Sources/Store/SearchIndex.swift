@@ -43,6 +43,15 @@ final class SearchIndexing: BackgroundWork, Sendable {
             rest: isLate || isWanted ? 1 : 9, idleRest: 0)
     }
 
+    /// The table as version 14 made it.
+    static let definition = #"""
+        CREATE VIRTUAL TABLE search USING fts5 (
+            grams, content='', columnsize=0, detail=none,
+            tokenize="ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\]^_`{|}~'"
+        );
+        INSERT INTO search (search, rank) VALUES ('automerge', 8);
+        """#
+
     /// Some gram that a message is indexed by, as FTS5 is asked for it; nil where it has none, or is too long.
     static func someGram(of content: [UInt8]) -> String? {
         let text = SearchedText.of(content)
@@ -57,7 +66,7 @@ final class SearchIndexing: BackgroundWork, Sendable {
         try database.first(
             """
             SELECT 1 FROM message INDEXED BY message_arrival
-             WHERE arrival > (SELECT mark FROM search_state WHERE id = 1) LIMIT 1
+             WHERE arrival > ifnull((SELECT mark FROM search_state WHERE id = 1), 0) LIMIT 1
             """, [], doing: "look for what is not indexed"
         ) { _ in true } ?? false
     }
@@ -81,8 +90,7 @@ final class SearchIndexing: BackgroundWork, Sendable {
             mark = last
         } while Machine.monotonic() < deadline
         if mark > start {
-            try database.run(
-                "UPDATE search_state SET mark = ? WHERE id = 1", [.int(mark)], doing: "move the index's mark")
+            try database.setSearchMark(mark)
         }
     }
 }
@@ -127,9 +135,25 @@ extension Database {
 
     /// Empties the index; it is made again in the background.
     func emptyIndex() throws(ArchiveError) {
-        try run("INSERT INTO search (search) VALUES ('delete-all')", doing: "empty the index")
+        do throws(ArchiveError) {
+            try run("INSERT INTO search (search) VALUES ('delete-all')", doing: "empty the index")
+        } catch {
+            guard error.code == .corrupt || error.code == .other else { throw error }
+            // Where nothing can be read of it, or it is not there, the table itself is made anew.
+            try execute(
+                "DROP TABLE IF EXISTS search; " + SearchIndexing.definition, doing: "make the index anew")
+        }
         try run("DELETE FROM search_whole", doing: "empty the index")
-        try run("UPDATE search_state SET mark = 0 WHERE id = 1", doing: "empty the index")
+        try setSearchMark(0)
+    }
+
+    /// Notes up to where messages are indexed.
+    func setSearchMark(_ mark: Int64) throws(ArchiveError) {
+        try run(
+            """
+            INSERT INTO search_state (id, mark, form) VALUES (1, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET mark = excluded.mark
+            """, [.int(mark), Bound(NormalForm.version)], doing: "move the index's mark")
     }
 
     private func unindex(_ key: Int64) throws(ArchiveError) {

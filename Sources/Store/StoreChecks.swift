@@ -6,6 +6,17 @@ extension Damage {
     fileprivate var check: (end: SQL, find: SQL)? {
         switch self {
         case .file, .index: nil
+        case .settings:
+            (
+                Damage.sessions,
+                """
+                SELECT id, name FROM session WHERE id > ?1 AND id <= ?2 AND owner >= 0
+                   AND (CASE WHEN json_valid(settings) THEN json_type(settings) <> 'object' ELSE 1 END
+                     OR CASE WHEN json_valid(tags) THEN json_type(tags) <> 'array' ELSE 1 END
+                     OR CASE WHEN json_valid(mcp_servers) THEN json_type(mcp_servers) <> 'array' ELSE 1 END
+                     OR CASE WHEN metadata IS NULL THEN 0 WHEN json_valid(metadata) THEN json_type(metadata) <> 'object' ELSE 1 END)
+                """
+            )
         case .activeBranch:
             (
                 Damage.sessions,
@@ -30,9 +41,11 @@ extension Damage {
             (
                 Damage.branches,
                 """
-                SELECT b.id, 'branch ' || b.id FROM branch b WHERE b.id > ?1 AND b.id <= ?2 AND b.parent IS NOT NULL
-                   AND (b.parent >= b.id OR NOT EXISTS (SELECT 1 FROM branch p WHERE p.id = b.parent)
-                     OR b.fork_seq > 0 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.key = b.parent << 32 | b.fork_seq))
+                SELECT b.id, 'branch ' || b.id FROM branch b WHERE b.id > ?1 AND b.id <= ?2
+                   AND (b.parent IS NULL AND b.fork_seq <> ifnull((SELECT (min(key) & 4294967295) - 1 FROM message
+                            WHERE key BETWEEN b.id << 32 AND b.id << 32 | 4294967295), 0)
+                     OR b.parent >= b.id OR b.parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM branch p WHERE p.id = b.parent)
+                     OR b.parent IS NOT NULL AND b.fork_seq > 0 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.key = b.parent << 32 | b.fork_seq))
                 """
             )
         case .gap:
@@ -126,7 +139,7 @@ extension Damage {
     /// What is looked for next; nil at the end.
     fileprivate func next(isQuick: Bool) -> Damage? {
         let all = Damage.allCases.filter {
-            !isQuick || [.activeBranch, .head, .parent].contains($0)
+            !isQuick || [.settings, .activeBranch, .head, .parent].contains($0)
         }
         return all.firstIndex(of: self).flatMap { $0 + 1 < all.count ? all[$0 + 1] : nil }
     }
@@ -148,20 +161,13 @@ extension CheckStore: LocalRead {
                 return true
             }
         case .index:
-            let (newest, mark) = (
-                try database.integer(
-                    "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
-                    doing: "find the newest message"), try database.searchMark()
-            )
-            // One that was removed since may have been the newest; none that was never there is.
-            let counted = try database.integer(
-                "SELECT count(*) FROM search_whole WHERE arrival > ?", [.int(mark)], doing: "check the index")
-            if counted > 0 {
-                output.found.append(
-                    DamageFound(.index, row: 0, words: "the index holds what is not in it yet"))
-            }
-            if let lost = try lostInIndex(reader, upTo: min(mark, newest)) {
-                output.found.append(DamageFound(.index, row: 0, words: lost))
+            do throws(ArchiveError) {
+                if let words = try indexProblem(reader) {
+                    output.found.append(DamageFound(.index, row: 0, words: words))
+                }
+            } catch {
+                guard error.code == .corrupt || error.code == .other else { throw error }
+                output.found.append(DamageFound(.index, row: 0, words: "the index cannot be read"))
             }
         default:
             guard let check = kind.check else { break }
@@ -183,6 +189,18 @@ extension CheckStore: LocalRead {
             output.next = next
         }
         return output
+    }
+
+    /// What is wrong with the index; nil where nothing is found.
+    private func indexProblem(_ reader: Reader) throws(ArchiveError) -> String? {
+        let newest = try reader.database.integer(
+            "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
+            doing: "find the newest message")
+        let mark = try reader.database.searchMark()
+        let early = try reader.database.integer(
+            "SELECT count(*) FROM search_whole WHERE arrival > ?", [.int(mark)], doing: "check the index")
+        if early > 0 { return "the index holds what is not in it yet" }
+        return try lostInIndex(reader, upTo: min(mark, newest))
     }
 
     /// Whether the newest messages that are indexed are found by what they say; nil where they are.
@@ -232,7 +250,7 @@ extension Damage {
     /// The order in which it is mended: sums come behind what they are made of.
     fileprivate var rank: Int {
         switch self {
-        case .strayTurn: 0
+        case .strayTurn, .settings: 0
         case .strayMessage, .messageTurn, .piece, .mark: 1
         case .content, .arrival, .parent: 2
         case .activeBranch: 3
@@ -275,8 +293,22 @@ extension Writer {
             try database.run(
                 "UPDATE message SET arrival = ? WHERE key = ?", [.int(nextArrival()), row], doing: doing)
         case .parent:
-            try database.run("UPDATE branch SET parent = NULL WHERE id = ?", [row], doing: doing)
+            try database.run(
+                """
+                UPDATE branch SET parent = NULL, fork_seq = max(0, ifnull((SELECT (min(key) & 4294967295) - 1 FROM message
+                        WHERE key BETWEEN branch.id << 32 AND branch.id << 32 | 4294967295), 0)) WHERE id = ?
+                """, [row], doing: doing)
             try sumUp(BranchRow(found.row))
+        case .settings:
+            try database.run(
+                """
+                UPDATE session SET
+                    settings = CASE WHEN json_valid(settings) THEN CASE json_type(settings) WHEN 'object' THEN settings ELSE '{}' END ELSE '{}' END,
+                    tags = CASE WHEN json_valid(tags) THEN CASE json_type(tags) WHEN 'array' THEN tags ELSE '[]' END ELSE '[]' END,
+                    mcp_servers = CASE WHEN json_valid(mcp_servers) THEN CASE json_type(mcp_servers) WHEN 'array' THEN mcp_servers ELSE '[]' END ELSE '[]' END,
+                    metadata = CASE WHEN json_valid(metadata) THEN CASE json_type(metadata) WHEN 'object' THEN metadata END END
+                 WHERE id = ?
+                """, [row], doing: doing)
         case .activeBranch: return try findBranch(of: SessionRow(found.row), doing)
         case .total: try sumUp(MessageKey.branch(found.row))
         case .head:

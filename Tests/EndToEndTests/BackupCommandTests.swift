@@ -30,8 +30,17 @@ internal import Testing
         )
         #expect(
             try home.convo("search", "-q", "--role", "user", "words").said.split(separator: "\n").count == 2)
-        let old = try Files.names(in: Files.directory(of: place)).filter { $0.hasPrefix("convod.db.before-") }
-        #expect(old.count >= 1, "what was there stays")
+        func old() throws -> Int {
+            try Files.names(in: Files.directory(of: place)).count {
+                $0.hasPrefix("convod.db.before-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
+            }
+        }
+        let before = try old()
+        #expect(before >= 1, "what was there stays")
+        _ = try home.convo("stop")
+        for _ in 0..<3 { #expect(try home.convo("backup", "--restore", copy).code == 0) }
+        #expect(try old() == before + 3, "each under a name of its own")
+        #expect(try home.convo("backup", "--restore", place).code == 1, "the database itself")
     }
 
     @Test(arguments: [

@@ -10,6 +10,10 @@ internal import Testing
         }
         #expect(try home.convo("purge", "firs").code == 1)
         #expect(try home.convo("purge", "nothing").code == 3)
+        #expect(
+            try home.convo("send", "-q", "--new", "k", "words").code == 0
+                && home.convo("rm", "-q", "k").code == 0)
+        #expect(try home.convo("purge", "-y", "k").code == 0, "a short ID, in the trash")
         let gone = try home.convo("purge", "first")
         #expect(gone.code == 0 && gone.said.contains("'first' is gone with 2 messages"), "\(gone)")
         #expect(try home.convo("ls", "-q").said.split(separator: "\n").count == 1)

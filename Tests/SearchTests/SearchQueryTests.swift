@@ -43,7 +43,9 @@ private func snippet(_ question: String, in text: String) throws -> String {
         ("a", "用a做"),
         ("go", "Going on"), ("straße", "STRASSE"), ("ｱﾊﾟｰﾄ", "アパート"), ("e\u{301}", "caf\u{E9}"), ("한국", "한국어"),
         ("🎉", "yes🎉!"),
-        ("^", "a^b"), ("'", "it's"), ("\\", "C:\\x"), ("x:y", "ax:yb"), ("日本", "（日本）"),
+        ("^", "a^b"), ("'", "it's"), ("\\", "C:\\x"), ("x:y", "ax:yb"), ("\"\u{E33}\"", "\u{E33}"),
+        ("\"\u{200D}x\"", "a\u{200D}x"), ("❤", "❤️ you"), ("❤️", "❤ you"),
+        ("日本", "（日本）"),
     ])
     func `finds what it says, by the text and by the index`(question: String, text: String) throws {
         #expect(try finds(question, in: text))

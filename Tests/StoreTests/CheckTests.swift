@@ -52,6 +52,15 @@ extension Bench {
     @Test(arguments: [
         (Damage.activeBranch, "UPDATE session SET branch = 99 WHERE name = 's'"),
         (.activeBranch, "UPDATE session SET branch = 2 WHERE name = 's'"),
+        (.settings, "UPDATE session SET settings = '{nope', tags = '[1,', metadata = 'x' WHERE name = 's'"),
+        (
+            .settings,
+            "UPDATE session SET settings = '[]', tags = '{}', metadata = '5', mcp_servers = '{}' WHERE name = 's'"
+        ),
+        (.parent, "UPDATE branch SET fork_seq = 4000000000 WHERE id = 2"),
+        (.parent, "UPDATE branch SET fork_seq = 2 WHERE id = 1"),
+        (.index, "DROP TABLE search"),
+        (.index, "UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10"),
         (.head, "UPDATE session SET head = 2 WHERE name = 's'"),
         (.head, "UPDATE session SET tokens = 5 WHERE name = 'f'"),
         (.parent, "UPDATE branch SET parent = 55 WHERE id = 2"),

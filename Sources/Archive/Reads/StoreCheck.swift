@@ -4,6 +4,8 @@ package enum Damage: String, Sendable, CaseIterable {
     case file
     /// The index of what messages say does not hold what it should.
     case index
+    /// A session's settings, tags, metadata or servers are no such JSON.
+    case settings
     /// A session's active branch is not there, or is another session's.
     case activeBranch
     /// A session's head or tokens are not those of its newest message.
@@ -68,7 +70,7 @@ package struct CheckStore: ArchiveRead {
 
     /// Begins with the first kind that is looked for.
     package init(isQuick: Bool, limit: Int) {
-        kind = isQuick ? .activeBranch : .file
+        kind = isQuick ? .settings : .file
         after = 0
         self.isQuick = isQuick
         self.limit = limit

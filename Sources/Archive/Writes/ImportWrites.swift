@@ -6,8 +6,8 @@ package struct BeginImport: ArchiveWrite {
     package enum Output: Sendable {
         /// Records may follow.
         case begun(ImportState)
-        /// This very session is there already, under that ID, perhaps in the trash.
-        case exists(SessionID, isTrashed: Bool)
+        /// This very session is there already, under that ID, perhaps in the trash, or as it was before.
+        case exists(SessionID, isTrashed: Bool, isOlder: Bool)
     }
 
     /// As it was written down; the owner is who reads it in.
@@ -46,6 +46,8 @@ package struct ImportState: Sendable {
     package let head: MessageID?
     /// Tells IDs that were taken apart from those of other copies; 1 for a first copy.
     package let copy: Int
+    /// The last message of the path so far, by its ID in the file.
+    package var last: MessageID?
     /// The end of the path so far.
     package var path: PathPlace
     /// Where the path ends in another session that has it too; nil where it begins on its own.

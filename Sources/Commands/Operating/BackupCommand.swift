@@ -32,7 +32,8 @@ extension Command {
             }
             let old = try Restoring(path, to: place).run()
             invocation.console.note(
-                "'\(place)' is the copy now" + (old.map { "; what was there is '\($0)'" } ?? ""))
+                "'\(place)' is the copy now, and 'convo check' looks at it"
+                    + (old.map { "; what was there is '\($0)'" } ?? ""))
             return .success
         }
         let client = try invocation.connect()
@@ -82,6 +83,10 @@ private struct Restoring {
         let status: FileStatus?
         do { status = try Files.status(copy, follows: true) } catch { throw refuse(error.reason) }
         guard let status else { throw CommandError(.notFound, "there is no file '\(copy)'") }
+        // One that cannot be resolved is not there, or is told of below.
+        if let a = try? Files.resolved(copy), let b = try? Files.resolved(place), a == b {
+            throw refuse("it is the database itself")
+        }
         guard status.kind == .regular, status.size >= 512 else { throw refuse("it is no database") }
         // One that cannot be looked at cannot be copied either, and that is said then.
         if let log = try? Files.status(copy + "-wal"), log.size > 0 {
@@ -117,10 +122,21 @@ private struct Restoring {
         }
     }
 
+    private func isTaken(_ name: String) throws(PosixError) -> Bool {
+        for end in ["", "-wal", "-journal", "-shm"] where try Files.status(name + end) != nil { return true }
+        return false
+    }
+
     /// Moves what is there away: the log first, so that it never lies beside another database.
     private func setAside() throws(PosixError) -> String? {
         guard try Files.status(place) != nil else { return nil }
-        let time = Machine.milliseconds() / 1_000, old = "\(place).before-\(time)"
+        let time = Machine.milliseconds() / 1_000
+        var old = "\(place).before-\(time)", number = 1
+        // What was set aside before is never written over.
+        while try isTaken(old) {
+            number += 1
+            old = "\(place).before-\(time).\(number)"
+        }
         for end in ["-wal", "-journal", "-shm"] where try Files.status(place + end) != nil {
             try Files.rename(place + end, to: old + end)
         }

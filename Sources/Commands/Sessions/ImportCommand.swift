@@ -44,7 +44,8 @@ private struct ImportReading {
 
     /// What was read in.
     private struct Sums {
-        var sessions = 0, existing = 0, trashed = 0, messages = 0, shared = 0, renamed = 0, turns = 0,
+        var sessions = 0, existing = 0, trashed = 0, older = 0, messages = 0, shared = 0, renamed = 0,
+            turns = 0,
             summaries = 0
     }
 
@@ -124,7 +125,11 @@ private struct ImportReading {
         lines += 1
         let view: JSONView
         do { view = try JSONDocument(bytes, depth: 160).root } catch {
-            complain("\(place) is not JSON: \(error.description)")
+            // Of a file that is no such one at all one line is told.
+            if open != nil || !isForeign {
+                complain("\(place) is not JSON: \(error.description)")
+                if open == nil { isForeign = true }
+            }
             open?.isSkipped = true
             return
         }
@@ -183,6 +188,7 @@ private struct ImportReading {
 
     private mutating func count(_ told: Method.Import.Result) {
         if told.trashed == true { sums.trashed += 1 }
+        if told.older == true { sums.older += 1 }
         if told.exists == true { sums.existing += 1 } else { sums.sessions += 1 }
         sums.messages += told.messages
         sums.shared += told.sharedMessages
@@ -221,6 +227,11 @@ private struct ImportReading {
             return
         }
         let there = sums.existing == 0 ? "" : "; \(Times.count(sums.existing, "session")) were there already"
+        if sums.older > 0 {
+            console.note(
+                "\(Times.count(sums.older, "session")) of them changed in the file after they did here, and are left as they are: purge them to have the file's"
+            )
+        }
         if sums.trashed > 0 {
             console.note(
                 "\(Times.count(sums.trashed, "session")) of them in the trash: 'convo ls --trashed' lists them, 'convo restore' brings them back"

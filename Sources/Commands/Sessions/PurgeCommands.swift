@@ -39,7 +39,12 @@ extension Command {
         throws(CommandError) -> String
     {
         let choice = SessionChoice(client: client)
-        if let trashed = try choice.trashed(name), trashed.id == name {
+        let found = try client.ask(Method.SessionFind.self) {
+            $0.member("trashed", true)
+            $0.member("empty", true)
+            $0.member("idPrefix", name)
+        }
+        if let trashed = found.sessions.first(where: { $0.id == name }) {
             let question = "Remove '\(Console.harmless(trashed.name, keepingLines: false))' for good"
             try invocation.agree(question, isSaid: invocation.has(.yes))
             return name

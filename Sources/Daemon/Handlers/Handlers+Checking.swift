@@ -46,6 +46,7 @@ extension Damage {
         switch self {
         case .file: "the file is damaged"
         case .index: "the search index does not hold what it should"
+        case .settings: "its settings, tags, metadata or servers cannot be read"
         case .activeBranch: "its active branch is not there"
         case .head: "its newest message, or the estimate of its tokens, is not what it says"
         case .parent: "it leaves a branch, or a message of one, that is not there"
@@ -66,6 +67,7 @@ extension Damage {
         switch self {
         case .file, .gap: nil
         case .index: "the index is made again, in the background"
+        case .settings: "those that cannot be read are emptied"
         case .activeBranch: "its newest branch becomes the active one"
         case .head: "both are taken from its newest message"
         case .parent: "it goes on without what came before"

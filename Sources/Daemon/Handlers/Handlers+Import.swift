@@ -35,10 +35,11 @@ extension Handlers {
             begin, isEphemeral: false,
             then: looking(request.call) { [self] begun in
                 switch begun {
-                case .exists(let id, let isTrashed):
+                case .exists(let id, let isTrashed, let isOlder):
                     var result = Method.Import.Result(sessionId: id)
                     result.exists = true
                     if isTrashed { result.trashed = true }
+                    if isOlder { result.older = true }
                     request.reply(result)
                 case .begun(let state):
                     run.state = state

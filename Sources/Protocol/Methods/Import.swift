@@ -55,6 +55,8 @@ extension Method {
             package var exists: Bool?
             /// True where it is in the trash; else absent.
             package var trashed: Bool?
+            /// True where it has not the changes that the file has behind its newest message; else absent.
+            package var older: Bool?
             /// Records so far, by kind.
             package var messages: Int
             /// Of the messages those that a session that is there has too, and that both share.

@@ -7,7 +7,9 @@ extension BeginImport: LocalWrite {
         var name = session.id
         while let taken = try writer.database.session(name, owner: session.owner) {
             if try writer.isThere(head, copy: copy, in: taken) {
-                return .exists(name, isTrashed: taken.session.trashedAt != nil)
+                return .exists(
+                    name, isTrashed: taken.session.trashedAt != nil,
+                    isOlder: taken.session.updatedAt < session.updatedAt)
             }
             copy += 1
             name = SessionID.copy(copy, of: session.id)
@@ -103,7 +105,8 @@ extension ImportRecords: LocalWrite {
         for (index, item) in items.enumerated() {
             let problem: String?
             switch item {
-            case .message(let message, _, true, let turn): problem = try run.addToPath(message, turn)
+            case .message(let message, let parent, true, let turn):
+                problem = try run.addToPath(message, behind: parent, turn)
             case .message(let message, let parent, false, let turn):
                 problem = try run.addBeside(message, behind: parent, turn)
             case .turn(let turn): problem = try run.add(turn)
@@ -132,8 +135,12 @@ private struct ImportWriting {
 
     // MARK: Messages
 
-    mutating func addToPath(_ message: NewMessage, _ turn: TurnID?) throws(ArchiveError) -> String? {
+    mutating func addToPath(_ message: NewMessage, behind parent: MessageID?, _ turn: TurnID?)
+        throws(ArchiveError) -> String?
+    {
         state.counts.messages += 1
+        guard parent == state.last else { return "'parentId' is not the message before it on the path" }
+        state.last = message.id
         if state.isSharing, let found = try shared(message) {
             state.shared = (MessageKey.branch(found), MessageKey.seq(found))
             state.path = PathPlace(
@@ -347,7 +354,12 @@ extension EndImport: LocalWrite {
                 reason: "the session's newest message did not come, so the file was cut; get it again, whole")
         }
         var name = state.name, copy = state.copy
-        while try database.session(name, owner: state.owner) != nil {
+        while let taken = try database.session(name, owner: state.owner) {
+            // Somebody read in the same meanwhile.
+            if try writer.isThere(state.head, copy: copy, in: taken) {
+                try writer.abandon(state.row)
+                return taken
+            }
             copy += 1
             name = SessionID.copy(copy, of: session.id)
         }
