@@ -69,6 +69,16 @@ internal import Testing
         #expect(try home.convo("export", "one", "-f", "docx").code == 2)
     }
 
+    @Test func `may be what follows a message`() throws {
+        let home = try home(["one"])
+        #expect(try home.convo("send", "-q", "-s", "one", "second words").code == 0)
+        let rest = try home.convo("export", "one", "--after", "2").said.split(separator: "\n")
+        #expect(rest.count == 3 && rest[1].contains("second words"), "\(rest)")
+        #expect(try home.convo("export", "one", "--after", "4").said.split(separator: "\n").count == 1)
+        #expect(try home.convo("export", "one", "--after", "9").code == 3)
+        #expect(try home.convo("export", "--all", "--after", "2").code == 2)
+    }
+
     @Test func `and is cut at the end of a line is refused whole`() throws {
         let first = try home(["one"]), second = try home([])
         let lines = try first.convo("export", "one").said.split(separator: "\n").prefix(2).joined(

@@ -8,6 +8,9 @@ internal import Transcripts
 
 extension Option {
     fileprivate static let all = Option(long: "all", help: "every session, archived ones too")
+    fileprivate static let after = Option(
+        long: "after", value: "MESSAGE",
+        help: "of one session only what follows this message: its number or ID")
     fileprivate static let force = Option(
         long: "force", help: "with -o: overwrite a file that is there, unasked")
     fileprivate static let format = Option(
@@ -20,7 +23,7 @@ extension Option {
 extension Command {
     static let export = Command(
         name: "export", summary: "write sessions down", arguments: "[ID…]", count: 0...Int.max,
-        options: [.all, .continue, .force, .format, .output, .session, .since],
+        options: [.after, .all, .continue, .force, .format, .output, .session, .since],
         details: """
             Without an ID the latest session that convo made; with --all every one, the oldest first, or with --since those
             that changed from then on. The formats are jsonl (Session Trace Simple Format, a record a line, with every
@@ -36,9 +39,17 @@ extension Command {
             throw .usage("--format is \(ExportShape.names.joined(separator: ", ")) or html, not '\(format)'")
         }
         if invocation.has(.since) && !invocation.has(.all) { throw .usage("--since goes with --all") }
+        let isPlain = ["jsonl", "json", "markdown"].contains(format)
+        if invocation.has(.after), invocation.has(.all) || invocation.positionals.count > 1 || !isPlain {
+            throw .usage("--after is for one session, as jsonl, json or markdown")
+        }
         let since = try invocation.since()
         let client = try invocation.connect()
         let console = invocation.console
+        let after = try invocation.value(.after).map { name throws(CommandError) in
+            let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+            return try MessageChoice(client, session).id(of: name)
+        }
         if format == "html" { return try exportPages(invocation, client, since) }
         if let path = invocation.value(.output), path != "-" {
             if !invocation.has(.force) {
@@ -49,7 +60,7 @@ extension Command {
             }
             var sums = (records: 0, sessions: 0)
             try ExportFile(path).write { (write) throws(CommandError) in
-                var shape = ExportShape(format)
+                var shape = ExportShape(format, after: after)
                 try exported(invocation, client, since) { session throws(CommandError) in
                     sums.records += try shape.export(session, client, into: path, write)
                     sums.sessions += 1
@@ -70,7 +81,7 @@ extension Command {
                     console.write(json: bytes)
                 }
             }
-            var shape = ExportShape(format)
+            var shape = ExportShape(format, after: after)
             try exported(invocation, client, since) { session throws(CommandError) in
                 _ = try shape.export(session, client, into: nil, write)
             }
@@ -186,6 +197,8 @@ struct SessionExport {
     let client: Client
     let session: String
     let format: String
+    /// Only what follows this message; nil for all.
+    var after: String?
 
     /// Asks before a file is overwritten, and refuses where nobody can be asked; devices and the like are written into.
     static func mayOverwrite(
@@ -222,6 +235,7 @@ struct SessionExport {
         let params = JSONWriter.object {
             $0.member("sessionId", session)
             $0.member("format", format)
+            $0.optional("after", after)
         }
         let result: Method.Export.Result
         do throws(ClientError) {

@@ -11,7 +11,13 @@ struct ExportShape {
     private let format: String
     private var isEmpty = true
 
-    init(_ format: String) { self.format = format }
+    private let after: String?
+
+    /// `after` is a message of the one session, of which only what follows is wanted.
+    init(_ format: String, after: String? = nil) {
+        self.format = format
+        self.after = after
+    }
 
     /// Writes a session; `path` is where it goes, nil for standard output.
     ///
@@ -24,11 +30,14 @@ struct ExportShape {
             return try export(document, session, client, into: path, write)
         }
         guard format == "json" else {
-            return try SessionExport(client: client, session: session, format: format).run(into: path, write)
+            return try SessionExport(client: client, session: session, format: format, after: after)
+                .run(into: path, write)
         }
         var isFirst = isEmpty
         defer { isEmpty = isFirst }
-        return try SessionExport(client: client, session: session, format: "jsonl").run(into: path) {
+        return try SessionExport(client: client, session: session, format: "jsonl", after: after).run(
+            into: path
+        ) {
             line throws(PosixError) in
             try write(Array((isFirst ? "[\n" : ",\n").utf8) + line.dropLast())
             isFirst = false

@@ -18,8 +18,10 @@ struct ExportPlan {
     /// What is left, the next one last.
     private var steps: [Step]
 
-    /// The active path alone.
-    init(of session: SessionRecord) { steps = [.messages(session, from: 1, isOnPath: true)] }
+    /// The active path alone, or what of it is at a seq and behind it.
+    init(of session: SessionRecord, from seq: Int = 1) {
+        steps = seq > session.session.messageCount ? [] : [.messages(session, from: seq, isOnPath: true)]
+    }
 
     /// The whole tree: branches, with where those of other sessions come from that they leave, and the turns up to one.
     init(

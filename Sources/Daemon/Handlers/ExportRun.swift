@@ -18,6 +18,8 @@ final class ExportRun {
     private let sender: PacedRecords
     private var encoder: any TranscriptEncoder
     private var plan: ExportPlan
+    /// Whether only some of the active path is wanted.
+    private let isPart: Bool
     private var isOver = false
     /// Cancels the look that is on its way.
     private var cancelLook: (() -> Void)?
@@ -52,7 +54,7 @@ final class ExportRun {
 
     init(
         _ request: Request<Method.Export>, _ session: SessionRecord, _ format: TranscriptFormat,
-        _ archives: Archives, _ limits: Limits
+        _ archives: Archives, _ limits: Limits, from seq: Int? = nil
     ) {
         self.request = request
         self.session = session
@@ -61,7 +63,8 @@ final class ExportRun {
         self.limits = limits
         sender = PacedRecords(request.call, as: "_convod/export/item", isText: format.isText)
         encoder = format.encoder()
-        plan = ExportPlan(of: session)
+        plan = ExportPlan(of: session, from: seq ?? 1)
+        isPart = seq != nil
     }
 
     func begin() {
@@ -69,7 +72,7 @@ final class ExportRun {
             var records = TranscriptRecords()
             encoder.begin(session.session, head: opening.headID, to: &records)
             if request.parameters.hasHeader { sender.send(records) }
-            if format.isWhole { findNewestTurn() } else { readFirst() }
+            if format.isWhole && !isPart { findNewestTurn() } else { readFirst() }
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Protocol
 internal import Transcripts
 
@@ -10,9 +11,17 @@ extension Handlers {
             throw .invalid("'format' must be \(words)")
         }
         withSession(request.call, request.parameters.id) { [self] record in
-            let run = ExportRun(request, record, format, archives, configuration.limits)
-            request.call.onCancel = { run.cancel() }
-            run.begin()
+            func begin(from seq: Int?) {
+                let run = ExportRun(request, record, format, archives, configuration.limits, from: seq)
+                request.call.onCancel = { run.cancel() }
+                run.begin()
+            }
+            guard let after = request.parameters.after else { return begin(from: nil) }
+            look(request.call, PlacesOnPath([after], in: record), of: record.row) {
+                [self] (places) throws(WireError) in
+                guard let seq = places[after] else { throw offPath(after) }
+                begin(from: seq + 1)
+            }
         }
     }
 }

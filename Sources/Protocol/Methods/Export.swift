@@ -15,11 +15,14 @@ extension Method {
             package var format: String
             /// Whether a record about the session itself comes first.
             package var hasHeader: Bool
+            /// A message of the active path: only those behind it are wanted, and nothing beside them; nil for all.
+            package var after: MessageID?
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 id = try reader.sessionID()
                 format = try reader.name("format") ?? "jsonl"
                 hasHeader = try reader.bool("header") ?? true
+                after = try reader.messageID("after")
             }
         }
 
