@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hostile conversations as pages, opened in headless Chromium: nothing of them runs, and nothing is loaded.
 
-    python3 Tests/External/html.py .build/release [--shots DIRECTORY]
+    python3 Tests/External/html_pages.py .build/release [--shots DIRECTORY]
 
 Texts that try it in every part, role and place go into a session; a server listens for whatever they would load. Each page is opened
 with its own script running (a search must find, and hide the rest), and its document is looked at: no title but its own, no element
