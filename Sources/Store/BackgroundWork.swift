@@ -115,18 +115,31 @@ struct BranchRemoval: BackgroundWork {
         let first = MessageKey(branch: branch, seq: 0).raw
         let last = MessageKey(branch: branch, seq: Int(UInt32.max)).raw
         while true {
-            let key = try database.first(
-                "SELECT key FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1 OFFSET ?",
-                [.int(first), .int(last), Bound(few)], doing: "find a deleted branch's messages"
-            ) { $0.int(0) }
-            try database.unindex((key ?? first)...last)
-            try database.run(
-                "DELETE FROM message WHERE key BETWEEN ? AND ?", [.int(key ?? first), .int(last)],
-                doing: "delete a branch's messages")
-            if key == nil { break }
+            let newest = try database.newest(few, of: first...last)
+            try database.removeMessages(newest)
+            if newest.lowerBound == first { break }
             if Machine.monotonic() >= deadline { return false }
         }
         try database.run("DELETE FROM branch WHERE id = ?", [.int(branch)], doing: "delete a branch")
         return true
+    }
+}
+
+extension Database {
+    /// The keys of the newest few messages of some; all keys where there are no more than that.
+    func newest(_ few: Int, of keys: ClosedRange<Int64>) throws(ArchiveError) -> ClosedRange<Int64> {
+        let key = try first(
+            "SELECT key FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1 OFFSET ?",
+            [.int(keys.lowerBound), .int(keys.upperBound), Bound(few)], doing: "find messages to remove"
+        ) { $0.int(0) }
+        return (key ?? keys.lowerBound)...keys.upperBound
+    }
+
+    /// Removes messages, and what the index has of them.
+    func removeMessages(_ keys: ClosedRange<Int64>) throws(ArchiveError) {
+        try unindex(keys)
+        try run(
+            "DELETE FROM message WHERE key BETWEEN ? AND ?", [.int(keys.lowerBound), .int(keys.upperBound)],
+            doing: "remove messages")
     }
 }

@@ -141,21 +141,15 @@ final class SessionRemoval: BackgroundWork {
         let first = MessageKey(branch: branch, seq: seq + 1).raw
         let last = MessageKey(branch: branch, seq: Int(UInt32.max)).raw
         while true {
-            let key = try database.first(
-                "SELECT key FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1 OFFSET ?",
-                [.int(first), .int(last), Bound(SessionRemoval.few)], doing: "find messages to purge"
-            ) { $0.int(0) }
+            let newest = try database.newest(SessionRemoval.few, of: first...last)
             let counted = try database.first(
                 "SELECT count(*), ifnull(sum(length(CAST(content AS BLOB))), 0) FROM message WHERE key BETWEEN ? AND ?",
-                [.int(key ?? first), .int(last)], doing: "count messages to purge"
+                [.int(newest.lowerBound), .int(newest.upperBound)], doing: "count messages to purge"
             ) { (messages: Int($0.int(0)), bytes: Int($0.int(1))) }
-            try database.unindex((key ?? first)...last)
-            try database.run(
-                "DELETE FROM message WHERE key BETWEEN ? AND ?", [.int(key ?? first), .int(last)],
-                doing: "purge messages")
+            try database.removeMessages(newest)
             sum.messages += counted?.messages ?? 0
             sum.bytes += counted?.bytes ?? 0
-            if key == nil { return true }
+            if newest.lowerBound == first { return true }
             if Machine.monotonic() >= deadline { return false }
         }
     }

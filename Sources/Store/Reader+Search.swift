@@ -60,9 +60,13 @@ extension SearchMessages: LocalRead {
                 session: session.session.id, title: session.session.title, message: id,
                 seq: MessageKey.seq(key), role: role, createdAt: time,
                 snippet: Snippet(of: text, form: form, for: query), branch: MessageKey.branch(key),
-                isActive: try reader.isOnPath(key, of: session), arrival: arrival)
+                isActive: try sight.isActive(key, in: session), arrival: arrival)
             if around > 0 {
-                (hit.before, hit.behind) = try reader.neighbours(of: key, in: session, around)
+                let path =
+                    hit.isActive
+                    ? try sight.activePath(of: session)
+                    : try reader.path(branch: hit.branch, head: Int(UInt32.max))
+                (hit.before, hit.behind) = try reader.neighbours(of: key, on: path, around)
             }
             output.hits.append(hit)
             return false
@@ -129,21 +133,11 @@ extension Reader {
             && (filter.model == nil || filter.model == found.model)
     }
 
-    /// Whether a message is on a session's active path.
-    fileprivate func isOnPath(_ key: Int64, of session: SessionRecord) throws(ArchiveError) -> Bool {
-        let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
-        return try path(branch: session.branch, head: session.session.messageCount)
-            .contains { $0.branch == branch && ($0.from...$0.to).contains(seq) }
-    }
-
     /// The messages before and behind one, on the path that it is seen on.
-    fileprivate func neighbours(of key: Int64, in session: SessionRecord, _ count: Int)
+    fileprivate func neighbours(of key: Int64, on path: [Segment], _ count: Int)
         throws(ArchiveError) -> (before: [SearchHit.Neighbour], behind: [SearchHit.Neighbour])
     {
-        let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
-        let active = try path(branch: session.branch, head: session.session.messageCount)
-        let isActive = active.contains { $0.branch == branch && ($0.from...$0.to).contains(seq) }
-        let path = isActive ? active : try path(branch: branch, head: Int(UInt32.max))
+        let seq = MessageKey.seq(key)
         func some(_ seqs: ClosedRange<Int>) throws(ArchiveError) -> [SearchHit.Neighbour] {
             var found: [SearchHit.Neighbour] = []
             for segment in path where segment.from <= seqs.upperBound && segment.to >= seqs.lowerBound {
@@ -182,7 +176,9 @@ private struct SearchSight {
     private let filter: MessageFilter
     private var sessions: [SessionRow: SessionRecord?] = [:]
     private var branches: [BranchRow: (session: SessionRow, isThere: Bool)?] = [:]
+    /// What each session shows, and its active path where that is less.
     private var paths: [SessionRow: [Reader.Segment]] = [:]
+    private var activePaths: [SessionRow: [Reader.Segment]] = [:]
 
     /// Messages of a session that are all looked at, rather than what the index has of everything.
     private static let few = 4_000
@@ -221,7 +217,7 @@ private struct SearchSight {
         let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
         if let session = filter.session {
             guard filter.passes(session.session) else { return nil }
-            return try sees(session, branch, seq) ? session : nil
+            return try path(of: session).contains { $0.contains(key) } ? session : nil
         }
         var next = [branch], count = 0
         while let one = next.popLast(), count < SearchSight.mostBranches {
@@ -229,7 +225,7 @@ private struct SearchSight {
             guard let found = try self.branch(one) else { continue }
             if found.isThere, let session = try session(found.session), filter.passes(session.session) {
                 if filter.includesAllBranches { return session }
-                if try sees(session, branch, seq) { return session }
+                if try path(of: session).contains(where: { $0.contains(key) }) { return session }
             }
             // A fork that shares it may show it though its own session does not.
             try reader.database.rows(
@@ -243,10 +239,19 @@ private struct SearchSight {
         return nil
     }
 
-    private mutating func sees(_ session: SessionRecord, _ branch: BranchRow, _ seq: Int)
-        throws(ArchiveError) -> Bool
-    {
-        try path(of: session).contains { $0.branch == branch && ($0.from...$0.to).contains(seq) }
+    /// Whether a message that a session shows is on its active path.
+    mutating func isActive(_ key: Int64, in session: SessionRecord) throws(ArchiveError) -> Bool {
+        // Without branches nothing else is shown.
+        if !filter.includesAllBranches { return true }
+        return try activePath(of: session).contains { $0.contains(key) }
+    }
+
+    mutating func activePath(of session: SessionRecord) throws(ArchiveError) -> [Reader.Segment] {
+        if !filter.includesAllBranches { return try path(of: session) }
+        if let known = activePaths[session.row] { return known }
+        let found = try reader.path(branch: session.branch, head: session.session.messageCount)
+        activePaths[session.row] = found
+        return found
     }
 
     /// What of the database a session shows: its active path, or all its branches.

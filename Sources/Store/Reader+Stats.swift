@@ -57,10 +57,7 @@ extension StoreStats: LocalRead {
         output.file.bytes = Int(try database.integer("PRAGMA page_count", doing: "look at the file") * page)
         output.file.free = Int(
             try database.integer("PRAGMA freelist_count", doing: "look at the file") * page)
-        let newest = try database.integer(
-            "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
-            doing: "find the newest message")
-        output.file.notIndexed = Int(max(0, newest - (try database.searchMark())))
+        output.file.notIndexed = Int(max(0, try database.newestArrival() - database.searchMark()))
         return output
     }
 }

@@ -67,6 +67,11 @@ package final class Reader {
         let branch: BranchRow
         let from: Int
         let to: Int
+
+        /// Whether a message is in it.
+        func contains(_ key: Int64) -> Bool {
+            MessageKey.branch(key) == branch && (from...to).contains(MessageKey.seq(key))
+        }
     }
 
     /// The path that ends at `head` of `branch`, oldest stretch first.

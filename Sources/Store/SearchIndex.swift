@@ -27,9 +27,7 @@ final class SearchIndexing: BackgroundWork, Sendable {
 
     /// While changes come the index gets little of the time, unless it is far behind or somebody searches.
     func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace {
-        let newest = try database.integer(
-            "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
-            doing: "find the newest message")
+        let newest = try database.newestArrival()
         let mark = try database.searchMark(), now = Machine.monotonic()
         let isLate = moments.withLock { moments in
             let done = moments.firstIndex { $0.arrival > mark } ?? moments.count
@@ -96,6 +94,13 @@ final class SearchIndexing: BackgroundWork, Sendable {
 }
 
 extension Database {
+    /// The newest message's place in the order of storing; 0 where there is none.
+    func newestArrival() throws(ArchiveError) -> Int64 {
+        try integer(
+            "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
+            doing: "find the newest message")
+    }
+
     /// The last message that is indexed, by its arrival; 0 = none.
     func searchMark() throws(ArchiveError) -> Int64 {
         try integer("SELECT mark FROM search_state WHERE id = 1", doing: "read the index's mark")
@@ -152,7 +157,7 @@ extension Database {
         try run(
             """
             INSERT INTO search_state (id, mark, form) VALUES (1, ?, ?)
-                ON CONFLICT (id) DO UPDATE SET mark = excluded.mark
+                ON CONFLICT (id) DO UPDATE SET mark = excluded.mark, form = excluded.form
             """, [.int(mark), Bound(NormalForm.version)], doing: "move the index's mark")
     }
 
@@ -181,13 +186,8 @@ extension Database {
     func renewIndex() throws(ArchiveError) {
         let form = try integer("SELECT form FROM search_state WHERE id = 1", doing: "read the index's form")
         if form == Int64(NormalForm.version) { return }
-        try execute(
-            """
-            BEGIN IMMEDIATE;
-            INSERT INTO search (search) VALUES ('delete-all');
-            DELETE FROM search_whole;
-            UPDATE search_state SET mark = 0, form = \(NormalForm.version) WHERE id = 1;
-            COMMIT;
-            """, doing: "empty the index")
+        try execute("BEGIN IMMEDIATE", doing: "begin")
+        try emptyIndex()
+        try execute("COMMIT", doing: "commit")
     }
 }

@@ -193,9 +193,7 @@ extension CheckStore: LocalRead {
 
     /// What is wrong with the index; nil where nothing is found.
     private func indexProblem(_ reader: Reader) throws(ArchiveError) -> String? {
-        let newest = try reader.database.integer(
-            "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
-            doing: "find the newest message")
+        let newest = try reader.database.newestArrival()
         let mark = try reader.database.searchMark()
         let early = try reader.database.integer(
             "SELECT count(*) FROM search_whole WHERE arrival > ?", [.int(mark)], doing: "check the index")

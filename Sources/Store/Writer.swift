@@ -82,11 +82,7 @@ package final class Writer {
         activity = max(0, newest)
         branch = try database.integer("SELECT ifnull(max(id), 0) FROM branch", doing: "number branches")
         try database.renewIndex()
-        arrival = max(
-            try database.integer(
-                "SELECT ifnull(max(arrival), 0) FROM message INDEXED BY message_arrival",
-                doing: "number messages"),
-            try database.searchMark())
+        arrival = max(try database.newestArrival(), try database.searchMark())
         try abandonImports()
         log.wrote(database.pagesWritten)
         _ = files.look()

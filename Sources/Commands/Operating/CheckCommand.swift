@@ -7,7 +7,6 @@ extension Option {
     fileprivate static let quick = Option(long: "quick", help: "without a look at every message")
     fileprivate static let repair = Option(
         long: "repair", help: "mend what can be mended, after the plan was shown")
-    fileprivate static let yes = Option(short: "y", long: "yes", help: "do not ask")
 }
 
 extension Command {

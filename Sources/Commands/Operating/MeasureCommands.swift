@@ -78,11 +78,7 @@ extension Command {
             invocation.console.write(Array(text.utf8))
             return .success
         }
-        try ExportFile(path).write { (write) throws(CommandError) in
-            do throws(PosixError) { try write(Array(text.utf8)) } catch {
-                throw ExportFile.failed(path, error)
-            }
-        }
+        try ExportFile(path).write(text)
         return .success
     }
 

@@ -58,8 +58,8 @@ enum Times {
         return count(value, "byte")
     }
 
-    /// "1 message", "2 messages".
-    static func count(_ value: Int, _ noun: String) -> String {
-        "\(number(value)) \(noun)\(value == 1 ? "" : "s")"
+    /// "1 message", "2 messages"; `plural` where an "s" does not make it.
+    static func count(_ value: Int, _ noun: String, plural: String? = nil) -> String {
+        "\(number(value)) \(value == 1 ? noun : plural ?? noun + "s")"
     }
 }

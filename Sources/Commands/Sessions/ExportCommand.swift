@@ -97,24 +97,10 @@ extension Command {
         let console = invocation.console, isMany = invocation.has(.all) || invocation.positionals.count > 1
         let path = invocation.value(.output).flatMap { $0 == "-" ? nil : $0 }
         func page(_ session: String) throws(CommandError) -> HTMLPage {
-            var page = HTMLPage(), decoder = TranscriptFormat.jsonl.decoder?(), problem: TranscriptError?
-            _ = try SessionExport(client: client, session: session, format: "jsonl").run(into: path) {
-                bytes throws(PosixError) in
-                do throws(TranscriptError) {
-                    for record in try decoder?.feed(bytes) ?? [] { page.add(record) }
-                } catch { problem = error }
-            }
-            if let problem {
-                throw CommandError(.failure, "the export cannot be read: \(problem.description)")
-            }
+            var page = HTMLPage()
+            _ = try SessionExport(client: client, session: session, format: "jsonl")
+                .read(into: path) { page.add($0) }
             return page
-        }
-        func write(_ text: String, to path: String) throws(CommandError) {
-            try ExportFile(path).write { (write) throws(CommandError) in
-                do throws(PosixError) { try write(Array(text.utf8)) } catch {
-                    throw ExportFile.failed(path, error)
-                }
-            }
         }
         guard isMany else {
             try exported(invocation, client, since) { session throws(CommandError) in
@@ -126,7 +112,7 @@ extension Command {
                         try input.answer(to: question)
                     }
                 }
-                try write(html, to: path)
+                try ExportFile(path).write(html)
                 console.note("written to '\(path)'")
             }
             return .success
@@ -145,7 +131,7 @@ extension Command {
         try exported(invocation, client, since) { session throws(CommandError) in
             let made = try page(session), listed = made.listed,
                 file = (session == "index" ? "_index" : session) + ".html"
-            try write(made.page, to: folder + "/" + file)
+            try ExportFile(folder + "/" + file).write(made.page)
             rows.append(
                 HTMLPage.Row(
                     file: file, title: listed.title, count: listed.count, words: listed.words,
@@ -153,7 +139,7 @@ extension Command {
             console.progress(Times.count(rows.count, "session"))
         }
         console.progress(nil)
-        try write(HTMLPage.index(rows.reversed()), to: folder + "/index.html")
+        try ExportFile(folder + "/index.html").write(HTMLPage.index(rows.reversed()))
         console.note("\(Times.count(rows.count, "session")) in '\(folder)'; open '\(folder)/index.html'")
         return .success
     }
@@ -222,6 +208,20 @@ struct SessionExport {
     func write(to path: String) throws(CommandError) -> Int {
         var count = 0
         try ExportFile(path).write { (write) throws(CommandError) in count = try run(into: path, write) }
+        return count
+    }
+
+    /// Hands each record to `take`, and checks as `run` does; the format must be jsonl.
+    func read(into path: String?, _ take: (TranscriptRecord) -> Void) throws(CommandError) -> Int {
+        var decoder = TranscriptFormat.jsonl.decoder?(), problem: TranscriptError?
+        let count = try run(into: path) { bytes throws(PosixError) in
+            do throws(TranscriptError) {
+                for record in try decoder?.feed(bytes) ?? [] { take(record) }
+            } catch { problem = error }
+        }
+        if let problem {
+            throw CommandError(.failure, "the export cannot be read: \(problem.description)")
+        }
         return count
     }
 
@@ -298,6 +298,15 @@ struct ExportFile {
         } catch {
             try? Files.remove(side)
             throw error
+        }
+    }
+
+    /// Writes a whole text.
+    func write(_ text: String) throws(CommandError) {
+        try write { (write) throws(CommandError) in
+            do throws(PosixError) { try write(Array(text.utf8)) } catch {
+                throw ExportFile.failed(path, error)
+            }
         }
     }
 

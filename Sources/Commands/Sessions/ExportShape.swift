@@ -48,22 +48,13 @@ struct ExportShape {
         _ document: ChatDocument, _ session: String, _ client: Client, into path: String?,
         _ write: ([UInt8]) throws(PosixError) -> Void
     ) throws(CommandError) -> Int {
-        var decoder = TranscriptFormat.jsonl.decoder?(), problem: TranscriptError?
         var about: Session?, messages: [Message] = []
-        let count = try SessionExport(client: client, session: session, format: "jsonl").run(into: path) {
-            bytes throws(PosixError) in
-            do throws(TranscriptError) {
-                for record in try decoder?.feed(bytes) ?? [] {
-                    switch record {
-                    case .session(let session, _): about = session
-                    case .message(let message, true): messages.append(message)
-                    default: break
-                    }
-                }
-            } catch { problem = error }
-        }
-        if let problem {
-            throw CommandError(.failure, "the export cannot be read: \(problem.description)")
+        let count = try SessionExport(client: client, session: session, format: "jsonl").read(into: path) {
+            switch $0 {
+            case .session(let session, _): about = session
+            case .message(let message, true): messages.append(message)
+            default: break
+            }
         }
         guard let about else { return count }
         do throws(PosixError) { try write(document.line(of: about, messages) + [0x0A]) } catch {

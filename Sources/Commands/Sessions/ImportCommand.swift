@@ -241,7 +241,7 @@ private struct ImportReading {
             return console.print("would read \(Times.count(sums.sessions, "session"))\(there)")
         }
         console.print(
-            "read \(Times.count(sums.sessions, "session")) with \(Times.count(sums.messages, "message")), \(Times.count(sums.turns, "turn")), \(Times.count(sums.summaries, "summary").replacing("summarys", with: "summaries"))\(there)"
+            "read \(Times.count(sums.sessions, "session")) with \(Times.count(sums.messages, "message")), \(Times.count(sums.turns, "turn")), \(Times.count(sums.summaries, "summary", plural: "summaries"))\(there)"
         )
         if sums.renamed > 0 {
             console.note("\(Times.count(sums.renamed, "message")) got another ID, since theirs was taken")

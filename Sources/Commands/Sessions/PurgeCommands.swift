@@ -11,7 +11,7 @@ extension Option {
     fileprivate static let olderThan = Option(
         long: "older-than", value: "TIME", help: "without a change since then, as 90d or 2026-11-25")
     fileprivate static let tag = Option(long: "tag", value: "TAG", help: "only sessions with this tag")
-    fileprivate static let yes = Option(short: "y", long: "yes", help: "do not ask")
+    static let yes = Option(short: "y", long: "yes", help: "do not ask")
 }
 
 extension Command {
@@ -113,7 +113,8 @@ extension Invocation {
     func agree(_ question: String, isSaid: Bool) throws(CommandError) {
         if isSaid { return }
         guard StandardInput.isTerminal && console.isErrorTerminal else {
-            throw CommandError(.failure, "what is removed for good needs -y where nobody can be asked")
+            throw CommandError(
+                .failure, "\(question)? Nobody can be asked here; -y says yes, and nothing was changed")
         }
         var input = StandardInput()
         guard let answer = try input.answer(to: question + "? [y/N] "),

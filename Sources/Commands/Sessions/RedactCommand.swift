@@ -5,7 +5,6 @@ internal import Protocol
 extension Option {
     fileprivate static let shownElsewhere = Option(
         long: "everywhere", help: "from forks and other sessions that show it too")
-    fileprivate static let yes = Option(short: "y", long: "yes", help: "do not ask")
 }
 
 extension Command {
