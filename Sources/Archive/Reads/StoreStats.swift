@@ -13,6 +13,13 @@ package struct StoreStats: ArchiveRead {
             self.messages += messages
             self.bytes += bytes
         }
+
+        /// Counts both.
+        package static func + (a: Sum, b: Sum) -> Sum {
+            var sum = a
+            sum.add(messages: b.messages, bytes: b.bytes)
+            return sum
+        }
     }
 
     /// What the file holds, in bytes.

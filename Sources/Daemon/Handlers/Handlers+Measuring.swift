@@ -56,7 +56,7 @@ extension Handlers {
 
     private func tellStats(_ request: Request<Method.StoreStats>) throws(WireError) {
         let isAdmin = request.client.isAdmin
-        sumUp(StoreStats(owner: isAdmin ? nil : request.client.user), .init(), request) { [self] sum in
+        sumUp(StoreStats(owner: isAdmin ? nil : request.client.user), StatsSum(), request) { [self] sum in
             let largest = sum.sessions.sorted { ($0.value.bytes, $0.key) > ($1.value.bytes, $1.key) }
                 .prefix(request.parameters.limit)
             archives.readAway(
@@ -89,27 +89,14 @@ extension Handlers {
     }
 
     private func sumUp(
-        _ look: StoreStats, _ before: StoreStats.Output, _ request: Request<Method.StoreStats>,
+        _ look: StoreStats, _ sum: StatsSum, _ request: Request<Method.StoreStats>,
         _ then: @escaping (StoreStats.Output) -> Void
     ) {
         archives.readAway(
             look, isShort: false,
             then: looking(request.call) { [self] output in
-                var sum = before
-                sum.sessions.merge(output.sessions) { a, b in
-                    var both = a
-                    both.add(messages: b.messages, bytes: b.bytes)
-                    return both
-                }
-                sum.days.merge(output.days) { a, b in
-                    var both = a
-                    both.add(messages: b.messages, bytes: b.bytes)
-                    return both
-                }
-                let index = before.file.index + output.file.index
-                sum.file = output.file
-                sum.file.index = index
-                if let next = output.next { sumUp(next, sum, request, then) } else { then(sum) }
+                sum.add(output)
+                if let next = output.next { sumUp(next, sum, request, then) } else { then(sum.value) }
             })
     }
 
@@ -194,6 +181,19 @@ extension Handlers {
             text.sample("convod_first_piece_seconds_sum", labels(row), sum)
         }
         return text.end()
+    }
+}
+
+/// What the slices of the store's statistics come to: one object, so that no slice copies what came before it.
+private final class StatsSum {
+    private(set) var value = StoreStats.Output()
+
+    func add(_ slice: StoreStats.Output) {
+        value.sessions.merge(slice.sessions, uniquingKeysWith: +)
+        value.days.merge(slice.days, uniquingKeysWith: +)
+        let index = value.file.index + slice.file.index
+        value.file = slice.file
+        value.file.index = index
     }
 }
 
