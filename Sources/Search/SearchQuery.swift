@@ -129,7 +129,8 @@ package struct SearchQuery: Sendable {
     /// Grams of one alternative that the index is asked for; what they find is checked.
     private static let mostGrams = 48
 
-    private static func quoted(_ gram: [UInt8]) -> String {
+    /// A gram as FTS5 is asked for it (https://sqlite.org/fts5.html, section 3.1).
+    package static func quoted(_ gram: [UInt8]) -> String {
         let text = String(decoding: gram, as: UTF8.self)
         return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
             + "\""

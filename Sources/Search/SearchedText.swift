@@ -6,6 +6,7 @@ package enum SearchedText {
     /// The text of a raw JSON array of parts, as UTF-8: texts, thoughts, the names and arguments of tool calls, what they gave,
     /// resources and links.
     package static func of(_ content: [UInt8]) -> [UInt8] {
+        // What is no JSON says nothing that could be found; a check of the store tells of it.
         guard let document = try? JSONDocument(content) else { return [] }
         var text: [UInt8] = []
         for part in document.root.elements { add(part, to: &text) }

@@ -5,6 +5,45 @@ extension BackUp: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) { writer.beginBackup(to: path) }
 }
 
+/// The copy that is being made, and those that wait.
+struct BackupLine {
+    private var current: Backup?
+    private var waiting: [String] = []
+    /// Copies that came to an end since somebody was told, with their bytes.
+    private var ended: [(path: String, result: Result<Int, ArchiveError>)] = []
+
+    /// Whether there is something to copy.
+    var isWanted: Bool { current != nil || !waiting.isEmpty }
+
+    mutating func add(_ path: String) { waiting.append(path) }
+
+    /// Copies until `deadline` (nanoseconds) has passed; what goes wrong ends one copy alone.
+    mutating func step(of database: Database, until deadline: UInt64) {
+        guard let path = current?.path ?? waiting.first else { return }
+        do throws(ArchiveError) {
+            if current == nil {
+                waiting.removeFirst()
+                current = try Backup(of: database, to: path)
+            }
+            guard try current?.step(until: deadline) ?? false else { return }
+            let size = try? Files.status(path)?.size  // it was there a moment ago
+            ended.append((path, .success(Int(size ?? 0))))
+        } catch {
+            current?.abandon()
+            ended.append((path, .failure(error)))
+        }
+        current = nil
+    }
+
+    /// Copies that came to an end since this was asked last.
+    mutating func takeEnded() -> [(path: String, result: Result<Int, ArchiveError>)] {
+        defer { ended = [] }
+        return ended
+    }
+
+    func abandon() { current?.abandon() }
+}
+
 /// A copy that is being made of the database, some pages at a time between commits.
 ///
 /// It is made by the connection that writes, so that what is written meanwhile is in it too, and none of it begins anew.

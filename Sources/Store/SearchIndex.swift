@@ -55,9 +55,7 @@ final class SearchIndexing: BackgroundWork, Sendable {
         let text = SearchedText.of(content)
         guard text.count <= Grams.most else { return nil }
         let gram = Grams.text(of: NormalForm(text).bytes).split(separator: 0x20).last
-        return gram.map { gram in
-            "\"" + String(decoding: gram, as: UTF8.self).replacing("\"", with: "\"\"") + "\""
-        }
+        return gram.map { SearchQuery.quoted(Array($0)) }
     }
 
     func isLeft(in database: Database) throws(ArchiveError) -> Bool {

@@ -25,11 +25,7 @@ package final class Writer {
     private var slot = BackgroundSlot()
     private let work: [any BackgroundWork]
     private let removal = SessionRemoval()
-    /// The copy that is being made, and those that wait.
-    private var backup: Backup?
-    private var backups: [String] = []
-    /// Copies that came to an end since somebody was told.
-    private var backedUp: [(path: String, result: Result<Int, ArchiveError>)] = []
+    private var backups = BackupLine()
     /// Which work is looked at first, so that none waits for another to have nothing to do.
     private var nextWork = 0
     /// Where the newest block of turns that are read in ends.
@@ -152,8 +148,7 @@ package final class Writer {
             }
             if slot.isDue(now: Machine.monotonic()) {
                 doBackgroundWork(isBusy: !jobs.isEmpty)
-                for (path, result) in backedUp { tell(path, result) }
-                backedUp = []
+                for (path, result) in backups.takeEnded() { tell(path, result) }
                 if hasPurged {
                     hasPurged = false
                     purged(removal.takeSums())
@@ -185,9 +180,9 @@ package final class Writer {
             try cutBehindPurge(at: start)
             // A copy takes turns with all else.
             isCopysTurn.toggle()
-            if isCopysTurn, try copySome(from: start, isBusy: isBusy) { return }
+            if isCopysTurn, backups.isWanted { return copySome(from: start, isBusy: isBusy) }
             guard let next = try firstWork() else {
-                if try copySome(from: start, isBusy: isBusy) { return }
+                if backups.isWanted { return copySome(from: start, isBusy: isBusy) }
                 return try rest(at: start)
             }
             try setSynchronous(.normal)
@@ -206,31 +201,14 @@ package final class Writer {
 
     /// A copy is wanted.
     func beginBackup(to path: String) {
-        backups.append(path)
+        backups.add(path)
         slot.want()
     }
 
-    /// Copies some of the database where a copy is wanted; false where none is.
-    private func copySome(from start: UInt64, isBusy: Bool) throws(ArchiveError) -> Bool {
-        guard let path = backup?.path ?? backups.first else { return false }
-        do throws(ArchiveError) {
-            if backup == nil {
-                backups.removeFirst()
-                backup = try Backup(of: database, to: path)
-            }
-            guard try backup?.step(until: start &+ BackgroundSlot.step) ?? false else {
-                slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
-                return true
-            }
-            let size = try? Files.status(path)?.size  // it was there a moment ago
-            backedUp.append((path, .success(Int(size ?? 0))))
-        } catch {
-            backup?.abandon()
-            backedUp.append((path, .failure(error)))
-        }
-        backup = nil
+    /// Copies some of the database.
+    private func copySome(from start: UInt64, isBusy: Bool) {
+        backups.step(of: database, until: start &+ BackgroundSlot.step)
         slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
-        return true
     }
 
     private func firstWork() throws(ArchiveError) -> (any BackgroundWork)? {
@@ -272,7 +250,7 @@ package final class Writer {
     /// Moves all that is in the WAL into the database, so that nothing stays beside it that could be taken for the WAL of
     /// another file, and closes the connection.
     private func finish() {
-        backup?.abandon()
+        backups.abandon()
         database.setPatience(milliseconds: Writer.lastPatience)
         checkpoint(.truncate)
         database.close()

@@ -22,6 +22,8 @@ def main():
             client.call("_convod/message/append", 60, sessionId=f"s{n}", ifMissing="create", messages=[message(next(source)) for _ in range(100)])
         stop, written, times = threading.Event(), [0] * 8, [[] for _ in range(8)]
 
+        busy = [threading.Event() for _ in range(8)]
+
         def write(k):
             with daemon.client() as other:
                 while not stop.is_set():
@@ -29,11 +31,14 @@ def main():
                     other.call("_convod/message/append", 60, sessionId=f"w{k}", ifMissing="create", messages=[message(f"number {written[k]}")])
                     times[k].append((time.perf_counter() - at) * 1000)
                     written[k] += 1
+                    if written[k] == 50:
+                        busy[k].set()
 
         threads = [threading.Thread(target=write, args=(k,)) for k in range(8)]
         for t in threads:
             t.start()
-        time.sleep(0.5)
+        for event in busy:
+            assert event.wait(30), "a client did not write"
         for n in range(arguments.copies):
             path, before = os.path.join(daemon.home, f"copy{n}.db"), list(written)
             start = time.monotonic()
