@@ -36,6 +36,13 @@ internal import CCrypto
 }
 
 extension [UInt8] {
+    /// The bytes that hexadecimal digits name; nil for anything else.
+    package init?(hexadecimal text: some StringProtocol) {
+        let digits = text.compactMap { $0.isASCII ? $0.hexDigitValue : nil }
+        guard digits.count == text.utf8.count, digits.count.isMultiple(of: 2) else { return nil }
+        self = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+
     /// The bytes as lower-case hexadecimal digits.
     package var hexadecimal: String {
         let digits = Array("0123456789abcdef".utf8)

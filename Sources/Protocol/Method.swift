@@ -30,6 +30,7 @@ package enum Method: String, Sendable, CaseIterable {
     case sessionPurge = "_convod/session/purge"
     case sessionRestore = "_convod/session/restore"
     case sessionSet = "_convod/session/set"
+    case sessionTitle = "_convod/session/title"
     case storeBackup = "_convod/store/backup"
     case storeCheck = "_convod/store/check"
     case storePrune = "_convod/store/prune"
@@ -102,6 +103,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .sessionPurge: SessionPurge.self
         case .sessionRestore: SessionRestore.self
         case .sessionSet: SessionSet.self
+        case .sessionTitle: SessionTitle.self
         case .storeBackup: StoreBackup.self
         case .storeCheck: StoreCheck.self
         case .storePrune: StorePrune.self

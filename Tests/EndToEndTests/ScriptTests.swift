@@ -242,6 +242,24 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
 }
 
 @Suite struct `A title` {
+    @Test func `comes from the model where that is asked for, and lists can go by it`() throws {
+        let server = try ScriptedUpstream([
+            ScriptedUpstream.answer(["hi"]), ScriptedUpstream.answer(["\"Zebras at noon.\""]),
+            ScriptedUpstream.answer(["hi"]), ScriptedUpstream.answer(["Ants"]),
+        ])
+        let home = try home(server)
+        for name in ["one", "two"] {
+            #expect(try home.convo("send", "--new", name, "hello there").code == 0)
+            #expect(try home.convo("rename", name, "--generate").code == 0)
+        }
+        let listed = try home.convo("ls", "--sort", "title").said.split(separator: "\n")
+        #expect(listed.map { $0.split(separator: "\t")[1] } == ["Ants", "Zebras at noon"])
+        #expect(try home.convo("ls", "--sort", "created", "--oldest").said.hasPrefix("one\t"))
+        #expect(try home.convo("rename", "one").code == 2)
+        #expect(try home.convo("rename", "one", "x", "--generate").code == 2)
+        #expect(try home.convo("ls", "--sort", "size").code == 2)
+    }
+
     @Test func `that is empty takes the title away`() throws {
         let home = try Home(Home.echo)
         #expect(try home.convo("send", "--new", "talk", "one").code == 0)

@@ -77,6 +77,7 @@ struct Completion {
 
     private func values(of option: Option) -> [Word] {
         switch option.long {
+        case "sort": Method.SessionFind.Sort.allCases.map { Word(text: $0.rawValue, help: "") }
         case "color": Console.ColorChoice.allCases.map { Word(text: $0.rawValue, help: "") }
         case "model": models
         case "session": sessions

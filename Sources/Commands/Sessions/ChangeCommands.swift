@@ -3,13 +3,30 @@ internal import ConvoClient
 internal import JSON
 internal import Protocol
 
+extension Option {
+    fileprivate static let generate = Option(
+        long: "generate", help: "the model gives the title, by the beginning of the conversation")
+}
+
 extension Command {
     static let rename = Command(
-        name: "rename", summary: "give a session another title", arguments: "ID TITLE", count: 2...2,
+        name: "rename", summary: "give a session another title", arguments: "ID [TITLE]", count: 1...2,
+        options: [.generate],
         details: "An empty TITLE ('') takes the title away; the next prompt gives one."
     ) { invocation throws(CommandError) in
+        if invocation.has(.generate) != (invocation.positionals.count == 1) {
+            throw .usage(
+                invocation.has(.generate)
+                    ? "--generate makes the title: give none" : "give the TITLE, or --generate")
+        }
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.positionals[0])
+        if invocation.has(.generate) {
+            let named = try generateTitle(client, session.id)
+            invocation.console.print(
+                Console.harmless(named.summary.title ?? "", keepingLines: false))
+            return .success
+        }
         let title = invocation.positionals[1]
         let isBlank = title.allSatisfy(\.isWhitespace)
         _ = try client.ask(Method.SessionSet.self) {
@@ -18,6 +35,19 @@ extension Command {
         }
         if isBlank { invocation.console.note("session '\(session.id)' has no title now") }
         return .success
+    }
+
+    /// Has the model name a session; Ctrl-C, as `signals` tells of it, breaks that off.
+    static func generateTitle(_ client: Client, _ id: String, signals: Int32? = nil) throws(CommandError)
+        -> Wire.Session
+    {
+        let params = JSONWriter.object { $0.member("sessionId", id) }
+        do {
+            return try client.call(Method.SessionTitle.self, params, signals: signals) { event in
+                // Without a connection the call ends by itself.
+                if case .signal = event { try? client.cancelCall() }
+            }
+        } catch { throw CommandError(error) }
     }
 
     static let remove = Command(

@@ -17,7 +17,10 @@ extension Option {
         short: "m", long: "model", value: "MODEL", help: "only those that name this model")
     fileprivate static let listedUpstream = Option(
         short: "u", long: "upstream", value: "NAME", help: "only those that name this upstream")
-    fileprivate static let oldest = Option(long: "oldest", help: "those that changed longest ago first")
+    fileprivate static let oldest = Option(
+        long: "oldest", help: "the other way round: those that changed longest ago first")
+    fileprivate static let sort = Option(
+        long: "sort", value: "KEY", help: "by 'changed', 'created', 'messages' or 'title'")
     fileprivate static let tag = Option(long: "tag", value: "TAG", help: "only those with this tag")
     fileprivate static let until = Option(
         long: "until", value: "TIME", help: "last changed before then, as 30m, 8h, 1d or 2026-11-25")
@@ -29,12 +32,12 @@ extension Command {
         name: "ls", summary: "list sessions, newest first",
         options: [
             .archived, .cwd, .empty, .json, .jsonl, .listedModel, .listedUpstream, .number, .oldest, .query,
-            .since,
-            .tag, .trashed, .until,
+            .since, .sort, .tag, .trashed, .until,
         ],
         details: """
             On a terminal the newest 50 are shown; into a pipe go all of them, one a line, TAB-separated:
-            ID, title, messages, time of the last change.
+            ID, title, messages, time of the last change. Sorted by title they come from the first letter on,
+            otherwise the newest or longest first; --oldest turns the order round.
             """
     ) { invocation throws(CommandError) in
         let limit = try invocation.arguments.number(.number) ?? (invocation.console.isOutputTerminal ? 50 : 0)
@@ -57,6 +60,10 @@ extension Command {
     ) throws(CommandError) -> (sessions: [Wire.SessionSummary], isMore: Bool) {
         var sessions: [Wire.SessionSummary] = []
         var cursor: String?
+        let named = invocation.value(.sort)
+        guard let sort = Method.SessionFind.Sort(rawValue: named ?? "changed") else {
+            throw .usage("--sort is changed, created, messages or title, not '\(named ?? "")'")
+        }
         let (since, until) = (try invocation.since(), try invocation.time(.until))
         repeat {
             let page = try client.ask(Method.SessionFind.self) {
@@ -67,7 +74,8 @@ extension Command {
                 $0.optional("upstream", invocation.value(.listedUpstream))
                 if let since { $0.member("since", Timestamp.text(since)) }
                 if let until { $0.member("until", Timestamp.text(until)) }
-                if invocation.has(.oldest) { $0.member("order", "asc") }
+                if sort != .changed { $0.member("sort", sort.rawValue) }
+                if invocation.has(.oldest) { $0.member("order", sort == .title ? "desc" : "asc") }
                 if invocation.has(.empty) { $0.member("empty", true) }
                 if invocation.has(.archived) { $0.member("archived", true) }
                 if invocation.has(.trashed) { $0.member("trashed", true) }

@@ -29,7 +29,7 @@ extension Chat {
         ("/summaries", "", "the summaries that stand for older messages"),
         ("/system", "TEXT", "set the system prompt"),
         ("/thoughts", "", "show what the model thinks, or hide it again"),
-        ("/title", "TEXT", "give the session a title"),
+        ("/title", "[TEXT]", "give the session a title; without one the model gives it"),
         ("/undo", "", "go back to before the newest prompt; what was said stays on a branch"),
         ("/unpin", "[N]", "let a pinned message go again"),
         ("/upstream", "[NAME]", "choose an upstream, or use this one from here on"),
@@ -77,7 +77,8 @@ extension Chat {
         case "/undo": try undo()
         case "/why": try why(text)
         case "/window": try WindowChange.print(of: try summary(), client, on: console)
-        case "/title": try set("title", text, "a title", nil)
+        case "/title":
+            if text.isEmpty { try nameByModel() } else { try set("title", text, "a title", nil) }
         case "/upstream": try upstream(text)
         default:
             Console.complain(
@@ -205,6 +206,12 @@ extension Chat {
             $0.member("sessionId", id)
             $0.member(member, text)
         }
+    }
+
+    private func nameByModel() throws(CommandError) {
+        let id = try current()
+        let named = try Command.generateTitle(client, id, signals: interrupts?.descriptor)
+        say("the session is called '\(named.summary.name)' now")
     }
 
     private func export(to path: String) throws(CommandError) {

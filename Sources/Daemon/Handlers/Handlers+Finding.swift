@@ -1,5 +1,6 @@
 internal import Archive
 internal import Conversation
+internal import Crypto
 internal import JSON
 internal import Protocol
 internal import Search
@@ -35,6 +36,15 @@ extension Handlers {
         search.since = parameters.since
         search.until = parameters.until
         search.isDescending = parameters.order == .desc
+        if let key = parameters.sort.key {
+            let after = try PlaceCursor.place(key, parameters.cursor)
+            let sort = SortSessions(
+                search, by: key, isDescending: search.isDescending, after: after, limit: parameters.limit + 1)
+            if parameters.idPrefix != nil {
+                throw .invalid("'sort' does not go with 'idPrefix', which lists by ID")
+            }
+            return sorted(sort, request)
+        }
         let start = try ListPlace(parameters.cursor, kind: "f")
         if let prefix = parameters.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true
@@ -54,6 +64,51 @@ extension Handlers {
         page(search, from: start, call) { page, next in
             request.reply(.init(page, next?.cursor(kind: "f")))
         }
+    }
+
+    /// A page in an order that no index has: a walk over all sessions, slice after slice on the readers' threads.
+    private func sorted(_ sort: SortSessions, _ request: Request<Method.SessionFind>) {
+        let call = request.call
+        var isCancelled = false
+        call.onCancel = {
+            isCancelled = true
+            call.fail(WireError(.cancelled, "the request was cancelled"))
+        }
+        func finish(_ found: [SessionRecord], _ damaged: [String]) {
+            let page = FoundPage(sort.first(of: found).prefix(request.parameters.limit), damaged)
+            let bytes = found.reduce(0) { $0 + $1.listedBytes }
+            let hasMore = found.count > page.sessions.count || bytes >= sort.search.bytes
+            let next = page.sessions.last.map { PlaceCursor.text(sort.key, sort.place(of: $0.session)) }
+            request.reply(.init(page, hasMore ? next : nil))
+        }
+        func walk(
+            _ slice: SortSessions, _ found: [SessionRecord], _ damaged: [String], isMemory: Bool
+        ) {
+            func then(_ result: Result<SortSessions.Output?, ArchiveError>) {
+                if isCancelled { return }
+                switch result {
+                case .failure(let error): call.fail(WireError(error))
+                case .success(let output):
+                    let all = sort.first(of: found + (output?.sessions ?? []))
+                    let damaged = damaged + (output?.damaged ?? [])
+                    if let next = output?.next {
+                        var rest = slice
+                        rest.from = next
+                        walk(rest, all, damaged, isMemory: isMemory)
+                    } else if isMemory {
+                        finish(all, damaged)
+                    } else {
+                        walk(sort, all, damaged, isMemory: true)
+                    }
+                }
+            }
+            if isMemory {
+                archives.readMemory(slice, isShort: false, then: then)
+            } else {
+                archives.readAway(slice, isShort: false) { then($0.map { $0 }) }
+            }
+        }
+        walk(sort, [], [], isMemory: false)
     }
 
     private func listSessions(_ request: Request<Method.SessionList>) throws(WireError) {
@@ -200,6 +255,42 @@ extension Method.SessionFind.Result {
         self.init(
             sessions: page.sessions.map { Wire.SessionSummary($0.session) }, nextCursor: cursor,
             damaged: page.damage)
+    }
+}
+
+extension Method.SessionFind.Sort {
+    /// What sessions are ordered by where it is not their last change.
+    fileprivate var key: SortSessions.Key? {
+        switch self {
+        case .changed: nil
+        case .created: .created
+        case .messages: .messages
+        case .title: .title
+        }
+    }
+}
+
+/// A place in an order of sessions, as a cursor: the order's letter, the key in hexadecimal, the owner and the ID.
+private enum PlaceCursor {
+    private static func letter(_ key: SortSessions.Key) -> Character {
+        switch key {
+        case .created: "c"
+        case .messages: "m"
+        case .title: "n"
+        }
+    }
+
+    static func text(_ key: SortSessions.Key, _ place: SessionPlace) -> String {
+        "\(letter(key))\(place.key.hexadecimal).\(place.owner).\(place.id.text)"
+    }
+
+    static func place(_ key: SortSessions.Key, _ cursor: String?) throws(WireError) -> SessionPlace? {
+        guard let cursor else { return nil }
+        let parts = cursor.dropFirst().split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+        guard cursor.first == letter(key), parts.count == 3, let bytes = [UInt8](hexadecimal: parts[0]),
+            let owner = UInt32(parts[1]), let id = SessionID(String(parts[2]))
+        else { throw PageCursor.unknown }
+        return SessionPlace(key: bytes, id: id, owner: UserID(owner))
     }
 }
 

@@ -169,7 +169,7 @@ extension Handlers {
     }
 
     /// A session with what runs and waits on it.
-    private func whole(_ record: SessionRecord) -> Wire.Session {
+    func whole(_ record: SessionRecord) -> Wire.Session {
         Wire.Session(
             record.session, running: engine.live(on: record.row)?.id,
             queued: engine.line(on: record.row)?.queue.count ?? 0)
@@ -216,7 +216,8 @@ extension Handlers {
         }
     }
 
-    private func publishTitle(_ record: SessionRecord, _ client: Client) {
+    /// Tells a session's other clients what it is called now.
+    func publishTitle(_ record: SessionRecord, _ client: Client) {
         let update = Wire.SessionInfoUpdate(
             title: record.session.title.map { .text($0) } ?? Wire.SessionInfoUpdate.Title.none,
             updatedAt: Wire.Time(record.session.updatedAt))

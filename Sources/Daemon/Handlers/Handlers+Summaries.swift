@@ -7,6 +7,7 @@ internal import Store
 extension Handlers {
     static let summarizing: [Handler] = [
         .on(Method.SessionCompact.self) { $0.compact },
+        .on(Method.SessionTitle.self) { $0.nameSession },
         .on(Method.SummaryDelete.self) { $0.deleteSummary },
         .on(Method.SummaryGet.self) { $0.getSummary },
         .on(Method.SummaryList.self) { $0.listSummaries },
@@ -22,6 +23,22 @@ extension Handlers {
                 if call.isAnswered { return }
                 switch result {
                 case .success(let summary): request.reply(Wire.Summary(summary))
+                case .failure(let error): request.fail(error)
+                }
+            }
+            if !call.isAnswered { call.onCancel = cancel }
+        }
+    }
+
+    private func nameSession(_ request: Request<Method.SessionTitle>) throws(WireError) {
+        let call = request.call
+        withSession(call, request.parameters.id) { [self] record in
+            let cancel = summaries.titles.name(record) { [self] result in
+                if call.isAnswered { return }
+                switch result {
+                case .success(let named):
+                    publishTitle(named, request.client)
+                    request.reply(whole(named))
                 case .failure(let error): request.fail(error)
                 }
             }

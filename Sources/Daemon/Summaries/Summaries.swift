@@ -18,7 +18,13 @@ final class Summaries {
     private var waiting: [SummaryRound] = []
     private var isStopped = false
 
-    init(_ tools: SummaryTools) { self.tools = tools }
+    /// Where sessions are named, by whoever summarizes them.
+    let titles: Titles
+
+    init(_ tools: SummaryTools) {
+        self.tools = tools
+        titles = Titles(tools)
+    }
 
     /// A turn of a session has ended, and its window says up to where a summary should reach.
     func turnEnded(_ session: SessionRecord, target: Int, begin: Int) {
@@ -79,6 +85,7 @@ final class Summaries {
     /// Breaks all off, as the daemon stops.
     func stop() {
         isStopped = true
+        titles.stop()
         for round in running + waiting { round.cancel(WireError(.shuttingDown, "the daemon is stopping")) }
     }
 

@@ -5,7 +5,7 @@ internal import EventLoop
 internal import Protocol
 internal import Upstream
 
-/// One call of a model for a summary, along a route and with a time of its own.
+/// One call of a model for a summary or a title, along a route and with a time of its own.
 final class SummaryCall {
     /// What a model wrote, or why it did not.
     enum Outcome {
@@ -17,6 +17,8 @@ final class SummaryCall {
     /// Bytes that a summary may have; more is no summary.
     static let mostBytes = 64 << 10
 
+    /// What it is for, in sentences.
+    private let what: String
     private let loop: EventLoop
     private let requests: SummaryRequests
     private let then: (SummaryCall, Outcome) -> Void
@@ -29,8 +31,9 @@ final class SummaryCall {
 
     init(
         _ candidates: [Candidate], _ requests: SummaryRequests, _ routes: Routes, _ loop: EventLoop,
-        timeout: Int, then: @escaping (SummaryCall, Outcome) -> Void
+        timeout: Int, for what: String = "summary", then: @escaping (SummaryCall, Outcome) -> Void
     ) {
+        self.what = what
         self.loop = loop
         self.requests = requests
         self.then = then
@@ -43,7 +46,7 @@ final class SummaryCall {
                 end(
                     .failed(
                         WireError(
-                            .upstreamTimeout, "no summary came within \(timeout) ms; see 'summarizer.timeout'"
+                            .upstreamTimeout, "no \(what) came within \(timeout) ms; see 'summarizer.timeout'"
                         ), nil))
             })
         call.begin()
@@ -80,7 +83,7 @@ final class SummaryCall {
             guard text.count > SummaryCall.mostBytes else { return }
             call.refuse(
                 UpstreamFailure(
-                    .protocolError, "the summary has more than \(SummaryCall.mostBytes) bytes",
+                    .protocolError, "the \(what) has more than \(SummaryCall.mostBytes) bytes",
                     isRetryable: false))
         case .finished(let finish): finished(finish)
         case .failed(_, let wait?):
@@ -99,7 +102,7 @@ final class SummaryCall {
             let why = finish.detail.map { ": \($0)" } ?? ""
             return end(
                 .failed(
-                    WireError(.upstreamRefused, "the model wrote no summary (\(finish.reason)\(why))"),
+                    WireError(.upstreamRefused, "the model wrote no \(what) (\(finish.reason)\(why))"),
                     finish.usage))
         }
         end(.text(said, finish.usage))

@@ -157,17 +157,12 @@ final class SummaryRound {
             // With nothing new behind it the last one is made anew from what it covers, as somebody wishes it otherwise.
             let before = known.first { $0.text != nil && $0.last < target }
             let untold = isRequested ? 0 : known.first { $0.text == nil }?.last ?? 0
-            let settings = tools.configuration.summarizer
-            // Never an upstream outside the session's own route, unless the configuration names it.
-            let name = settings.upstream ?? found.session.settings.upstream
-            let model = settings.model ?? (settings.upstream == nil ? found.session.settings.model : nil)
-            tools.routes.upstreams.resolve(name, model: model) { [self] result in
+            tools.candidates(for: found.session) { [self] result in
                 if isOver { return }
                 switch result {
-                case .success(let candidates) where !candidates.isEmpty:
+                case .success(let candidates):
                     self.candidates = candidates
                     findBudget(found) { [self] in readBack(found, before, untold: untold, target) }
-                case .success: finish(.failure(.invalid("the route is empty")))
                 case .failure(let error): finish(.failure(error))
                 }
             }

@@ -18,6 +18,22 @@ struct SummaryTools {
 }
 
 extension SummaryTools {
+    /// Who is asked for a session's summaries and titles: never an upstream outside the session's own route, unless the
+    /// configuration names it.
+    func candidates(
+        for session: Session, _ then: @escaping (Result<[Candidate], WireError>) -> Void
+    ) {
+        let settings = configuration.summarizer
+        let name = settings.upstream ?? session.settings.upstream
+        let model = settings.model ?? (settings.upstream == nil ? session.settings.model : nil)
+        routes.upstreams.resolve(name, model: model) { result in
+            if case .success(let found) = result, found.isEmpty {
+                return then(.failure(.invalid("the route is empty")))
+            }
+            then(result)
+        }
+    }
+
     /// Tells a session's clients how a summary goes.
     func tell(_ summary: Summary, _ status: Wire.CompactionUpdate.Status, of session: SessionRecord?) {
         guard let session else { return }

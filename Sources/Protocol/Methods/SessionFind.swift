@@ -1,7 +1,7 @@
 package import JSON
 
 extension Method {
-    /// `_convod/session/find`: sessions, newest or oldest first, by what they are like.
+    /// `_convod/session/find`: sessions by what they are like, in an order that the caller chooses.
     package enum SessionFind: Contract {
         package static let method = Method.sessionFind
         package static let callers = Callers.everyone
@@ -10,8 +10,10 @@ extension Method {
 
         /// Whose sessions: one uid's, or those of all users (administrators only).
         package enum Owner: Sendable, Equatable { case mine, all, user(UInt32) }
-        /// By the last change: the oldest or the newest first.
+        /// Which end of the order comes first.
         package enum Order: String, Sendable, CaseIterable { case asc, desc }
+        /// What they are ordered by.
+        package enum Sort: String, Sendable, CaseIterable { case changed, created, messages, title }
 
         /// What it takes.
         package struct Parameters: MethodParameters {
@@ -38,6 +40,8 @@ extension Method {
             package var since: Int64?
             /// What the last change must be before; milliseconds since 1970.
             package var until: Int64?
+            package var sort = Sort.changed
+            /// By default titles from the first letter on, and of all else the newest or most first.
             package var order = Order.desc
             /// Rows of the page.
             package var limit: Int
@@ -65,7 +69,8 @@ extension Method {
                 includesEmpty = try reader.bool("empty") ?? false
                 since = try reader.time("since")
                 until = try reader.time("until")
-                order = try reader.word("order", Order.self) ?? .desc
+                sort = try reader.word("sort", Sort.self) ?? .changed
+                order = try reader.word("order", Order.self) ?? (sort == .title ? .asc : .desc)
                 limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
                 cursor = try reader.name("cursor")
             }
