@@ -180,6 +180,68 @@ extension TestClient {
     }
 }
 
+@Suite struct `A branch that is not active` {
+    private func list(_ client: TestClient, _ members: String) throws -> (texts: [String], cursor: String?) {
+        let page = try client.call("_convod/message/list", #"{"sessionId":"s",\#(members)}"#)
+        let result = try #require(page.result, "\(String(decoding: page.message.raw, as: UTF8.self))")
+        return (
+            result["messages"]?.elements.map { message in
+                // An answer repeats its question behind other words.
+                let text = message["content"]?.elements.compactMap { $0["text"]?.string }.joined() ?? ""
+                let said = text.split(separator: "said: ").last?.split(separator: "\n").first
+                return said.map { "\(message["role"]?.string ?? "") \($0)" } ?? ""
+            } ?? [], result["nextCursor"]?.string
+        )
+    }
+
+    @Test func `is listed as it is, page by page, from any message, upwards and downwards`() throws {
+        let client = try talked()
+        let ids = try client.ids("s")
+        _ = try client.call(
+            "_convod/turn/retry",
+            #"{"sessionId":"s","messageId":"\#(ids[2])","prompt":[{"type":"text","text":"three"}]}"#)
+        let new = try client.ids("s")
+        let old = ["user one", "assistant one", "user two", "assistant two"]
+        #expect(
+            try list(client, #""limit":100"#).texts == [
+                "user one", "assistant one", "user three", "assistant three",
+            ])
+        #expect(try list(client, #""branch":1"#).texts == old)
+        #expect(try list(client, #""branch":1,"order":"desc""#).texts == old.reversed())
+        #expect(try list(client, #""branch":1,"last":2"#).texts == old.suffix(2))
+        #expect(try list(client, #""branch":1,"at":3"#).texts == old.suffix(2))
+        #expect(try list(client, #""branch":1,"at":"\#(ids[3])""#).texts == old.suffix(1))
+        let first = try list(client, #""branch":1,"limit":3"#)
+        let rest = try list(client, #""branch":1,"cursor":"\#(first.cursor ?? "")""#)
+        #expect(first.texts + rest.texts == old && rest.cursor == nil)
+        #expect(try list(client, #""branch":2"#).texts.last == "assistant three")
+        let wrong = try client.call("_convod/message/list", #"{"sessionId":"s","at":"\#(ids[2])"}"#)
+        #expect(
+            wrong.kind == "not_found"
+                && wrong.message["error"]?["message"]?.string?.contains("'branch': 1") == true)
+        #expect(
+            try client.call("_convod/message/list", #"{"sessionId":"s","branch":1,"at":"\#(new[2])"}"#)
+                .message[
+                    "error"]?["message"]?.string?.contains("'branch': 2") == true)
+        for branch in ["9", "4294967295"] {
+            #expect(
+                try client.call("_convod/message/list", #"{"sessionId":"s","branch":\#(branch)}"#).kind
+                    == "not_found")
+        }
+        #expect(
+            try client.call("_convod/message/list", #"{"sessionId":"s","branch":0}"#).kind == "invalid_params"
+        )
+    }
+
+    @Test func `of another session is none of this one`() throws {
+        let client = try talked()
+        try client.open("other")
+        _ = try client.prompt("other", "x")
+        #expect(
+            try client.call("_convod/message/list", #"{"sessionId":"other","branch":1}"#).kind == "not_found")
+    }
+}
+
 @Suite struct `A branch` {
     @Test func `can be deleted when it is not active and nothing begins in it`() throws {
         let client = try talked()

@@ -168,6 +168,24 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
 }
 
 @Suite struct `A session's branches` {
+    @Test func `are read with 'show', where a search found something beside the path`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "--new", "other", "x").code == 0)
+        for words in ["one zebra", "two"] {
+            #expect(try home.convo("send", words == "two" ? "-s" : "--new", "talk", words).code == 0)
+        }
+        #expect(try home.convo("edit", "-s", "talk", "1", "uno").code == 0)
+        let old = try home.convo("show", "talk", "--branch", "1", "--jsonl").said.split(separator: "\n")
+        #expect(old.count == 4 && old[0].contains("one zebra"), "\(old)")
+        #expect(try home.convo("show", "talk", "--jsonl").said.split(separator: "\n").count == 2)
+        let part = try home.convo("show", "talk", "--branch", "1", "--at", "#4", "--jsonl").said
+        #expect(part.split(separator: "\n").count == 3, "\(part)")
+        let beyond = try home.convo("show", "talk", "--branch", "1", "--at", "9")
+        #expect(
+            beyond.code == 3 && beyond.said.contains("no message 9 on that branch, it has 4"), "\(beyond)")
+        #expect(try home.convo("show", "talk", "--branch", "7").code == 3)
+    }
+
     @Test func `are numbered by age within the session, with a fork's original among them`() throws {
         let home = try Home(Home.echo)
         #expect(try home.convo("send", "--new", "other", "zero").code == 0)

@@ -35,6 +35,30 @@ package struct PlacesOnPath: ArchiveRead {
     }
 }
 
+/// A session as it would be with another of its branches active; nil where it has none such.
+package struct SessionOnBranch: ArchiveRead {
+    package typealias Output = SessionRecord?
+    package let session: SessionRecord
+    package let branch: BranchRow
+
+    package init(_ session: SessionRecord, _ branch: BranchRow) {
+        self.session = session
+        self.branch = branch
+    }
+}
+
+/// The branch whose path a message is on, whether it is active or not; nil where no branch of the session has it.
+package struct BranchOfMessage: ArchiveRead {
+    package typealias Output = BranchRow?
+    package let message: MessageID
+    package let session: SessionRow
+
+    package init(_ message: MessageID, in session: SessionRow) {
+        self.message = message
+        self.session = session
+    }
+}
+
 /// What a turn that answers a prompt anew goes on from.
 package struct PromptBase: ArchiveRead {
     /// The prompt with its place, or why there is none.

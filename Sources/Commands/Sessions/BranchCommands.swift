@@ -178,10 +178,13 @@ extension Invocation {
 struct MessageChoice {
     private let client: Client
     private let session: Wire.SessionSummary
+    /// The branch whose path is meant; nil for the active one.
+    private let branch: Int?
 
-    init(_ client: Client, _ session: Wire.SessionSummary) {
+    init(_ client: Client, _ session: Wire.SessionSummary, branch: Int? = nil) {
         self.client = client
         self.session = session
+        self.branch = branch
     }
 
     func id(of name: String) throws(CommandError) -> String {
@@ -195,16 +198,16 @@ struct MessageChoice {
         return try message(number).id.description
     }
 
-    /// The message of a number on the active path.
+    /// The message of a number on the path.
     func message(_ number: Int) throws(CommandError) -> Wire.Message {
-        let count = session.messageCount
+        let pages = MessagePages(client: client, session: session.id, branch: branch)
+        let count = branch == nil ? session.messageCount : try pages.newest(1).last?.seq ?? 0
         guard (1...max(1, count)).contains(number), count > 0 else {
             throw CommandError(
                 .notFound,
-                "session '\(session.id)' has no message \(number), it has \(count); 'convo show' numbers them"
+                "session '\(session.id)' has no message \(number)\(branch == nil ? "" : " on that branch"), it has \(count); 'convo show' numbers them"
             )
         }
-        let pages = MessagePages(client: client, session: session.id)
         guard let found = try pages.upTo(String(number), 1).first, found.seq == number else {
             throw CommandError(.notFound, "session '\(session.id)' has no message \(number)")
         }
@@ -251,6 +254,9 @@ struct BranchTree {
             "session '\(session)' has no branch \(number), it has \(most == 1 ? "one" : "1 to \(most)"); 'convo branches -s \(session)' shows \(most == 1 ? "it" : "them")"
         )
     }
+
+    /// The numbers that people see, by those of the wire.
+    func numbers() throws(CommandError) -> [Int: Int] { BranchTree.numbers(try branches()) }
 
     /// The numbers that people see, 1 and on by age within the session, by those of the wire, which run over all sessions.
     private static func numbers(_ branches: [Branch]) -> [Int: Int] {

@@ -9,12 +9,15 @@ struct MessagePages {
 
     let client: Client
     let session: String
+    /// The branch whose path is meant; nil for the active one.
+    var branch: Int?
 
     /// The newest messages, oldest first; a number of messages over a page's rows comes in several.
     func newest(_ count: Int) throws(CommandError) -> [Wire.Message] {
         if count <= MessagePages.rows {
             let page = try client.ask(Method.MessageList.self) {
                 $0.member("sessionId", session)
+                $0.optional("branch", branch)
                 $0.member("last", max(1, count))
             }
             if page.nextCursor == nil || page.messages.count >= count { return page.messages }
@@ -31,6 +34,7 @@ struct MessagePages {
     func upTo(_ start: String, _ count: Int) throws(CommandError) -> [Wire.Message] {
         try client.ask(Method.MessageList.self) {
             $0.member("sessionId", session)
+            $0.optional("branch", branch)
             $0.member("order", "desc")
             $0.member("limit", count)
             write(start, to: &$0)
@@ -49,6 +53,7 @@ struct MessagePages {
         repeat {
             let page = try client.ask(Method.MessageList.self) {
                 $0.member("sessionId", session)
+                $0.optional("branch", branch)
                 $0.member("order", order)
                 $0.member("limit", MessagePages.rows)
                 $0.optional("cursor", cursor)

@@ -59,7 +59,7 @@ extension Command {
         let session = try invocation.value(.session).map { name throws(CommandError) in
             try SessionChoice(client: client).session(named: name)
         }
-        var printer = HitPrinter(invocation)
+        var printer = HitPrinter(invocation, client)
         var cursor: String?
         let most = number == 0 ? Int.max : number
         repeat {
@@ -81,7 +81,7 @@ extension Command {
                 $0.member("limit", min(200, most - printer.count))
                 $0.optional("cursor", cursor)
             }
-            printer.take(page.hits)
+            try printer.take(page.hits)
             if page.approximate == true, cursor == nil {
                 invocation.console.note(
                     "there are more than 2,000: the newest of them are put in order by how they fit")
@@ -98,6 +98,9 @@ private struct HitPrinter {
     typealias Hit = Method.Search.Hit
 
     private let console: Console
+    private let client: Client
+    /// The numbers that people see of branches, by session.
+    private var numbers: [String: [Int: Int]] = [:]
     private let format: Format
     private var all: [Hit] = []
     private var last: SessionID?
@@ -105,20 +108,21 @@ private struct HitPrinter {
 
     private enum Format { case json, jsonl, table, people }
 
-    init(_ invocation: Invocation) {
+    init(_ invocation: Invocation, _ client: Client) {
         console = invocation.console
+        self.client = client
         format =
             invocation.has(.jsonl)
             ? .jsonl : invocation.has(.json) ? .json : console.isOutputTerminal ? .people : .table
     }
 
-    mutating func take(_ hits: [Hit]) {
+    mutating func take(_ hits: [Hit]) throws(CommandError) {
         count += hits.count
         switch format {
         case .json: all += hits
         case .jsonl: for hit in hits { console.print(record: hit) }
         case .table: for hit in hits { console.print(HitPrinter.line(hit)) }
-        case .people: for hit in hits { print(hit) }
+        case .people: for hit in hits { try print(hit) }
         }
     }
 
@@ -138,7 +142,7 @@ private struct HitPrinter {
     }
 
     /// A heading where the session is another one, and the text around the hit below.
-    private mutating func print(_ hit: Hit) {
+    private mutating func print(_ hit: Hit) throws(CommandError) {
         if last != hit.sessionId {
             if last != nil { console.print("") }
             let title = hit.title.map { Console.harmless($0, keepingLines: false) }
@@ -152,7 +156,7 @@ private struct HitPrinter {
         last = hit.sessionId
         guard let seq = hit.seq, let role = hit.role else { return }
         for neighbour in hit.before ?? [] { print(neighbour) }
-        let beside = hit.active == false ? " · on branch \(hit.branch ?? 0), not on the path" : ""
+        let beside = hit.active == false ? " · not on the path\(try advice(hit, seq))" : ""
         let place = "  #\(seq) \(role.name) · \(Times.relative(hit.createdAt))\(beside)"
         console.print(console.styled(place, .dim))
         let width = max(10, console.columns - 4)
@@ -165,6 +169,15 @@ private struct HitPrinter {
                     }.joined())
         }
         for neighbour in hit.after ?? [] { print(neighbour) }
+    }
+
+    /// How a hit beside the path is looked at.
+    private mutating func advice(_ hit: Hit, _ seq: Int) throws(CommandError) -> String {
+        let id = hit.sessionId.text
+        let known = if let known = numbers[id] { known } else { try BranchTree(client, id).numbers() }
+        numbers[id] = known
+        guard let number = hit.branch.flatMap({ known[$0] }) else { return "" }
+        return "; convo show \(id) --branch \(number) --at \(seq)"
     }
 
     private func print(_ neighbour: Method.Search.Neighbour) {

@@ -4,6 +4,8 @@ internal import JSON
 internal import Protocol
 
 extension Option {
+    fileprivate static let shownBranch = Option(
+        long: "branch", value: "N", help: "the messages of this branch, as 'convo branches' numbers it")
     fileprivate static let at = Option(
         long: "at", value: "MESSAGE", help: "from two messages before this one on: its number or ID")
     fileprivate static let number = Option(
@@ -13,7 +15,7 @@ extension Option {
 extension Command {
     static let show = Command(
         name: "show", summary: "read a session", arguments: "[ID]", count: 0...1,
-        options: [.at, .continue, .json, .jsonl, .number, .raw, .session],
+        options: [.at, .continue, .json, .jsonl, .number, .raw, .session, .shownBranch],
         details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
@@ -23,9 +25,12 @@ extension Command {
         }
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
-        let pages = MessagePages(client: client, session: session.id)
+        let branch = try invocation.arguments.number(.shownBranch).map { number throws(CommandError) in
+            try BranchTree(client, session.id).branch(number).branch
+        }
+        let pages = MessagePages(client: client, session: session.id, branch: branch)
         let start = try invocation.value(.at).map { name throws(CommandError) in
-            let message = try MessageChoice(client, session).id(of: name)
+            let message = try MessageChoice(client, session, branch: branch).id(of: name)
             return try pages.upTo(message, 1 + Command.shownBefore).first.map { String($0.seq) } ?? "1"
         }
         if invocation.has(.json) || invocation.has(.jsonl) {
@@ -62,7 +67,8 @@ extension Command {
         defer { pager.finish() }
         let printer = MessagePrinter(console)
         pager.print(console.styled(Console.harmless(session.name, keepingLines: false), .bold))
-        let count = Times.count(session.messageCount, "message")
+        let count =
+            pages.branch == nil ? Times.count(session.messageCount, "message") : "a branch beside the path"
         let place = Console.harmless(session.cwd, keepingLines: false)
         pager.print(console.styled("\(session.id) · \(count) · \(place)", .dim) + "\n")
         func show(_ messages: [Wire.Message]) -> Bool {
@@ -70,6 +76,7 @@ extension Command {
             return !pager.isClosed && console.failure == nil
         }
         if let first { _ = show(first) } else { try pages.forEachPage(from: start) { show($0) } }
+        if pages.branch != nil { return }
         for (turn, isRetried) in try besideThePath(pages) where !pager.isClosed {
             pager.print(printer.text(ofTurn: turn, isRetried: isRetried))
         }

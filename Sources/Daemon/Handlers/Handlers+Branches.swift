@@ -99,7 +99,7 @@ extension Handlers {
         throw SessionLine.pathIsTaken(record.session.id)
     }
 
-    private func noBranch(_ branch: Int, _ id: SessionID) -> WireError {
+    func noBranch(_ branch: Int, _ id: SessionID) -> WireError {
         WireError(
             .notFound,
             "session '\(id.text)' has no branch \(branch); list its branches for those it has")

@@ -17,29 +17,64 @@ extension Handlers {
     private func listMessages(_ request: Request<Method.MessageList>) throws(WireError) {
         let place = try PageCursor.number("m", request.parameters.cursor).map { Int($0) }
         withSteadySession(request.call, request.parameters.id) { [self] record in
-            switch request.parameters.start {
-            case .message(let id): list(record, request, at: id)
-            case .seq(let seq): list(record, request, seq)
-            case nil: list(record, request, place)
-            }
-        }
-    }
-
-    private func list(_ record: SessionRecord, _ request: Request<Method.MessageList>, at id: MessageID) {
-        look(request.call, PlacesOnPath([id], in: record), of: record.row) {
-            [self] (places) throws(WireError) in
-            guard let seq = places[id] else {
-                throw WireError(
-                    .notFound,
-                    "message '\(id)' is not on the active path of session '\(record.session.id.text)'; another branch may have it, or another session"
-                )
-            }
-            list(record, request, seq)
+            list(record, request, place)
         }
     }
 
     private func list(_ record: SessionRecord, _ request: Request<Method.MessageList>, _ place: Int?) {
-        let parameters = request.parameters, start: PageStart
+        onBranch(request.parameters.branch, record, request.call) { [self] shown in
+            let view = PathView(shown, isActive: shown.branch == record.branch)
+            switch request.parameters.start {
+            case .message(let id): list(view, request, at: id)
+            case .seq(let seq): list(view, request, seq)
+            case nil: list(view, request, place)
+            }
+        }
+    }
+
+    /// A path of a session that is listed.
+    private struct PathView {
+        let record: SessionRecord
+        /// Whether it is the active one, where an answer may come in.
+        let isActive: Bool
+
+        init(_ record: SessionRecord, isActive: Bool) {
+            self.record = record
+            self.isActive = isActive
+        }
+    }
+
+    /// The session as it is seen from a branch; nil or the active one leaves it as it is.
+    private func onBranch(
+        _ branch: Int?, _ record: SessionRecord, _ call: Client.Call,
+        _ body: @escaping (SessionRecord) -> Void
+    ) {
+        guard let branch, BranchRow(Int64(branch)) != record.branch else { return body(record) }
+        look(call, SessionOnBranch(record, BranchRow(Int64(branch))), of: record.row) {
+            [self] (found) throws(WireError) in
+            guard let found else { throw noBranch(branch, record.session.id) }
+            body(found)
+        }
+    }
+
+    private func list(_ view: PathView, _ request: Request<Method.MessageList>, at id: MessageID) {
+        let record = view.record
+        look(request.call, PlacesOnPath([id], in: record), of: record.row) { [self] places in
+            if let seq = places[id] { return list(view, request, seq) }
+            look(request.call, BranchOfMessage(id, in: record.row), of: record.row) {
+                (branch) throws(WireError) in
+                let advice =
+                    branch.map { "branch \($0.number) has it: give 'branch': \($0.number)" }
+                    ?? "another session may have it"
+                throw WireError(
+                    .notFound,
+                    "message '\(id)' is not on this path of session '\(record.session.id.text)'; \(advice)")
+            }
+        }
+    }
+
+    private func list(_ view: PathView, _ request: Request<Method.MessageList>, _ place: Int?) {
+        let parameters = request.parameters, record = view.record, start: PageStart
         if parameters.last != nil {
             start = .backFrom(record.session.messageCount)
         } else {
@@ -56,9 +91,12 @@ extension Handlers {
         } map: { page in
             WrittenPage(page, isTurned: isTurned)
         } _: { [self] page in
+            guard view.isActive else { return request.reply(written: page.body(with: nil)) }
             guard engine.running(on: record.row)?.id == running else {
                 // The answer that came in has become a message, or a prompt has.
-                return steady(request.call, record) { [self] record in list(record, request, place) }
+                return steady(request.call, record) { [self] record in
+                    list(record, request, parameters.start == nil ? place : nil)
+                }
             }
             let live = parameters.order == .asc && page.isEnd ? streaming(record, behind: page.last) : nil
             request.reply(written: page.body(with: live))

@@ -2,7 +2,7 @@ package import Conversation
 internal import JSON
 
 extension Method {
-    /// `_convod/message/list`: the messages of the active path.
+    /// `_convod/message/list`: the messages of the active path, or of another branch's.
     package enum MessageList: Contract {
         package static let method = Method.messageList
         package static let callers = Callers.everyone
@@ -14,6 +14,8 @@ extension Method {
         /// What it takes.
         package struct Parameters: MethodParameters {
             package var id: SessionID
+            /// The branch whose path is meant; nil for the active one.
+            package var branch: Int?
             /// Where the page before ended; nil begins at the first message of the order.
             package var cursor: String?
             /// Rows of the page.
@@ -24,7 +26,7 @@ extension Method {
             /// The message that the page begins with; nil for the first of the order.
             package var start: Start?
 
-            /// A message of the active path, by its ID or its place.
+            /// A message of the path, by its ID or its place.
             package enum Start: Sendable, Equatable {
                 case message(MessageID)
                 /// From 1; one past the end gives what there is before it, or nothing.
@@ -33,6 +35,7 @@ extension Method {
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 id = try reader.sessionID()
+                branch = try reader.int("branch", in: 1...Int(UInt32.max))
                 cursor = try reader.name("cursor")
                 limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
                 last = try reader.int("last", in: 1...limits.pageRows)
@@ -59,7 +62,7 @@ extension Method {
 
         /// What it gives.
         package struct Result: Codable, MethodResult {
-            /// Of the active path; at least one where there are any, as many as fit into a page's bytes.
+            /// Of the path; at least one where there are any, as many as fit into a page's bytes.
             package var messages: [Wire.Message]
             /// Absent at the end.
             package var nextCursor: String?

@@ -131,6 +131,23 @@ extension PlacesOnPath: LocalRead {
     }
 }
 
+extension SessionOnBranch: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> SessionRecord? {
+        guard let found = try reader.branch(branch, of: session) else { return nil }
+        return session.at(PathPlace(branch: found.id, head: found.head, tokens: found.tokens))
+    }
+}
+
+extension BranchOfMessage: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> BranchRow? {
+        try reader.database.place(of: message, inSession: session)?.branch
+    }
+}
+
 extension PromptBase: LocalRead {
     package var isSeveral: Bool { true }
 
