@@ -49,6 +49,37 @@ internal import Testing
         #expect(try client.call("_convod/session/get", #"{"sessionId":"m"}"#).kind == "not_found")
     }
 
+    @Test(arguments: [nil, "temp"])
+    func `is done by itself with what changed longest ago, where there is more than is to be kept`(
+        tag: String?
+    )
+        throws
+    {
+        let directory = try TemporaryDirectory(), words = String(repeating: "word ", count: 6_000)
+        do {
+            let daemon = try TestDaemon(in: directory)
+            let client = try daemon.client()
+            for name in ["a", "b", "shelf", "c", "d"] {
+                try client.open(name, name == "a" || name == "shelf" ? #""tags":["temp"]"# : "")
+                _ = try client.call(
+                    "_convod/message/append",
+                    #"{"sessionId":"\#(name)","messages":[{"role":"user","content":[{"type":"text","text":"\#(words)"}]}]}"#
+                )
+            }
+            _ = try client.call("_convod/session/set", #"{"sessionId":"shelf","archived":true}"#)
+            daemon.stop()
+        }
+        // Each holds 30,000 bytes: the two that changed last fit.
+        let rule = tag.map { ", tag: '\($0)'" } ?? ""
+        let daemon = try TestDaemon(
+            "{ upstreams: { echo: { kind: 'echo' } }, retention: { size: '64KiB'\(rule) } }", in: directory)
+        let client = try daemon.client()
+        let gone = tag == nil ? ["a", "b"] : ["a"]
+        while try names(client, #"{"trashed":true}"#) != gone {}
+        while try names(client, #"{"trashed":true,"archived":true}"#) != ["shelf"] {}
+        #expect(try names(client) == ["b", "c", "d"].filter { !gone.contains($0) })
+    }
+
     @Test
     func
         `is done by itself with what was in the trash for thirty days, and with what nobody touched as long as is said`()

@@ -13,6 +13,12 @@ package struct SessionByName: ArchiveRead {
     }
 }
 
+/// Everyone who has a session.
+package struct Owners: ArchiveRead {
+    package typealias Output = [UserID]
+    package init() {}
+}
+
 /// A session by its row, as it is now; nil when it is gone.
 package struct SessionByRow: ArchiveRead {
     package typealias Output = SessionRecord?

@@ -62,6 +62,7 @@ extension Configuration {
             $0.member("retention") {
                 $0.member("trash", "\(retention.trash)ms")
                 $0.optional("age", retention.age.map { "\($0)ms" })
+                $0.optional("size", retention.size.map { "\($0)B" })
                 $0.optional("tag", retention.tag)
             }
             $0.member("drain", "\(drain)ms")

@@ -135,10 +135,13 @@ extension Configuration {
         var reader = reader
         if let time = try reader.duration("trash") { retention.trash = time }
         retention.age = try reader.duration("age", least: 60_000)
+        retention.size = try reader.size("size", least: 64 << 10, most: 1 << 50)
         retention.tag = try reader.string("tag")
-        if retention.tag != nil, retention.age == nil {
+        if retention.tag != nil, retention.age == nil, retention.size == nil {
             throw reader.complaint(
-                reader.view, "'retention.tag' narrows 'retention.age': give that too, such as \"90d\"")
+                reader.view,
+                "'retention.tag' narrows 'retention.age' and 'retention.size': give one of them too, such as \"90d\""
+            )
         }
         try reader.finish()
     }

@@ -63,7 +63,10 @@ package struct Configuration: Sendable, Equatable {
         package var trash = 30 * 86_400_000
         /// Milliseconds without a change after which a session goes to the trash; nil = never.
         package var age: Int?
-        /// The tag that a session must have for that; nil = any or none.
+        /// Bytes of content that a user's sessions outside the trash may have, beyond which those that changed longest ago
+        /// go there; nil = any number.
+        package var size: Int?
+        /// The tag that a session must have for these two; nil = any or none.
         package var tag: String?
     }
 

@@ -3,8 +3,8 @@ internal import Conversation
 internal import EventLoop
 internal import Store
 
-/// Sends sessions on their way that were in the trash for long enough, and those into the trash that nobody touched for as long as
-/// the configuration says; away from everything that anybody waits for.
+/// Sends sessions on their way that were in the trash for long enough, and those into the trash that nobody touched for as long
+/// as the configuration says, or that are more than it wants to keep; away from everything that anybody waits for.
 final class TrashKeeper {
     /// Milliseconds from the start, and between two looks.
     private static let first = 500, pause = 3_600_000
@@ -56,7 +56,7 @@ final class TrashKeeper {
 
     private func trashOld() {
         let rule = configuration.value.retention
-        guard let age = rule.age else { return wait(TrashKeeper.pause) }
+        guard let age = rule.age else { return trashLarge() }
         var find = FindSessions(owner: .all, limit: TrashKeeper.few)
         find.until = clocks.now() - Int64(age)
         find.tag = rule.tag
@@ -87,7 +87,17 @@ final class TrashKeeper {
                 archived.isArchived = true
                 return trash(archived, 0)
             }
-            wait(TrashKeeper.pause)
+            trashLarge()
         }
+    }
+
+    private func trashLarge() {
+        let rule = configuration.value.retention
+        guard let size = rule.size else { return wait(TrashKeeper.pause) }
+        SizeKeeper(archives, most: size, tag: rule.tag) { [weak self] count in
+            guard let self else { return }
+            if count > 0 { log.notice("sessions_over_size_trashed", ("sessions", "\(count)")) }
+            wait(TrashKeeper.pause)
+        }.begin()
     }
 }

@@ -131,6 +131,10 @@ extension PlacesOnPath: LocalRead {
     }
 }
 
+extension Owners: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> [UserID] { try reader.database.owners() }
+}
+
 extension SessionOnBranch: LocalRead {
     package var isSeveral: Bool { true }
 
