@@ -109,12 +109,69 @@ extension Damage {
                    AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = t.session)
                 """
             )
+        case .strayBranch:
+            (
+                Damage.branches,
+                """
+                SELECT b.id, 'branch ' || b.id FROM branch b WHERE b.id > ?1 AND b.id <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = b.session)
+                """
+            )
         case .piece:
             (
-                Damage.turns,
+                "SELECT turn FROM piece WHERE turn > ? ORDER BY turn LIMIT 1 OFFSET 4999",
                 """
-                SELECT id, 'turn ' || lower(hex(uuid)) FROM turn t WHERE id > ?1 AND id <= ?2 AND state >= 2
-                   AND EXISTS (SELECT 1 FROM piece p WHERE p.turn = t.id)
+                SELECT DISTINCT turn, 'turn ' || ifnull((SELECT lower(hex(uuid)) FROM turn t WHERE t.id = o.turn), turn) FROM piece o WHERE turn > ?1 AND turn <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.id = o.turn AND t.state < 2)
+                """
+            )
+        case .attempt:
+            (
+                "SELECT turn FROM attempt WHERE turn > ? ORDER BY turn LIMIT 1 OFFSET 4999",
+                """
+                SELECT DISTINCT turn, 'the tries of turn ' || turn FROM attempt o WHERE turn > ?1 AND turn <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.id = o.turn)
+                """
+            )
+        case .anchor:
+            (
+                "SELECT branch FROM anchor WHERE branch > ? ORDER BY branch LIMIT 1 OFFSET 4999",
+                """
+                SELECT DISTINCT branch, 'the windows of branch ' || branch FROM anchor o WHERE branch > ?1 AND branch <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM branch b WHERE b.id = o.branch)
+                """
+            )
+        case .summary:
+            (
+                "SELECT id FROM summary WHERE id > ? ORDER BY id LIMIT 1 OFFSET 4999",
+                """
+                SELECT id, 'summary ' || lower(hex(uuid)) FROM summary o WHERE id > ?1 AND id <= ?2
+                   AND (NOT EXISTS (SELECT 1 FROM session s WHERE s.id = o.session)
+                     OR NOT EXISTS (SELECT 1 FROM message m WHERE m.key = o.message))
+                """
+            )
+        case .summaryAttempt:
+            (
+                "SELECT summary FROM summary_attempt WHERE summary > ? ORDER BY summary LIMIT 1 OFFSET 4999",
+                """
+                SELECT DISTINCT summary, 'the tries of summary ' || summary FROM summary_attempt o WHERE summary > ?1 AND summary <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM summary s WHERE s.id = o.summary)
+                """
+            )
+        case .importedSession:
+            (
+                "SELECT session FROM import WHERE session > ? ORDER BY session LIMIT 1 OFFSET 4999",
+                """
+                SELECT session, name FROM import o WHERE session > ?1 AND session <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = o.session)
+                """
+            )
+        case .importedMessage:
+            (
+                "SELECT message FROM import_link WHERE message > ? ORDER BY message LIMIT 1 OFFSET 4999",
+                """
+                SELECT message, 'message ' || (message & 4294967295) || ' of branch ' || (message >> 32) FROM import_link o WHERE message > ?1 AND message <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM message m WHERE m.key = o.message)
                 """
             )
         case .mark:
@@ -213,6 +270,18 @@ extension CheckStore: LocalRead {
             found.append((row.int(0), row.bytes(1)))
             return true
         }
+        // And some of all the others, as far from each other as they are many.
+        for step in 0..<200 {
+            try reader.database.rows(
+                """
+                SELECT arrival, content FROM message INDEXED BY message_arrival WHERE arrival > ? AND arrival <= ?
+                 ORDER BY arrival LIMIT 1
+                """, [.int(mark / 200 * Int64(step)), .int(mark)], doing: "check the index"
+            ) { row in
+                found.append((row.int(0), row.bytes(1)))
+                return true
+            }
+        }
         for (arrival, content) in found {
             guard let gram = SearchIndexing.someGram(of: content) else { continue }
             let isThere = try reader.database.first(
@@ -249,7 +318,8 @@ extension Damage {
     fileprivate var rank: Int {
         switch self {
         case .strayTurn, .settings: 0
-        case .strayMessage, .messageTurn, .piece, .mark: 1
+        case .strayBranch, .strayMessage, .messageTurn, .piece, .mark, .attempt, .anchor, .summary: 1
+        case .summaryAttempt, .importedSession, .importedMessage: 2
         case .content, .arrival, .parent: 2
         case .activeBranch: 3
         case .total: 4
@@ -268,6 +338,39 @@ extension Writer {
         case .strayTurn:
             try database.run("UPDATE message SET turn = NULL WHERE turn = ?", [row], doing: doing)
             try database.run("DELETE FROM turn WHERE id = ?", [row], doing: doing)
+        case .attempt: try database.run("DELETE FROM attempt WHERE turn = ?", [row], doing: doing)
+        case .anchor: try database.run("DELETE FROM anchor WHERE branch = ?", [row], doing: doing)
+        case .summary:
+            try database.run("DELETE FROM summary_attempt WHERE summary = ?", [row], doing: doing)
+            try database.run("DELETE FROM summary WHERE id = ?", [row], doing: doing)
+        case .summaryAttempt:
+            try database.run("DELETE FROM summary_attempt WHERE summary = ?", [row], doing: doing)
+        case .importedSession: try database.run("DELETE FROM import WHERE session = ?", [row], doing: doing)
+        case .importedMessage:
+            try database.run("DELETE FROM import_link WHERE message = ?", [row], doing: doing)
+        case .strayBranch:
+            // What a fork shares is the fork's; the rest is nobody's.
+            let heir = try database.first(
+                """
+                SELECT c.session FROM branch c INDEXED BY branch_parent WHERE c.parent = ?
+                   AND EXISTS (SELECT 1 FROM session s WHERE s.id = c.session) LIMIT 1
+                """, [row], doing: doing
+            ) { $0.int(0) }
+            if let heir {
+                try database.run(
+                    "UPDATE branch SET session = ? WHERE id = ?", [.int(heir), row], doing: doing)
+            } else {
+                let branch = BranchRow(found.row)
+                let keys =
+                    MessageKey(
+                        branch: branch, seq: 0
+                    ).raw...MessageKey(branch: branch, seq: Int(UInt32.max)).raw
+                try database.unindex(keys)
+                try database.run(
+                    "DELETE FROM message WHERE key BETWEEN ? AND ?",
+                    [.int(keys.lowerBound), .int(keys.upperBound)], doing: doing)
+                try database.run("DELETE FROM branch WHERE id = ?", [row], doing: doing)
+            }
         case .strayMessage:
             try database.unindex(found.row...found.row)
             try database.run("DELETE FROM mark WHERE message = ?", [row], doing: doing)

@@ -79,6 +79,27 @@ extension Bench {
             "INSERT INTO turn (uuid, session, state, answer_id, created_at) VALUES (randomblob(16), 99, 2, randomblob(16), 0)"
         ),
         (.piece, "INSERT INTO piece VALUES (7, 0, 0, x'61')"),
+        (.strayBranch, "INSERT INTO branch (id, session, created_at) VALUES (50, 99, 0)"),
+        (
+            .strayBranch,
+            "UPDATE branch SET session = 99 WHERE id = 2; INSERT INTO branch (id, session, created_at) VALUES (9, 2, 0); UPDATE session SET branch = 9, head = 0, tokens = 0 WHERE name = 'f'; UPDATE branch SET parent = 2, fork_seq = 3 WHERE id = 9; UPDATE session SET head = 3, tokens = (SELECT total FROM message WHERE key = (2 << 32) + 3) WHERE name = 'f'"
+        ),
+        (.piece, "INSERT INTO piece VALUES (99, 0, 0, x'61')"),
+        (
+            .attempt,
+            "INSERT INTO attempt (turn, number, upstream, model, started_at, ended_at, outcome) VALUES (99, 1, 'u', 'm', 0, 0, 'ok')"
+        ),
+        (.anchor, "INSERT INTO anchor VALUES (99, 'u', 'm', '{}', 1)"),
+        (
+            .summary,
+            "INSERT INTO summary (uuid, session, message, first_seq, made_at, created_at, requested) VALUES (randomblob(16), 1, (99 << 32) + 1, 1, 0, 0, 0)"
+        ),
+        (
+            .summaryAttempt,
+            "INSERT INTO summary_attempt (summary, number, upstream, model, started_at, ended_at, outcome) VALUES (99, 1, 'u', 'm', 0, 0, 'ok')"
+        ),
+        (.importedSession, "INSERT INTO import VALUES (99, 0, 'x')"),
+        (.importedMessage, "INSERT INTO import_link VALUES ((99 << 32) + 1, randomblob(16))"),
         (.mark, "INSERT INTO mark VALUES (1, (99 << 32) + 1, 0)"),
         (.mark, "INSERT INTO mark VALUES (99, (1 << 32) + 1, 0)"),
         (.index, "INSERT INTO search (search) VALUES ('delete-all')"),

@@ -26,7 +26,21 @@ package enum Damage: String, Sendable, CaseIterable {
     case messageTurn
     /// A turn belongs to a session that is not there.
     case strayTurn
-    /// Pieces of an answer are there though its turn has ended.
+    /// A branch belongs to a session that is not there.
+    case strayBranch
+    /// Tries are of a turn that is not there.
+    case attempt
+    /// Where a branch's windows begin is kept of a branch that is not there.
+    case anchor
+    /// A summary is of a session or a message that is not there.
+    case summary
+    /// Tries are of a summary that is not there.
+    case summaryAttempt
+    /// A session that is being read in is not there.
+    case importedSession
+    /// A message that waits for the turn that it was read in before is not there.
+    case importedMessage
+    /// Pieces of an answer are there though its turn has ended, or is not there.
     case piece
     /// A mark is of a message or a session that is not there.
     case mark

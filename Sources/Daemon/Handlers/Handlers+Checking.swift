@@ -56,7 +56,13 @@ extension Damage {
         case .arrival: "no search finds it"
         case .total: "the estimate of the tokens up to it is not the sum"
         case .messageTurn: "its turn is not there"
-        case .strayTurn: "its session is not there"
+        case .strayTurn, .strayBranch: "its session is not there"
+        case .attempt: "the turn is not there"
+        case .anchor: "the branch is not there"
+        case .summary: "its session, or the last message that it covers, is not there"
+        case .summaryAttempt: "the summary is not there"
+        case .importedSession: "what was read in of it is not there"
+        case .importedMessage: "it waits for its turn, and is not there"
         case .piece: "pieces of its answer were left though it has ended"
         case .mark: "it is of a message or a session that is not there"
         }
@@ -77,6 +83,11 @@ extension Damage {
         case .total: "its branch is summed up again"
         case .messageTurn: "it counts as appended"
         case .strayTurn: "the turn is removed, its messages stay"
+        case .strayBranch:
+            "the branch becomes that of a session that goes on from it; where there is none it is removed with its messages"
+        case .attempt, .anchor, .summaryAttempt: "they are removed"
+        case .summary: "it is removed, the messages stay"
+        case .importedSession, .importedMessage: "the note of it is removed"
         case .piece: "they are removed, the answer stays"
         case .mark: "the mark is removed"
         }
