@@ -27,6 +27,13 @@ internal import CCrypto
         return out
     }
 
+    /// The 32 bytes of the digest over what was added so far; more may be added.
+    package borrowing func soFar() -> [UInt8] {
+        let other = SHA256Digest()
+        unsafe EVP_MD_CTX_copy_ex(other.context, context)
+        return other.finish()
+    }
+
     /// The digest of bytes at hand.
     package static func of(_ bytes: [UInt8]) -> [UInt8] {
         var digest = SHA256Digest()

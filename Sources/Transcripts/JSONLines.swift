@@ -15,6 +15,10 @@ private struct JSONLinesEncoder: TranscriptEncoder {
         records.addObject { TraceRecord.writeHeader(of: session, head: head, to: &$0) }
     }
 
+    mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords) {
+        records.addObject { TraceRecord.write(seal, to: &$0) }
+    }
+
     mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords) {
         switch record {
         case .session(let session, let head): begin(session, head: head, to: &records)
@@ -41,6 +45,16 @@ enum TraceRecord {
     static let branchMessage = "branch_message"
     static let turn = "turn"
     static let summary = "summary"
+    /// The last record of a session: how many there are before it, and the SHA-256 over those.
+    static let end = "end"
+    /// What a header says that such a record follows by.
+    static let checksum = "sha256"
+
+    static func write(_ seal: TranscriptSeal, to writer: inout JSONWriter) {
+        writer.member("type", TraceRecord.end)
+        writer.member("records", seal.records)
+        writer.member(checksum, seal.sha256)
+    }
 
     static func write(_ summary: Summary, end: MessageID, to writer: inout JSONWriter) {
         writer.member("type", TraceRecord.summary)
@@ -65,6 +79,7 @@ enum TraceRecord {
         writer.member("type", TraceRecord.session)
         writer.member("version", version)
         writer.member("harness", "convo")
+        writer.member("checksum", checksum)
         writer.member("id", session.id.text)
         writer.optional("name", session.title)
         writer.member("cwd", session.cwd)

@@ -22,13 +22,25 @@ package protocol TranscriptEncoder: Sendable {
     mutating func begin(_ session: Session, head: MessageID?, to records: inout TranscriptRecords)
     /// Writes a record; nothing where the format leaves it out.
     mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords)
-    /// Writes what stands behind the last record.
-    mutating func end(to records: inout TranscriptRecords)
+    /// Writes what stands behind the last record; `seal` tells of all that was written before.
+    mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords)
+}
+
+/// How many records there are, and the SHA-256 over them as a file has them.
+package struct TranscriptSeal: Sendable, Equatable {
+    package let records: Int
+    /// In lower-case hexadecimal, over each record with its LF.
+    package let sha256: String
+
+    package init(records: Int, sha256: String) {
+        self.records = records
+        self.sha256 = sha256
+    }
 }
 
 extension TranscriptEncoder {
     /// Nothing stands behind the last record, as in most formats.
-    package mutating func end(to records: inout TranscriptRecords) {}
+    package mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords) {}
 }
 
 /// Records that were written, as they stand in a file.

@@ -17,5 +17,7 @@ private struct DummyEncoder: TranscriptEncoder {
         count += 1
         records.add(text: "\(message.role.name) \(message.parts.count)")
     }
-    mutating func end(to records: inout TranscriptRecords) { records.add(text: "end \(count)") }
+    mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords) {
+        records.add(text: "end \(count)")
+    }
 }

@@ -88,7 +88,7 @@ internal import Testing
         #expect(try client.call("_convod/turn/get", #"{"turnId":"\#(turn)"}"#).result != nil)
         #expect(
             try client.call("_convod/export", #"{"sessionId":"a","format":"jsonl"}"#).result?["count"]?.int
-                == 4)
+                == 5)
         _ = try client.call("_convod/session/fork", #"{"sessionId":"a","newSessionId":"f"}"#)
         let fork = try client.call("_convod/session/get", #"{"sessionId":"f"}"#).result
         #expect(fork?["ephemeral"]?.bool == true && fork?["messageCount"]?.int == 2)

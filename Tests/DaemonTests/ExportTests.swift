@@ -35,7 +35,7 @@ internal import Transcripts
         #expect(
             types(records)
                 == ["session", "message", "message"] + [String](repeating: "branch_message", count: 5)
-                + [String](repeating: "turn", count: 4))
+                + [String](repeating: "turn", count: 4) + ["end"])
         #expect(count == records.count)
         let said = records.compactMap { $0["message"]?["content"]?.string }
         #expect(said.filter { ["uno", "one", "two"].contains($0) }.sorted() == ["one", "two", "uno"])
@@ -63,6 +63,8 @@ internal import Transcripts
         let records = try decoder.feed(lines) + decoder.finish()
         var again = TranscriptRecords()
         for record in records { encoder.add(record, to: &again) }
+        let sum = SHA256Digest.of(again.bytes).hexadecimal
+        encoder.end(TranscriptSeal(records: again.ends.count, sha256: sum), to: &again)
         #expect(again.bytes == lines)
     }
 

@@ -55,7 +55,7 @@ internal import Testing
         let home = try home(["one", "two"])
         let array = try Fixtures.json(try home.convo("export", "--all", "-f", "json").said)
         #expect(array.elements.map { $0["type"]?.string ?? "" }.count { $0 == "session" } == 2)
-        #expect(try Fixtures.json(try home.convo("export", "one", "-f", "json").said).count == 4)
+        #expect(try Fixtures.json(try home.convo("export", "one", "-f", "json").said).count == 5)
         for format in ["openai", "anthropic", "gemini"] {
             let lines = try home.convo("export", "--all", "-f", format).said.split(separator: "\n")
             #expect(lines.count == 2, "\(format)")
@@ -73,8 +73,8 @@ internal import Testing
         let home = try home(["one"])
         #expect(try home.convo("send", "-q", "-s", "one", "second words").code == 0)
         let rest = try home.convo("export", "one", "--after", "2").said.split(separator: "\n")
-        #expect(rest.count == 3 && rest[1].contains("second words"), "\(rest)")
-        #expect(try home.convo("export", "one", "--after", "4").said.split(separator: "\n").count == 1)
+        #expect(rest.count == 4 && rest[1].contains("second words"), "\(rest)")
+        #expect(try home.convo("export", "one", "--after", "4").said.split(separator: "\n").count == 2)
         #expect(try home.convo("export", "one", "--after", "9").code == 3)
         #expect(try home.convo("export", "--all", "--after", "2").code == 2)
     }
@@ -86,7 +86,13 @@ internal import Testing
         let file = first.directory.file("cut.jsonl")
         try Files.replace(file, with: Array((lines + "\n").utf8))
         let told = try second.convo("import", file)
-        #expect(told.code == 1 && told.said.contains("the file was cut"), "\(told)")
+        #expect(told.code == 1 && told.said.contains("was cut: its checksum is not there"), "\(told)")
+        let older = lines.replacing(#""checksum":"sha256","#, with: "")
+        for (text, option) in [(lines, "--changed"), (older, "--json")] {
+            try Files.replace(file, with: Array((text + "\n").utf8))
+            let head = try second.convo("import", option, file)
+            #expect(head.code == 1 && head.said.contains("the file was cut"), "\(head)")
+        }
         #expect(try second.convo("ls", "-q", "--empty").said.isEmpty)
         try Files.replace(file, with: [])
         #expect(try second.convo("import", file).said.contains("is empty"))
@@ -94,6 +100,35 @@ internal import Testing
         #expect(try first.convo("export", "one", "-o", whole).code == 0)
         let both = try second.convo("import", "/nowhere", whole)
         #expect(both.code == 3 && both.said.contains("read 1 session with 2 messages"), "\(both)")
+    }
+
+    @Test func `and is not what was written is refused by its checksum, unless that is asked for`() throws {
+        let first = try home(["one", "two"]), second = try home([])
+        let whole = try first.convo("export", "--all").said
+        var lines = whole.split(separator: "\n").map(String.init)
+        #expect(lines[1].contains("words of one") && lines[4].contains(#""type":"end","records":4"#))
+        let file = first.directory.file("other.jsonl")
+        func read(_ lines: [String], _ options: String...) throws -> (code: Int32, said: String) {
+            try Files.replace(file, with: Array((lines.joined(separator: "\n") + "\n").utf8))
+            return try options.isEmpty
+                ? second.convo("import", file) : second.convo("import", options[0], file)
+        }
+        let more = lines[..<3] + lines[2...]
+        let added = try read(Array(more), "--dry-run")
+        #expect(added.code == 1 && added.said.contains("has 5 of the 4 records"), "\(added)")
+        #expect(added.said.contains("would read 1 session"), "\(added)")
+        lines[1] = lines[1].replacing("words of one", with: "other words")
+        let told = try read(lines)
+        #expect(
+            told.code == 1 && told.said.contains("session 'one' was changed since it was exported"), "\(told)"
+        )
+        #expect(told.said.contains("read 1 session with 2 messages"), "\(told)")
+        #expect(try second.convo("ls", "--empty").said.split(separator: "\n").count == 1)
+        let forced = try read(lines, "--changed")
+        #expect(forced.code == 0 && forced.said.contains("read 1 session"), "\(forced)")
+        #expect(try second.convo("show", "one").said.contains("other words"))
+        // What was changed is whole again when it is written down.
+        #expect(try second.convo("export", "one").said != first.convo("export", "one").said)
     }
 
     @Test func `and is damaged is said by file and line, and what is whole is read`() throws {

@@ -1,29 +1,48 @@
 internal import ConvoClient
+internal import Crypto
 internal import JSON
 internal import Posix
 internal import Protocol
 
 extension Option {
+    fileprivate static let changed = Option(
+        long: "changed", help: "sessions whose records are not those that were exported, too")
     fileprivate static let dryRun = Option(long: "dry-run", help: "only say what would be read in")
 }
 
 extension Command {
     static let importing = Command(
         name: "import", summary: "read sessions in that 'convo export' wrote", arguments: "FILE…",
-        count: 1...Int.max, options: [.dryRun, .json],
+        count: 1...Int.max, options: [.changed, .dryRun, .json],
         details: """
             Reads jsonl, of one session or of many; '-' is standard input. A session is there whole or not at all. IDs that
             are free are kept; a session that is there already is left as it is, so that reading a file twice changes
-            nothing. Turns, receipts and usage come back as history and count in no quota. A session that cannot be read
-            is reported, the others go on, and the exit code is 1.
+            nothing. Turns, receipts and usage come back as history and count in no quota. A session that cannot be read, or
+            whose checksum shows that it was cut or changed, is reported, the others go on, and the exit code is 1.
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
-        var reading = ImportReading(client, invocation.console, isDryRun: invocation.has(.dryRun))
+        var reading = ImportReading(
+            client, invocation.console, isDryRun: invocation.has(.dryRun),
+            takesChanged: invocation.has(.changed))
         for path in invocation.positionals { try reading.tryToRead(path) }
         reading.finish(isJSON: invocation.has(.json))
         return reading.problems == 0 ? .success : reading.isMissing ? .notFound : .failure
     }
+}
+
+/// How many records there are, and the checksum over them, as they come.
+private final class RunningSeal {
+    private var digest: SHA256Digest? = SHA256Digest()
+    private(set) var count = 0
+
+    func add(_ line: [UInt8]) {
+        count += 1
+        digest?.update(line + [0x0A])
+    }
+
+    /// In hexadecimal, over what was added so far.
+    var sum: String { digest?.soFar().hexadecimal ?? "" }
 }
 
 /// Reads files of sessions and passes them on, some records at a time.
@@ -34,6 +53,8 @@ private struct ImportReading {
     private let client: Client
     private let console: Console
     private let isDryRun: Bool
+    /// Whether a session is read in though its checksum is another one.
+    private let takesChanged: Bool
     private(set) var problems = 0
     /// Whether a file was not there.
     private(set) var isMissing = false
@@ -58,12 +79,21 @@ private struct ImportReading {
         var bytes = 0
         /// Whether what follows of it is passed over.
         var isSkipped = false
+        /// What the daemon said of one of which it needs no more.
+        var told: Method.Import.Result?
+        /// What its checksum is made of.
+        let seal = RunningSeal()
+        /// Whether its header says that a checksum follows, and none has come.
+        var isUnsealed = false
+        /// Whether its checksum is another one.
+        var isBroken = false
     }
     private var open: Open?
 
-    init(_ client: Client, _ console: Console, isDryRun: Bool) {
+    init(_ client: Client, _ console: Console, isDryRun: Bool, takesChanged: Bool) {
         self.client = client
         self.console = console
+        self.takesChanged = takesChanged
         self.isDryRun = isDryRun
     }
 
@@ -136,7 +166,10 @@ private struct ImportReading {
         if view["type"]?.string == "session" {
             try end()
             open = Open(place: place, name: view["id"]?.string ?? "")
+            open?.isUnsealed = view["checksum"]?.string == "sha256"
         }
+        if view["type"]?.string == "end" { return checkSeal(view, place) }
+        open?.seal.add(bytes)
         guard open != nil else {
             if !isForeign {
                 isForeign = true
@@ -180,9 +213,9 @@ private struct ImportReading {
             return
         }
         now.id = told.importId
-        if isEnd || isDryRun || told.exists == true { count(told) }
         // A dry run has asked all there is to ask, and so has what is there already.
         now.isSkipped = isDryRun || told.exists == true
+        if isEnd || now.isSkipped { now.told = told }
         console.progress("\(Times.count(sums.sessions, "session")), \(Times.count(sums.messages, "message"))")
     }
 
@@ -199,8 +232,31 @@ private struct ImportReading {
 
     /// The open session has no more records.
     private mutating func end() throws(CommandError) {
-        if open != nil { try pass(isEnd: true) }
+        guard let now = open else { return }
+        if now.isUnsealed, !takesChanged, !now.isBroken, !now.isSkipped || now.told != nil {
+            complain(
+                "\(now.place), session '\(now.name)' was cut: its checksum is not there; --changed reads in what there is"
+            )
+            open?.isBroken = true
+        }
+        if !(open?.isBroken ?? false) { try pass(isEnd: true) }
+        if let told = open?.told, !(open?.isBroken ?? false) { count(told) }
         open = nil
+    }
+
+    /// Holds the checksum of the open session against its records.
+    private mutating func checkSeal(_ view: JSONView, _ place: String) {
+        guard let now = open else { return }
+        open?.isUnsealed = false
+        let count = view["records"]?.int
+        if takesChanged || count == now.seal.count && view["sha256"]?.string == now.seal.sum { return }
+        let why =
+            count == now.seal.count
+            ? "was changed since it was exported"
+            : "has \(now.seal.count) of the \(count ?? 0) records that were exported"
+        complain("\(place): session '\(now.name)' \(why); --changed reads it in as it is")
+        open?.isBroken = true
+        open?.isSkipped = true
     }
 
     private mutating func complain(_ words: String) {

@@ -50,6 +50,9 @@ final class PacedRecords {
     /// Goes on once the client has read nearly all, never from inside this call.
     func whenRead(_ action: @escaping () -> Void) { link.whenDrained(action) }
 
+    /// What was sent so far.
+    var seal: TranscriptSeal { TranscriptSeal(records: count, sha256: hash?.soFar() ?? "") }
+
     /// The SHA-256 over all records as a file has them, in hexadecimal; the last that is asked of it.
     func digest() -> String { hash.take()?.finish().hexadecimal ?? "" }
 }
@@ -58,5 +61,6 @@ final class PacedRecords {
 private final class DigestBox {
     private var digest: SHA256Digest? = SHA256Digest()
     func update(_ bytes: [UInt8]) { digest?.update(bytes) }
+    func soFar() -> String { digest?.soFar().hexadecimal ?? "" }
     func finish() -> [UInt8] { digest.take()?.finish() ?? [] }
 }

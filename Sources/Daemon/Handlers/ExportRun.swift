@@ -187,7 +187,7 @@ final class ExportRun {
 
     private func finish() {
         var records = TranscriptRecords()
-        encoder.end(to: &records)
+        if request.parameters.hasHeader { encoder.end(sender.seal, to: &records) }
         sender.send(records)
         end()
         request.reply(.init(count: sender.count, sha256: sender.digest()))
