@@ -104,6 +104,18 @@ package struct DaemonStarter: Sendable {
         if ending == .exited(2) { throw ClientError(.cannotStart, lastLine(after: mark)) }
     }
 
+    /// Has `convod` look at a copy of a database from one end to the other; what is wrong with it, nil for nothing.
+    package func problem(ofCopy path: String) throws(ClientError) -> String? {
+        let program = try executable()
+        let mark = try prepareLog()
+        let child = try spawn(program, ["--check-copy", path])
+        let ending: Process.Ending?
+        do { ending = try Process.reap(child, isWaiting: true) } catch {
+            throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)")
+        }
+        return ending == .exited(0) ? nil : lastLine(after: mark)
+    }
+
     private func spawn(_ program: String, _ more: [String] = []) throws(ClientError) -> Int32 {
         var arguments = more
         if let path = locator.flags.configuration { arguments += ["--config", path] }

@@ -56,6 +56,23 @@ internal import Testing
         #expect(try home.convo("backup", "--restore", file + "-nowhere").code == 3)
     }
 
+    @Test func `that is damaged somewhere is not restored unless that is said`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        #expect(try home.convo("send", "-q", "--new", "one", "words").code == 0)
+        let copy = home.directory.file("copy.db")
+        #expect(try home.convo("backup", copy).code == 0)
+        #expect(try home.convo("stop").code == 0)
+        // The sixth page is the root of some table or index: what is written over it is no page of a tree.
+        var bytes = try Files.read(copy)
+        bytes.replaceSubrange(20_480..<20_500, with: Array(repeating: 0x78, count: 20))
+        try Files.replace(copy, with: bytes)
+        let said = try home.convo("backup", "--restore", copy)
+        #expect(said.code == 1 && said.said.contains("is not restored: SQLite finds it damaged"), "\(said)")
+        #expect(try home.convo("ls", "--jsonl").said.contains("\"one\""))
+        #expect(try home.convo("stop").code == 0)
+        #expect(try home.convo("backup", "--restore", "--damaged", copy).code == 0)
+    }
+
     @Test func `that was cut is not restored`() throws {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         #expect(try home.convo("send", "-q", "--new", "one", "words").code == 0)

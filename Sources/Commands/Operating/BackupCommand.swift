@@ -4,6 +4,8 @@ internal import Posix
 internal import Protocol
 
 extension Option {
+    fileprivate static let damaged = Option(
+        long: "damaged", help: "with --restore: put it in place though it is damaged")
     fileprivate static let restore = Option(
         long: "restore", help: "put FILE in the database's place; no daemon may run")
 }
@@ -11,10 +13,10 @@ extension Option {
 extension Command {
     static let backup = Command(
         name: "backup", summary: "copy the database while the daemon runs, or put a copy back",
-        arguments: "FILE", count: 1...1, options: [.restore],
+        arguments: "FILE", count: 1...1, options: [.damaged, .restore],
         details: """
             The copy is whole and on the disk when the command ends, and nothing waits for it. --restore puts one in the
-            database's place: what was there stays beside it, its log with it, so that nothing of the old is played into the
+            database's place, once it was looked at from one end to the other: what was there stays beside it, its log with it, so that nothing of the old is played into the
             new; the name is said.
             """
     ) { invocation throws(CommandError) in
@@ -30,7 +32,20 @@ extension Command {
             if let owner = invocation.locator.lockOwner() {
                 throw CommandError(.failure, "process \(owner.pid) has '\(place)' open; end it first")
             }
-            let old = try Restoring(path, to: place).run()
+            let starter = DaemonStarter(invocation.locator, environment: invocation.environment)
+            let old = try Restoring(path, to: place).run { () throws(CommandError) in
+                if invocation.has(.damaged) { return }
+                let problem: String?
+                do throws(ClientError) { problem = try starter.problem(ofCopy: path) } catch {
+                    throw CommandError(error)
+                }
+                if let problem {
+                    throw CommandError(
+                        .failure,
+                        "'\(path)' is not restored: \(problem); --damaged puts it in place all the same, and 'convo check --repair' may mend it"
+                    )
+                }
+            }
             invocation.console.note(
                 "'\(place)' is the copy now, and 'convo check' looks at it"
                     + (old.map { "; what was there is '\($0)'" } ?? ""))
@@ -54,8 +69,11 @@ private struct Restoring {
     }
 
     /// Gives the name of what was there; nil where nothing was.
-    func run() throws(CommandError) -> String? {
+    ///
+    /// `look` goes through the whole copy, and throws where something is wrong with it.
+    func run(_ look: () throws(CommandError) -> Void) throws(CommandError) -> String? {
         let bytes = try check()
+        try look()
         do throws(PosixError) {
             let side = place + ".restoring"
             try Files.makeDirectories(Files.directory(of: place))

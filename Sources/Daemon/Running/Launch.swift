@@ -1,6 +1,7 @@
 internal import JSON
 internal import Posix
 internal import Protocol
+internal import Store
 
 /// `convod`'s command line: reads it, starts the daemon, and gives the exit code.
 package enum Launch {
@@ -9,10 +10,11 @@ package enum Launch {
         var socket: String?
         var database: String?
         var isCheck = false
+        var copy: String?
     }
 
     private static let usage = """
-        usage: convod [--config FILE] [--socket PATH] [--database PATH] [--check]
+        usage: convod [--config FILE] [--socket PATH] [--database PATH] [--check | --check-copy FILE]
 
         Keeps conversations with language models and serves them on a Unix socket, in the foreground.
 
@@ -21,6 +23,8 @@ package enum Launch {
           --database PATH   where conversations are kept, else $CONVOD_DATABASE, else what the configuration says
           --check           reads the configuration and ends: with 2 where no daemon would start with it, and what is
                             wrong, else with 0 and a warning for each thing that it would lack
+          --check-copy FILE looks at a copy of a database from one end to the other and ends: with 1 where it is none, or
+                            damaged, and what is wrong, else with 0
           --version         prints the version
         """
 
@@ -38,6 +42,11 @@ package enum Launch {
         case .misused(let problem):
             complain("\(problem); 'convod --help' shows what it takes")
             return 2
+        }
+        if let copy = flags.copy {
+            guard let problem = CopyCheck.problem(of: Files.absolute(copy)) else { return 0 }
+            complain(problem)
+            return 1
         }
         do {
             var options = try options(flags, environment)
@@ -81,12 +90,14 @@ package enum Launch {
             case "--help", "-h": return .print(usage)
             case "--version": return .print("convod \(Version.text)")
             case "--check": flags.isCheck = true
-            case "--config", "--socket", "--database":
+            case "--config", "--socket", "--database", "--check-copy":
                 guard let value = inline ?? rest.popFirst(), !value.isEmpty else {
                     return .misused("'\(name)' needs a path")
                 }
                 if name == "--config" {
                     flags.config = value
+                } else if name == "--check-copy" {
+                    flags.copy = value
                 } else if name == "--socket" {
                     flags.socket = value
                 } else {
