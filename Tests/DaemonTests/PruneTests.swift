@@ -78,6 +78,14 @@ internal import Testing
         while try names(client, #"{"trashed":true}"#) != gone {}
         while try names(client, #"{"trashed":true,"archived":true}"#) != ["shelf"] {}
         #expect(try names(client) == ["b", "c", "d"].filter { !gone.contains($0) })
+        var told: [String] = []
+        while told.count < gone.count + 1 {
+            told =
+                try client.call("_convod/audit").result?["changes"]?.elements.compactMap {
+                    $0["method"]?.string == "retention" ? $0["session"]?.string : nil
+                } ?? []
+        }
+        #expect(told.sorted() == (gone + ["shelf"]).sorted())
     }
 
     @Test

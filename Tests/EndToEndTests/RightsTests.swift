@@ -85,6 +85,41 @@ struct `Another user` {
         #expect(try client.messages("demo").count == 2)
     }
 
+    @Test
+    func `in whose session an administrator says something has that kept, and their own words not twice`()
+        throws
+    {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let nobody = try ClientOfNobody(daemon.socket), client = try daemon.client()
+        for (method, params) in [
+            ("session/new", #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"theirs"}}}"#),
+            (
+                "_convod/message/append",
+                #"{"sessionId":"theirs","messages":[{"role":"user","content":[{"type":"text","text":"a"}]}]}"#
+            ),
+        ] {
+            #expect(try nobody.ask(method, params)["result"] != nil)
+        }
+        try client.open("mine")
+        let own = try client.prompt("mine", "words").extras?["turnId"]?.string ?? ""
+        _ = try client.call("session/load", #"{"sessionId":"theirs","cwd":"/","mcpServers":[]}"#)
+        _ = try client.prompt("theirs", "from above")
+        _ = try client.call("_convod/turn/cancel", #"{"turnId":"\#(own)"}"#)
+        var told: [String] = []
+        try soon("it is kept") {
+            told =
+                try client.call("_convod/audit").result?["changes"]?.elements.map {
+                    "\($0["uid"]?.int ?? -1) \($0["method"]?.string ?? "") \($0["session"]?.string ?? "")"
+                } ?? []
+            return told.count >= 4
+        }
+        #expect(
+            told.sorted() == [
+                "0 _convod/turn/cancel mine", "0 session/new mine", "0 session/prompt theirs",
+                "65534 session/new theirs",
+            ])
+    }
+
     @Test func `who is taken off the list is closed at once, and told why`() throws {
         let daemon = try daemon("allow: { users: ['nobody'] }")
         let client = try ClientOfNobody(daemon.socket)

@@ -1,3 +1,4 @@
+internal import Conversation
 internal import JSON
 internal import Protocol
 internal import Sessions
@@ -28,7 +29,9 @@ extension Client {
         var number: RequestLanes.Number?
         private(set) var isAnswered = false
         private(set) var stage = Stage.waiting
-        private let answer: (Result<[UInt8], WireError>) -> Void
+        /// The session that it turned out to be about; nil where it is about none, or was refused before.
+        private(set) var session: (id: SessionID, owner: UserID, isEphemeral: Bool)?
+        private let answer: (Call, Result<[UInt8], WireError>) -> Void
         /// Looks into the archive that it waits for before it does what it was asked; see `Handlers.looking`.
         private var looks = 0
         /// Bytes that its client holds until it is settled, or dropped.
@@ -36,7 +39,7 @@ extension Client {
 
         init(
             _ id: RequestID, _ method: Method, _ params: JSONView?, _ client: Client, size: Int = 0,
-            answer: @escaping (Result<[UInt8], WireError>) -> Void
+            answer: @escaping (Call, Result<[UInt8], WireError>) -> Void
         ) {
             self.id = id
             self.method = method
@@ -54,12 +57,15 @@ extension Client {
         /// Whether nothing of it was done yet that could not be taken back.
         var isUnbegun: Bool { stage == .waiting || isLooking }
 
+        /// Notes which session it is about.
+        func isAbout(_ session: Session) { self.session = (session.id, session.owner, session.isEphemeral) }
+
         /// Answers the request; a second answer is a bug.
         func reply(_ result: Result<[UInt8], WireError>) {
             precondition(!isAnswered, "a request is answered once")
             isAnswered = true
             onCancel = nil
-            answer(result)  // ahead of the answers to what it held up
+            answer(self, result)  // ahead of the answers to what it held up
             settled()
         }
 

@@ -108,11 +108,11 @@ final class Dispatcher {
         // A batch holds its line until the last of it has begun.
         let size = batch == nil ? params?.documentCost : params?.raw.count
         let session = method.isAudited ? params?["sessionId"]?.string : nil
-        let call = Client.Call(id, method, params, client, size: size ?? 0) { [tally] result in
+        let call = Client.Call(id, method, params, client, size: size ?? 0) { [tally] call, result in
             if case .failure(let error) = result {
-                tally.note(client, method, session, error.kind)
+                tally.note(call, session, error.kind)
             } else {
-                tally.note(client, method, session, nil)
+                tally.note(call, session, nil)
             }
             client.calls[id] = nil
             client.link.answered(isLast: client.calls.isEmpty)
@@ -170,7 +170,7 @@ final class Dispatcher {
             client.calls[id]?.cancel()
         case .sessionCancel:
             endPrompts(of: params, client) { _, _ in
-                handle(Client.Call(.null, .sessionCancel, params, client, answer: { _ in }))
+                handle(Client.Call(.null, .sessionCancel, params, client, answer: { _, _ in }))
             }
         default: break  // a notification is never answered
         }

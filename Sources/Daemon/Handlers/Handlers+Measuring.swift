@@ -15,14 +15,18 @@ extension Handlers {
 
     /// Keeps requests that change something; nothing of sessions in memory.
     func audit() {
-        tally.answered = { [weak self] client, method, session, error in
-            guard let self, method.isAudited else { return }
+        tally.answered = { [weak self] call, given, error in
+            let client = call.client, method = call.method, about = call.session
+            let isForeign = method.speaks && about.map { $0.owner != client.user } ?? false
+            guard let self, method.isAudited || isForeign else { return }
+            if about?.isEphemeral ?? false { return }
+            let session = given ?? about?.id.text
             let entry = AuditEntry(
                 at: clocks.now(), user: client.user, pid: client.pid, method: method.rawValue,
                 session: session,
                 outcome: error?.rawValue ?? "done")
             func note() { archives.write(NoteAudit(entry), isEphemeral: false) { _ in } }
-            guard archives.hasMemory else { return note() }
+            guard archives.hasMemory, about == nil else { return note() }
             guard let id = session.flatMap({ SessionID($0) }) else {
                 return method == .sessionNew ? () : note()
             }

@@ -35,7 +35,7 @@ extension Handlers {
         }
         session.tags = parameters.tags
         session.metadata = parameters.metadata
-        if parameters.isEphemeral { try archives.makeMemory() }
+        if parameters.isEphemeral { try archives.makeMemory() } else { call.isAbout(session) }
         let new = session
         claim(call, id, owner: session.owner, isEphemeral: parameters.isEphemeral) {
             [self] (found, release) throws(WireError) in

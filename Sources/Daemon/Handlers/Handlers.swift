@@ -148,6 +148,7 @@ final class Handlers {
         throws(WireError) -> SessionRecord
     {
         guard let found else { throw .noSession(id) }
+        call.isAbout(found.session)
         try checkAccess(call, found)
         guard orTrashed || found.session.trashedAt == nil else {
             throw WireError(
@@ -180,6 +181,7 @@ final class Handlers {
                     throw WireError(
                         .notFound, "there is no turn '\(id)'; '_convod/turn/list' shows those of a session")
                 }
+                call.isAbout(found.session.session)
                 try checkAccess(call, found.session)
                 try body(found.stored, found.session)
             })

@@ -10,12 +10,12 @@ final class RequestTally {
     }
 
     private(set) var counts: [Key: Int] = [:]
-    /// Told of each request that was answered: who asked for what, about which session, and what came of it.
-    var answered: (Client, Method, _ session: String?, ErrorKind?) -> Void = { _, _, _, _ in }
+    /// Told of each request that was answered: which, the session's ID as it was given, and what came of it.
+    var answered: (Client.Call, _ session: String?, ErrorKind?) -> Void = { _, _, _ in }
 
-    func note(_ client: Client, _ method: Method, _ session: String?, _ error: ErrorKind?) {
-        counts[Key(method: method, error: error), default: 0] += 1
-        answered(client, method, session, error)
+    func note(_ call: Client.Call, _ session: String?, _ error: ErrorKind?) {
+        counts[Key(method: call.method, error: error), default: 0] += 1
+        answered(call, session, error)
     }
 }
 
@@ -25,9 +25,18 @@ extension Method {
         switch self {
         case .branchDelete, .branchRewind, .branchSwitch, .importRecords, .messageDelete, .messageSet,
             .serverReload, .sessionCompact, .sessionForkOwn, .sessionPurge, .sessionRestore, .sessionSet,
-            .storeBackup, .storeCheck, .storePrune, .summaryDelete, .summarySet, .turnSet, .sessionDelete,
-            .sessionFork, .sessionNew, .sessionSetConfigOption:
+            .sessionTitle, .storeBackup, .storeCheck, .storePrune, .summaryDelete, .summarySet, .turnCancel,
+            .turnSet, .sessionDelete, .sessionFork, .sessionNew, .sessionSetConfigOption:
             true
+        default: false
+        }
+    }
+
+    /// Whether it says something in a session, and leaves a turn or messages there: who asked is kept where that is not whose
+    /// session it is.
+    var speaks: Bool {
+        switch self {
+        case .messageAppend, .sessionPrompt, .turnContinue, .turnRetry, .turnStart: true
         default: false
         }
     }

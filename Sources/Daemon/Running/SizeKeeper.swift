@@ -16,11 +16,11 @@ final class SizeKeeper {
     private var find = FindSessions(owner: .all, limit: 0)
     private var bytes = 0
     private var seen = 0
-    private var trashed = 0
-    private let done: (_ trashed: Int) -> Void
+    private var trashed: [String] = []
+    private let done: (_ trashed: [String]) -> Void
 
-    /// `most` is in bytes, for each user; `done` is called at the end, or where something cannot be read.
-    init(_ archives: Archives, most: Int, tag: String?, done: @escaping (_ trashed: Int) -> Void) {
+    /// `most` is in bytes, for each user; `done` gets the IDs of what went, at the end or where something cannot be read.
+    init(_ archives: Archives, most: Int, tag: String?, done: @escaping (_ trashed: [String]) -> Void) {
         self.archives = archives
         self.most = most
         self.tag = tag
@@ -74,7 +74,7 @@ final class SizeKeeper {
 
     private func trash(_ record: SessionRecord) {
         if let tag, !record.session.tags.contains(tag) { return }
-        trashed += 1
+        trashed.append(record.session.id.text)
         archives.write(TrashSession(record.session.id, owner: record.session.owner), of: record.row) { _ in }
     }
 }

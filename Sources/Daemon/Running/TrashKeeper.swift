@@ -1,6 +1,7 @@
 internal import Archive
 internal import Conversation
 internal import EventLoop
+internal import Posix
 internal import Store
 
 /// Sends sessions on their way that were in the trash for long enough, and those into the trash that nobody touched for as long
@@ -30,6 +31,16 @@ final class TrashKeeper {
         self.log = log
     }
 
+    /// Keeps what is done to sessions by itself, as what the daemon's own user did.
+    private func note(_ sessions: [String]) {
+        for session in sessions {
+            let entry = AuditEntry(
+                at: clocks.now(), user: UserID(Process.userID), pid: Int(Process.id), method: "retention",
+                session: session, outcome: "done")
+            archives.write(NoteAudit(entry), isEphemeral: false) { _ in }
+        }
+    }
+
     func begin() { wait(TrashKeeper.first) }
 
     private func wait(_ milliseconds: Int) {
@@ -43,10 +54,20 @@ final class TrashKeeper {
         archives.readAway(look, isShort: false) { [weak self] result in
             guard let self else { return }
             guard case .success(let rows) = result, !rows.isEmpty else { return trashOld() }
+            purge(rows)
+        }
+    }
+
+    private func purge(_ rows: [SessionRow]) {
+        archives.readAway(SessionNames(rows), isShort: false) { [weak self] names in
+            guard let self else { return }
+            // Whose names cannot be read go all the same.
+            let names = (try? names.get()) ?? [:]
             purges.purge(rows.map { ($0, nil) }, onlyTrashed: true, archives) { [weak self] result in
                 guard let self else { return }
                 guard case .success(let sums) = result, !sums.isEmpty else { return wait(TrashKeeper.pause) }
                 let sum = sums.values.reduce(PurgeSum(), +)
+                note(rows.filter { sums[$0] != nil }.compactMap { names[$0]?.id.text })
                 log.notice(
                     "trash_emptied", ("sessions", "\(sum.sessions)"), ("messages", "\(sum.messages)"))
                 emptyTrash()
@@ -69,6 +90,7 @@ final class TrashKeeper {
         archives.readAway(find, isShort: false) { [weak self] result in
             guard let self else { return }
             guard case .success(let output) = result else { return wait(TrashKeeper.pause) }
+            note(output.sessions.map(\.session.id.text))
             for record in output.sessions {
                 archives.write(
                     TrashSession(record.session.id, owner: record.session.owner), of: record.row
@@ -94,9 +116,12 @@ final class TrashKeeper {
     private func trashLarge() {
         let rule = configuration.value.retention
         guard let size = rule.size else { return wait(TrashKeeper.pause) }
-        SizeKeeper(archives, most: size, tag: rule.tag) { [weak self] count in
+        SizeKeeper(archives, most: size, tag: rule.tag) { [weak self] trashed in
             guard let self else { return }
-            if count > 0 { log.notice("sessions_over_size_trashed", ("sessions", "\(count)")) }
+            note(trashed)
+            if !trashed.isEmpty {
+                log.notice("sessions_over_size_trashed", ("sessions", "\(trashed.count)"))
+            }
             wait(TrashKeeper.pause)
         }.begin()
     }
