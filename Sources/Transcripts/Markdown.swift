@@ -23,9 +23,8 @@ private struct MarkdownEncoder: TranscriptEncoder {
 private enum MarkdownRecord {
     static func header(of session: Session) -> String {
         var lines = ["# \(line(session.title ?? "Session \(session.id.text)"))", ""]
-        var facts = [
-            "Session `\(session.id.text)`", Timestamp.text(session.createdAt), "`\(line(session.cwd))`",
-        ]
+        // Without its directory: what people pass on tells nothing of the machine.
+        var facts = ["Session `\(session.id.text)`", Timestamp.text(session.createdAt)]
         if !session.tags.isEmpty { facts.append("tags: " + session.tags.map(line).joined(separator: ", ")) }
         lines.append(facts.joined(separator: " · "))
         if let system = session.system { lines += ["", "System prompt:", "", quoted(system)] }

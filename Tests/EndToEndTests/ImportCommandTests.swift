@@ -67,6 +67,13 @@ internal import Testing
             }
         }
         #expect(try home.convo("export", "one", "-f", "docx").code == 2)
+        let whole = try home.convo("export", "one").said
+        let here = try Fixtures.json(String(whole.prefix { $0 != "\n" }))["cwd"]?.string ?? ""
+        #expect(here.count > 1)
+        for format in ["jsonl", "json", "markdown", "html", "openai", "anthropic", "gemini"] {
+            let bare = try home.convo("export", "one", "--no-paths", "-f", format)
+            #expect(bare.code == 0 && !bare.said.contains(here), "\(format)")
+        }
     }
 
     @Test func `may be what follows a message`() throws {

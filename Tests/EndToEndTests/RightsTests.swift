@@ -100,6 +100,7 @@ struct `Another user` {
         ] {
             #expect(try nobody.ask(method, params)["result"] != nil)
         }
+        #expect(try client.call("_convod/session/find", #"{"owner":"*"}"#).result?["sessions"]?.count == 1)
         try client.open("mine")
         let own = try client.prompt("mine", "words").extras?["turnId"]?.string ?? ""
         _ = try client.call("session/load", #"{"sessionId":"theirs","cwd":"/","mcpServers":[]}"#)

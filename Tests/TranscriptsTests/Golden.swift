@@ -11,7 +11,7 @@ let goldenTrace = #"""
 let goldenMarkdown = #"""
     # 巴黎 ☔
 
-    Session `trip` · 2025-11-25T06:00:00.000Z · `/home/a` · tags: convo, 旅行
+    Session `trip` · 2025-11-25T06:00:00.000Z · tags: convo, 旅行
 
     System prompt:
 

@@ -16,6 +16,8 @@ extension Option {
     fileprivate static let format = Option(
         short: "f", long: "format", value: "FORMAT",
         help: "jsonl (lossless, default), json, markdown, html, openai, anthropic, gemini")
+    fileprivate static let noPaths = Option(
+        long: "no-paths", help: "in jsonl and json without the directory and the tool servers of the session")
     fileprivate static let output = Option(
         short: "o", long: "output", value: "FILE", help: "write to a file, whole or not at all")
 }
@@ -23,7 +25,7 @@ extension Option {
 extension Command {
     static let export = Command(
         name: "export", summary: "write sessions down", arguments: "[ID…]", count: 0...Int.max,
-        options: [.after, .all, .continue, .force, .format, .output, .session, .since],
+        options: [.after, .all, .continue, .force, .format, .noPaths, .output, .session, .since],
         details: """
             Without an ID the latest session that convo made; with --all every one, the oldest first, or with --since those
             that changed from then on. The formats are jsonl (Session Trace Simple Format, a record a line, with every
@@ -60,7 +62,7 @@ extension Command {
             }
             var sums = (records: 0, sessions: 0)
             try ExportFile(path).write { (write) throws(CommandError) in
-                var shape = ExportShape(format, after: after)
+                var shape = ExportShape(format, after: after, hasPaths: !invocation.has(.noPaths))
                 try exported(invocation, client, since) { session throws(CommandError) in
                     sums.records += try shape.export(session, client, into: path, write)
                     sums.sessions += 1
@@ -81,7 +83,7 @@ extension Command {
                     console.write(json: bytes)
                 }
             }
-            var shape = ExportShape(format, after: after)
+            var shape = ExportShape(format, after: after, hasPaths: !invocation.has(.noPaths))
             try exported(invocation, client, since) { session throws(CommandError) in
                 _ = try shape.export(session, client, into: nil, write)
             }
@@ -185,6 +187,8 @@ struct SessionExport {
     let format: String
     /// Only what follows this message; nil for all.
     var after: String?
+    /// Whether what names places of this machine is told.
+    var hasPaths = true
 
     /// Asks before a file is overwritten, and refuses where nobody can be asked; devices and the like are written into.
     static func mayOverwrite(
@@ -236,6 +240,7 @@ struct SessionExport {
             $0.member("sessionId", session)
             $0.member("format", format)
             $0.optional("after", after)
+            if !hasPaths { $0.member("paths", false) }
         }
         let result: Method.Export.Result
         do throws(ClientError) {

@@ -12,9 +12,13 @@ struct ExportShape {
     private var isEmpty = true
 
     private let after: String?
+    private let hasPaths: Bool
 
     /// `after` is a message of the one session, of which only what follows is wanted.
-    init(_ format: String, after: String? = nil) {
+    ///
+    /// Without `hasPaths` nothing names places of this machine.
+    init(_ format: String, after: String? = nil, hasPaths: Bool = true) {
+        self.hasPaths = hasPaths
         self.format = format
         self.after = after
     }
@@ -30,14 +34,15 @@ struct ExportShape {
             return try export(document, session, client, into: path, write)
         }
         guard format == "json" else {
-            return try SessionExport(client: client, session: session, format: format, after: after)
-                .run(into: path, write)
+            return try SessionExport(
+                client: client, session: session, format: format, after: after, hasPaths: hasPaths
+            ).run(into: path, write)
         }
         var isFirst = isEmpty
         defer { isEmpty = isFirst }
-        return try SessionExport(client: client, session: session, format: "jsonl", after: after).run(
-            into: path
-        ) {
+        return try SessionExport(
+            client: client, session: session, format: "jsonl", after: after, hasPaths: hasPaths
+        ).run(into: path) {
             line throws(PosixError) in
             try write(Array((isFirst ? "[\n" : ",\n").utf8) + line.dropLast())
             isFirst = false

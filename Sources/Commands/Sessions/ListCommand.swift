@@ -19,6 +19,8 @@ extension Option {
         short: "u", long: "upstream", value: "NAME", help: "only those that name this upstream")
     fileprivate static let oldest = Option(
         long: "oldest", help: "the other way round: those that changed longest ago first")
+    fileprivate static let owner = Option(
+        long: "owner", value: "UID", help: "those of this user, or of 'all', for administrators")
     fileprivate static let sort = Option(
         long: "sort", value: "KEY", help: "by 'changed', 'created', 'messages' or 'title'")
     fileprivate static let tag = Option(long: "tag", value: "TAG", help: "only those with this tag")
@@ -31,7 +33,8 @@ extension Command {
     static let list = Command(
         name: "ls", summary: "list sessions, newest first",
         options: [
-            .archived, .cwd, .empty, .json, .jsonl, .listedModel, .listedUpstream, .number, .oldest, .query,
+            .archived, .cwd, .empty, .json, .jsonl, .listedModel, .listedUpstream, .number, .oldest, .owner,
+            .query,
             .since, .sort, .tag, .trashed, .until,
         ],
         details: """
@@ -55,6 +58,14 @@ extension Command {
         return .success
     }
 
+    /// Whose sessions an option means.
+    private static func owner(_ text: String?) throws(CommandError) -> Method.SessionFind.Owner {
+        guard let text else { return .mine }
+        if text == "all" { return .all }
+        guard let uid = UInt32(text) else { throw .usage("--owner takes a uid or 'all', not '\(text)'") }
+        return .user(uid)
+    }
+
     private static func find(
         _ client: Client, _ invocation: Invocation, limit: Int
     ) throws(CommandError) -> (sessions: [Wire.SessionSummary], isMore: Bool) {
@@ -64,11 +75,17 @@ extension Command {
         guard let sort = Method.SessionFind.Sort(rawValue: named ?? "changed") else {
             throw .usage("--sort is changed, created, messages or title, not '\(named ?? "")'")
         }
+        let owner = try Command.owner(invocation.value(.owner))
         let (since, until) = (try invocation.since(), try invocation.time(.until))
         repeat {
             let page = try client.ask(Method.SessionFind.self) {
                 $0.optional("query", invocation.value(.query))
                 $0.optional("tag", invocation.value(.tag))
+                switch owner {
+                case .mine: break
+                case .all: $0.member("owner", "*")
+                case .user(let uid): $0.member("owner", Int(uid))
+                }
                 $0.optional("cwd", invocation.value(.cwd).map(Files.absolute))
                 $0.optional("model", invocation.value(.listedModel))
                 $0.optional("upstream", invocation.value(.listedUpstream))

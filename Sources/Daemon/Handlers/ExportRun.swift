@@ -70,7 +70,9 @@ final class ExportRun {
     func begin() {
         look(Opening(session), map: { $0 }) { [self] opening in
             var records = TranscriptRecords()
-            encoder.begin(session.session, head: opening.headID, to: &records)
+            var told = session.session
+            if !request.parameters.hasPaths { (told.cwd, told.mcpServers) = ("/", Array("[]".utf8)) }
+            encoder.begin(told, head: opening.headID, to: &records)
             if request.parameters.hasHeader { sender.send(records) }
             if format.isWhole && !isPart { findNewestTurn() } else { readFirst() }
         }

@@ -15,6 +15,8 @@ extension Method {
             package var format: String
             /// Whether a record about the session itself comes first.
             package var hasHeader: Bool
+            /// Whether the session's directory and tool servers, which name places of this machine, are told.
+            package var hasPaths: Bool
             /// A message of the active path: only those behind it are wanted, and nothing beside them; nil for all.
             package var after: MessageID?
 
@@ -22,6 +24,7 @@ extension Method {
                 id = try reader.sessionID()
                 format = try reader.name("format") ?? "jsonl"
                 hasHeader = try reader.bool("header") ?? true
+                hasPaths = try reader.bool("paths") ?? true
                 after = try reader.messageID("after")
             }
         }
