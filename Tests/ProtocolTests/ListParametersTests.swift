@@ -50,7 +50,7 @@ import Testing
         (#"{"trashed":1}"#, "'trashed' must be true or false"),
         (#"{"since":1764050400000}"#, "'since' must be a string"),
         (#"{"since":"2026-11-25"}"#, "'since' must be a time as in '2026-11-25T06:00:00.000Z'"),
-        (#"{"sort":"x"}"#, "'sort' is not known here"),
+        (#"{"sort":"x"}"#, "'sort' must be 'changed' or 'created' or 'messages' or 'title'"),
     ])
     func `is refused when a filter is of the wrong kind (B121)`(_ source: String, _ message: String) throws {
         #expect(try findRefusal(source) == message)
