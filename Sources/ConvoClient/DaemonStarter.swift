@@ -62,7 +62,7 @@ package struct DaemonStarter: Sendable {
     }
 
     /// `convod` beside this program, else in `PATH`.
-    private func executable() throws(ClientError) -> String {
+    package func executable() throws(ClientError) -> String {
         let beside = Files.directory(of: Process.executable)
         let directories = [beside] + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
         for directory in directories where directory.hasPrefix("/") {

@@ -50,6 +50,9 @@ package struct Locations: Sendable, Equatable {
         configurationHome + "/convod/templates"
     }
 
+    /// `$XDG_CONFIG_HOME/systemd/user`: the user's own units (systemd.unit(5)).
+    package var userUnits: String { configurationHome + "/systemd/user" }
+
     /// `$XDG_CONFIG_HOME/convod/aliases`: short names for models.
     package var aliases: String { configurationHome + "/convod/aliases" }
 

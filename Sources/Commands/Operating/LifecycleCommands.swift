@@ -46,7 +46,7 @@ extension Command {
     private static let patience = 60_000
 
     /// Ends the daemon and waits until its database is free; false when none runs.
-    private static func stop(_ invocation: Invocation) throws(CommandError) -> Bool {
+    static func stop(_ invocation: Invocation) throws(CommandError) -> Bool {
         guard let (client, daemon) = try invocation.running() else { return false }
         // Who listens is asked of the kernel, not of the answer.
         let pid = client.peer.pid
