@@ -36,12 +36,33 @@ internal import Testing
         #expect(try daemon.ended() == .exited(0))
     }
 
+    private static let root = Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
+
+    @Test(.enabled(if: Files.isExecutable(analyzer), "systemd-analyze is not installed"))
+    func `the units of the system have nothing that it does not know, and leave little open`() throws {
+        let directory = try TemporaryDirectory(), service = directory.file("convod.service")
+        let unit = text(try Files.read("\(Self.root)/systemd/system/convod.service"))
+        #expect(unit.contains("\nExecStart=/usr/bin/convod\n"))
+        // Who a client is is its uid, and models are on the network.
+        #expect(unit.contains("\n# PrivateUsers= stays off") && !unit.contains("\nPrivateUsers="))
+        #expect(unit.contains("\n# PrivateNetwork= stays off") && !unit.contains("\nPrivateNetwork="))
+        try Files.replace(service, with: Array(unit.replacing("/usr/bin/convod", with: Built.convod).utf8))
+        try Files.replace(
+            directory.file("convod.socket"), with: Files.read("\(Self.root)/systemd/system/convod.socket"))
+        for words in [
+            ["verify", "--man=no", "--recursive-errors=no", service, directory.file("convod.socket")],
+            ["security", "--offline=true", "--threshold=15", service],
+        ] {
+            let (ending, said) = try run(Self.analyzer, words, environment: Built.environment(directory))
+            #expect(ending == .exited(0), "\(said)")
+        }
+    }
+
     @Test(.enabled(if: Files.isExecutable(analyzer), "systemd-analyze is not installed"))
     func `the units for users have nothing that it does not know`() throws {
         let directory = try TemporaryDirectory()
-        let root = Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
         for name in ["convod.service", "convod.socket"] {
-            let unit = text(try Files.read("\(root)/systemd/user/\(name)"))
+            let unit = text(try Files.read("\(Self.root)/systemd/user/\(name)"))
                 .split(separator: "\n", omittingEmptySubsequences: false)
                 .map { $0.hasPrefix("ExecStart=") ? "ExecStart=\(Built.convod)" : String($0) }
             try Files.replace(directory.file(name), with: Array(unit.joined(separator: "\n").utf8))
