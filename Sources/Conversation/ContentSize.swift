@@ -112,7 +112,10 @@ package struct ContentSize: Sendable, Equatable {
     }
 
     /// Reads what `encoded` wrote; nil for anything else.
-    package init?(encoded bytes: [UInt8]) {
+    package init?(encoded bytes: [UInt8]) { self.init(encoded: bytes.span) }
+
+    /// The same where the bytes lie.
+    package init?(encoded bytes: Span<UInt8>) {
         self.init()
         var at = 0, last = -1, first = 0
         while at < bytes.count {

@@ -23,6 +23,17 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
         low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// Reads 16 bytes in network order where they lie, nil for any other count.
+    package init?(_ bytes: Span<UInt8>) {
+        guard bytes.count == 16 else { return nil }
+        var (high, low) = (UInt64(0), UInt64(0))
+        for at in 0..<8 {
+            high = high << 8 | UInt64(bytes[at])
+            low = low << 8 | UInt64(bytes[at + 8])
+        }
+        self.init(high: high, low: low)
+    }
+
     /// Reads the 36 characters of a UUID in either case, nil for anything else.
     package init?(_ text: String) {
         var halves: [UInt64] = [0, 0]

@@ -7,7 +7,23 @@ package struct Message: Sendable, Equatable {
         /// Their raw values are 0 to 3, in this order.
         case system, user, assistant, tool
         /// The word on the wire.
-        package var name: String { ["system", "user", "assistant", "tool"][rawValue] }
+        package var name: String {
+            switch self {
+            case .system: "system"
+            case .user: "user"
+            case .assistant: "assistant"
+            case .tool: "tool"
+            }
+        }
+        /// The word as a JSON string.
+        package var json: String {
+            switch self {
+            case .system: "\"system\""
+            case .user: "\"user\""
+            case .assistant: "\"assistant\""
+            case .tool: "\"tool\""
+            }
+        }
         /// Takes the word on the wire, nil for any other.
         package init?(name: String) {
             guard let role = Role.allCases.first(where: { $0.name == name }) else { return nil }
@@ -23,7 +39,25 @@ package struct Message: Sendable, Equatable {
         case streaming
         /// The word on the wire.
         package var name: String {
-            ["complete", "cancelled", "interrupted", "failed", "refused", "streaming"][rawValue]
+            switch self {
+            case .complete: "complete"
+            case .cancelled: "cancelled"
+            case .interrupted: "interrupted"
+            case .failed: "failed"
+            case .refused: "refused"
+            case .streaming: "streaming"
+            }
+        }
+        /// The word as a JSON string.
+        package var json: String {
+            switch self {
+            case .complete: "\"complete\""
+            case .cancelled: "\"cancelled\""
+            case .interrupted: "\"interrupted\""
+            case .failed: "\"failed\""
+            case .refused: "\"refused\""
+            case .streaming: "\"streaming\""
+            }
         }
         /// Whether the message goes into a window: refused and failed turns stay out.
         package var isSent: Bool { self == .complete || self == .cancelled || self == .interrupted }

@@ -11,6 +11,7 @@ package struct Session: Sendable, Equatable {
     package var cwd: String
     /// Raw JSON array, as the client gave it.
     package var mcpServers: [UInt8]
+    private static let noServers = Array("[]".utf8)
     /// The system prompt; nil for none.
     package var system: String?
     /// What a client brought along behind it; nil for nothing, and in lists.
@@ -45,7 +46,7 @@ package struct Session: Sendable, Equatable {
         self.owner = owner
         self.cwd = cwd
         title = nil
-        mcpServers = Array("[]".utf8)
+        mcpServers = Session.noServers
         system = nil
         settings = SessionSettings()
         tags = []

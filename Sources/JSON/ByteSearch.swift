@@ -42,6 +42,36 @@ package enum ByteSearch {
         }
     }
 
+    /// Whether a text stands in another at an index.
+    package static func matches(_ part: Span<UInt8>, in text: Span<UInt8>, at start: Int) -> Bool {
+        guard start >= 0, part.count <= text.count - start else { return false }
+        var at = 0
+        while part.count - at >= 8 {
+            let there = text.extracting((start + at)..<(start + at + 8))
+            if word(part.extracting(at..<(at + 8))) != word(there) { return false }
+            at += 8
+        }
+        while at < part.count {
+            if part[at] != text[start + at] { return false }
+            at += 1
+        }
+        return true
+    }
+
+    /// Whether each byte of a stretch is below 128.
+    package static func isASCII(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var at = range.lowerBound, all: UInt64 = 0
+        while range.upperBound - at >= 8 {
+            all |= word(text.extracting(at..<(at + 8)))
+            at += 8
+        }
+        while at < range.upperBound {
+            all |= UInt64(text[at])
+            at += 1
+        }
+        return all & highs == 0
+    }
+
     /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
     @inline(__always)
     package static func special(in text: Span<UInt8>, from start: Int) -> Int {

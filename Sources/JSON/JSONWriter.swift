@@ -64,11 +64,52 @@ package struct JSONWriter: Sendable {
     }
 
     /// Writes an integer value.
-    package mutating func int(_ value: Int) { word(String(value)) }
+    package mutating func int(_ value: Int) {
+        comma()
+        if value < 0 { bytes.append(0x2D) }
+        let size = value.magnitude
+        bytes.append(addingCapacity: 20) { out in
+            var unit: UInt = 1
+            while size / unit >= 10 { unit *= 10 }
+            while unit > 0 {
+                out.append(UInt8(truncatingIfNeeded: 0x30 + size / unit % 10))
+                unit /= 10
+            }
+        }
+        needsComma = true
+    }
     /// Writes `true` or `false`.
-    package mutating func bool(_ value: Bool) { word(value ? "true" : "false") }
+    package mutating func bool(_ value: Bool) { self.value(value ? "true" : "false") }
     /// Writes `null` as a value.
-    package mutating func null() { word("null") }
+    package mutating func null() { value("null") }
+
+    /// Writes a value that stands in the program, as it is.
+    package mutating func value(_ text: String) {
+        comma()
+        append(text)
+        needsComma = true
+    }
+
+    /// Writes what begins a value, up to where another value must follow: `{"id":`.
+    package mutating func begin(_ text: String) {
+        comma()
+        append(text)
+        needsComma = false
+    }
+
+    /// Writes what stands behind a value, up to where another one must follow: `,"seq":`.
+    package mutating func then(_ text: String) {
+        append(text)
+        needsComma = false
+    }
+
+    /// Writes what ends a value that `begin` began: `}`.
+    package mutating func end(_ text: String) {
+        append(text)
+        needsComma = true
+    }
+
+    private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
     /// Writes a number in its shortest exact form; one that is not finite becomes null.
     package mutating func double(_ value: Double) {

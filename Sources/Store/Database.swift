@@ -261,6 +261,20 @@ enum Bound {
         let count = Int(unsafe sqlite3_column_bytes(handle, column))
         return unsafe Array(UnsafeRawBufferPointer(start: pointer, count: count))
     }
+
+    /// Reads a value's bytes where they lie, and copies nothing.
+    func withBytes<Value>(_ column: Int32, _ body: (Span<UInt8>) -> Value) -> Value {
+        let pointer = unsafe sqlite3_column_blob(handle, column)
+        let count = Int(unsafe sqlite3_column_bytes(handle, column))
+        let bytes = unsafe UnsafeBufferPointer(
+            start: pointer?.assumingMemoryBound(to: UInt8.self), count: pointer == nil ? 0 : count)
+        return body(unsafe bytes.span)
+    }
+
+    /// Text; what is not UTF-8 reads as U+FFFD.
+    func text(_ column: Int32) -> String {
+        withBytes(column) { unsafe $0.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } }
+    }
 }
 
 /// The row under a statement's cursor; gone with the next step.
@@ -276,7 +290,23 @@ struct Row {
     }
 
     /// Text; bytes that are not UTF-8 (someone wrote them by hand) read as U+FFFD.
-    func text(_ column: Int32) -> String { String(decoding: statement.bytes(column), as: UTF8.self) }
+    func text(_ column: Int32) -> String { statement.text(column) }
+
+    /// An ID; nil where there are not 16 bytes.
+    func id<Kind>(_ column: Int32) -> ID<Kind>? { statement.withBytes(column) { ID($0) } }
+
+    /// Whether a value is JSON's empty array or object, which most are that clients may give.
+    func isEmptyJSON(_ column: Int32) -> Bool {
+        statement.withBytes(column) { bytes in
+            bytes.count == 2
+                && (bytes[0] == 0x5B && bytes[1] == 0x5D || bytes[0] == 0x7B && bytes[1] == 0x7D)
+        }
+    }
+
+    /// What a message's tokens are estimated from; nil where that was not kept.
+    func size(_ column: Int32) -> ContentSize? {
+        statement.withBytes(column) { $0.isEmpty ? nil : ContentSize(encoded: $0) }
+    }
     func optionalText(_ column: Int32) -> String? { statement.isNull(column) ? nil : text(column) }
 }
 

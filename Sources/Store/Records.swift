@@ -11,15 +11,15 @@ extension SessionRecord {
             owner: UserID(UInt32(try row.number(1, "owner", in: 0...Int(UInt32.max), of: .session))),
             cwd: row.text(4), createdAt: try row.time(13, "created_at", of: .session))
         session.title = row.optionalText(3)
-        session.mcpServers = try row.json(5, "mcp_servers", of: .session)
+        if !row.isEmptyJSON(5) { session.mcpServers = try row.json(5, "mcp_servers", of: .session) }
         session.system = row.optionalText(6)
-        let settings = try row.json(7, "settings", of: .session)
-        let tags = try row.json(8, "tags", of: .session)
+        let settings = row.isEmptyJSON(7) ? nil : try row.json(7, "settings", of: .session)
+        let tags = row.isEmptyJSON(8) ? nil : try row.json(8, "tags", of: .session)
         // `json` has checked that both are JSON.
-        if settings.count > 2, let view = try? JSONDocument(settings).root {
+        if let settings, let view = try? JSONDocument(settings).root {
             session.settings = SessionSettings(view)
         }
-        if tags.count > 2, let view = try? JSONDocument(tags).root {  // as above
+        if let tags, let view = try? JSONDocument(tags).root {  // as above
             session.tags = view.elements.compactMap(\.string)
         }
         session.metadata = try row.optionalJSON(9, "metadata", of: .session)
@@ -53,17 +53,17 @@ extension Message {
     /// A value that cannot be is an error that names the row. Marks are the session's.
     init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
         self.init(
-            id: MessageID(bytes: row.bytes(1)) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
+            id: row.id(1) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
             role: Role(rawValue: Int(row.int(2))) ?? .user,
             status: Status(rawValue: Int(row.int(3))) ?? .failed,
-            turnID: row.optionalBytes(4).flatMap { TurnID(bytes: $0) },
+            turnID: row.id(4),
             createdAt: try row.time(5, "created_at", of: .message),
             tokens: try row.number(6, "tokens", in: 0...Row.mostTokens, of: .message),
             isPinned: mark == .pin, isExcluded: mark == .exclusion,
             metadata: try row.optionalJSON(7, "metadata", of: .message),
             content: try row.json(8, "content", of: .message))
         // What cannot be read was not kept: then the tokens count.
-        knownSize = row.optionalBytes(10).flatMap { ContentSize(encoded: $0) }
+        knownSize = row.size(10)
         isDeleted = row.optionalInt(11) != nil
         // `optionalJSON` has checked it.
         if let bound = try row.optionalJSON(9, "binding", of: .message),

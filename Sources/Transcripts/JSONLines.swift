@@ -131,32 +131,36 @@ enum TraceRecord {
     }
 
     static func write(_ message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
-        writer.member("type", isOnPath ? TraceRecord.message : branchMessage)
-        writer.member("id", message.id)
-        writer.key("parentId")
+        writer.then(
+            isOnPath
+                ? "\"type\":\"message\",\"id\":" : "\"type\":\"branch_message\",\"id\":")
+        writer.string(message.id)
+        writer.then(",\"parentId\":")
         if let parent = message.parentID { writer.string(parent) } else { writer.null() }
         if let text = message.plainTextJSON {
-            writer.member("message") { writeMessage(message, plain: text, to: &$0) }
+            // A message of plain text says everything in its `content`, so it needs no `parts`.
+            writer.then(",\"message\":{\"role\":")
+            writer.value(message.role.json)
+            writer.then(",\"content\":")
+            writer.raw(text)
+            writer.then(",\"timestamp\":")
+            writer.int(Int(message.createdAt))
+            writer.end("}")
         } else {
             writer.member("message") { writeMessage(message, to: &$0) }
             writer.member("parts", raw: oneLine(message.content))
         }
-        writer.member("status", message.status.name)
-        writer.optional("turnId", message.turnID)
+        writer.then(",\"status\":")
+        writer.value(message.status.json)
+        if let turn = message.turnID {
+            writer.then(",\"turnId\":")
+            writer.string(turn)
+        }
         if message.isPinned { writer.member("pinned", true) }
         if message.isExcluded { writer.member("excluded", true) }
         if message.isDeleted { writer.member("deleted", true) }
         writer.optional("metadata", raw: message.metadata.map(oneLine))
         writer.optional("binding", raw: message.binding?.encoded)
-    }
-
-    /// A message of plain text says everything in its `content`, so it needs no `parts`.
-    private static func writeMessage(
-        _ message: Message, plain text: ArraySlice<UInt8>, to writer: inout JSONWriter
-    ) {
-        writer.member("role", message.role.name)
-        writer.member("content", raw: text)
-        writer.member("timestamp", Int(message.createdAt))
     }
 
     /// What a linear reader looks at.

@@ -112,13 +112,24 @@ extension Handlers {
         let isEnd: Bool
 
         init(_ page: MessagePage, isTurned: Bool) {
-            let next = isTurned ? nil : page.next
-            let messages = isTurned ? page.messages.reversed() : page.messages
-            body = JSONWriter.bytes(
-                of: Method.MessageList.Result(
-                    messages: messages.map { Wire.Message($0) },
-                    nextCursor: next.map { PageCursor.text("m", Int64($0)) }))
-            last = messages.last.map { ($0.seq, $0.id) }
+            let next = isTurned ? nil : page.next, count = page.messages.count
+            let bytes = page.messages.reduce(64) { $0 + $1.content.count + ($1.metadata?.count ?? 0) + 360 }
+            var writer = JSONWriter(capacity: bytes)
+            // As `Method.MessageList.Result` is written, without a copy of each message.
+            writer.begin("{\"messages\":")
+            writer.array { writer in
+                for index in 0..<count {
+                    Wire.Message.write(page.messages[isTurned ? count - 1 - index : index], to: &writer)
+                }
+            }
+            if let next {
+                writer.then(",\"nextCursor\":")
+                writer.string(PageCursor.text("m", Int64(next)))
+            }
+            writer.end("}")
+            body = writer.bytes
+            let newest = isTurned ? page.messages.first : page.messages.last
+            last = newest.map { ($0.seq, $0.id) }
             isEnd = next == nil
         }
 

@@ -45,22 +45,54 @@ extension Wire {
         }
 
         package func write(to writer: inout JSONWriter) {
-            writer.object {
-                $0.member("id", id)
-                $0.key("parentId")
-                if let parentId { $0.string(parentId) } else { $0.null() }
-                $0.member("seq", seq)
-                $0.member("role", role.name)
-                $0.member("content", raw: content.bytes)
-                $0.member("status", status.name)
-                $0.optional("turnId", turnId)
-                $0.member("createdAt", createdAt)
-                $0.member("tokens", tokens)
-                $0.member("pinned", pinned)
-                $0.member("excluded", excluded)
-                if deleted == true { $0.member("deleted", true) }
-                $0.optional("metadata", raw: metadata?.bytes)
+            Self.write(
+                id, parentId, seq, role, content.bytes, status, turnId, createdAt.milliseconds, tokens,
+                pinned, excluded, deleted == true, metadata?.bytes, to: &writer)
+        }
+
+        /// Writes a stored message, without making one of the wire's of it.
+        package static func write(_ message: Conversation.Message, to writer: inout JSONWriter) {
+            write(
+                message.id, message.parentID, message.seq, message.role, message.content, message.status,
+                message.turnID, message.createdAt, message.tokens, message.isPinned, message.isExcluded,
+                message.isDeleted, message.metadata, to: &writer)
+        }
+
+        @inline(__always)
+        private static func write(
+            _ id: MessageID, _ parent: MessageID?, _ seq: Int, _ role: Conversation.Message.Role,
+            _ content: [UInt8], _ status: Conversation.Message.Status, _ turn: TurnID?, _ createdAt: Int64,
+            _ tokens: Int, _ isPinned: Bool, _ isExcluded: Bool, _ isDeleted: Bool, _ metadata: [UInt8]?,
+            to writer: inout JSONWriter
+        ) {
+            writer.begin("{\"id\":")
+            writer.string(id)
+            writer.then(",\"parentId\":")
+            if let parent { writer.string(parent) } else { writer.null() }
+            writer.then(",\"seq\":")
+            writer.int(seq)
+            writer.then(",\"role\":")
+            writer.value(role.json)
+            writer.then(",\"content\":")
+            writer.raw(content)
+            writer.then(",\"status\":")
+            writer.value(status.json)
+            if let turn {
+                writer.then(",\"turnId\":")
+                writer.string(turn)
             }
+            writer.then(",\"createdAt\":")
+            writer.string(time: createdAt)
+            writer.then(",\"tokens\":")
+            writer.int(tokens)
+            writer.then(isPinned ? ",\"pinned\":true" : ",\"pinned\":false")
+            writer.then(isExcluded ? ",\"excluded\":true" : ",\"excluded\":false")
+            if isDeleted { writer.then(",\"deleted\":true") }
+            if let metadata {
+                writer.then(",\"metadata\":")
+                writer.raw(metadata)
+            }
+            writer.end("}")
         }
 
         /// The parts, decoded; those of an unknown type are left out.

@@ -96,10 +96,13 @@ extension TurnRecord.State: Codable {
 extension StopReason: Codable {}
 
 extension JSONWriter {
+    /// Writes milliseconds since 1970 as a time.
+    mutating func string(time: Int64) { plainString { Timestamp.append(time, to: &$0) } }
+
     /// Writes a member whose value is a time.
     mutating func member(_ name: String, _ time: Wire.Time) {
         key(name)
-        plainString { Timestamp.append(time.milliseconds, to: &$0) }
+        string(time: time.milliseconds)
     }
     /// Writes the member only when there is a time.
     mutating func optional(_ name: String, _ time: Wire.Time?) { if let time { member(name, time) } }

@@ -47,24 +47,49 @@ extension Wire {
             trashedAt = session.trashedAt.map { Time($0) }
         }
 
-        package func write(to writer: inout JSONWriter) { writer.object { writeMembers(to: &$0) } }
+        package func write(to writer: inout JSONWriter) {
+            writer.begin("{")
+            writeMembers(to: &writer)
+            writer.end("}")
+        }
 
+        /// Writes the members; behind them others may stand.
         func writeMembers(to writer: inout JSONWriter) {
-            writer.member("sessionId", sessionId.text)
-            writer.optional("title", title)
-            writer.member("cwd", cwd)
-            writer.member("owner", owner)
-            writer.member("messageCount", messageCount)
-            writer.member("tokens", tokens)
+            writer.then("\"sessionId\":")
+            writer.string(sessionId.text)
+            if let title {
+                writer.then(",\"title\":")
+                writer.string(title)
+            }
+            writer.then(",\"cwd\":")
+            writer.string(cwd)
+            writer.then(",\"owner\":")
+            writer.int(owner)
+            writer.then(",\"messageCount\":")
+            writer.int(messageCount)
+            writer.then(",\"tokens\":")
+            writer.int(tokens)
             writer.optional("upstream", upstream)
             writer.optional("model", model)
-            writer.key("tags")
-            writer.array { for tag in tags { $0.string(tag) } }
-            writer.member("archived", archived)
-            if let ephemeral { writer.member("ephemeral", ephemeral) }
-            writer.member("createdAt", createdAt)
-            writer.member("updatedAt", updatedAt)
-            writer.optional("trashedAt", trashedAt)
+            if tags.isEmpty {
+                writer.then(",\"tags\":[]")
+            } else {
+                writer.then(",\"tags\":")
+                writer.array { for tag in tags { $0.string(tag) } }
+            }
+            writer.then(archived ? ",\"archived\":true" : ",\"archived\":false")
+            if let ephemeral {
+                writer.then(",\"ephemeral\":")
+                writer.bool(ephemeral)
+            }
+            writer.then(",\"createdAt\":")
+            writer.string(time: createdAt.milliseconds)
+            writer.then(",\"updatedAt\":")
+            writer.string(time: updatedAt.milliseconds)
+            if let trashedAt {
+                writer.then(",\"trashedAt\":")
+                writer.string(time: trashedAt.milliseconds)
+            }
         }
     }
 

@@ -32,9 +32,11 @@ package struct AnthropicAnswer: AnswerBody {
 
     package var hasFinish: Bool { reason != nil }
     package var isOver: Bool { isStopped }
+    package private(set) var isSteady = false
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         var pieces: [Piece] = []
+        isSteady = false
         switch view["type"]?.string {
         case "message_start": if let message = view["message"] { identify(message) }
         case "message": pieces = whole(view)
@@ -130,8 +132,12 @@ package struct AnthropicAnswer: AnswerBody {
         let index = view["index"]?.int ?? 0
         guard let delta = view["delta"] else { return [] }
         switch (delta["type"]?.string, blocks[index]?.kind) {
-        case ("text_delta", _): return joiner.pieces(.text, delta["text"])
-        case ("thinking_delta", _): return joiner.pieces(.thought, delta["thinking"])
+        case ("text_delta", _):
+            isSteady = true
+            return joiner.pieces(.text, delta["text"])
+        case ("thinking_delta", _):
+            isSteady = true
+            return joiner.pieces(.thought, delta["thinking"])
         case ("signature_delta", .thinking?): add(delta["signature"]?.utf8 ?? [], to: index)
         case ("input_json_delta", .tool?):
             if let more = delta["partial_json"], let bytes = blocks[index]?.joiner.text(more) {

@@ -49,6 +49,7 @@ package struct GeminiAnswer: AnswerBody {
         return reason == "STOP" ? hasContent && !goesOn : !goesOn
     }
     package var isOver: Bool { false }
+    package private(set) var isSteady = false
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         if let counted = view["usageMetadata"], counted.kind == .object { add(counted) }
@@ -57,7 +58,9 @@ package struct GeminiAnswer: AnswerBody {
             block = why + (words.map { ": \($0)" } ?? "")
             flagged = GeminiAnswer.flagged(feedback) ?? flagged
         }
+        isSteady = false
         guard let candidates = view["candidates"] else { return [] }
+        isSteady = candidates.count == 1
         if candidates.count == 0 { isWithoutCandidates = true }
         let hadReason = reason != nil
         let isReasoned = candidates.elements.contains { !($0["finishReason"]?.string ?? "").isEmpty }
@@ -91,6 +94,7 @@ package struct GeminiAnswer: AnswerBody {
 
     private mutating func read(_ part: JSONView, _ index: Int) -> [Piece] {
         let signature = part["thoughtSignature"]?.string
+        if part["text"] == nil || index != 0 { isSteady = false }
         if let call = part["functionCall"] { return [read(call: call, signature)] }
         var pieces: [Piece] = []
         if let text = part["text"], text.kind == .string {

@@ -23,6 +23,8 @@ package protocol AnswerReader {
 package protocol AnswerBody: Sendable {
     /// Takes one event's JSON and returns the pieces in it.
     mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece]
+    /// Whether the event that was taken last did nothing but give its pieces and set what the same event sets again.
+    var isSteady: Bool { get }
     /// Whether the answer is whole and only its usage may follow.
     var hasFinish: Bool { get }
     /// See `AnswerReader.seemsWhole`.
@@ -44,6 +46,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     private var parser = EventStreamParser()
     private var body: Body
     private var stray = StrayObject()
+    private var repeated = RepeatedEvent()
     private var isDone = false
     private var hasPieces = false
     private var failure: UpstreamFailure?
@@ -128,6 +131,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     }
 
     private mutating func event(_ data: [UInt8]) -> [Piece] {
+        if let piece = repeated.piece(of: data) { return [piece] }
         if data.drop(while: { $0 <= 0x20 }).starts(with: "[DONE]".utf8) {
             isDone = true
             return []
@@ -143,7 +147,9 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
                 "the upstream sent an event that is not JSON", isRetryable: true)
             return []
         }
-        return take(view)
+        let pieces = take(view)
+        repeated.learn(data, pieces, isSteady: failure == nil && body.isSteady)
+        return pieces
     }
 
     /// Lines at most that one event may hold as objects of their own.

@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Reads server-sent events out of bytes cut anywhere (WHATWG HTML, "server-sent events"; wire.md F1, F2).
 ///
 /// Lines end at CR, LF or CRLF, looked for in bytes. At the end of the stream a pending event is given out too: some
@@ -28,26 +30,28 @@ package struct EventStreamParser: Sendable {
 
     /// Takes bytes as they came and returns what they completed.
     package mutating func feed(_ bytes: [UInt8]) -> [Output] {
-        var out: [Output] = []
-        var start = 0
+        var out: [Output] = [], start = 0
         let text = bytes.span
-        for at in text.indices {
-            let byte = text[at]
-            guard byte == 0x0A || byte == 0x0D else {
+        while start < text.count {
+            if isAfterCR {
                 isAfterCR = false
-                continue
+                if text[start] == 0x0A {  // the LF of a CRLF, maybe in the next chunk
+                    start += 1
+                    continue
+                }
             }
-            if byte == 0x0A && isAfterCR {  // the LF of a CRLF, maybe in the next chunk
-                isAfterCR = false
-                start = at + 1
-                continue
+            let end = ByteSearch.lineEnd(in: text, from: start)
+            guard end < text.count else { break }
+            isAfterCR = text[end] == 0x0D
+            if line.isEmpty {
+                endLine(bytes[start..<end], &out)
+            } else {
+                line.append(contentsOf: bytes[start..<end])
+                endLine(takeLine()[...], &out)
             }
-            isAfterCR = byte == 0x0D
-            line.append(contentsOf: bytes[start..<at])
-            start = at + 1
-            endLine(&out)
+            start = end + 1
         }
-        line.append(contentsOf: bytes[start...])
+        if start < text.count { line.append(contentsOf: bytes[start...]) }
         if line.count + data.count > limit {
             line = []
             data = []
@@ -60,41 +64,69 @@ package struct EventStreamParser: Sendable {
     /// Ends the stream and returns what was pending.
     package mutating func finish() -> [Output] {
         var out: [Output] = []
-        if !line.isEmpty { endLine(&out) }
+        if !line.isEmpty { endLine(takeLine()[...], &out) }
         dispatch(&out)
         return out
     }
 
-    private mutating func endLine(_ out: inout [Output]) {
-        defer { line.removeAll(keepingCapacity: true) }
+    private mutating func takeLine() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &line)
+        return taken
+    }
+
+    /// What a line is about.
+    private enum Field { case data, event, error, known, unknown }
+
+    private static func field(_ name: ArraySlice<UInt8>) -> Field {
+        // Nearly all of them are data.
+        if name.count == 4, name.elementsEqual([0x64, 0x61, 0x74, 0x61]) { return .data }
+        return switch String(decoding: name, as: UTF8.self) {
+        case "event": .event
+        case "id", "retry": .known
+        case "error": .error
+        default: .unknown
+        }
+    }
+
+    private mutating func endLine(_ whole: ArraySlice<UInt8>, _ out: inout [Output]) {
+        var line = whole
         if isFirstLine {
             isFirstLine = false
-            if line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
+            if line.starts(with: [0xEF, 0xBB, 0xBF]) { line = line.dropFirst(3) }
         }
         guard let first = line.first else { return dispatch(&out) }
         if first == 0x3A {
             out.append(.comment)
             return
         }
-        let colon = line.firstIndex(of: 0x3A) ?? line.count
-        var value = line.dropFirst(colon + 1)
+        let colon = line.firstIndex(of: 0x3A) ?? line.endIndex
+        var value = line[min(colon + 1, line.endIndex)...]
         if value.first == 0x20 { value = value.dropFirst() }
-        switch String(decoding: line[..<colon], as: UTF8.self) {
-        case "data":
-            if hasData { data.append(0x0A) }
-            data.append(contentsOf: value)
+        switch EventStreamParser.field(line[..<colon]) {
+        case .data:
+            if hasData {
+                data.append(0x0A)
+                data.append(contentsOf: value)
+            } else {
+                data = Array(value)
+            }
             hasData = true
-        case "event": type = String(decoding: value, as: UTF8.self)
-        case "id", "retry": break
-        case "error":  // old llama.cpp (wire.md C6)
+        case .event: type = String(decoding: value, as: UTF8.self)
+        case .known: break
+        case .error:  // old llama.cpp (wire.md C6)
             out.append(.event(type: "error", data: Array(value)))
-        default: out.append(.stray(line))
+        case .unknown: out.append(.stray(Array(line)))
         }
     }
 
     private mutating func dispatch(_ out: inout [Output]) {
-        if hasData { out.append(.event(type: type, data: data)) }
-        data.removeAll(keepingCapacity: true)
+        guard hasData else {
+            type = ""
+            return
+        }
+        out.append(.event(type: type, data: data))
+        data = []
         hasData = false
         type = ""
     }

@@ -25,6 +25,7 @@ package struct OpenAIAnswer: AnswerBody {
     /// A reason that stands before the text, or on each chunk, is no end (wire.md A3, of translating proxies).
     package var hasFinish: Bool { reason != nil && hasContent && !goesOn }
     package var isOver: Bool { false }
+    package private(set) var isSteady = false
     package var heldBytes: Int { calls.bytes }
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
@@ -35,6 +36,7 @@ package struct OpenAIAnswer: AnswerBody {
             throw FailureClassifier.failure(FailureReport(inStream: groq))
         }
         let choices = view["choices"]?.elements ?? JSONElements.none
+        isSteady = true
         guard let choice = choices.first(where: { ($0["index"]?.int ?? 0) == 0 }) else { return [] }
         let pieces = (choice["delta"] ?? choice["message"]).map { delta($0) } ?? []
         let said = choice["finish_reason"]?.string ?? ""
@@ -66,6 +68,7 @@ package struct OpenAIAnswer: AnswerBody {
         }
         for call in delta["tool_calls"]?.elements ?? JSONElements.none {
             calls.add(call)
+            isSteady = false
             hasContent = true
         }
         return pieces
