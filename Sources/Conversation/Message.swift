@@ -182,7 +182,10 @@ extension Message {
     ///
     /// Most messages are so, and then copying the string spares decoding and writing it again. Other spellings of the
     /// same part give nil, which only costs time.
-    package var plainTextJSON: ArraySlice<UInt8>? {
+    package var plainTextJSON: ArraySlice<UInt8>? { Message.plainTextJSON(in: content) }
+
+    /// The same of a content.
+    static func plainTextJSON(in content: [UInt8]) -> ArraySlice<UInt8>? {
         let start = Message.plainTextHead.count, end = content.count - 2
         guard end - start >= 2, content.starts(with: Message.plainTextHead) else { return nil }
         guard content[end] == UInt8(ascii: "}"), content[end + 1] == UInt8(ascii: "]") else { return nil }

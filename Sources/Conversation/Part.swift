@@ -96,6 +96,9 @@ package enum Part: Sendable, Equatable {
 
     /// Reads a raw JSON array of parts; what is not a part is left out.
     package static func decode(_ content: [UInt8]) -> [Part] {
+        if let plain = Message.plainTextJSON(in: content), let text = JSONText.text(plain) {
+            return [.text(text)]
+        }
         guard let document = try? JSONDocument(content) else { return [] }
         return document.root.elements.compactMap { try? Part(checking: $0) }
     }

@@ -27,6 +27,24 @@ package enum JSONText {
         }
     }
 
+    /// The text of a JSON string with its quotes; nil where it is not UTF-8, or has numbered characters that a reader must look
+    /// at.
+    package static func text(_ string: ArraySlice<UInt8>) -> String? {
+        let inner = string.dropFirst().dropLast(), bytes = inner.span
+        var at = ByteSearch.backslash(in: bytes, from: 0)
+        let hasEscapes = at < bytes.count
+        while at < bytes.count {
+            guard at + 1 < bytes.count else { return nil }
+            switch bytes[at + 1] {
+            case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74:
+                at = ByteSearch.backslash(in: bytes, from: at + 2)
+            default: return nil
+            }
+        }
+        if hasEscapes { return String(validating: unescaped(inner), as: UTF8.self) }
+        return String(validating: inner, as: UTF8.self)
+    }
+
     /// Appends a character's UTF-8 (RFC 3629, section 3).
     private static func append(_ scalar: Unicode.Scalar, to out: inout [UInt8]) {
         let value = scalar.value

@@ -27,6 +27,8 @@ package final class HTTPUpstream: Upstream {
     private var quirks: [String: Quirks] = [:]
     /// The model that was asked for last, with what its name tells.
     private var lastVocabulary: (model: String, weights: TokenWeights?)?
+    /// The model that the table was asked about last, and what it said.
+    private var lastKnown: (model: String, known: KnownModel?)?
     private var lengths: [String: Int] = [:]
     /// Limits that servers named when a request was too long.
     private var learned: [String: Int] = [:]
@@ -103,7 +105,11 @@ package final class HTTPUpstream: Upstream {
 
     /// What the table says of a model at this server.
     private func known(_ model: String) -> KnownModel? {
-        settings.models.model(model, kind: kind, host: Addresses.host(of: settings.baseURL))
+        // Several things are asked of the same model for each prompt.
+        if let found = lastKnown, found.model == model { return found.known }
+        let known = settings.models.model(model, kind: kind, host: Addresses.host(of: settings.baseURL))
+        lastKnown = (model, known)
+        return known
     }
 
     package func prices(of model: String, tokens: Int) -> Prices? {

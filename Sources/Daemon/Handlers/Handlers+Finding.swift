@@ -57,12 +57,12 @@ extension Handlers {
                         look,
                         then: looking(call) { more in
                             let sessions = output.sessions + (more?.sessions ?? [])
-                            request.reply(.init(FoundPage(sessions[...], output.damaged), nil))
+                            request.reply(written: FoundPage(sessions[...], output.damaged).written(nil))
                         })
                 })
         }
         page(search, from: start, call) { page, next in
-            request.reply(.init(page, next?.cursor(kind: "f")))
+            request.reply(written: page.written(next?.cursor(kind: "f")))
         }
     }
 
@@ -79,7 +79,7 @@ extension Handlers {
             let bytes = found.reduce(0) { $0 + $1.listedBytes }
             let hasMore = found.count > page.sessions.count || bytes >= sort.search.bytes
             let next = page.sessions.last.map { PlaceCursor.text(sort.key, sort.place(of: $0.session)) }
-            request.reply(.init(page, hasMore ? next : nil))
+            request.reply(written: page.written(hasMore ? next : nil))
         }
         func walk(
             _ slice: SortSessions, _ found: [SessionRecord], _ damaged: [String], isMemory: Bool
@@ -250,11 +250,21 @@ extension Handlers {
     }
 }
 
-extension Method.SessionFind.Result {
-    fileprivate init(_ page: Handlers.FoundPage, _ cursor: String?) {
-        self.init(
-            sessions: page.sessions.map { Wire.SessionSummary($0.session) }, nextCursor: cursor,
-            damaged: page.damage)
+extension Handlers.FoundPage {
+    /// The page as `Method.SessionFind.Result` is written, without a copy of each session.
+    fileprivate func written(_ cursor: String?) -> [UInt8] {
+        var writer = JSONWriter(capacity: sessions.reduce(64) { $0 + $1.listedBytes })
+        writer.begin("{\"sessions\":")
+        writer.array { writer in
+            for index in sessions.indices { Wire.SessionSummary.write(sessions[index].session, to: &writer) }
+        }
+        writer.optional("nextCursor", cursor)
+        if let damage {
+            writer.then(",\"damaged\":")
+            writer.array { for words in damage { $0.string(words) } }
+        }
+        writer.end("}")
+        return writer.bytes
     }
 }
 

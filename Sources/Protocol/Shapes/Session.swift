@@ -53,10 +53,34 @@ extension Wire {
             writer.end("}")
         }
 
+        /// Writes a stored session as lists show it, without making one of the wire's of it.
+        package static func write(_ session: Conversation.Session, to writer: inout JSONWriter) {
+            writer.begin("{")
+            writeMembers(
+                session.id, session.title, session.cwd, Int(session.owner.number), session.messageCount,
+                session.tokens, session.settings.upstream, session.settings.model, session.tags,
+                session.isArchived, session.isEphemeral ? true : nil, session.createdAt, session.updatedAt,
+                session.trashedAt, to: &writer)
+            writer.end("}")
+        }
+
         /// Writes the members; behind them others may stand.
         func writeMembers(to writer: inout JSONWriter) {
+            Self.writeMembers(
+                sessionId, title, cwd, owner, messageCount, tokens, upstream, model, tags, archived,
+                ephemeral, createdAt.milliseconds, updatedAt.milliseconds, trashedAt?.milliseconds,
+                to: &writer)
+        }
+
+        @inline(__always)
+        private static func writeMembers(
+            _ id: SessionID, _ title: String?, _ cwd: String, _ owner: Int, _ messageCount: Int,
+            _ tokens: Int, _ upstream: String?, _ model: String?, _ tags: [String], _ isArchived: Bool,
+            _ isEphemeral: Bool?, _ createdAt: Int64, _ updatedAt: Int64, _ trashedAt: Int64?,
+            to writer: inout JSONWriter
+        ) {
             writer.then("\"sessionId\":")
-            writer.string(sessionId.text)
+            writer.string(id.text)
             if let title {
                 writer.then(",\"title\":")
                 writer.string(title)
@@ -77,18 +101,18 @@ extension Wire {
                 writer.then(",\"tags\":")
                 writer.array { for tag in tags { $0.string(tag) } }
             }
-            writer.then(archived ? ",\"archived\":true" : ",\"archived\":false")
-            if let ephemeral {
+            writer.then(isArchived ? ",\"archived\":true" : ",\"archived\":false")
+            if let isEphemeral {
                 writer.then(",\"ephemeral\":")
-                writer.bool(ephemeral)
+                writer.bool(isEphemeral)
             }
             writer.then(",\"createdAt\":")
-            writer.string(time: createdAt.milliseconds)
+            writer.string(time: createdAt)
             writer.then(",\"updatedAt\":")
-            writer.string(time: updatedAt.milliseconds)
+            writer.string(time: updatedAt)
             if let trashedAt {
                 writer.then(",\"trashedAt\":")
-                writer.string(time: trashedAt.milliseconds)
+                writer.string(time: trashedAt)
             }
         }
     }
