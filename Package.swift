@@ -96,6 +96,17 @@ let package = Package(
         .executableTarget(
             name: "window-walk", dependencies: ["WindowCases", "Conversation", "Posix"],
             path: "Tests/WindowWalk", swiftSettings: strict),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Daemon", "Upstream", "Transcripts", "Typesetting", "Search", "Protocol", "Conversation",
+                "JSON",
+            ],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets", "Posix"], path: "Tests/Fuzz", exclude: ["Corpus"],
+            swiftSettings: strict),
+        checks("FuzzTests", ["FuzzTargets", "Posix"]),
         checks("PosixTests", ["Posix"]),
         checks("EventLoopTests", ["EventLoop", "Posix"]),
         checks("CryptoTests", ["Crypto"]),
