@@ -12,6 +12,8 @@ package protocol Contract: Sendable {
     static var method: Method { get }
     /// Who is answered; whoever else calls it gets `permission_denied`.
     static var callers: Callers { get }
+    /// Whether those are answered too who may look at everything and change nothing.
+    static var isForWatchers: Bool { get }
     /// What a request of it waits for among those of the same client.
     static var order: RequestOrder { get }
     /// Whether somebody waits for its answer in a conversation: what else is asked may wait a little for that.
@@ -67,6 +69,7 @@ package enum RequestReach: Sendable, Equatable {
 }
 
 extension Contract {
+    package static var isForWatchers: Bool { callers == .everyone && !order.isChange }
     package static var isConversation: Bool { false }
     package static var beginsTurn: Bool { false }
 

@@ -122,6 +122,12 @@ final class ClientOfNobody {
         return try next()
     }
 
+    /// Sends a notification.
+    func tell(_ method: String, _ params: String) throws {
+        let line = #"{"jsonrpc":"2.0","method":"\#(method)","params":\#(params)}"#
+        _ = try System.write(program.to.raw, Array(line.utf8) + [0x0A])
+    }
+
     /// All that comes until the connection ends.
     func rest() throws -> String {
         while let got = try System.read(program.from.raw, into: &bytes, most: 65_536), got > 0 {}

@@ -86,6 +86,43 @@ struct `Another user` {
     }
 
     @Test
+    func `who watches is answered about everybody's sessions where nothing is changed, and nowhere else`()
+        throws
+    {
+        let daemon = try daemon("allow: { users: [] }, watchers: ['nobody']")
+        let client = try daemon.client()
+        try client.open("demo")
+        let turn = try client.prompt("demo", "secret words").extras?["turnId"]?.string ?? ""
+        let nobody = try ClientOfNobody(daemon.socket)
+        var refused = 0
+        for method in Method.allCases where !method.isNotification {
+            guard let example = SchemaChecker.shared.examples(of: method.rawValue).first else { continue }
+            var params = text(example.params)
+            if let at = params.firstRange(of: #""turnId":""#)?.upperBound {
+                params.replaceSubrange(at..<params.index(at, offsetBy: 36), with: turn)
+            }
+            var answer = try nobody.ask(method.rawValue, params)
+            while answer["method"] != nil { answer = try nobody.next() }
+            let isRefused = answer["error"]?["data"]?["kind"]?.string == "permission_denied"
+            #expect(isRefused != method.contract.isForWatchers, "\(method): \(text(answer.raw))")
+            refused += isRefused ? 1 : 0
+        }
+        #expect(refused > 25)
+        let whole = try nobody.ask("_convod/message/list", #"{"sessionId":"demo"}"#)
+        #expect(text(whole.raw).contains("secret words"))
+        #expect(try nobody.ask("_convod/session/find", #"{"owner":"*"}"#)["result"]?["sessions"]?.count == 1)
+        #expect(try nobody.ask("_convod/server/metrics")["result"] != nil)
+        // What it says of a running turn does not count either, though it has the session open.
+        let running = try client.startPrompt("demo", "count to 60")
+        var opened = try nobody.ask("session/load", #"{"sessionId":"demo","cwd":"/","mcpServers":[]}"#)
+        while opened["method"] != nil { opened = try nobody.next() }
+        #expect(opened["result"] != nil)
+        try nobody.tell("session/cancel", #"{"sessionId":"demo"}"#)
+        #expect(try client.finish(running).result?["stopReason"]?.string == "end_turn")
+        #expect(try client.messages("demo").count == 4)
+    }
+
+    @Test
     func `in whose session an administrator says something has that kept, and their own words not twice`()
         throws
     {

@@ -170,6 +170,7 @@ private func row(_ table: String, _ field: String, _ name: String) -> JSONView? 
         let entry = try #require(row("methods", "name", method.rawValue)), contract = method.contract
         #expect(contract.method == method)
         #expect(entry["x-callers"]?.string == contract.callers.rawValue)
+        #expect(entry["x-watchers"]?.bool == contract.isForWatchers)
         let order =
             switch contract.order {
             case .overtakes: "overtakes"

@@ -9,7 +9,9 @@ final class Client {
     enum Role {
         /// Its own sessions.
         case user
-        /// All sessions; a changed configuration may give that and take it.
+        /// All sessions, and changes nothing; a changed configuration may give that and take it.
+        case watcher
+        /// All sessions; the same.
         case administrator
     }
 
@@ -47,10 +49,14 @@ final class Client {
     }
 
     var isAdmin: Bool { role == .administrator }
+    /// Whether it sees the sessions of all users.
+    var seesAll: Bool { role != .user }
     var isOpen: Bool { link.isOpen }
 
     /// Whether it only looks at a session.
-    func isObserver(of session: SessionRow) -> Bool { subscriptions[session]?.role.isObserver ?? false }
+    func isObserver(of session: SessionRow) -> Bool {
+        role == .watcher || (subscriptions[session]?.role.isObserver ?? false)
+    }
 
     // MARK: Requests that wait
 

@@ -66,16 +66,27 @@ extension Configuration {
             access.allowedGroups = try groups(try allow.strings("groups") ?? [], allow)
             try allow.finish()
         }
-        for name in try socket.strings("admins") ?? [] {
-            if let uid = Process.userID(named: name) { access.adminUsers.append(uid) }
-            if let gid = Process.groupID(named: name) { access.adminGroups.append(gid) }
-            guard Process.userID(named: name) != nil || Process.groupID(named: name) != nil else {
-                throw socket.complaint(
-                    socket.view["admins"] ?? socket.view,
-                    "'socket.admins': there is no user or group '\(name)'")
-            }
-        }
+        (access.adminUsers, access.adminGroups) = try usersOrGroups("admins", &socket)
+        (access.watchingUsers, access.watchingGroups) = try usersOrGroups("watchers", &socket)
         try socket.finish()
+    }
+
+    /// Names each of which is a user's or a group's, or both.
+    private func usersOrGroups(_ key: String, _ socket: inout ConfigurationReader)
+        throws(ConfigurationError) -> (users: [UInt32], groups: [UInt32])
+    {
+        var users: [UInt32] = [], groups: [UInt32] = []
+        for name in try socket.strings(key) ?? [] {
+            let uid = Process.userID(named: name), gid = Process.groupID(named: name)
+            guard uid != nil || gid != nil else {
+                throw socket.complaint(
+                    socket.view[key] ?? socket.view,
+                    "'socket.\(key)': there is no user or group '\(name)'")
+            }
+            if let uid { users.append(uid) }
+            if let gid { groups.append(gid) }
+        }
+        return (users, groups)
     }
 
     private func users(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError)

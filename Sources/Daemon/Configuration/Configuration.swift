@@ -19,6 +19,10 @@ package struct Configuration: Sendable, Equatable {
         package var adminUsers: [UInt32] = []
         /// Group IDs whose members see all sessions too.
         package var adminGroups: [UInt32] = []
+        /// Who sees all sessions and changes none, and may connect for that.
+        package var watchingUsers: [UInt32] = []
+        /// Group IDs whose members do so too.
+        package var watchingGroups: [UInt32] = []
     }
 
     /// Nil where the flag, the environment or the default decides.

@@ -18,9 +18,9 @@ extension Handlers {
         let owner: FindSessions.Owner
         switch parameters.owner {
         case .mine: owner = .user(uid)
-        case .user(let other) where UserID(other) == uid || request.client.isAdmin:
+        case .user(let other) where UserID(other) == uid || request.client.seesAll:
             owner = .user(UserID(other))
-        case .all where request.client.isAdmin: owner = .all
+        case .all where request.client.seesAll: owner = .all
         default:
             throw WireError(.permissionDenied, "only administrators may list the sessions of other users")
         }

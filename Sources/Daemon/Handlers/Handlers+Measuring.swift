@@ -40,7 +40,7 @@ extension Handlers {
     private func listChanges(_ request: Request<Method.AuditList>) throws(WireError) {
         let parameters = request.parameters
         let list = AuditList(
-            user: request.client.isAdmin ? nil : request.client.user, session: parameters.session,
+            user: request.client.seesAll ? nil : request.client.user, session: parameters.session,
             since: parameters.since ?? Int64.min, limit: parameters.limit)
         archives.readAway(
             list, isShort: false,
@@ -59,7 +59,7 @@ extension Handlers {
     // MARK: Statistics
 
     private func tellStats(_ request: Request<Method.StoreStats>) throws(WireError) {
-        let isAdmin = request.client.isAdmin
+        let isAdmin = request.client.seesAll
         sumUp(StoreStats(owner: isAdmin ? nil : request.client.user), StatsSum(), request) { [self] sum in
             let largest = sum.sessions.sorted { ($0.value.bytes, $0.key) > ($1.value.bytes, $1.key) }
                 .prefix(request.parameters.limit)

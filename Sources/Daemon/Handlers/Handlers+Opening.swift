@@ -61,7 +61,8 @@ extension Handlers {
             }
         }
         if let joined = client.subscriptions[record.row] {
-            channels.set(joined, parameters.role == .observer ? .observer : .controller)
+            let isObserver = parameters.role == .observer || client.role == .watcher
+            channels.set(joined, isObserver ? .observer : .controller)
         }
         call.onCancel = { replay.cancel() }
         replay.begin()

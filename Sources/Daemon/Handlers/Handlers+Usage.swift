@@ -12,7 +12,7 @@ extension Handlers {
         let parameters = request.parameters
         let since = parameters.since?.milliseconds ?? clocks.now() - 86_400_000
         let look = FailedAttempts(
-            owner: request.client.isAdmin ? nil : request.client.user, since: since,
+            owner: request.client.seesAll ? nil : request.client.user, since: since,
             limit: parameters.limit + 1)
         let stop = archives.failures(look) { result in
             if request.call.isAnswered { return }
@@ -38,7 +38,7 @@ extension Handlers {
             throw .invalid(
                 "'from' must be a day at or before 'to', at most \(Method.UsageList.mostDays) days earlier")
         }
-        let owner = request.client.isAdmin ? nil : request.client.user
+        let owner = request.client.seesAll ? nil : request.client.user
         let parts = parameters.by.compactMap { UsageReport.Part(rawValue: $0) }
         let report = UsageReport(owner: owner, days: from...to, by: parts, limit: parameters.limit)
         let stop = archives.usage(report) { result in

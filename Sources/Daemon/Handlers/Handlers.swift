@@ -138,7 +138,7 @@ final class Handlers {
         _ body: @escaping (Result<SessionRecord, WireError>) throws(WireError) -> Void
     ) {
         archives.session(
-            id, owner: call.client.user, orAnyones: call.client.isAdmin,
+            id, owner: call.client.user, orAnyones: call.client.seesAll,
             then: looking(call) { [self] (found: SessionRecord?) throws(WireError) in
                 try body(Result { () throws(WireError) in try seen(found, id, call, orTrashed) })
             })
@@ -175,7 +175,7 @@ final class Handlers {
         _ body: @escaping (StoredTurn, SessionRecord) throws(WireError) -> Void
     ) {
         archives.turn(
-            id, owner: call.client.isAdmin ? nil : call.client.user,
+            id, owner: call.client.seesAll ? nil : call.client.user,
             then: looking(call) { [self] (found: TurnFound?) throws(WireError) in
                 guard let found else {
                     throw WireError(

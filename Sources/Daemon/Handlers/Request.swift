@@ -29,7 +29,14 @@ extension Handlers {
             _ handle: @escaping @Sendable (Handlers) -> (Request<C>) throws(WireError) -> Void
         ) -> Handler {
             Handler(contract: contract) { (handlers, call) throws(WireError) in
-                if C.callers == .administrators, !call.client.isAdmin {
+                if call.client.role == .watcher {
+                    guard C.isForWatchers else {
+                        throw WireError(
+                            .permissionDenied,
+                            "user \(call.client.user) may look at everything and change nothing ('socket.watchers')"
+                        )
+                    }
+                } else if C.callers == .administrators, !call.client.isAdmin {
                     throw WireError(.permissionDenied, "only administrators may ask this")
                 }
                 let parameters = try C.parameters(call.params, handlers.configuration.limits)

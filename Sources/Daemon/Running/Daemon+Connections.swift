@@ -69,8 +69,7 @@ extension Daemon {
 
     private func admit(_ socket: consuming Descriptor) throws(PosixError) {
         let peer = try UnixSocket.peer(of: socket.raw)
-        let access = configuration.access
-        let isAdmin = access.isAdmin(peer, daemon: facts.uid)
+        let role = configuration.access.role(of: peer, daemon: facts.uid)
         let connection = Connection(
             socket, number: nextNumber, peer: peer, loop: loop, limits: configuration.limits, owner: self)
         nextNumber += 1
@@ -79,13 +78,13 @@ extension Daemon {
                 "\(guests.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
         }
-        guard !peer.isNobody, isAdmin || access.isAllowed(peer) else {
+        guard let role, !peer.isNobody else {
             options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
             let message = "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.permissionDenied, message)))
         }
         let client = Client(
-            number: connection.number, user: UserID(peer.uid), role: isAdmin ? .administrator : .user,
+            number: connection.number, user: UserID(peer.uid), role: role,
             link: connection)
         client.pid = Int(peer.pid)
         guests[connection.number] = Guest(connection: connection, client: client)

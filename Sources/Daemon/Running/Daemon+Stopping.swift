@@ -88,18 +88,23 @@ extension Daemon {
         let access = configuration.access
         for guest in Array(guests.values) {
             let connection = guest.connection, client = guest.client, peer = connection.peer
-            let isAdmin = access.isAdmin(peer, daemon: facts.uid)
-            if !isAdmin && !access.isAllowed(peer) {
+            let role = access.role(of: peer, daemon: facts.uid)
+            guard let role else {
                 options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
                 let message =
                     "user \(peer.uid) may not connect any more; an administrator can add it to 'socket.allow'"
                 connection.closeForGood(WireError(.permissionDenied, message))
-            } else if client.isAdmin, !isAdmin {
+                continue
+            }
+            // What it may not see or do any more may be under way.
+            if client.role != role, role != .administrator {
                 let message =
-                    "user \(peer.uid) is no administrator any more; connect again to go on with your own sessions"
+                    client.isAdmin
+                    ? "user \(peer.uid) is no administrator any more; connect again to go on with what it may do"
+                    : "what user \(peer.uid) may do was changed; connect again to go on"
                 connection.closeForGood(WireError(.permissionDenied, message))
             } else {
-                client.role = isAdmin ? .administrator : .user
+                client.role = role
             }
         }
     }

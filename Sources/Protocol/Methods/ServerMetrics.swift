@@ -5,6 +5,8 @@ extension Method {
     package enum ServerMetrics: Contract {
         package static let method = Method.serverMetrics
         package static let callers = Callers.administrators
+        /// Who watches a machine reads its figures.
+        package static let isForWatchers = true
         package static let order = RequestOrder.looks
         package typealias Parameters = NoParameters
 
