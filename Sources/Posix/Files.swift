@@ -160,6 +160,11 @@ package enum Files {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .last("unlink", path) }
     }
 
+    /// Removes a directory in which nothing is; one that is not there is fine.
+    package static func removeDirectory(_ path: String) throws(PosixError) {
+        guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw .last("rmdir", path) }
+    }
+
     /// The names in a directory, in no order; one that is not there fails with ENOENT.
     package static func names(in path: String) throws(PosixError) -> [String] {
         guard let directory = unsafe opendir(path) else { throw .last("read", path) }

@@ -139,6 +139,7 @@ final class ClientOfNobody {
 final class PipedProgram {
     let to: Descriptor, from: Descriptor
     private let pid: Int32
+    private var isReaped = false
 
     init(_ program: String, _ arguments: [String], environment: [String: String]) throws {
         let input = try Process.pipe(), output = try Process.pipe()
@@ -151,7 +152,16 @@ final class PipedProgram {
         from = Descriptor(owning: output.reading)
     }
 
+    func signal(_ number: Int32) throws { try Process.signal(pid, number) }
+
+    /// Waits for its end.
+    func ended() throws -> Process.Ending? {
+        defer { isReaped = true }
+        return try Process.reap(pid)
+    }
+
     deinit {
+        if isReaped { return }
         try? Process.signal(pid, Signals.kill)
         _ = try? Process.reap(pid)
     }

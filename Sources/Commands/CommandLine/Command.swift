@@ -13,7 +13,8 @@ struct Command: Sendable {
 
     /// All commands, sorted by name.
     static let all: [Command] = [
-        .acp, .alias, .archive, .audit, .backup, .branches, .chat, .check, .compact, .completion, .config,
+        .acp, .alias, .archive, .audit, .backup, .bench, .branches, .chat, .check, .compact, .completion,
+        .config,
         .context,
         .doctor,
         .edit,
