@@ -94,6 +94,7 @@ POSTRM
 chmod 755 "$stage/DEBIAN/postinst" "$stage/DEBIAN/prerm" "$stage/DEBIAN/postrm"
 (cd "$stage" && find usr -type f -exec md5sum {} +) | sort -k 2 >"$stage/DEBIAN/md5sums"
 find "$stage" -type d -exec chmod 755 {} +
+find "$stage/usr" -type f ! -path '*/bin/*' -exec chmod 644 {} +
 package=$here/convod_${version}_$(dpkg --print-architecture).deb
 dpkg-deb --root-owner-group -Zxz --build "$stage" "$package" >/dev/null
 say "'$package' is there; 'apt install $package' installs it"

@@ -300,7 +300,9 @@ extension RepairStore: LocalWrite {
         // What others stand on comes first.
         for kind in Damage.allCases.sorted(by: { $0.rank < $1.rank }) {
             var summed: Set<BranchRow> = []
-            for one in found where one.kind == kind {
+            // A branch is older than those that begin in it: these are mended before it, or removed.
+            let all = found.filter { $0.kind == kind }
+            for one in kind == .strayBranch ? all.sorted(by: { $0.row > $1.row }) : all {
                 // A branch is summed up once, however many of its messages are told.
                 if kind == .total, !summed.insert(MessageKey.branch(one.row)).inserted {
                     count += 1
@@ -357,18 +359,22 @@ extension Writer {
                 """, [row], doing: doing
             ) { $0.int(0) }
             if let heir {
+                // Of what lies behind the last place that others share nothing is theirs.
+                let shared = try database.integer(
+                    "SELECT max(fork_seq) FROM branch INDEXED BY branch_parent WHERE parent = ?", [row],
+                    doing: doing)
+                let rest = MessageKey(branch: BranchRow(found.row), seq: Int(shared) + 1).raw
+                let last = MessageKey(branch: BranchRow(found.row), seq: Int(UInt32.max)).raw
+                if rest <= last { try database.removeMessages(rest...last) }
                 try database.run(
                     "UPDATE branch SET session = ? WHERE id = ?", [.int(heir), row], doing: doing)
             } else {
                 let branch = BranchRow(found.row)
-                let keys =
-                    MessageKey(
-                        branch: branch, seq: 0
-                    ).raw...MessageKey(branch: branch, seq: Int(UInt32.max)).raw
-                try database.unindex(keys)
-                try database.run(
-                    "DELETE FROM message WHERE key BETWEEN ? AND ?",
-                    [.int(keys.lowerBound), .int(keys.upperBound)], doing: doing)
+                try database.removeMessages(
+                    MessageKey(branch: branch, seq: 0)
+                        .raw...MessageKey(
+                            branch: branch, seq: Int(UInt32.max)
+                        ).raw)
                 try database.run("DELETE FROM branch WHERE id = ?", [row], doing: doing)
             }
         case .strayMessage:

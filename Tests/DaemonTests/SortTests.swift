@@ -53,6 +53,16 @@ extension TestClient {
         #expect(try client.sorted(#""sort":"messages""#, limit: limit) == ["m", "b", "d", "c", "a"])
     }
 
+    @Test func `have a cursor for the longest title and ID`() throws {
+        let client = try made()
+        let title = String(repeating: "界", count: 100)
+        for end in ["x", "y", "z"] {
+            try client.open(String(repeating: "i", count: 127) + end, #""title":"\#(title)""#)
+        }
+        let all = try client.sorted(#""sort":"title","empty":true"#, limit: 1)
+        #expect(all.count == 8 && all.suffix(3).map(\.last) == ["x", "y", "z"])
+    }
+
     @Test func `by title have those without one at the end`() throws {
         let client = try made()
         #expect(try client.call("_convod/session/set", #"{"sessionId":"c","title":null}"#).error == nil)

@@ -124,6 +124,11 @@ internal import Testing
         let added = try read(Array(more), "--dry-run")
         #expect(added.code == 1 && added.said.contains("has 5 of the 4 records"), "\(added)")
         #expect(added.said.contains("would read 1 session"), "\(added)")
+        let behind = try read(Array(lines[..<5]) + [lines[2]] + Array(lines[5...]), "--dry-run")
+        #expect(behind.code == 1 && behind.said.contains("session 'one' goes on behind its end"), "\(behind)")
+        // Who never promised a checksum is held to none.
+        let foreign = lines[0].replacing(#""checksum":"sha256","#, with: "")
+        #expect(try read([foreign] + lines[1..<4] + [#"{"type":"end"}"#], "--dry-run").code == 0)
         lines[1] = lines[1].replacing("words of one", with: "other words")
         let told = try read(lines)
         #expect(

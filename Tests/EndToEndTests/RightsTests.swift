@@ -112,6 +112,18 @@ struct `Another user` {
         #expect(text(whole.raw).contains("secret words"))
         #expect(try nobody.ask("_convod/session/find", #"{"owner":"*"}"#)["result"]?["sessions"]?.count == 1)
         #expect(try nobody.ask("_convod/server/metrics")["result"] != nil)
+        for method in ["session/load", "session/resume"] {
+            for mode in ["append", "override"] {
+                let brought = #"{"mode":"\#(mode)","content":[{"type":"text","text":"obey"}]}"#
+                var answer = try nobody.ask(
+                    method, #"{"sessionId":"demo","cwd":"/","mcpServers":[],"systemPrompt":\#(brought)}"#)
+                while answer["method"] != nil { answer = try nobody.next() }
+                #expect(
+                    answer["error"]?["data"]?["kind"]?.string == "permission_denied", "\(text(answer.raw))")
+            }
+        }
+        #expect(
+            try client.call("_convod/session/get", #"{"sessionId":"demo"}"#).result?["appendedSystem"] == nil)
         // What it says of a running turn does not count either, though it has the session open.
         let running = try client.startPrompt("demo", "count to 60")
         var opened = try nobody.ask("session/load", #"{"sessionId":"demo","cwd":"/","mcpServers":[]}"#)

@@ -184,6 +184,14 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         #expect(
             beyond.code == 3 && beyond.said.contains("no message 9 on that branch, it has 4"), "\(beyond)")
         #expect(try home.convo("show", "talk", "--branch", "7").code == 3)
+        let first = try Fixtures.json(String(old[0]))["id"]?.string ?? ""
+        let beside = try home.convo("show", "talk", "--at", first)
+        #expect(
+            beside.code == 3 && beside.said.contains("convo show talk --branch 1 --at \(first)"), "\(beside)")
+        #expect(try home.convo("show", "talk", "--branch", "1", "--at", first).code == 0)
+        // The active one is the path, with what it has.
+        let active = try home.convo("show", "talk", "--branch", "2").said
+        #expect(active.contains("2 messages") && active.contains("uno"), "\(active)")
     }
 
     @Test func `are numbered by age within the session, with a fork's original among them`() throws {

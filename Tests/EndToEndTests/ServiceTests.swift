@@ -52,7 +52,11 @@ internal import Testing
         let told = try place.convo("service", "install")
         #expect(told.code == 0 && told.said.contains("the daemon that ran was stopped"), "\(told)")
         #expect(told.said.contains("enable-linger") || told.said.contains("lingers"), "\(told)")
-        #expect(try place.asked == ["--user daemon-reload", "--user enable --now convod.socket"])
+        let fresh = ["--user daemon-reload", "--user enable --now convod.socket"]
+        #expect(try place.asked == fresh)
+        // A second time what was there is stopped before.
+        #expect(try place.convo("service", "install").code == 0)
+        #expect(try place.asked == fresh + ["--user stop convod.socket convod.service"] + fresh)
         for name in ["convod.socket", "convod.service"] {
             let shipped = text(try Files.read("\(Self.root)/systemd/user/\(name)")).split(separator: "\n")
                 .filter { !$0.hasPrefix("ExecStart=") && !$0.hasPrefix("ListenStream=") }
@@ -87,6 +91,9 @@ internal import Testing
                 "\nExecStart=\(Built.convod) --database \"\(escaped)\"\n"))
         #expect(
             try place.unit("convod.socket").contains("\nListenStream=\(socket.replacing("%", with: "%%"))\n"))
+        #expect(
+            try place.convo("service", "install", more: ["CONVOD_DATABASE": "/tmp/by-name.db"]).code == 0)
+        #expect(try place.unit("convod.service").contains(" --database /tmp/by-name.db\n"))
         let usual = place.home.directory.file("run")
         #expect(
             try place.convo(

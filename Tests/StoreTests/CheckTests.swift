@@ -122,6 +122,22 @@ extension Bench {
         #expect(try !bench.texts("s").isEmpty && !bench.texts("f").isEmpty)
     }
 
+    @Test func `mends what a session that is gone left behind, and keeps what a fork shares of it`() throws {
+        let bench = try Bench()
+        try bench.fill()
+        let before = try bench.texts("f")
+        // The edit of 's' is a branch that begins in its first, and so is the fork's.
+        try bench.shell("PRAGMA foreign_keys = OFF; DELETE FROM session WHERE name = 's'")
+        #expect(try bench.check().count { $0.kind == .strayBranch } == 2)
+        for _ in 0..<3 { _ = try bench.write(RepairStore(bench.check())) }
+        let left = try bench.check()
+        #expect(left == [], "\(left)")
+        #expect(try bench.texts("f") == before && before.count == 3)
+        let rows = try TestSupport.shell(
+            "sqlite3", bench.path, "SELECT count(*) FROM message; SELECT count(*) FROM branch")
+        #expect(rows == "3\n2\n", "what only it had is gone: \(rows)")
+    }
+
     @Test func `says what nobody can mend`() throws {
         let bench = try Bench()
         try bench.fill()

@@ -85,6 +85,31 @@ internal import Testing
         #expect(try bench.texts("s") == ["x"])
     }
 
+    @Test func `goes to the trash only if it is as it was seen`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["x"])
+        let seen = try bench.record("s").session.activity
+        try bench.append("s", ["y"])
+        let trash = TrashSession(SessionID("s")!, owner: 0, unchangedSince: seen)
+        #expect(try !bench.write(trash) && bench.record("s").session.trashedAt == nil)
+        let now = try bench.record("s").session.activity
+        #expect(try bench.write(TrashSession(SessionID("s")!, owner: 0, unchangedSince: now)))
+    }
+
+    @Test func `that is on its way out or in is in no order and no damage`() throws {
+        let bench = try Bench()
+        for (name, owner) in [("a", 0), ("b", -1), ("c", -2)] {
+            try bench.session(name)
+            try bench.append(name, ["x"])
+            if owner < 0 { try bench.shell("UPDATE session SET owner = \(owner) WHERE name = '\(name)'") }
+        }
+        let sort = SortSessions(
+            FindSessions(owner: .all, limit: 9), by: .title, isDescending: false, after: nil, limit: 9)
+        let found = try bench.read(sort)
+        #expect(found.sessions.map(\.session.id.text) == ["a"] && found.damaged.isEmpty)
+    }
+
     @Test func `is found among those of all users in the order of activity, page by page`() throws {
         let bench = try Bench()
         for number in 0..<9 {

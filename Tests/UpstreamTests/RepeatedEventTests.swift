@@ -137,6 +137,24 @@ private enum Saying: CaseIterable {
         #expect(said.hasPrefix(#"[{"type":"text","text":"mmn"}]"#), "\(said)")
     }
 
+    @Test func `is read again behind one that means more, and is no JSON with an escape that is none`() {
+        var random = SeededRandom()
+        func say(_ events: [String]) -> String {
+            read(events.map { "data: \($0)\n\n" }.joined(), .openAI, &random)
+        }
+        func text(_ raw: String) -> String { #"{"choices":[{"delta":{"content":"\#(raw)"}}]}"# }
+        let stop = #"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#
+        // Two objects in one event, of which one ends the answer; what goes on behind it is no whole answer any more.
+        var reader = Saying.openAI.dialect.reader(issuer: "me")
+        for event in [text("a"), text("b"), "\(stop)\ndata: \(stop)"] {
+            _ = reader.feed(Array("data: \(event)\n\n".utf8))
+        }
+        #expect(reader.hasFinish)
+        _ = reader.feed(Array("data: \(text("c"))\n\n".utf8))
+        #expect(!reader.hasFinish, "text behind a reason is no end")
+        #expect(say([text("a"), text(#"C:\q"#)]).contains("not JSON"))
+    }
+
     @Test(arguments: Saying.allCases)
     fileprivate func `with bytes that are no UTF-8 is mended as every other`(saying: Saying) {
         var bytes: [UInt8] = []

@@ -73,8 +73,8 @@ package struct SortSessions: ArchiveRead {
 
 /// Where a session stands in an order of sessions: two never stand at one place.
 package struct SessionPlace: Sendable, Equatable, Comparable {
-    /// Bytes of a title that order it; what is alike so far is ordered by ID.
-    private static let titleBytes = 64
+    /// Bytes of a title that order it, of which a cursor has room for twice as many; what is alike so far is ordered by ID.
+    private static let titleBytes = 48
 
     /// What is compared first, byte by byte.
     package let key: [UInt8]

@@ -37,9 +37,12 @@ package struct TrashSession: ArchiveWrite {
     package typealias Output = Bool
     package let id: SessionID
     package let owner: UserID
-    package init(_ id: SessionID, owner: UserID) {
+    /// Where it stood in the order of changes; at another place it changed meanwhile, and stays; nil for any.
+    package let activity: Int64?
+    package init(_ id: SessionID, owner: UserID, unchangedSince activity: Int64? = nil) {
         self.id = id
         self.owner = owner
+        self.activity = activity
     }
 }
 

@@ -60,15 +60,21 @@ private struct UserService {
         } catch { throw CommandError(.failure, error.description) }
         try systemctl.mustRun()
         let units = UserUnits(
-            program: program, flags: invocation.locator.flags, socket: invocation.locator.socket,
+            program: program, flags: named, socket: invocation.locator.socket,
             runtimeDirectory: invocation.environment["XDG_RUNTIME_DIR"])
+        // Who has the socket now makes room: systemd with what was installed before, or a daemon without it.
+        let (hadSocket, hadService) = (
+            try isInstalled(UserService.socketUnit), try isInstalled(UserService.serviceUnit)
+        )
+        if hadSocket || hadService {
+            try systemctl.run("stop", UserService.socketUnit, UserService.serviceUnit)
+        }
+        let hadOne = try Command.stop(invocation)
         do throws(PosixError) {
             try Files.makeDirectories(directory)
             try Files.replace(path(UserService.socketUnit), with: Array(units.socket.utf8))
             try Files.replace(path(UserService.serviceUnit), with: Array(units.service.utf8))
         } catch { throw CommandError(.failure, "cannot write to '\(directory)': \(error.reason)") }
-        // Who has the socket now makes room for systemd, which listens at the same path.
-        let hadOne = try Command.stop(invocation)
         try systemctl.run("daemon-reload")
         try systemctl.run("enable", "--now", UserService.socketUnit)
         let console = invocation.console
@@ -83,6 +89,15 @@ private struct UserService {
             )
         }
         return .success
+    }
+
+    /// The paths that somebody named: a service does not see this shell.
+    private var named: DaemonLocator.Flags {
+        var flags = invocation.locator.flags
+        flags.configuration = flags.configuration ?? invocation.locator.namedConfiguration.map(Files.absolute)
+        let database = invocation.environment["CONVOD_DATABASE"].flatMap { $0.isEmpty ? nil : $0 }
+        flags.database = flags.database ?? database.map(Files.absolute)
+        return flags
     }
 
     func uninstall() throws(CommandError) -> ExitCode {

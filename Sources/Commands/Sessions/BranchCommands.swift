@@ -255,6 +255,18 @@ struct BranchTree {
         )
     }
 
+    /// The number that people see of a branch that has a message; nil where none has it.
+    func number(of message: String) throws(CommandError) -> Int? {
+        let branches = try branches(), numbers = BranchTree.numbers(branches)
+        for branch in branches {
+            do throws(CommandError) {
+                _ = try MessagePages(client: client, session: session, branch: branch.branch).upTo(message, 1)
+                return numbers[branch.branch]
+            } catch { if error.code != .notFound { throw error } }
+        }
+        return nil
+    }
+
     /// The numbers that people see, by those of the wire.
     func numbers() throws(CommandError) -> [Int: Int] { BranchTree.numbers(try branches()) }
 

@@ -85,6 +85,8 @@ private struct ImportReading {
         let seal = RunningSeal()
         /// Whether its header says that a checksum follows, and none has come.
         var isUnsealed = false
+        /// Whether its header says so at all, and whether it has come.
+        var hasSeal = false, isSealed = false
         /// Whether its checksum is another one.
         var isBroken = false
     }
@@ -166,9 +168,19 @@ private struct ImportReading {
         if view["type"]?.string == "session" {
             try end()
             open = Open(place: place, name: view["id"]?.string ?? "")
-            open?.isUnsealed = view["checksum"]?.string == "sha256"
+            let hasSeal = view["checksum"]?.string == "sha256"
+            open?.isUnsealed = hasSeal
+            open?.hasSeal = hasSeal
         }
-        if view["type"]?.string == "end" { return checkSeal(view, place) }
+        if let now = open, now.hasSeal {
+            if view["type"]?.string == "end" { return checkSeal(view, place) }
+            if now.isSealed, !takesChanged, !now.isBroken {
+                complain(
+                    "\(place): session '\(now.name)' goes on behind its end; --changed reads it in as it is")
+                open?.isBroken = true
+                open?.isSkipped = true
+            }
+        }
         open?.seal.add(bytes)
         guard open != nil else {
             if !isForeign {
@@ -248,6 +260,7 @@ private struct ImportReading {
     private mutating func checkSeal(_ view: JSONView, _ place: String) {
         guard let now = open else { return }
         open?.isUnsealed = false
+        open?.isSealed = true
         let count = view["records"]?.int
         if takesChanged || count == now.seal.count && view["sha256"]?.string == now.seal.sum { return }
         let why =

@@ -25,13 +25,25 @@ extension Command {
         }
         let client = try invocation.connect()
         let session = try SessionChoice(client: client).session(named: invocation.sessionName)
-        let branch = try invocation.arguments.number(.shownBranch).map { number throws(CommandError) in
-            try BranchTree(client, session.id).branch(number).branch
+        // The active one is the path that is shown without it.
+        let branch = try invocation.arguments.number(.shownBranch).flatMap { number throws(CommandError) in
+            let found = try BranchTree(client, session.id).branch(number)
+            return found.active ? nil : found.branch
         }
         let pages = MessagePages(client: client, session: session.id, branch: branch)
         let start = try invocation.value(.at).map { name throws(CommandError) in
             let message = try MessageChoice(client, session, branch: branch).id(of: name)
-            return try pages.upTo(message, 1 + Command.shownBefore).first.map { String($0.seq) } ?? "1"
+            do throws(CommandError) {
+                return try pages.upTo(message, 1 + Command.shownBefore).first.map { String($0.seq) } ?? "1"
+            } catch {
+                guard error.code == .notFound,
+                    let number = try BranchTree(client, session.id).number(of: message)
+                else { throw error }
+                throw CommandError(
+                    .notFound,
+                    "that message is on branch \(number): 'convo show \(session.id) --branch \(number) --at \(message)'"
+                )
+            }
         }
         if invocation.has(.json) || invocation.has(.jsonl) {
             try printRecords(pages, number, from: start, isArray: !invocation.has(.jsonl), invocation.console)

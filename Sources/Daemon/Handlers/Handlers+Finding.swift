@@ -90,7 +90,7 @@ extension Handlers {
                 case .failure(let error): call.fail(WireError(error))
                 case .success(let output):
                     let all = sort.first(of: found + (output?.sessions ?? []))
-                    let damaged = damaged + (output?.damaged ?? [])
+                    let damaged = Array((damaged + (output?.damaged ?? [])).prefix(100))
                     if let next = output?.next {
                         var rest = slice
                         rest.from = next

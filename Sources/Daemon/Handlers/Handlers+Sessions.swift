@@ -60,6 +60,13 @@ extension Handlers {
         _ then: @escaping (SessionRecord) -> Void
     ) {
         guard let brought else { return then(record) }
+        if call.client.role == .watcher {
+            return call.fail(
+                WireError(
+                    .permissionDenied,
+                    "user \(call.client.user) may look at everything and change nothing: open the session without 'systemPrompt'"
+                ))
+        }
         override(brought, on: record.row, call.client)
         if brought.mode == .override { return then(record) }
         // Clients bring the same along with every setup; that is no change, says the store.

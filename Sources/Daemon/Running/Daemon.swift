@@ -139,7 +139,10 @@ package final class Daemon {
         budget = BufferBudget(loop: loop) { configuration.limits }
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
         recovery = Recovery(archives, engine, clocks, loop, log)
-        trashKeeper = TrashKeeper(archives, handlers.purges, configuration, clocks, loop, log)
+        trashKeeper = TrashKeeper(archives, handlers.purges, configuration, clocks, loop, log) {
+            [engine] row in
+            engine.running(on: row) != nil || engine.line(on: row)?.isTaken ?? false
+        }
         self.archives = archives
         self.configuration = configuration
         self.memory = memory

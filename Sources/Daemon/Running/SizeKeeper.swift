@@ -16,11 +16,20 @@ final class SizeKeeper {
     private var find = FindSessions(owner: .all, limit: 0)
     private var bytes = 0
     private var seen = 0
-    private var trashed: [String] = []
-    private let done: (_ trashed: [String]) -> Void
+    private var trashed = 0
+    /// What of the slice does not fit.
+    private var excess: [SessionRecord] = []
+    private let trash: ([SessionRecord], _ then: @escaping (Int) -> Void) -> Void
+    private let done: (_ trashed: Int) -> Void
 
-    /// `most` is in bytes, for each user; `done` gets the IDs of what went, at the end or where something cannot be read.
-    init(_ archives: Archives, most: Int, tag: String?, done: @escaping (_ trashed: [String]) -> Void) {
+    /// `most` is in bytes, for each user; `trash` moves sessions to the trash and says how many went, `done` gets how many
+    /// that were, at the end or where something cannot be read.
+    init(
+        _ archives: Archives, most: Int, tag: String?,
+        trash: @escaping ([SessionRecord], _ then: @escaping (Int) -> Void) -> Void,
+        done: @escaping (_ trashed: Int) -> Void
+    ) {
+        self.trash = trash
         self.archives = archives
         self.most = most
         self.tag = tag
@@ -53,28 +62,33 @@ final class SizeKeeper {
         guard let record = sessions.first else { return goOn(next) }
         let rest = sessions.dropFirst()
         if bytes > most {
-            trash(record)
+            add(record)
             return weigh(rest, next: next)
         }
         archives.readAway(CountPurge([record.row]), isShort: false) { [self] result in
             guard case .success(let sum) = result else { return done(trashed) }
             bytes += sum.bytes
             seen += 1
-            if bytes > most && seen > 1 { trash(record) }
+            if bytes > most && seen > 1 { add(record) }
             weigh(rest, next: next)
         }
     }
 
+    /// Moves what does not fit, and takes the next slice behind that.
     private func goOn(_ next: Int64?) {
-        if next == nil && find.isArchived == true { return nextOwner() }
-        find.after = next
-        if next == nil { find.isArchived = true }
-        slice()
+        let moved = excess
+        excess = []
+        trash(moved) { [self] count in
+            trashed += count
+            if next == nil && find.isArchived == true { return nextOwner() }
+            find.after = next
+            if next == nil { find.isArchived = true }
+            slice()
+        }
     }
 
-    private func trash(_ record: SessionRecord) {
+    private func add(_ record: SessionRecord) {
         if let tag, !record.session.tags.contains(tag) { return }
-        trashed.append(record.session.id.text)
-        archives.write(TrashSession(record.session.id, owner: record.session.owner), of: record.row) { _ in }
+        excess.append(record)
     }
 }

@@ -18,11 +18,14 @@ final class TrashKeeper {
     private let clocks: Clocks
     private let loop: EventLoop
     private let log: Log
+    /// Whether a turn runs or waits on a session: it is left for another time.
+    private let isUsed: (SessionRow) -> Bool
 
     init(
         _ archives: Archives, _ purges: Purges, _ configuration: CurrentConfiguration, _ clocks: Clocks,
-        _ loop: EventLoop, _ log: Log
+        _ loop: EventLoop, _ log: Log, isUsed: @escaping (SessionRow) -> Bool
     ) {
+        self.isUsed = isUsed
         self.archives = archives
         self.purges = purges
         self.configuration = configuration
@@ -90,38 +93,54 @@ final class TrashKeeper {
         archives.readAway(find, isShort: false) { [weak self] result in
             guard let self else { return }
             guard case .success(let output) = result else { return wait(TrashKeeper.pause) }
-            note(output.sessions.map(\.session.id.text))
-            for record in output.sessions {
-                archives.write(
-                    TrashSession(record.session.id, owner: record.session.owner), of: record.row
-                ) { _ in }
+            trash(output.sessions) { [weak self] moved in
+                guard let self else { return }
+                let count = count + moved
+                if let next = output.next {
+                    var rest = find
+                    rest.after = next
+                    return trash(rest, count)
+                }
+                if count > 0 { log.notice("old_sessions_trashed", ("sessions", "\(count)")) }
+                if find.isArchived == nil {
+                    var archived = find
+                    archived.after = nil
+                    archived.isArchived = true
+                    return trash(archived, 0)
+                }
+                trashLarge()
             }
-            let count = count + output.sessions.count
-            if let next = output.next {
-                var rest = find
-                rest.after = next
-                return trash(rest, count)
+        }
+    }
+
+    /// Moves some sessions to the trash, unless they are used or change meanwhile; `then` gets how many went.
+    private func trash(_ sessions: [SessionRecord], _ then: @escaping (Int) -> Void) {
+        let free = sessions.filter { !isUsed($0.row) }
+        var left = free.count, moved = 0
+        if left == 0 { return then(0) }
+        for record in free {
+            let id = record.session.id
+            let write = TrashSession(
+                id, owner: record.session.owner, unchangedSince: record.session.activity)
+            archives.write(write, of: record.row) { [weak self] result in
+                if case .success(true) = result {
+                    self?.note([id.text])
+                    moved += 1
+                }
+                left -= 1
+                if left == 0 { then(moved) }
             }
-            if count > 0 { log.notice("old_sessions_trashed", ("sessions", "\(count)")) }
-            if find.isArchived == nil {
-                var archived = find
-                archived.after = nil
-                archived.isArchived = true
-                return trash(archived, 0)
-            }
-            trashLarge()
         }
     }
 
     private func trashLarge() {
         let rule = configuration.value.retention
         guard let size = rule.size else { return wait(TrashKeeper.pause) }
-        SizeKeeper(archives, most: size, tag: rule.tag) { [weak self] trashed in
+        SizeKeeper(archives, most: size, tag: rule.tag) { [weak self] in
+            if let self { trash($0, $1) } else { $1(0) }
+        } done: { [weak self] trashed in
             guard let self else { return }
-            note(trashed)
-            if !trashed.isEmpty {
-                log.notice("sessions_over_size_trashed", ("sessions", "\(trashed.count)"))
-            }
+            if trashed > 0 { log.notice("sessions_over_size_trashed", ("sessions", "\(trashed)")) }
             wait(TrashKeeper.pause)
         }.begin()
     }

@@ -24,6 +24,8 @@ final class SummaryCall {
     private let then: (SummaryCall, Outcome) -> Void
     private var call: RouteCall?
     private var timers: [EventLoop.TimerID] = []
+    /// Whether it has come to its end, which may be before it is made.
+    var isOver: Bool { call == nil }
     private var text: [UInt8] = []
     private(set) var attempts: [Attempt] = []
     /// Who answered, or was asked last.

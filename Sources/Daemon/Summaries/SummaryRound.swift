@@ -297,7 +297,7 @@ final class SummaryRound {
                 instructions: order.request?.instructions), settings,
             owner: order.owner)
         hasAsked = true
-        call = SummaryCall(candidates, requests, tools.routes, tools.loop, timeout: settings.timeout) {
+        let made = SummaryCall(candidates, requests, tools.routes, tools.loop, timeout: settings.timeout) {
             [self] call, outcome in
             self.call = nil
             if isOver { return }
@@ -311,6 +311,8 @@ final class SummaryRound {
                 ask()
             }
         }
+        // One that could not even begin has told so by now, and the next may be under way.
+        if !made.isOver { call = made }
     }
 
     /// Adds the tries of a call, and what it used.

@@ -59,6 +59,8 @@ private final class TitleRound {
     private let done: (TitleRound, Result<SessionRecord, WireError>) -> Void
     private var call: SummaryCall?
     private var isOver = false
+    /// Whether what came of it is on its way to the archive: then it is too late to break it off.
+    private var isKeeping = false
 
     init(
         _ session: SessionRecord, _ tools: SummaryTools,
@@ -70,7 +72,7 @@ private final class TitleRound {
     }
 
     func cancel(_ error: WireError) {
-        if isOver { return }
+        if isOver || isKeeping { return }
         if let call {
             call.cancel()
             self.call = nil
@@ -130,7 +132,7 @@ private final class TitleRound {
         var settings = tools.configuration.summarizer
         settings.maxTokens = TitleWords.maxTokens
         let requests = SummaryRequests(TitleWords.system, prompt, settings, owner: session.session.owner)
-        call = SummaryCall(
+        let made = SummaryCall(
             candidates, requests, tools.routes, tools.loop, timeout: settings.timeout, for: "title"
         ) { [self] call, outcome in
             self.call = nil
@@ -142,10 +144,13 @@ private final class TitleRound {
                 keep(title, call, usage, else: WireError(.upstreamRefused, "the model gave no title"))
             }
         }
+        // One that could not even begin has told so by now.
+        if !made.isOver { call = made }
     }
 
     /// Stores a title with what it used; without one the session stays as it is, and who asked is told why.
     private func keep(_ title: String?, _ call: SummaryCall, _ usage: Usage?, else error: WireError) {
+        isKeeping = title != nil
         // Who said nothing and counted nothing is not paid.
         let isPaid = usage != nil || call.estimate.output > 0
         let used = TurnUsage(

@@ -5,7 +5,7 @@ extension SortSessions: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
         var found = FindSessions.Output(), output = Output(), looked = 0
         try reader.database.rows(
-            .listedSessions("WHERE id > ? ORDER BY id LIMIT ?"),
+            .listedSessions("WHERE id > ? AND owner >= 0 ORDER BY id LIMIT ?"),
             [from.map(Bound.int) ?? .int(Int64.min), Bound(search.slice)], doing: "sort sessions"
         ) { row in
             looked += 1

@@ -84,6 +84,7 @@ extension UpdateSession: LocalWrite {
 extension TrashSession: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         guard let found = try writer.live(id, owner: owner) else { return false }
+        if let activity, found.session.activity != activity { return false }
         try writer.database.run(
             "UPDATE session SET trashed_at = ?, activity = ? WHERE id = ?",
             [.int(writer.now), .int(writer.nextActivity(of: found.row)), .int(found.row)],

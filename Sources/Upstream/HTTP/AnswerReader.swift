@@ -104,6 +104,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             case .comment: break
             // Bare JSON: Gemini's errors, or its chunks when `alt=sse` got lost (wire.md A3, A6).
             case .stray(let line):
+                repeated.forget()
                 for object in stray.add(line) {
                     if let view = JSONDocument.repaired(object)?.root { pieces += take(view) }
                 }
@@ -137,6 +138,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             return []
         }
         guard let view = JSONDocument.repaired(data)?.root else {
+            repeated.forget()
             // Several whole objects without blank lines between them (wire.md F2).
             if let pieces = severalObjects(data) { return pieces }
             if data.allSatisfy({ $0 <= 0x20 }) { return [] }

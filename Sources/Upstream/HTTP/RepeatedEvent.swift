@@ -30,6 +30,9 @@ struct RepeatedEvent: Sendable {
         return Piece(kind, end.hasEscapes ? JSONText.unescaped(inner) : Array(inner))
     }
 
+    /// Something else was read: what comes then may mean something else.
+    mutating func forget() { isKnown = false }
+
     /// Takes an event that was read; `isSteady` tells that it did nothing but give its pieces.
     mutating func learn(_ data: [UInt8], _ pieces: [Piece], isSteady: Bool) {
         isKnown = false
@@ -71,7 +74,11 @@ struct RepeatedEvent: Sendable {
             if isASCII { isASCII = ByteSearch.isASCII(text, run..<at) }
             guard at < text.count else { return nil }
             if text[at] == 0x22 { return (at, hasEscapes, isASCII) }
-            guard text[at] == 0x5C, at + 1 < text.count, text[at + 1] != 0x75 else { return nil }
+            guard text[at] == 0x5C, at + 1 < text.count else { return nil }
+            switch text[at + 1] {
+            case 0x22, 0x2F, 0x5C, 0x62, 0x66, 0x6E, 0x72, 0x74: break
+            default: return nil
+            }
             hasEscapes = true
             at += 2
         }
