@@ -59,7 +59,9 @@ internal import Testing
                 try client.call("_convod/turn/list", #"{"sessionId":"demo","open":true}"#)
                     .result?["turns"]?.count == 0
             }
-            #expect(try append("there is room", client) == nil)
+            let room = try append("there is room", client)
+            let sizes = try shell("ls", "-l", mount)
+            #expect(room == nil, "\(sizes)")
             try daemon.kill()
             try daemon.start()
             let messages = try daemon.client().messages("demo")
