@@ -126,9 +126,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Daemon(programs, config) as first, Daemon(programs, config) as second:
         with first.client() as client:
             names = make(client, arguments.sessions, some)
-        def convo(daemon, *words):
+        def convo(daemon, *words, fails=False):
             done = daemon.convo(*words)
-            check(done.returncode == 0, f"convo {words[0]} ends with {done.returncode}: {done.stderr.decode()[:400]}")
+            check(done.returncode == (1 if fails else 0), f"convo {words[0]} ends with {done.returncode}: {done.stderr.decode()[:400]}")
             return done.stdout.decode()
         a, b, c = (os.path.join(folder, n) for n in "abc")
         convo(first, "export", "--all", "-q", "-o", a)
@@ -155,7 +155,9 @@ def main():
             for line in open(a, "rb"):
                 record = json.loads(line)
                 file.write(line.replace(b'"id":"' + record["id"].encode(), b'"id":"copy-' + record["id"].encode(), 1) if record["type"] == "session" else line)
-        copies = json.loads(convo(second, "import", "--json", other))
+        refused = json.loads(convo(second, "import", "--json", "--dry-run", other, fails=True))
+        check(refused["sessions"] == 0 and refused["problems"] == len(names), f"other records under the same checksum: {refused}")
+        copies = json.loads(convo(second, "import", "--json", "--changed", other))
         check(copies["sessions"] == len(names) and copies["problems"] == 0, f"under other names: {copies}")
         kinds = {}
         for lines in one.values():
