@@ -63,7 +63,7 @@ class Model(BaseHTTPRequestHandler):
 
 
 def main():
-    programs = sys.argv[1]
+    programs = os.path.abspath(sys.argv[1])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://localhost:{server.server_address[1]}/v1"  # a name, which libc looks up
