@@ -67,6 +67,12 @@ static const unsigned char places[] = {
 static const unsigned char window[] = {
 #embed "window.md"
 };
+static const unsigned char user_socket[] = {
+#embed "../systemd/user/convod.socket"
+};
+static const unsigned char user_service[] = {
+#embed "../systemd/user/convod.service"
+};
 
 static const schema_file topics[] = {
     { "configuration", configuration, sizeof configuration },
@@ -99,3 +105,5 @@ schema_file schema_migration(size_t k) { return migrations[k - 1]; }
 const schema_file schema_views = { "views.sql", views, sizeof views };
 const schema_file schema_models = { "models.json", models, sizeof models };
 const schema_file schema_protocol = { "protocol.json", protocol, sizeof protocol };
+const schema_file schema_user_socket = { "convod.socket", user_socket, sizeof user_socket };
+const schema_file schema_user_service = { "convod.service", user_service, sizeof user_service };

@@ -64,13 +64,9 @@ package struct DaemonStarter: Sendable {
     /// `convod` beside this program, else in `PATH`.
     package func executable() throws(ClientError) -> String {
         let beside = Files.directory(of: Process.executable)
-        let directories = [beside] + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        for directory in directories where directory.hasPrefix("/") {
-            let path = directory + "/convod"
-            if let status = try? Files.status(path), status.kind != .directory, Files.isExecutable(path) {
-                return path
-            }
-        }
+        let own = beside + "/convod"
+        if Files.isProgram(own) { return own }
+        if let path = Files.program("convod", path: environment["PATH"]) { return path }
         throw ClientError(
             .cannotStart,
             "no daemon runs and 'convod' is neither in '\(beside)' nor in PATH; install it there")
@@ -93,27 +89,25 @@ package struct DaemonStarter: Sendable {
 
     /// Has `convod` look at its configuration, without starting it.
     package func check() throws(ClientError) {
-        let program = try executable()
-        let mark = try prepareLog()
-        let child = try spawn(program, ["--check"])
-        let ending: Process.Ending?
-        do { ending = try Process.reap(child, isWaiting: true) } catch {
-            throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)")
-        }
         // What it only warns of does not keep a daemon from running.
+        let (ending, mark) = try look(["--check"])
         if ending == .exited(2) { throw ClientError(.cannotStart, lastLine(after: mark)) }
     }
 
     /// Has `convod` look at a copy of a database from one end to the other; what is wrong with it, nil for nothing.
     package func problem(ofCopy path: String) throws(ClientError) -> String? {
+        let (ending, mark) = try look(["--check-copy", path])
+        return ending == .exited(0) ? nil : lastLine(after: mark)
+    }
+
+    /// Runs `convod` to its end for what it looks at; where its lines in the log begin.
+    private func look(_ arguments: [String]) throws(ClientError) -> (ending: Process.Ending?, mark: Int64) {
         let program = try executable()
         let mark = try prepareLog()
-        let child = try spawn(program, ["--check-copy", path])
-        let ending: Process.Ending?
-        do { ending = try Process.reap(child, isWaiting: true) } catch {
+        let child = try spawn(program, arguments)
+        do { return (try Process.reap(child, isWaiting: true), mark) } catch {
             throw ClientError(.cannotStart, "cannot start '\(program)': \(error.description)")
         }
-        return ending == .exited(0) ? nil : lastLine(after: mark)
     }
 
     private func spawn(_ program: String, _ more: [String] = []) throws(ClientError) -> Int32 {

@@ -131,7 +131,7 @@ package enum JSONCheck {
             repeat {
                 guard at + 1 < text.count else { return false }
                 switch text[at + 1] {
-                case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: at += 2
+                case let letter where JSONText.isSimple(letter): at += 2
                 case 0x75 where JSONText.hex4(text, at + 2) != nil: at += 6
                 default: return false
                 }

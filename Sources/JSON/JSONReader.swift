@@ -160,10 +160,7 @@ struct JSONReader {
     private mutating func escape(_ text: Span<UInt8>) throws(JSONError) -> JSONDocument.Flags {
         guard at + 1 < text.count else { throw JSONError(code: .endOfText, offset: at) }
         switch text[at + 1] {
-        case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74:
-            at += 2
-            return []
-        case 0x27 where isRelaxed:
+        case let letter where JSONText.isSimple(letter) || letter == 0x27 && isRelaxed:
             at += 2
             return []
         case 0x75: break

@@ -34,12 +34,8 @@ package enum JSONText {
         var at = ByteSearch.backslash(in: bytes, from: 0)
         let hasEscapes = at < bytes.count
         while at < bytes.count {
-            guard at + 1 < bytes.count else { return nil }
-            switch bytes[at + 1] {
-            case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74:
-                at = ByteSearch.backslash(in: bytes, from: at + 2)
-            default: return nil
-            }
+            guard at + 1 < bytes.count, isSimple(bytes[at + 1]) else { return nil }
+            at = ByteSearch.backslash(in: bytes, from: at + 2)
         }
         if hasEscapes { return String(validating: unescaped(inner), as: UTF8.self) }
         return String(validating: inner, as: UTF8.self)
@@ -63,6 +59,14 @@ package enum JSONText {
             out.append(rest(12))
             out.append(rest(6))
             out.append(rest(0))
+        }
+    }
+
+    /// Whether a letter behind a backslash stands for a character by itself (RFC 8259, section 7).
+    package static func isSimple(_ letter: UInt8) -> Bool {
+        switch letter {
+        case 0x22, 0x2F, 0x5C, 0x62, 0x66, 0x6E, 0x72, 0x74: true
+        default: false
         }
     }
 

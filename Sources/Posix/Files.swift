@@ -180,6 +180,19 @@ package enum Files {
     /// Whether this process may run the file.
     package static func isExecutable(_ path: String) -> Bool { may(X_OK, path) }
 
+    /// The first program of that name in the directories of a `PATH`; one that is not absolute would mean another place
+    /// wherever the process is.
+    package static func program(_ name: String, path: String?) -> String? {
+        (path ?? "").split(separator: ":").lazy.filter { $0.hasPrefix("/") }.map { "\($0)/\(name)" }
+            .first(where: isProgram)
+    }
+
+    /// Whether a file can be run; a directory may have the same bit.
+    package static func isProgram(_ path: String) -> Bool {
+        guard isExecutable(path), let status = try? status(path) else { return false }
+        return status.kind != .directory
+    }
+
     /// Whether this process may write to a file, or make files in a directory.
     package static func isWritable(_ path: String) -> Bool { may(W_OK, path) }
 

@@ -5,7 +5,7 @@
 
 Installs into this machine and removes it again, so it wants root on a Debian that may be thrown away; needs no running
 systemd."""
-import json, os, subprocess, sys, tempfile, threading, time
+import json, os, subprocess, sys, tempfile, threading
 
 from daemon import Client
 
@@ -84,7 +84,13 @@ def check(out, newer):
 
     thread = threading.Thread(target=chat)
     thread.start()
-    time.sleep(1)
+    for _ in range(200):
+        found = must(*as_user, "convo", "rpc", "_convod/session/get", '{"sessionId": "talk"}', env=env, cwd="/")
+        if json.loads(found)["session"]["running"]:
+            break
+        threading.Event().wait(0.02)
+    else:
+        raise SystemExit("the answer did not begin")
     must("dpkg", "-i", newer)
     expect(thread.is_alive(), "the answer was not open while the package was upgraded")
     thread.join()
@@ -108,7 +114,7 @@ def check(out, newer):
     for _ in range(200):
         if os.path.exists("/run/convod/convod.sock"):
             break
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
     os.chown("/run/convod/convod.sock", 0, gid)
     os.chmod("/run/convod/convod.sock", 0o660)
     member = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", f"--groups={gid}"]

@@ -1,4 +1,4 @@
-// The SQL, the table of models and the protocol description of convod, embedded as bytes.
+// The SQL, the table of models, the protocol description and the units of convod, embedded as bytes.
 #pragma once
 #include <stddef.h>
 
@@ -20,3 +20,6 @@ extern const size_t schema_topic_count;
 extern const schema_file schema_models;
 // The OpenRPC description of the protocol.
 extern const schema_file schema_protocol;
+// The units of a user's systemd.
+extern const schema_file schema_user_socket;
+extern const schema_file schema_user_service;

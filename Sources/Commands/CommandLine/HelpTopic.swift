@@ -10,9 +10,7 @@ struct HelpTopic {
     static var all: [HelpTopic] {
         (0..<schema_topic_count).map { index in
             let file = unsafe schema_topic(index)
-            let bytes = unsafe UnsafeBufferPointer(start: file.bytes, count: file.count)
-            return HelpTopic(
-                name: unsafe String(cString: file.name), text: unsafe String(decoding: bytes, as: UTF8.self))
+            return unsafe HelpTopic(name: String(cString: file.name), text: file.text)
         }
     }
 
@@ -25,5 +23,12 @@ struct HelpTopic {
             pager.print(line)
         }
         pager.finish()
+    }
+}
+
+extension schema_file {
+    /// An embedded file's text.
+    var text: String {
+        unsafe String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
     }
 }

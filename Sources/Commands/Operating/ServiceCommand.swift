@@ -1,6 +1,7 @@
 internal import ConvoClient
 internal import Posix
 internal import Protocol
+internal import Schema
 
 extension Command {
     static let service = Command(
@@ -48,6 +49,12 @@ private struct UserService {
         }
     }
 
+    /// Whether an installation left anything: one that was broken off may have left one unit.
+    private func isAnyInstalled() throws(CommandError) -> Bool {
+        if try isInstalled(UserService.socketUnit) { return true }
+        return try isInstalled(UserService.serviceUnit)
+    }
+
     // MARK: What is asked for
 
     func install() throws(CommandError) -> ExitCode {
@@ -63,10 +70,7 @@ private struct UserService {
             program: program, flags: named, socket: invocation.locator.socket,
             runtimeDirectory: invocation.environment["XDG_RUNTIME_DIR"])
         // Who has the socket now makes room: systemd with what was installed before, or a daemon without it.
-        let (hadSocket, hadService) = (
-            try isInstalled(UserService.socketUnit), try isInstalled(UserService.serviceUnit)
-        )
-        if hadSocket || hadService {
+        if try isAnyInstalled() {
             try systemctl.run("stop", UserService.socketUnit, UserService.serviceUnit)
         }
         let hadOne = try Command.stop(invocation)
@@ -101,10 +105,7 @@ private struct UserService {
     }
 
     func uninstall() throws(CommandError) -> ExitCode {
-        let (hasSocket, hasService) = (
-            try isInstalled(UserService.socketUnit), try isInstalled(UserService.serviceUnit)
-        )
-        guard hasSocket || hasService else {
+        guard try isAnyInstalled() else {
             invocation.console.note("there is no service of this user's: nothing was removed")
             return .success
         }
@@ -159,8 +160,8 @@ private struct UserService {
     }
 }
 
-/// The units of a user's daemon, as `systemd/user` has them.
-struct UserUnits {
+/// The units of `systemd/user`, for the program and the paths of one user.
+private struct UserUnits {
     let socket: String
     let service: String
 
@@ -170,55 +171,19 @@ struct UserUnits {
         if let path = flags.configuration { words += ["--config", path] }
         if let path = flags.database { words += ["--database", path] }
         let common = runtimeDirectory.map { $0 + "/convod/convod.sock" } == path
-        socket = """
-            [Unit]
-            Description=Socket of convod, the keeper of conversations with language models
+        let shipped = unsafe (socket: schema_user_socket.text, service: schema_user_service.text)
+        socket = UserUnits.setting(
+            "ListenStream", to: common ? "%t/convod/convod.sock" : UserUnits.literal(path),
+            in: shipped.socket)
+        service = UserUnits.setting(
+            "ExecStart", to: words.map(UserUnits.word).joined(separator: " "), in: shipped.service)
+    }
 
-            [Socket]
-            ListenStream=\(common ? "%t/convod/convod.sock" : UserUnits.literal(path))
-            SocketMode=0600
-            DirectoryMode=0700
-            FileDescriptorName=convod
-
-            [Install]
-            WantedBy=sockets.target
-
-            """
-        service = """
-            [Unit]
-            Description=convod, the keeper of conversations with language models
-            Documentation=man:convod(8)
-            Requires=convod.socket
-            After=convod.socket
-
-            [Service]
-            Type=notify
-            ExecStart=\(words.map(UserUnits.word).joined(separator: " "))
-            ExecReload=/bin/kill -HUP $MAINPID
-            Restart=on-failure
-            RestartSec=1s
-            WatchdogSec=60s
-            TimeoutStopSec=30s
-            LimitNOFILE=65536
-            LimitCORE=0
-            UMask=0077
-            NoNewPrivileges=yes
-            LockPersonality=yes
-            RestrictRealtime=yes
-            RestrictSUIDSGID=yes
-            RestrictNamespaces=yes
-            SystemCallArchitectures=native
-            SystemCallFilter=@system-service
-            SystemCallErrorNumber=EPERM
-            RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-            # PrivateUsers= and PrivateNetwork= stay off: who a client is is its uid, and the models are out there.
-            # Keys: LoadCredential=openai:%h/.config/convod/openai.key, and { credential: "openai" } in the configuration.
-
-            [Install]
-            WantedBy=default.target
-            Also=convod.socket
-
-            """
+    /// A unit in which a setting that stands in it once has another value.
+    private static func setting(_ name: String, to value: String, in unit: String) -> String {
+        unit.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.hasPrefix(name + "=") ? "\(name)=\(value)" : String($0) }
+            .joined(separator: "\n")
     }
 
     /// Text that systemd takes as it stands (systemd.unit(5), specifiers).
@@ -243,9 +208,7 @@ private struct Systemctl {
 
     init(_ environment: [String: String]) {
         self.environment = environment
-        let directories = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        program = directories.filter { $0.hasPrefix("/") }.map { $0 + "/systemctl" }
-            .first(where: Files.isExecutable)
+        program = Files.program("systemctl", path: environment["PATH"])
     }
 
     /// Whether there is one that answers.

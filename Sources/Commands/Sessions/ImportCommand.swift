@@ -83,9 +83,7 @@ private struct ImportReading {
         var told: Method.Import.Result?
         /// What its checksum is made of.
         let seal = RunningSeal()
-        /// Whether its header says that a checksum follows, and none has come.
-        var isUnsealed = false
-        /// Whether its header says so at all, and whether it has come.
+        /// Whether its header says that a checksum follows, and whether it has come.
         var hasSeal = false, isSealed = false
         /// Whether its checksum is another one.
         var isBroken = false
@@ -168,9 +166,7 @@ private struct ImportReading {
         if view["type"]?.string == "session" {
             try end()
             open = Open(place: place, name: view["id"]?.string ?? "")
-            let hasSeal = view["checksum"]?.string == "sha256"
-            open?.isUnsealed = hasSeal
-            open?.hasSeal = hasSeal
+            open?.hasSeal = view["checksum"]?.string == "sha256"
         }
         if let now = open, now.hasSeal {
             if view["type"]?.string == "end" { return checkSeal(view, place) }
@@ -245,7 +241,7 @@ private struct ImportReading {
     /// The open session has no more records.
     private mutating func end() throws(CommandError) {
         guard let now = open else { return }
-        if now.isUnsealed, !takesChanged, !now.isBroken, !now.isSkipped || now.told != nil {
+        if now.hasSeal, !now.isSealed, !takesChanged, !now.isBroken, !now.isSkipped || now.told != nil {
             complain(
                 "\(now.place), session '\(now.name)' was cut: its checksum is not there; --changed reads in what there is"
             )
@@ -259,7 +255,6 @@ private struct ImportReading {
     /// Holds the checksum of the open session against its records.
     private mutating func checkSeal(_ view: JSONView, _ place: String) {
         guard let now = open else { return }
-        open?.isUnsealed = false
         open?.isSealed = true
         let count = view["records"]?.int
         if takesChanged || count == now.seal.count && view["sha256"]?.string == now.seal.sum { return }

@@ -110,8 +110,17 @@ final class SummaryCall {
         end(.text(said, finish.usage))
     }
 
+    /// What it is paid for, by what the provider counted, else by estimate; nil where nothing was said and nothing counted:
+    /// that is not paid.
+    func used(_ usage: Usage?, owner: UserID) -> TurnUsage? {
+        let estimate = estimate
+        if usage == nil && estimate.output == 0 { return nil }
+        return TurnUsage(
+            usage, owner: owner, input: estimate.input, output: estimate.output, candidate: candidate)
+    }
+
     /// Tokens of its request, and of what has come, estimated.
-    var estimate: (input: Int, output: Int) {
+    private var estimate: (input: Int, output: Int) {
         (requests.size.tokens, TokenEstimate.text(String(decoding: text, as: UTF8.self)))
     }
 }

@@ -323,17 +323,11 @@ final class SummaryRound {
         }
         summary?.upstream = call.candidate?.upstream.name
         summary?.model = call.candidate?.model
-        let usage: Usage?
-        switch outcome {
-        case .text(_, let counted): usage = counted
-        case .failed(_, let counted):
-            // Who said nothing and counted nothing is not paid.
-            if counted == nil && call.estimate.output == 0 { return }
-            usage = counted
-        }
-        let more = TurnUsage(
-            usage, owner: order.owner, input: call.estimate.input, output: call.estimate.output,
-            candidate: call.candidate)
+        let usage =
+            switch outcome {
+            case .text(_, let counted), .failed(_, let counted): counted
+            }
+        guard let more = call.used(usage, owner: order.owner) else { return }
         let before = (input: summary?.inputTokens ?? 0, output: summary?.outputTokens ?? 0)
         summary?.inputTokens = before.input + more.input
         summary?.outputTokens = before.output + more.output

@@ -151,13 +151,8 @@ private final class TitleRound {
     /// Stores a title with what it used; without one the session stays as it is, and who asked is told why.
     private func keep(_ title: String?, _ call: SummaryCall, _ usage: Usage?, else error: WireError) {
         isKeeping = title != nil
-        // Who said nothing and counted nothing is not paid.
-        let isPaid = usage != nil || call.estimate.output > 0
-        let used = TurnUsage(
-            usage, owner: session.session.owner, input: call.estimate.input, output: call.estimate.output,
-            candidate: call.candidate)
         let write = KeepTitle(
-            title, of: session, used: isPaid ? used : nil,
+            title, of: session, used: call.used(usage, owner: session.session.owner),
             upstream: call.candidate?.upstream.name ?? "", model: call.candidate?.model ?? "")
         tools.archives.write(
             write, of: session.row,

@@ -74,11 +74,7 @@ struct RepeatedEvent: Sendable {
             if isASCII { isASCII = ByteSearch.isASCII(text, run..<at) }
             guard at < text.count else { return nil }
             if text[at] == 0x22 { return (at, hasEscapes, isASCII) }
-            guard text[at] == 0x5C, at + 1 < text.count else { return nil }
-            switch text[at + 1] {
-            case 0x22, 0x2F, 0x5C, 0x62, 0x66, 0x6E, 0x72, 0x74: break
-            default: return nil
-            }
+            guard text[at] == 0x5C, at + 1 < text.count, JSONText.isSimple(text[at + 1]) else { return nil }
             hasEscapes = true
             at += 2
         }

@@ -133,8 +133,7 @@ final class KeyCommand {
     /// The program's path: as it stands, or from `PATH`.
     private static func find(_ name: String, _ environment: [String: String]) -> String? {
         if name.contains("/") { return Files.isExecutable(name) ? name : nil }
-        let directories = (environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
-        return directories.lazy.map { "\($0)/\(name)" }.first { Files.isExecutable($0) }
+        return Files.program(name, path: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
     }
 }
 
