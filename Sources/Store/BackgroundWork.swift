@@ -112,12 +112,11 @@ struct BranchRemoval: BackgroundWork {
     static func removeSome(of branch: BranchRow, in database: Database, until deadline: UInt64)
         throws(ArchiveError) -> Bool
     {
-        let first = MessageKey(branch: branch, seq: 0).raw
-        let last = MessageKey(branch: branch, seq: Int(UInt32.max)).raw
+        let keys = MessageKey.keys(of: branch)
         while true {
-            let newest = try database.newest(few, of: first...last)
+            let newest = try database.newest(few, of: keys)
             try database.removeMessages(newest)
-            if newest.lowerBound == first { break }
+            if newest.lowerBound == keys.lowerBound { break }
             if Machine.monotonic() >= deadline { return false }
         }
         try database.run("DELETE FROM branch WHERE id = ?", [.int(branch)], doing: "delete a branch")

@@ -107,7 +107,7 @@ final class SessionRemoval: BackgroundWork {
                 SELECT fork_seq, session FROM branch INDEXED BY branch_parent WHERE parent = ?
                  ORDER BY fork_seq DESC LIMIT 1
                 """, [.int(branch)], doing: "find what shares a branch"
-            ) { (seq: Int($0.int(0)), session: SessionRow($0.int(1))) }
+            ) { (seq: $0.place(0), session: SessionRow($0.int(1))) }
             guard try removeMessages(of: branch, above: child?.seq ?? 0, in: database, until: deadline, &sum)
             else {
                 return false
@@ -138,10 +138,9 @@ final class SessionRemoval: BackgroundWork {
         of branch: BranchRow, above seq: Int, in database: Database, until deadline: UInt64,
         _ sum: inout PurgeSum
     ) throws(ArchiveError) -> Bool {
-        let first = MessageKey(branch: branch, seq: seq + 1).raw
-        let last = MessageKey(branch: branch, seq: Int(UInt32.max)).raw
+        guard let keys = MessageKey.keys(of: branch, above: seq) else { return true }
         while true {
-            let newest = try database.newest(SessionRemoval.few, of: first...last)
+            let newest = try database.newest(SessionRemoval.few, of: keys)
             let counted = try database.first(
                 "SELECT count(*), ifnull(sum(length(CAST(content AS BLOB))), 0) FROM message WHERE key BETWEEN ? AND ?",
                 [.int(newest.lowerBound), .int(newest.upperBound)], doing: "count messages to purge"
@@ -149,7 +148,7 @@ final class SessionRemoval: BackgroundWork {
             try database.removeMessages(newest)
             sum.messages += counted?.messages ?? 0
             sum.bytes += counted?.bytes ?? 0
-            if newest.lowerBound == first { return true }
+            if newest.lowerBound == keys.lowerBound { return true }
             if Machine.monotonic() >= deadline { return false }
         }
     }

@@ -108,17 +108,15 @@ extension Database {
     func tip(of branch: BranchRow, parent: BranchRow?, fork: Int) throws(ArchiveError) -> (
         seq: Int, total: Int, id: MessageID?
     ) {
-        let range: [Bound] = [
-            .int(MessageKey(branch: branch, seq: fork + 1).raw),
-            .int(MessageKey(branch: branch, seq: Int(UInt32.max)).raw),
-        ]
-        let own = try first(
-            "SELECT key, total, id FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1", range,
-            doing: "read a branch's end"
-        ) { (row) throws(ArchiveError) in
-            (MessageKey.seq(row.int(0)), try row.total, MessageID(bytes: row.bytes(2)))
+        if let keys = MessageKey.keys(of: branch, above: fork) {
+            let own = try first(
+                "SELECT key, total, id FROM message WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1",
+                [.int(keys.lowerBound), .int(keys.upperBound)], doing: "read a branch's end"
+            ) { (row) throws(ArchiveError) in
+                (MessageKey.seq(row.int(0)), try row.total, MessageID(bytes: row.bytes(2)))
+            }
+            if let own { return own }
         }
-        if let own { return own }
         guard let parent, fork > 0 else { return (0, 0, nil) }
         let shared = try first(
             "SELECT key, total, id FROM message WHERE key = ?",

@@ -12,7 +12,7 @@ extension CountPurge: LocalRead {
                 "SELECT id, fork_seq FROM branch INDEXED BY branch_session WHERE session = ?", [.int(row)],
                 doing: "read a session's branches"
             ) { found in
-                branches.append((BranchRow(found.int(0)), row, Int(found.int(1))))
+                branches.append((BranchRow(found.int(0)), row, found.place(1)))
                 return true
             }
             if branches.count > count { sum.sessions += 1 }
@@ -27,15 +27,23 @@ extension CountPurge: LocalRead {
                 "SELECT id, fork_seq, session FROM branch INDEXED BY branch_parent WHERE parent = ?",
                 [.int(branch)], doing: "find what shares a branch"
             ) { child in
-                let seq = Int(child.int(1))
+                let seq = child.place(1)
                 let isKept =
                     !set.contains(SessionRow(child.int(2))) || (kept[BranchRow(child.int(0))] ?? 0) > seq
                 if isKept { keep = max(keep, seq) }
                 return true
             }
+            // None is kept that is not there, wherever a fork says that it begins.
+            if keep > fork {
+                let keys = MessageKey.keys(of: branch)
+                let newest = try reader.database.integer(
+                    "SELECT ifnull(max(key), 0) FROM message WHERE key BETWEEN ? AND ?",
+                    [.int(keys.lowerBound), .int(keys.upperBound)], doing: "find what a fork shares")
+                keep = min(keep, MessageKey.seq(newest))
+            }
             kept[branch] = keep > fork ? keep : 0
             sum.shared += max(0, keep - fork)
-            try count(branch, above: max(keep, fork), reader, &sum)
+            try count(branch, above: keep, reader, &sum)
         }
         return sum
     }
@@ -46,14 +54,14 @@ extension CountPurge: LocalRead {
     private func count(_ branch: BranchRow, above seq: Int, _ reader: Reader, _ sum: inout PurgeSum)
         throws(ArchiveError)
     {
-        var next: Int64? = MessageKey(branch: branch, seq: seq + 1).raw
-        let last = MessageKey(branch: branch, seq: Int(UInt32.max)).raw
+        guard let keys = MessageKey.keys(of: branch, above: seq) else { return }
+        var next: Int64? = keys.lowerBound
         while let first = next {
             next = nil
             var count = 0
             try reader.database.rows(
                 "SELECT key, length(CAST(content AS BLOB)) FROM message WHERE key BETWEEN ? AND ? ORDER BY key",
-                [.int(first), .int(last)], doing: "count messages to purge"
+                [.int(first), .int(keys.upperBound)], doing: "count messages to purge"
             ) { row in
                 sum.messages += 1
                 sum.bytes += Int(row.int(1))

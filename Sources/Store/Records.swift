@@ -45,6 +45,17 @@ struct MessageKey {
     static func branch(_ raw: Int64) -> BranchRow { BranchRow(raw >> 32) }
     /// Numbers that a branch and a seq can have in a key; a session that is being made has branch 0 for a moment.
     static let branches = 0...Int(Int32.max), seqs = 0...Int(UInt32.max)
+
+    /// The keys that a branch's messages can have.
+    static func keys(of branch: BranchRow) -> ClosedRange<Int64> {
+        MessageKey(branch: branch, seq: 0).raw...MessageKey(branch: branch, seq: seqs.upperBound).raw
+    }
+
+    /// Those behind a place; nil where nothing can be behind it.
+    static func keys(of branch: BranchRow, above seq: Int) -> ClosedRange<Int64>? {
+        guard seq < seqs.upperBound else { return nil }
+        return MessageKey(branch: branch, seq: max(seq, -1) + 1).raw...keys(of: branch).upperBound
+    }
 }
 
 extension Message {

@@ -58,6 +58,7 @@ extension Bench {
             "UPDATE session SET settings = '[]', tags = '{}', metadata = '5', mcp_servers = '{}' WHERE name = 's'"
         ),
         (.parent, "UPDATE branch SET fork_seq = 4000000000 WHERE id = 2"),
+        (.parent, "UPDATE branch SET fork_seq = 9223372036854775807 WHERE id = 2"),
         (.parent, "UPDATE branch SET fork_seq = 2 WHERE id = 1"),
         (.index, "DROP TABLE search"),
         (.index, "UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10"),
@@ -83,6 +84,10 @@ extension Bench {
         (
             .strayBranch,
             "UPDATE branch SET session = 99 WHERE id = 2; INSERT INTO branch (id, session, created_at) VALUES (9, 2, 0); UPDATE session SET branch = 9, head = 0, tokens = 0 WHERE name = 'f'; UPDATE branch SET parent = 2, fork_seq = 3 WHERE id = 9; UPDATE session SET head = 3, tokens = (SELECT total FROM message WHERE key = (2 << 32) + 3) WHERE name = 'f'"
+        ),
+        (
+            .strayBranch,
+            "UPDATE branch SET session = 99 WHERE id = 1; UPDATE branch SET fork_seq = 9223372036854775807 WHERE parent = 1"
         ),
         (.piece, "INSERT INTO piece VALUES (99, 0, 0, x'61')"),
         (

@@ -95,6 +95,30 @@ extension Bench {
         #expect(try bench.files(with: "shared 1") == "")
     }
 
+    /// Numbers that somebody wrote by hand: the last place of a branch, the first that is none, the last number there is.
+    @Test(arguments: ["4294967295", "4294967296", "9223372036854775807"])
+    func `goes, and leaves what a fork shares, though the fork begins at no place that can be`(place: String)
+        throws
+    {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["shared 1", "shared 2"])
+        let last = try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 9, bytes: 1 << 20))
+            .messages[1].id
+        _ = try bench.write(
+            ForkSession(
+                bench.record("s").row, at: last,
+                as: Session(id: sessionID("f"), owner: 0, cwd: "/tmp", createdAt: 1_000)))
+        try bench.shell("UPDATE branch SET fork_seq = \(place) WHERE parent IS NOT NULL")
+        let counted = try bench.read(CountPurge([bench.record("s").row]))
+        #expect(counted.messages == 0)
+        let sum = try bench.purge("s").values.first
+        #expect(sum?.messages == 0 && sum?.shared == 2)
+        #expect(try bench.read(CountPurge([bench.record("f").row])).messages == 2)
+        #expect(try bench.purge("f").values.first?.messages == 2)
+        #expect(try bench.count("message") == "0\n" && bench.count("branch") == "0\n")
+    }
+
     @Test func `is gone while others write without a pause`() throws {
         let bench = try Bench()
         try bench.session("other")
