@@ -86,7 +86,7 @@ def check(out, newer):
     thread.start()
     for _ in range(200):
         found = must(*as_user, "convo", "rpc", "_convod/session/get", '{"sessionId": "talk"}', env=env, cwd="/")
-        if json.loads(found)["session"]["running"]:
+        if json.loads(found).get("running"):
             break
         threading.Event().wait(0.02)
     else:
