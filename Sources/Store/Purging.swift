@@ -68,12 +68,17 @@ final class SessionRemoval: BackgroundWork {
     /// Rows of one statement.
     private static let few = 32
 
-    /// What was removed of each session since this was asked for last.
-    private var sums: [SessionRow: PurgeSum] = [:]
+    /// What was removed of each session since this was asked for last, and by the step that is not committed yet.
+    private var sums: [SessionRow: PurgeSum] = [:], step: [SessionRow: PurgeSum] = [:]
 
     func takeSums() -> [SessionRow: PurgeSum] {
         defer { sums = [:] }
         return sums
+    }
+
+    func committed() {
+        sums.merge(step) { $0 + $1 }
+        step = [:]
     }
 
     func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace { .whileSomebodyWaits }
@@ -83,6 +88,7 @@ final class SessionRemoval: BackgroundWork {
     }
 
     func step(in database: Database, until deadline: UInt64) throws(ArchiveError) {
+        step = [:]
         // Answers that were kept may be of what is purged; nobody can tell which.
         try database.run("DELETE FROM response", doing: "drop kept answers")
         repeat {
@@ -93,7 +99,7 @@ final class SessionRemoval: BackgroundWork {
             guard let session = next else { return try database.enter(.beginningToMerge) }
             var sum = PurgeSum()
             if try removeSome(of: session, in: database, until: deadline, &sum) { sum.sessions = 1 }
-            sums[session] = (sums[session] ?? PurgeSum()) + sum
+            step[session] = (step[session] ?? PurgeSum()) + sum
         } while Machine.monotonic() < deadline
     }
 

@@ -278,7 +278,9 @@ private struct SearchSight {
     private mutating func session(_ row: SessionRow) throws(ArchiveError) -> SessionRecord? {
         if let known = sessions[row] { return known }
         let found = try reader.database.first(
-            .listedSessions("WHERE id = ?"), [.int(row)], doing: "read a session", SessionRecord.init)
+            // One that is being purged, or read in, is nobody's.
+            .listedSessions("WHERE id = ? AND owner >= 0"), [.int(row)], doing: "read a session",
+            SessionRecord.init)
         sessions[row] = .some(found)
         return found
     }

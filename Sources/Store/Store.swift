@@ -41,6 +41,8 @@ package final class Store {
         case backedUp(String, Result<Int, ArchiveError>)
         /// What was purged is in no file any more.
         case purged([SessionRow: PurgeSum])
+        /// Work that nobody waits for fails, and not for a moment.
+        case heldUp(ArchiveError)
         /// Bytes of a WAL that somebody keeps from being moved into the database.
         case grown(Int)
     }
@@ -54,6 +56,8 @@ package final class Store {
     /// Called when what was purged is gone from the file, the index and the WAL, with what went since the last time; it comes
     /// behind the answers of the changes that purged it.
     package var purged: (([SessionRow: PurgeSum]) -> Void)?
+    /// Called when work in the background (a purge, the index) fails and not for a moment only; it is tried again by itself.
+    package var heldUp: ((ArchiveError) -> Void)?
 
     /// Called with the bytes of a WAL that cannot be emptied since another program reads, once for each 64 MiB.
     package var logGrown: ((_ bytes: Int) -> Void)?
@@ -111,6 +115,8 @@ package final class Store {
                     mailbox.post(.grown($0))
                 } purged: {
                     mailbox.post(.purged($0))
+                } heldUp: {
+                    mailbox.post(.heldUp($0))
                 } backedUp: {
                     mailbox.post(.backedUp($0, $1))
                 }
@@ -242,6 +248,7 @@ package final class Store {
         case .changed(let rows): sessionsChanged?(rows)
         case .grown(let bytes): logGrown?(bytes)
         case .purged(let sums): purged?(sums)
+        case .heldUp(let error): heldUp?(error)
         case .backedUp(let path, let result): backedUp?(path, result)
         }
     }

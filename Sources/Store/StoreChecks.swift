@@ -203,6 +203,9 @@ extension Damage {
 }
 
 extension CheckStore: LocalRead {
+    /// Whether a message is in the index is asked of the commit that has both.
+    package var isSeveral: Bool { true }
+
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
         var output = Output()
         let database = reader.database

@@ -139,6 +139,7 @@ package final class Writer {
     func serve(
         _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<SessionRow>) -> Void,
         grown: (_ bytes: Int) -> Void, purged: ([SessionRow: PurgeSum]) -> Void,
+        heldUp: (ArchiveError) -> Void,
         backedUp tell: (String, Result<Int, ArchiveError>) -> Void
     ) {
         while let jobs = queue.take(milliseconds: pause) {
@@ -147,7 +148,7 @@ package final class Writer {
                 answer(answers, takeChanged())
             }
             if slot.isDue(now: Machine.monotonic()) {
-                doBackgroundWork(isBusy: !jobs.isEmpty)
+                if let error = doBackgroundWork(isBusy: !jobs.isEmpty) { heldUp(error) }
                 for (path, result) in backups.takeEnded() { tell(path, result) }
                 if hasPurged {
                     hasPurged = false
@@ -172,30 +173,32 @@ package final class Writer {
     /// There may be work that nobody waits for.
     func wantBackgroundWork() { slot.want() }
 
-    /// Does a step of the first work of which something is left; what fails is tried again later.
-    private func doBackgroundWork(isBusy: Bool) {
+    /// Does a step of the first work of which something is left; what fails is tried again later, and is returned where
+    /// somebody should know of it.
+    private func doBackgroundWork(isBusy: Bool) -> ArchiveError? {
         let start = Machine.monotonic()
         do throws(ArchiveError) {
             if isLost, let gone = files.look() { throw gone }
             try cutBehindPurge(at: start)
             // A copy takes turns with all else.
             isCopysTurn.toggle()
-            if isCopysTurn, backups.isWanted { return copySome(from: start, isBusy: isBusy) }
-            guard let next = try firstWork() else {
-                if backups.isWanted { return copySome(from: start, isBusy: isBusy) }
-                return try rest(at: start)
+            let next = isCopysTurn && backups.isWanted ? nil : try firstWork()
+            guard let next else {
+                if backups.isWanted { copySome(from: start, isBusy: isBusy) } else { try rest(at: start) }
+                return nil
             }
             try setSynchronous(.normal)
             let pace = try next.pace(in: database)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
             try next.step(in: database, until: start &+ pace.step)
             try database.run("COMMIT", doing: "commit")
+            next.committed()
             slot.stepped(from: start, to: Machine.monotonic(), pace, isBusy: isBusy)
+            return nil
         } catch {
             // One that fails leaves the transaction open, and the next job's BEGIN says so.
             if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
-            // What is damaged will not be whole in a moment.
-            if error.code == .corrupt { slot.rest() } else { slot.failed(at: start) }
+            return slot.failed(error.code, at: start) ? error : nil
         }
     }
 
@@ -225,8 +228,12 @@ package final class Writer {
     /// Empties the log behind a purge, which somebody who reads may hold up; others that write do not.
     private func cutBehindPurge(at time: UInt64) throws(ArchiveError) {
         guard time >= nextCut, try database.purgePhase() == .checkpointing else { return }
-        guard checkpoint(.truncate) else {
-            nextCut = time &+ 100_000_000
+        // Looks that come one behind the other leave no moment without one; who begins when all is moved is in nobody's way.
+        database.setPatience(milliseconds: Writer.cutPatience)
+        let isCut = checkpoint(.truncate)
+        database.setPatience(milliseconds: 0)
+        guard isCut else {
+            nextCut = time &+ 1_000_000_000
             return
         }
         try setSynchronous(.normal)
@@ -236,7 +243,7 @@ package final class Writer {
 
     /// Nothing is left to do, but perhaps the log is held up.
     private func rest(at time: UInt64) throws(ArchiveError) {
-        if try database.purgePhase() == .checkpointing { slot.failed(at: time) } else { slot.rest() }
+        if try database.purgePhase() == .checkpointing { slot.wait(from: time) } else { slot.rest() }
     }
 
     /// When the log is tried to be emptied again, in monotonic nanoseconds.
@@ -256,6 +263,8 @@ package final class Writer {
         database.close()
     }
 
+    /// Milliseconds that the checkpoint behind a purge waits for looks that have begun.
+    private static let cutPatience = 50
     /// Milliseconds that the last checkpoint waits for other programs that read.
     private static let lastPatience = 500
     /// Nanoseconds that a change waits for a program that holds the write lock, from when it was handed over.

@@ -23,6 +23,26 @@ internal import Testing
         #expect(try home.convo("restore", "second").code == 3)
     }
 
+    @Test func `and cannot leave the file yet says so, and goes by itself when it can`() throws {
+        let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
+        #expect(try home.convo("send", "-q", "--new", "talk", "my plantedsecret").code == 0)
+        let database = home.directory.file(".local/share/convod/convod.db")
+        try shell(
+            "sqlite3", database,
+            "CREATE TRIGGER stop BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'held'); END")
+        let told = try home.convo("purge", "-y", "talk")
+        #expect(
+            told.code == 1
+                && told.said.contains("is in no list any more, and leaves the files as soon as that is over"),
+            "\(told)")
+        #expect(try home.convo("ls", "-q").said.isEmpty)
+        #expect(try home.convo("logs").said.contains("background_work_failed"))
+        try shell("sqlite3", database, "DROP TRIGGER stop")
+        try soon("it is gone", milliseconds: 10_000) {
+            try shell("sqlite3", database, "SELECT count(*) FROM session") == "0\n"
+        }
+    }
+
     @Test func `may be what one message says`() throws {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         #expect(try home.convo("send", "-q", "--new", "talk", "my plantedsecret").code == 0)

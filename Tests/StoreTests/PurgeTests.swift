@@ -150,6 +150,55 @@ extension Bench {
         #expect(try bench.read(look).hits.count == 1)
     }
 
+    @Test func `is no damage to who searches or checks the store meanwhile`() throws {
+        let bench = try Bench()
+        var problems: [String] = [], looks = 0
+        let search = SearchMessages(try SearchQuery("plantedsecret"), MessageFilter(owner: 0), limit: 10)
+        for round in 0..<6 {
+            try bench.session("s\(round)")
+            for part in 0..<5 {
+                try bench.append("s\(round)", (0..<100).map { "the plantedsecret \(part) \($0)" })
+            }
+            var isGone = false
+            bench.store.purged = { _ in isGone = true }
+            #expect(try bench.write(PurgeSession(bench.record("s\(round)").row)))
+            while !isGone {
+                looks += 1
+                do {
+                    #expect(try bench.read(search).hits.isEmpty)
+                    var next: CheckStore? = CheckStore(isQuick: false, limit: 100)
+                    while let look = next {
+                        let output = try bench.read(look)
+                        problems += output.found.map { "\($0)" }
+                        next = output.next
+                    }
+                } catch { problems.append("\(error)") }
+                try bench.loop.turn(waiting: false)
+            }
+        }
+        #expect(problems.isEmpty, "\(problems.prefix(3)) of \(problems.count) in \(looks) looks")
+    }
+
+    /// A trigger of somebody else's makes each step fail until it is taken away.
+    @Test func `and cannot go yet is said once to who waits, and goes when it can, counted once`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", (0..<3).map { "the plantedsecret of \($0)" })
+        try bench.shell("CREATE TRIGGER stop BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'held'); END")
+        var held: [String] = [], sums: [SessionRow: PurgeSum]?
+        bench.store.heldUp = { held.append($0.description) }
+        bench.store.purged = { sums = $0 }
+        #expect(try bench.write(PurgeSession(bench.record("s").row)))
+        while held.isEmpty { try bench.loop.turn(waiting: true) }
+        #expect(held == ["purge a session: held"])
+        #expect(sums == nil)
+        try bench.shell("DROP TRIGGER stop")
+        while sums == nil { try bench.loop.turn(waiting: true) }
+        #expect(sums?.values.map(\.messages) == [3])
+        #expect(held.count == 1)
+        #expect(try bench.files(with: "plantedsecret") == "")
+    }
+
     @Test func `is not one that has changed since it was chosen, or on which a turn is open`() throws {
         let bench = try Bench()
         try bench.session("s")

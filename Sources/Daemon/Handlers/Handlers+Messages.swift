@@ -307,7 +307,12 @@ extension Handlers {
                 case .success(.deleted(let ids, let sessions)):
                     // Rounds of others may have read it as well.
                     for session in sessions { summaries.marked(session) }
-                    purges.afterNext { request.reply(.init(messageIds: ids)) }
+                    purges.afterNext { result in
+                        switch result {
+                        case .success: request.reply(.init(messageIds: ids))
+                        case .failure(let error): request.fail(WireError(error))
+                        }
+                    }
                 case .success(.missing): request.fail(offPath(parameters.messageID))
                 case .success(.shared(let sessions)):
                     let names = sessions.map { "'\($0.text)'" }.joined(separator: ", ")

@@ -155,9 +155,20 @@ final class Purges {
         for one in done { one.then(.success(one.sums)) }
     }
 
-    /// Calls back when what was removed until now is gone from every file.
-    func afterNext(_ then: @escaping () -> Void) {
-        waiting.append(Waiting(rows: []) { _ in then() })
+    /// Calls back when what was removed until now is gone from every file, or when something keeps it there.
+    func afterNext(_ then: @escaping (Result<Void, ArchiveError>) -> Void) {
+        waiting.append(Waiting(rows: []) { then($0.map { _ in }) })
+    }
+
+    /// Something keeps what was removed in the files: who waits is told, and the work goes on behind that.
+    func heldUp(_ error: ArchiveError) {
+        let all = waiting
+        let told = ArchiveError(
+            error.code, error.doing, engineCode: error.engineCode,
+            reason: error.reason
+                + "; what was taken out is in no list any more, and leaves the files as soon as that is over")
+        waiting = []
+        for one in all { one.then(.failure(told)) }
     }
 
     /// Purges sessions; `then` gets what went with those that were there, once they are gone from every file.

@@ -53,6 +53,11 @@ final class Archives {
             memory?.purged = purged
         }
     }
+    /// See `Store.heldUp`, of what is on disk.
+    var heldUp: ((ArchiveError) -> Void)? {
+        get { disk.heldUp }
+        set { disk.heldUp = newValue }
+    }
     /// See `Store.backedUp`, of what is on disk.
     var backedUp: ((_ path: String, _ bytes: Result<Int, ArchiveError>) -> Void)? {
         get { disk.backedUp }

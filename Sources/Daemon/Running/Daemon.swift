@@ -143,6 +143,12 @@ package final class Daemon {
             [engine] row in
             engine.running(on: row) != nil || engine.line(on: row)?.isTaken ?? false
         }
+        archives.heldUp = { [log, purges = handlers.purges] error in
+            log.warning(
+                "background_work_failed", ("problem", error.description),
+                ("hint", "a purge or the search index waits; it is tried again by itself"))
+            purges.heldUp(error)
+        }
         self.archives = archives
         self.configuration = configuration
         self.memory = memory
