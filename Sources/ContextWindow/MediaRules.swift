@@ -48,9 +48,10 @@ package struct MediaRules: Sendable, Equatable {
 
     /// A part as it may stand in a message of a role; what is not taken there becomes a text that names it.
     ///
-    /// `mapped` counts those.
+    /// `mapped` counts those, and resources whose bytes no model reads, of which a request has the name alone.
     func taken(_ part: Part, in role: Message.Role, _ mapped: inout Mapped) -> Part {
         let plain = part.asMedia
+        if case .resource(_, nil, _) = plain { mapped.binaries += 1 }
         guard plain.isMedia else { return plain }
         if takes(plain), role != .assistant || inAnswers { return plain }
         mapped.parts += 1

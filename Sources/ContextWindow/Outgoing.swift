@@ -69,6 +69,8 @@ package struct Gated: Sendable, Equatable {
     package var mapped = Mapped()
     /// What the sealed thoughts of the window are bound to, by their seals.
     package var bindings: [String: Message.Binding] = [:]
+    /// Who made each thought of the window that is not sent; nil where nobody knows.
+    package var unsent: [String?] = []
     /// Whether the window has media, sent or named.
     package var hasMedia = false
 }
@@ -86,6 +88,7 @@ extension Window {
         for message in messages {
             let stored = message.parts
             if isChained { gated.bind(message, stored) }
+            for part in stored where part.isThought && !rules.sends(part) { gated.unsent.append(part.issuer) }
             let parts = stored.filter { rules.sends($0) }.map {
                 rules.media.taken(rules.unsealed($0), in: message.role, &gated.mapped)
             }
@@ -283,6 +286,8 @@ package struct Mapped: Sendable, Equatable {
     package var ids = 0
     /// Images, sounds and documents for which a text stands.
     package var parts = 0
+    /// Embedded resources whose bytes no model reads; their names are sent, and receipts count them among `parts`.
+    package var binaries = 0
     /// Messages of the system that join the system prompt, or are said by the user.
     package var systems = 0
     /// Calls without a result, for which one is made that says so.
@@ -294,8 +299,8 @@ package struct Mapped: Sendable, Equatable {
     /// Writes the members of `Receipt.mapped` that are not 0.
     func write(to writer: inout JSONWriter) {
         for (name, count) in [
-            ("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts), ("systems", systems),
-            ("closed", closed),
+            ("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts + binaries),
+            ("systems", systems), ("closed", closed),
         ]
         where count > 0 {
             writer.member(name, count)
@@ -330,6 +335,16 @@ extension Part {
         switch self {
         case .thought(_, _, let signature): signature
         case .redactedThought(let data, _): data
+        default: nil
+        }
+    }
+}
+
+extension Part {
+    /// Who made a thought; nil for what is none, and where nobody knows.
+    fileprivate var issuer: String? {
+        switch self {
+        case .thought(_, let issuer, _), .redactedThought(_, let issuer): issuer
         default: nil
         }
     }

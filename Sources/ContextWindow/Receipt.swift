@@ -66,13 +66,13 @@ package struct Receipt: Sendable, Equatable {
     package var mapped = Mapped()
     /// Tokens that the provider was seen to count for one estimated of plain text, as the estimate has it; nil for none.
     package var ratio: Double?
-    /// Thoughts of the provider's own that go back to it; nil where they are nothing to it.
+    /// Which thoughts go to the provider; nil where there are none that it or another might take.
     package var thoughts: Thoughts?
 
     /// How many of a window's thoughts went back to who made them.
     package struct Thoughts: Sendable, Equatable {
         package let sent: Int
-        /// They are bound to what does not stand before them any more.
+        /// They are another provider's, or bound to what does not stand before them any more.
         package let leftOut: Int
 
         /// Nil where there were none.

@@ -38,11 +38,14 @@ package struct DaemonLocator: Sendable {
     package let database: String
     /// Where a daemon that is started now will listen.
     package let socket: String
+    /// What its user should hear of how `socket` was found, as one sentence; nil where there is nothing.
+    package let notice: String?
 
-    /// Works all paths out; `read` gives a configuration file's bytes, `isUsable` is as in `Locations.socket`.
+    /// Works all paths out; `read` gives a configuration file's bytes, `isUsable` and `isForeign` are as in
+    /// `Locations.socket`.
     package init(
         flags: Flags, environment: [String: String], locations: Locations, read: (String) -> [UInt8]?,
-        isUsable: (String) -> Bool
+        isUsable: (String) -> Bool, isForeign: (String) -> Bool
     ) {
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         self.flags = flags
@@ -54,7 +57,14 @@ package struct DaemonLocator: Sendable {
         let named = flags.database ?? variable("CONVOD_DATABASE") ?? file?["database"]?["path"]?.string
         isDatabaseNamed = named != nil
         database = named ?? locations.database
-        socket = namedSocket ?? locations.socket(isUsable: isUsable)
+        let socket = namedSocket ?? locations.socket(isUsable: isUsable, isForeign: isForeign)
+        self.socket = socket
+        notice =
+            namedSocket != nil
+            ? nil
+            : locations.foreignRuntimeDirectory(isForeign: isForeign).map {
+                "\($0); '\(socket)' is used in its place"
+            }
     }
 
     /// The locator of this process; relative paths in flags are made absolute, since the daemon runs in `/`.
@@ -64,7 +74,8 @@ package struct DaemonLocator: Sendable {
             database: flags.database.map(Files.absolute))
         self.init(
             flags: absolute, environment: environment, locations: .ofThisProcess,
-            read: { try? Files.read($0, limit: 1 << 20) }, isUsable: Locations.isUsable)
+            read: { try? Files.read($0, limit: 1 << 20) }, isUsable: Locations.isUsable,
+            isForeign: Locations.isForeign)
     }
 
     /// The lock file beside the database; its flock is held for as long as the daemon lives.
@@ -143,14 +154,8 @@ package struct DaemonLocator: Sendable {
 
     /// In `/tmp` anyone could have made the directory first and listen there in the daemon's place.
     private func checkPrivateDirectory(of socket: String) throws(ClientError) {
-        let directory = Files.directory(of: socket)
-        guard directory == locations.privateDirectory, let status = try? Files.status(directory) else {
-            return
-        }
-        guard status.kind == .directory, status.owner == Process.userID, status.mode & 0o077 == 0 else {
-            throw ClientError(
-                .cannotConnect,
-                "'\(directory)' is not a directory of yours with mode 0700; remove it or give --socket")
+        if let problem = locations.problem(ofSocketDirectory: Files.directory(of: socket)) {
+            throw ClientError(.cannotConnect, problem)
         }
     }
 }

@@ -253,7 +253,12 @@ package enum Files {
 
     /// The kind of file system when it is one of those where SQLite's locks do not hold, else nil.
     package static func networkFileSystem(_ path: String) -> String? {
-        switch unsafe clinux_file_system(path) {
+        networkFileSystem(kind: unsafe clinux_file_system(path))
+    }
+
+    /// The same by the number that the kernel gives a kind of file system (statfs(2)).
+    package static func networkFileSystem(kind: UInt32) -> String? {
+        switch kind {
         case 0x6969: "NFS"
         case 0xFF53_4D42, 0xFE53_4D42, 0x517B: "SMB"
         case 0x0102_1997: "9p"

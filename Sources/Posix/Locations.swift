@@ -45,6 +45,9 @@ package struct Locations: Sendable, Equatable {
         stateHome + "/convod/prompts"
     }
 
+    /// `$XDG_STATE_HOME/convod/sessions`: which sessions convo used last.
+    package var usedSessions: String { stateHome + "/convod/sessions" }
+
     /// `$XDG_CONFIG_HOME/convod/templates`.
     package var templates: String {
         configurationHome + "/convod/templates"
@@ -59,10 +62,14 @@ package struct Locations: Sendable, Equatable {
     /// `convod/convod.sock` under the first of `$XDG_RUNTIME_DIR`, `/run/user/UID` and a private directory in `/tmp`.
     ///
     /// `isUsable` tells whether a directory is there and belongs to the user; editors start agents without
-    /// `XDG_RUNTIME_DIR`, so the second place must be looked at too.
-    package func socket(isUsable: (String) -> Bool) -> String {
+    /// `XDG_RUNTIME_DIR`, so the second place must be looked at too. `isForeign` tells whether it is another user's.
+    package func socket(
+        isUsable: (String) -> Bool, isForeign: (String) -> Bool = { _ in false }
+    ) -> String {
         if let directory = absolute("RUNTIME_DIRECTORY") { return directory + "/convod.sock" }
-        if let directory = absolute("XDG_RUNTIME_DIR") { return directory + "/convod/convod.sock" }
+        if let directory = absolute("XDG_RUNTIME_DIR"), !isForeign(directory) {
+            return directory + "/convod/convod.sock"
+        }
         let run = "/run/user/\(uid)"
         if isUsable(run) { return run + "/convod/convod.sock" }
         return "\(privateDirectory)/convod.sock"
@@ -77,14 +84,49 @@ package struct Locations: Sendable, Equatable {
         return status.kind == .directory && status.owner == Process.userID
     }
 
+    /// Whether a directory belongs to another user than this process's, as one does that `su` leaves in the environment.
+    ///
+    /// To root none is foreign: `ForeignHome` refuses what root would do there, by name.
+    package static func isForeign(_ directory: String) -> Bool {
+        // One that cannot be looked at is tried, and says itself why it does not do.
+        guard Process.userID != 0, let status = try? Files.status(directory, follows: true) else {
+            return false
+        }
+        return status.owner != Process.userID
+    }
+
+    /// What is said where `XDG_RUNTIME_DIR` is passed over, as one sentence; nil where it is not.
+    package func foreignRuntimeDirectory(isForeign: (String) -> Bool) -> String? {
+        guard absolute("RUNTIME_DIRECTORY") == nil, let directory = absolute("XDG_RUNTIME_DIR"),
+            isForeign(directory)
+        else { return nil }
+        return "XDG_RUNTIME_DIR is '\(directory)', which belongs to another user"
+    }
+
     /// Makes the directory a socket will lie in, 0700, and refuses one of another user or open to others in `/tmp`.
     package func prepareDirectory(ofSocket path: String) throws(PosixError) {
         let directory = Files.directory(of: path)
         try Files.makeDirectories(directory)
-        guard directory == privateDirectory else { return }
-        guard let status = try Files.status(directory), status.kind == .directory, status.owner == uid,
-            status.mode & 0o077 == 0
-        else { throw PosixError("use", directory, errno: 1) }
+        guard problem(ofSocketDirectory: directory) == nil else {
+            throw PosixError("use", directory, errno: PosixError.notOwn)
+        }
+    }
+
+    /// What is wrong with what is at the place of the private directory, as one sentence with its owner and mode: in
+    /// `/tmp` anyone could have made it first; nil for any other directory, and where none is there.
+    package func problem(ofSocketDirectory directory: String) -> String? {
+        // One that cannot be looked at cannot be used either, and that is said then.
+        guard directory == privateDirectory, let status = try? Files.status(directory) else { return nil }
+        if status.kind == .directory, status.owner == uid, status.mode & 0o077 == 0 { return nil }
+        let kind =
+            switch status.kind {
+            case .directory: "a directory"
+            case .symlink: "a link"
+            case .regular, .socket, .other: "no directory"
+            }
+        let owner = Process.userName(status.owner).map { "user '\($0)'" } ?? "user \(status.owner)"
+        return
+            "'\(directory)' is \(kind) of \(owner) with mode \(String(status.mode, radix: 8)), not a directory of yours with mode 700; remove it or give --socket"
     }
 
     /// A variable that holds an absolute path; relative ones are ignored, as the XDG specification says.

@@ -53,7 +53,7 @@ enum Bound {
             defer { unsafe sqlite3_close_v2(raw) }
             let words = unsafe String(cString: sqlite3_errstr(code)), kind = Database.kind(of: code)
             throw ArchiveError(
-                kind, "open '\(path)'", engineCode: code, reason: Database.reason(words, kind, path))
+                kind, "open '\(path)'", engineCode: code, reason: Database.reason(words, code, kind, path))
         }
         unsafe handle = opened
         // The writer waits for a foreign lock by itself; others meet one only while the WAL is recovered.
@@ -168,13 +168,18 @@ enum Bound {
             if errno > 0 { words += " (\(PosixError.words(errno)))" }
             kind = Database.kind(of: code, errno)
         }
-        return ArchiveError(kind, doing, engineCode: code, reason: Database.reason(words, kind, path))
+        return ArchiveError(
+            kind, doing, engineCode: code, reason: Database.reason(words, code, kind, path))
     }
 
-    /// SQLite's words, and where something may not be written what it is: SQLite does not say.
-    private static func reason(_ words: String, _ kind: ArchiveError.Code, _ path: String) -> String {
-        guard case .readOnly = kind else { return words }
+    /// SQLite's words, and where something may not be written or locked what it is: SQLite does not say.
+    private static func reason(
+        _ words: String, _ code: Int32, _ kind: ArchiveError.Code, _ path: String
+    ) -> String {
         let directory = Files.directory(of: path)
+        guard case .readOnly = kind else {
+            return reason(words, code, on: Files.networkFileSystem(directory))
+        }
         if !Files.isWritable(directory) {
             return "\(words): directory '\(directory)' may not be written to"
         }
@@ -183,6 +188,17 @@ enum Bound {
             return "\(words): '\(file)' may not be written to"
         }
         return words
+    }
+
+    /// SQLite's words, and where a lock failed on a network file system what is to be done.
+    static func reason(_ words: String, _ code: Int32, on network: @autoclosure () -> String?) -> String {
+        // SQLITE_IOERR_RDLOCK, CHECKRESERVEDLOCK, LOCK, SHMOPEN, SHMLOCK and SHMMAP: Swift has not these macros.
+        let isLock =
+            code == SQLITE_PROTOCOL
+            || code & 0xFF == SQLITE_IOERR && [9, 14, 15, 18, 20, 21].contains(code >> 8)
+        guard isLock, let network = network() else { return words }
+        return
+            "\(words): it lies on \(network), where SQLite's locks do not hold; set 'database.path' to a local disk, or give --database"
     }
 
     /// What a failure of reading or writing is, by what the system said of it: only some mean that there is no room.

@@ -16,9 +16,13 @@ package final class Reader {
 
     init(path: String) throws(ArchiveError) {
         database = try Database(path: path, .reading)
+        // The words of the index, which is read through them where a check looks whether all of it can be read.
         try database.execute(
-            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000;",
-            doing: "open database '\(path)'")
+            """
+            PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000;
+            CREATE VIRTUAL TABLE temp.search_words USING fts5vocab(main, 'search', 'row');
+            PRAGMA query_only = ON;
+            """, doing: "open database '\(path)'")
     }
 
     /// Reads by a connection that somebody else has, on that one's thread.

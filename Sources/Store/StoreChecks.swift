@@ -1,5 +1,6 @@
 package import Archive
 internal import Conversation
+internal import JSON
 
 extension Damage {
     /// The table and the statement; nil where it is looked for otherwise.
@@ -67,12 +68,12 @@ extension Damage {
                 """
             )
         case .content:
+            // What it says is looked at outside: json_valid takes bytes that are no text.
             (
                 Damage.messages,
                 """
-                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message
+                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32), content FROM message
                  WHERE key > ?1 AND key <= ?2
-                   AND CASE WHEN json_valid(content) THEN json_type(content) <> 'array' ELSE 1 END
                 """
             )
         case .arrival:
@@ -210,7 +211,7 @@ extension CheckStore: LocalRead {
         var output = Output()
         let database = reader.database
         func take(_ row: Row) { output.found.append(DamageFound(kind, row: row.int(0), words: row.text(1))) }
-        var end: Int64?
+        var end: Int64?, word: [UInt8]?
         switch kind {
         case .file:
             try database.rows(
@@ -222,8 +223,10 @@ extension CheckStore: LocalRead {
             }
         case .index:
             do throws(ArchiveError) {
-                if let words = try indexProblem(reader) {
+                if afterWord.isEmpty, let words = try indexProblem(reader) {
                     output.found.append(DamageFound(.index, row: 0, words: words))
+                } else {
+                    word = try readIndex(reader)
                 }
             } catch {
                 guard error.code == .corrupt || error.code == .other else { throw error }
@@ -235,7 +238,7 @@ extension CheckStore: LocalRead {
             try database.rows(
                 check.find, [.int(after), .int(end ?? Int64.max)], doing: "check the store"
             ) { row in
-                take(row)
+                if kind != .content || !CheckStore.isContent(row.bytes(2)) { take(row) }
                 return output.found.count < limit
             }
         }
@@ -243,12 +246,45 @@ extension CheckStore: LocalRead {
         if let end, output.found.count < limit {
             next.after = end
             output.next = next
+        } else if let word {
+            next.afterWord = word
+            output.next = next
         } else if let kind = kind.next(isQuick: isQuick) {
             next.kind = kind
             next.after = 0
             output.next = next
         }
         return output
+    }
+
+    /// Whether bytes are what a message's content must be: an array of JSON in UTF-8, as `Row.json` reads it.
+    static func isContent(_ bytes: [UInt8]) -> Bool {
+        guard let traits = JSONCheck.traits(of: bytes), bytes.first(where: { $0 > 0x20 }) == 0x5B else {
+            return false
+        }
+        // Where they are no text does not matter.
+        if !traits.isASCII, (try? UTF8Span(validating: bytes.span)) == nil { return false }
+        return true
+    }
+
+    /// Entries of the index that a slice reads, one for each message that has a word; a word itself costs like 100.
+    private static let mostEntries = 500_000
+
+    /// Reads on in the index, as far as a slice goes, and throws where it is damaged; the last word, nil at the end.
+    ///
+    /// FTS5's own check is an INSERT, which a reader may not.
+    private func readIndex(_ reader: Reader) throws(ArchiveError) -> [UInt8]? {
+        var entries = 0, last: [UInt8]?
+        try reader.database.rows(
+            "SELECT term, doc FROM temp.search_words WHERE term > ?", [.utf8(afterWord)],
+            doing: "check the index"
+        ) { row in
+            entries += Int(row.int(1)) + 100
+            guard entries >= CheckStore.mostEntries else { return true }
+            last = row.bytes(0)
+            return false
+        }
+        return last
     }
 
     /// What is wrong with the index; nil where nothing is found.

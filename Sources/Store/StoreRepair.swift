@@ -92,9 +92,7 @@ extension Writer {
                     OR NOT EXISTS (SELECT 1 FROM session s WHERE s.id = mark.session))
                 """, [row], doing: doing)
         case .content:
-            try database.run(
-                "UPDATE message SET content = json_array(json_object('type', 'text', 'text', content)) WHERE key = ?",
-                [row], doing: doing)
+            try mendContent(of: row, doing)
             // What it said before is not what the index must forget now.
             try beginIndexAnew()
         case .arrival:
@@ -131,6 +129,19 @@ extension Writer {
         case .index: try beginIndexAnew()
         }
         return true
+    }
+
+    /// Puts U+FFFD in the place of bytes that are no text; what is no content then becomes its text.
+    private func mendContent(of row: Bound, _ doing: String) throws(ArchiveError) {
+        let words = try database.first(
+            "SELECT content FROM message WHERE key = ?", [row], doing: doing
+        ) { $0.text(0) }
+        guard let words else { return }
+        let change: SQL =
+            CheckStore.isContent(Array(words.utf8))
+            ? "UPDATE message SET content = ? WHERE key = ?"
+            : "UPDATE message SET content = json_array(json_object('type', 'text', 'text', ?)) WHERE key = ?"
+        try database.run(change, [.text(words), row], doing: doing)
     }
 
     /// Empties the index; it is made again in the background.

@@ -27,8 +27,8 @@ package protocol Authorizer: AnyObject {
     func hide(_ names: Set<String>)
     /// The server refused it (401); returns whether asking at once again may help.
     func refused(_ authorization: Authorization) -> Bool
-    /// The server asked this key to wait, in milliseconds; returns whether another key is free.
-    func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool
+    /// The server asked this key to wait, in milliseconds; returns those until a key is free, 0 where another one is.
+    func throttled(_ authorization: Authorization, milliseconds: Int) -> Int
     /// The server took it.
     func succeeded(_ authorization: Authorization)
     /// Whether a key or credential is at hand, without asking anyone.
@@ -48,7 +48,7 @@ extension Authorizer {
     }
     package func forgive() {}
     package func hide(_ names: Set<String>) {}
-    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool { false }
+    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Int { milliseconds }
     package var notice: String? { nil }
     package var keys: [KeyDescription] { [] }
 }

@@ -9,6 +9,8 @@ package final class HTTPUpstream: Upstream {
     private static let longestGate = 600_000
     /// How long a spent quota without a named wait is remembered.
     private static let quotaMemory = 60_000
+    /// How long a key is passed over that was limited without a named wait, as long as there are others.
+    private static let keyPause = 10_000
 
     package let name: String
     package let kind: String
@@ -240,7 +242,7 @@ package final class HTTPUpstream: Upstream {
         let isSent = used != nil, used = used ?? .none
         switch failure.kind {
         case .auth where failure.status == 401 && isSent: failure.retriesAtOnce = authorizer.refused(used)
-        case .throttled, .quota: failure.retriesAtOnce = keepAway(failure, used)
+        case .throttled, .quota: keepAway(&failure, used)
         case .refused:
             var known = quirks(of: request.model)
             if known != sent, failure.parameter != nil || failure.mostTokens != nil {
@@ -264,16 +266,23 @@ package final class HTTPUpstream: Upstream {
         Redaction(headers: (used?.headers ?? []) + settings.headers.map { "\($0.key): \($0.value)" })
     }
 
-    /// Leaves a key, or the whole upstream, alone for as long as it asks; returns whether another key is free.
-    private func keepAway(_ failure: UpstreamFailure, _ used: Authorization) -> Bool {
-        let wait = failure.retryAfter ?? (failure.kind == .quota ? HTTPUpstream.quotaMemory : 0)
-        if authorizer.throttled(used, milliseconds: max(wait, 1)) { return true }
+    /// Leaves a key alone for as long as it asks, and the whole upstream where no other key is free, until one is.
+    private func keepAway(_ failure: inout UpstreamFailure, _ used: Authorization) {
+        if failure.concernsRequest { return }
+        let isNamed = failure.retryAfter != nil
+        var wait = failure.retryAfter ?? (failure.kind == .quota ? HTTPUpstream.quotaMemory : 0)
+        let free = authorizer.throttled(used, milliseconds: wait > 0 ? wait : HTTPUpstream.keyPause)
+        if free == 0 {
+            failure.retriesAtOnce = true
+            return
+        }
+        wait = min(wait, free)
+        if isNamed { failure.retryAfter = wait }
         if wait > 0 {
-            isGateFirm = failure.retryAfter != nil
+            isGateFirm = isNamed
             health.gate = steady() + Int64(min(wait, HTTPUpstream.longestGate))
             health.gateReason = failure.withoutWords
         }
-        return false
     }
 
     package func availability(tokens: Int) -> Availability {

@@ -37,7 +37,7 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
 }
 
 @Suite struct `Media in a request` {
-    @Test func `stand where the dialect takes them, and are named where it does not`() throws {
+    @Test func `stand where the dialect takes them, and are named where it does not (N037)`() throws {
         let window = try window([
             (.user, [.text("look"), png, .audio(mimeType: "audio/ogg", data: "AA"), pdf, binary]),
             (.assistant, [.text("here"), png]), (.user, [.text("and?")]),
@@ -48,7 +48,7 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
                 .text("look"), png, .text("[audio audio/ogg]"), .text("[document file:///a.pdf]"), binary,
             ])
         #expect(gated.messages[1].parts == [.text("here"), .text("[image image/png]")])
-        #expect(gated.mapped.parts == 3)
+        #expect(gated.mapped.parts == 3 && gated.mapped.binaries == 1)
 
         let kind = window.gated(for: rules(.inside, pdf: true, inAnswers: true))
         #expect(

@@ -11,7 +11,7 @@ private func json(_ receipt: Receipt) -> String {
 }
 
 @Suite struct `A receipt` {
-    @Test func `says what was sent, what was left out and why`() throws {
+    @Test func `says what was sent, what was left out and why (B008)`() throws {
         let history = Histories.of("u a u a u a u", tokens: 10).changing(2) { $0.isPinned = true }.changing(4)
         { $0.isExcluded = true }
         #expect(

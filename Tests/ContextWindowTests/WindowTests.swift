@@ -249,7 +249,7 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         #expect(window.receipt.estimate == sent)
     }
 
-    @Test func `sends thoughts only to who made them`() throws {
+    @Test func `sends thoughts only to who made them (N004)`() throws {
         let thought = Part.thought(text: "hm", issuer: "gemini", signature: "s")
         let history = Histories.of("u a u").changing(2) { $0.content = Part.encode([thought, .text("x")]) }
         func sent(_ issuer: String?) throws -> [Part] {

@@ -22,7 +22,7 @@ private func words(_ pieces: [Piece]) -> [String] { pieces.map { "\($0.kind):\(t
         piece(.text, "z"),
     ])
 
-    @Test func `joins text that goes on and keeps the order of the rest`() {
+    @Test func `joins text that goes on and keeps the order of the rest (N016)`() {
         #expect(
             text(whole.content) == """
                 [{"type":"thought","text":"hé你","issuer":"gemini"},{"type":"text","text":"a👍"},\(call),{"type":"text","text":"好éz"}]

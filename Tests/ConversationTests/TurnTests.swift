@@ -186,7 +186,7 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         ])
     }
 
-    @Test func `is not tried again by itself after the first visible piece (B044)`() {
+    @Test func `is not tried again by itself after the first visible piece (B044, B049)`() {
         let ending = Turn.Ending(state: .interrupted, error: broken, isPromptWithdrawn: false)
         check(
             [
@@ -234,7 +234,7 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
         ])
     }
 
-    @Test func `tries again after an opening piece without text`() {
+    @Test func `tries again after an opening piece without text (N043)`() {
         check(
             [
                 begin, (.pieces([piece("")]), []),

@@ -252,7 +252,7 @@ private func anthropic(_ events: String...) -> [ScriptedUpstream.Step] {
         #expect(try shell("sqlite3", bench.daemon.database, kept) == "0|2|one\n1|2|two more\n")
     }
 
-    @Test func `carries its signature with the call, byte for byte, and back to Gemini only`() throws {
+    @Test func `carries its signature with the call, byte for byte, and back to Gemini only (N005)`() throws {
         let call = gemini(
             #"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"look","args":{"a":1}},"thoughtSignature":"c2ln+/=="}]},"finishReason":"STOP"}]}"#
         )
@@ -366,5 +366,117 @@ private func anthropic(_ events: String...) -> [ScriptedUpstream.Step] {
         #expect(preview.result?["counted"]?.int == 33)
         #expect(bench.servers[0].requests[0].hasPrefix("POST /v1/messages/count_tokens "))
         #expect(!bench.servers[0].requests[0].contains("max_tokens"))
+    }
+}
+
+extension `An answer of Anthropic` {
+    @Test func `keeps its words and calls in their order, in lists, replays and exports (N016)`() throws {
+        func block(_ index: Int, _ begin: String, _ delta: String) -> [String] {
+            [
+                #"{"type":"content_block_start","index":\#(index),"content_block":{\#(begin)}}"#,
+                #"{"type":"content_block_delta","index":\#(index),"delta":{\#(delta)}}"#,
+                #"{"type":"content_block_stop","index":\#(index)}"#,
+            ]
+        }
+        func words(_ index: Int, _ text: String) -> [String] {
+            block(index, #""type":"text","text":"""#, #""type":"text_delta","text":"\#(text)""#)
+        }
+        func call(_ index: Int, _ id: String) -> [String] {
+            block(
+                index, #""type":"tool_use","id":"\#(id)","name":"f","input":{}"#,
+                #""type":"input_json_delta","partial_json":"{}""#)
+        }
+        let events =
+            [#"{"type":"message_start","message":{"usage":{"input_tokens":5}}}"#]
+            + words(0, "a") + call(1, "c1") + words(2, "b") + call(3, "c2") + words(4, "c")
+            + [
+                #"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":9}}"#,
+                #"{"type":"message_stop"}"#,
+            ]
+        let answer = ScriptedUpstream.Step.write(
+            ScriptedUpstream.head + events.map { "data: \($0)\n\n" }.joined())
+        let bench = try Bench([[[answer]]], kind: "anthropic")
+        let expected = ["a", "c1", "b", "c2", "c"]
+        func parts(_ content: JSONView?) -> [String] {
+            content?.elements.compactMap { $0["text"]?.string ?? $0["id"]?.string } ?? []
+        }
+        func told(_ updates: [JSONView]) -> [String] {
+            updates.compactMap { $0["params"]?["update"] }.compactMap { update in
+                switch update["sessionUpdate"]?.string {
+                case "agent_message_chunk": update["content"]?["text"]?.string
+                case "tool_call": update["toolCallId"]?.string
+                default: nil
+                }
+            }
+        }
+        #expect(told(try bench.ask("s").updates) == expected)
+        let list = try bench.client.call("_convod/message/list", #"{"sessionId":"s","last":1}"#).result
+        #expect(parts(list?["messages"]?.elements.first { _ in true }?["content"]) == expected)
+        let loaded = try bench.daemon.client().call(
+            "session/load", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        #expect(told(loaded.updates) == expected)
+        let records = try bench.client.call("_convod/export", #"{"sessionId":"s"}"#).updates
+            .compactMap { $0["params"]?["record"] }
+        let said = records.first { $0["message"]?["role"]?.string == "assistant" }
+        #expect(parts(said?["parts"]) == expected)
+    }
+
+    @Test func `has one thought of a word in each event, stored and told as one (N016)`() throws {
+        let thoughts = (0..<1_500).map { "w\($0) " }
+        let answer = ScriptedUpstream.answer(
+            ["said"],
+            before: thoughts.map { ScriptedUpstream.chunk(#"{"reasoning":"\#($0)"}"#) }.joined())
+        let bench = try Bench([[answer]])
+        #expect(try bench.ask("s").text("agent_thought_chunk") == thoughts.joined())
+        let list = try bench.client.call("_convod/message/list", #"{"sessionId":"s","last":1}"#).result
+        let content = list?["messages"]?.elements.first { _ in true }?["content"]
+        #expect(content?.elements.compactMap { $0["type"]?.string } == ["thought", "text"])
+        let loaded = try bench.daemon.client().call(
+            "session/load", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+        let chunks = loaded.updates.filter {
+            $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_thought_chunk"
+        }
+        #expect(chunks.count == 1 && loaded.text("agent_thought_chunk") == thoughts.joined())
+    }
+}
+
+extension `An answer that is cut` {
+    @Test func `by silence is told so and not asked for again (B049)`() throws {
+        let half = ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)
+        let bench = try Bench(
+            [[[.write(half), .untilClosed], ScriptedUpstream.answer(["fine"])]],
+            each: "timeouts: { gap: '300ms' }")
+        let answer = try bench.ask("s")
+        #expect(answer.kind == "interrupted" && bench.counts == [1])
+        #expect(answer.error?["message"]?.string?.contains("sent nothing for 300 ms") == true)
+        #expect(try bench.client.messages("s") == ["user: hello", "assistant: half [interrupted]"])
+    }
+}
+
+@Suite struct `A context that is full` {
+    private func ended(_ prompt: Int, _ completion: Int) throws -> (Bench, TestClient.Answer) {
+        let script = ScriptedUpstream.answer(
+            ["half"], finish: "length",
+            usage: "{\"prompt_tokens\":\(prompt),\"completion_tokens\":\(completion)}")
+        let bench = try Bench([[script]], each: "contextLength: 32768")
+        return (bench, try bench.ask("s"))
+    }
+
+    @Test func `ends the turn once with what came, and says that it is full (B022)`() throws {
+        let (bench, answer) = try ended(32_638, 130)
+        #expect(answer.result?["stopReason"]?.string == "max_tokens")
+        let detail = answer.extras?["detail"]?.string ?? ""
+        #expect(detail.contains("context of 32768 tokens is full") && detail.contains("32638"), "\(detail)")
+        #expect(try bench.client.messages("s") == ["user: hello", "assistant: half"])
+        let turn = try bench.client.call(
+            "_convod/turn/get", #"{"turnId":"\#(answer.extras?["turnId"]?.string ?? "")"}"#)
+        #expect(turn.result?["detail"]?.string == detail)
+        #expect(bench.counts == [1], "nobody asked for more")
+    }
+
+    @Test func `is not what an answer ends for that has reached its own limit (B022)`() throws {
+        let (bench, answer) = try ended(7, 3)
+        #expect(answer.result?["stopReason"]?.string == "max_tokens" && bench.counts == [1])
+        #expect(answer.extras?["detail"] == nil)
     }
 }

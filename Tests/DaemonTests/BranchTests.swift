@@ -289,3 +289,48 @@ extension TestClient {
         #expect(try bench.client.call("_convod/turn/continue", #"{"sessionId":"s"}"#).text() == "er")
     }
 }
+
+extension `A fork` {
+    @Test func `a restart and an import leave a tool's call in front of its result (N020)`() throws {
+        let directory = try TemporaryDirectory()
+        let messages = [
+            #"{"role":"user","content":[{"type":"text","text":"weather?"}]}"#,
+            #"{"role":"assistant","content":[{"type":"tool_call","id":"c1","name":"weather","arguments":{"q":1}}]}"#,
+            #"{"role":"tool","content":[{"type":"tool_result","toolCallId":"c1","content":"18C"}]}"#,
+            #"{"role":"assistant","content":[{"type":"text","text":"mild"}]}"#,
+        ].joined(separator: ",")
+        do {
+            let daemon = try TestDaemon(in: directory), client = try daemon.client()
+            try client.open("s")
+            let answer = try client.call(
+                "_convod/message/append", #"{"sessionId":"s","messages":[\#(messages)]}"#)
+            #expect(answer.error == nil)
+            daemon.stop()
+        }
+        let daemon = try TestDaemon(in: directory), client = try daemon.client()
+        #expect(
+            try client.call("_convod/session/fork", #"{"sessionId":"s","newSessionId":"f"}"#).error == nil)
+        let other = try TestDaemon(), reader = try other.client()
+        let records = try client.call("_convod/export", #"{"sessionId":"s"}"#).updates
+            .filter { $0["method"]?.string == "_convod/export/item" }
+            .compactMap { $0["params"]?["record"] }.filter { $0["type"]?.string != "end" }
+            .map { text($0.raw) }.joined(separator: ",")
+        #expect(try reader.call("_convod/import", #"{"records":[\#(records)],"end":true}"#).error == nil)
+        for (client, session) in [(client, "s"), (client, "f"), (reader, "s")] {
+            for (dialect, order) in [
+                ("openai", ["weather?", "\"tool_calls\"", "\"tool_call_id\":\"c1\"", "mild", "and now?"]),
+                ("anthropic", ["weather?", "\"tool_use\"", "\"tool_use_id\":\"c1\"", "mild", "and now?"]),
+            ] {
+                let built = try client.call(
+                    "_convod/context/build",
+                    #"{"sessionId":"\#(session)","dialect":"\#(dialect)","prompt":[{"type":"text","text":"and now?"}]}"#
+                ).result
+                var rest = text(built?["messages"]?.raw ?? [])[...]
+                for part in order {
+                    let found = try #require(rest.firstRange(of: part), "\(session) \(dialect) \(part)")
+                    rest = rest[found.upperBound...]
+                }
+            }
+        }
+    }
+}

@@ -25,7 +25,7 @@ internal import Testing
     }
 
     @Test(arguments: ["cancelled", "deleted"])
-    func `that waited and never began keeps its words in its turn`(_ how: String) throws {
+    func `that waited and never began keeps its words in its turn (B067)`(_ how: String) throws {
         let (client, running) = try busy("count to 50")
         let waiting = try client.startPrompt("s", "words to keep")
         let update = try client.update { $0.extras?["state"]?.string == "queued" }
@@ -56,7 +56,8 @@ internal import Testing
     }
 
     @Test
-    func `interrupts the first where that is asked, whose answer is kept, and goes before those that wait`()
+    func
+        `interrupts the first where that is asked, whose answer is kept, and goes before those that wait (N014)`()
         throws
     {
         let (client, running) = try busy()

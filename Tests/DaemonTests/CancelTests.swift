@@ -29,9 +29,12 @@ internal import Testing
     @Test(arguments: [
         #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#,
         #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":2}}"#,
-    ]) func `closes the connection upstream within 50 ms, is kept and marked, and the next prompt goes on`(
-        line: String
-    ) throws {
+    ])
+    func
+        `closes the connection upstream within 50 ms, is kept and marked, and the next prompt goes on (N014)`(
+            line: String
+        ) throws
+    {
         let bench = try waiting()
         let id = try begin(bench)
         let began = Machine.monotonic()
@@ -52,7 +55,7 @@ internal import Testing
     @Test(arguments: [
         #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#,
         #"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":"p"}}"#,
-    ]) func `finds its prompt behind changes that are not stored yet, and nothing of it is kept`(
+    ]) func `finds its prompt behind changes that are not stored yet, and nothing of it is kept (N008)`(
         cancel: String
     ) throws {
         for before in [
@@ -84,7 +87,7 @@ internal import Testing
         }
     }
 
-    @Test func `finds its prompt behind the session that it is for`() throws {
+    @Test func `finds its prompt behind the session that it is for (N008)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.send(
@@ -168,5 +171,84 @@ internal import Testing
         bench.servers[0].proceed()
         #expect(try two.finish(second).result?["stopReason"]?.string == "end_turn")
         #expect(try one.finish(first).result?["stopReason"]?.string == "end_turn")
+    }
+}
+
+extension `A cancelled answer` {
+    private static let cancel = #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#
+
+    /// Sends a prompt with a cancel in one write, and gives why the prompt stopped.
+    private func stop(_ client: TestClient, _ id: String, _ words: String, cancelsFirst: Bool) throws
+        -> String
+    {
+        let prompt =
+            #"{"jsonrpc":"2.0","id":"\#(id)","method":"session/prompt","params":{"sessionId":"s","prompt":[{"type":"text","text":"\#(words)"}]}}"#
+        let lines = cancelsFirst ? [Self.cancel, prompt] : [prompt, Self.cancel]
+        try client.send(Array((lines.joined(separator: "\n") + "\n").utf8))
+        while true {
+            let message = try client.next()
+            if message["method"] == nil, message["id"]?.string == id {
+                return message["result"]?["stopReason"]?.string ?? message["error"].map { text($0.raw) } ?? ""
+            }
+        }
+    }
+
+    @Test func `is that of a prompt right before the cancel, and of none right behind it (N008)`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("s")
+        for round in 0..<40 {
+            #expect(try stop(client, "a\(round)", "count to 5000", cancelsFirst: false) == "cancelled")
+            #expect(try stop(client, "b\(round)", "count to 3", cancelsFirst: true) == "end_turn")
+        }
+        let turns = try client.call("_convod/turn/list", #"{"sessionId":"s"}"#).result?["turns"]
+        let states = turns?.elements.compactMap { $0["state"]?.string } ?? []
+        #expect(states.count { $0 == "complete" } == 40)
+        #expect(states.allSatisfy { $0 == "complete" || $0 == "cancelled" }, "\(states)")
+    }
+
+    @Test func `is at once that of a prompt whose server never says a word (N008)`() throws {
+        let bench = try Bench([[[.untilClosed]]])
+        try bench.client.open("s")
+        for round in 0..<20 {
+            #expect(try stop(bench.client, "a\(round)", "hello", cancelsFirst: false) == "cancelled")
+        }
+        let open = try bench.client.call("_convod/turn/list", #"{"sessionId":"s","open":true}"#).result
+        #expect(open?["turns"]?.count == 0)
+    }
+}
+
+extension `A cancelled answer` {
+    @Test(arguments: [false, true])
+    func `is what the prompt that cut it follows, though both came at once (N014)`(interrupts: Bool) throws {
+        let bench = try waiting(), client = bench.client
+        _ = try begin(bench)
+        let meta = interrupts ? #","_meta":{"convod":{"ifBusy":"interrupt"}}"# : ""
+        let prompt =
+            #"{"jsonrpc":"2.0","id":"next","method":"session/prompt","params":{"sessionId":"s","prompt":[{"type":"text","text":"again"}]\#(meta)}}"#
+        let cancel = #"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#
+        try client.send(Array(((interrupts ? "" : cancel + "\n") + prompt + "\n").utf8))
+        var stops: [String] = []
+        while stops.count < 2 {
+            let message = try client.next()
+            if message["method"] == nil { stops.append(message["result"]?["stopReason"]?.string ?? "error") }
+        }
+        #expect(stops == ["cancelled", "end_turn"])
+        #expect(
+            try client.messages("s") == [
+                "user: hello", "assistant: half [cancelled]", "user: again", "assistant: fine",
+            ])
+        let list = try client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let messages = list?["messages"]?.elements.map(\.self) ?? []
+        #expect(messages.first?["parentId"]?.string == nil)
+        for (before, behind) in zip(messages, messages.dropFirst()) {
+            #expect(behind["parentId"]?.string == before["id"]?.string)
+        }
+        let branches = try client.call("_convod/branch/list", #"{"sessionId":"s"}"#).result
+        #expect(branches?["branches"]?.count == 1)
+        #expect(
+            bench.servers[0].requests[1].contains(
+                #"{"role":"user","content":"hello"},{"role":"assistant","content":"half"},{"role":"user","content":"again"}"#
+            ))
     }
 }

@@ -138,7 +138,7 @@ private func complaint(_ text: String) -> String? {
             ["ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": "BASE"], "anthropic",
             "x-api-key: sk-ant-x"
         ),
-    ]) func `a key of Gemini or Anthropic is used, and goes into a header only`(
+    ]) func `a key of Gemini or Anthropic is used, and goes into a header only (B158)`(
         variables: [String: String], name: String, header: String
     ) throws {
         let answer =

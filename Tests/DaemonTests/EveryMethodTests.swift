@@ -6,7 +6,7 @@ internal import Testing
 @Suite struct `Every method` {
     /// Runs a method's first example where there is a session `demo` with one turn.
     @Test(arguments: Method.allCases.filter { !$0.isNotification })
-    func `answers its own example as described`(method: Method) throws {
+    func `answers its own example as described (N035)`(method: Method) throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")

@@ -18,7 +18,7 @@ internal import Transcripts
 
     private func types(_ records: [JSONView]) -> [String] { records.compactMap { $0["type"]?.string } }
 
-    @Test func `in JSON lines holds every branch and every turn`() throws {
+    @Test func `in JSON lines holds every branch and every turn (B166)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("s")

@@ -76,7 +76,7 @@ internal import Testing
         #expect(requests[1].contains("[image image/png]") && requests[2].contains("[image image/png]"))
     }
 
-    @Test func `of several messages of the system is one of them`() throws {
+    @Test func `of several messages of the system is one of them (N007)`() throws {
         let bench = try Bench([[ScriptedUpstream.answer(["fine"])]])
         try bench.client.open("s", #""system":"zero""#)
         try bench.client.call(
@@ -100,7 +100,7 @@ internal import Testing
         )
     }
 
-    @Test func `of a thought goes back behind what it was made behind, and nowhere else`() throws {
+    @Test func `of a thought goes back behind what it was made behind, and nowhere else (N004)`() throws {
         let refusal = ScriptedUpstream.failure(
             "400 Bad Request",
             "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation.\"}}"
@@ -133,5 +133,63 @@ internal import Testing
         _ = try bench.client.call("_convod/session/set", #"{"sessionId":"s","system":"two"}"#)
         _ = try bench.client.prompt("s", "three")
         #expect(!bench.servers[0].requests[2].contains("signature"))
+    }
+}
+
+extension `What a provider does not take` {
+    @Test func `of a thought goes back to who made it with any of its models, and to nobody else (N004)`()
+        throws
+    {
+        let bench = try Bench(
+            [[thinking("S1"), thinking("S2"), thinking("S3")], [thinking("S9")]], kind: "anthropic")
+        let client = bench.client
+        #expect(try bench.ask("s", "one").text() == "fine")
+        // The same upstream with another of its models.
+        #expect(try client.prompt("s", "two", #""model":"other""#).text() == "fine")
+        let second = bench.servers[0].requests[1]
+        #expect(second.contains(#"{"type":"thinking","thinking":"hm","signature":"S1"}"#))
+        // Another upstream of the same kind: no seal, no block without one, and no copy as text.
+        #expect(try client.prompt("s", "three", #""upstream":"b""#).text() == "fine")
+        let foreign = try #require(bench.servers[1].requests.first)
+        for word in ["signature", "thinking", "\"hm\""] { #expect(!foreign.contains(word), "\(word)") }
+        #expect(foreign.ranges(of: #""text":"fine""#).count == 2)
+        // A dialect without thoughts.
+        let built = try client.call("_convod/context/build", #"{"sessionId":"s","dialect":"openai"}"#).result
+        let plain = text(built?.raw ?? [])
+        #expect(!plain.contains("\"hm\"") && !plain.contains("S1") && plain.ranges(of: "fine").count == 3)
+        // And back: its own, and none of the other's.
+        #expect(try client.prompt("s", "four").text() == "fine")
+        let last = bench.servers[0].requests[2]
+        #expect(last.contains(#""signature":"S1""#) && last.contains(#""signature":"S2""#))
+        #expect(!last.contains("S9"))
+    }
+
+    @Test func `of a thought that was read in goes to nobody, and its words stay (N004)`() throws {
+        let bench = try Bench([[thinking("S1")], [thinking("S2")]], kind: "anthropic")
+        func id(_ number: Int) -> String { "01890a5d-ac96-774b-bcce-00000000000\(number)" }
+        let records = [
+            #"{"type":"session","version":1,"harness":"convo","id":"s","cwd":"/","createdAt":"2026-11-25T06:00:00.000Z","tags":[],"mcpServers":[],"head":"\#(id(2))"}"#,
+            #"{"type":"message","id":"\#(id(1))","parentId":null,"message":{"role":"user","content":"q","timestamp":1},"status":"complete"}"#,
+            #"{"type":"message","id":"\#(id(2))","parentId":"\#(id(1))","message":{"role":"assistant","content":"ok","timestamp":1},"parts":[{"type":"thought","text":"hm","issuer":"a","signature":"SIG-A"},{"type":"text","text":"ok"}],"status":"complete"}"#,
+        ]
+        let read = try bench.client.call(
+            "_convod/import", #"{"records":[\#(records.joined(separator: ","))],"end":true}"#)
+        #expect(read.result?["messages"]?.int == 2, "\(text(read.message.raw))")
+        for upstream in ["a", "b"] {
+            let answer = try bench.client.prompt("s", "on", #""upstream":"\#(upstream)""#)
+            let sent = try #require(bench.servers[upstream == "a" ? 0 : 1].requests.last)
+            #expect(!sent.contains("SIG-A") && !sent.contains("\"hm\""), "\(upstream)")
+            #expect(sent.contains(#""text":"ok""#), "\(upstream)")
+            if upstream == "a" {
+                #expect(answer.extras?["receipt"]?["thoughts"]?["leftOut"]?.int == 1)
+            }
+        }
+    }
+
+    @Test func `of a thought is counted in the receipt where another provider is asked (N004)`() throws {
+        let bench = try Bench([[thinking("S1")], [thinking("S2")]], kind: "anthropic")
+        #expect(try bench.ask("s", "one").extras?["receipt"]?["thoughts"] == nil)
+        let told = try bench.client.prompt("s", "two", #""upstream":"b""#).extras?["receipt"]?["thoughts"]
+        #expect(told?["sent"]?.int == 0 && told?["leftOut"]?.int == 1)
     }
 }

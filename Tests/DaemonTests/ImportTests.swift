@@ -17,7 +17,7 @@ internal import Testing
         #"{"type":"turn","id":"01890a5d-ac96-774b-bcce-20000000000\#(number)","state":"complete","promptId":"01890a5d-ac96-774b-bcce-00000000000\#(number)","messageId":"01890a5d-ac96-774b-bcce-10000000000\#(number)","options":{},"createdAt":"2026-11-25T06:00:00.000Z","endedAt":"2026-11-25T06:00:01.000Z"}"#
     }
 
-    @Test func `at the same time do not meet`() throws {
+    @Test func `at the same time do not meet (B167, B176, N026)`() throws {
         let daemon = try TestDaemon(), client = try daemon.client(), other = try daemon.client()
         let a =
             try client.call("_convod/import", #"{"records":[\#(records("a", 1))]}"#).result?["importId"]?
@@ -44,7 +44,7 @@ internal import Testing
             "history is not counted")
     }
 
-    @Test func `and given up are gone with the daemon`() throws {
+    @Test func `and given up are gone with the daemon (B167)`() throws {
         let directory = try TemporaryDirectory()
         do {
             let daemon = try TestDaemon(in: directory), client = try daemon.client()
@@ -79,5 +79,108 @@ internal import Testing
             answer.kind == "invalid_params" && text(answer.message.raw).contains(why),
             "\(text(answer.message.raw))")
         #expect(try client.call("_convod/session/get", #"{"sessionId":"a"}"#).kind == "not_found")
+    }
+}
+
+extension `Sessions that are read in` {
+    @Test func `are one thread where the system speaks in the middle of it (B161)`() throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        let roles = ["user", "assistant", "system", "user", "assistant"]
+        func id(_ number: Int) -> String { "01890a5d-ac96-774b-bcce-00000000000\(number)" }
+        var records = [
+            #"{"type":"session","version":1,"harness":"convo","id":"s","cwd":"/","createdAt":"2026-11-25T06:00:00.000Z","tags":[],"mcpServers":[],"head":"\#(id(5))"}"#
+        ]
+        for (index, role) in roles.enumerated() {
+            let parent = index == 0 ? "null" : "\"\(id(index))\""
+            records.append(
+                #"{"type":"message","id":"\#(id(index + 1))","parentId":\#(parent),"message":{"role":"\#(role)","content":"word \#(index + 1)","timestamp":1},"status":"complete"}"#
+            )
+        }
+        let read = try client.call(
+            "_convod/import", #"{"records":[\#(records.joined(separator: ","))],"end":true}"#)
+        #expect(read.result?["messages"]?.int == 5, "\(text(read.message.raw))")
+        #expect(
+            try client.messages("s") == [
+                "user: word 1", "assistant: word 2", "system: word 3", "user: word 4", "assistant: word 5",
+            ])
+        let branches = try client.call("_convod/branch/list", #"{"sessionId":"s"}"#).result
+        #expect(branches?["branches"]?.count == 1)
+        let built = try client.call("_convod/context/build", #"{"sessionId":"s","dialect":"openai"}"#).result
+        let sent = text(built?.raw ?? [])
+        for number in 1...5 { #expect(sent.contains("word \(number)")) }
+    }
+}
+
+extension `Sessions that are read in` {
+    @Test func `by a client that left halfway are seen by nobody and hold up nobody (B167)`() throws {
+        let daemon = try TestDaemon(), other = try daemon.client()
+        do {
+            let client = try daemon.client()
+            let begun = try client.call("_convod/import", #"{"records":[\#(records("a", 1))]}"#)
+            #expect(begun.result?["importId"] != nil)
+        }
+        #expect(try other.call("_convod/session/get", #"{"sessionId":"a"}"#).kind == "not_found")
+        #expect(try other.call("_convod/session/find").result?["sessions"]?.count == 0)
+        try other.open("b")
+        #expect(try other.prompt("b", "on").result?["stopReason"]?.string == "end_turn")
+        let again = try other.call(
+            "_convod/import", #"{"records":[\#(records("a", 1)),\#(turn(1))],"end":true}"#)
+        #expect(
+            again.result?["messages"]?.int == 2 && again.result?["sessionId"]?.string == "a",
+            "\(text(again.message.raw))")
+        #expect(try other.messages("a") == ["user: q", "assistant: a"])
+    }
+}
+
+extension `Sessions that are read in` {
+    @Test func `keep a NUL, and words that only spell its escape (B176)`() throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        func id(_ number: Int) -> String { "01890a5d-ac96-774b-bcce-00000000000\(number)" }
+        let contents = [#""a\u0000b\u0000""#, #""\\u0000 is written out""#, #""\\\u0000\\""#]
+        var records = [
+            #"{"type":"session","version":1,"harness":"convo","id":"s","cwd":"/","createdAt":"2026-11-25T06:00:00.000Z","tags":[],"mcpServers":[],"head":"\#(id(3))"}"#
+        ]
+        for (index, content) in contents.enumerated() {
+            let parent = index == 0 ? "null" : "\"\(id(index))\""
+            records.append(
+                #"{"type":"message","id":"\#(id(index + 1))","parentId":\#(parent),"message":{"role":"user","content":\#(content),"timestamp":1},"status":"complete"}"#
+            )
+        }
+        let read = try client.call(
+            "_convod/import", #"{"records":[\#(records.joined(separator: ","))],"end":true}"#)
+        #expect(read.result?["messages"]?.int == 3, "\(text(read.message.raw))")
+        #expect(
+            try client.messages("s") == [
+                "user: a\u{0}b\u{0}", "user: \\u0000 is written out", "user: \\\u{0}\\",
+            ])
+        let answer = try client.call("_convod/export", #"{"sessionId":"s"}"#)
+        let said = answer.updates.compactMap { $0["params"]?["record"]?["message"]?["content"] }
+        #expect(said.map { text($0.raw) } == contents)
+    }
+}
+
+extension `Sessions that are read in` {
+    @Test(arguments: [true, false])
+    func `that hold the same messages are two whole sessions in either order, and count in no usage (N026)`(
+        isShortFirst: Bool
+    ) throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        let more =
+            #"{"type":"message","id":"01890a5d-ac96-774b-bcce-000000000009","parentId":"01890a5d-ac96-774b-bcce-100000000001","message":{"role":"user","content":"more","timestamp":2},"status":"complete"}"#
+        // The second file is the first one under another session's ID, and goes on.
+        let short = records("short", 1)
+        let long =
+            records("long", 1).replacing(
+                #""head":"01890a5d-ac96-774b-bcce-100000000001""#,
+                with: #""head":"01890a5d-ac96-774b-bcce-000000000009""#) + "," + more
+        for lines in isShortFirst ? [short, long] : [long, short] {
+            let read = try client.call("_convod/import", #"{"records":[\#(lines)],"end":true}"#)
+            #expect(read.error == nil, "\(text(read.message.raw))")
+        }
+        #expect(try client.messages("short") == ["user: q", "assistant: a"])
+        #expect(try client.messages("long") == ["user: q", "assistant: a", "user: more"])
+        let used = try client.call("_convod/usage", "{}").result
+        #expect(
+            used?["total"]?["prompts"]?.int ?? 0 == 0, "history is not counted, however often it is read in")
     }
 }

@@ -28,7 +28,7 @@ internal import Testing
             "count to 200",
             #"{"jsonrpc":"2.0","id":"d","method":"session/delete","params":{"sessionId":"demo"}}"#
         ),
-    ]) func `is answered once, whatever is cancelled meanwhile`(words: String, behind: String) throws {
+    ]) func `is answered once, whatever is cancelled meanwhile (B067)`(words: String, behind: String) throws {
         let (daemon, client, id) = try running()
         try burst(client, words, behind)
         var answered: [String] = []
@@ -76,7 +76,7 @@ internal import Testing
 }
 
 @Suite struct `Two replays on one connection` {
-    @Test func `do not mix, and the live answer comes once behind them`() throws {
+    @Test func `do not mix, and the live answer comes once behind them (N011)`() throws {
         let daemon = try TestDaemon(
             "{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
         let writer = try daemon.client(), reader = try daemon.client()
@@ -138,5 +138,35 @@ internal import Testing
         #expect(
             try client.open("demo", #""title":"\#(String(repeating: "T", count: 1_025))""#).kind
                 == "invalid_params")
+    }
+}
+
+@Suite struct `A session that is made` {
+    @Test func `is named by no line before the answer that gives its ID out (N031)`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), other = try daemon.client()
+        var ids: Set<String> = []
+        for _ in 0..<100 {
+            let made = try client.call("session/new", #"{"cwd":"/tmp","mcpServers":[]}"#)
+            #expect(made.updates.isEmpty)
+            ids.insert(made.result?["sessionId"]?.string ?? "")
+        }
+        try client.open("source")
+        _ = try client.prompt("source", "hello")
+        for _ in 0..<20 {
+            let made = try client.call(
+                "session/fork", #"{"sessionId":"source","cwd":"/tmp","mcpServers":[]}"#)
+            #expect(made.updates.isEmpty)
+            ids.insert(made.result?["sessionId"]?.string ?? "")
+        }
+        #expect(ids.count == 120 && !ids.contains(""))
+        #expect(
+            try other.call("_convod/server/info").updates.isEmpty, "who did not ask hears nothing of them")
+        #expect(try other.isQuiet)
+        // Where many are asked for at once each answer still comes first.
+        let requests = try (0..<50).map { _ in
+            try client.start("session/new", #"{"cwd":"/tmp","mcpServers":[]}"#)
+        }
+        for id in requests { #expect(try client.finish(id).updates.allSatisfy { $0["method"] == nil }) }
     }
 }

@@ -17,7 +17,7 @@ extension Bench {
 }
 
 @Suite struct `A key that is refused` {
-    @Test func `is out, and the next one is used at once`() throws {
+    @Test func `is out, and the next one is used at once (N044)`() throws {
         let bench = try Bench(
             [[refused, fine]], each: "keys: [{ env: 'ONE' }, { env: 'TWO' }]",
             environment: ["ONE": "key-one", "TWO": "key-two"])
@@ -148,7 +148,9 @@ extension Bench {
                     + "data: {\"error\":{\"message\":\"no Zq8vX7wB2nM5kL9p and gate-Yw7uT5sR3qP1\",\"code\":400}}\n\n"
             )
         ],
-    ]) func `is struck out of every answer, of the log and of the database`(script: [ScriptedUpstream.Step])
+    ]) func `is struck out of every answer, of the log and of the database (B158)`(
+        script: [ScriptedUpstream.Step]
+    )
         throws
     {
         let bench = try Bench(
@@ -165,5 +167,192 @@ extension Bench {
             try shell("sh", "-c", "cat \(bench.daemon.database)* | strings"),
         ].joined()
         for secret in ["Zq8vX7", "gate-Yw7"] { #expect(!told.contains(secret)) }
+    }
+}
+
+private func tickingClock() -> @Sendable () -> Int64 {
+    let time = Locked<Int64>(1_795_586_400_000)
+    return {
+        time.withLock {
+            $0 += 5
+            return $0
+        }
+    }
+}
+
+@Suite struct `A key that is refused inside a stream` {
+    private static let limited =
+        #"data: {"error":{"code":429,"type":"rate_limit_exceeded","message":"slow"}}"# + "\n\n"
+    private static let streams: [(kind: String, body: String, outcome: String)] = [
+        ("openai", limited, "throttled"),
+        ("openai", ScriptedUpstream.chunk(#"{"content":""}"#) + limited, "throttled"),
+        (
+            "anthropic",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"no\"}}\n\n",
+            "upstream_auth"
+        ),
+        (
+            "anthropic",
+            "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
+            "upstream_unavailable"
+        ),
+    ]
+    private static let answer: [String: [ScriptedUpstream.Step]] = [
+        "openai": fine,
+        "anthropic": [
+            .write(
+                ScriptedUpstream.head
+                    + [
+                        #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
+                        #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+                        #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"fine"}}"#,
+                        #"{"type":"content_block_stop","index":0}"#,
+                        #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+                        #"{"type":"message_stop"}"#,
+                    ].map { "data: \($0)\n\n" }.joined())
+        ],
+    ]
+
+    @Test(arguments: streams)
+    func `before any word gives way to another try, and each try is told with its kind (N043)`(
+        _ stream: (kind: String, body: String, outcome: String)
+    ) throws {
+        let bench = try Bench(
+            [[[.write(ScriptedUpstream.head + stream.body)], Self.answer[stream.kind] ?? []]],
+            kind: stream.kind, each: "keys: [{ env: 'ONE' }, { env: 'TWO' }]",
+            environment: ["ONE": "key-one", "TWO": "key-two"], clock: tickingClock())
+        let answer = try bench.ask("s")
+        #expect(answer.text() == "fine")
+        #expect(try bench.outcomes(answer) == ["a \(stream.outcome)", "a complete"])
+        #expect(try bench.client.messages("s") == ["user: hello", "assistant: fine"])
+        // What is overloaded is so for every key; the others are the first key's own affair.
+        let second = bench.servers[0].requests[1]
+        #expect(second.contains("key-two") == (stream.outcome != "upstream_unavailable"))
+    }
+
+    @Test func `behind a word is not tried with another key, and the word stays (N043)`() throws {
+        let bench = try Bench(
+            [
+                [
+                    [
+                        .write(
+                            ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"one"}"#)
+                                + Self.limited)
+                    ], fine,
+                ]
+            ],
+            each: "keys: [{ env: 'ONE' }, { env: 'TWO' }]",
+            environment: ["ONE": "key-one", "TWO": "key-two"])
+        #expect(try bench.ask("s").kind == "throttled" && bench.counts == [1])
+        #expect(try bench.client.messages("s") == ["user: hello", "assistant: one [interrupted]"])
+    }
+}
+
+extension `A key that a server sends back` {
+    @Test(arguments: ["openai", "anthropic", "gemini"])
+    func `goes in a header to the host that is configured, and to none that it sends us on to (B158)`(
+        kind: String
+    ) throws {
+        let other = try ScriptedUpstream([ScriptedUpstream.answer(["stolen"])])
+        let bench = try Bench(
+            [
+                [
+                    ScriptedUpstream.failure(
+                        "302 Found", "{}", headers: "Location: \(other.origin)/v1/Zq8vX7wB2nM5kL9p\r\n")
+                ]
+            ], kind: kind, each: "keys: [{ env: 'ONE' }]", environment: ["ONE": "Zq8vX7wB2nM5kL9p"])
+        let answer = try bench.ask("s")
+        #expect(answer.kind == "upstream_refused", "\(text(answer.message.raw))")
+        #expect(other.requests.isEmpty)
+        let request = try #require(bench.servers[0].requests.first)
+        #expect(request.contains("Zq8vX7wB2nM5kL9p"))
+        #expect(!request.prefix { $0 != "\r\n" }.contains("Zq8vX7"), "it is in no address")
+        let told = [
+            text(answer.message.raw), text(try bench.client.call("_convod/upstream/list").message.raw),
+            text(try bench.client.call("_convod/turn/list", #"{"sessionId":"s"}"#).message.raw),
+            bench.daemon.logged.joined(), try shell("sh", "-c", "cat \(bench.daemon.database)* | strings"),
+        ].joined()
+        #expect(!told.contains("Zq8vX7"))
+    }
+}
+
+@Suite struct `Eight keys` {
+    private static let names = (1...8).map { "K\($0)" }
+    private static let each = "keys: [\(names.map { "{ env: '\($0)' }" }.joined(separator: ", "))]"
+    private static let environment = Dictionary(
+        uniqueKeysWithValues: names.map { ($0, "key-\($0)") })
+
+    @Test(arguments: [
+        (refused, "upstream_auth"), (ScriptedUpstream.failure("429 Too Many Requests", "{}"), "throttled"),
+    ])
+    func `of which the last is good are each asked once, then that one alone (N044)`(
+        _ bad: [ScriptedUpstream.Step], _ outcome: String
+    ) throws {
+        let bench = try Bench(
+            [Array(repeating: bad, count: 7) + [fine]], each: Self.each,
+            more: "retry: { attempts: 3, base: '1ms' }", environment: Self.environment, clock: tickingClock())
+        let answer = try bench.ask("s0")
+        #expect(answer.text() == "fine", "\(text(answer.message.raw))")
+        #expect(
+            try bench.outcomes(answer) == Array(repeating: "a \(outcome)", count: 7) + ["a complete"])
+        #expect(bench.keysSeen == Self.names.map { "key-\($0)" })
+        for number in 1...9 { #expect(try bench.ask("s\(number)").text() == "fine") }
+        #expect(bench.keysSeen.dropFirst(8).allSatisfy { $0 == "key-K8" })
+    }
+
+    @Test func `that are all refused are one error of authorization (N044)`() throws {
+        let bench = try Bench([[refused]], each: Self.each, environment: Self.environment)
+        #expect(try bench.ask("s").kind == "upstream_auth")
+        #expect(bench.counts == [8])
+    }
+
+    @Test func `that must all wait are waited for until the earliest is free (N044)`() throws {
+        func wait(_ seconds: Int) -> [ScriptedUpstream.Step] {
+            ScriptedUpstream.failure("429 Too Many Requests", "{}", headers: "Retry-After: \(seconds)\r\n")
+        }
+        let clock = ManualClock()
+        let bench = try Bench(
+            [[wait(90), wait(300), fine]], each: "keys: [{ env: 'K1' }, { env: 'K2' }]",
+            more: "retry: { total: '1s', base: '1ms' }", environment: Self.environment, clock: clock.now)
+        let answer = try bench.ask("s1")
+        #expect(answer.kind == "throttled" && bench.counts == [2])
+        let told = answer.message["error"]?["data"]?["retryAfterMs"]?.int ?? 0
+        #expect((90_000..<91_000).contains(told), "\(told)")
+        clock.advance(90_000)
+        #expect(try bench.ask("s2").text() == "fine")
+        #expect(bench.keysSeen == ["key-K1", "key-K2", "key-K1"])
+    }
+}
+
+@Suite struct `A limit that no wait mends` {
+    private static let plan =
+        #"{"type":"error","error":{"type":"rate_limit_error","message":"Extra usage is required for long context requests."}}"#
+    private static let large =
+        #"{"error":{"message":"Request too large for gpt-4.1 in organization org-x on tokens per min (TPM): Limit 30000, Requested 45210.","type":"tokens","code":"rate_limit_exceeded"}}"#
+
+    @Test(arguments: [(plan, "quota"), (large, "throttled")])
+    func `is tried once a key at most, and holds back no small prompt (N046)`(_ body: String, _ kind: String)
+        throws
+    {
+        let limit = ScriptedUpstream.failure("429 Too Many Requests", body)
+        let bench = try Bench(
+            [[limit, limit, fine]], each: "keys: [{ env: 'ONE' }, { env: 'TWO' }]",
+            environment: ["ONE": "key-one", "TWO": "key-two"], clock: tickingClock())
+        let answer = try bench.ask("s1", "a long prompt")
+        #expect(answer.kind == kind && bench.counts[0] <= 2, "\(bench.counts)")
+        let words = answer.error?["message"]?.string ?? ""
+        if kind == "throttled" { #expect(words.contains("30000") && words.contains("45210"), "\(words)") }
+        let before = bench.counts[0]
+        // The script has one refusal left where one key was asked only.
+        let small = try bench.ask("s2", "hi")
+        #expect(bench.counts[0] > before, "nothing keeps the next prompt from being sent")
+        #expect(before == 1 || small.text() == "fine")
+    }
+
+    @Test func `goes to the next upstream of the route (N046)`() throws {
+        let limit = ScriptedUpstream.failure("429 Too Many Requests", Self.plan)
+        let bench = try Bench([[limit], [fine]])
+        #expect(try bench.ask("s").extras?["upstream"]?.string == "b")
+        #expect(bench.counts == [1, 1])
     }
 }

@@ -12,7 +12,7 @@ internal import Testing
         }
     }
 
-    @Test func `is told how the last turn ended, and nothing where there was none`() throws {
+    @Test func `is told how the last turn ended, and nothing where there was none (B047)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("s")
@@ -26,7 +26,7 @@ internal import Testing
         }
     }
 
-    @Test func `is told of a failure by its kind, and of no answer`() throws {
+    @Test func `is told of a failure by its kind, and of no answer (B061)`() throws {
         let bench = try Bench(
             [[ScriptedUpstream.failure("401 Unauthorized", "{}")]])
         let failed = try bench.ask("s")

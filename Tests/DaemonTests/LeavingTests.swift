@@ -32,7 +32,7 @@ internal import Testing
 }
 
 @Suite struct `A turn that ends with its client` {
-    @Test func `goes on for another client that repeated it, and ends when nobody is left`() throws {
+    @Test func `goes on for another client that repeated it, and ends when nobody is left (B064)`() throws {
         let daemon = try TestDaemon()
         let other = try daemon.client()
         try other.open("s")
@@ -165,5 +165,34 @@ extension JSONView {
             #expect(messages[0] == "user: uno" && prompt.text().hasSuffix("Before that: “uno”"))
             #expect(edited.result?["headId"]?.string != nil)
         }
+    }
+}
+
+extension `A repeated request ID` {
+    @Test
+    func `of a client that was lost asks its upstream once, while it runs and when it has ended (B064)`()
+        throws
+    {
+        let whole =
+            ScriptedUpstream.chunk(#"{"content":"whole"}"#)
+            + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+        let bench = try Bench([[[.write(ScriptedUpstream.head), .hold, .write(whole)]]])
+        try bench.client.open("s")
+        var lost: TestClient? = try bench.daemon.client()
+        _ = try lost?.startPrompt("s", "hello", #""requestId":"k""#)
+        _ = try bench.client.update { $0.extras?["state"]?.string == "waiting" }
+        lost = nil
+        let second = try bench.client.startPrompt("s", "hello", #""requestId":"k""#)
+        // Its answer says that what came before on this connection was taken.
+        let info = try bench.client.call("_convod/server/info")
+        #expect(info.result != nil)
+        bench.servers[0].proceed()
+        let answer = try bench.client.finish(second)
+        #expect(answer.result?["stopReason"]?.string == "end_turn")
+        let again = try bench.client.prompt("s", "hello", #""requestId":"k""#)
+        #expect(again.extras?["repeated"]?.bool == true)
+        #expect(again.extras?["turnId"]?.string == answer.extras?["turnId"]?.string)
+        #expect(bench.counts == [1])
+        #expect(try bench.client.messages("s") == ["user: hello", "assistant: whole"])
     }
 }

@@ -55,7 +55,8 @@ internal import Testing
     }
 
     @Test
-    func `says under slide at the first cut that messages are left out, and again after other settings`()
+    func
+        `says under slide at the first cut that messages are left out, and again after other settings (B008)`()
         throws
     {
         let daemon = try TestDaemon()

@@ -49,7 +49,7 @@ internal import Testing
         #expect(try lines(&outbox).count == 2)
     }
 
-    @Test func `keeps the order of lines and pieces`() throws {
+    @Test func `keeps the order of lines and pieces (N032)`() throws {
         var outbox = Outbox()
         outbox.add(chunk("before", at: 0))
         outbox.add(Array("{\"id\":1}\n".utf8))

@@ -3,7 +3,7 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A prompt` {
-    @Test func `is answered, stored and listed`() throws {
+    @Test func `is answered, stored and listed (N032)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -16,7 +16,7 @@ internal import Testing
             ])
     }
 
-    @Test func `makes exactly two messages, however many came before`() throws {
+    @Test func `makes exactly two messages, however many came before (B058)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -118,7 +118,9 @@ internal import Testing
         #expect(try client.prompt("demo", "next").result != nil)
     }
 
-    @Test func `is cancelled by its own ID, also when the IDs of two differ in the last of 16 digits`() throws
+    @Test
+    func `is cancelled by its own ID, also when the IDs of two differ in the last of 16 digits (B056, B116)`()
+        throws
     {
         let daemon = try TestDaemon()
         let client = try daemon.client()
@@ -146,7 +148,7 @@ internal import Testing
         #expect(reasons == ["9007199254740992": "cancelled", "9007199254740993": "end_turn"])
     }
 
-    @Test func `goes on when its client leaves`() throws {
+    @Test func `goes on when its client leaves (B046)`() throws {
         let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '5ms' } } }")
         let watcher = try daemon.client()
         try watcher.open("demo")
@@ -163,7 +165,7 @@ internal import Testing
                 == "assistant: Message 1 of this session; you said: one two three four")
     }
 
-    @Test func `ends with its client when it asked for that`() throws {
+    @Test func `ends with its client when it asked for that (B046, B047)`() throws {
         let daemon = try TestDaemon()
         let watcher = try daemon.client()
         try watcher.open("demo")
@@ -178,7 +180,7 @@ internal import Testing
         #expect(try watcher.messages("demo").last?.hasSuffix("[cancelled]") == true)
     }
 
-    @Test func `gets a receipt that can be asked for later`() throws {
+    @Test func `gets a receipt that can be asked for later (B008)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo", #""window":{"maxTurns":2}"#)
@@ -225,26 +227,11 @@ internal import Testing
         _ = try client.finish(running)
         #expect(try !client.messages("demo").contains("user: second"))
     }
-
-    @Test func `keeps fifty prompts over five sessions apart`() throws {
-        let daemon = try TestDaemon()
-        let client = try daemon.client()
-        for session in 1...5 { try client.open("s\(session)") }
-        var open: Set<Int> = []
-        for number in 0..<50 { open.insert(try client.startPrompt("s\(number % 5 + 1)", "p\(number)")) }
-        while !open.isEmpty {
-            let message = try client.next()
-            if let id = message["id"]?.int { open.remove(id) }
-        }
-        for session in 1...5 {
-            let users = try client.messages("s\(session)").filter { $0.hasPrefix("user") }
-            #expect(users == (0..<10).map { "user: p\($0 * 5 + session - 1)" })
-        }
-    }
 }
 
 @Suite struct `A request ID` {
-    @Test func `that comes again after the end gives the same result and makes no new message`() throws {
+    @Test func `that comes again after the end gives the same result and makes no new message (B064)`() throws
+    {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -255,7 +242,7 @@ internal import Testing
         #expect(try client.messages("demo").count == 2)
     }
 
-    @Test func `that comes again while its turn runs waits for the same end`() throws {
+    @Test func `that comes again while its turn runs waits for the same end (B064)`() throws {
         let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '5ms' } } }")
         let client = try daemon.client(), other = try daemon.client()
         try client.open("demo")
@@ -265,7 +252,7 @@ internal import Testing
         #expect(try client.messages("demo").count == 2)
     }
 
-    @Test func `with other content is a conflict`() throws {
+    @Test func `with other content is a conflict (B065)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -273,5 +260,120 @@ internal import Testing
         #expect(try client.prompt("demo", "B", #""requestId":"k""#).kind == "conflict")
         try client.open("other")
         #expect(try client.prompt("other", "B", #""requestId":"k""#).result != nil)
+    }
+}
+
+extension `The queue of a session` {
+    @Test func `keeps fifty prompts over five sessions apart, each with one answer (B055)`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        for session in 1...5 { try client.open("s\(session)") }
+        var open: Set<Int> = []
+        for number in 0..<50 { open.insert(try client.startPrompt("s\(number % 5 + 1)", "p\(number)")) }
+        while !open.isEmpty {
+            let message = try client.next()
+            if message["method"] == nil, let id = message["id"]?.int {
+                #expect(message["result"]?["stopReason"]?.string == "end_turn")
+                open.remove(id)
+            }
+        }
+        for session in 1...5 {
+            let messages = try client.messages("s\(session)")
+            #expect(messages.count == 20)
+            for (place, pair) in stride(from: 0, to: messages.count, by: 2).enumerated() {
+                let words = "p\(place * 5 + session - 1)"
+                #expect(messages[pair] == "user: \(words)")
+                #expect(
+                    messages[pair + 1].hasPrefix(
+                        "assistant: Message \(2 * place + 1) of this session; you said: \(words)"),
+                    "\(messages[pair + 1])")
+            }
+        }
+    }
+}
+
+extension `A prompt` {
+    @Test func `beside another on one connection has each chunk under its own session and turn (B056)`()
+        throws
+    {
+        let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '5ms' } } }")
+        let client = try daemon.client()
+        try client.open("a")
+        try client.open("b")
+        let first = try client.startPrompt("a", "count to 30")
+        let second = try client.startPrompt("b", "one two three four five")
+        var open = [first: "a", second: "b"]
+        var said: [String: String] = [:], told: [String: Set<String>] = [:], turns: [String: String] = [:]
+        while !open.isEmpty {
+            let message = try client.next()
+            if message["method"] == nil {
+                guard let id = message["id"]?.int, let session = open.removeValue(forKey: id) else {
+                    continue
+                }
+                #expect(message["result"]?["stopReason"]?.string == "end_turn")
+                turns[session] = message["result"]?["_meta"]?["convod"]?["turnId"]?.string
+                continue
+            }
+            let update = message["params"]?["update"]
+            guard update?["sessionUpdate"]?.string == "agent_message_chunk" else { continue }
+            let session = message["params"]?["sessionId"]?.string ?? ""
+            said[session, default: ""] += update?["content"]?["text"]?.string ?? ""
+            told[session, default: []].insert(message.extras?["turnId"]?.string ?? "")
+        }
+        #expect(said["a"] == (1...30).map(String.init).joined(separator: " "))
+        #expect(said["b"] == "Message 1 of this session; you said: one two three four five")
+        #expect(turns["a"] != nil && turns["a"] != turns["b"])
+        for session in ["a", "b"] { #expect(told[session] == [turns[session] ?? "none"]) }
+    }
+}
+
+extension `A request ID` {
+    @Test func `belongs to its session, and without one the same words twice are two turns (B065)`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        try client.open("other")
+        let first = try client.prompt("demo", "A", #""requestId":"k""#)
+        let elsewhere = try client.prompt("other", "A", #""requestId":"k""#)
+        #expect(elsewhere.result != nil && elsewhere.extras?["repeated"] == nil)
+        #expect(elsewhere.extras?["turnId"]?.string != first.extras?["turnId"]?.string)
+        #expect(try client.messages("other").count == 2)
+        for _ in 0..<2 { #expect(try client.prompt("demo", "ok").extras?["repeated"] == nil) }
+        #expect(
+            try client.messages("demo").filter { $0.hasPrefix("user") } == [
+                "user: A", "user: ok", "user: ok",
+            ])
+        #expect(try client.messages("demo").count == 6)
+    }
+}
+
+extension `A prompt` {
+    @Test func `has all of its answer before its result, and nothing of it behind (N032)`() throws {
+        // All of an answer comes in one packet with its end.
+        let server = try ScriptedUpstream([ScriptedUpstream.answer(["one ", "two ", "three"])])
+        let daemon = try TestDaemon(
+            "{ upstreams: { echo: { kind: 'echo' }, up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }"
+        )
+        let client = try daemon.client()
+        client.kept = [server, daemon]
+        try client.open("demo")
+        let isContent: (JSONView) -> Bool = { message in
+            let kind = message["params"]?["update"]?["sessionUpdate"]?.string ?? ""
+            return kind.contains("chunk") || kind.hasPrefix("tool_call")
+        }
+        for number in 0..<100 {
+            let isEcho = number.isMultiple(of: 2)
+            let answer = try client.prompt(
+                "demo", isEcho ? "count to 20" : "x", #""upstream":"\#(isEcho ? "echo" : "up")""#)
+            #expect(
+                answer.text() == (isEcho ? (1...20).map(String.init).joined(separator: " ") : "one two three")
+            )
+            let behind = try client.call("_convod/message/list", #"{"sessionId":"demo","last":1}"#)
+            #expect(!behind.updates.contains(where: isContent))
+            let stored = behind.result?["messages"]?.elements.map { $0 }.first?["content"]?.elements
+                .compactMap { $0["text"]?.string }.joined()
+            #expect(stored == answer.text())
+        }
+        #expect(try !client.call("_convod/server/info").updates.contains(where: isContent))
     }
 }

@@ -18,7 +18,7 @@ internal import Testing
         }.sorted() ?? []
     }
 
-    @Test func `takes what its dry run counted, in the trash unless more is asked for`() throws {
+    @Test func `takes what its dry run counted, in the trash unless more is asked for (B181)`() throws {
         let daemon = try TestDaemon(), client = try daemon.client()
         for name in ["a", "b", "c", "d"] {
             try client.open(name, name == "c" ? #""tags":["old"]"# : "")
@@ -119,5 +119,109 @@ internal import Testing
         let client = try daemon.client()
         while try names(client, #"{"trashed":true}"#) != ["tagged"] {}
         #expect(try names(client) == ["old"])
+    }
+}
+
+extension `Pruning` {
+    @Test
+    func `leaves alone what answers, and a deletion ends the turn first and leaves nothing behind (B067)`()
+        throws
+    {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), other = try daemon.client()
+        try client.open("s")
+        let running = try client.startPrompt("s", "count to a thousand")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        let session = #"{"sessionId":"s"}"#
+        #expect(try other.call("_convod/session/purge", session).kind == "busy")
+        let all = #"{"scope":"live","before":"2100-01-01T00:00:00.000Z"}"#
+        #expect(try other.call("_convod/store/prune", all).result?["sessions"]?.int == 0)
+
+        #expect(try other.call("session/delete", session).result != nil)
+        let end = try client.finish(running)
+        #expect(end.result?["stopReason"]?.string == "cancelled")
+        // Nothing more is told of it, and one end is told.
+        #expect(try client.call("_convod/server/info").updates.allSatisfy { $0["method"] != nil })
+        #expect(try other.call("_convod/session/purge", session).result?["messages"]?.int == 2)
+        for table in ["session", "message", "turn", "piece"] {
+            #expect(
+                try shell("sqlite3", daemon.database, "SELECT count(*) FROM \(table)") == "0\n", "\(table)")
+        }
+        #expect(try shell("sqlite3", daemon.database, "PRAGMA foreign_key_check") == "")
+        #expect(
+            daemon.logged.allSatisfy {
+                !$0.contains("not_stored") && !$0.lowercased().contains("constraint")
+            }, "\(daemon.logged)")
+    }
+}
+
+extension `Pruning` {
+    @Test func `leaves what answers now, and takes what changed before the moment, not at it (B068, B181)`()
+        throws
+    {
+        let clock = ManualClock(), steady = ManualClock()
+        let bench = try Bench(
+            [
+                [
+                    [
+                        .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)),
+                        .untilClosed,
+                    ]
+                ]
+            ], clock: clock.now, steady: steady.now)
+        let client = bench.client
+        try client.open("busy")
+        let running = try client.startPrompt("busy", "hello")
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        for name in ["old", "edge"] {
+            clock.advance(1_000)
+            try client.open(name, #""upstream":"echo""#)
+            _ = try client.prompt(name, "words of \(name)")
+        }
+        let edge = try client.call("_convod/session/get", #"{"sessionId":"edge"}"#).result
+        let moment = try #require(edge?["updatedAt"]?.string)
+        // The clock goes back: what is older is told by the sessions' own times all the same.
+        clock.advance(-86_400_000)
+        let scope = #""scope":"live","before":"\#(moment)""#
+        let would = try pruned(client, scope + #","dryRun":true"#)
+        #expect(would.hasPrefix("1 2 "), "\(would)")
+        #expect(try pruned(client, scope) == would)
+        #expect(try names(client) == ["busy", "edge"])
+        let all = #""scope":"live","before":"2100-01-01T00:00:00.000Z""#
+        let rest = try pruned(client, all + #","dryRun":true"#)
+        #expect(rest.hasPrefix("1 2 "), "\(rest)")
+        #expect(try pruned(client, all) == rest)
+        #expect(try names(client) == ["busy"])
+        #expect(try client.call("_convod/session/purge", #"{"sessionId":"busy"}"#).kind == "busy")
+        try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"busy"}}"#)
+        #expect(try client.finish(running).result?["stopReason"]?.string == "cancelled")
+        #expect(try client.messages("busy") == ["user: hello", "assistant: half [cancelled]"])
+    }
+}
+
+extension `Pruning` {
+    @Test func `gives the pages back at once, and the statistics say what is free in the file (N019)`() throws
+    {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        let result = String(repeating: "tool output ", count: 17_000)
+        func file() throws -> (bytes: Int, free: Int) {
+            let file = try client.call("_convod/store/stats").result?["file"]
+            return (file?["bytes"]?.int ?? -1, file?["free"]?.int ?? -1)
+        }
+        for number in 0..<20 {
+            try client.open("s\(number)")
+            let answer = try client.call(
+                "_convod/message/append",
+                #"{"sessionId":"s\#(number)","messages":[{"role":"user","content":[{"type":"text","text":"q"}]},{"role":"assistant","content":[{"type":"tool_call","id":"c","name":"f","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c","content":\#(quoted(result))}]}]}"#
+            )
+            #expect(answer.error == nil)
+        }
+        let full = try file()
+        #expect(full.bytes > 20 * result.utf8.count)
+        for number in 1..<20 { _ = try client.call("session/delete", #"{"sessionId":"s\#(number)"}"#) }
+        #expect(try pruned(client, "").hasPrefix("19 57 "))
+        let after = try file()
+        #expect(after.free == 0 && after.bytes < full.bytes / 4, "\(full) \(after)")
+        #expect(try client.messages("s0").count == 3)
     }
 }

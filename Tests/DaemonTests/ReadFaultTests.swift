@@ -159,3 +159,45 @@ private final class Fault: Sendable {
         #expect(second.requests[0].contains(#""messages":[{"role":"user","content":"again"}]"#))
     }
 }
+
+@Suite struct `A list of sessions` {
+    /// A directory whose database has so many sessions of one message.
+    private func filled(_ count: Int) throws -> TemporaryDirectory {
+        let directory = try TemporaryDirectory()
+        let daemon = try TestDaemon(in: directory)
+        daemon.stop()
+        try shell(
+            "sqlite3", daemon.database,
+            """
+            WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < \(count))
+            INSERT INTO session (id, owner, name, cwd, branch, head, tokens, created_at, updated_at, activity)
+            SELECT x, \(Process.userID), 's' || x, '/', x, 1, 5, 1000, 1000, x FROM n;
+            INSERT INTO branch (id, session, created_at) SELECT id, id, 1000 FROM session;
+            INSERT INTO message (key, id, role, status, created_at, tokens, total, content, arrival)
+            SELECT (id << 32) + 1, randomblob(16), 1, 0, 1000, 5, 5, '[{"type":"text","text":"x"}]', id FROM session;
+            """)
+        return directory
+    }
+
+    @Test func `asks the store no more often for many sessions than for few (B098)`() throws {
+        var counts: [[Int]] = []
+        for sessions in [10, 100, 1_000] {
+            let fault = Fault(), directory = try filled(sessions)
+            let daemon = try TestDaemon(in: directory, readFault: fault.look)
+            let client = try daemon.client()
+            _ = try client.call("_convod/server/info")
+            var row: [Int] = []
+            for method in ["session/list", "_convod/session/find"] {
+                let before = fault.seen.count
+                let page = try client.call(method, method == "session/list" ? "{}" : #"{"limit":100}"#)
+                #expect(page.result?["sessions"]?.count == min(sessions, 100), "\(method)")
+                row.append(fault.seen.count - before)
+            }
+            counts.append(row)
+        }
+        // A longer list may take one more look to see where it ends; never one for each session.
+        for row in counts {
+            for (one, first) in zip(row, counts[0]) { #expect(one <= first + 2, "\(counts)") }
+        }
+    }
+}

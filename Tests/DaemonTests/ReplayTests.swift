@@ -16,7 +16,7 @@ internal import Testing
         #expect(loaded.result?["configOptions"] != nil)
     }
 
-    @Test func `gives long messages in chunks of at most 32 KiB`() throws {
+    @Test func `gives long messages in chunks of at most 32 KiB (N016)`() throws {
         let daemon = try TestDaemon(
             "{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
         let client = try daemon.client()
@@ -113,7 +113,7 @@ internal import Testing
         }
     }
 
-    @Test func `joins a running answer without a gap and without a double`() throws {
+    @Test func `joins a running answer without a gap and without a double (N010)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -171,5 +171,127 @@ internal import Testing
         _ = try client.prompt("demo", "x")
         #expect(
             try daemon.client().call("session/resume", #"{"sessionId":"demo","cwd":"/tmp"}"#).updates.isEmpty)
+    }
+}
+
+extension `Resuming with a cursor` {
+    @Test func `gives the rest to who comes back, however often they left before its first byte (N010)`()
+        throws
+    {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("demo")
+        let id = try client.startPrompt("demo", "count to 300")
+        var held = "", message = ""
+        _ = try client.update { line in
+            let update = line["params"]?["update"]
+            held += update?["content"]?["text"]?.string ?? ""
+            message = update?["messageId"]?.string ?? message
+            return held.utf8.count > 20
+        }
+        let offset = held.utf8.count
+        let resume =
+            #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(message)","offset":\#(offset)}}}}"#
+        for _ in 0..<20 {
+            let left = try daemon.client()
+            try left.start("session/resume", resume)
+        }
+        let other = try daemon.client()
+        let resumed = try other.call("session/resume", resume)
+        let first = resumed.updates.first { $0["params"]?["update"]?["content"] != nil }
+        #expect(first == nil || first?.extras?["offset"]?.int == offset)
+        var rest = resumed.text()
+        if resumed.extras?["running"] != nil {
+            _ = try other.update { line in
+                rest += line["params"]?["update"]?["content"]?["text"]?.string ?? ""
+                return line.extras?["state"]?.string == "ended"
+            }
+        }
+        #expect(held + rest == (1...300).map(String.init).joined(separator: " "))
+        _ = try client.finish(id)
+        // The same cursor still means the same place.
+        #expect(try daemon.client().call("session/resume", resume).text() == rest)
+    }
+}
+
+extension `Loading a session` {
+    @Test
+    func
+        `and resuming it give all its options with the stored values, and watchers are told of a change (N038)`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let configuration =
+            "{ upstreams: { echo: { kind: 'echo' }, up: { kind: 'openai', baseURL: 'http://127.0.0.1:9/v1', model: 'm' } }, routes: { default: ['echo'] } }"
+        func values(_ options: JSONView?) -> [String] {
+            options?.elements.map { "\($0["id"]?.string ?? "")=\($0["currentValue"]?.string ?? "")" } ?? []
+        }
+        do {
+            let daemon = try TestDaemon(configuration, in: directory), client = try daemon.client()
+            try client.open("demo")
+            for (option, value) in [("upstream", "up"), ("model", "one-that-nobody-lists")] {
+                let set = try client.call(
+                    "session/set_config_option",
+                    #"{"sessionId":"demo","configId":"\#(option)","value":"\#(value)"}"#)
+                #expect(set.error == nil)
+            }
+            daemon.stop()
+        }
+        let daemon = try TestDaemon(configuration, in: directory)
+        let watcher = try daemon.client(), other = try daemon.client()
+        let wanted = ["upstream=up", "model=one-that-nobody-lists"]
+        for (client, method) in [(watcher, "session/load"), (other, "session/resume")] {
+            let opened = try client.call(method, #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+            #expect(values(opened.result?["configOptions"]) == wanted, "\(method)")
+        }
+        _ = try other.call(
+            "session/set_config_option", #"{"sessionId":"demo","configId":"model","value":"m"}"#)
+        let told = try watcher.update {
+            $0["params"]?["update"]?["sessionUpdate"]?.string == "config_option_update"
+        }
+        #expect(values(told["params"]?["update"]?["configOptions"]) == ["upstream=up", "model=m"])
+    }
+}
+
+extension `Loading a session` {
+    @Test func `gives back every block of a prompt in order, and the model gets what it can read (N037)`()
+        throws
+    {
+        let server = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        let daemon = try TestDaemon(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } } }")
+        let client = try daemon.client()
+        client.kept = [server, daemon]
+        try client.open("demo")
+        let link = #"{"type":"resource_link","uri":"file:///tmp/a%20b.rs#L9:15","name":"a b.rs"}"#
+        let note =
+            #"{"type":"resource","resource":{"uri":"attachment:///n.txt","mimeType":"text/plain","text":"hello"}}"#
+        let binary =
+            #"{"type":"resource","resource":{"uri":"attachment:///b.bin","mimeType":"application/octet-stream","blob":"aGVsbG8="}}"#
+        let blocks = #"[{"type":"text","text":"Review"},\#(link),\#(note),\#(binary)]"#
+        let answer = try client.call("session/prompt", #"{"sessionId":"demo","prompt":\#(blocks)}"#)
+        #expect(answer.result != nil, "\(text(answer.message.raw))")
+        let alone = try client.call("session/prompt", #"{"sessionId":"demo","prompt":[\#(link)]}"#)
+        #expect(alone.result != nil, "a link alone is not nothing")
+        let loaded = try daemon.client().call(
+            "session/load", #"{"sessionId":"demo","cwd":"/tmp","mcpServers":[]}"#)
+        let shown = loaded.updates.compactMap { message -> String? in
+            let update = message["params"]?["update"]
+            guard update?["sessionUpdate"]?.string == "user_message_chunk" else { return nil }
+            return update?["content"].map { text($0.raw) }
+        }
+        #expect(shown == [#"{"type":"text","text":"Review"}"#, link, note, binary, link])
+        let sent = server.requests[0]
+        for words in [
+            "hello", "a b.rs", "file:///tmp/a%20b.rs#L9:15", "[binary resource attachment:///b.bin]",
+        ] {
+            #expect(sent.contains(words), "\(words)")
+        }
+        #expect(!sent.contains("aGVsbG8="))
+        // A binary that is only named is no part that was sent as it is.
+        let turn = answer.extras?["turnId"]?.string ?? ""
+        let receipt = try client.call("_convod/context/receipt", #"{"turnId":"\#(turn)"}"#)
+        let words = text(receipt.message.raw)
+        #expect(words.contains(#""mapped":{"parts":1"#), "\(words)")
     }
 }

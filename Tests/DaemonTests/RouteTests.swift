@@ -1,4 +1,5 @@
 internal import JSON
+internal import Posix
 internal import TestSupport
 internal import Testing
 
@@ -13,7 +14,8 @@ private let spent =
     #"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"quota","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"36s"}]}}"#
 
 @Suite struct `A route of upstreams` {
-    @Test func `passes over the first while its breaker is open, and takes it again when a probe succeeds`()
+    @Test
+    func `passes over the first while its breaker is open, and takes it again when a probe succeeds (B157)`()
         throws
     {
         let clock = ManualClock()
@@ -109,5 +111,53 @@ private let spent =
         #expect(answer.kind == "throttled")
         #expect((answer.message["error"]?["data"]?["retryAfterMs"]?.int ?? 0) > 1_000)
         #expect(bench.counts == [1])
+    }
+}
+
+extension `A route of upstreams` {
+    @Test func `takes the last of two waits that a server names at once (B143)`() throws {
+        let bench = try Bench([[limited("Retry-After: 1\r\nRetry-After: 86400\r\n")]])
+        let answer = try bench.ask("s")
+        #expect(answer.kind == "throttled" && bench.counts == [1])
+        #expect(answer.message["error"]?["data"]?["retryAfterMs"]?.int == 86_400_000)
+        let unreadable = try Bench([[limited("Retry-After: 86400\r\nRetry-After: abc\r\n"), fine]])
+        #expect(try unreadable.ask("s").text() == "fine", "what cannot be read is the usual short wait")
+        #expect(unreadable.counts == [2])
+    }
+}
+
+@Suite struct `A request on a login's behalf` {
+    @Test func `names who pays on each call: prompt, models, count and test (N041)`() throws {
+        let token = ScriptedUpstream.failure(
+            "200 OK", #"{"access_token":"one","expires_in":3599,"token_type":"Bearer"}"#)
+        let issuer = try ScriptedUpstream([token])
+        let refused = ScriptedUpstream.failure(
+            "403 Forbidden",
+            #"{"error":{"code":403,"message":"The API requires a quota project.","status":"PERMISSION_DENIED"}}"#
+        )
+        let server = try ScriptedUpstream([refused])
+        let directory = try TemporaryDirectory()
+        let login = directory.file("login.json")
+        try Files.replace(
+            login,
+            with: Array(
+                #"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r","quota_project_id":"p1"}"#
+                    .utf8))
+        // `credentials` as in schema/google.md; the member's names are to be checked there.
+        let daemon = try TestDaemon(
+            "{ upstreams: { g: { kind: 'gemini', baseURL: '\(server.origin)', model: 'm', credentials: { authorizedUser: '\(login)', tokenURL: '\(issuer.origin)/token' } } }, retry: { attempts: 3, base: '1ms' } }"
+        )
+        let client = try daemon.client()
+        client.kept = [issuer, server, daemon]
+        try client.open("s")
+        let answer = try client.prompt("s", "hello")
+        #expect(answer.kind == "upstream_auth" && server.requests.count == 1, "it is not tried again")
+        _ = try client.call("_convod/model/list", #"{"upstream":"g"}"#)
+        _ = try client.call(
+            "_convod/context/preview",
+            #"{"sessionId":"s","prompt":[{"type":"text","text":"hi"}],"count":true}"#)
+        _ = try client.call("_convod/upstream/test", #"{"upstream":"g"}"#)
+        #expect(server.requests.count == 4 && issuer.requests.count == 1, "and the token stays good")
+        for request in server.requests { #expect(request.contains("x-goog-user-project: p1\r\n")) }
     }
 }

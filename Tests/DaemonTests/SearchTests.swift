@@ -101,7 +101,7 @@ internal import Testing
                 == "invalid_params")
     }
 
-    @Test func `says which branch a hit is on, and whether that is the active path`() throws {
+    @Test func `says which branch a hit is on, and whether that is the active path (N022)`() throws {
         let client = try client([("a", ["alpha"])])
         let list = try client.call("_convod/message/list", #"{"sessionId":"a"}"#).result
         let id = list?["messages"]?.elements.map { $0 }.first?["id"]?.string ?? ""
@@ -146,5 +146,63 @@ internal import Testing
         let client = try client([("a", ["one"])])
         let answer = try client.call("_convod/search", #"{"query":"\#(query)"}"#)
         #expect(answer.result != nil || answer.kind == "invalid_params")
+    }
+}
+
+extension `Searching` {
+    @Test func `shows what stands around a hit on its own branch, and is blind to what was purged (N022)`()
+        throws
+    {
+        let client = try client([("a", ["alpha"])])
+        let id =
+            try client.call("_convod/message/list", #"{"sessionId":"a"}"#).result?["messages"]?.elements
+            .map { $0 }.first?["id"]?.string ?? ""
+        _ = try client.call(
+            "_convod/turn/retry",
+            #"{"sessionId":"a","messageId":"\#(id)","prompt":[{"type":"text","text":"beta"}]}"#)
+        let hit = try client.call(
+            "_convod/search", #"{"query":"alpha -said","branches":"all","around":2}"#
+        ).result?["hits"]?.elements.map { $0 }.first
+        #expect(hit?["active"]?.bool == false && hit?["seq"]?.int == 1 && hit?["messageId"]?.string == id)
+        #expect(
+            hit?["after"]?.elements.map { $0["text"]?.string } == [
+                "Message 1 of this session; you said: alpha"
+            ])
+        let branch = hit?["branch"]?.int ?? 0
+        let page = try client.call(
+            "_convod/message/list", #"{"sessionId":"a","branch":\#(branch),"at":"\#(id)","limit":2}"#
+        ).result
+        #expect(
+            page?["messages"]?.elements.map { $0["content"]?.elements.map { $0 }.first?["text"]?.string } == [
+                "alpha", "Message 1 of this session; you said: alpha",
+            ])
+        #expect(try hits(client, #""query":"alpha""#) == [], "the path alone, unless branches are asked for")
+        _ = try client.call("_convod/session/purge", #"{"sessionId":"a"}"#)
+        #expect(try hits(client, #""query":"alpha","branches":"all""#) == [])
+    }
+}
+
+extension `Searching` {
+    @Test
+    func
+        `reads bytes that are no text as signs of their own, in lists and exports, and finds all others (B089)`()
+        throws
+    {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        try client.open("a")
+        _ = try client.prompt("a", "needle")
+        // [{"type":"text","text":"needle …"}]
+        try shell(
+            "sqlite3", daemon.database,
+            "UPDATE message SET content = CAST(x'5b7b2274797065223a2274657874222c2274657874223a226e6565646c6520eda080ff227d5d' AS TEXT) WHERE key & 4294967295 = 1"
+        )
+        #expect(try client.messages("a").first?.hasPrefix("user: needle \u{FFFD}") == true)
+        // What is no text is not searched; what stands beside it is.
+        try client.open("b")
+        _ = try client.prompt("b", "another needle")
+        let found = try hits(client, #""query":"needle","role":"user""#)
+        #expect(found.count == 1 && found[0].hasPrefix("b#1"), "\(found)")
+        let export = try client.call("_convod/export", #"{"sessionId":"a"}"#)
+        #expect(export.result != nil && export.updates.contains { text($0.raw).contains("needle \u{FFFD}") })
     }
 }

@@ -69,7 +69,7 @@ extension TestClient {
         #expect(try client.sorted(#""sort":"title""#, limit: 2) == ["d", "m", "a", "b", "c"])
     }
 
-    @Test func `keep their pages while others are changed, made and trashed`() throws {
+    @Test func `keep their pages while others are changed, made and trashed (N034)`() throws {
         let client = try made()
         var number = 0
         let names = try client.sorted(#""sort":"created","order":"asc""#, limit: 1) {
@@ -94,7 +94,7 @@ extension TestClient {
         #expect(try client.sorted(#""sort":"messages","query":"APFEL""#, limit: 9) == ["c"])
     }
 
-    @Test func `refuse a cursor of another order, and of none`() throws {
+    @Test func `refuse a cursor of another order, and of none (N034)`() throws {
         let client = try made()
         let page = try client.call("_convod/session/find", #"{"sort":"title","limit":1}"#).result
         let cursor = page?["nextCursor"]?.string ?? ""

@@ -27,7 +27,8 @@ internal import Testing
         try client.call("session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]\#(more)}"#)
     }
 
-    @Test func `is appended, replaced at each setup and never added up, and stays when it is not said`()
+    @Test
+    func `is appended, replaced at each setup and never added up, and stays when it is not said (N007)`()
         throws
     {
         let daemon = try TestDaemon()
@@ -122,5 +123,88 @@ internal import Testing
         let observer = try resume(
             client, #",\#(brought("append", "z")),"_meta":{"convod":{"role":"observer"}}"#)
         #expect(observer.kind == "invalid_params")
+    }
+}
+
+@Suite struct `A session's own system prompt` {
+    @Test
+    func `is once in each request, however often its session is opened, and where it is read in (N007)`()
+        throws
+    {
+        let rule = "rule of the house. ", count = 300
+        let server = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        func daemon() throws -> TestDaemon {
+            try TestDaemon(
+                "{ upstreams: { a: { kind: 'openai', baseURL: '\(server.base)', model: 'm', contextLength: 30000 } } }"
+            )
+        }
+        let first = try daemon(), client = try first.client()
+        try client.open("s", #""system":\#(quoted(String(repeating: rule, count: count)))"#)
+        for _ in 0..<3 {
+            let again = try first.client()
+            _ = try again.call("session/resume", #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#)
+            #expect(try again.prompt("s", "x").text() == "fine")
+        }
+        let records = try client.call("_convod/export", #"{"sessionId":"s"}"#).updates
+            .filter { $0["method"]?.string == "_convod/export/item" }
+            .compactMap { $0["params"]?["record"] }.map { text($0.raw) }
+        let second = try daemon(), other = try second.client()
+        let read = try other.call(
+            "_convod/import", #"{"records":[\#(records.joined(separator: ","))],"end":true}"#)
+        #expect(read.result?["messages"]?.int == 6, "\(text(read.message.raw))")
+        #expect(try other.prompt("s", "x").text() == "fine")
+        #expect(try other.messages("s").allSatisfy { !$0.contains(rule) })
+        let bodies = server.requests.map { String($0.split(separator: "\r\n").last ?? "") }
+        #expect(bodies.count == 4)
+        for body in bodies {
+            #expect(body.ranges(of: rule).count == count && body.ranges(of: #""role":"system""#).count == 1)
+        }
+        let growth = zip(bodies, bodies.dropFirst()).map { $1.utf8.count - $0.utf8.count }
+        #expect(growth.allSatisfy { (1..<200).contains($0) }, "\(growth)")
+    }
+}
+
+@Suite struct `What strict clients of ACP read` {
+    @Test func `has objects for capabilities, and each option's value among its choices (N035)`() throws {
+        let daemon = try TestDaemon(
+            """
+            { upstreams: { echo: { kind: 'echo' }, up: { kind: 'openai', baseURL: 'http://127.0.0.1:9/v1', model: 'm' },
+                           bare: { kind: 'openai', baseURL: 'http://127.0.0.1:9/v1' } }, routes: { default: ['echo'] } }
+            """)
+        let client = try daemon.client()
+        client.kept = [daemon]
+        let result = try client.call("initialize", #"{"protocolVersion":1}"#).result
+        #expect(result?["authMethods"]?.kind == .array && result?["authMethods"]?.count == 0)
+        let abilities = try #require(result?["agentCapabilities"]?["sessionCapabilities"])
+        #expect(abilities.members.contains { $0.key == "list" })
+        for member in abilities.members { #expect(member.value.kind == .object, "\(member.key)") }
+        let made = try client.open("s").result
+        var shown = [made?["configOptions"]]
+        for (option, value) in [
+            ("upstream", "bare"), ("upstream", "up"), ("model", "one-that-nobody-lists"),
+            ("upstream", "echo"),
+        ] {
+            let set = try client.call(
+                "session/set_config_option", #"{"sessionId":"s","configId":"\#(option)","value":"\#(value)"}"#
+            )
+            #expect(set.error == nil)
+            shown.append(set.result?["configOptions"])
+        }
+        for method in ["session/load", "session/resume"] {
+            let opened = try client.call(method, #"{"sessionId":"s","cwd":"/tmp","mcpServers":[]}"#).result
+            shown.append(opened?["configOptions"])
+        }
+        for options in shown {
+            for option in try #require(options).elements {
+                let values = option["options"]?.elements.compactMap { $0["value"]?.string } ?? []
+                #expect(values.contains(option["currentValue"]?.string ?? "?"), "\(text(option.raw))")
+                // Flat choices alone: no group among them.
+                #expect(option["options"]?.elements.allSatisfy { $0["group"] == nil } == true)
+            }
+        }
+        #expect(
+            try client.call("session/list").result?["sessions"]?.elements.allSatisfy {
+                $0["sessionId"]?.string != nil && $0["cwd"]?.string != nil
+            } == true)
     }
 }

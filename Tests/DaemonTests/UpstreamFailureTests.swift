@@ -78,7 +78,7 @@ private func scripted(
             ])
     }
 
-    @Test func `that refuses the request is asked once, and the prompt leaves the path`() throws {
+    @Test func `that refuses the request is asked once, and the prompt leaves the path (B061)`() throws {
         let (upstream, client) = try scripted([
             ScriptedUpstream.failure(
                 "400 Bad Request",
@@ -120,7 +120,7 @@ private func scripted(
         #expect(try client.prompt("demo", "go on").text() == "more")
     }
 
-    @Test func `that answers 200 and nothing is a failure, not an empty answer`() throws {
+    @Test func `that answers 200 and nothing is a failure, not an empty answer (B037)`() throws {
         let (_, client) = try scripted([[.write(ScriptedUpstream.head)]], retry: "attempts: 1")
         try client.open("demo")
         #expect(try client.prompt("demo", "hello").kind == "upstream_protocol")
@@ -137,13 +137,13 @@ private func scripted(
         #expect(upstream.requests[1].contains(#""messages":[{"role":"user","content":"good"}]"#))
     }
 
-    @Test func `that stops at its limit ends with max_tokens`() throws {
+    @Test func `that stops at its limit ends with max_tokens (B022)`() throws {
         let (_, client) = try scripted([ScriptedUpstream.answer(["cut"], finish: "length")])
         try client.open("demo")
         #expect(try client.prompt("demo", "x").result?["stopReason"]?.string == "max_tokens")
     }
 
-    @Test func `that says nothing in time is given up`() throws {
+    @Test func `that says nothing in time is given up (B049)`() throws {
         let (upstream, client) = try scripted(
             [[.hold]], ", timeouts: { firstToken: '50ms' }", retry: "attempts: 1")
         try client.open("demo")
@@ -162,7 +162,7 @@ private func scripted(
         #expect(answer.text().contains("hello"))
     }
 
-    @Test func `asks for tools, and goes on after their results`() throws {
+    @Test func `asks for tools, and goes on after their results (N020)`() throws {
         let call =
             #"{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"weather","arguments":"{\"city\":"}}]}"#
         let rest = #"{"tool_calls":[{"index":0,"function":{"arguments":"\"巴黎\"}"}}]}"#
@@ -190,5 +190,19 @@ private func scripted(
             upstream.requests[1].contains(
                 #"{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"巴黎\"}"}}]},{"role":"tool","tool_call_id":"c1","content":"18C"}"#
             ))
+    }
+}
+
+extension `An OpenAI-compatible upstream` {
+    @Test func `that sends comments before its answer shows none of them to clients (B029)`() throws {
+        let comments = String(repeating: ": OPENROUTER PROCESSING\n\n", count: 3)
+        let bench = try Bench([[ScriptedUpstream.answer(["Hi"], before: comments)]])
+        let answer = try bench.ask("s")
+        let chunks = answer.updates.compactMap { $0["params"]?["update"] }.filter {
+            $0["sessionUpdate"]?.string == "agent_message_chunk"
+        }
+        #expect(chunks.map { $0["content"]?["text"]?.string } == ["Hi"])
+        #expect(answer.updates.allSatisfy { !text($0.raw).contains("PROCESSING") })
+        #expect(try bench.client.messages("s") == ["user: hello", "assistant: Hi"])
     }
 }

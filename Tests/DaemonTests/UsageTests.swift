@@ -16,7 +16,9 @@ internal import Testing
         report?["rows"].map { $0.elements.map(\.self) } ?? []
     }
 
-    @Test func `is summed up by day with money by the prices of the model, what is cached for less`() throws {
+    @Test func `is summed up by day with money by the prices of the model, what is cached for less (N001)`()
+        throws
+    {
         let clock = ManualClock()
         let bench = try Bench(
             [[ScriptedUpstream.answer(["fine"], usage: Self.counted)]], more: Self.prices, clock: clock.now)
@@ -118,5 +120,73 @@ internal import Testing
             "_convod/context/build", #"{"sessionId":"s","model":"other"}"#
         ).result
         #expect(other != nil && other?["cost"] == nil)
+    }
+}
+
+extension `What was used` {
+    /// An answer of each kind of upstream with this usage.
+    private static func answer(_ kind: String, _ usage: String) -> [ScriptedUpstream.Step] {
+        switch kind {
+        case "anthropic":
+            [
+                .write(
+                    ScriptedUpstream.head
+                        + [
+                            #"{"type":"message_start","message":{"usage":{\#(usage)}}}"#,
+                            #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+                            #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"fine"}}"#,
+                            #"{"type":"content_block_stop","index":0}"#,
+                            #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":43}}"#,
+                            #"{"type":"message_stop"}"#,
+                        ].map { "data: \($0)\n\n" }.joined())
+            ]
+        case "gemini":
+            [
+                .write(
+                    ScriptedUpstream.head
+                        + #"data: {"candidates":[{"content":{"parts":[{"text":"fine"}]},"finishReason":"STOP"}],"usageMetadata":{\#(usage),"candidatesTokenCount":43}}"#
+                        + "\r\n\r\n")
+            ]
+        default: ScriptedUpstream.answer(["fine"], usage: "{\"completion_tokens\":43,\(usage)}")
+        }
+    }
+
+    /// OpenAI and Gemini count what is cached within the prompt, Anthropic beside it, and llama.cpp says it twice.
+    @Test(arguments: [
+        (
+            "openai", #""prompt_tokens":3000"#,
+            #""prompt_tokens":3000,"prompt_tokens_details":{"cached_tokens":2957}"#
+        ),
+        (
+            "openai", #""prompt_tokens":3000"#,
+            #""prompt_tokens":3000},"timings":{"cache_n":2957,"prompt_n":43"#
+        ),
+        (
+            "anthropic", #""input_tokens":3000"#,
+            #""input_tokens":43,"cache_read_input_tokens":2957,"cache_creation_input_tokens":0"#
+        ),
+        ("gemini", #""promptTokenCount":3000"#, #""promptTokenCount":3000,"cachedContentTokenCount":2957"#),
+    ]) func `holds what was cached once, however a provider says it (N001)`(
+        kind: String, fresh: String, cached: String
+    ) throws {
+        var learned: [String] = []
+        for usage in [fresh, cached] {
+            let bench = try Bench(
+                [[Self.answer(kind, usage)]], kind: kind, each: "contextLength: 65536")
+            let answer = try bench.ask("s", String(repeating: "some more words ", count: 800))
+            #expect(answer.text() == "fine", "\(text(answer.message.raw))")
+            #expect(answer.extras?["usage"]?["inputTokens"]?.int == 3_000, "\(usage)")
+            let receipt = answer.extras?["receipt"]
+            #expect(receipt?["counted"]?.int == 3_000 && receipt?["cutByServer"] == nil, "\(usage)")
+            let used = answer.updates.compactMap { $0["params"]?["update"] }.filter {
+                $0["sessionUpdate"]?.string == "usage_update"
+            }
+            #expect(used.last?["used"]?.int == 3_043 && used.last?["size"]?.int == 65_536, "\(usage)")
+            learned.append(
+                try shell("sqlite3", bench.daemon.database, "SELECT plain_samples, plain FROM calibration"))
+            let next = try bench.client.prompt("s", "and now?").extras?["receipt"]
+            #expect(next?["rule"]?.string == "fits" && next?["leftOutMessages"]?.int == 0, "\(usage)")
+        }
+        #expect(learned[0] == learned[1] && learned[0].hasPrefix("1|"), "\(learned)")
     }
 }

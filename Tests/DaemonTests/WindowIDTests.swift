@@ -49,7 +49,7 @@ internal import Testing
         #expect(try lastRequest().contains("seal of second"))
     }
 
-    @Test func `gets none back without, and none behind what was changed since`() throws {
+    @Test func `gets none back without, and none behind what was changed since (N004)`() throws {
         try exchange("second", isBound: false)
         #expect(try !lastRequest().contains("seal of second"))
         try exchange("third", isBound: true)

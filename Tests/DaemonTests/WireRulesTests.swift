@@ -44,7 +44,7 @@ internal import Testing
         #expect(try client.next()["id"]?.int == 7)
     }
 
-    @Test func `refuses a line over the limit once and goes on at the next newline`() throws {
+    @Test func `refuses a line over the limit once and goes on at the next newline (B124)`() throws {
         let daemon = try TestDaemon("{ limits: { line: '64KiB' }, upstreams: { echo: { kind: 'echo' } } }")
         let client = try daemon.client()
         try client.send([UInt8](repeating: 0x61, count: 3 << 20))
@@ -66,7 +66,7 @@ internal import Testing
         }
     }
 
-    @Test func `answers binary garbage line by line and stays open`() throws {
+    @Test func `answers binary garbage line by line and stays open (B124)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.send([0xFF, 0xFE, 0x00, 0x0A, 0x80, 0x0A, 0x7B, 0x0A])
@@ -102,7 +102,7 @@ internal import Testing
         #expect(try client.finish(list).result?["messages"]?.count == 1)
     }
 
-    @Test func `refuses an ID that is in use`() throws {
+    @Test func `refuses an ID that is in use (B116)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -123,7 +123,7 @@ internal import Testing
         }
     }
 
-    @Test func `costs others nothing when a client does not read`() throws {
+    @Test func `costs others nothing when a client does not read (B053, B133)`() throws {
         let daemon = try TestDaemon(
             "{ limits: { outbox: '256KiB' }, window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }"
         )
@@ -160,7 +160,7 @@ internal import Testing
             session?["metadata"].map { text($0.raw) } == #"{"half":"\ud83d","big":12345678901234567890.10}"#)
     }
 
-    @Test func `that spells a special token or an escape is ordinary text`() throws {
+    @Test func `that spells a special token or an escape is ordinary text (B176)`() throws {
         let daemon = try TestDaemon()
         let client = try daemon.client()
         try client.open("demo")
@@ -191,5 +191,34 @@ internal import Testing
         try client.open("ABC")
         _ = try client.prompt("abc", "small")
         #expect(try client.messages("ABC") == [])
+    }
+}
+
+@Suite struct `A long answer` {
+    @Test func `read a little at a time is whole, byte for byte (B134)`() throws {
+        let daemon = try TestDaemon(
+            "{ window: { maxTokens: 10000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        let client = try daemon.client()
+        try client.open("demo")
+        let words = (0..<500_000).map { "word \($0) é" }.joined(separator: " ")
+        let content = #"[{"type":"text","text":\#(quoted(words))}]"#
+        let stored = try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"demo","messages":[{"role":"user","content":\#(content)}]}"#)
+        #expect(stored.result != nil)
+        let ask =
+            #"{"jsonrpc":"2.0","id":7,"method":"_convod/message/list","params":{"sessionId":"demo","last":1}}"#
+        let socket = try UnixSocket.connect(to: daemon.socket)
+        _ = try System.send(socket.raw, Array((ask + "\n").utf8))
+        var line: [UInt8] = [], size = 1
+        while line.last != 0x0A {
+            // Pieces of sizes that fit nothing.
+            size = size % 9_973 + 1_301
+            guard let count = try System.read(socket.raw, into: &line, most: size), count > 0 else { break }
+        }
+        let messages = try JSONDocument(Array(line.dropLast())).root["result"]?["messages"]
+        let read = messages?.elements.first { _ in true }?["content"]
+        #expect(messages?.count == 1)
+        #expect(read?.elements.first { _ in true }?["text"]?.string == words)
     }
 }

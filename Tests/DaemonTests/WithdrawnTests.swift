@@ -122,7 +122,7 @@ internal import Testing
     ]
 
     @Test(arguments: cuts)
-    func `is kept as interrupted with the kind of what cut it, and can be gone on with`(
+    func `is kept as interrupted with the kind of what cut it, and can be gone on with (N043)`(
         _ cut: (end: String, kind: String)
     ) throws {
         let bench = try Bench([

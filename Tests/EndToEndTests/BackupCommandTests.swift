@@ -4,7 +4,9 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A copy of the database` {
-    @Test func `is made while others write, and put back with nothing of the old in it`() throws {
+    @Test func `is made while others write, and put back with nothing of the old in it (B178, B179, N050)`()
+        throws
+    {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         let copy = home.directory.file("copy.db"),
             place = home.directory.file(".local/share/convod/convod.db")

@@ -211,3 +211,34 @@ final class Home {
         #expect(lines.last?["id"]?.int == 2 && lines.last?["result"]?["stopReason"]?.string == "end_turn")
     }
 }
+
+extension `The command line` {
+    @Test func `shows wherever an answer is read that it was cut when its client left (B047)`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("start").code == 0)
+        let watcher = try TestClient(home.directory.file("s.sock"))
+        try watcher.open("talk")
+        do {
+            let client = try TestClient(home.directory.file("s.sock"))
+            _ = try client.startPrompt("talk", "count to a thousand", #""onDisconnect":"cancel""#)
+            _ = try client.update {
+                $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+            }
+        }
+        _ = try watcher.update { $0.extras?["state"]?.string == "ended" }
+        let shown = try home.convo("show", "talk")
+        #expect(shown.code == 0 && shown.said.contains("cancelled"), "\(shown)")
+        let record = try home.convo("export", "talk").said.split(separator: "\n").first {
+            $0.contains(#""role":"assistant""#)
+        }
+        #expect(record?.contains(#""status":"cancelled""#) == true, "\(record ?? "")")
+        let markdown = try home.convo("export", "talk", "-f", "markdown").said
+        #expect(markdown.contains("· cancelled"), "\(markdown)")
+        for method in ["session/resume", "session/load"] {
+            let opened = try TestClient(home.directory.file("s.sock")).call(
+                method, #"{"sessionId":"talk","cwd":"/tmp","mcpServers":[]}"#)
+            let last = opened.result?["_meta"]?["convod"]?["lastTurn"]
+            #expect(last?["state"]?.string == "cancelled" && last?["messageId"] != nil, "\(method)")
+        }
+    }
+}

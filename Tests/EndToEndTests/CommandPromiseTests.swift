@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A command that takes something away` {
-    @Test func `takes an ID in the trash for no beginning of another`() throws {
+    @Test func `takes an ID in the trash for no beginning of another (B073)`() throws {
         let home = try Home(Home.echo)
         for name in ["deadbeef-0001", "deadbeef-00010"] {
             #expect(try home.convo("send", "--new", name, "hello").code == 0)
@@ -71,7 +71,7 @@ internal import Testing
 }
 
 @Suite struct `A session whose only prompt failed` {
-    @Test func `is in the lists, is the latest, and is sent again by a retry`() throws {
+    @Test func `is in the lists, is the latest, and is sent again by a retry (N055)`() throws {
         let upstream = try ScriptedUpstream([
             ScriptedUpstream.answer(["old answer"]),
             ScriptedUpstream.failure("500 Internal Server Error", #"{"error":{"message":"broken"}}"#),
@@ -91,7 +91,7 @@ internal import Testing
         #expect(try home.convo("show", "failed").said.contains("at last"))
     }
 
-    @Test func `comes before those in memory, which are marked and never the latest`() throws {
+    @Test func `comes before those in memory, which are marked and never the latest (N055)`() throws {
         let home = try Home(Home.echo)
         #expect(try home.convo("send", "--ephemeral", "--new", "gone", "hello").code == 0)
         #expect(try home.convo("show", "-c").code == 3)
@@ -217,5 +217,62 @@ struct `A person at a terminal` {
         try chat.wait(for: "you said: 42")
         try chat.type("/edit #1 other words\n")
         try chat.wait(for: "you said: other words")
+    }
+}
+
+@Suite struct `The beginning of an ID` {
+    @Test func `that several have names them, has no wildcards, and is not one that is whole (B073)`() throws
+    {
+        let home = try Home(Home.echo)
+        let names = ["deadbeef-0001", "deadbeef-0002", "deadbeef-00010"]
+        for (name, words) in zip(names, ["first", "second", "third"]) {
+            #expect(try home.convo("send", "-n", "--new", name, words).code == 0)
+        }
+        let several = try home.convo("show", "dead")
+        #expect(several.code == 1 && several.said.contains("several IDs"), "\(several)")
+        for name in names { #expect(several.said.contains(name), "\(several)") }
+        for wild in ["dead%", "%0002", "dea_", "dead_eef-0002", "dead*", "deadbeef-000?"] {
+            let none = try home.convo("show", wild)
+            #expect(none.code == 3 && none.said.contains("there is no session '\(wild)'"), "\(wild) \(none)")
+        }
+        let whole = try home.convo("show", "deadbeef-0001")
+        #expect(whole.code == 0 && whole.said.contains("you said: first"), "\(whole)")
+        #expect(!whole.said.contains("third"), "\(whole)")
+        #expect(try home.convo("show", "deadbeef-0002").said.contains("you said: second"))
+    }
+}
+
+@Suite struct `The session that -c goes on with` {
+    private func latest(_ home: Home) throws -> String {
+        let said = try home.convo("show", "-c", "--jsonl").said
+        return said.contains("you said: x") ? "zz" : said.contains("you said: y") ? "aa" : said
+    }
+
+    @Test func `is the one that convo used last, and no import or editor moves it (N055)`() throws {
+        let elsewhere = try Home(Home.echo), home = try Home(Home.echo)
+        #expect(try home.convo("show", "-c").code == 3, "there is none, and it says what makes one")
+        for (name, words) in [("zz", "x"), ("aa", "y")] {
+            #expect(try home.convo("send", "-q", "--new", name, words).code == 0)
+        }
+        #expect(try home.convo("send", "-q", "-s", "zz", "z").code == 0)
+        #expect(try home.convo("send", "-c", "w").said.contains("Message 5 of this session"))
+        // Read in from another machine, newer than all that is here.
+        let file = elsewhere.directory.file("all.jsonl")
+        for name in ["one", "two"] {
+            #expect(try elsewhere.convo("send", "-q", "--new", name, "far").code == 0)
+        }
+        #expect(try elsewhere.convo("export", "--all", "-o", file).code == 0)
+        #expect(try home.convo("import", file).code == 0)
+        #expect(try latest(home) == "zz")
+        // An editor's own session.
+        let made = #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"editor"}}}"#
+        #expect(try home.convo("rpc", "session/new", made).code == 0)
+        let prompt = #"{"sessionId":"editor","prompt":[{"type":"text","text":"from afar"}]}"#
+        #expect(try home.convo("rpc", "session/prompt", prompt).code == 0)
+        #expect(try latest(home) == "zz")
+        #expect(try home.convo("chat", "-c", input: "v\n").said.contains("Message 7 of this session"))
+        #expect(try home.convo("rm", "zz").code == 0)
+        #expect(try latest(home) == "aa", "what lies in the trash is passed over")
+        #expect(try home.convo("send", "-c", "-s", "aa", "u").code == 2)
     }
 }

@@ -5,7 +5,10 @@ internal import Testing
 
 @Suite struct `A full disk` {
     @Test(.enabled(if: canMount, "this user may not mount a file system"))
-    func `is said at once, leaves what is stored readable, and is over when there is room again`() throws {
+    func
+        `is said at once, leaves what is stored readable, and is over when there is room again (B091, B092)`()
+        throws
+    {
         let directory = try TemporaryDirectory()
         let mount = directory.file("small")
         try Files.makeDirectories(mount)
@@ -39,7 +42,7 @@ internal import Testing
     }
 
     @Test(.enabled(if: canMount, "this user may not mount a file system"))
-    func `in mid-answer keeps what its client had and ends the turn`() throws {
+    func `in mid-answer keeps what its client had and ends the turn (B091)`() throws {
         let directory = try TemporaryDirectory()
         let mount = directory.file("small")
         try Files.makeDirectories(mount)

@@ -154,7 +154,7 @@ private func line(_ id: String, _ method: String, _ params: String) -> String {
         try daemon.checkAtEase(peakMiB: 200, "100 half lines")
     }
 
-    @Test func `of clients that never read what they ask for is bounded`() throws {
+    @Test func `of clients that never read what they ask for is bounded (B133)`() throws {
         let daemon = try RealDaemon(
             #"{ drain: "50ms", limits: { buffers: "64MiB", userBuffers: "48MiB" }, upstreams: { echo: { kind: "echo" } } }"#
         )
@@ -206,7 +206,9 @@ private func line(_ id: String, _ method: String, _ params: String) -> String {
         #expect(try honest.prompt("s", "hello").result?["stopReason"]?.string == "end_turn")
     }
 
-    @Test func `and descriptors of clients that left in the middle of what they asked for are free`() throws {
+    @Test func `and descriptors of clients that left in the middle of what they asked for are free (N010)`()
+        throws
+    {
         let daemon = try RealDaemon()
         try daemon.fill("s", (0..<200).map { "\($0)" + String(repeating: "w", count: 2_000) })
         let honest = try daemon.client()
@@ -267,5 +269,41 @@ private func line(_ id: String, _ method: String, _ params: String) -> String {
             list?["branches"]?.elements.first { _ in true }?["first"]?["text"]?.string?
                 .hasPrefix("first 0www") == true)
         try daemon.checkAtEase(peakMiB: 60, "a list of branches")
+    }
+}
+
+extension `Memory` {
+    @Test
+    func
+        `of a server that writes as fast as it can for a client that does not read is bounded, and others are answered (B053)`()
+        throws
+    {
+        let piece = ScriptedUpstream.chunk(#"{"content":"\#(String(repeating: "w", count: 1 << 20))"}"#)
+        let upstream = try ScriptedUpstream([
+            [.write(ScriptedUpstream.head)] + [ScriptedUpstream.Step](repeating: .write(piece), count: 200)
+        ])
+        let daemon = try RealDaemon(
+            "{ drain: '50ms', retry: { attempts: 1 }, upstreams: { up: { kind: 'openai', baseURL: '\(upstream.base)', model: 'm' }, echo: { kind: 'echo' } } }"
+        )
+        let honest = try daemon.client()
+        try honest.open("s")
+        try honest.open("t")
+        let open = #"{"sessionId":"s","open":true}"#
+        _ = try honest.call("session/close", #"{"sessionId":"s"}"#)
+        let deaf = try RawClient(daemon.socket)
+        try deaf.write(
+            line("1", "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"go"}]}"#) + "\n")
+        try soon("it is asked") { !upstream.requests.isEmpty }
+        var slowest: UInt64 = 0
+        try soon("the turn has ended", milliseconds: 60_000) {
+            let begin = Machine.monotonic()
+            let answer = try honest.prompt("t", "hello", #""upstream":"echo","window":{"maxTurns":1}"#)
+            slowest = max(slowest, Machine.monotonic() - begin)
+            #expect(answer.result?["stopReason"]?.string == "end_turn")
+            return try honest.call("_convod/turn/list", open).result?["turns"]?.count == 0
+        }
+        if !daemon.isSanitized { #expect(slowest < 5_000_000_000, "\(slowest / 1_000_000) ms") }
+        deaf.close()
+        try daemon.checkAtEase(peakMiB: 512, "200 MiB for a client that does not read")
     }
 }

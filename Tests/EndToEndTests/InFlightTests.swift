@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A prompt behind another client's messages that are not stored yet` {
-    @Test func `is sent with them, and its receipt says so`() throws {
+    @Test func `is sent with them, and its receipt says so (B077)`() throws {
         let daemon = try RealDaemon()
         let one = try daemon.client(), two = try daemon.client()
         try one.open("s")
@@ -112,5 +112,36 @@ final class WriteLock {
         #expect(String(decoding: greedy.tail, as: UTF8.self).contains("userBuffers"))
         #expect(try one.call("_convod/server/info").result != nil)
         #expect(try one.prompt("s", "hello", #""window":{"maxMessages":1}"#).result != nil)
+    }
+}
+
+@Suite struct `Answers that end while another program has the write lock` {
+    @Test func `are all stored when it is let go (B077)`() throws {
+        let daemon = try RealDaemon()
+        let other = try daemon.client(), clients = try (0..<8).map { _ in try daemon.client() }
+        for (number, client) in clients.enumerated() { try client.open("s\(number)") }
+        let ids = try clients.enumerated().map { try $1.startPrompt("s\($0)", "count to 100") }
+        for client in clients {
+            _ = try client.update {
+                $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+            }
+        }
+        let lock = try WriteLock(daemon)
+        // Counting takes about a second, so that all of them end under the lock.
+        let begin = Machine.monotonic()
+        try soon("two seconds have passed") {
+            let info = try other.call("_convod/server/info").result
+            return info != nil && Machine.monotonic() - begin > 2_000_000_000
+        }
+        try lock.release()
+        for (client, id) in zip(clients, ids) {
+            let answer = try client.finish(id)
+            #expect(answer.result?["stopReason"]?.string == "end_turn", "\(answer.message)")
+        }
+        let counted = (1...100).map(String.init).joined(separator: " ")
+        for number in clients.indices {
+            #expect(
+                try other.messages("s\(number)") == ["user: count to 100", "assistant: \(counted)"])
+        }
     }
 }

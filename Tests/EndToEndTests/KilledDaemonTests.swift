@@ -231,3 +231,36 @@ private struct Stored {
     /// How often a user said exactly this.
     func count(_ words: String) -> Int { messages.count { $0.role == "user" && $0.text == words } }
 }
+
+extension `A daemon that is killed` {
+    @Test func `while it brings an old file up to this version goes on at the next start (N017)`() throws {
+        var random = SeededRandom()
+        let directory = try TemporaryDirectory(), path = directory.file("convod.db")
+        let first = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
+        try shell(
+            "sh", "-c",
+            "sqlite3 \(path) < \(first) && sqlite3 \(path) 'PRAGMA application_id = 1131312740; PRAGMA user_version = 1'"
+        )
+        for _ in 0..<8 {
+            let pid = try Process.start(
+                Built.convod, ["--socket", directory.file("k.sock"), "--database", path],
+                environment: Built.environment(directory))
+            let moment = Machine.monotonic() + UInt64(random.int(0...50)) * 1_000_000
+            try soon("the moment of the kill") { Machine.monotonic() >= moment }
+            try Process.signal(pid, Signals.kill)
+            _ = try Process.reap(pid)
+            let version = try shell("sqlite3", path, "PRAGMA user_version; PRAGMA integrity_check")
+            #expect(version.hasSuffix("\nok\n"), "\(random): \(version)")
+        }
+        let daemon = try RealDaemon(in: directory)
+        try daemon.client().open("s")
+        #expect(try daemon.client().prompt("s", "hello").result != nil)
+        try daemon.stop()
+        #expect(try daemon.sqlite("PRAGMA integrity_check") == "ok")
+        #expect(try Int(daemon.sqlite("PRAGMA user_version")) ?? 0 > 1, "\(random)")
+        let backup = path + ".v1.backup"
+        if try Files.status(backup) != nil {
+            #expect(try shell("sqlite3", backup, "PRAGMA integrity_check; PRAGMA user_version") == "ok\n1\n")
+        }
+    }
+}

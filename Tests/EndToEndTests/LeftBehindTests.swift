@@ -4,7 +4,8 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A clean stop` {
-    @Test func `leaves the database alone: a file copied over it is what the next start finds`() throws {
+    @Test func `leaves the database alone: a file copied over it is what the next start finds (B179)`() throws
+    {
         let daemon = try RealDaemon()
         let client = try daemon.client()
         try client.open("first")
@@ -55,7 +56,7 @@ internal import Testing
 
 @Suite struct `A file of the daemon's own` {
     @Test(arguments: ["c.db.lock", "s.sock.lock"])
-    func `that is a link is not written through`(name: String) throws {
+    func `that is a link is not written through (N050)`(name: String) throws {
         let directory = try TemporaryDirectory()
         let precious = directory.file("precious")
         try Files.replace(precious, with: Array("precious".utf8))
@@ -71,7 +72,7 @@ internal import Testing
         }
     }
 
-    @Test func `the log that is a link is not written through`() throws {
+    @Test func `the log that is a link is not written through (N050)`() throws {
         let directory = try TemporaryDirectory()
         try Files.makeDirectories(directory.file(".local/state/convod"))
         let precious = directory.file("precious")
@@ -130,7 +131,7 @@ internal import Testing
         #expect(try client.prompt("s", "x", #""upstream":"echo""#).result != nil)
     }
 
-    @Test(arguments: kinds) func `as lock or log is refused at once`(kind: String) throws {
+    @Test(arguments: kinds) func `as lock or log is refused at once (N050)`(kind: String) throws {
         let directory = try TemporaryDirectory()
         try put(kind, at: directory.file("c.db.lock"))
         let environment = Built.environment(directory).merging(["CONVOD_SOCKET": directory.file("s.sock")]) {
@@ -219,7 +220,7 @@ extension `Under systemd` {
 }
 
 @Suite struct `A lock of another program` {
-    @Test func `fails all who write after ten seconds, and a stop waits for none of them`() throws {
+    @Test func `fails all who write after ten seconds, and a stop waits for none of them (B077)`() throws {
         let daemon = try RealDaemon(#"{ drain: "1s", upstreams: { echo: { kind: "echo" } } }"#)
         let clients = try (0..<12).map { _ in try daemon.client() }
         for (number, client) in clients.enumerated() { try client.open("s\(number)") }
@@ -236,5 +237,54 @@ extension `Under systemd` {
         let stopping = Machine.monotonic()
         #expect(try daemon.stop() == .exited(0))
         #expect(Double(Machine.monotonic() - stopping) / 1e9 < 6)
+    }
+}
+
+extension `A file of the daemon's own` {
+    @Test(arguments: ["1\n", "1\n/nowhere\n", "OWN\n/nowhere\n", String(repeating: "junk ", count: 200_000)])
+    func `that is a lock holds by the kernel alone, whatever stands in it (N050)`(content: String) throws {
+        let directory = try TemporaryDirectory()
+        let words = content.replacing("OWN", with: "\(Process.id)")  // a program that lives, and is no daemon
+        for name in ["convod.db.lock", "s.sock.lock"] {
+            try Files.replace(directory.file(name), with: Array(words.utf8))
+        }
+        let began = Machine.monotonic()
+        let daemon = try RealDaemon(in: directory)
+        #expect(Machine.monotonic() - began < 5_000_000_000)
+        let lock = text(try Files.read(daemon.database + ".lock"))
+        #expect(lock.hasPrefix("\(daemon.pid ?? 0)\n\(daemon.socket)\n"), "\(lock.prefix(80))")
+        #expect(try daemon.client().call("_convod/server/info").result != nil)
+    }
+
+    @Test func `that is a directory is refused at once (N050)`() throws {
+        let directory = try TemporaryDirectory()
+        try Files.makeDirectories(directory.file(".local/state/convod/convod.log"))
+        try Files.makeDirectories(directory.file("c.db.lock"))
+        let environment = Built.environment(directory).merging(["CONVOD_SOCKET": directory.file("s.sock")]) {
+            $1
+        }
+        let log = try Built.run(Built.convo, ["start"], environment: environment)
+        #expect(log.code != 0 && log.code != 124 && log.said.contains("convod.log"), "\(log)")
+        let lock = try Built.run(
+            Built.convod, ["--database", directory.file("c.db")], environment: environment)
+        #expect(lock.code == 1 && lock.said.contains("c.db.lock"), "\(lock)")
+    }
+}
+
+extension `A lock of another program` {
+    @Test func `that stays is told by convo too, which ends with 1 (B077)`() throws {
+        let daemon = try RealDaemon()
+        try daemon.client().open("s")
+        let lock = try WriteLock(daemon)
+        defer { withExtendedLifetime(lock) {} }
+        let said = try Built.run(
+            Built.convo,
+            [
+                "send", "-n", "-s", "s", "hello", "--config", daemon.directory.file("config.json5"),
+                "--socket",
+                daemon.socket, "--database", daemon.database,
+            ], environment: daemon.environment)
+        #expect(said.code == 1 && said.said.contains("another process holds the database"), "\(said)")
+        #expect(try daemon.client().messages("s") == [])
     }
 }

@@ -59,7 +59,7 @@ private final class Connections {
         while offset < bytes.count { offset += try System.send(fd, bytes, from: offset) ?? 0 }
     }
 
-    @Test func `of more connections than descriptors costs no processor time and passes`() throws {
+    @Test func `of more connections than descriptors costs no processor time and passes (B136)`() throws {
         let daemon = try RealDaemon(launcher: ["/bin/sh", "-c", "ulimit -n 128; exec \"$@\"", "sh"])
         let client = try daemon.client()
         try client.open("demo")

@@ -16,7 +16,7 @@ internal import Testing
         return home
     }
 
-    @Test func `is the size of sessions, of days and of the file`() throws {
+    @Test func `is the size of sessions, of days and of the file (N019)`() throws {
         let home = try home()
         let told = try Fixtures.json(try home.convo("stats", "--json").said)
         #expect(told["sessions"]?.int == 2 && told["messages"]?.int == 4)

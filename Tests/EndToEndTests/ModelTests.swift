@@ -6,7 +6,7 @@ internal import Testing
 @Suite struct `A daemon and a small model of it` {
     private static let steps = Process.environment["CONVOD_STEPS"].flatMap { Int($0) } ?? 10_000
 
-    @Test func `agree over a random interleaving of clients, kills and restarts`() throws {
+    @Test func `agree over a random interleaving of clients, kills and restarts (N032)`() throws {
         var random = SeededRandom()
         let run = try ModelRun(random, clients: 5)
         let began = Machine.monotonic()

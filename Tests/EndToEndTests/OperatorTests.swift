@@ -312,3 +312,92 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try home.convo("man", "convod").said.hasPrefix(".TH CONVOD 8"))
     }
 }
+
+extension `The doctor` {
+    @Test
+    func `says that this machine's clock is wrong where Google refuses the time, and by how much (B154)`()
+        throws
+    {
+        // Two hours ahead of here.
+        let date = try shell("sh", "-c", "LC_ALL=C date -u -d '2 hours' '+%a, %d %b %Y %H:%M:%S GMT'").prefix
+        { $0 != "\n" }
+        let tokens = try ScriptedUpstream([
+            ScriptedUpstream.failure(
+                "400 Bad Request",
+                #"{"error":"invalid_grant","error_description":"Invalid JWT: not in a reasonable timeframe"}"#,
+                headers: "Date: \(date)\r\n")
+        ])
+        let directory = try TemporaryDirectory()
+        let key = directory.file("key.json")
+        try Files.replace(
+            key,
+            with: Array(
+                #"{"type":"service_account","project_id":"p","private_key_id":"k","private_key":\#(quoted(ExampleKey.rsa)),"client_email":"bot@p.example","client_id":"1","token_uri":"\#(tokens.origin)/token"}"#
+                    .utf8))
+        let home = try Home(
+            "{ upstreams: { g: { kind: 'gemini', model: 'm', baseURL: 'http://127.0.0.1:9', credentials: { serviceAccount: '\(key)' } } } }"
+        )
+        home.kept = tokens
+        #expect(try home.convo("start").code == 0)
+        let told = try home.convo("doctor")
+        #expect(told.code == 1, "\(told)")
+        let line = told.said.split(separator: "\n").first { $0.hasPrefix("wrong\tg\t") } ?? ""
+        #expect(line.contains("set this machine's clock"), "\(told)")
+        #expect(line.contains("2 h behind Google's") || line.contains("119 min behind Google's"), "\(told)")
+    }
+}
+
+extension `The doctor` {
+    /// A home with one session stored and no daemon, and where its database lies.
+    private func stored() throws -> (home: Home, database: String) {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-q", "--new", "talk", "words").code == 0)
+        #expect(try home.convo("stop").code == 0)
+        return (home, home.directory.file(".local/share/convod/convod.db"))
+    }
+
+    @Test func `calls no database well whose first bytes are gone, and nobody touches it (B082)`() throws {
+        let (home, database) = try stored()
+        try shell("dd", "if=/dev/zero", "of=\(database)", "bs=16", "count=1", "conv=notrunc", "status=none")
+        let before = try Files.read(database)
+        let told = try home.convo("doctor")
+        #expect(told.code == 1 && told.said.contains("wrong\tdatabase\t"), "\(told)")
+        let listed = try home.convo("ls")
+        #expect(listed.code == 4 && listed.said.contains(database), "\(listed)")
+        #expect(try Files.read(database) == before)
+    }
+
+    @Test func `finds a page that was written over, with a daemon and without one (B082)`() throws {
+        let (home, database) = try stored()
+        let root = try shell(
+            "sqlite3", database, "SELECT rootpage - 1 FROM sqlite_schema WHERE name = 'message'")
+        try shell(
+            "dd", "if=/dev/zero", "of=\(database)", "bs=4096", "count=1",
+            "seek=\(root.prefix { $0 != "\n" })",
+            "conv=notrunc", "status=none")
+        let before = try Files.read(database)
+        let told = try home.convo("doctor")
+        #expect(told.code == 1 && told.said.contains("wrong\tdatabase\t"), "\(told)")
+        #expect(try Files.read(database) == before)
+        // A daemon may start on it, since other pages are whole; then it is the one who says it.
+        _ = try home.convo("start")
+        let running = try home.convo("doctor")
+        #expect(running.code == 1 && running.said.contains("wrong\t"), "\(running)")
+    }
+
+    @Test(arguments: ["rm -- %", "cp -- % %.new && mv -- %.new %"])
+    func `says that the daemon's database was taken away, and makes no new one (B082)`(_ command: String)
+        throws
+    {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-q", "--new", "talk", "words").code == 0)
+        let database = home.directory.file(".local/share/convod/convod.db")
+        try shell(
+            "sh", "-c",
+            command.split(separator: "%", omittingEmptySubsequences: false).joined(separator: database))
+        let before = try Files.status(database)
+        let told = try home.convo("doctor")
+        #expect(told.code == 1 && told.said.contains("wrong\t"), "\(told)")
+        #expect(try Files.status(database) == before)
+    }
+}

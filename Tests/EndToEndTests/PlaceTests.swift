@@ -94,7 +94,7 @@ private final class Homes {
         #expect(try Fixtures.json(info)["configuration"]?.string == homes.directory.file(file))
     }
 
-    @Test func `does not follow the lock file of a daemon that is dead`() throws {
+    @Test func `does not follow the lock file of a daemon that is dead (N050)`() throws {
         let homes = try Homes("one", "two")
         #expect(try homes.convo("one", "start").code == 0)
         // What a daemon of this home left that was killed, and whose socket another one has now.

@@ -15,7 +15,7 @@ internal import Testing
         return (code, said)
     }
 
-    @Test func `on a database that another daemon has, with its owner named`() throws {
+    @Test func `on a database that another daemon has, with its owner named (B079)`() throws {
         let daemon = try RealDaemon()
         let (code, said) = try refused(
             daemon.directory, socket: daemon.directory.file("t.sock"), database: daemon.database)
@@ -24,7 +24,7 @@ internal import Testing
         #expect(try daemon.client().call("_convod/server/info").result != nil)
     }
 
-    @Test func `on a socket where another daemon listens`() throws {
+    @Test func `on a socket where another daemon listens (B137)`() throws {
         let daemon = try RealDaemon()
         let (code, said) = try refused(
             daemon.directory, socket: daemon.socket, database: daemon.directory.file("other.db"))
@@ -105,7 +105,7 @@ internal import Testing
         #expect(try Files.status(directory.file("convod.db")) == nil)
     }
 
-    @Test func `on a database from the future, before anything in it is touched`() throws {
+    @Test func `on a database from the future, before anything in it is touched (B085, B086)`() throws {
         let daemon = try RealDaemon()
         try daemon.client().open("demo")
         try daemon.stop()
@@ -120,6 +120,27 @@ internal import Testing
             environment: daemon.environment)
         #expect(listed.code == 4 && listed.said.contains("9999"), "\(listed)")
         #expect(listed.said.split(separator: "\n").count == 1, "\(listed)")
+        #expect(try Files.read(daemon.database) == before)
+    }
+}
+
+extension `Starting is refused` {
+    @Test(arguments: [
+        ["ls"], ["show", "demo"], ["search", "hello"], ["export", "demo"], ["context", "demo"],
+    ])
+    func `on a database from the future, which each command says in one line (B086)`(_ command: [String])
+        throws
+    {
+        let daemon = try RealDaemon()
+        try daemon.client().open("demo")
+        try daemon.stop()
+        _ = try daemon.sqlite("PRAGMA user_version = 9999")
+        let before = try Files.read(daemon.database)
+        let told = try Built.run(
+            Built.convo, command + ["--socket", daemon.socket, "--database", daemon.database],
+            environment: daemon.environment)
+        #expect(told.code == 4 && told.said.contains("9999") && told.said.contains("newer build"), "\(told)")
+        #expect(told.said.split(separator: "\n").count == 1, "\(told)")
         #expect(try Files.read(daemon.database) == before)
     }
 }

@@ -78,7 +78,7 @@ internal import Testing
         return (client, id, held)
     }
 
-    @Test func `gives exactly the rest while it runs and after it ended`() throws {
+    @Test func `gives exactly the rest while it runs and after it ended (N011)`() throws {
         var random = SeededRandom()
         let daemon = try RealDaemon(Self.slow)
         var (client, id, held) = try begin(daemon, 200)
@@ -107,7 +107,7 @@ internal import Testing
         #expect(running.count { $0.isLive } >= 50)
     }
 
-    @Test func `gives exactly the rest of what was stored when the daemon was killed in it`() throws {
+    @Test func `gives exactly the rest of what was stored when the daemon was killed in it (N010)`() throws {
         var random = SeededRandom()
         let daemon = try RealDaemon(Self.slow)
         let (client, _, begun) = try begin(daemon, random.int(100...2_000))

@@ -84,7 +84,7 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         #expect(chat.said.contains("code 143"), "\(chat)")
     }
 
-    @Test func `is cancelled by an output that nobody reads, which makes it 141`() throws {
+    @Test func `is cancelled by an output that nobody reads, which makes it 141 (N058)`() throws {
         let held = [
             ScriptedUpstream.Step.write(
                 ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"one"}"#)), .untilClosed,
@@ -168,7 +168,7 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
 }
 
 @Suite struct `A session's branches` {
-    @Test func `are read with 'show', where a search found something beside the path`() throws {
+    @Test func `are read with 'show', where a search found something beside the path (N022)`() throws {
         let home = try Home(Home.echo)
         #expect(try home.convo("send", "--new", "other", "x").code == 0)
         for words in ["one zebra", "two"] {
@@ -412,5 +412,59 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         let home = try Home("{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ env: 'NOPE' }] } } }")
         #expect(try home.convo("start").code == 0)
         #expect(try home.convo("restart").code == 0)
+    }
+}
+
+@Suite struct `An output that ends early` {
+    @Test(arguments: ["", "trap '' PIPE; "])
+    func `is a quiet end with 0 or 141, and no fault of anybody's (N058)`(trap: String) throws {
+        let home = try Home("{ window: { maxTokens: 1000000 }, upstreams: { echo: { kind: 'echo' } } }")
+        #expect(try home.convo("send", "-q", "--new", "talk", "hello").code == 0)
+        for number in 0..<60 {
+            #expect(
+                try home.convo("rpc", "session/fork", #"{"sessionId":"talk","cwd":"/tmp","mcpServers":[]}"#)
+                    .code == 0, "\(number)")
+        }
+        for pipe in [
+            "$convo ls --jsonl | head -1", "$convo export talk --format jsonl | head -c 10",
+            "$convo search hello | true", "$convo send -n -u echo 'count to 1000' | head -1",
+        ] {
+            // What convo says on standard error goes beside the pipe.
+            let said = try sh("\(trap)\(pipe) > /dev/null; echo code ${PIPESTATUS[0]}", home).said
+            #expect(said == "code 0\n" || said == "code 141\n", "\(pipe): \(said)")
+        }
+        let full = try sh("$convo ls > /dev/full; echo code $?", home)
+        #expect(
+            full.said.contains("cannot write to standard output") && full.said.contains("code 1"), "\(full)")
+        #expect(full.said.split(separator: "\n").count == 2, "one line, and the code")
+        #expect(
+            try sh("$convo ls 2>&- | tail -1 > /dev/null; echo code ${PIPESTATUS[0]}", home).said.contains(
+                "code 0"))
+        let log = try home.convo("logs", "-n", "1000").said
+        #expect(!log.contains("level=error"), "\(log)")
+    }
+}
+
+@Suite struct `A file that is written for somebody` {
+    /// Under the most open umask: an export as the umask says, since its user may mean it for others, and all else closed.
+    @Test func `is closed to others from the first moment where it is the daemon's (B140)`() throws {
+        let home = try Home(Home.echo)
+        let folder = home.directory.file("state")
+        var environment = home.environment
+        environment["XDG_STATE_HOME"] = folder
+        try shell("chmod", "755", home.directory.path)
+        let begun = try Built.run(
+            "/bin/sh",
+            ["-c", "umask 000; '\(Built.convo)' send -q --new talk words; '\(Built.convo)' logs -q -n 1"],
+            environment: environment)
+        #expect(begun.code == 0, "\(begun)")
+        let open = try shell(
+            "find", home.directory.path, "-type", "f", "-perm", "/077", "-not", "-name", "config.json5")
+        #expect(open == "")
+        let directories = try shell(
+            "find", home.directory.path, "-mindepth", "1", "-type", "d", "-name", "convod", "-perm", "/077",
+            "-not", "-path",
+            "*/.config/*")
+        #expect(directories == "")
     }
 }

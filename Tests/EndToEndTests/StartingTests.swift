@@ -7,7 +7,9 @@ internal import Testing
     private static let stop: Int32 = 19
     private static let goOn: Int32 = 18
 
-    @Test func `from 20 commands at once after a kill gives each an answer and leaves one daemon`() throws {
+    @Test func `from 20 commands at once after a kill gives each an answer and leaves one daemon (B079)`()
+        throws
+    {
         let daemon = try RealDaemon()
         try daemon.client().open("demo")
         try daemon.kill()
@@ -38,7 +40,7 @@ internal import Testing
         return said.split(separator: "\n").map(String.init)
     }
 
-    @Test func `replaces a socket that nobody listens at`() throws {
+    @Test func `replaces a socket that nobody listens at (B137)`() throws {
         let daemon = try RealDaemon()
         try daemon.kill()
         #expect(try Files.status(daemon.socket)?.kind == .socket)
@@ -61,5 +63,71 @@ internal import Testing
         #expect(try Files.status(daemon.socket) == before)
         try daemon.signal(Self.goOn)
         #expect(try daemon.client().call("_convod/server/info").result != nil)
+    }
+}
+
+extension `Starting a daemon` {
+    @Test
+    func
+        `from five commands at once in a fresh directory answers each, with one daemon and a whole schema (B079)`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let socket = directory.file("s.sock"), database = directory.file("convod.db")
+        try Files.replace(directory.file("config.json5"), with: Array(RealDaemon.standard.utf8))
+        let options = [
+            "--config", directory.file("config.json5"), "--socket", socket, "--database", database,
+        ]
+        let environment = Built.environment(directory)
+        defer { _ = try? Built.run(Built.convo, ["stop"] + options, environment: environment) }
+        let ends = try onThreads(5) { number in
+            let end = try? Built.run(
+                Built.convo, ["send", "-n", "--new", "s\(number)", "hello"] + options,
+                environment: environment)
+            return end ?? (code: -1, said: "did not start")
+        }
+        #expect(ends.filter { $0.code != 0 }.map(\.said) == [])
+        try soon("one daemon is left") { try daemons(socket).count == 1 }
+        #expect(
+            try shell("sqlite3", database, "PRAGMA integrity_check; SELECT count(*) FROM session")
+                == "ok\n5\n")
+    }
+
+    @Test
+    func
+        `five times at once on one fresh database leaves one that runs, and the others name the file (B079)`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let database = directory.file("convod.db"), environment = Built.environment(directory)
+        var ends: [Int: Process.Ending] = [:], pids: [Int32] = []
+        defer {
+            for (number, pid) in pids.enumerated() where ends[number] == nil {
+                try? Process.signal(pid, Signals.kill)
+                _ = try? Process.reap(pid)
+            }
+        }
+        for number in 0..<5 {
+            let log = try Files.open(directory.file("log\(number)"), .appending)
+            pids.append(
+                try Process.start(
+                    Built.convod, ["--socket", directory.file("s\(number).sock"), "--database", database],
+                    environment: environment, streams: .init(output: log.raw, error: log.raw)))
+        }
+        try soon("four have ended") {
+            for (number, pid) in pids.enumerated() where ends[number] == nil {
+                if let ending = try Process.reap(pid, isWaiting: false) { ends[number] = ending }
+            }
+            return ends.count >= 4
+        }
+        let left = try #require((0..<5).first { ends[$0] == nil })
+        for (number, ending) in ends {
+            let said = text(try Files.read(directory.file("log\(number)")))
+            #expect(ending == .exited(1) && said.contains(database), "\(said)")
+        }
+        let socket = directory.file("s\(left).sock")
+        try soon("it serves") { (try? TestClient(socket)) != nil }
+        #expect(try TestClient(socket).open("s").result != nil)
+        #expect(try shell("sqlite3", database, "PRAGMA integrity_check") == "ok\n")
     }
 }

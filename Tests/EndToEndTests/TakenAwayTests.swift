@@ -63,7 +63,7 @@ internal import Testing
         try scene.expectRefusal("another file is there now")
     }
 
-    @Test func `by its removal takes nothing more`() throws {
+    @Test func `by its removal takes nothing more (B082)`() throws {
         let scene = try Scene()
         try shell("rm", scene.database)
         try scene.expectRefusal("it was removed or moved")

@@ -192,7 +192,7 @@ private struct Place {
 @Suite(.timeLimit(.minutes(2))) struct `What turns text around` {
     private let words = "a\u{202E}b\u{2066}c\u{200F}d"
 
-    @Test func `shows as a sign of its own on a terminal, and stays as it is elsewhere`() throws {
+    @Test func `shows as a sign of its own on a terminal, and stays as it is elsewhere (N056)`() throws {
         let place = try Place([ScriptedUpstream.answer([words])])
         let terminal = try place.terminal("send", "-n", "--new", "talk", "hello")
         let shown = try terminal.see("d")
@@ -241,5 +241,47 @@ private struct Place {
             #expect(try terminal.end() == code)
         }
         #expect(text(try Files.read(file)).contains("hello"))
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `What would steer a terminal` {
+    private static let words =
+        "a\u{1B}[31mred\u{1B}[2K\u{1B}[1A\u{1B}]0;pwned\u{07}\u{1B}]52;c;aGk=\u{07}\u{9B}31m\rb\u{08}c\u{0}end"
+    private static let harmless =
+        "a␛[31mred␛[2K␛[1A␛]0;pwned␇␛]52;c;aGk=␇\u{FFFD}31m␍b␈c␀end"
+
+    @Test(arguments: [nil, "1"])
+    func `comes from no message, title or error onto one, however it is cut, and is exact in a pipe (N056)`(
+        noColor: String?
+    ) throws {
+        // Each sequence comes in pieces.
+        let place = try Place([ScriptedUpstream.answer(Self.words.unicodeScalars.map { String($0) })])
+        let more = noColor.map { ["NO_COLOR": $0] } ?? [:]
+        func terminal(_ arguments: String...) throws -> Terminal {
+            try Terminal(
+                Built.convo, arguments, environment: place.home.environment.merging(more) { $1 })
+        }
+        let sending = try terminal("send", "-n", "--new", "talk", "hello")
+        #expect(try sending.see("end").contains(Self.harmless))
+        #expect(try sending.end() == 0)
+        for arguments in ["show talk", "search --role assistant pwned", "context talk", "show talk --json"] {
+            // The last word tells when all was shown.
+            let shown = try Terminal(
+                "/bin/sh", ["-c", "\(Built.convo) \(arguments); printf fin; printf 'ished\\n'"],
+                environment: place.home.environment.merging(["PAGER": "cat"]) { $1 }.merging(more) { $1 })
+            let all = try shown.see("finished")
+            #expect(try shown.end() == 0)
+            #expect(all.contains("pwned"), "\(arguments): \(all)")
+            // The terminal's own line ends have a CR; no other control byte is from what was said.
+            for wrong in ["\u{1B}]", "\u{1B}[31mred", "\u{1B}[1A", "\u{07}", "\u{9B}", "\u{08}", "\u{0}"] {
+                #expect(!all.contains(wrong), "\(arguments) \(wrong.debugDescription)")
+            }
+        }
+        let piped = try place.home.convo("show", "talk", "--jsonl").said.split(separator: "\n").map {
+            try Fixtures.json(String($0))
+        }
+        let said = piped.last?["content"]?.elements.compactMap { $0["text"]?.string }.joined()
+        #expect(said == Self.words)
+        #expect(try place.home.convo("show", "talk").said.contains(Self.words))
     }
 }

@@ -33,7 +33,7 @@ private final class Impostor {
     @Test(
         .enabled(
             if: isRoot && Files.isExecutable(setpriv), "another user can listen only where root runs this"))
-    func `says nothing to another user's listener, and names that user`() throws {
+    func `says nothing to another user's listener, and names that user (N049)`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("s.sock")
         let impostor = try Impostor(at: path, in: directory)
@@ -76,7 +76,7 @@ private final class Impostor {
     }
 
     @Test(.enabled(if: isRoot, "only root can be led into another's home"))
-    func `and convod leave no files of root's in another user's home`() throws {
+    func `and convod leave no files of root's in another user's home (N052)`() throws {
         let directory = try TemporaryDirectory()
         let home = directory.file("home")
         try Files.makeDirectories(home)

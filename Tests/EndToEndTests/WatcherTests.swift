@@ -33,7 +33,7 @@ internal import Testing
     private static let quiet = 3.0
 
     @Test(.tags(.manyClients))
-    func `get every chunk once, in order and soon, though one of them never reads`()
+    func `get every chunk once, in order and soon, though one of them never reads (B053, B133, N011)`()
         throws
     {
         // What else runs on this machine adds to a delay: the first run that is not disturbed counts.

@@ -35,3 +35,30 @@ internal import Testing
         #expect(try daemon.sqlite("SELECT count(*) FROM message") == "12")
     }
 }
+
+extension `The write-ahead log` {
+    @Test func `stays short while a client does not read its export, which is whole all the same (B080)`()
+        throws
+    {
+        let daemon = try RealDaemon(), client = try daemon.client()
+        try daemon.fill("big", (0..<20).map { "\($0)" + String(repeating: "w", count: 500_000) })
+        let reader = try RawClient(daemon.socket)
+        try reader.write(
+            #"{"jsonrpc":"2.0","id":1,"method":"_convod/export","params":{"sessionId":"big"}}"# + "\n")
+        try soon("the export has begun") { try reader.hasMore }
+        for _ in 0..<10 {
+            try append(client, mebibytes: 15)
+            // 64 MiB of a log that is kept for reuse, and one commit.
+            #expect(try size(daemon) <= 80 << 20)
+        }
+        try soon("the log is empty though the export waits") { try size(daemon) == 0 }
+        #expect(!daemon.logged.contains("event=wal_grows"))
+        // The session, 20 messages and the answer; a record of the end may stand before that.
+        #expect(try reader.read(lines: 22))
+        try soon("the answer with its digest comes") {
+            if String(decoding: reader.tail, as: UTF8.self).contains("\"sha256\"") { return true }
+            return try reader.hasMore && !reader.read(lines: reader.lines + 1)
+        }
+        #expect(String(decoding: reader.tail, as: UTF8.self).contains("\"sha256\""))
+    }
+}

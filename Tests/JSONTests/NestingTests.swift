@@ -24,11 +24,11 @@ private func tooDeep(_ limit: Int, at offset: Int) -> String {
         #expect(document.root.count == 1)
     }
 
-    @Test func `is refused one level below the limit`() {
+    @Test func `is refused one level below the limit (B118)`() {
         #expect(refusal(nested(129), depth: 128) == tooDeep(128, at: 128))
     }
 
-    @Test func `of 1,100 open arrays is refused with the limit`() {
+    @Test func `of 1,100 open arrays is refused with the limit (B119)`() {
         let bytes = [UInt8](repeating: 0x5B, count: 1_100)
         #expect(refusal(bytes, depth: 128) == "nested deeper than 128 levels at byte 128")
     }

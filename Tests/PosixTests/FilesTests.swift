@@ -149,3 +149,22 @@ private func mode(_ path: String) throws -> String { String(try Files.status(pat
         return text(bytes).split(separator: "\n").map(String.init)
     }
 }
+
+extension `A file` {
+    @Test(arguments: [
+        (UInt32(0x6969), "NFS"), (0xFF53_4D42, "SMB"), (0xFE53_4D42, "SMB"), (0x517B, "SMB"),
+        (0x0102_1997, "9p"),
+        (0x6573_5546, "FUSE"), (0x0BD0_0BD0, "Lustre"),
+    ])
+    func `lies on a network file system by the number of its kind (B083)`(_ number: UInt32, _ name: String) {
+        #expect(Files.networkFileSystem(kind: number) == name)
+    }
+
+    @Test func `lies on this machine where its file system is an ordinary one (B083)`() {
+        // ext4, tmpfs, xfs, btrfs, overlayfs, and one that cannot be told.
+        for number: UInt32 in [0xEF53, 0x0102_1994, 0x5846_5342, 0x9123_683E, 0x794C_7630, 0] {
+            #expect(Files.networkFileSystem(kind: number) == nil)
+        }
+        #expect(Files.networkFileSystem("/proc/self") == nil)
+    }
+}

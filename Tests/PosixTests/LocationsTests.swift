@@ -1,5 +1,6 @@
-import Posix
-import Testing
+internal import Posix
+internal import TestSupport
+internal import Testing
 
 private func locations(_ environment: [String: String]) -> Locations {
     Locations(environment: environment, uid: 1000, home: "/home/of/passwd")
@@ -51,9 +52,48 @@ private func locations(_ environment: [String: String]) -> Locations {
             (["XDG_RUNTIME_DIR": "relative"], false, "/tmp/convod-1000/convod.sock"),
             (["RUNTIME_DIRECTORY": "/run/convod", "XDG_RUNTIME_DIR": "/x"], true, "/run/convod/convod.sock"),
         ] as [([String: String], Bool, String)])
-    func `is found for the socket without XDG_RUNTIME_DIR too`(
+    func `is found for the socket without XDG_RUNTIME_DIR too (N052)`(
         _ environment: [String: String], _ isUsable: Bool, _ path: String
     ) {
         #expect(locations(environment).socket { $0 == "/run/user/1000" && isUsable } == path)
+    }
+}
+
+extension `A place for files` {
+    @Test(arguments: ["directory of another", "link to a directory", "file"])
+    func `in /tmp that somebody made first is refused, and left as it is (N049)`(kind: String) throws {
+        // A user who is not there: what this process makes is another's for that one.
+        let uid = UInt32(4_000_000_000) + UInt32(Machine.random(2).reduce(0) { $0 * 256 + Int($1) })
+        let locations = Locations(environment: [:], uid: uid, home: nil)
+        let path = "/tmp/convod-\(uid)", directory = try TemporaryDirectory()
+        #expect(locations.socket { _ in false } == path + "/convod.sock")
+        defer { _ = try? shell("rm", "-rf", path) }
+        switch kind {
+        case "file": try Files.replace(path, with: [0x78])
+        case "link to a directory": try shell("ln", "-s", directory.path, path)
+        default:
+            try Files.makeDirectories(path)
+            try shell("chmod", "777", path)
+        }
+        let before = try Files.status(path)
+        #expect(throws: PosixError.self) { try locations.prepareDirectory(ofSocket: path + "/convod.sock") }
+        #expect(try Files.status(path) == before)
+        #expect(try shell("ls", "-A", directory.path) == "")
+    }
+}
+
+extension `A place for files` {
+    @Test func `is not the runtime directory that another user left in the environment (N052)`() {
+        let locations = locations(["XDG_RUNTIME_DIR": "/run/user/0"])
+        #expect(
+            locations.socket(isUsable: { $0 == "/run/user/1000" }, isForeign: { $0 == "/run/user/0" })
+                == "/run/user/1000/convod/convod.sock")
+        #expect(
+            locations.socket(isUsable: { _ in false }, isForeign: { $0 == "/run/user/0" })
+                == "/tmp/convod-1000/convod.sock")
+        // One that is not there yet is made, as before.
+        #expect(
+            locations.socket(isUsable: { _ in false }, isForeign: { _ in false })
+                == "/run/user/0/convod/convod.sock")
     }
 }

@@ -89,7 +89,7 @@ private func words(_ line: String) -> String {
         (#"{"jsonrpc":"2.0","id":1,"method":"m","params":"x"}"#, "'params' must be an object"),
         (#"{"jsonrpc":"2.0","id":1,"method":"m","params":7}"#, "'params' must be an object"),
     ])
-    func `and is no request is refused with its ID (B125)`(_ line: String, _ message: String) {
+    func `and is no request is refused with its ID (B124, B125)`(_ line: String, _ message: String) {
         #expect(words(line) == "invalid 1 invalid_request: \(message)")
     }
 
@@ -156,7 +156,7 @@ private func words(_ line: String) -> String {
         )
     }
 
-    @Test func `of notifications alone has nothing to answer`() {
+    @Test func `of notifications alone has nothing to answer (B127)`() {
         #expect(words("[\(notification),\(notification)]") == "batch [notification n - | notification n -]")
     }
 

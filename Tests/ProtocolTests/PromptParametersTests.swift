@@ -19,7 +19,7 @@ private func promptRefusal(_ content: String, convod: String = "null") throws ->
 private let hello = #"[{"type":"text","text":"hello"}]"#
 
 @Suite struct `A prompt` {
-    @Test func `is kept byte for byte beside its parts`() throws {
+    @Test func `is kept byte for byte beside its parts (N037)`() throws {
         let content =
             #"[ {"text":"h\u0069", "type":"text"}, {"type":"resource_link","uri":"file:///x","name":"x","size":1.0} ]"#
         let read = try prompt(content)

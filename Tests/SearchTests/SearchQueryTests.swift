@@ -47,12 +47,14 @@ private func snippet(_ question: String, in text: String) throws -> String {
         ("\"\u{200D}x\"", "a\u{200D}x"), ("❤", "❤️ you"), ("❤️", "❤ you"),
         ("日本", "（日本）"),
     ])
-    func `finds what it says, by the text and by the index`(question: String, text: String) throws {
+    func `finds what it says, by the text and by the index (B100, B101, B103, B104, B106)`(
+        question: String, text: String
+    ) throws {
         #expect(try finds(question, in: text))
         #expect(try isGiven(question, by: text))
     }
 
-    @Test func `has words that must all be there, phrases, what must not, and alternatives`() throws {
+    @Test func `has words that must all be there, phrases, what must not, and alternatives (B101)`() throws {
         #expect(try finds("red blue", in: "blue and red"))
         #expect(try !finds("red blue", in: "red"))
         #expect(try !finds("\"red blue\"", in: "blue red"))
@@ -77,7 +79,7 @@ private func snippet(_ question: String, in text: String) throws -> String {
         }
     }
 
-    @Test func `finds each stretch of each text by what the text is indexed by`() throws {
+    @Test func `finds each stretch of each text by what the text is indexed by (B106)`() throws {
         var random = SeededRandom("grams")
         let letters = Array("aAbß_-'\"%.: \n中国数据 ガﾞ각e\u{301}🎉é1")
         for _ in 0..<20_000 {
@@ -100,7 +102,8 @@ private func snippet(_ question: String, in text: String) throws -> String {
         }
     }
 
-    @Test func `is asked of the index by its rarest grams, and by a beginning only where it has none`() throws
+    @Test func `is asked of the index by its rarest grams, and by a beginning only where it has none (B103)`()
+        throws
     {
         #expect(try SearchQuery("hello").expression == "(\"ell\" AND \"hel\" AND \"llo\")")
         #expect(try SearchQuery("数据库").expression == "(\"据库\" AND \"数据\")")
@@ -159,5 +162,17 @@ private func snippet(_ question: String, in text: String) throws -> String {
             text(SearchedText.of(Array(content.utf8)))
                 == "one\ntwo\nthree\nfour\nfïve\nn\n6\ntrue\nseven\neight\nnine\nten\nfile:///a\neleven\ntwelve\nu:1"
         )
+    }
+}
+
+extension `A question` {
+    @Test(arguments: [
+        ("don't use agents", "Please don't use agents here"),
+        ("don’t use agents", "Please don’t use agents here"),
+        ("\"don’t use\"", "They DON’T use it"), ("'", "it's"), ("’", "it’s"),
+    ])
+    func `may have apostrophes of either kind (B100)`(question: String, text: String) throws {
+        #expect(try finds(question, in: text))
+        #expect(try isGiven(question, by: text))
     }
 }

@@ -19,7 +19,7 @@ import Testing
         #expect(due == [true, false] && !next.isSynced)
     }
 
-    @Test func `makes the upstream wait once, and lets it go on once half of it is stored`() {
+    @Test func `makes the upstream wait once, and lets it go on once half of it is stored (B053)`() {
         var log = log(), writes: [PieceLog.Write] = []
         for _ in 0..<12 { writes.append(log.add(count: 1, bytes: 10)) }
         #expect(writes.map(\.pauses) == [Bool](repeating: false, count: 10) + [true, false])

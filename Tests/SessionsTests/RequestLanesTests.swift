@@ -18,7 +18,7 @@ import Testing
         #expect(lanes.next() == second.0)
     }
 
-    @Test func `about another session are held up by nothing, however slow the look is`() {
+    @Test func `about another session are held up by nothing, however slow the look is (B097)`() {
         var lanes = RequestLanes()
         let slow = lanes.arrived(.looks, .sessions(["a"])), waits = lanes.arrived(.looks, .sessions(["a"]))
         let other = lanes.arrived(.looksAndChanges, .sessions(["b"]))

@@ -110,7 +110,7 @@ extension Bench {
         (.index, "INSERT INTO search (search) VALUES ('delete-all')"),
         (.index, "INSERT INTO search_whole VALUES (9999)"),
     ])
-    func `finds each kind of damage, and mends it`(kind: Damage, damage: String) throws {
+    func `finds each kind of damage, and mends it (B094, B095)`(kind: Damage, damage: String) throws {
         let bench = try Bench()
         try bench.fill()
         try bench.shell("PRAGMA foreign_keys = OFF; " + damage)
@@ -143,7 +143,7 @@ extension Bench {
         #expect(rows == "3\n2\n", "what only it had is gone: \(rows)")
     }
 
-    @Test func `says what nobody can mend`() throws {
+    @Test func `says what nobody can mend (B082)`() throws {
         let bench = try Bench()
         try bench.fill()
         try bench.shell("PRAGMA foreign_keys = OFF; DELETE FROM message WHERE key = (1 << 32) + 1")
@@ -160,5 +160,64 @@ extension Bench {
         if let broken = try? Bench(directory), let damage = try? broken.check() {
             #expect(damage.contains { $0.kind == .file }, "\(damage)")
         }
+    }
+}
+
+extension `A look at the whole store` {
+    @Test func `finds damage in any part of the index, and messages are stored all the same (B095)`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        var random = SeededRandom("damaged index")
+        let letters = Array("abcdefghijklmnopqrstuvwxy")
+        // Each ends with the same word, so that a look for the last one of each sees nothing of the others.
+        let texts = (0..<300).map { _ in
+            (0..<60).map { _ in String((0..<5).map { _ in random.pick(letters) }) }.joined(separator: " ")
+                + " zz"
+        }
+        try bench.append("s", texts)
+        func untilIndexed() throws {
+            while try TestSupport.shell(
+                "sqlite3", bench.path, "SELECT (SELECT max(arrival) FROM message) - mark FROM search_state")
+                != "0\n"
+            {}
+        }
+        try untilIndexed()
+        #expect(try bench.check() == [])
+        // One page in the middle of the largest segment: of words that begin with 'h' or a letter behind it.
+        try bench.shell(
+            """
+            PRAGMA busy_timeout = 10000;
+            UPDATE search_data SET block = zeroblob(length(block)) WHERE id =
+                (SELECT (segid << 37) + (pgno >> 1) FROM search_idx
+                  WHERE segid = (SELECT segid FROM search_idx GROUP BY segid ORDER BY count(*) DESC LIMIT 1) AND term >= x'3068'
+                  ORDER BY term LIMIT 1)
+            """)
+        let found = try bench.check()
+        #expect(found.contains { $0.kind == .index }, "\(found)")
+        try bench.append("s", ["stored all the same"])
+        #expect(try bench.texts("s").last == "stored all the same")
+        for _ in 0..<3 { _ = try bench.write(RepairStore(bench.check())) }
+        try untilIndexed()
+        let left = try bench.check()
+        #expect(left == [], "\(left)")
+    }
+}
+
+extension `A look at the whole store` {
+    @Test func `names the message whose bytes are no text, and mends it (B089)`() throws {
+        let bench = try Bench()
+        try bench.fill()
+        // [{"type":"text","text":"…"}] with half of a surrogate pair in UTF-8, and a byte that never stands in it.
+        try bench.shell(
+            "UPDATE message SET content = CAST(x'5b7b2274797065223a2274657874222c2274657874223a22eda080ff227d5d' AS TEXT) WHERE key = (1 << 32) + 4"
+        )
+        let found = try bench.check()
+        #expect(found.contains { $0.kind == .content && $0.words == "message 4 of branch 1" }, "\(found)")
+        for _ in 0..<3 { _ = try bench.write(RepairStore(bench.check())) }
+        let left = try bench.check()
+        #expect(left == [], "\(left)")
+        let bytes = try TestSupport.shell(
+            "sqlite3", bench.path, "SELECT hex(content) FROM message WHERE key = (1 << 32) + 4")
+        #expect(bytes.contains("EFBFBD") && !bytes.contains("EDA080") && !bytes.contains("FF22"), "\(bytes)")
     }
 }

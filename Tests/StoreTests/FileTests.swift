@@ -2,7 +2,7 @@ internal import Archive
 internal import Conversation
 internal import EventLoop
 internal import Posix
-internal import Store
+@testable internal import Store
 internal import TestSupport
 internal import Testing
 
@@ -13,7 +13,7 @@ internal import Testing
 
     private func open(_ directory: TemporaryDirectory) throws { _ = try Bench(directory) }
 
-    @Test func `from a newer version is refused before anything in it is touched`() throws {
+    @Test func `from a newer version is refused before anything in it is touched (B085)`() throws {
         let directory = try TemporaryDirectory()
         try open(directory)
         try shell("sqlite3", directory.file("c.db"), "PRAGMA user_version = 16; DROP INDEX session_here")
@@ -36,7 +36,8 @@ internal import Testing
     }
 
     @Test
-    func `of an older version is copied before it is changed, closed to others, and whole or not there`()
+    func
+        `of an older version is copied before it is changed, closed to others, and whole or not there (N017)`()
         throws
     {
         let directory = try TemporaryDirectory()
@@ -57,7 +58,7 @@ internal import Testing
                 == "1\nok\n")
     }
 
-    @Test func `that is no database is refused untouched`() throws {
+    @Test func `that is no database is refused untouched (B082)`() throws {
         let directory = try TemporaryDirectory()
         try Files.replace(
             directory.file("c.db"), with: Array(String(repeating: "not a database ", count: 400).utf8))
@@ -99,7 +100,9 @@ internal import Testing
             ) == "ok\n15\n1131312740\n")
     }
 
-    @Test func `of the version before is brought up to this one, with a backup, and loses no piece`() throws {
+    @Test func `of the version before is brought up to this one, with a backup, and loses no piece (N017)`()
+        throws
+    {
         let directory = try TemporaryDirectory()
         let old = Files.directory(of: #filePath) + "/../../schema/migrations/v001_initial.sql"
         let rows = """
@@ -156,7 +159,7 @@ internal import Testing
             ) == "demo|1\nuser|hello\n0\n")
     }
 
-    @Test func `shows text with a NUL to its end`() throws {
+    @Test func `shows text with a NUL to its end (B176)`() throws {
         let bench = try Bench()
         try bench.session("demo")
         try bench.append("demo", ["a\u{0}b\u{0}", "\\u0000 is \u{0}", "\\\u{0}\\"])
@@ -179,7 +182,7 @@ internal import Testing
         #expect(try digest(directory) == before)
     }
 
-    @Test func `locked by another program for a while loses nothing`() throws {
+    @Test func `locked by another program for a while loses nothing (B077, B092)`() throws {
         let bench = try Bench()
         try bench.session("s")
         let (reading, writing) = try Process.pipe()
@@ -200,7 +203,7 @@ internal import Testing
         #expect(try bench.texts("s").count == 8)
     }
 
-    @Test func `is locked by its daemon, and the owner is named`() throws {
+    @Test func `is locked by its daemon, and the owner is named (B079)`() throws {
         let directory = try TemporaryDirectory()
         let first = try StoreLock(database: directory.file("c.db"), socket: "/tmp/x.sock")
         let error = #expect(throws: ArchiveError.self) {
@@ -209,5 +212,72 @@ internal import Testing
         #expect(error?.reason.contains("process \(Process.id), socket '/tmp/x.sock' has it open") == true)
         _ = consume first
         _ = try StoreLock(database: directory.file("c.db"), socket: "/tmp/y.sock")
+    }
+}
+
+extension `A database file` {
+    /// Makes a file of an older version, as a daemon that ended between two steps of an update leaves one.
+    private func make(_ path: String, version: Int) throws {
+        let folder = Files.directory(of: #filePath) + "/../../schema/migrations"
+        try shell(
+            "sh", "-c",
+            "cd \(folder) && cat $(ls v0*.sql | head -n \(version)) | sqlite3 -bail \(path) && sqlite3 \(path) 'PRAGMA application_id = 1131312740; PRAGMA user_version = \(version)'"
+        )
+    }
+
+    @Test func `of any older version is brought up to this one, whichever step was the last (N017)`() throws {
+        let shape = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name; PRAGMA user_version"
+        let fresh = try TemporaryDirectory()
+        try open(fresh)
+        let whole = try shell("sqlite3", fresh.file("c.db"), shape)
+        for version in 1..<Migrations.newest {
+            let directory = try TemporaryDirectory(), path = directory.file("c.db")
+            try make(path, version: version)
+            try open(directory)
+            #expect(try shell("sqlite3", path, shape) == whole, "\(version)")
+            #expect(
+                try shell("sqlite3", path, "PRAGMA integrity_check; PRAGMA foreign_key_check") == "ok\n",
+                "\(version)")
+            #expect(try Files.status(path + ".v\(version).backup") != nil, "\(version)")
+            #expect(try Files.status(path + ".v\(version).backup.new") == nil, "\(version)")
+        }
+    }
+
+    @Test
+    func `whose update stopped within a step is as it was before that, and the next start goes on (N017)`()
+        throws
+    {
+        let directory = try TemporaryDirectory(), path = directory.file("c.db")
+        try make(path, version: 14)
+        // The last table of step 15 is there already, so that the step fails when most of it is done.
+        try shell("sqlite3", path, "CREATE TABLE audit (x)")
+        #expect(throws: ArchiveError.self) { try open(directory) }
+        #expect(
+            try shell(
+                "sqlite3", path,
+                "PRAGMA user_version; SELECT count(*) FROM pragma_table_info('message') WHERE name = 'deleted_at'; SELECT count(*) FROM sqlite_schema WHERE name IN ('purge_state', 'import_link', 'session_trashed')"
+            ) == "14\n0\n0\n")
+        #expect(
+            try shell("sqlite3", path + ".v14.backup", "PRAGMA user_version; PRAGMA integrity_check")
+                == "14\nok\n")
+        try shell("sqlite3", path, "DROP TABLE audit")
+        try open(directory)
+        #expect(
+            try shell("sqlite3", path, "PRAGMA user_version; PRAGMA integrity_check")
+                == "\(Migrations.newest)\nok\n")
+    }
+}
+
+extension `A database file` {
+    @Test func `that a network file system cannot lock says what it lies on and what to set (B083)`() {
+        // SQLITE_PROTOCOL and SQLITE_IOERR_LOCK.
+        for code: Int32 in [15, 3_850] {
+            let words = Database.reason("locking protocol", code, on: "NFS")
+            #expect(
+                words.contains("locking protocol") && words.contains("NFS")
+                    && words.contains("database.path"), "\(words)")
+            #expect(!Database.reason("locking protocol", code, on: nil).contains("NFS"))
+        }
+        #expect(Database.reason("no such table", 1, on: "NFS") == "no such table")
     }
 }

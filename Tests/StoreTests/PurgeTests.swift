@@ -30,7 +30,7 @@ extension Bench {
 }
 
 @Suite struct `A session that is purged` {
-    @Test func `leaves nothing in any file, and the others whole`() throws {
+    @Test func `leaves nothing in any file, and the others whole (B094, B182, N019)`() throws {
         let bench = try Bench()
         try bench.session("other")
         try bench.append("other", (0..<200).map { "kept words \($0)" })
@@ -135,7 +135,7 @@ extension Bench {
         #expect(try bench.files(with: "plantedsecret") == "")
     }
 
-    @Test func `goes though the index is damaged, which is made anew`() throws {
+    @Test func `goes though the index is damaged, which is made anew (B094)`() throws {
         let bench = try Bench()
         try bench.session("s")
         try bench.session("other")
@@ -199,7 +199,9 @@ extension Bench {
         #expect(try bench.files(with: "plantedsecret") == "")
     }
 
-    @Test func `is not one that has changed since it was chosen, or on which a turn is open`() throws {
+    @Test func `is not one that has changed since it was chosen, or on which a turn is open (B067, B181)`()
+        throws
+    {
         let bench = try Bench()
         try bench.session("s")
         let chosen = try bench.record("s")
@@ -235,7 +237,7 @@ extension Bench {
 
 @Suite struct `Sessions that are purged together` {
     /// Forks of forks at random, and sets of them at random: what is counted before is what then goes.
-    @Test func `take with them what was counted before, and nothing that others share`() throws {
+    @Test func `take with them what was counted before, and nothing that others share (B181)`() throws {
         var random = SeededRandom("purge")
         for round in 0..<12 {
             let bench = try Bench()

@@ -27,7 +27,7 @@ internal import Testing
         return (bench, try bench.record("s"))
     }
 
-    @Test func `costs no more in a session of 40,000 turns than 2,000 rows do`() throws {
+    @Test func `costs no more in a session of 40,000 turns than 2,000 rows do (B097)`() throws {
         let (bench, session) = try bench(40_000)
         let reader = bench.store.reader
         func check(_ look: some LocalRead) throws {
@@ -52,5 +52,38 @@ internal import Testing
         try check(WindowRead(session, all, within: .loop))
         let few = HistoryNeed(tokens: 1_000_000, messages: 4, hasPrompt: true)
         try check(WindowRead(session, few, within: .loop))
+    }
+}
+
+extension `A read on the loop` {
+    @Test func `costs no more among 10,000 sessions than a page of them does (B097)`() throws {
+        let directory = try TemporaryDirectory()
+        do { _ = try Bench(directory) }
+        try shell(
+            "sqlite3", directory.file("c.db"),
+            """
+            WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000)
+            INSERT INTO session (id, owner, name, cwd, branch, head, tokens, created_at, updated_at, activity)
+            SELECT x, 0, 's' || x, '/', x, 10, 50, 1000, 1000, x FROM n;
+            INSERT INTO branch (id, session, created_at) SELECT id, id, 1000 FROM session;
+            WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10)
+            INSERT INTO message (key, id, role, status, created_at, tokens, total, content, arrival)
+            SELECT (s.id << 32) + x, randomblob(16), 1, 0, 1000, 5, 5 * x, '[{"type":"text","text":"x"}]', s.id * 10 + x
+              FROM session s, n;
+            """)
+        let bench = try Bench(directory)
+        let reader = bench.store.reader, session = try bench.record("s5000")
+        func check(_ look: some LocalRead, rows: Int) throws {
+            _ = reader.database.takeSteps()
+            _ = try bench.read(look)
+            // A row takes about 25 steps, and 40 of a session; some more for where the look begins.
+            #expect(reader.database.takeSteps() < (rows + 10) * 100, "\(type(of: look))")
+        }
+        try check(FindSessions(owner: .user(0), limit: 20), rows: 20)
+        try check(ReadMessages(session, .newest(20), limit: 20, bytes: 1 << 20), rows: 10)
+        try check(SessionByName(sessionID("s5000"), owner: 0), rows: 1)
+        try check(Opening(session), rows: 10)
+        try check(PromptBase(session, nil, farthest: 64), rows: 64)
+        try check(OpenTurns(.running), rows: 1)
     }
 }

@@ -51,7 +51,9 @@ extension Bench {
 }
 
 @Suite struct `A search through messages` {
-    @Test func `finds what is not indexed yet, and the same when it is, the last stored first`() throws {
+    @Test func `finds what is not indexed yet, and the same when it is, the last stored first (B104, B107)`()
+        throws
+    {
         let bench = try Bench()
         try bench.session("s")
         try bench.append("s", ["The Quarterly Report", "数据库的用法", "a_b", "quarterly 100%"])
@@ -156,7 +158,9 @@ extension Bench {
         #expect(try bench.search("word") { $0.session = fork } == ["f/1"])
     }
 
-    @Test func `finds other branches only when asked, and nothing of one that was deleted`() throws {
+    @Test func `finds other branches only when asked, and nothing of one that was deleted (B094, N022)`()
+        throws
+    {
         let bench = try Bench()
         try bench.session("s")
         try bench.append("s", ["one", "old word"])

@@ -19,7 +19,9 @@ private func written(_ text: String) -> String {
         ("```\ncode", "```\ncode\n```"), ("~~~~py\n# no heading\n~~~", "~~~~py\n# no heading\n~~~\n~~~~"),
         ("1. so\n   ```\n   code", "1. so\n   ```\n   code\n   ```"), ("```\ncode\n```", "```\ncode\n```"),
         ("- a\n  ```\nout of it", "- a\n  ```\nout of it"),
-    ]) func `ends with what it began`(text: String, expected: String) { #expect(written(text) == expected) }
+    ]) func `ends with what it began (B160)`(text: String, expected: String) {
+        #expect(written(text) == expected)
+    }
 
     @Test(arguments: [
         ("# one", "### one"), ("## User · 2026-11-26", "#### User · 2026-11-26"),
@@ -28,7 +30,7 @@ private func written(_ text: String) -> String {
         ("words\n===\n===", "words\n\\===\n\\==="),
         ("---\nwords", "---\nwords"), ("```\n# code\n```\n# not", "```\n# code\n```\n### not"),
         ("- a\n  ```\n## out", "- a\n  ```\n#### out"), ("    # code", "    # code"),
-    ]) func `has no heading of the transcript's levels`(text: String, expected: String) {
+    ]) func `has no heading of the transcript's levels (B160)`(text: String, expected: String) {
         #expect(written(text) == expected)
     }
 

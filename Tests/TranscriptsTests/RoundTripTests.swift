@@ -126,7 +126,7 @@ private func encoded(_ records: [TranscriptRecord]) -> [UInt8] {
 private let format = TranscriptFormats.standard["jsonl"]
 
 @Suite struct `A session in JSON lines` {
-    @Test func `is read back as it was, cut anywhere, a thousand times`() throws {
+    @Test func `is read back as it was, cut anywhere, a thousand times (B160, B161, B176)`() throws {
         let random = SeededRandom(), make = try #require(format?.decoder)
         var sessions = RandomSession(random)
         for _ in 0..<1_000 {

@@ -59,7 +59,7 @@ private func everyKind() -> [Message] {
 @Suite struct `A trace record` {
     let writer = Records(.jsonl)
 
-    @Test(arguments: nasty) func `gives text back byte for byte`(_ text: String) throws {
+    @Test(arguments: nasty) func `gives text back byte for byte (B173)`(_ text: String) throws {
         let record = writer.record(of: message(.user, [.text(text)]))
         #expect(!record.contains(0x0A) && !record.contains(0x0D))
         let view = try JSONDocument(record).root
@@ -134,6 +134,6 @@ private func transcript(_ format: TranscriptFormat) -> String {
 }
 
 @Suite struct `A whole transcript` {
-    @Test func `in JSON lines is as it was`() { #expect(transcript(.jsonl) == goldenTrace) }
-    @Test func `in Markdown is as it was`() { #expect(transcript(.markdown) == goldenMarkdown) }
+    @Test func `in JSON lines is as it was (B047)`() { #expect(transcript(.jsonl) == goldenTrace) }
+    @Test func `in Markdown is as it was (B047)`() { #expect(transcript(.markdown) == goldenMarkdown) }
 }

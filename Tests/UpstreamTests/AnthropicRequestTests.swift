@@ -118,7 +118,7 @@ private func messages(_ messages: OutgoingMessage...) throws -> String? {
         #expect(results == calls)
     }
 
-    @Test func `replays thoughts unchanged before their calls, and ends no answer in one`() throws {
+    @Test func `replays thoughts unchanged before their calls, and ends no answer in one (N004)`() throws {
         #expect(
             try messages(
                 Request.user(.text("a")),

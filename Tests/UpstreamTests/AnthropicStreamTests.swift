@@ -37,7 +37,7 @@ private func words(_ text: String, _ index: Int = 0) -> String {
 }
 
 @Suite struct `A stream of Messages` {
-    @Test func `gives text and the sum of its input`() {
+    @Test func `gives text and the sum of its input (N001)`() {
         let got = read(start + event("ping") + words("Noon.") + ends("end_turn") + last)
         #expect(got.words == "Noon." && got.end == "stop" && got.finish?.detail == nil)
         #expect(got.usage == Usage(inputTokens: 115, outputTokens: 5, cachedTokens: 100, writtenTokens: 3))

@@ -26,7 +26,7 @@ private func contents(_ parts: String...) -> String {
 }
 
 @Suite struct `A character whose halves come in two events` {
-    @Test func `is whole in texts and thoughts of every dialect`() {
+    @Test func `is whole in texts and thoughts of every dialect (B052)`() {
         let text = #"[{"type":"text","text":"a😀b"}]"#
         let thought = #"[{"type":"thought","text":"a😀b","issuer":"me"}]"#
         let high = #"a\ud83d"#, low = #"\ude00b"#
@@ -109,7 +109,7 @@ private func contents(_ parts: String...) -> String {
         "{\"type\":\"content_block_delta\",\"delta\":{\"text\":\"\(said)\"}}",
         "{\"type\":\"message_start\",\"message\":{\"content\":[{\"text\":\"\(said)\"}]}}",
         "{\"choices\":[{\"message\":{\"content\":\"\(said)\"}}]}", "\u{FEFF} {\"x\":\"\(said)",
-    ]) func `quotes no half of an event, and no answer`(body: String) {
+    ]) func `quotes no half of an event, and no answer (B037)`(body: String) {
         let failure = FailureClassifier.failure(FailureReport(status: 500, body: Array(body.utf8)))
         #expect(!failure.message.contains("secret"), "\(failure.message)")
         #expect(failure.kind == .unavailable)

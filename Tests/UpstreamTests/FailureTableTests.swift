@@ -59,7 +59,7 @@ private struct Row: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct `The table of failures` {
-    @Test(arguments: Row.all) private func `holds for`(row: Row) throws {
+    @Test(arguments: Row.all) private func `holds for (N043, N046)`(row: Row) throws {
         let failure = try #require(row.failure())
         #expect(failure.kind.rawValue == row.view["kind"]?.string)
         #expect(failure.isRetryable == row.view["retryable"]?.bool)
@@ -90,5 +90,16 @@ private struct Row: Sendable, CustomTestStringConvertible {
     @Test func `tells a lower bound from a count`() {
         let bounds = Row.all.filter { $0.failure()?.overflow?.isLowerBound ?? false }
         #expect(bounds.map(\.name) == ["overflow-vllm-at-least"])
+    }
+}
+
+extension `The table of failures` {
+    @Test func `says what to set where Google wants to know which project pays (N041)`() {
+        let body =
+            #"{"error":{"code":403,"message":"Your application is authenticating by using local Application Default Credentials. The API requires a quota project, which is not set by default.","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED","domain":"googleapis.com"}]}}"#
+        let failure = FailureClassifier.failure(
+            FailureReport(status: 403, headers: [:], body: Array(body.utf8), now: 0))
+        #expect(failure.kind == .auth && !failure.isRetryable && !failure.retriesAtOnce)
+        #expect(failure.message.contains("'credentials.quotaProject'"), "\(failure.message)")
     }
 }

@@ -87,7 +87,7 @@ private func contents(_ messages: OutgoingMessage...) throws -> String? {
         #expect(got.contains(#"{"name":"h","response":{"error":"no"}}"#))
     }
 
-    @Test func `seals the first call of each model turn in the running loop, and no other`() throws {
+    @Test func `seals the first call of each model turn in the running loop, and no other (N005)`() throws {
         let skip = "\"thoughtSignature\":\"skip_thought_signature_validator\""
         let old = [
             Request.user(.text("a")), Request.model(Request.call("1", "f")),
@@ -204,4 +204,30 @@ private func contents(_ messages: OutgoingMessage...) throws -> String? {
 extension String {
     /// How often `part` occurs.
     fileprivate func components(of part: String) -> Int { ranges(of: part).count }
+}
+
+extension `A request to Gemini` {
+    @Test(arguments: [
+        ("gemini-3-flash-preview", 1), ("models/gemini-3-pro", 1), ("m", 1), ("gemini-2.5-flash", 0),
+        ("models/gemini-2.5-pro", 0), ("gemini-2.0-flash", 0),
+    ]) func `has a stand-in on a step's first call alone, where its model asks for seals (N005)`(
+        model: String, count: Int
+    ) throws {
+        let results = Request.tool(Request.result("c1"), Request.result("c2"))
+        func sent(_ calls: OutgoingMessage) throws -> String {
+            var request = try Request.of([Request.user(.text("a")), calls, results])
+            request.model = model
+            return try #require(try Request.member("contents", dialect, request))
+        }
+        // Of another provider, as what was read in and what another upstream answered have them.
+        let foreign = try sent(Request.model(Request.call("c1", "f"), Request.call("c2", "g")))
+        #expect(foreign.components(of: "thoughtSignature") == count)
+        #expect(
+            foreign.contains(
+                #"{"functionCall":{"name":"f","args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"name":"g","args":{}}}"#
+            ) == (count == 1))
+        let own = try sent(Request.model(Request.call("c1", "f", seal: "AB+/=="), Request.call("c2", "g")))
+        #expect(own.components(of: "thoughtSignature") == 1)
+        #expect(own.contains(#"{"functionCall":{"name":"f","args":{}},"thoughtSignature":"AB+/=="}"#))
+    }
 }

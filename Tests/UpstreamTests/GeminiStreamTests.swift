@@ -23,13 +23,13 @@ private func words(_ text: String, _ more: String = "") -> String { parts("{\"te
 private let stop = ",\"finishReason\":\"STOP\""
 
 @Suite struct `A stream of Gemini` {
-    @Test func `gives its text, also that of the chunk with the finish reason`() {
+    @Test func `gives its text, also that of the chunk with the finish reason (B043)`() {
         #expect(read(words("There") + words(" are 3.", stop)).words == "There are 3.")
         #expect(read(words("There") + words(" are 3.", stop)).end == "stop")
     }
 
     @Test(arguments: ["\r\n\r\n", "\n\n", "\r\r", "\r\n", "\n", ""])
-    func `is whole whatever stands behind its last event`(end: String) {
+    func `is whole whatever stands behind its last event (B032, B034)`(end: String) {
         let body = words("a") + words("你\u{2028}🌍", stop).dropLast(2) + end
         #expect(read(body).words == "a你\u{2028}🌍")
         #expect(read(body).end == "stop")
@@ -200,7 +200,7 @@ private let stop = ",\"finishReason\":\"STOP\""
         #expect(StreamReading.of(bytes, dialect).words == "a\u{FFFD}b!")
     }
 
-    @Test func `fails with what an error in it says, and keeps what came before`() {
+    @Test func `fails with what an error in it says, and keeps what came before (B037)`() {
         let bare =
             "{\r\n  \"error\": {\r\n    \"code\": 503,\r\n    \"message\": \"over}\\\"{loaded\",\r\n    \"status\": \"UNAVAILABLE\"\r\n  }\r\n}\r\n"
         let data =

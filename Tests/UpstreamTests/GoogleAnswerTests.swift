@@ -160,7 +160,8 @@ private let refusals = [
         ("Tue, 25 Nov 2025 11:53:40 GMT", "this machine's clock is 6 min ahead of Google's"),
         ("Tue, 25 Nov 2025 12:01:01 GMT", "this machine's clock is 61 s behind Google's"),
         ("Mon, 24 Nov 2025 11:30:00 GMT", "this machine's clock is 24 h 30 min ahead of Google's"),
-    ]) func `that refuses the time names how far the clock is off`(date: String, words: String) throws {
+    ]) func `that refuses the time names how far the clock is off (B154)`(date: String, words: String) throws
+    {
         for text in ["Invalid JWT: not in a reasonable timeframe", ""] {
             let failure = try failure(
                 400, #"{"error":"invalid_grant","error_description":"\#(text)"}"#, account, ["date": date])

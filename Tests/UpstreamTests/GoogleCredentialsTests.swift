@@ -91,7 +91,7 @@ internal import Upstream
         #expect(server.requests.count == 3)
     }
 
-    @Test func `tells all that wait why there is no token, and asks anew for the next`() throws {
+    @Test func `tells all that wait why there is no token, and asks anew for the next (N040)`() throws {
         let (credentials, server) = try credentials([denied("invalid_grant"), granted("two")])
         var failures: [UpstreamFailure] = []
         for _ in 0..<3 {
@@ -134,7 +134,7 @@ internal import Upstream
 
     @Test(arguments: [
         ("Tue, 25 Nov 2025 10:00:00 GMT", "2 h ahead of"), ("Tue, 25 Nov 2025 14:00:00 GMT", "2 h behind"),
-    ]) func `measures a wrong clock, and does not try again`(date: String, words: String) throws {
+    ]) func `measures a wrong clock, and does not try again (B154)`(date: String, words: String) throws {
         let (credentials, server) = try credentials([
             denied("invalid_grant", "Invalid JWT: not in a reasonable timeframe", date: date)
         ])
@@ -166,7 +166,7 @@ internal import Upstream
         #expect(Set(headers) == ["Authorization: Bearer new"] && server.requests.count == 2)
     }
 
-    @Test func `names a quota project only when one is configured`() throws {
+    @Test func `names a quota project only when one is configured (N041)`() throws {
         let server = try ScriptedUpstream([granted("one")])
         let path = try fixture.write("key.json", keyFile("http://127.0.0.1:\(server.port)/"))
         fixture.environment["GOOGLE_CLOUD_QUOTA_PROJECT"] = "from-environment"

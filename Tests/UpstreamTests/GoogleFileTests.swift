@@ -145,7 +145,7 @@ internal import Upstream
         #expect(ApplicationDefault.metadataHost(["GCE_METADATA_ROOT": "r", "GCE_METADATA_HOST": "h"]) == "h")
     }
 
-    @Test func `finds a login in the home directory, and tells where it found it`() throws {
+    @Test func `finds a login in the home directory, and tells where it found it (N040)`() throws {
         let fixture = try GoogleFixture()
         let directory = fixture.directory.file(".config/gcloud")
         let credentials = fixture.credentials(.applicationDefault)

@@ -24,7 +24,7 @@ internal import Upstream
         granted(token, "300", rest: #","refresh_token":"\#(refreshToken)""#)
     }
 
-    @Test func `gets a token by its refresh token, and names its quota project`() throws {
+    @Test func `gets a token by its refresh token, and names its quota project (N041)`() throws {
         let (credentials, server, path) = try credentials([granted("one")])
         #expect(
             try fixture.authorize(credentials).headers
@@ -37,7 +37,7 @@ internal import Upstream
         #expect(credentials.origin == "the Google login in the file '\(path)'" && credentials.isAtHand)
     }
 
-    @Test func `keeps a renewed refresh token in its file before the access token is used`() throws {
+    @Test func `keeps a renewed refresh token in its file before the access token is used (B152)`() throws {
         let (credentials, server, path) = try credentials([renewal("one", "1//new"), granted("two")])
         try shell("chmod", "400", path)
         var kept: [UInt8]?
@@ -144,7 +144,7 @@ internal import Upstream
         #expect(failure.message.contains("Metadata-Flavor is missing"))
     }
 
-    @Test func `is the end of the search`() throws {
+    @Test func `is the end of the search (N040)`() throws {
         let server = try ScriptedUpstream([granted("one")])
         fixture.environment["GCE_METADATA_HOST"] = "127.0.0.1:\(server.port)"
         let credentials = fixture.credentials(.applicationDefault)
@@ -153,5 +153,50 @@ internal import Upstream
         let named = fixture.credentials(.applicationDefault)
         #expect(try fixture.failure(named).message.contains("'/nowhere.json'"))
         #expect(!named.isAtHand && server.requests.count == 1)
+    }
+}
+
+extension `Google's metadata server` {
+    @Test func `that is not up yet is asked again by the next request, without a restart (N040)`() throws {
+        let server = try ScriptedUpstream([[.reset], [.reset], [.reset], granted("one")])
+        fixture.environment["GCE_METADATA_HOST"] = "127.0.0.1:\(server.port)"
+        let credentials = fixture.credentials(.applicationDefault)
+        let failure = try fixture.failure(credentials)
+        #expect(failure.isRetryable && failure.message.contains("'127.0.0.1"), "\(failure)")
+        #expect(server.requests.count == 3, "three tries, and no fourth behind them")
+        // What was found out is no verdict for the process's life, nor for any time.
+        #expect(try fixture.token(credentials) == "one")
+        #expect(server.requests.count == 4)
+    }
+
+    @Test func `gives way to a login that appears meanwhile (N040)`() throws {
+        let server = try ScriptedUpstream([[.reset], [.reset], [.reset], granted("two")])
+        fixture.environment["GCE_METADATA_HOST"] = "127.0.0.1:\(server.port)"
+        let credentials = fixture.credentials(.applicationDefault) {
+            $0.tokenURL = "http://127.0.0.1:\(server.port)/token"
+        }
+        #expect(throws: UpstreamFailure.self) { _ = try fixture.authorize(credentials) }
+        try Files.makeDirectories(fixture.directory.file(".config/gcloud"))
+        try fixture.write(".config/gcloud/application_default_credentials.json", loginFile())
+        #expect(try fixture.token(credentials) == "two")
+        #expect(server.requests.last?.hasPrefix("POST /token ") == true)
+    }
+}
+
+extension `A Google login` {
+    @Test func `names the quota project of the settings, else of the environment, else of its file (N041)`()
+        throws
+    {
+        let (credentials, server, path) = try credentials([granted("one")])
+        #expect(try fixture.authorize(credentials).headers.last == "x-goog-user-project: q")
+        fixture.environment["GOOGLE_CLOUD_QUOTA_PROJECT"] = "p2"
+        func made(_ project: String?) -> GoogleCredentials {
+            fixture.credentials(.authorizedUser(path)) {
+                $0.tokenURL = "http://127.0.0.1:\(server.port)/token"
+                $0.quotaProject = project
+            }
+        }
+        #expect(try fixture.authorize(made(nil)).headers.last == "x-goog-user-project: p2")
+        #expect(try fixture.authorize(made("p3")).headers.last == "x-goog-user-project: p3")
     }
 }

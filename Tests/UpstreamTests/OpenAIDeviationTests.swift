@@ -21,14 +21,14 @@ private let stop = chunk("{}", "\"stop\"")
 private let done = "data: [DONE]\n\n"
 
 @Suite struct `A server that deviates from Chat Completions` {
-    @Test func `may send comments anywhere, also inside an event`() {
+    @Test func `may send comments anywhere, also inside an event (B028, B029)`() {
         let body =
             ": OPENROUTER PROCESSING\n\n:\n\n: keep-alive\r\n\r\ndata: {\"choices\":[\n: x\n:\ndata: {\"delta\":{\"content\":\"a\"}}]}\n\n"
         #expect(read(body + ": y\n\n" + stop + ": z\n\n" + done).words == "a")
         #expect(read(body + stop).end == "stop")
     }
 
-    @Test func `may have no choices in a chunk, or count at any place`() {
+    @Test func `may have no choices in a chunk, or count at any place (B038, N001)`() {
         let usage =
             ",\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":1}}"
         let counted = Usage(inputTokens: 8, outputTokens: 2, cachedTokens: 4, reasoningTokens: 1)
@@ -44,7 +44,7 @@ private let done = "data: [DONE]\n\n"
         #expect(read(each + chunk("{}", "\"stop\"", usage)).words == "x")
     }
 
-    @Test func `may leave [DONE] away, and be cut behind its finish reason`() {
+    @Test func `may leave [DONE] away, and be cut behind its finish reason (B034)`() {
         #expect(read(words("x") + stop + "data: {\"choices\":[],\"usa").end == "stop")
         #expect(read(words("x") + "data: {\"choices\":[{\"del").end == "failed interrupted")
         #expect(read(words("x") + "data: {\"choices\":[{\"del").words == "x")
@@ -58,7 +58,7 @@ private let done = "data: [DONE]\n\n"
         #expect(read(words("x").dropLast(1) + line + "\n").words == "xx")
     }
 
-    @Test func `may say stop too early, on each chunk, or with an empty word`() {
+    @Test func `may say stop too early, on each chunk, or with an empty word (N013)`() {
         var reader = dialect.reader(issuer: "me")
         _ = reader.feed(Array(chunk("{\"content\":\"\"}", "\"stop\"").utf8))
         #expect(!reader.hasFinish)
@@ -92,7 +92,7 @@ private let done = "data: [DONE]\n\n"
         #expect(got.content == #"[{"type":"thought","text":"abc","issuer":"me"},{"type":"text","text":"x"}]"#)
     }
 
-    @Test func `may give calls without an index, with one index for all, or as an object`() {
+    @Test func `may give calls without an index, with one index for all, or as an object (B050)`() {
         func calls(_ calls: String) -> String { chunk("{\"tool_calls\":[\(calls)]}") }
         let a = #""id":"a","type":"function","function":{"name":"f","arguments":"{\"q\":"#
         let end = chunk("{}", "\"tool_calls\"")
@@ -205,5 +205,41 @@ private let done = "data: [DONE]\n\n"
         #expect(read(words(#"\ude00"#) + stop).words == "\u{FFFD}")
         let bytes = Array(words("a?").utf8).map { $0 == 0x3F ? 0xE4 : $0 } + Array(stop.utf8)
         #expect(StreamReading.of(bytes, dialect).words == "a\u{FFFD}")
+    }
+}
+
+extension `A server that deviates from Chat Completions` {
+    @Test func `may say twice why it ended, and count the second time (N013)`() {
+        let usage =
+            #","usage":{"prompt_tokens":96,"completion_tokens":52,"total_tokens":148,"prompt_tokens_details":{"cached_tokens":64}}"#
+        let counted = Usage(inputTokens: 96, outputTokens: 52, cachedTokens: 64)
+        // As OpenRouter was recorded (openrouter-ox-duplicate-stop.json).
+        let said = read(
+            chunk(
+                #"{"role":"assistant","content":"","reasoning":"thinking","reasoning_details":[{"type":"reasoning.text","text":"thinking"}]}"#
+            ) + chunk(#"{"role":"assistant","content":"OX_STREAM_OK"}"#)
+                + chunk(#"{"role":"assistant","content":"","reasoning":""}"#, "\"stop\"")
+                + chunk(#"{"role":"assistant","content":""}"#, "\"stop\"", usage) + done)
+        #expect(
+            said.content
+                == #"[{"type":"thought","text":"thinking","issuer":"me"},{"type":"text","text":"OX_STREAM_OK"}]"#
+        )
+        #expect(said.end == "stop" && said.usage == counted)
+        let called = read(
+            chunk(
+                #"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"q\":"}}]}"#
+            ) + chunk(#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#)
+                + chunk("{}", "\"tool_calls\"")
+                + chunk(#"{"role":"assistant","content":""}"#, "\"tool_calls\"", usage) + done)
+        #expect(called.content == #"[{"type":"tool_call","id":"a","name":"f","arguments":{"q":1}}]"#)
+        #expect(called.end == "tool_calls" && called.usage == counted)
+    }
+}
+
+extension `A server that deviates from Chat Completions` {
+    @Test func `says that the context is full where its answer stopped for that (B022)`() {
+        let got = read(words("x") + chunk("{}", "\"model_context_window_exceeded\""))
+        #expect(got.end == "length" && got.words == "x")
+        #expect(got.finish?.detail == "the model's context is full")
     }
 }

@@ -31,7 +31,7 @@ private func delta(_ json: String, _ finish: String = "null") -> String {
 }
 
 @Suite struct `A stream of Chat Completions` {
-    @Test func `gives the same text however its bytes are cut`() {
+    @Test func `gives the same text however its bytes are cut (B028)`() {
         let body =
             ": OPENROUTER PROCESSING\n\n" + delta(#"{"role":"assistant","content":""}"#)
             + delta(#"{"content":"你好"}"#) + ":\r\n\r\n"
@@ -40,7 +40,7 @@ private func delta(_ json: String, _ finish: String = "null") -> String {
         for size in 1...body.utf8.count { #expect(read(body, cut: size) == ("你好🌍 é", [], "stop")) }
     }
 
-    @Test(arguments: ["\n\n", "\n", ""]) func `counts its last event with whatever stands behind it`(
+    @Test(arguments: ["\n\n", "\n", ""]) func `counts its last event with whatever stands behind it (B034)`(
         end: String
     ) {
         let last = String(delta("{}", "\"stop\"").dropLast(2))
@@ -56,7 +56,7 @@ private func delta(_ json: String, _ finish: String = "null") -> String {
         #expect(read("data: [DONE]\n\n").end == "failed upstream_protocol")
     }
 
-    @Test func `joins halves of a character that came in two events`() {
+    @Test func `joins halves of a character that came in two events (B052)`() {
         let end = delta("{}", "\"stop\"")
         #expect(read(delta(#"{"content":"\ud83d"}"#) + delta(#"{"content":"\ude00!"}"#) + end).text == "😀!")
         #expect(
@@ -64,12 +64,12 @@ private func delta(_ json: String, _ finish: String = "null") -> String {
         #expect(read(delta(#"{"content":"\ud83d"}"#) + end).text == "\u{FFFD}")
     }
 
-    @Test func `may have chunks without choices, first or last`() {
+    @Test func `may have chunks without choices, first or last (B038)`() {
         let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\ndata: {\"usage\":null}\n\n"
         #expect(read(usage + delta(#"{"content":"x"}"#) + delta("{}", "\"stop\"") + usage).text == "x")
     }
 
-    @Test func `joins calls by index, by ID, or to the last one`() {
+    @Test func `joins calls by index, by ID, or to the last one (B050)`() {
         let end = delta("{}", "\"tool_calls\"")
         let byIndex =
             delta(
@@ -112,7 +112,7 @@ private func delta(_ json: String, _ finish: String = "null") -> String {
         ("data: {not json}", "failed upstream_protocol"),
         (String(repeating: "[", count: 1100), "failed upstream_protocol"),
         ("<html>502</html>", "failed upstream_protocol"),
-    ]) func `with an error in it fails with its kind`(event: String, end: String) {
+    ]) func `with an error in it fails with its kind (B037)`(event: String, end: String) {
         #expect(read(event + "\n\n").end == end)
     }
 
@@ -148,14 +148,14 @@ extension String {
 }
 
 @Suite struct `Server-sent events` {
-    @Test func `are one event when a CRLF is cut in two`() {
+    @Test func `are one event when a CRLF is cut in two (B031)`() {
         var parser = EventStreamParser()
         let chunks = ["data: A\r\n", "data: B\r", "\ndata: C\r\n", "\r\n"]
         #expect(
             chunks.flatMap { parser.feed(Array($0.utf8)) } == [.event(type: "", data: Array("A\nB\nC".utf8))])
     }
 
-    @Test func `may end their lines with CR alone`() {
+    @Test func `may end their lines with CR alone (B032)`() {
         var parser = EventStreamParser()
         #expect("data: x\r\r".utf8.flatMap { parser.feed([$0]) } == [.event(type: "", data: [0x78])])
     }
@@ -176,12 +176,12 @@ extension String {
     @Test(arguments: [
         ("3", 3_000), ("2.5", 2_500), ("0", 0), ("Wed, 25 Nov 2026 06:00:03 GMT", 3_000),
         ("Wed, 25 Nov 2026 05:00:00 GMT", 0), ("86400", 86_400_000),
-    ]) func `takes what the server names`(header: String, milliseconds: Int) {
+    ]) func `takes what the server names (B143)`(header: String, milliseconds: Int) {
         #expect(RetryAfter.milliseconds(["retry-after": header], now: 1_795_586_400_000) == milliseconds)
     }
 
     @Test(arguments: ["-1", "abc", "", "nan", "Wed, 99 Foo 2026 06:00:03 GMT"])
-    func `ignores what cannot be read`(header: String) {
+    func `ignores what cannot be read (B143)`(header: String) {
         #expect(RetryAfter.milliseconds(["retry-after": header], now: 0) == nil)
     }
 }

@@ -70,3 +70,37 @@ private func chunk(_ text: String, _ finish: String? = nil) -> String {
         #expect(finish.reason == "content_filter" && time < 20_000)
     }
 }
+
+@Suite struct `A stream without a word for longer than its gap` {
+    @Test(arguments: [":\n\n", ": PROCESSING\r\n\r\n", "event: ping\ndata: {\"type\":\"ping\"}\n\n"])
+    func `lives as long as comments or pings come within it (B049)`(sign: String) throws {
+        let whole =
+            ScriptedUpstream.chunk(#"{"content":"so"}"#)
+            + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+        let signs = [ScriptedUpstream.Step](repeating: .write(sign), count: 8).flatMap {
+            [ScriptedUpstream.Step.hold, $0]
+        }
+        let server = try ScriptedUpstream([
+            [.write(ScriptedUpstream.head)] + signs + [.hold, .write(whole)]
+        ])
+        let loop = try EventLoop()
+        var settings = UpstreamSettings(name: "me", kind: .openai, baseURL: server.base)
+        settings.timeouts.gap = 1_000
+        let upstream = try httpUpstream(settings, environment: [:], loop)
+        var words = "", end: UpstreamEvent?
+        let began = loop.now
+        for count in 1...40 { loop.after(milliseconds: 250 * count) { server.proceed() } }
+        let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
+            if case .pieces(let some) = event {
+                words += some.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
+            } else {
+                end = event
+            }
+        }
+        while end == nil { try loop.turn(waiting: true) }
+        call.cancel()
+        #expect(words == "so" && end == .finished(Turn.Finish(reason: "stop")), "\(String(describing: end))")
+        #expect(loop.now - began > 2_000_000_000, "longer than the gap")
+        #expect(server.requests.count == 1)
+    }
+}

@@ -141,7 +141,7 @@ private func turns(_ list: JSONView?, _ parts: String, _ model: String, _ random
         }
     }
 
-    @Test func `of Gemini has a seal on the first call of each turn in the running loop`() throws {
+    @Test func `of Gemini has a seal on the first call of each turn in the running loop (N005)`() throws {
         try forBodies(of: GeminiDialect(base: "")) { body, _, random in
             let turns = try turns(body["contents"], "parts", "model", random)
             let spoken = turns.lastIndex { turn in
@@ -154,7 +154,8 @@ private func turns(_ list: JSONView?, _ parts: String, _ model: String, _ random
         }
     }
 
-    @Test func `of Anthropic alternates, answers calls in the next message, and keeps seals to itself`()
+    @Test
+    func `of Anthropic alternates, answers calls in the next message, and keeps seals to itself (N020)`()
         throws
     {
         try forBodies(of: AnthropicDialect(base: "")) { body, window, random in

@@ -83,7 +83,7 @@ private func ready(_ name: String) -> Availability { .ready }
         }
     }
 
-    @Test func `asks again at once where the key is another one now, a bounded number of times`() {
+    @Test func `asks again at once where the key is another one now, a bounded number of times (N044)`() {
         var plan = begun(["a"])
         var failure = UpstreamFailure(.auth, "no", status: 401, isRetryable: false)
         failure.retriesAtOnce = true
@@ -92,6 +92,7 @@ private func ready(_ name: String) -> Availability { .ready }
             steps.append(plan.next(after: failure, policy: policy, elapsed: 0, random: 0, ready))
         } while steps.last == .ask("a", wait: 0) && steps.count < 100
         #expect(steps.count == 9)
+        failure.message += "; no more than 9 keys or forms of a request are tried in a row"
         #expect(steps.last == .fail(failure))
     }
 
@@ -148,7 +149,7 @@ private func ready(_ name: String) -> Availability { .ready }
 }
 
 @Suite struct `A breaker` {
-    @Test func `opens after failures in a row, lets one probe through, and closes when it succeeds`() {
+    @Test func `opens after failures in a row, lets one probe through, and closes when it succeeds (B157)`() {
         var breaker = Breaker(.init(failures: 2, cooldown: 1_000, longest: 3_000))
         breaker.failed(now: 0)
         #expect(breaker.wait(now: 0) == 0)

@@ -1,5 +1,6 @@
 internal import Conversation
 internal import EventLoop
+internal import Posix
 internal import TestSupport
 internal import Testing
 internal import Upstream
@@ -109,5 +110,79 @@ private func answer(_ status: String) -> [ScriptedUpstream.Step] {
             code: 60, message: "SSL peer certificate was not OK", details: words, host: "example.org")
         #expect(failure.cause == cause && !failure.isRetryable)
         #expect(failure.sentence?.contains("'example.org'") == true)
+    }
+}
+
+@Suite struct `A connection that was kept` {
+    /// HTTP/1.1's form of a GOAWAY: the server closes what the client is about to use.
+    @Test func `and is dead when the next request goes out costs no try, and that is sent anew (N047)`()
+        throws
+    {
+        let page = #"{"choices":[{"message":{"content":"fine"},"finish_reason":"stop"}]}"#
+        let kept: [ScriptedUpstream.Step] = [
+            .write(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(page.utf8.count)\r\n\r\n\(page)"
+            )
+        ]
+        let server = try ScriptedUpstream([kept, [.reset], kept])
+        let loop = try EventLoop()
+        let upstream = try httpUpstream(
+            UpstreamSettings(name: "me", kind: .openai, baseURL: server.base), environment: [:], loop)
+        for number in 1...2 {
+            var end: UpstreamEvent?
+            let call = upstream.start(try Request.of([Request.user(.text("hi \(number)"))])) { event in
+                if case .pieces = event { return }
+                end = event
+            }
+            while end == nil { try loop.turn(waiting: true) }
+            guard case .finished = end else {
+                Issue.record("prompt \(number) came to \(String(describing: end))")
+                continue
+            }
+            withExtendedLifetime(call) {}
+        }
+        #expect(server.requests.count == 3)
+        #expect(server.requests[1].contains("hi 2") && server.requests[2].contains("hi 2"))
+    }
+
+    /// Before 8.1 libcurl may hang where a transfer of HTTP/2 is paused (curl/curl#10988).
+    @Test(.enabled(if: HTTPLibrary.version.contains("/7.") || HTTPLibrary.version.contains("libcurl/8.0")))
+    func `is never one of HTTP/2 where libcurl hangs paused (N047)`() throws {
+        let directory = try TemporaryDirectory()
+        let key = directory.file("k.pem"), certificate = directory.file("c.pem"),
+            said = directory.file("said")
+        try shell(
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+            "/CN=localhost",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate)
+        let port = freePort(), log = try Files.open(said, .replacing)
+        let server = try Process.start(
+            "/usr/bin/openssl",
+            [
+                "s_server", "-accept", "127.0.0.1:\(port)", "-key", key, "-cert", certificate, "-alpn",
+                "h2,http/1.1", "-www", "-trace",
+            ], environment: [:], streams: Process.Streams(output: log.raw, error: log.raw))
+        defer {
+            try? Process.signal(server, Signals.kill)
+            _ = try? Process.reap(server)
+        }
+        let end = Machine.monotonic() + 20_000_000_000
+        while !text(try Files.read(said)).contains("ACCEPT") { try #require(Machine.monotonic() < end) }
+        let loop = try EventLoop()
+        let upstream = try httpUpstream(
+            UpstreamSettings(name: "me", kind: .openai, baseURL: "https://127.0.0.1:\(port)/v1"),
+            environment: ["SSL_CERT_FILE": certificate], loop)
+        let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { _ in }
+        // What the client offers, and what is chosen of it.
+        let offer = "extension_type=application_layer_protocol_negotiation"
+        while text(try Files.read(said)).ranges(of: offer).count < 2 {
+            let words = text(try Files.read(said)).suffix(400)
+            try #require(Machine.monotonic() < end, "\(words)")
+            loop.after(milliseconds: 2) {}
+            try loop.turn(waiting: true)
+        }
+        call.cancel()
+        let lines = text(try Files.read(said)).split(separator: "\n").map { $0.drop { $0 == " " } }
+        #expect(lines.contains("http/1.1") && !lines.contains("h2"))
     }
 }

@@ -77,6 +77,8 @@ package struct CheckStore: ArchiveRead {
     /// What is looked for now, and behind which row.
     package var kind: Damage
     package var after: Int64
+    /// Behind which word of the index it is read on; empty where its reading has not begun.
+    package var afterWord: [UInt8] = []
     /// Whether what takes a look at every message is left out.
     package let isQuick: Bool
     /// Findings of a kind at most.

@@ -99,16 +99,19 @@ package struct ImportRecords: ArchiveWrite {
 
 /// Shows a session that was read in; its turns and their usage are history and count in no quota.
 package struct EndImport: ArchiveWrite {
-    /// The session; nil where it was given up meanwhile.
+    /// The session, or one that has it already; nil where it was given up meanwhile.
     ///
-    /// One whose newest message did not come is an error of code `refused`: its file was cut.
+    /// One whose newest message did not come is an error of code `refused`, unless that is taken: its file was cut.
     package typealias Output = SessionRecord?
     package let state: ImportState
     /// As it was written down.
     package let session: Session
-    package init(_ session: Session, _ state: ImportState) {
+    /// Whether what is left of a file that was cut is taken, and ends where that does.
+    package let takesCut: Bool
+    package init(_ session: Session, _ state: ImportState, takesCut: Bool) {
         self.session = session
         self.state = state
+        self.takesCut = takesCut
     }
 }
 

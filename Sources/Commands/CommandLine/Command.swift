@@ -68,7 +68,7 @@ extension Option {
     /// What every command takes, in any place.
     static let everywhere: [Option] = [.color, .config, .database, .help, .quiet, .socket, .version]
 
-    static let `continue` = Option(short: "c", long: "continue", help: "the latest session that convo made")
+    static let `continue` = Option(short: "c", long: "continue", help: "the session that convo used last")
     static let ephemeral = Option(
         long: "ephemeral", help: "make a session in memory only, gone with the daemon")
     static let json = Option(long: "json", help: "print JSON")

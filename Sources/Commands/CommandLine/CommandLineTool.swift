@@ -76,6 +76,8 @@ package enum CommandLineTool {
         if let problem = ForeignHome.problem(locator.unnamedPlaces, program: "convo") {
             throw CommandError(.failure, problem)
         }
+        // A shell that completes a word shows what is on standard error in the midst of it.
+        if let notice = locator.notice, command.name != Command.complete.name { console.note(notice) }
         return try command.run(
             Invocation(arguments: parsed, console: console, environment: environment, locator: locator))
     }

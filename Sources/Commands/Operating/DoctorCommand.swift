@@ -11,11 +11,12 @@ extension Command {
         options: [.json],
         details: """
             Looks at the configuration, the keys, the socket, the database and its file system, the clock, the libraries and
-            each upstream; starts no daemon and makes no call that costs something. Ends with 1 where something is wrong.
+            each upstream; starts no daemon and makes no call that costs something. Where no daemon runs it reads the whole
+            database, and changes nothing in it. Ends with 1 where something is wrong.
             """
     ) { invocation throws(CommandError) in
         var doctor = Doctor(invocation)
-        try doctor.examine()
+        doctor.examine()
         if invocation.has(.json) {
             invocation.console.print(json: doctor.findings)
         } else {
@@ -74,7 +75,7 @@ struct Doctor {
         findings.append(Finding(state: state, about: about, words: words, advice: advice))
     }
 
-    mutating func examine() throws(CommandError) {
+    mutating func examine() {
         examineConfiguration()
         examineDatabase()
         let found: (client: Client, identity: DaemonIdentity)?
@@ -86,18 +87,35 @@ struct Doctor {
                 .note, "daemon", "none runs at '\(locator.socket)'",
                 "'convo start' starts one, any command does")
         }
-        let info = try client.info()
+        let info: Method.ServerInfo.Result
+        do throws(CommandError) { info = try client.info() } catch {
+            return say(.wrong, "daemon", error.message)
+        }
         examineDaemon(info)
         examineLibraries(info)
         examineStore(client)
-        try examineClock(client)
-        try examineUpstreams(client, info)
+        do throws(CommandError) { try examineClock(client) } catch {
+            say(.wrong, "sessions", error.message)
+        }
+        do throws(CommandError) { try examineUpstreams(client, info) } catch {
+            say(.wrong, "upstreams", error.message)
+        }
     }
 
-    /// What a short look into the store finds; others than administrators are not told.
+    /// What a short look into the store finds, or why there can be none; others than administrators are not told.
     private mutating func examineStore(_ client: Client) {
-        // Who may not ask, or asks a daemon that is in trouble, hears that elsewhere.
-        guard let told = try? client.ask(Method.StoreCheck.self, { $0.member("quick", true) }) else { return }
+        let told: Method.StoreCheck.Result
+        do throws(ClientError) {
+            told = try client.call(
+                Method.StoreCheck.self, JSONWriter.object { $0.member("quick", true) })
+        } catch {
+            // A daemon of another version, which may not know it, is told of already.
+            let passed: [ErrorKind] = [.permissionDenied, .methodNotFound]
+            if let kind = error.remote.flatMap({ ErrorKind(rawValue: $0.kind) }), passed.contains(kind) {
+                return
+            }
+            return say(.wrong, "store", error.description)
+        }
         if told.findings.isEmpty {
             return say(
                 .well, "store", "sessions and branches fit each other; 'convo check' looks at all of it")
@@ -146,9 +164,16 @@ struct Doctor {
                 .warning, "disk", "\(Times.number(Int(free >> 20))) MiB are free where the database lies",
                 "make room: a full disk refuses prompts, and loses nothing")
         }
+        // A daemon has a lock on both; that of the file itself is nobody's any more where the file was replaced.
+        let isOpen = !locator.isLockFree() || FileLocks.isLocked(path)
         do throws(PosixError) {
             guard let status = try Files.status(path, follows: true) else {
-                return say(.note, "database", "none yet at '\(path)'", "the first prompt makes it")
+                guard isOpen else {
+                    return say(.note, "database", "none yet at '\(path)'", "the first prompt makes it")
+                }
+                return say(
+                    .wrong, "database", "'\(path)' was removed or moved while a daemon has it open",
+                    "put it back, or 'convo export --all' what can still be read")
             }
             let megabytes = Double(status.size) / 1_048_576
             let size =
@@ -159,10 +184,23 @@ struct Doctor {
                     .wrong, "database",
                     "others may read '\(path)' (mode \(String(status.mode & 0o777, radix: 8)))",
                     "chmod 600 '\(path)'")
+            } else if let problem = isOpen || status.size == 0 ? nil : damage(path) {
+                say(
+                    .wrong, "database", "'\(path)', which no daemon has open: \(problem)",
+                    "'convo backup --restore FILE' puts a copy in its place")
             } else {
                 say(.well, "database", "\(path), \(size)")
             }
         } catch { say(.wrong, "database", "cannot look at '\(path)': \(error.reason)") }
+    }
+
+    /// What is wrong with a database that no daemon has open, read from one end to the other; nil for nothing.
+    private func damage(_ path: String) -> String? {
+        invocation.console.progress("reading \(path) …")
+        defer { invocation.console.progress(nil) }
+        do throws(ClientError) {
+            return try DaemonStarter(locator, environment: invocation.environment).problem(ofCopy: path)
+        } catch { return error.description }
     }
 
     private mutating func examineDaemon(_ info: Method.ServerInfo.Result) {

@@ -10,7 +10,7 @@ extension Command {
         arguments: "[switch N|compare N|delete N]", count: 0...2,
         options: [.continue, .json, .jsonl, .session],
         details: """
-            Without -s the latest session that convo fork. ● is the active branch: what 'convo send' goes on from.
+            Without -s the session that convo used last. ● is the active branch: what 'convo send' goes on from.
             Branches are numbered by age within the session. 'delete' asks on a terminal; elsewhere it takes the session's
             whole ID by -s.
             """
@@ -38,7 +38,7 @@ extension Command {
         name: "switch", summary: "go over to another branch of a session", arguments: "N", count: 1...1,
         options: [.continue, .session],
         details:
-            "N is a branch's number, as 'convo branches' draws it. Without -s the latest session that convo made."
+            "N is a branch's number, as 'convo branches' draws it. Without -s the session that convo used last."
     ) { invocation throws(CommandError) in
         guard let number = Int(invocation.positionals[0]) else {
             throw .usage("'convo switch' takes the number of a branch, as 'convo branches' draws it")
@@ -105,6 +105,7 @@ extension Command {
             $0.optional("newSessionId", invocation.value(.new))
             $0.optional("messageId", message)
         }
+        UsedSessions().note(fork.sessionId.text)
         if invocation.has(.json) {
             invocation.console.print(json: fork)
         } else {
@@ -157,7 +158,7 @@ extension Command {
     static let goOn = Command(
         name: "continue", summary: "go on with an answer that was cut",
         options: [.continue, .json, .model, .session, .upstream],
-        details: "Of the latest session that convo made, or of the one that -s names."
+        details: "Of the session that convo used last, or of the one that -s names."
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         let session = try invocation.sessionToChange(client)
@@ -168,7 +169,7 @@ extension Command {
 }
 
 extension Invocation {
-    /// The session that `-s` names, else the latest that convo made.
+    /// The session that `-s` names, else the one that convo used last.
     func sessionToChange(_ client: Client) throws(CommandError) -> Wire.SessionSummary {
         try SessionChoice(client: client).session(named: has(.continue) ? nil : value(.session))
     }
@@ -298,6 +299,25 @@ struct BranchTree {
         return branches.enumerated().filter { index, branch in
             index == 0 || branch.ownMessages > 0 || branch.active || parents.contains(branch.branch)
         }.map(\.element)
+    }
+
+    /// How many messages are on branches of the session and not on its active path.
+    func besideThePath() throws(CommandError) -> Int {
+        let branches = try branches()
+        var beside = branches.reduce(0) { $0 + $1.ownMessages }
+        var next = branches.first(where: \.active), last = next?.headSeq ?? 0
+        while let branch = next {
+            beside -= max(0, last - branch.forkSeq)
+            last = min(last, branch.forkSeq)
+            next = branches.first { $0.branch == branch.parent }
+        }
+        return beside
+    }
+
+    /// What is said of messages that an export of the active path alone has not; nil for none.
+    static func words(ofLeftOut count: Int) -> String? {
+        if count == 0 { return nil }
+        return "without \(Times.count(count, "message")) on other branches, which jsonl, json and html have"
     }
 
     /// All branches, page by page, oldest first.

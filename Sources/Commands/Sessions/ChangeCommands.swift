@@ -152,7 +152,7 @@ extension Command {
             name: name, summary: summary, arguments: arguments, count: count,
             options: [.bulkDryRun, .bulkWhere, .continue, .json, .session],
             details: """
-                'convo ls --tag TAG' lists sessions with one. Without -s the latest session that convo made; with --where every
+                'convo ls --tag TAG' lists sessions with one. Without -s the session that convo used last; with --where every
                 one that is so, and the command that undoes it is printed.
                 """
         ) { invocation throws(CommandError) in

@@ -18,7 +18,7 @@ extension Command {
         count: 0...1,
         options: [.continue, .json, .model, .number, .session, .turn, .upstream],
         details: """
-            Without an ID the latest session that convo made. A bar for each message: ● goes to the model, ○ is left
+            Without an ID the session that convo used last. A bar for each message: ● goes to the model, ○ is left
             out, with the reason behind it; a summary stands before what it is behind; the bar at the end is the budget: # what is always in, = turns, · free.
             --json prints the receipt and the messages as they would be sent.
             """

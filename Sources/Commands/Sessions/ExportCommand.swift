@@ -27,7 +27,7 @@ extension Command {
         name: "export", summary: "write sessions down", arguments: "[ID…]", count: 0...Int.max,
         options: [.after, .all, .continue, .force, .format, .noPaths, .output, .session, .since],
         details: """
-            Without an ID the latest session that convo made; with --all every one, the oldest first, or with --since those
+            Without an ID the session that convo used last; with --all every one, the oldest first, or with --since those
             that changed from then on. The formats are jsonl (Session Trace Simple Format, a record a line, with every
             branch, turn and summary; 'convo import' reads it back, several sessions of one file too), markdown (the active
             path), json (the records of jsonl in one array), openai, anthropic and gemini (the active path as they take it,
@@ -53,6 +53,7 @@ extension Command {
             return try MessageChoice(client, session).id(of: name)
         }
         if format == "html" { return try exportPages(invocation, client, since) }
+        var shape = ExportShape(format, after: after, hasPaths: !invocation.has(.noPaths))
         if let path = invocation.value(.output), path != "-" {
             if !invocation.has(.force) {
                 var input = StandardInput()
@@ -62,7 +63,6 @@ extension Command {
             }
             var sums = (records: 0, sessions: 0)
             try ExportFile(path).write { (write) throws(CommandError) in
-                var shape = ExportShape(format, after: after, hasPaths: !invocation.has(.noPaths))
                 try exported(invocation, client, since) { session throws(CommandError) in
                     sums.records += try shape.export(session, client, into: path, write)
                     sums.sessions += 1
@@ -83,12 +83,12 @@ extension Command {
                     console.write(json: bytes)
                 }
             }
-            var shape = ExportShape(format, after: after, hasPaths: !invocation.has(.noPaths))
             try exported(invocation, client, since) { session throws(CommandError) in
                 _ = try shape.export(session, client, into: nil, write)
             }
             try shape.finish(into: nil, write)
         }
+        if let words = BranchTree.words(ofLeftOut: shape.leftOut) { console.note(words) }
         return .success
     }
 

@@ -14,6 +14,9 @@ struct ExportShape {
     private let after: String?
     private let hasPaths: Bool
 
+    /// Messages of other branches, which a format that has the active path alone left out so far.
+    private(set) var leftOut = 0
+
     /// `after` is a message of the one session, of which only what follows is wanted.
     ///
     /// Without `hasPaths` nothing names places of this machine.
@@ -33,6 +36,7 @@ struct ExportShape {
         if let document = ChatDocument(rawValue: format) {
             return try export(document, session, client, into: path, write)
         }
+        if format == "markdown", after == nil { leftOut += try BranchTree(client, session).besideThePath() }
         guard format == "json" else {
             return try SessionExport(
                 client: client, session: session, format: format, after: after, hasPaths: hasPaths
@@ -49,18 +53,20 @@ struct ExportShape {
         }
     }
 
-    private func export(
+    private mutating func export(
         _ document: ChatDocument, _ session: String, _ client: Client, into path: String?,
         _ write: ([UInt8]) throws(PosixError) -> Void
     ) throws(CommandError) -> Int {
-        var about: Session?, messages: [Message] = []
+        var about: Session?, messages: [Message] = [], beside = 0
         let count = try SessionExport(client: client, session: session, format: "jsonl").read(into: path) {
             switch $0 {
             case .session(let session, _): about = session
             case .message(let message, true): messages.append(message)
+            case .message: beside += 1
             default: break
             }
         }
+        leftOut += beside
         guard let about else { return count }
         do throws(PosixError) { try write(document.line(of: about, messages) + [0x0A]) } catch {
             throw ExportFile.failed(path ?? "standard output", error)

@@ -19,6 +19,7 @@ extension Command {
             are free are kept; a session that is there already is left as it is, so that reading a file twice changes
             nothing. Turns, receipts and usage come back as history and count in no quota. A session that cannot be read, or
             whose checksum shows that it was cut or changed, is reported, the others go on, and the exit code is 1.
+            --changed takes such a one as it is: of a file that was cut the lines that are whole.
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
@@ -131,12 +132,14 @@ private struct ImportReading {
             var start = 0, from = before
             while let end = rest[from...].firstIndex(of: 0x0A) {
                 line += 1
-                try take(Array(rest[start..<end]), "'\(path)', line \(line)")
+                // A line may end as other systems end it; the CR is none of its bytes.
+                let last = end > start && rest[end - 1] == 0x0D ? end - 1 : end
+                try take(Array(rest[start..<last]), "'\(path)', line \(line)")
                 start = end + 1
                 from = start
             }
             if isAtEnd && start < rest.count {
-                try take(Array(rest[start...]), "'\(path)', line \(line + 1)")
+                try take(Array(rest[start...]), "'\(path)', line \(line + 1)", isTorn: true)
                 start = rest.count
             }
             rest.removeFirst(start)
@@ -150,7 +153,8 @@ private struct ImportReading {
         try end()
     }
 
-    private mutating func take(_ bytes: [UInt8], _ place: String) throws(CommandError) {
+    /// Takes one line; `isTorn` is said of a last one without its LF.
+    private mutating func take(_ bytes: [UInt8], _ place: String, isTorn: Bool = false) throws(CommandError) {
         if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return }
         lines += 1
         let view: JSONView
@@ -160,7 +164,9 @@ private struct ImportReading {
                 complain("\(place) is not JSON: \(error.description)")
                 if open == nil { isForeign = true }
             }
-            open?.isSkipped = true
+            // Where a file was cut, the session before it may be whole, or be taken as far as it goes.
+            let isKept = takesChanged || open?.isSealed == true
+            if !isTorn || !isKept { open?.isSkipped = true }
             return
         }
         if view["type"]?.string == "session" {
@@ -211,7 +217,10 @@ private struct ImportReading {
                 $0.optional("importId", now.id)
                 $0.key("records")
                 $0.array { for record in records { $0.raw(record) } }
-                if isEnd && !isDryRun { $0.member("end", true) }
+                if isEnd && !isDryRun {
+                    $0.member("end", true)
+                    if takesChanged { $0.member("cut", true) }
+                }
                 if isDryRun { $0.member("dryRun", true) }
             }
         } catch {

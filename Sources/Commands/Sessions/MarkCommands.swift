@@ -17,8 +17,8 @@ extension Command {
         _ mark: MessageMark, _ value: Bool, _ name: String, _ summary: String, _ more: String = ""
     ) -> Command {
         let numbers = """
-            MESSAGE is a message's number, as 'convo show' has it, or its ID. Without -s the latest session that convo
-            made; forks have marks of their own.
+            MESSAGE is a message's number, as 'convo show' has it, or its ID. Without -s the session that convo used
+            last; forks have marks of their own.
             """
         return Command(
             name: name, summary: summary, arguments: "MESSAGE…", count: 1...Int.max,

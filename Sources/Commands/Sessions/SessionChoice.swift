@@ -12,35 +12,60 @@ struct SessionChoice {
     private static let listed = 10
 
     let client: Client
+    /// Where it is said that a session was passed over; nil for nowhere.
+    var console: Console?
 
-    /// The session by `-s`, `-c` or the latest one when neither was given.
+    /// The session by `-s`, or the one used last when it was not given.
     func session(named name: String?) throws(CommandError) -> Wire.SessionSummary {
         guard let name, name != "@last" else { return try latest() }
         if name.hasPrefix("@"), let number = Int(name.dropFirst()) { return try latest(number) }
         return try session(withID: name)
     }
 
-    /// The newest session that convo made, or with 2 the one before it, and so on; what lives in memory only comes last in lists,
-    /// and is never meant.
+    /// The session that convo used last, or with 2 the one before it, and so on.
+    ///
+    /// Behind those that are noted come the newest that convo made. What lives in memory only is never meant.
     func latest(_ number: Int = 1) throws(CommandError) -> Wire.SessionSummary {
         guard (1...500).contains(number) else {
             throw .usage(
                 "'@\(number)' is no session: '@1' is the latest, '@2' the one before it, up to '@500'")
         }
-        let found = try client.ask(Method.SessionFind.self) {
-            $0.member("tag", SessionChoice.tag)
-            $0.member("limit", number)
+        var known: [Wire.SessionSummary] = []
+        for id in UsedSessions().ids where known.count < number {
+            if let session = try used(id) { known.append(session) }
         }
-        let stored = found.sessions.filter { $0.ephemeral == nil }
-        guard stored.count >= number else {
+        if known.count < number {
+            let found = try client.ask(Method.SessionFind.self) {
+                $0.member("tag", SessionChoice.tag)
+                $0.member("limit", number)
+            }
+            let before = Set(known.map(\.sessionId))
+            known += found.sessions.filter { $0.ephemeral == nil && !before.contains($0.sessionId) }
+        }
+        guard known.count >= number else {
             throw CommandError(
                 .notFound,
-                stored.isEmpty
+                known.isEmpty
                     ? "convo has made no session yet; 'convo send TEXT' makes one"
-                    : "there is no '@\(number)': convo has made \(Times.count(stored.count, "session")); 'convo ls' lists them"
+                    : "there is no '@\(number)': convo has made \(Times.count(known.count, "session")); 'convo ls' lists them"
             )
         }
-        return stored[number - 1]
+        return known[number - 1]
+    }
+
+    /// A session that convo used; nil where it is not there any more, was put away, or lives in memory only.
+    private func used(_ id: String) throws(CommandError) -> Wire.SessionSummary? {
+        do throws(CommandError) {
+            let session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", id) }.summary
+            return session.archived || session.ephemeral == true ? nil : session
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        if let console, try found(id, isTrashed: true).contains(where: { $0.id == id }) {
+            console.note(
+                "passes over session '\(id)', which is in the trash; 'convo restore \(id)' brings it back")
+        }
+        return nil
     }
 
     /// The session with exactly this ID, else the only one whose ID begins so.

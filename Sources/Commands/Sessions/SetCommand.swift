@@ -14,7 +14,7 @@ extension Command {
         name: "set", summary: "change how a session is set up", arguments: "[ID]", count: 0...1,
         options: [.continue, .json, .model, .session, .system, .tags, .title, .upstream],
         details: """
-            Without an ID the latest session that convo made. A value of 'none' takes a setting away, and it is as
+            Without an ID the session that convo used last. A value of 'none' takes a setting away, and it is as
             configured again. What of the session a model is sent is set with 'convo window'. Without options it shows
             what is set.
             """

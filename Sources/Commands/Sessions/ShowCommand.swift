@@ -16,7 +16,7 @@ extension Command {
     static let show = Command(
         name: "show", summary: "read a session", arguments: "[ID]", count: 0...1,
         options: [.at, .continue, .json, .jsonl, .number, .raw, .session, .shownBranch],
-        details: "Without an ID the latest session that convo made. The pager is CONVO_PAGER, PAGER or less."
+        details: "Without an ID the session that convo used last. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
         if invocation.has(.at) && invocation.has(.number) {

@@ -15,7 +15,7 @@ extension Command {
         details: """
             All before the newest turn is summarized by a model, and the summary goes to the model in its place from then
             on. TEXT says what the summary should mind above all. The messages stay stored: 'convo summaries delete' lets
-            them in again. Without -s the latest session that convo made.
+            them in again. Without -s the session that convo used last.
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
@@ -42,7 +42,7 @@ extension Command {
         options: [.continue, .json, .jsonl, .session],
         details: """
             Summaries are numbered by age on the active branch. One that is deleted leaves its messages as they were: they
-            go to the model again as far as they fit. Without -s the latest session that convo made.
+            go to the model again as far as they fit. Without -s the session that convo used last.
             """
     ) { invocation throws(CommandError) in
         let words = invocation.positionals

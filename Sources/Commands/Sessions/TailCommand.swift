@@ -18,7 +18,7 @@ extension Command {
         options: [.after, .continue, .jsonl, .number, .session],
         details: """
             Shows the newest messages and goes on with what others write and models answer, until Ctrl-C. Without an ID the
-            latest session that convo made. --after goes on behind a message that was seen, so that nothing is missed;
+            session that convo used last. --after goes on behind a message that was seen, so that nothing is missed;
             --jsonl prints each change as the daemon tells it.
             """
     ) { invocation throws(CommandError) in

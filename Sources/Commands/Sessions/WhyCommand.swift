@@ -10,7 +10,7 @@ extension Command {
         arguments: "TEXT|#N", count: 1...Int.max, options: [.continue, .json, .session],
         details: """
             Finds the newest message of the session that has TEXT, whatever its case, or takes the one with a number, as
-            'convo show' has it. Without -s the latest session that convo made.
+            'convo show' has it. Without -s the session that convo used last.
             """
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()

@@ -34,7 +34,7 @@ extension Command {
             .session, .strategy,
         ],
         details: """
-            Without an ID the latest session that convo made. A value of 'none' takes a setting away, and it is as
+            Without an ID the session that convo used last. A value of 'none' takes a setting away, and it is as
             configured again. With --default it is written into the configuration, whose other lines stay as they are.
             The last line is what is in force for the next prompt. Nothing that is stored changes;
             'convo context' draws what comes of it.

@@ -220,8 +220,11 @@ extension Chat {
         try SessionExport.mayOverwrite(path, console) { (question) throws(CommandError) in
             try source?.answer(to: question)
         }
-        let count = try SessionExport(client: client, session: try current(), format: format).write(to: path)
+        let id = try current()
+        let count = try SessionExport(client: client, session: id, format: format).write(to: path)
         say("\(Times.count(count, "record")) in \(path)")
+        let beside = try format == "markdown" ? BranchTree(client, id).besideThePath() : 0
+        if let words = BranchTree.words(ofLeftOut: beside) { say(words) }
     }
 
     /// A quiet line of the chat's own.

@@ -204,6 +204,7 @@ final class Chat {
         guard let session else {
             throw CommandError(.notFound, "the session begins with the first prompt; say something first")
         }
+        if !new.isEphemeral { UsedSessions().note(session) }
         let view = AnswerView(console, target: try currentTarget().words, settings)
         let prompt = Prompt(
             client: client, session: session, signals: interrupts?.descriptor,

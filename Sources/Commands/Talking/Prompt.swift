@@ -288,6 +288,10 @@ extension Prompt.Outcome {
         }
         switch stopReason {
         case .maxTokens:
+            if let why = extras?.detail {
+                let hint = "'convo compact', in a chat /compact, makes room"
+                return (.success, "the answer was cut: \(why); \(hint)")
+            }
             return (
                 .success,
                 "the answer was cut at the model's limit of tokens; 'convo continue', in a chat /continue, goes on"

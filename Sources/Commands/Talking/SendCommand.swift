@@ -170,6 +170,7 @@ enum SendCommand {
         extracts: Bool, _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
     ) throws(CommandError) -> ExitCode {
         let console = invocation.console, isJSON = invocation.has(.json)
+        if !invocation.has(.ephemeral) { UsedSessions().note(session) }
         let interrupts = Interrupts(), isSilent = isJSON || extracts
         let target = [settings.model, settings.upstream].compactMap(\.self).joined(separator: " via ")
         let view = AnswerView(console, target: target)
@@ -265,7 +266,7 @@ extension Invocation {
 
     /// The session that `-s` or `-c` name, nil when neither was given.
     func chosenSession(_ client: Client) throws(CommandError) -> Wire.SessionSummary? {
-        let choice = SessionChoice(client: client)
+        let choice = SessionChoice(client: client, console: console)
         if let name = value(.session) { return try choice.session(named: name) }
         return has(.continue) ? try choice.latest() : nil
     }

@@ -6,7 +6,14 @@ extension Handlers {
     static let checking: [Handler] = [.on(Method.StoreCheck.self) { $0.check }]
 
     private func check(_ request: Request<Method.StoreCheck>) throws(WireError) {
-        look(CheckStore(isQuick: request.parameters.isQuick, limit: Method.StoreCheck.most), [], request)
+        // Only the writer sees whether the file is still the one at its path: a check says what a prompt would be told.
+        archives.write(
+            Sync(turnRow: TurnRow(0)), isEphemeral: false,
+            then: looking(request.call) { [self] (_: Void) in
+                look(
+                    CheckStore(isQuick: request.parameters.isQuick, limit: Method.StoreCheck.most), [],
+                    request)
+            })
     }
 
     private func look(
@@ -78,7 +85,7 @@ extension Damage {
         case .head: "both are taken from its newest message"
         case .parent: "it goes on without what came before"
         case .strayMessage: "it is removed"
-        case .content: "what is there becomes its text, letter by letter"
+        case .content: "bytes that are no text become U+FFFD, and what is no content then its text"
         case .arrival: "it is indexed as the newest"
         case .total: "its branch is summed up again"
         case .messageTurn: "it counts as appended"

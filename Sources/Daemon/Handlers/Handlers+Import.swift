@@ -78,8 +78,13 @@ extension Handlers {
 
     private func end(_ run: ImportRun, _ state: ImportState, _ request: Request<Method.Import>) {
         imports.running[run.id] = nil
-        archives.write(EndImport(run.session, state), isEphemeral: false) { [archives] result in
+        let write = EndImport(run.session, state, takesCut: request.parameters.takesCut)
+        archives.write(write, isEphemeral: false) { [archives] result in
             switch result {
+            case .success(let record?) where record.row != state.row:
+                var told = Method.Import.Result(sessionId: record.session.id)
+                told.exists = true
+                request.reply(told)
             case .success(let record?): request.reply(.init(state.counts, record.session.id))
             case .success(nil): request.fail(WireError(.conflict, "the import was given up; begin again"))
             case .failure(let error):

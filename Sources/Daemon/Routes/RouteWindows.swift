@@ -247,6 +247,20 @@ final class RouteWindows: RouteRequests {
         candidate.upstream.cutSilently(counted: counted, expected: request.estimate, of: request)
     }
 
+    /// That an answer of some tokens stopped since the whole context was full, and not at a limit of its own; nil where
+    /// it did not, or nobody can tell.
+    func fullness(_ ending: Turn.Ending, by upstream: String, _ tokens: Int) -> String? {
+        guard ending.stopReason == .maxTokens, !ending.isCached, let input = ending.usage?.inputTokens,
+            let candidate = candidates.first(where: { $0.upstream.name == upstream }),
+            let length = candidate.upstream.contextLength(of: candidate.model),
+            input + (ending.usage?.outputTokens ?? tokens) + RouteWindows.countedOtherwise >= length
+        else { return nil }
+        return "the context of \(length) tokens is full: the prompt takes \(input) of them"
+    }
+
+    /// Tokens by which servers count otherwise at the end of a context.
+    private static let countedOtherwise = 16
+
     /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
     func learned(from candidate: Candidate?, _ ending: Turn.Ending) -> Learned? {
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,

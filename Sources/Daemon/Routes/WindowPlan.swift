@@ -165,7 +165,9 @@ struct WindowPlan: Sendable {
             request = request.chained(gated.bindings)
             leftOut = thoughts - request.thoughtCount
         }
-        receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, leftOut: leftOut)
+        // The provider's own that it never takes back are nothing to it.
+        let foreign = gated.unsent.count { $0 != upstream }
+        receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, leftOut: leftOut + foreign)
         var writer = JSONWriter()
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)

@@ -184,9 +184,8 @@ package final class Daemon {
         }
         let locations = Locations(environment: options.environment, uid: Process.userID, home: nil)
         do { try locations.prepareDirectory(ofSocket: options.socket) } catch {
-            throw DaemonError(
-                "cannot use directory '\(Files.directory(of: options.socket))' for the socket: it must belong to you and be closed to others (\(error.reason))"
-            )
+            let problem = locations.problem(ofSocketDirectory: Files.directory(of: options.socket))
+            throw DaemonError("cannot listen at '\(options.socket)': \(problem ?? error.description)")
         }
         listener = try Listener(path: options.socket, mode: options.configuration.access.mode)
     }

@@ -132,7 +132,7 @@ package enum Launch {
             configuration: configuration,
             socket: chosen(
                 flags.socket, "CONVOD_SOCKET", configuration.socketPath,
-                locations.socket(isUsable: Locations.isUsable)),
+                locations.socket(isUsable: Locations.isUsable, isForeign: Locations.isForeign)),
             database: chosen(
                 flags.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
             environment: environment, log: Log(environment: environment))

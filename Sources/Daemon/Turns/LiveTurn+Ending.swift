@@ -13,6 +13,9 @@ extension LiveTurn {
         let content = answer.isEmpty ? nil : answer.content
         if answer.weight >= LiveTurn.large { memory.add() }
         let size = content == nil ? ContentSize() : TokenEstimate.size(of: answer)
+        let current = route.current, name = route.upstream
+        var ending = ending
+        ending.detail = ending.detail ?? windows.fullness(ending, by: name, size.tokens)
         if ending.state == .failed || ending.state == .interrupted {
             log.warning(
                 "turn_\(ending.state.name)", ("turn", id.description), ("session", session.session.id.text),
@@ -25,7 +28,6 @@ extension LiveTurn {
         record.isCached = ending.isCached
         record.error = ending.error
         record.usage = ending.usage
-        let current = route.current, name = route.upstream
         record.upstream = name
         record.model = current?.model
         let used = windows.used(by: name, ending, size.tokens, first: route.firstWait)

@@ -20,6 +20,8 @@ extension Method {
             package var records: [[UInt8]]
             /// Whether these are the last ones.
             package var isEnd: Bool
+            /// Whether at the end the session is taken although its newest message did not come.
+            package var takesCut: Bool
             /// Whether nothing is written; for a first call, whose other records are only read.
             package var isDryRun: Bool
 
@@ -35,6 +37,7 @@ extension Method {
                     records.append(Array(element.raw))
                 }
                 isEnd = try reader.bool("end") ?? false
+                takesCut = try reader.bool("cut") ?? false
                 isDryRun = try reader.bool("dryRun") ?? false
                 if importID == nil && records.isEmpty {
                     throw .invalid("'records' must begin with the session, or 'importId' say which one it is")

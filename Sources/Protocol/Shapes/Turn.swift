@@ -296,7 +296,7 @@ extension Wire {
         /// How many of a window's thoughts went back to who made them.
         package struct Thoughts: Codable, Sendable {
             package var sent: Int
-            /// They are bound to what does not stand before them any more.
+            /// They are another provider's, or bound to what does not stand before them any more.
             package var leftOut: Int
         }
 
@@ -337,7 +337,7 @@ extension Wire {
             package var names: Int?
             /// IDs of calls that it does not take.
             package var ids: Int?
-            /// Media for which a text was sent.
+            /// Media, and bytes that no model reads, for which a text was sent.
             package var parts: Int?
             /// Messages of the system that joined the system prompt, or were said by the user.
             package var systems: Int?

@@ -95,15 +95,20 @@ extension EndImport: LocalWrite {
         guard isOpen == 1 else { return nil }
         var end = ImportWriting(writer, state)
         try end.endSharing()
+        var name = state.name, copy = state.copy, newest = state.head
         if let head = state.head, try !end.endsWith(head) {
-            throw ArchiveError(
-                .refused, "at the end",
-                reason: "the session's newest message did not come, so the file was cut; get it again, whole")
+            guard takesCut else {
+                throw ArchiveError(
+                    .refused, "at the end",
+                    reason:
+                        "the session's newest message did not come, so the file was cut; get it again, whole")
+            }
+            // Only the whole was looked for so far; what is left of it may be there under any of its names.
+            (name, copy, newest) = (session.id, 1, state.last)
         }
-        var name = state.name, copy = state.copy
         while let taken = try database.session(name, owner: state.owner) {
-            // Somebody read in the same meanwhile.
-            if try writer.isThere(state.head, copy: copy, in: taken) {
+            // Somebody read in the same meanwhile, or what is left of it before.
+            if try writer.isThere(newest, copy: copy, in: taken) {
                 try writer.abandon(state.row)
                 return taken
             }

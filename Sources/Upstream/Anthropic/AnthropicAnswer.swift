@@ -196,8 +196,13 @@ package struct AnthropicAnswer: AnswerBody {
             case "refusal": "content_filter"
             default: reason
             }
-        let why = word == "content_filter" ? detail ?? "the model declined" : detail
-        var finish = Turn.Finish(reason: word, usage: usage, detail: why)
+        let own: String? =
+            switch reason {
+            case "refusal", "content_filter": "the model declined"
+            case "model_context_window_exceeded": "the model's context is full"
+            default: nil
+            }
+        var finish = Turn.Finish(reason: word, usage: usage, detail: detail ?? own)
         (finish.responseID, finish.cacheMiss) = (id, cacheMiss)
         return (tail, finish)
     }

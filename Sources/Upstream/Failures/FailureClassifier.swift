@@ -129,10 +129,20 @@ package enum FailureClassifier {
             return failure(
                 .quota, "the upstream's quota for the day is spent", report, 429, isRetryable: false)
         }
+        // No wait mends these two, and shorter requests pass (wire.md C5, E5).
+        if ["extra usage is required", "long context beta is not"].contains(where: text.contains) {
+            var failure = failure(
+                .quota, "the plan with the upstream has no contexts so long", report, 429, isRetryable: false)
+            failure.retryAfter = nil
+            failure.concernsRequest = true
+            return failure
+        }
         if let (limit, requested) = sizes(in: text), requested > limit {
-            return failure(
+            var failure = failure(
                 .throttled, "the request alone is more than the upstream takes in a minute", report, 429,
                 isRetryable: false)
+            failure.concernsRequest = true
+            return failure
         }
         var failure = failure(.throttled, "the upstream asks to slow down", report, 429, isRetryable: true)
         if failure.retryAfter == nil, report.quotas.contains(where: { $0.contains("PerMinute") }) {
@@ -207,15 +217,24 @@ package enum FailureClassifier {
         let isWait = kind == .throttled || kind == .quota
         let end = isWait ? report.until.map { " until \(Timestamp.minute($0))" } ?? "" : ""
         let place = report.status.map { " (HTTP \($0))\(end)" } ?? end
-        let hint =
-            report.codes.contains("ACCESS_TOKEN_SCOPE_INSUFFICIENT")
-            ? "; the token's scopes do not reach, see 'credentials.scopes'" : ""
+        let hint = hint(report, status)
         var failure = UpstreamFailure(
             kind, "\(lead)\(place)\(said.isEmpty ? "" : ": \(said)")\(hint)", status: status,
             isRetryable: isRetryable, retryAfter: report.retryAfter)
         failure.answered = report.status ?? 200
         failure.neutral = "\(lead)\(place)\(hint)"
         return failure
+    }
+
+    /// What to set so that Google takes the token, behind a semicolon; empty where nothing is known.
+    private static func hint(_ report: FailureReport, _ status: Int?) -> String {
+        if report.codes.contains("ACCESS_TOKEN_SCOPE_INSUFFICIENT") {
+            return "; the token's scopes do not reach, see 'credentials.scopes'"
+        }
+        if status == 403, report.text.contains("quota project") {
+            return "; name the project that pays with 'credentials.quotaProject'"
+        }
+        return ""
     }
 }
 

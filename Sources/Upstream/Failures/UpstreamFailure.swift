@@ -53,6 +53,8 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     package var retryAfter: Int?
     /// Whether asking at once again may help, since the key, the token or the request is another one now.
     package var retriesAtOnce = false
+    /// Whether a limit is passed by this request alone, so that smaller ones need not wait.
+    package var concernsRequest = false
     /// Set when `kind` is `overflow`.
     package var overflow: Overflow?
     /// The request's parameter that the server does not take.

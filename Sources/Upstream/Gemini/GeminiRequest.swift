@@ -22,18 +22,20 @@ enum GeminiRequest {
         }
     }
 
-    /// The messages alone, as `_convod/context/build` gives them.
-    static func writeContents(_ messages: [OutgoingMessage], to writer: inout JSONWriter) {
+    /// The messages alone, as `_convod/context/build` gives them; `standsIn` is whether calls of others get a seal.
+    static func writeContents(
+        _ messages: [OutgoingMessage], standsIn: Bool = true, to writer: inout JSONWriter
+    ) {
         var ledger = CallLedger()
         let turns = WireTurn.joined(messages)
-        // Within the running tool loop the first call of each model turn must be signed.
+        // Within the running tool loop the first call of each model turn must be signed, for models that ask for it.
         let loopStart = turns.lastIndex { $0.isSpoken } ?? -1
         writer.array {
             for (index, turn) in turns.enumerated() {
                 $0.object {
                     $0.member("role", turn.isModel ? "model" : "user")
                     $0.key("parts")
-                    $0.array { write(turn.parts, &ledger, isInLoop: index > loopStart, to: &$0) }
+                    $0.array { write(turn.parts, &ledger, standsIn: standsIn && index > loopStart, to: &$0) }
                 }
             }
         }
@@ -49,9 +51,16 @@ enum GeminiRequest {
             }
         }
         writer.key("contents")
-        writeContents(request.messages, to: &writer)
+        writeContents(request.messages, standsIn: asksForSeals(request.model), to: &writer)
         GeminiTools.write(request.parameters, to: &writer)
         writeConfig(request.parameters, quirks, to: &writer)
+    }
+
+    /// Whether a model may refuse a call without a seal: those before Gemini 3 ask for none (wire-2.md E), and of one
+    /// whose name says nothing it is not known.
+    private static func asksForSeals(_ model: String) -> Bool {
+        let name = model.split(separator: "/").last ?? ""
+        return !["gemini-1.", "gemini-2."].contains { name.hasPrefix($0) }
     }
 
     private static func writeConfig(
@@ -86,7 +95,7 @@ enum GeminiRequest {
     }
 
     private static func write(
-        _ parts: [Part], _ ledger: inout CallLedger, isInLoop: Bool, to writer: inout JSONWriter
+        _ parts: [Part], _ ledger: inout CallLedger, standsIn: Bool, to writer: inout JSONWriter
     ) {
         var isFirstCall = true
         for (index, part) in parts.enumerated() {
@@ -108,7 +117,7 @@ enum GeminiRequest {
                     }
                 }
             case .toolCall(let call):
-                let seal = call.signature ?? (isFirstCall && isInLoop ? placeholder : nil)
+                let seal = call.signature ?? (isFirstCall && standsIn ? placeholder : nil)
                 isFirstCall = false
                 ledger.add(call)
                 write(call, seal, to: &writer)

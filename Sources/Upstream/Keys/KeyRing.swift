@@ -6,7 +6,8 @@ internal import Posix
 ///
 /// A key that was refused with 401 is left alone until its source gives another one or is touched, but for one probe after a
 /// minute, and after twice as long each time up to an hour: a provider may refuse a good key for a while. A key that was asked
-/// to wait is passed over while it must. Sources are read at each call, so a changed file counts at once.
+/// to wait is passed over while it must; where all must, the one that is free first is taken. Sources are read at each call, so
+/// a changed file counts at once.
 ///
 /// - Invariant: a key leaves this type only into a request's header; no description, error or log line holds it.
 package final class KeyRing: Authorizer {
@@ -73,11 +74,12 @@ package final class KeyRing: Authorizer {
     }
 
     private func find(
-        from index: Int, reasons: [String], waiting: Authorization?,
+        from index: Int, reasons: [String], waiting: (found: Authorization, gate: Int64)?,
         _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
     ) {
         guard index < sources.count else {
-            if let waiting { return then(.success(waiting)) }  // all must wait: who asks anyway knows why
+            // All must wait: who asks anyway knows why.
+            if let waiting { return then(.success(waiting.found)) }
             let words = "no key: \(reasons.joined(separator: "; "))"
             return then(.failure(UpstreamFailure(.auth, words, isRetryable: false)))
         }
@@ -92,8 +94,11 @@ package final class KeyRing: Authorizer {
                     return find(from: index + 1, reasons: reasons + [words], waiting: waiting, then)
                 }
                 let found = Authorization(headers: headers(key), identity: hash)
-                if sources[index].gate > clock() {
-                    return find(from: index + 1, reasons: reasons, waiting: waiting ?? found, then)
+                let gate = sources[index].gate
+                if gate > clock() {
+                    let isSooner = gate < waiting?.gate ?? .max
+                    let first = isSooner ? (found: found, gate: gate) : waiting
+                    return find(from: index + 1, reasons: reasons, waiting: first, then)
                 }
                 // While this request tries it again, no other does.
                 if let pause = sources[index].refusal?.pause {
@@ -157,11 +162,14 @@ package final class KeyRing: Authorizer {
         return isCommand || hasFree
     }
 
-    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Bool {
+    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Int {
+        let now = clock()
         for index in sources.indices where sources[index].last?.hash == authorization.identity {
-            sources[index].gate = clock() + Int64(milliseconds)
+            sources[index].gate = now + Int64(milliseconds)
         }
-        return hasFree
+        if hasFree { return 0 }
+        let gates = sources.filter { $0.refusal == nil && $0.gate > now }.map(\.gate)
+        return gates.min().map { Int($0 - now) } ?? milliseconds
     }
 
     package func succeeded(_ authorization: Authorization) {

@@ -88,9 +88,16 @@ package struct OpenAIAnswer: AnswerBody {
             throw failure
         }
         let word = refusal == nil ? neutral(reason ?? "stop") : "content_filter"
-        let detail =
-            refusal ?? (reason == "content_filter" ? "the provider's filter stopped the answer" : nil)
-        return (tail + calls.finished, Turn.Finish(reason: word, usage: usage, detail: detail))
+        return (tail + calls.finished, Turn.Finish(reason: word, usage: usage, detail: refusal ?? detail))
+    }
+
+    /// Why the answer ended, where its reason alone says more than the neutral word for it.
+    private var detail: String? {
+        switch reason {
+        case "content_filter": "the provider's filter stopped the answer"
+        case "model_context_window_exceeded": "the model's context is full"
+        default: nil
+        }
     }
 
     private func neutral(_ reason: String) -> String {

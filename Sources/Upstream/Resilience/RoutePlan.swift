@@ -50,10 +50,15 @@ package struct RoutePlan: Sendable, Equatable {
         after failure: UpstreamFailure, policy: RetryPolicy, elapsed: Int, random: Double,
         holdsMore: (String) -> Bool = { _ in false }, _ availability: (String) -> Availability
     ) -> Step {
-        if failure.retriesAtOnce, repairs[position] < RoutePlan.mostRepairs {
-            repairs[position] += 1
-            number += 1
-            return .ask(current, wait: 0)
+        var failure = failure
+        if failure.retriesAtOnce {
+            if repairs[position] < RoutePlan.mostRepairs {
+                repairs[position] += 1
+                number += 1
+                return .ask(current, wait: 0)
+            }
+            let most = RoutePlan.mostRepairs + 1
+            failure.message += "; no more than \(most) keys or forms of a request are tried in a row"
         }
         if !failure.isRetryable || tries[position] >= policy.attempts { isUsedUp[position] = true }
         if failure.kind == .overflow { return passOver(failure, policy, elapsed, holdsMore, availability) }
