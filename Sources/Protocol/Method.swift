@@ -20,6 +20,7 @@ package enum Method: String, Sendable, CaseIterable {
     case messageSet = "_convod/message/set"
     case modelList = "_convod/model/list"
     case search = "_convod/search"
+    case serverClients = "_convod/server/clients"
     case serverInfo = "_convod/server/info"
     case serverMetrics = "_convod/server/metrics"
     case serverReload = "_convod/server/reload"
@@ -33,6 +34,7 @@ package enum Method: String, Sendable, CaseIterable {
     case sessionTitle = "_convod/session/title"
     case storeBackup = "_convod/store/backup"
     case storeCheck = "_convod/store/check"
+    case storeCompact = "_convod/store/compact"
     case storePrune = "_convod/store/prune"
     case storeStats = "_convod/store/stats"
     case summaryDelete = "_convod/summary/delete"
@@ -93,6 +95,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .messageSet: MessageSet.self
         case .modelList: ModelList.self
         case .search: Search.self
+        case .serverClients: ServerClients.self
         case .serverInfo: ServerInfo.self
         case .serverMetrics: ServerMetrics.self
         case .serverReload: ServerReload.self
@@ -106,6 +109,7 @@ package enum Method: String, Sendable, CaseIterable {
         case .sessionTitle: SessionTitle.self
         case .storeBackup: StoreBackup.self
         case .storeCheck: StoreCheck.self
+        case .storeCompact: StoreCompact.self
         case .storePrune: StorePrune.self
         case .storeStats: StoreStats.self
         case .summaryDelete: SummaryDelete.self

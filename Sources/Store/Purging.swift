@@ -29,6 +29,16 @@ extension PurgeSession: LocalWrite {
     }
 }
 
+extension Compact: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) -> Output {
+        let size = try writer.database.size()
+        // A purge that is under way does all of it at its end.
+        if try writer.database.purgePhase() != .removing { try writer.database.enter(.beginningToMerge) }
+        writer.wantBackgroundWork()
+        return size
+    }
+}
+
 /// How far the purge of sessions is: it goes on where a daemon that was killed left it.
 enum PurgePhase: Int {
     /// Nothing is left to do.

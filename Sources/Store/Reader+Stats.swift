@@ -54,7 +54,7 @@ extension StoreStats: LocalRead {
             return output
         }
         let page = try database.integer("PRAGMA page_size", doing: "look at the file")
-        output.file.bytes = Int(try database.integer("PRAGMA page_count", doing: "look at the file") * page)
+        output.file.bytes = try database.size()
         output.file.free = Int(
             try database.integer("PRAGMA freelist_count", doing: "look at the file") * page)
         output.file.notIndexed = Int(max(0, try database.newestArrival() - database.searchMark()))
@@ -123,5 +123,17 @@ extension AuditList: LocalRead {
                 [.int(0)], doing: "list changes", take)
         }
         return found
+    }
+}
+
+extension StoreSize: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output { try reader.database.size() }
+}
+
+extension Database {
+    /// Bytes of the file, its log left out.
+    func size() throws(ArchiveError) -> Int {
+        let pages = try integer("PRAGMA page_count", doing: "look at the file")
+        return Int(try integer("PRAGMA page_size", doing: "look at the file") * pages)
     }
 }

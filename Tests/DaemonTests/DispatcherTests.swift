@@ -1,10 +1,11 @@
 internal import Conversation
-@testable internal import Daemon
 internal import JSON
+internal import Posix
 internal import Protocol
 internal import Sessions
 internal import TestSupport
 internal import Testing
+@testable internal import Daemon
 
 /// A client's link that keeps what is sent.
 private final class Link: ClientLink {
@@ -280,5 +281,25 @@ private final class Desk {
         #expect(desk.client.calls.isEmpty && desk.client.waiting.isEmpty)
         desk.goOn()
         #expect(desk.begunIDs == ["1", "3"])
+    }
+}
+
+@Suite struct `The clients of a daemon` {
+    @Test func `are listed with what each has open and has asked for`() throws {
+        let daemon = try TestDaemon()
+        let first = try daemon.client(), second = try daemon.client()
+        try first.open("s")
+        let prompt = try first.startPrompt("s", "count to a thousand")
+        _ = try first.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        let answer = try second.call("_convod/server/clients", "{}")
+        let clients = (answer.result?["clients"]).map { Array($0.elements) } ?? []
+        #expect(clients.count == 2)
+        #expect(clients.map { $0["isSelf"]?.bool } == [false, true])
+        #expect(
+            clients.map { $0["sessions"]?.int } == [1, 0] && clients.map { $0["requests"]?.int } == [1, 1])
+        #expect(
+            clients.allSatisfy { $0["pid"]?.int == Int(Process.id) && $0["role"]?.string == "administrator" })
+        try first.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#)
+        #expect(try first.finish(prompt).result?["stopReason"]?.string == "cancelled")
     }
 }

@@ -225,3 +225,30 @@ extension `Pruning` {
         #expect(try client.messages("s0").count == 3)
     }
 }
+
+@Suite struct `A file that holds more than it needs` {
+    @Test func `is made smaller on request, and answered when it is`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("s")
+        let words = String(repeating: "words that go ", count: 2_000)
+        for _ in 0..<40 {
+            let message = #"{"role":"user","content":[{"type":"text","text":\#(quoted(words))}]}"#
+            #expect(
+                try client.call(
+                    "_convod/message/append", #"{"sessionId":"s","messages":[\#(message)]}"#
+                ).result != nil)
+        }
+        // Free pages, as somebody's own statement leaves them.
+        try shell(
+            "sqlite3", daemon.database,
+            "PRAGMA busy_timeout = 5000; DELETE FROM search_state; UPDATE message SET content = '[]'")
+        let done = try client.call("_convod/store/compact", "{}").result
+        let before = done?["bytesBefore"]?.int ?? 0, now = done?["bytes"]?.int ?? 0
+        #expect(before > 1_000_000 && now < before / 2, "\(before) \(now)")
+        #expect(try Files.status(daemon.database)?.size == Int64(now))
+        #expect(try client.messages("s").count == 40)
+        // Nothing is left to do, and that is answered too.
+        #expect(try client.call("_convod/store/compact", "{}").result?["bytes"]?.int == now)
+    }
+}

@@ -52,6 +52,12 @@ package struct StoreStats: ArchiveRead {
     package init(owner: UserID?) { self.owner = owner }
 }
 
+/// Bytes of the database's file, its log left out.
+package struct StoreSize: ArchiveRead {
+    package typealias Output = Int
+    package init() {}
+}
+
 /// What a session that statistics tell of is called.
 package struct SessionNames: ArchiveRead {
     package typealias Output = [SessionRow: (id: SessionID, owner: UserID, title: String?)]

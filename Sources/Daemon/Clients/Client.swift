@@ -23,6 +23,8 @@ final class Client {
     let link: any ClientLink
     /// The process at the other end when it connected; 0 where the kernel does not say.
     var pid = 0
+    /// When it connected, in milliseconds since 1970.
+    var connectedAt: Int64 = 0
 
     /// Its requests that have no answer yet.
     var calls: [RequestID: Call] = [:]

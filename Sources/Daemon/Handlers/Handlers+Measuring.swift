@@ -1,5 +1,6 @@
 internal import Archive
 internal import Conversation
+internal import EventLoop
 internal import Protocol
 internal import Store
 internal import Upstream
@@ -126,6 +127,8 @@ extension Handlers {
         text.sample("convod_start_time_seconds", [], Double(server.startedAt) / 1_000)
         text.family("convod_connections", .gauge, "Clients that are connected.")
         text.sample("convod_connections", [], Double(server.connections()))
+        text.family("convod_timers", .gauge, "Timers that the loop holds.")
+        text.sample("convod_timers", [], Double(loop.heldTimers))
         text.family("convod_turns_running", .gauge, "Turns that are being answered.")
         text.sample("convod_turns_running", [], Double(engine.live.count))
         text.family("convod_requests", .counter, "Requests that were answered since the start.")

@@ -8,6 +8,7 @@ extension Handlers {
     static let purging: [Handler] = [
         .on(Method.SessionPurge.self) { $0.purgeSession },
         .on(Method.StoreBackup.self) { $0.backUp },
+        .on(Method.StoreCompact.self) { $0.compact },
         .on(Method.StorePrune.self) { $0.prune },
     ]
 
@@ -28,6 +29,22 @@ extension Handlers {
             guard case .failure(let error) = result else { return }
             self?.backups[path] = nil
             request.fail(WireError(error))
+        }
+    }
+
+    private func compact(_ request: Request<Method.StoreCompact>) throws(WireError) {
+        archives.write(Compact(), isEphemeral: false) { [self] result in
+            let before: Int
+            switch result {
+            case .success(let bytes): before = bytes
+            case .failure(let error): return request.fail(WireError(error))
+            }
+            purges.afterNext { [archives] result in
+                if case .failure(let error) = result { return request.fail(WireError(error)) }
+                archives.readAway(
+                    StoreSize(),
+                    then: self.looking(request.call) { request.reply(.init(bytesBefore: before, bytes: $0)) })
+            }
         }
     }
 

@@ -9,6 +9,7 @@ internal import Upstream
 extension Handlers {
     static let serving: [Handler] = [
         .on(Method.CancelRequest.self) { _ in { _ in } },  // a notification; see `Dispatcher`
+        .on(Method.ServerClients.self) { $0.listClients },
         .on(Method.ServerInfo.self) { $0.info },
         .on(Method.ServerReload.self) { $0.reload },
         .on(Method.Authenticate.self) { $0.authenticate },
@@ -28,6 +29,25 @@ extension Handlers {
 
     private func discover(_ request: Request<Method.Discover>) throws(WireError) {
         request.reply(written: server.description)
+    }
+
+    private func listClients(_ request: Request<Method.ServerClients>) throws(WireError) {
+        let clients = server.clients().sorted { $0.number < $1.number }
+        request.reply(
+            .init(
+                clients: clients.map {
+                    let role =
+                        switch $0.role {
+                        case .user: "user"
+                        case .watcher: "watcher"
+                        case .administrator: "administrator"
+                        }
+                    return .init(
+                        number: $0.number, uid: Int($0.user.number), pid: $0.pid > 0 ? $0.pid : nil,
+                        role: role,
+                        connectedAt: Wire.Time($0.connectedAt), sessions: $0.subscriptions.count,
+                        requests: $0.calls.count, isSelf: $0 === request.client)
+                }))
     }
 
     private func reload(_ request: Request<Method.ServerReload>) throws(WireError) {

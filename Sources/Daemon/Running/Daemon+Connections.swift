@@ -87,6 +87,7 @@ extension Daemon {
             number: connection.number, user: UserID(peer.uid), role: role,
             link: connection)
         client.pid = Int(peer.pid)
+        client.connectedAt = options.clock()
         guests[connection.number] = Guest(connection: connection, client: client)
         budget.add(connection)
         try connection.begin()

@@ -196,6 +196,7 @@ package final class Daemon {
         facts.configuration = options.configurationFile
         facts.startedAt = options.clock()
         facts.connections = { [unowned self] in guests.count }
+        facts.clients = { [unowned self] in guests.values.map(\.client) }
         facts.reload = { [unowned self] () throws(ConfigurationError) in try reload() }
         budget.connections = { [unowned self] in guests.values.map(\.connection) }
         facts.keyVariables = KeyVariable.names(in: options.environment)

@@ -25,7 +25,8 @@ extension Method {
         switch self {
         case .branchDelete, .branchRewind, .branchSwitch, .importRecords, .messageDelete, .messageSet,
             .serverReload, .sessionCompact, .sessionForkOwn, .sessionPurge, .sessionRestore, .sessionSet,
-            .sessionTitle, .storeBackup, .storeCheck, .storePrune, .summaryDelete, .summarySet, .turnCancel,
+            .sessionTitle, .storeBackup, .storeCheck, .storeCompact, .storePrune, .summaryDelete, .summarySet,
+            .turnCancel,
             .turnSet, .sessionDelete, .sessionFork, .sessionNew, .sessionSetConfigOption:
             true
         default: false

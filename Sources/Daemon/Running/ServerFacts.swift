@@ -15,6 +15,8 @@ final class ServerFacts {
     /// Names of the variables with keys that its environment has.
     var keyVariables: [String] = []
     var connections: () -> Int = { 0 }
+    /// All that are connected.
+    var clients: () -> [Client] = { [] }
     /// Takes up the configuration anew; gives the keys that need a restart.
     var reload: () throws(ConfigurationError) -> [String] = { [] }
 
