@@ -18,6 +18,8 @@ private final class Link: ClientLink {
     var steps: [() -> Void] = []
     var held = 0
     var onRelease: () -> Void = {}
+    /// Lines that were no messages since the last that was one.
+    var nonsense = 0
 
     func send(_ line: [UInt8], isPush: Bool) {
         #expect(!isPush, "what was asked for is no push")
@@ -32,6 +34,7 @@ private final class Link: ClientLink {
     func hold(_ bytes: Int) { held += bytes }
     func letGo(_ bytes: Int) { held -= bytes }
     func release() { onRelease() }
+    func heard(isMessage: Bool) { nonsense = isMessage ? 0 : nonsense + 1 }
     func answered(isLast: Bool) {}
     func joined(by change: Int) {}
     func close() { isOpen = false }

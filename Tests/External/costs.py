@@ -15,11 +15,11 @@ from daemon import Daemon
 
 FEW, MANY = 40, 240
 BOUNDS = {
-    "turn": {"system calls": 125, "allocations": 1_060, "instructions": 2_050_000},
+    "turn": {"system calls": 122, "allocations": 860, "instructions": 2_000_000},
     # The same with the search index, which under valgrind takes each turn by itself, in a commit of its own.
-    "turn, indexed": {"system calls": 142, "allocations": 1_120, "instructions": 2_480_000},
-    "chunk": {"system calls": 23, "allocations": 44, "instructions": 91_000},
-    "look": {"system calls": 7, "allocations": 68, "instructions": 123_000},
+    "turn, indexed": {"system calls": 128, "allocations": 940, "instructions": 2_280_000},
+    "chunk": {"system calls": 21, "allocations": 42, "instructions": 91_000},
+    "look": {"system calls": 7, "allocations": 41, "instructions": 94_000},
 }
 ECHO = {"upstreams": {"echo": {"kind": "echo"}}, "database": {"index": False}}
 INDEXED = {"upstreams": {"echo": {"kind": "echo"}}}

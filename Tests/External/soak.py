@@ -98,7 +98,7 @@ class Crowd:
             sessions.append(mark)
         elif what < 0.9:
             self.ask(client, "_convod/context/preview", sessionId=name, prompt=text)
-        elif what < 0.95:
+        elif what < 0.98:
             self.ask(client, "_convod/message/append", sessionId=name, messages=[{"role": "user", "content": text}])
         else:
             self.ask(client, "session/delete", sessionId=name)
@@ -116,15 +116,16 @@ class Crowd:
 def held(daemon):
     """What the process holds when nothing is asked."""
     with daemon.client() as client:
+        metric = lambda name: int(float(re.search(rf"(?m)^{name} (\S+)", client.call("_convod/server/metrics")["text"])[1]))  # noqa: E731
         end = time.monotonic() + 60
-        while json.dumps(client.call("_convod/turn/list", open=True)["turns"]) != "[]" and time.monotonic() < end:
+        while metric("convod_turns_running") and time.monotonic() < end:
             threading.Event().wait(0.05)
         threading.Event().wait(1.5)  # the log is moved, and memory given back, when nothing comes
-        text = client.call("_convod/server/metrics")["text"]
+        timers = metric("convod_timers")
     process = f"/proc/{daemon.process.pid}"
     return {
         "resident": daemon.memory(), "anonymous": daemon.memory("RssAnon"), "descriptors": len(os.listdir(process + "/fd")),
-        "threads": len(os.listdir(process + "/task")), "timers": int(float(re.search(r"(?m)^convod_timers (\S+)", text)[1])),
+        "threads": len(os.listdir(process + "/task")), "timers": timers,
         "log": os.path.getsize(daemon.database + "-wal") >> 10, "file": os.path.getsize(daemon.database) >> 10}
 
 

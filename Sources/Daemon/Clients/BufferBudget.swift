@@ -10,6 +10,8 @@ internal import Protocol
 final class BufferBudget {
     /// Milliseconds that those above their share get to shrink.
     private static let patience = 1_000
+    /// Milliseconds between two closings where it is urgent: each looks at all clients.
+    private static let pause = 5
     /// Bytes that everyone may hold, however many there are.
     private static let least = 128 << 10
 
@@ -25,6 +27,8 @@ final class BufferBudget {
     /// Bytes of requests that are being worked on.
     private var heldBytes = 0
     private var isDue = false, isUrgentDue = false
+    /// When the largest were looked for last, in monotonic nanoseconds.
+    private var enforcedAt: UInt64 = 0
     /// The connections there are.
     var connections: () -> [Connection] = { [] }
 
@@ -74,11 +78,13 @@ final class BufferBudget {
         }
     }
 
-    /// Looks a little later what is to be done; where it is urgent, on the next turn of the loop.
+    /// Looks a little later what is to be done; where it is urgent, on the next turn of the loop, if it was not just done.
     private func watch(isUrgent: Bool) {
         if isUrgent ? isUrgentDue : isDue { return }
         if isUrgent { isUrgentDue = true } else { isDue = true }
-        loop.after(milliseconds: isUrgent ? 0 : BufferBudget.patience) { [weak self] in
+        let since = Int((loop.now &- enforcedAt) / 1_000_000)
+        let wait = isUrgent ? max(0, BufferBudget.pause - since) : BufferBudget.patience
+        loop.after(milliseconds: wait) { [weak self] in
             guard let self else { return }
             if isUrgent { isUrgentDue = false } else { isDue = false }
             enforce()
@@ -102,20 +108,28 @@ final class BufferBudget {
 
     /// Closes the largest until the others have room.
     private func enforce() {
-        let limits = limits()
-        for connection in connections().sorted(by: { $0.cost > $1.cost }) where isOver(connection) {
+        enforcedAt = loop.now
+        let limits = limits(), all = connections()
+        // At first by a number for each user, since there may be thousands.
+        let shares = users.mapValues { user in
+            min(
+                user.bytes > limits.userBuffers ? share(user, limits.userBuffers) : Int.max,
+                self.all.bytes > limits.buffers ? share(self.all, limits.buffers) : Int.max)
+        }
+        let large = all.filter { $0.cost > BufferBudget.least && $0.cost > shares[$0.peer.uid] ?? Int.max }
+        for connection in large.sorted(by: { $0.cost > $1.cost }) where isOver(connection) {
             let uid = connection.peer.uid, bytes = users[uid]?.bytes ?? 0
             let isUsers = bytes > limits.userBuffers
             let message =
                 isUsers
                 ? "the clients of user \(uid) hold \(bytes) bytes of what is unread, unfinished or of sessions that they joined, \(limits.userBuffers) are allowed ('limits.userBuffers'), and this one holds \(connection.cost) of them; read answers, send whole lines, and close sessions"
-                : "all clients hold \(all.bytes) bytes of what is unread, unfinished or of sessions that they joined, \(limits.buffers) are allowed ('limits.buffers'), and this one holds \(connection.cost) of them; read answers, send whole lines, and close sessions"
+                : "all clients hold \(self.all.bytes) bytes of what is unread, unfinished or of sessions that they joined, \(limits.buffers) are allowed ('limits.buffers'), and this one holds \(connection.cost) of them; read answers, send whole lines, and close sessions"
             connection.closeForGood(WireError(.overloaded, message))
         }
         let isFull =
-            all.bytes > limits.buffers || users.values.contains { $0.bytes > limits.userBuffers }
+            self.all.bytes > limits.buffers || users.values.contains { $0.bytes > limits.userBuffers }
         if isFull { watch(isUrgent: false) }
         // Those that may go on now do so.
-        for connection in connections() { connection.mayGoOn() }
+        for connection in all where connection.waitsForRoom { connection.mayGoOn() }
     }
 }

@@ -19,6 +19,8 @@ protocol ClientLink: AnyObject {
     func letGo(_ bytes: Int)
     /// Requests that were held up may run now.
     func release()
+    /// A line was a message, or none that anybody understands.
+    func heard(isMessage: Bool)
     /// A request is answered, and no other has no answer yet where `isLast`.
     func answered(isLast: Bool)
     /// So many sessions more are seen by the client, or fewer.

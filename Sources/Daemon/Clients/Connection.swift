@@ -66,6 +66,13 @@ final class Connection: ClientLink {
         case closed
     }
 
+    /// Whether it was read no further when that was looked at last, since others need the room.
+    private(set) var waitsForRoom = false
+    /// Lines that were no messages, one behind the other, since the last that was one.
+    private var nonsense = 0
+    /// How many of those make a client one that is heard behind the others, and how many bytes of a line without its end.
+    private static let mostNonsense = 4, longLine = 64 << 10
+
     /// Whether the client is answered still.
     private var isServing: Bool { state == .serving || state == .finishing }
 
@@ -222,7 +229,7 @@ final class Connection: ClientLink {
             }
         }
         if readiness.contains(.reading) && state == .serving {
-            if !isBraked && !isHolding && owner?.isNext(self, isPutOff: false) ?? false {
+            if !isBraked && !isHolding && owner?.isNext(self, isPutOff: isNoise) ?? false {
                 serve(runsSteps: true)
             } else {
                 watch()
@@ -235,7 +242,8 @@ final class Connection: ClientLink {
 
     /// Whether nothing more is taken from the client for now: it must read, or leave room for others.
     private var isBraked: Bool {
-        waitingBytes >= limits.outbox / 2 || owner?.isOverBudget(self) ?? false
+        waitsForRoom = owner?.isOverBudget(self) ?? false
+        return waitsForRoom || waitingBytes >= limits.outbox / 2
     }
 
     /// Whether no further line is begun until some of those that were are stored or answered.
@@ -305,14 +313,14 @@ final class Connection: ClientLink {
         // Where nothing is left the slice was long enough.
         if hasMore && steps.isEmpty && framer.pending == 0 { hasMore = owner?.hasWaiting(self) ?? false }
         account()
-        if hasMore && isServing && mayDoMore { owner?.hasMore(self, isPutOff: !steps.isEmpty) }
+        if hasMore && isServing && mayDoMore { owner?.hasMore(self, isPutOff: !steps.isEmpty || isNoise) }
     }
 
     /// Something that was waited for is there: the client's next requests may be looked at.
     func mayGoOn() {
         guard taking == .nothing, isServing else { return }
         guard hasMore && mayDoMore else { return watch() }
-        owner?.hasMore(self, isPutOff: !steps.isEmpty)
+        owner?.hasMore(self, isPutOff: !steps.isEmpty || isNoise)
     }
 
     /// Requests that were held up may run now, at once where the client is not being served already.
@@ -345,6 +353,13 @@ final class Connection: ClientLink {
 
     /// Whether it has requests without an answer.
     private var isAwaited: Bool { owner?.isAwaited(self) ?? false }
+
+    func heard(isMessage: Bool) { nonsense = isMessage ? 0 : nonsense + 1 }
+
+    /// Whether it has said nothing that anybody understands for long: where it is crowded, those who talk are heard before.
+    private var isNoise: Bool {
+        nonsense >= Connection.mostNonsense || framer.pending >= Connection.longLine
+    }
 
     func answered(isLast: Bool) { if state == .finishing && isLast { wantFlush() } }
 

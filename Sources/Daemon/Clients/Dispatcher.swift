@@ -58,6 +58,8 @@ final class Dispatcher {
     private func receive(
         _ incoming: Incoming, _ client: Client, _ batch: Batch?, _ send: @escaping ([UInt8]) -> Void
     ) {
+        let isMessage = if case .invalid = incoming { false } else { true }
+        client.link.heard(isMessage: isMessage)
         switch incoming {
         case .response: break
         case .invalid(let id, let error): send(Outgoing.failure(id, error))
