@@ -22,7 +22,7 @@ package struct LineFramer: Sendable {
     private var buffer: [UInt8] = []
     private var start = 0
     private var scanned = 0
-    private var isSkipping = false
+    package private(set) var isSkipping = false
 
     /// Refuses lines of more than `limit` bytes, LF not counted.
     package init(limit: Int) { self.limit = limit }

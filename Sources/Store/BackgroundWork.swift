@@ -12,11 +12,14 @@ protocol BackgroundWork {
     func step(in database: Database, until deadline: UInt64) throws(ArchiveError)
     /// What the last step did is committed.
     func committed()
+    /// Whether somebody waits for it who purged something.
+    var isOfPurge: Bool { get }
 }
 
 extension BackgroundWork {
     func pace(in database: Database) throws(ArchiveError) -> BackgroundSlot.Pace { .init() }
     func committed() {}
+    var isOfPurge: Bool { false }
 }
 
 /// When the writer does some of the work that nobody waits for.
@@ -39,19 +42,11 @@ struct BackgroundSlot {
         /// While no changes come it gets all of the time.
         static let whileSomebodyWaits = Pace(idleRest: 0)
     }
-    /// Nanoseconds after a step that failed, and after one that met damage, which will not be whole in a moment.
-    private static let patience: UInt64 = 1_000_000_000, damagePatience: UInt64 = 10_000_000_000
-    /// Nanoseconds that another program may hold the lock before somebody is told.
-    private static let busyPatience: UInt64 = 10_000_000_000
-
     /// Whether there may be something to do.
     private(set) var isWanted = true
-    /// Whether the last step failed, so that the next one waits.
+    /// Whether what is left waits for another try.
     private(set) var isHeldUp = false
     private var due: UInt64 = 0
-    /// When the first of the steps failed of which none has gone well since, and whether somebody was told.
-    private var failingSince: UInt64?
-    private var isTold = false
 
     /// There is something to do.
     mutating func want() { isWanted = true }
@@ -80,28 +75,13 @@ struct BackgroundSlot {
     /// A step took from `start` to `end`.
     mutating func stepped(from start: UInt64, to end: UInt64, _ pace: Pace, isBusy: Bool) {
         isHeldUp = false
-        failingSince = nil
         due = end &+ (end &- start) * (isBusy ? pace.rest : pace.idleRest)
     }
 
-    /// A step failed; true where that is to be told: once, when it is no matter of a moment.
-    mutating func failed(_ code: ArchiveError.Code, at now: UInt64) -> Bool {
+    /// What is left is tried again later.
+    mutating func wait(until time: UInt64) {
         isHeldUp = true
-        due = now &+ (code == .corrupt ? BackgroundSlot.damagePatience : BackgroundSlot.patience)
-        guard let since = failingSince else {
-            failingSince = now
-            isTold = code == .corrupt
-            return isTold
-        }
-        if isTold || code == .busy && now &- since < BackgroundSlot.busyPatience { return false }
-        isTold = true
-        return true
-    }
-
-    /// Somebody who reads keeps the log from being emptied.
-    mutating func wait(from now: UInt64) {
-        isHeldUp = true
-        due = now &+ BackgroundSlot.patience
+        due = time
     }
 }
 

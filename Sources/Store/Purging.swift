@@ -86,6 +86,8 @@ final class SessionRemoval: BackgroundWork {
         return sums
     }
 
+    var isOfPurge: Bool { true }
+
     func committed() {
         sums.merge(step) { $0 + $1 }
         step = [:]
@@ -229,6 +231,8 @@ final class SessionRemoval: BackgroundWork {
 
 /// Writes the index anew without what was removed: until then FTS5 keeps it beside a note that it is gone.
 struct IndexMerging: BackgroundWork {
+    var isOfPurge: Bool { true }
+
     /// Pages of one step.
     private static let pages = 64
 
@@ -272,6 +276,8 @@ struct IndexMerging: BackgroundWork {
 
 /// Moves what stands at the end of the file into its free pages, and cuts it off, so that nothing is left in free pages.
 struct FileShrinking: BackgroundWork {
+    var isOfPurge: Bool { true }
+
     /// Pages of one statement.
     private static let few = 32
 

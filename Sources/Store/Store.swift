@@ -42,7 +42,7 @@ package final class Store {
         /// What was purged is in no file any more.
         case purged([SessionRow: PurgeSum])
         /// Work that nobody waits for fails, and not for a moment.
-        case heldUp(ArchiveError)
+        case heldUp(HeldUp)
         /// Bytes of a WAL that somebody keeps from being moved into the database.
         case grown(Int)
     }
@@ -57,7 +57,7 @@ package final class Store {
     /// behind the answers of the changes that purged it.
     package var purged: (([SessionRow: PurgeSum]) -> Void)?
     /// Called when work in the background (a purge, the index) fails and not for a moment only; it is tried again by itself.
-    package var heldUp: ((ArchiveError) -> Void)?
+    package var heldUp: ((HeldUp) -> Void)?
 
     /// Called with the bytes of a WAL that cannot be emptied since another program reads, once for each 64 MiB.
     package var logGrown: ((_ bytes: Int) -> Void)?
@@ -260,6 +260,13 @@ package final class Store {
             if try Files.status(path) == nil { _ = try Files.open(path, .readingAndCreating) }
         } catch { throw ArchiveError(.readOnly, "open database '\(path)'", reason: error.description) }
     }
+}
+
+/// Work in the background that fails.
+package struct HeldUp: Sendable {
+    package let error: ArchiveError
+    /// Whether it is a purge, or what a purge ends with.
+    package let isPurge: Bool
 }
 
 /// A change on its way to the writer.

@@ -23,6 +23,7 @@ package final class Writer {
     private var changed: Set<SessionRow> = []
     private var files: OpenFiles
     private var slot = BackgroundSlot()
+    private var setbacks = Setbacks()
     private let work: [any BackgroundWork]
     private let removal = SessionRemoval()
     private var backups = BackupLine()
@@ -139,7 +140,7 @@ package final class Writer {
     func serve(
         _ queue: WorkQueue<WriteJob>, _ answer: ([Answer], _ changed: Set<SessionRow>) -> Void,
         grown: (_ bytes: Int) -> Void, purged: ([SessionRow: PurgeSum]) -> Void,
-        heldUp: (ArchiveError) -> Void,
+        heldUp: (HeldUp) -> Void,
         backedUp tell: (String, Result<Int, ArchiveError>) -> Void
     ) {
         while let jobs = queue.take(milliseconds: pause) {
@@ -148,7 +149,7 @@ package final class Writer {
                 answer(answers, takeChanged())
             }
             if slot.isDue(now: Machine.monotonic()) {
-                if let error = doBackgroundWork(isBusy: !jobs.isEmpty) { heldUp(error) }
+                if let held = doBackgroundWork(isBusy: !jobs.isEmpty) { heldUp(held) }
                 for (path, result) in backups.takeEnded() { tell(path, result) }
                 if hasPurged {
                     hasPurged = false
@@ -171,34 +172,51 @@ package final class Writer {
     }
 
     /// There may be work that nobody waits for.
-    func wantBackgroundWork() { slot.want() }
+    func wantBackgroundWork() {
+        slot.want()
+        setbacks.tellAgain()
+    }
+
+    /// What is numbered among the setbacks beside the kinds of work: the look after the files, and the cut behind a purge.
+    private static let filesNumber = -1, cutNumber = -2
 
     /// Does a step of the first work of which something is left; what fails is tried again later, and is returned where
     /// somebody should know of it.
-    private func doBackgroundWork(isBusy: Bool) -> ArchiveError? {
+    private func doBackgroundWork(isBusy: Bool) -> HeldUp? {
         let start = Machine.monotonic()
+        var kind = Writer.filesNumber
         do throws(ArchiveError) {
             if isLost, let gone = files.look() { throw gone }
-            try cutBehindPurge(at: start)
+            setbacks.succeeded(kind)
+            kind = Writer.cutNumber
+            if !setbacks.waits(kind, at: start) { try cutBehindPurge() }
+            setbacks.succeeded(kind)
             // A copy takes turns with all else.
             isCopysTurn.toggle()
-            let next = isCopysTurn && backups.isWanted ? nil : try firstWork()
-            guard let next else {
-                if backups.isWanted { copySome(from: start, isBusy: isBusy) } else { try rest(at: start) }
+            let found = isCopysTurn && backups.isWanted ? nil : try firstWork(at: start, &kind)
+            guard let found else {
+                if backups.isWanted { copySome(from: start, isBusy: isBusy) } else { rest() }
                 return nil
             }
+            let next = work[found]
             try setSynchronous(.normal)
             let pace = try next.pace(in: database)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
             try next.step(in: database, until: start &+ pace.step)
             try database.run("COMMIT", doing: "commit")
             next.committed()
+            setbacks.succeeded(kind)
             slot.stepped(from: start, to: Machine.monotonic(), pace, isBusy: isBusy)
             return nil
         } catch {
             // One that fails leaves the transaction open, and the next job's BEGIN says so.
             if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
-            return slot.failed(error.code, at: start) ? error : nil
+            let isPurge = kind >= 0 ? work[kind].isOfPurge : true
+            let isTold = setbacks.failed(kind, error.code, at: start)
+            // The other kinds go on in a moment, and who is left waits.
+            slot.stepped(from: start, to: Machine.monotonic(), BackgroundSlot.Pace(), isBusy: isBusy)
+            if kind == Writer.filesNumber { rest() }
+            return isTold ? HeldUp(error: error, isPurge: isPurge) : nil
         }
     }
 
@@ -214,11 +232,15 @@ package final class Writer {
         slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
     }
 
-    private func firstWork() throws(ArchiveError) -> (any BackgroundWork)? {
+    /// The number of the first work of which something is left and that does not wait for another try; `kind` is which was
+    /// looked at last.
+    private func firstWork(at time: UInt64, _ kind: inout Int) throws(ArchiveError) -> Int? {
         for number in work.indices {
-            let one = work[(nextWork + number) % work.count]
-            if try one.isLeft(in: database) {
-                nextWork = (nextWork + number + 1) % work.count
+            let one = (nextWork + number) % work.count
+            if setbacks.waits(one, at: time) { continue }
+            kind = one
+            if try work[one].isLeft(in: database) {
+                nextWork = (one + 1) % work.count
                 return one
             }
         }
@@ -226,28 +248,30 @@ package final class Writer {
     }
 
     /// Empties the log behind a purge, which somebody who reads may hold up; others that write do not.
-    private func cutBehindPurge(at time: UInt64) throws(ArchiveError) {
-        guard time >= nextCut, try database.purgePhase() == .checkpointing else { return }
+    private func cutBehindPurge() throws(ArchiveError) {
+        guard try database.purgePhase() == .checkpointing else { return }
         // Looks that come one behind the other leave no moment without one; who begins when all is moved is in nobody's way.
         database.setPatience(milliseconds: Writer.cutPatience)
         let isCut = checkpoint(.truncate)
         database.setPatience(milliseconds: 0)
         guard isCut else {
-            nextCut = time &+ 1_000_000_000
-            return
+            throw checkpointFailure
+                ?? ArchiveError(
+                    .busy, "empty the log behind a purge",
+                    reason: "another program has been reading the database for long; close it")
         }
         try setSynchronous(.normal)
         try database.enter(.done)
         hasPurged = true
     }
 
-    /// Nothing is left to do, but perhaps the log is held up.
-    private func rest(at time: UInt64) throws(ArchiveError) {
-        if try database.purgePhase() == .checkpointing { slot.wait(from: time) } else { slot.rest() }
+    /// Nothing is left to do now; what failed is tried again later.
+    private func rest() {
+        if let due = setbacks.due { slot.wait(until: due) } else { slot.rest() }
     }
 
-    /// When the log is tried to be emptied again, in monotonic nanoseconds.
-    private var nextCut: UInt64 = 0
+    /// Why the log could not be looked at when it was moved last; nil where it could.
+    private var checkpointFailure: ArchiveError?
     /// Whether the copy that is being made comes first now.
     private var isCopysTurn = false
 
@@ -388,12 +412,14 @@ package final class Writer {
     @discardableResult
     private func checkpoint(_ way: WriteAheadLog.Way) -> Bool {
         var found: WriteAheadLog.Checkpoint?
-        // One that fails is tried again with the next.
-        try? database.rows(way.sql, doing: "checkpoint") { row in
-            found = WriteAheadLog.Checkpoint(
-                isBlocked: row.int(0) != 0, frames: Int(row.int(1)), moved: Int(row.int(2)))
-            return true
-        }
+        checkpointFailure = nil
+        do throws(ArchiveError) {
+            try database.rows(way.sql, doing: "checkpoint") { row in
+                found = WriteAheadLog.Checkpoint(
+                    isBlocked: row.int(0) != 0, frames: Int(row.int(1)), moved: Int(row.int(2)))
+                return true
+            }
+        } catch { checkpointFailure = error }  // it is tried again with the next
         log.checkpointed(way, found, database.pagesWritten)
         if case .truncate = way { room.cut() }
         return found?.isWhole ?? false

@@ -282,6 +282,15 @@ extension `A key that a server sends back` {
     private static let environment = Dictionary(
         uniqueKeysWithValues: names.map { ($0, "key-\($0)") })
 
+    @Test func `of which one is a command that gives none are not asked as if it were free`() throws {
+        let wait = ScriptedUpstream.failure("429 Too Many Requests", "{}", headers: "Retry-After: 60\r\n")
+        let bench = try Bench(
+            [[wait]], each: "keys: [{ env: 'K1' }, { command: ['false'] }]",
+            more: "retry: { total: '1s', base: '1ms' }", environment: ["K1": "key-K1"])
+        #expect(try bench.ask("s").kind == "throttled")
+        #expect(bench.counts[0] <= 2, "\(bench.counts)")
+    }
+
     @Test(arguments: [
         (refused, "upstream_auth"), (ScriptedUpstream.failure("429 Too Many Requests", "{}"), "throttled"),
     ])

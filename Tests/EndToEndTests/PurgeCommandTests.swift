@@ -33,7 +33,7 @@ internal import Testing
         let told = try home.convo("purge", "-y", "talk")
         #expect(
             told.code == 1
-                && told.said.contains("is in no list any more, and leaves the files as soon as that is over"),
+                && told.said.contains("is in no list any more, but in the file still"),
             "\(told)")
         #expect(try home.convo("ls", "-q").said.isEmpty)
         #expect(try home.convo("logs").said.contains("background_work_failed"))

@@ -186,16 +186,20 @@ extension Bench {
         try bench.append("s", (0..<3).map { "the plantedsecret of \($0)" })
         try bench.shell("CREATE TRIGGER stop BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'held'); END")
         var held: [String] = [], sums: [SessionRow: PurgeSum]?
-        bench.store.heldUp = { held.append($0.description) }
+        bench.store.heldUp = { held.append($0.error.description) }
         bench.store.purged = { sums = $0 }
         #expect(try bench.write(PurgeSession(bench.record("s").row)))
         while held.isEmpty { try bench.loop.turn(waiting: true) }
         #expect(held == ["purge a session: held"])
         #expect(sums == nil)
+        // Who comes later is told as well.
+        try bench.session("t")
+        #expect(try bench.write(PurgeSession(bench.record("t").row)))
+        while held.count < 2 { try bench.loop.turn(waiting: true) }
         try bench.shell("DROP TRIGGER stop")
         while sums == nil { try bench.loop.turn(waiting: true) }
-        #expect(sums?.values.map(\.messages) == [3])
-        #expect(held.count == 1)
+        #expect(sums?.values.map(\.messages).sorted() == [0, 3])
+        #expect(held.count == 2)
         #expect(try bench.files(with: "plantedsecret") == "")
     }
 

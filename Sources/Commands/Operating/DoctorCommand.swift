@@ -184,23 +184,33 @@ struct Doctor {
                     .wrong, "database",
                     "others may read '\(path)' (mode \(String(status.mode & 0o777, radix: 8)))",
                     "chmod 600 '\(path)'")
-            } else if let problem = isOpen || status.size == 0 ? nil : damage(path) {
-                say(
-                    .wrong, "database", "'\(path)', which no daemon has open: \(problem)",
-                    "'convo backup --restore FILE' puts a copy in its place")
-            } else {
+            } else if isOpen || status.size == 0 {
                 say(.well, "database", "\(path), \(size)")
+            } else {
+                examineClosed(path, size)
             }
         } catch { say(.wrong, "database", "cannot look at '\(path)': \(error.reason)") }
     }
 
-    /// What is wrong with a database that no daemon has open, read from one end to the other; nil for nothing.
-    private func damage(_ path: String) -> String? {
+    /// Reads a database that no daemon has open from one end to the other.
+    private mutating func examineClosed(_ path: String, _ size: String) {
         invocation.console.progress("reading \(path) …")
         defer { invocation.console.progress(nil) }
+        let problem: String?
         do throws(ClientError) {
-            return try DaemonStarter(locator, environment: invocation.environment).problem(ofCopy: path)
-        } catch { return error.description }
+            problem = try DaemonStarter(locator, environment: invocation.environment).problem(ofCopy: path)
+        } catch {
+            return say(
+                .note, "database", "\(path), \(size); it could not be looked at: \(error.description)")
+        }
+        // What a daemon that was started meanwhile writes is no damage, and it is asked by itself.
+        guard let problem, locator.isLockFree(), !FileLocks.isLocked(path) else {
+            return say(.well, "database", "\(path), \(size)")
+        }
+        let isDamaged = problem.contains("damaged")
+        say(
+            .wrong, "database", "'\(path)', which no daemon has open: \(problem)",
+            isDamaged ? "'convo backup --restore FILE' puts a copy in its place" : nil)
     }
 
     private mutating func examineDaemon(_ info: Method.ServerInfo.Result) {

@@ -171,7 +171,8 @@ extension Command {
 extension Invocation {
     /// The session that `-s` names, else the one that convo used last.
     func sessionToChange(_ client: Client) throws(CommandError) -> Wire.SessionSummary {
-        try SessionChoice(client: client).session(named: has(.continue) ? nil : value(.session))
+        try SessionChoice(client: client, console: console).session(
+            named: has(.continue) ? nil : value(.session))
     }
 }
 

@@ -49,7 +49,8 @@ extension Command {
         let client = try invocation.connect()
         let console = invocation.console
         let after = try invocation.value(.after).map { name throws(CommandError) in
-            let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+            let session = try SessionChoice(client: client, console: invocation.console).session(
+                named: invocation.sessionName)
             return try MessageChoice(client, session).id(of: name)
         }
         if format == "html" { return try exportPages(invocation, client, since) }

@@ -24,7 +24,8 @@ extension Command {
                 "--at and -n cannot stand together: one begins at a message, the other at the newest")
         }
         let client = try invocation.connect()
-        let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+        let session = try SessionChoice(client: client, console: invocation.console).session(
+            named: invocation.sessionName)
         // The active one is the path that is shown without it.
         let branch = try invocation.arguments.number(.shownBranch).flatMap { number throws(CommandError) in
             let found = try BranchTree(client, session.id).branch(number)

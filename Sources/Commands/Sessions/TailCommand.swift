@@ -28,7 +28,8 @@ extension Command {
         let number = try invocation.arguments.number(.number) ?? 4
         let interrupts = Interrupts()
         let client = try invocation.connect()
-        let session = try SessionChoice(client: client).session(named: invocation.sessionName)
+        let session = try SessionChoice(client: client, console: invocation.console).session(
+            named: invocation.sessionName)
         let pages = MessagePages(client: client, session: session.id)
         let shown: [Wire.Message]
         if let name = invocation.value(.after) {

@@ -57,7 +57,8 @@ extension Command {
             }
             return .success
         }
-        let choice = try SessionChoice(client: client).session(named: invocation.sessionName)
+        let choice = try SessionChoice(client: client, console: invocation.console).session(
+            named: invocation.sessionName)
         var session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", choice.id) }
         if let window = change.applied(to: session.window?.bytes) {
             session = try client.ask(Method.SessionSet.self) {

@@ -342,6 +342,7 @@ final class Connection: ClientLink {
         switch output {
         case .line(let bytes): owner?.received(bytes, self)
         case .tooLong:
+            heard(isMessage: false)
             let message =
                 "a line may have \(limits.line) bytes, this one has more; its rest is skipped up to the next newline"
             send(Outgoing.failure(.null, WireError(.lineTooLong, message)), isPush: false)
@@ -358,7 +359,8 @@ final class Connection: ClientLink {
 
     /// Whether it has said nothing that anybody understands for long: where it is crowded, those who talk are heard before.
     private var isNoise: Bool {
-        nonsense >= Connection.mostNonsense || framer.pending >= Connection.longLine
+        nonsense >= Connection.mostNonsense || framer.isSkipping
+            || !hasMore && framer.pending >= Connection.longLine
     }
 
     func answered(isLast: Bool) { if state == .finishing && isLast { wantFlush() } }

@@ -4,8 +4,9 @@ internal import EventLoop
 ///
 /// While there is time everyone is served at once. When a turn of the loop is full, those with something to say stand in a
 /// line in which they are heard one after the other; what is no part of a conversation (lists, previews, descriptions, new
-/// sessions, long answers that are read) is put off to a second line with a share of its own. So a prompt waits for
-/// nothing but other clients' reading, however many of them ask for something large.
+/// sessions, long answers that are read) is put off to a second line with a share of its own, and so is who says nothing that
+/// anybody understands, or is in the middle of a long line. So a short prompt waits for nothing but other clients' reading,
+/// however many of them ask for something large.
 final class TakingTurns {
     /// Nanoseconds a turn of the loop for each line, and for those who are served at once.
     ///
@@ -13,6 +14,8 @@ final class TakingTurns {
     private static let share: UInt64 = 300_000
     /// Nanoseconds after which the second line has its share also while there is something else to do.
     private static let longestWait: UInt64 = 5_000_000
+    /// The same while the store has much to do.
+    private static let longestPendingWait: UInt64 = 50_000_000
     /// Changes on their way to the store at which the second line waits.
     private static let mostPending = 32
 
@@ -74,7 +77,9 @@ final class TakingTurns {
 
     /// The second line gets the turns in which nothing else is to do, and one from time to time.
     private var mayServePutOff: Bool {
-        guard pending() < TakingTurns.mostPending else { return false }
+        guard pending() < TakingTurns.mostPending else {
+            return loop.now &- lastPutOff > TakingTurns.longestPendingWait
+        }
         return loop.isQuiet || loop.now &- lastPutOff > TakingTurns.longestWait
     }
 

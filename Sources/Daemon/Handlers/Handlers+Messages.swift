@@ -307,10 +307,10 @@ extension Handlers {
                 case .success(.deleted(let ids, let sessions)):
                     // Rounds of others may have read it as well.
                     for session in sessions { summaries.marked(session) }
-                    purges.afterNext { result in
+                    purges.afterNext(record.row.isEphemeral) { result in
                         switch result {
                         case .success: request.reply(.init(messageIds: ids))
-                        case .failure(let error): request.fail(WireError(error))
+                        case .failure(let problem): request.fail(problem.wire())
                         }
                     }
                 case .success(.missing): request.fail(offPath(parameters.messageID))

@@ -39,8 +39,12 @@ extension Handlers {
             case .success(let bytes): before = bytes
             case .failure(let error): return request.fail(WireError(error))
             }
-            purges.afterNext { [archives] result in
-                if case .failure(let error) = result { return request.fail(WireError(error)) }
+            purges.afterNext(false) { [archives] result in
+                if case .failure(let problem) = result {
+                    return request.fail(
+                        problem.wire(
+                            "the file cannot be made smaller now, and is by itself when that is over"))
+                }
                 archives.readAway(
                     StoreSize(),
                     then: self.looking(request.call) { request.reply(.init(bytesBefore: before, bytes: $0)) })
@@ -112,7 +116,7 @@ extension Handlers {
                         (result.sessions, result.messages) = (sum.sessions, sum.messages)
                         result.bytes = sum.bytes
                         request.reply(result)
-                    case .failure(let error): request.fail(WireError(error))
+                    case .failure(let problem): request.fail(problem.wire())
                     }
                 }
             })
@@ -133,7 +137,7 @@ extension Handlers {
                     let sum = sums.values.reduce(PurgeSum(), +)
                     request.reply(
                         .init(messages: sum.messages, bytes: sum.bytes, sharedMessages: sum.shared))
-                case .failure(let error): request.fail(WireError(error))
+                case .failure(let problem): request.fail(problem.wire())
                 }
             }
         }
@@ -150,57 +154,83 @@ extension Method.StorePrune.Result {
     }
 }
 
+/// Why what was to be purged is not gone.
+enum PurgeProblem: Error {
+    /// It was not taken out at all.
+    case notStored(ArchiveError)
+    /// It is in no list any more, and something keeps it in the file.
+    case heldUp(ArchiveError)
+
+    /// The error for who asked; `words` is what is so where it is held up.
+    func wire(
+        _ words: String =
+            "what was taken out is in no list any more, but in the file still, which it leaves by itself when it can"
+    ) -> WireError {
+        switch self {
+        case .notStored(let error): WireError(error)
+        case .heldUp(let error): WireError(WireError(error).kind, "\(words): \(error.description)")
+        }
+    }
+}
+
 /// Sessions that are on their way out, and who waits until they are gone.
 final class Purges {
     private struct Waiting {
+        /// Which of the stores it is about.
+        let isEphemeral: Bool
         var rows: Set<SessionRow>
         var sums: [SessionRow: PurgeSum] = [:]
-        let then: (Result<[SessionRow: PurgeSum], ArchiveError>) -> Void
+        /// Whether it waits on where something keeps them in the file.
+        var isPatient = false
+        let then: (Result<[SessionRow: PurgeSum], PurgeProblem>) -> Void
     }
 
     private var waiting: [Waiting] = []
 
-    /// Sessions are gone from every file.
-    func purged(_ sums: [SessionRow: PurgeSum]) {
+    /// Sessions of a store are gone from every file.
+    func purged(_ isEphemeral: Bool, _ sums: [SessionRow: PurgeSum]) {
         for index in waiting.indices {
             for (row, sum) in sums where waiting[index].rows.remove(row) != nil {
                 waiting[index].sums[row] = sum
             }
         }
-        let done = waiting.filter(\.rows.isEmpty)
-        waiting.removeAll(where: \.rows.isEmpty)
+        let done = take { $0.rows.isEmpty && $0.isEphemeral == isEphemeral }
         for one in done { one.then(.success(one.sums)) }
     }
 
-    /// Calls back when what was removed until now is gone from every file, or when something keeps it there.
-    func afterNext(_ then: @escaping (Result<Void, ArchiveError>) -> Void) {
-        waiting.append(Waiting(rows: []) { then($0.map { _ in }) })
+    /// Calls back when what was removed of a store until now is gone from every file, or when something keeps it there.
+    func afterNext(_ isEphemeral: Bool, _ then: @escaping (Result<Void, PurgeProblem>) -> Void) {
+        waiting.append(Waiting(isEphemeral: isEphemeral, rows: []) { then($0.map { _ in }) })
     }
 
-    /// Something keeps what was removed in the files: who waits is told, and the work goes on behind that.
-    func heldUp(_ error: ArchiveError) {
-        let all = waiting
-        let told = ArchiveError(
-            error.code, error.doing, engineCode: error.engineCode,
-            reason: error.reason
-                + "; what was taken out is in no list any more, and leaves the files as soon as that is over")
-        waiting = []
-        for one in all { one.then(.failure(told)) }
+    /// Something keeps what was removed of a store in its file: who waits is told, and the work goes on behind that.
+    func heldUp(_ isEphemeral: Bool, _ error: ArchiveError) {
+        for one in take({ $0.isEphemeral == isEphemeral && !$0.isPatient }) {
+            one.then(.failure(.heldUp(error)))
+        }
     }
 
-    /// Purges sessions; `then` gets what went with those that were there, once they are gone from every file.
+    private func take(_ isMeant: (Waiting) -> Bool) -> [Waiting] {
+        let taken = waiting.filter(isMeant)
+        waiting.removeAll(where: isMeant)
+        return taken
+    }
+
+    /// Purges sessions of one store; `then` gets what went with those that were there, once they are gone from every file.
     func purge(
-        _ rows: [(row: SessionRow, activity: Int64?)], onlyTrashed: Bool = false, _ archives: Archives,
-        then: @escaping (Result<[SessionRow: PurgeSum], ArchiveError>) -> Void
+        _ rows: [(row: SessionRow, activity: Int64?)], onlyTrashed: Bool = false, isPatient: Bool = false,
+        _ archives: Archives, then: @escaping (Result<[SessionRow: PurgeSum], PurgeProblem>) -> Void
     ) {
         if rows.isEmpty { return then(.success([:])) }
+        let isEphemeral = rows[0].row.isEphemeral
         var left = rows.count, there: Set<SessionRow> = [], failure: ArchiveError?
         func answered() {
             left -= 1
             if left > 0 { return }
-            if let failure { return then(.failure(failure)) }
+            if let failure { return then(.failure(.notStored(failure))) }
             if there.isEmpty { return then(.success([:])) }
-            waiting.append(Waiting(rows: there, then: then))
+            waiting.append(
+                Waiting(isEphemeral: isEphemeral, rows: there, isPatient: isPatient, then: then))
         }
         for (row, activity) in rows {
             let purge = PurgeSession(row, onlyTrashed: onlyTrashed, unchangedSince: activity)

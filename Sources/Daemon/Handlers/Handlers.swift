@@ -47,7 +47,7 @@ final class Handlers {
         self.server = server
         self.lists = lists
         self.formats = formats
-        archives.purged = { [purges] in purges.purged($0) }
+        archives.purged = { [purges] in purges.purged($0, $1) }
     }
 
     /// Every method's handler; a test holds it against `Method.allCases`.

@@ -252,6 +252,8 @@ final class RouteWindows: RouteRequests {
     func fullness(_ ending: Turn.Ending, by upstream: String, _ tokens: Int) -> String? {
         guard ending.stopReason == .maxTokens, !ending.isCached, let input = ending.usage?.inputTokens,
             let candidate = candidates.first(where: { $0.upstream.name == upstream }),
+            // Gemini's length is that of the prompt alone.
+            candidate.upstream.kind != "gemini",
             let length = candidate.upstream.contextLength(of: candidate.model),
             input + (ending.usage?.outputTokens ?? tokens) + RouteWindows.countedOtherwise >= length
         else { return nil }

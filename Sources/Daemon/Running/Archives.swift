@@ -46,17 +46,16 @@ final class Archives {
         get { disk.sessionsChanged }
         set { disk.sessionsChanged = newValue }
     }
-    /// See `Store.purged`; of both stores.
-    var purged: (([SessionRow: PurgeSum]) -> Void)? {
-        didSet {
-            disk.purged = purged
-            memory?.purged = purged
+    /// See `Store.purged`; of either store.
+    var purged: ((_ isEphemeral: Bool, [SessionRow: PurgeSum]) -> Void)? { didSet { listen() } }
+    /// See `Store.heldUp`; of either store.
+    var heldUp: ((_ isEphemeral: Bool, HeldUp) -> Void)? { didSet { listen() } }
+
+    private func listen() {
+        for (store, isEphemeral) in [(disk, false), (memory, true)] {
+            store?.purged = { [weak self] in self?.purged?(isEphemeral, $0) }
+            store?.heldUp = { [weak self] in self?.heldUp?(isEphemeral, $0) }
         }
-    }
-    /// See `Store.heldUp`, of what is on disk.
-    var heldUp: ((ArchiveError) -> Void)? {
-        get { disk.heldUp }
-        set { disk.heldUp = newValue }
     }
     /// See `Store.backedUp`, of what is on disk.
     var backedUp: ((_ path: String, _ bytes: Result<Int, ArchiveError>) -> Void)? {
@@ -294,7 +293,7 @@ final class Archives {
                 path: path, durability: .normal, loop: loop, firstRow: .firstEphemeral, lateness: lateness,
                 clock: clock)
             memoryPath = path
-            memory?.purged = purged
+            listen()
         } catch { throw WireError(error) }
     }
 

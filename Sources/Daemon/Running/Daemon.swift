@@ -143,11 +143,14 @@ package final class Daemon {
             [engine] row in
             engine.running(on: row) != nil || engine.line(on: row)?.isTaken ?? false
         }
-        archives.heldUp = { [log, purges = handlers.purges] error in
+        archives.heldUp = { [log, purges = handlers.purges] isEphemeral, held in
             log.warning(
-                "background_work_failed", ("problem", error.description),
-                ("hint", "a purge or the search index waits; it is tried again by itself"))
-            purges.heldUp(error)
+                "background_work_failed", ("problem", held.error.description),
+                (
+                    "hint",
+                    "\(held.isPurge ? "a purge" : "the search index or a deleted branch") waits; it is tried again by itself"
+                ))
+            if held.isPurge { purges.heldUp(isEphemeral, held.error) }
         }
         self.archives = archives
         self.configuration = configuration

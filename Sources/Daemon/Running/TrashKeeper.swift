@@ -66,7 +66,8 @@ final class TrashKeeper {
             guard let self else { return }
             // Whose names cannot be read go all the same.
             let names = (try? names.get()) ?? [:]
-            purges.purge(rows.map { ($0, nil) }, onlyTrashed: true, archives) { [weak self] result in
+            purges.purge(rows.map { ($0, nil) }, onlyTrashed: true, isPatient: true, archives) {
+                [weak self] result in
                 guard let self else { return }
                 guard case .success(let sums) = result, !sums.isEmpty else { return wait(TrashKeeper.pause) }
                 let sum = sums.values.reduce(PurgeSum(), +)

@@ -84,6 +84,16 @@ package enum FailureClassifier {
             }
             return failure
         }
+        // No wait mends these two, and shorter requests pass (wire.md C5, E5); Anthropic says the second with 400.
+        let isOfPlan = ["extra usage is required", "long context beta is not"].contains(where: text.contains)
+        if isOfPlan, status == 429 || status == 400 {
+            var failure = failure(
+                .quota, "the plan with the upstream has no contexts so long", report, status,
+                isRetryable: false)
+            failure.retryAfter = nil
+            failure.concernsRequest = true
+            return failure
+        }
         if report.codes.contains("API_KEY_INVALID") {  // HTTP 400 (wire.md A6)
             return failure(.auth, "the upstream refused the key", report, 401, isRetryable: false)
         }
@@ -128,14 +138,6 @@ package enum FailureClassifier {
         if report.quotas.contains(where: { $0.contains("PerDay") || $0.contains("Daily") }) {
             return failure(
                 .quota, "the upstream's quota for the day is spent", report, 429, isRetryable: false)
-        }
-        // No wait mends these two, and shorter requests pass (wire.md C5, E5).
-        if ["extra usage is required", "long context beta is not"].contains(where: text.contains) {
-            var failure = failure(
-                .quota, "the plan with the upstream has no contexts so long", report, 429, isRetryable: false)
-            failure.retryAfter = nil
-            failure.concernsRequest = true
-            return failure
         }
         if let (limit, requested) = sizes(in: text), requested > limit {
             var failure = failure(

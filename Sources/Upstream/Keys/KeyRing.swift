@@ -35,6 +35,8 @@ package final class KeyRing: Authorizer {
         var gate: Int64 = 0
         /// What a command printed last, and when.
         var printed: (key: String, at: Int64)?
+        /// Whether a command gave no key when it ran last.
+        var isFailing = false
         /// The hash and the last characters of the key that was read last.
         var last: (hash: [UInt8], masked: String)?
     }
@@ -183,7 +185,7 @@ package final class KeyRing: Authorizer {
         sources.contains { source in
             if source.gate > clock() { return false }
             guard let refusal = source.refusal, refusal.until > clock() else {
-                if case .command = source.source { return true }
+                if case .command = source.source { return !source.isFailing }
                 if case .success = readNow(source.source) { return true }
                 return false
             }
@@ -247,7 +249,11 @@ package final class KeyRing: Authorizer {
         guard commands[index]?.count == 1 else { return }
         KeyCommand(words, environment: commandEnvironment, loop: loop).run { [self] result in
             let result = result.flatMap { checked($0, sources[index].source) }
-            if case .success(let key) = result { sources[index].printed = (key, clock()) }
+            sources[index].isFailing = true
+            if case .success(let key) = result {
+                sources[index].printed = (key, clock())
+                sources[index].isFailing = false
+            }
             for waiter in commands.removeValue(forKey: index) ?? [] { waiter(result) }
         }
     }
