@@ -189,8 +189,10 @@ package final class Writer {
             if isLost, let gone = files.look() { throw gone }
             setbacks.succeeded(kind)
             kind = Writer.cutNumber
-            if !setbacks.waits(kind, at: start) { try cutBehindPurge() }
-            setbacks.succeeded(kind)
+            if !setbacks.waits(kind, at: start) {
+                try cutBehindPurge()
+                setbacks.succeeded(kind)
+            }
             // A copy takes turns with all else.
             isCopysTurn.toggle()
             let found = isCopysTurn && backups.isWanted ? nil : try firstWork(at: start, &kind)

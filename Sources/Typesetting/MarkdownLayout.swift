@@ -30,7 +30,7 @@ private enum MarkdownLayout {
             return [head] + code.map { StyledLine([StyledRun(String($0), .code)]) }
                 + [StyledLine([StyledRun("──", .dim)])]
         case .quote(let blocks):
-            let inner = lines(blocks, columns - 2, isTight: false)
+            let inner = lines(blocks, Swift.max(10, columns - 2), isTight: false)
             return inner.map { StyledLine([StyledRun("│ ", .dim)] + $0.runs) }
         case .list(let list): return lines(list, columns)
         case .rule:

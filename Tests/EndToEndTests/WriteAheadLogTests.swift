@@ -62,3 +62,25 @@ extension `The write-ahead log` {
         #expect(String(decoding: reader.tail, as: UTF8.self).contains("\"sha256\""))
     }
 }
+
+@Suite struct `A purge beside a program that reads the database` {
+    @Test func `is answered when that has ended, and others are served meanwhile`() throws {
+        let daemon = try RealDaemon(), client = try daemon.client(), other = try daemon.client()
+        try client.open("s")
+        #expect(try client.prompt("s", "the plantedsecret").result != nil)
+        let reader = try PipedProgram("/usr/bin/sqlite3", [daemon.database], environment: daemon.environment)
+        _ = try System.write(reader.to.raw, Array("BEGIN; SELECT 'it reads', count(*) FROM session;\n".utf8))
+        try soon("it reads") { try !System.wait(readable: [reader.from.raw], milliseconds: 100).isEmpty }
+        let purge = try client.start("_convod/session/purge", #"{"sessionId":"s"}"#)
+        try other.open("t")
+        // The cut of the log is tried some times meanwhile.
+        let begin = Machine.monotonic()
+        while Machine.monotonic() - begin < 3_000_000_000 {
+            #expect(try other.call("_convod/server/info").result != nil)
+        }
+        #expect(try shell("grep", "-c", "plantedsecret", daemon.database + "-wal") != "0\n")
+        _ = try System.write(reader.to.raw, Array("COMMIT;\n.quit\n".utf8))
+        #expect(try client.finish(purge).result?["messages"]?.int == 2)
+        #expect(try shell("sh", "-c", "grep -la plantedsecret \(daemon.database)*; true") == "")
+    }
+}

@@ -33,6 +33,22 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         #expect(drawn("- one two three", 12) == ["• one two", "  three"])
     }
 
+    /// Found by the fuzzer: what is drawn in quotes in quotes was given less than no columns.
+    @Test func `is drawn in quotes deeper than the terminal is wide`() {
+        for columns in [1, 10, 40] {
+            for inner in [
+                "***", "# a", "- b", "1. c", "| a | b |\n|---|---|\n| c | d |", "```\ncode\n```", "words",
+            ] {
+                for sign in ["> ", "- ", "1. "] {
+                    let lines = drawn(String(repeating: sign, count: 30) + inner, columns)
+                    #expect(!lines.isEmpty, "\(columns) \(sign)\(inner)")
+                }
+            }
+        }
+        #expect(
+            drawn(String(repeating: ">", count: 30) + " ***", 40).first?.hasSuffix("│ ──────────") == true)
+    }
+
     @Test func `has tables whose columns stand under each other, whatever the script`() {
         let table = "| name | n |\n|---|--:|\n| 你好 | 1 |\n| a | 200 |"
         #expect(drawn(table) == ["name │   n", "─────┼────", "你好 │   1", "a    │ 200"])
