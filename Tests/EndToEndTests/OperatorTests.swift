@@ -362,6 +362,7 @@ extension `The doctor` {
         let before = try Files.read(database)
         let told = try home.convo("doctor")
         #expect(told.code == 1 && told.said.contains("wrong\tdatabase\t"), "\(told)")
+        #expect(told.said.contains("'convo backup --restore FILE' puts a copy in its place"), "\(told)")
         let listed = try home.convo("ls")
         #expect(listed.code == 4 && listed.said.contains(database), "\(listed)")
         #expect(try Files.read(database) == before)

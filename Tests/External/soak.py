@@ -72,9 +72,7 @@ class Crowd:
             if self.ask(client, "session/new", cwd="/tmp", mcpServers=[],
                         _meta={"convod": {"sessionId": mark, "ephemeral": some.random() < 0.2}}):
                 sessions.append(mark)
-            if len(sessions) > 12:
-                self.ask(client, "_convod/session/purge", sessionId=sessions.pop(0))
-            return True
+            return self.trim(client, sessions)
         name = some.choice(sessions)
         if what < 0.4:
             self.ask(client, "session/prompt", sessionId=name, prompt=text)
@@ -96,6 +94,7 @@ class Crowd:
         elif what < 0.85:
             self.ask(client, "_convod/session/fork", sessionId=name, newSessionId=mark)
             sessions.append(mark)
+            return self.trim(client, sessions)
         elif what < 0.9:
             self.ask(client, "_convod/context/preview", sessionId=name, prompt=text)
         elif what < 0.98:
@@ -104,6 +103,12 @@ class Crowd:
             self.ask(client, "session/delete", sessionId=name)
             sessions.remove(name)
             self.ask(client, "_convod/session/purge", sessionId=name)
+        return True
+
+    def trim(self, client, sessions):
+        """Purges the oldest, so that the store stays about as large as it is."""
+        while len(sessions) > 12:
+            self.ask(client, "_convod/session/purge", sessionId=sessions.pop(0))
         return True
 
     def end(self):

@@ -207,7 +207,8 @@ struct Doctor {
         guard let problem, locator.isLockFree(), !FileLocks.isLocked(path) else {
             return say(.well, "database", "\(path), \(size)")
         }
-        let isDamaged = problem.contains("damaged")
+        // A newer build's file, or another program's, is whole.
+        let isDamaged = problem.contains("damaged") || problem.contains("not a database")
         say(
             .wrong, "database", "'\(path)', which no daemon has open: \(problem)",
             isDamaged ? "'convo backup --restore FILE' puts a copy in its place" : nil)
