@@ -199,18 +199,7 @@ private func tickingClock() -> @Sendable () -> Int64 {
     ]
     private static let answer: [String: [ScriptedUpstream.Step]] = [
         "openai": fine,
-        "anthropic": [
-            .write(
-                ScriptedUpstream.head
-                    + [
-                        #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
-                        #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-                        #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"fine"}}"#,
-                        #"{"type":"content_block_stop","index":0}"#,
-                        #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
-                        #"{"type":"message_stop"}"#,
-                    ].map { "data: \($0)\n\n" }.joined())
-        ],
+        "anthropic": ScriptedUpstream.fineByAnthropic,
     ]
 
     @Test(arguments: streams)

@@ -118,13 +118,7 @@ internal import Testing
         let client = try daemon.client()
         try client.open("demo")
         let id = try client.startPrompt("demo", "count to 60")
-        var held = "", message = ""
-        _ = try client.update { line in
-            let update = line["params"]?["update"]
-            held += update?["content"]?["text"]?.string ?? ""
-            message = update?["messageId"]?.string ?? message
-            return held.utf8.count > 20
-        }
+        let (held, message) = try begin(of: client)
         let other = try daemon.client()
         let resumed = try other.call(
             "session/resume",
@@ -182,13 +176,7 @@ extension `Resuming with a cursor` {
         let client = try daemon.client()
         try client.open("demo")
         let id = try client.startPrompt("demo", "count to 300")
-        var held = "", message = ""
-        _ = try client.update { line in
-            let update = line["params"]?["update"]
-            held += update?["content"]?["text"]?.string ?? ""
-            message = update?["messageId"]?.string ?? message
-            return held.utf8.count > 20
-        }
+        let (held, message) = try begin(of: client)
         let offset = held.utf8.count
         let resume =
             #"{"sessionId":"demo","cwd":"/tmp","_meta":{"convod":{"after":{"messageId":"\#(message)","offset":\#(offset)}}}}"#
@@ -294,4 +282,16 @@ extension `Loading a session` {
         let words = text(receipt.message.raw)
         #expect(words.contains(#""mapped":{"parts":1"#), "\(words)")
     }
+}
+
+/// What a client holds of an answer that has begun, and the message that it is.
+private func begin(of client: TestClient) throws -> (held: String, message: String) {
+    var held = "", message = ""
+    _ = try client.update { line in
+        let update = line["params"]?["update"]
+        held += update?["content"]?["text"]?.string ?? ""
+        message = update?["messageId"]?.string ?? message
+        return held.utf8.count > 20
+    }
+    return (held, message)
 }

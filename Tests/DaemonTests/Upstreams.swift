@@ -59,3 +59,19 @@ final class ManualClock: Sendable {
 
 /// A 503 with nothing more.
 let down = ScriptedUpstream.failure("503 Service Unavailable", "{}")
+
+extension ScriptedUpstream {
+    /// Answers `fine` in Anthropic's dialect.
+    static let fineByAnthropic: [ScriptedUpstream.Step] = [
+        .write(
+            ScriptedUpstream.head
+                + [
+                    #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
+                    #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+                    #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"fine"}}"#,
+                    #"{"type":"content_block_stop","index":0}"#,
+                    #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+                    #"{"type":"message_stop"}"#,
+                ].map { "data: \($0)\n\n" }.joined())
+    ]
+}

@@ -3,23 +3,10 @@ internal import TestSupport
 internal import Testing
 
 @Suite struct `A client that calls the model itself` {
-    private static let answer: [ScriptedUpstream.Step] = [
-        .write(
-            ScriptedUpstream.head
-                + [
-                    #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
-                    #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-                    #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"fine"}}"#,
-                    #"{"type":"content_block_stop","index":0}"#,
-                    #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
-                    #"{"type":"message_stop"}"#,
-                ].map { "data: \($0)\n\n" }.joined())
-    ]
-
     private let bench: Bench
 
     init() throws {
-        bench = try Bench([[Self.answer]], kind: "anthropic")
+        bench = try Bench([[ScriptedUpstream.fineByAnthropic]], kind: "anthropic")
         try bench.client.open("s")
         #expect(try bench.client.prompt("s", "first").result != nil)
     }

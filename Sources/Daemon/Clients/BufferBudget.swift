@@ -116,7 +116,7 @@ final class BufferBudget {
                 user.bytes > limits.userBuffers ? share(user, limits.userBuffers) : Int.max,
                 self.all.bytes > limits.buffers ? share(self.all, limits.buffers) : Int.max)
         }
-        let large = all.filter { $0.cost > BufferBudget.least && $0.cost > shares[$0.peer.uid] ?? Int.max }
+        let large = all.filter { $0.cost > shares[$0.peer.uid] ?? Int.max }
         for connection in large.sorted(by: { $0.cost > $1.cost }) where isOver(connection) {
             let uid = connection.peer.uid, bytes = users[uid]?.bytes ?? 0
             let isUsers = bytes > limits.userBuffers

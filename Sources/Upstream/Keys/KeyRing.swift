@@ -249,11 +249,9 @@ package final class KeyRing: Authorizer {
         guard commands[index]?.count == 1 else { return }
         KeyCommand(words, environment: commandEnvironment, loop: loop).run { [self] result in
             let result = result.flatMap { checked($0, sources[index].source) }
-            sources[index].isFailing = true
-            if case .success(let key) = result {
-                sources[index].printed = (key, clock())
-                sources[index].isFailing = false
-            }
+            let key = try? result.get()  // why there is none goes to who waits
+            if let key { sources[index].printed = (key, clock()) }
+            sources[index].isFailing = key == nil
             for waiter in commands.removeValue(forKey: index) ?? [] { waiter(result) }
         }
     }
