@@ -129,11 +129,13 @@ package enum TokenEstimate {
     private struct Run {
         var letters: UInt32 = 0, digits: UInt32 = 0, changes = 0
         var isLastDigit = false
+        var isEmpty: Bool { letters | digits == 0 }
 
-        mutating func add(isDigit: Bool) {
-            if letters + digits > 0 && isDigit != isLastDigit { changes += 1 }
+        /// Adds so many of one kind.
+        mutating func add(_ count: Int, isDigit: Bool) {
+            if !isEmpty && isDigit != isLastDigit { changes += 1 }
             isLastDigit = isDigit
-            if isDigit { digits += 1 } else { letters += 1 }
+            if isDigit { digits += UInt32(count) } else { letters += UInt32(count) }
         }
     }
 
@@ -144,11 +146,22 @@ package enum TokenEstimate {
         var others = ContentSize()
         private var run = Run()
 
-        mutating func add(isDigit: Bool) { run.add(isDigit: isDigit) }
+        mutating func addDigit() { run.add(1, isDigit: true) }
+
+        /// Adds so many letters; `isWord` tells that no digit follows them.
+        @inline(__always)
+        mutating func addLetters(_ count: Int, isWord: Bool) {
+            if isWord && run.isEmpty {
+                words &+= 1
+                letters &+= UInt32(truncatingIfNeeded: count)
+            } else {
+                run.add(count, isDigit: false)
+            }
+        }
 
         mutating func endRun() {
+            if run.isEmpty { return }
             let length = run.letters + run.digits
-            if length == 0 { return }
             if run.letters > 0 && ((length >= 24 && run.digits > 0) || (length >= 4 && run.changes >= 2)) {
                 random += length
             } else {
@@ -177,9 +190,17 @@ package enum TokenEstimate {
         var last: UInt8 = 0
         while at < text.count {
             let byte = text[at]
+            // Most of a text are words: a whole one is counted at once.
+            var end = at
+            while end < text.count, isLetter(text[end]) { end &+= 1 }
+            if end > at {
+                tally.addLetters(end - at, isWord: end == text.count || !isDigit(text[end]))
+                last = text[end - 1]
+                at = end
+                continue
+            }
             switch byte {
-            case 0x61...0x7A, 0x41...0x5A: tally.add(isDigit: false)
-            case 0x30...0x39: tally.add(isDigit: true)
+            case 0x30...0x39: tally.addDigit()
             case 0x80...:
                 let (scalar, length) = decode(text, at)
                 tally.endRun()
@@ -209,6 +230,12 @@ package enum TokenEstimate {
         if size == ContentSize(), !text.isEmpty { size[.token] = 1 }
         return size
     }
+
+    @inline(__always)
+    private static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
+
+    @inline(__always)
+    private static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
     private static func `class`(of scalar: UInt32) -> ContentSize.Class {
         switch scalar {

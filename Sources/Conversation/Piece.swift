@@ -75,7 +75,7 @@ package struct Answer: Sendable, Equatable {
                 switch piece.kind {
                 case .part: $0.raw(piece.bytes)
                 // As `Part.text` writes it, without a copy of what may be long.
-                case .text where (try? UTF8Span(validating: piece.bytes.span)) != nil:
+                case .text where ByteSearch.isUTF8(piece.bytes.span):
                     $0.object {
                         $0.member("type", "text")
                         $0.key("text")

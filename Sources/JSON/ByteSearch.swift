@@ -72,6 +72,65 @@ package enum ByteSearch {
         return all & highs == 0
     }
 
+    /// Whether a text is UTF-8 (RFC 3629, section 4): no half of a character, none spelled longer than it need be, no
+    /// surrogate, and nothing above U+10FFFF.
+    ///
+    /// The standard library tells the same, byte by byte from the first that is no ASCII.
+    package static func isUTF8(_ text: Span<UInt8>) -> Bool {
+        var at = 0
+        let end = text.count
+        while end - at >= 8 {
+            let marks = word(text.extracting(at..<(at + 8))) & highs
+            if marks == 0 {
+                at += 8
+                continue
+            }
+            at += marks.trailingZeroBitCount / 8
+            // One stands beside others, most of the time.
+            while end - at >= 4 {
+                let next = half(text.extracting(at..<(at + 4)))
+                if next & 0x80 == 0 { break }
+                let length = character(next)
+                if length == 0 { return false }
+                at += length
+            }
+        }
+        while at < end {
+            var next: UInt32 = 0
+            for behind in 0..<min(4, end - at) { next |= UInt32(text[at + behind]) &<< UInt32(8 * behind) }
+            let length = next & 0x80 == 0 ? 1 : character(next)
+            // What is not there is 0, which is the rest of nothing.
+            if length == 0 { return false }
+            at += length
+        }
+        return true
+    }
+
+    /// How many bytes the character has that four bytes begin with, the first lowest; 0 where there is none.
+    ///
+    /// Not for ASCII.
+    @inline(__always)
+    private static func character(_ bytes: UInt32) -> Int {
+        if bytes & 0xC0_C0F0 == 0x80_80E0 {
+            // From U+0800 on, and no surrogate.
+            let start = bytes & 0x200F
+            return start == 0 || start == 0x200D ? 0 : 3
+        }
+        if bytes & 0xC0E0 == 0x80C0 { return bytes & 0x1E == 0 ? 0 : 2 }
+        if bytes & 0xC0C0_C0F8 == 0x8080_80F0 {
+            // From U+10000 on, up to U+10FFFF.
+            let start = bytes & 7
+            return bytes & 0x3007 == 0 || start > 4 || start == 4 && bytes & 0x3000 != 0 ? 0 : 4
+        }
+        return 0
+    }
+
+    /// Four bytes, the first lowest.
+    @inline(__always)
+    private static func half(_ text: Span<UInt8>) -> UInt32 {
+        UInt32(text[0]) | UInt32(text[1]) &<< 8 | UInt32(text[2]) &<< 16 | UInt32(text[3]) &<< 24
+    }
+
     /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7), or the text's length.
     @inline(__always)
     package static func special(in text: Span<UInt8>, from start: Int) -> Int {

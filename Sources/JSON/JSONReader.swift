@@ -27,8 +27,10 @@ struct JSONReader {
     /// Reads the whole text.
     mutating func read(_ text: Span<UInt8>) throws(JSONError) -> [JSONDocument.Node] {
         guard text.count < UInt32.max else { throw JSONError(code: .tooLarge, offset: 0) }
-        do { _ = try UTF8Span(validating: text) } catch {
-            throw JSONError(code: .notUTF8, offset: error.byteOffsets.lowerBound)
+        if !ByteSearch.isUTF8(text) {
+            do { _ = try UTF8Span(validating: text) } catch {
+                throw JSONError(code: .notUTF8, offset: error.byteOffsets.lowerBound)
+            }
         }
         nodes.reserveCapacity(min(text.count / 8 + 4, 4096))
         open.reserveCapacity(8)

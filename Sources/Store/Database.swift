@@ -34,11 +34,15 @@ enum Bound {
 
     enum Mode { case writing, reading, inspecting }
 
+    /// The library as a whole is set up once, before its first connection; where another was first it stays as it is.
+    private static let isSetUp = csqlite_unaccounted() == SQLITE_OK
+
     /// Opens a file.
     ///
     /// `inspecting` neither creates nor changes anything, `reading` refuses to write.
     init(path: String, _ mode: Mode) throws(ArchiveError) {
         self.path = path
+        _ = Database.isSetUp
         let flags =
             switch mode {
             case .writing: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE

@@ -163,7 +163,7 @@ extension Row {
     func json(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> [UInt8] {
         var bytes = statement.bytes(column)
         guard let traits = JSONCheck.traits(of: bytes) else { throw wild(place, name, "is not JSON") }
-        if !traits.isASCII, (try? UTF8Span(validating: bytes.span)) == nil {
+        if !traits.isASCII, !ByteSearch.isUTF8(bytes.span) {
             // U+FFFD in the place of what is no text.
             bytes = Array(String(decoding: bytes, as: UTF8.self).utf8)
         }

@@ -263,8 +263,7 @@ extension CheckStore: LocalRead {
             return false
         }
         // Where they are no text does not matter.
-        if !traits.isASCII, (try? UTF8Span(validating: bytes.span)) == nil { return false }
-        return true
+        return traits.isASCII || ByteSearch.isUTF8(bytes.span)
     }
 
     /// Entries of the index that a slice reads, one for each message that has a word; a word itself costs like 100.

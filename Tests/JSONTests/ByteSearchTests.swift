@@ -28,4 +28,49 @@ import Testing
                 "\(text) \(random)")
         }
     }
+
+    /// Bytes at which one rule or another begins or ends to hold.
+    private static let edges: [UInt8] = [
+        0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
+        0xEE,
+        0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
+    ]
+
+    private func isUTF8(_ text: [UInt8]) -> Bool { String(validating: text, as: UTF8.self) != nil }
+
+    @Test func `takes for UTF-8 what the standard library takes, at each edge of its rules`() {
+        let edges = Self.edges
+        for a in edges {
+            for b in edges {
+                #expect(ByteSearch.isUTF8([a, b].span) == isUTF8([a, b]), "\([a, b])")
+                for c in edges {
+                    #expect(ByteSearch.isUTF8([a, b, c].span) == isUTF8([a, b, c]), "\([a, b, c])")
+                    guard a >= 0xF0 else { continue }
+                    for d in edges {
+                        #expect(
+                            ByteSearch.isUTF8([a, b, c, d].span) == isUTF8([a, b, c, d]), "\([a, b, c, d])")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `takes for UTF-8 what the standard library takes, wherever a text is cut or spoiled`() {
+        var random = SeededRandom()
+        let words = ["plain words ", "Größe", "\u{7FF}", "你好", "\u{FFFF}", "\u{D7FF}", "\u{10FFFF}", "🧵"]
+        for _ in 0..<5_000 {
+            var text = (0..<random.int(0...12)).flatMap { _ in
+                Array(words[random.int(0...(words.count - 1))].utf8)
+            }
+            if random.oneIn(2), !text.isEmpty {
+                let at = random.int(0...(text.count - 1))
+                switch random.int(0...2) {
+                case 0: text.removeSubrange(at...)
+                case 1: text.remove(at: at)
+                default: text[at] = Self.edges[random.int(0...(Self.edges.count - 1))]
+                }
+            }
+            #expect(ByteSearch.isUTF8(text.span) == isUTF8(text), "\(text) \(random)")
+        }
+    }
 }

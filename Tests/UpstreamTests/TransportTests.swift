@@ -115,9 +115,15 @@ private func answer(_ status: String) -> [ScriptedUpstream.Step] {
 
 @Suite struct `A connection that was kept` {
     /// HTTP/1.1's form of a GOAWAY: the server closes what the client is about to use.
-    @Test func `and is dead when the next request goes out costs no try, and that is sent anew (N047)`()
-        throws
+    ///
+    /// Short bodies are curl's, long ones are asked of us.
+    @Test(arguments: [1, 3_000, 60_000])
+    func
+        `and is dead when the next request goes out costs no try, and that is sent anew (N047)`(
+            words: Int
+        ) throws
     {
+        let long = String(repeating: "words ", count: words)
         let page = #"{"choices":[{"message":{"content":"fine"},"finish_reason":"stop"}]}"#
         let kept: [ScriptedUpstream.Step] = [
             .write(
@@ -130,7 +136,7 @@ private func answer(_ status: String) -> [ScriptedUpstream.Step] {
             UpstreamSettings(name: "me", kind: .openai, baseURL: server.base), environment: [:], loop)
         for number in 1...2 {
             var end: UpstreamEvent?
-            let call = upstream.start(try Request.of([Request.user(.text("hi \(number)"))])) { event in
+            let call = upstream.start(try Request.of([Request.user(.text(long + "hi \(number)"))])) { event in
                 if case .pieces = event { return }
                 end = event
             }

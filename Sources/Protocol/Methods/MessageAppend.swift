@@ -1,5 +1,5 @@
 package import Conversation
-internal import JSON
+package import JSON
 
 extension Method {
     /// `_convod/message/append`: adds messages that no model made.
@@ -61,7 +61,7 @@ extension Method {
         }
 
         /// What it gives.
-        package struct Result: Codable, MethodResult {
+        package struct Result: Codable, JSONWritable, MethodResult {
             package var sessionId: SessionID
             /// In the order in which they were given.
             package var messageIds: [MessageID]
@@ -75,6 +75,16 @@ extension Method {
                 self.messageIds = messageIds
                 self.firstSeq = firstSeq
                 self.lastSeq = lastSeq
+            }
+
+            package func write(to writer: inout JSONWriter) {
+                writer.object {
+                    $0.member("sessionId", sessionId.text)
+                    $0.key("messageIds")
+                    $0.array { for id in messageIds { $0.string(id) } }
+                    $0.member("firstSeq", firstSeq)
+                    $0.member("lastSeq", lastSeq)
+                }
             }
         }
     }

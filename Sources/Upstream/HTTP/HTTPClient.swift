@@ -220,18 +220,16 @@ package enum HTTPEvent: Sendable {
     private var received: [UInt8] = []
     private var isTouched = false
     private var isPaused = false
-    private let host: String
-    private let proxy: String?
+    private let url: String
+    /// Empty for none.
+    private let proxy: String
 
     fileprivate init(
         _ client: HTTPClient, _ receive: @escaping (HTTPEvent) -> Void, handle: ccurl_handle,
         _ request: HTTPRequest, _ paths: HTTPClient.Paths
     ) {
-        host = HTTPClient.Paths.place(request.url)
-        let proxy = request.isDirect ? "" : paths.proxy(for: request.url)
-        // Where no port is given curl takes these.
-        let port = proxy.lowercased().hasPrefix("https://") ? "443" : "1080"
-        self.proxy = proxy.isEmpty ? nil : HTTPClient.Paths.place(proxy, port: port)
+        url = request.url
+        proxy = request.isDirect ? "" : paths.proxy(for: request.url)
         self.client = client
         self.receive = receive
         unsafe self.handle = unsafe handle
@@ -243,6 +241,10 @@ package enum HTTPEvent: Sendable {
             paths.caDirectory)
     }
 
+    /// Bytes of a body that curl keeps a copy of until the end, and sends in one piece with the headers; it does so below
+    /// 64 KiB (`MAX_INITIAL_POST_SIZE`, lib/http.h of 7.88).
+    private static let shortBody = 16 << 10
+
     private func setUp(_ request: HTTPRequest) {
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe ccurl_set_string(easy, CURLOPT_URL, request.url)
@@ -252,6 +254,13 @@ package enum HTTPEvent: Sendable {
         if request.body != nil {
             unsafe ccurl_set_long(easy, CURLOPT_POST, 1)
             unsafe ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+        }
+        if (1...HTTPCall.shortBody).contains(body.count) {
+            unsafe body.withUnsafeMutableBytes {
+                _ = unsafe ccurl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress)
+            }
+            body = []
+        } else if request.body != nil {
             unsafe ccurl_set_pointer(easy, CURLOPT_READDATA, context)
             unsafe ccurl_set_data(easy, CURLOPT_READFUNCTION) { room, size, count, context in
                 guard let context = unsafe context, let room = unsafe room else { return 0 }
@@ -279,8 +288,7 @@ package enum HTTPEvent: Sendable {
         }
         unsafe ccurl_set_data(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
             guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
-            let line = unsafe String(
-                decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
+            let line = unsafe [UInt8](UnsafeRawBufferPointer(start: bytes, count: size * count))
             unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue().takeHeader(line)
             return size * count
         }
@@ -319,14 +327,16 @@ package enum HTTPEvent: Sendable {
         return true
     }
 
-    private func takeHeader(_ line: String) {
-        let text = line.unicodeScalars.filter { $0 != "\r" && $0 != "\n" }
+    private func takeHeader(_ line: [UInt8]) {
+        let end = line.lastIndex { $0 != 0x0D && $0 != 0x0A }
+        let text = line[..<(end.map { $0 + 1 } ?? 0)]
         // A new block, after a 1xx or a proxy's.
-        if text.starts(with: "HTTP/".unicodeScalars) { headerLines = [:] }
+        if text.starts(with: "HTTP/".utf8) { headerLines = [:] }
         if text.isEmpty { isHeadDone = true }
-        if let colon = text.firstIndex(of: ":") {
-            let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            headerLines[String(text[..<colon]).lowercased()] = String(value)
+        if let colon = text.firstIndex(of: 0x3A) {
+            let value = text[(colon + 1)...].drop { $0 == 0x20 || $0 == 0x09 }
+            let name = String(decoding: text[..<colon], as: UTF8.self).lowercased()
+            headerLines[name] = String(decoding: value, as: UTF8.self)
         }
         touch()
     }
@@ -357,6 +367,12 @@ package enum HTTPEvent: Sendable {
         receive?(.body(bytes))
     }
 
+    private var proxyPlace: String? {
+        // Where no port is given curl takes these.
+        let port = proxy.lowercased().hasPrefix("https://") ? "443" : "1080"
+        return proxy.isEmpty ? nil : HTTPClient.Paths.place(proxy, port: port)
+    }
+
     fileprivate func complete(_ code: CURLcode) {
         let receive = receive
         self.receive = nil
@@ -367,7 +383,8 @@ package enum HTTPEvent: Sendable {
             let failure = TransportFailure(
                 code: Int32(code.rawValue), message: words,
                 details: unsafe handle.details.map { unsafe String(cString: $0) } ?? "",
-                host: host, proxy: proxy, tunnel: unsafe ccurl_get_long(easy, CURLINFO_HTTP_CONNECTCODE))
+                host: HTTPClient.Paths.place(url), proxy: proxyPlace,
+                tunnel: unsafe ccurl_get_long(easy, CURLINFO_HTTP_CONNECTCODE))
             receive?(.failed(failure))
         }
     }

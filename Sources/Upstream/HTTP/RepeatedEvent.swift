@@ -25,7 +25,7 @@ struct RepeatedEvent: Sendable {
             ByteSearch.matches(tail.span, in: text, at: end.at)
         else { return nil }
         let inner = data[head.count..<end.at]
-        if !end.isASCII, (try? UTF8Span(validating: inner.span)) == nil { return nil }
+        if !end.isASCII, !ByteSearch.isUTF8(inner.span) { return nil }
         vain = 0
         return Piece(kind, end.hasEscapes ? JSONText.unescaped(inner) : Array(inner))
     }

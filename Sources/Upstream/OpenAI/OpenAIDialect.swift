@@ -10,7 +10,9 @@ package struct OpenAIDialect: Dialect {
     private let isAlternating: Bool
     private let modelList: String?
     private let fetchesImages: Bool
-    private let asksForCacheKey: Bool
+    package let takesCacheKey: Bool
+    /// What the address tells of the server; each prompt asks several times.
+    private let isAzure, isOpenAI, isDeepSeek: Bool
 
     /// `base` is an address without a trailing slash; `apiVersion` is Azure's; `modelList` is the address of a list of models
     /// that stands elsewhere than OpenAI's; `fetchesImages` says whether the server takes addresses of images, `takesCacheKey` whether another than OpenAI's own takes keys of conversations.
@@ -18,21 +20,17 @@ package struct OpenAIDialect: Dialect {
         base: String, apiVersion: String? = nil, isAlternating: Bool = false, modelList: String? = nil,
         fetchesImages: Bool = true, takesCacheKey: Bool = false
     ) {
-        asksForCacheKey = takesCacheKey
+        let host = Addresses.host(of: base)
+        isAzure = host.hasSuffix(".openai.azure.com") || host.hasSuffix(".azure-api.net")
+        isOpenAI = host == "api.openai.com" || isAzure
+        isDeepSeek = host.hasSuffix("deepseek.com")
+        self.takesCacheKey = takesCacheKey || host == "api.openai.com"
         self.fetchesImages = fetchesImages
         self.modelList = modelList
         self.base = base
         self.apiVersion = apiVersion
         self.isAlternating = isAlternating
     }
-
-    private var host: Substring {
-        let rest = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
-        return rest.prefix { $0 != "/" && $0 != ":" }
-    }
-    private var isAzure: Bool { host.hasSuffix(".openai.azure.com") || host.hasSuffix(".azure-api.net") }
-    private var isOpenAI: Bool { host == "api.openai.com" || isAzure }
-    private var isDeepSeek: Bool { host.hasSuffix("deepseek.com") }
 
     package func rules(issuer: String) -> DialectRules {
         var rules = DialectRules.openAI
@@ -48,8 +46,6 @@ package struct OpenAIDialect: Dialect {
         if !fetchesImages { rules.media.addresses = [] }
         return rules
     }
-
-    package var takesCacheKey: Bool { asksForCacheKey || host == "api.openai.com" }
 
     package func url(for model: String) -> String { address("chat/completions") }
 
