@@ -18,6 +18,11 @@ final class Archives {
     private let database: String
     private let clock: @Sendable () -> Int64
     private let lateness: Lateness?
+    /// Brings pieces on disk to the disk.
+    private(set) lazy var syncs = AnswerSyncs(loop) { [weak self] turn in
+        // What fails here fails with the next pieces, or with the ending.
+        self?.disk.write(Sync(turnRow: turn)) { _ in }
+    }
     /// Sessions that are on their way to one of the stores, and how many requests bring them there.
     private var claims: [Claim: (isEphemeral: Bool, count: Int)] = [:]
 

@@ -1,6 +1,5 @@
 internal import Archive
 internal import Conversation
-internal import EventLoop
 internal import Sessions
 internal import Store
 
@@ -8,8 +7,6 @@ internal import Store
 final class AnswerLog {
     /// Text that is not in the archive at which the upstream is made to wait, and pieces that must reach the disk.
     private static let bounds = PieceLog.Bounds(unstored: 1 << 20, unsynced: 4 << 10)
-    /// Milliseconds after which they do so in any case.
-    private static let syncPause = 250
 
     /// What the turn hears of its log.
     enum Report {
@@ -21,28 +18,31 @@ final class AnswerLog {
     }
 
     private let archives: Archives
-    private let loop: EventLoop
     private let session: SessionRow
     private let turn: TurnRow
     private let report: (Report) -> Void
     private var log = PieceLog(AnswerLog.bounds)
-    private var timer: EventLoop.TimerID?
+    /// Whether somebody asks in time what is not on the disk.
+    private var isSyncWanted = false
 
     init(
-        _ turn: TurnRow, of session: SessionRow, _ archives: Archives, _ loop: EventLoop,
+        _ turn: TurnRow, of session: SessionRow, _ archives: Archives,
         report: @escaping (Report) -> Void
     ) {
         self.turn = turn
         self.session = session
         self.archives = archives
-        self.loop = loop
         self.report = report
     }
 
     func store(_ pieces: [Piece]) {
         let write = log.add(count: pieces.count, bytes: pieces.reduce(0) { $0 + $1.bytes.count })
         if write.pauses { report(.pause) }
-        if !write.isSynced { startTimer() }
+        // What is in memory reaches no disk.
+        if !write.isSynced && !session.isEphemeral && !isSyncWanted {
+            isSyncWanted = true
+            archives.syncs.want(turn) { [weak self] in self?.takeUnsynced() ?? false }
+        }
         let change = StorePieces(
             turnRow: turn, first: write.first, pieces, write.isSynced ? .full : .normal)
         archives.write(change, of: session) { [weak self] result in
@@ -55,20 +55,12 @@ final class AnswerLog {
         }
     }
 
-    /// The answer is whole, or given up: what is not on the disk gets there with the turn's end.
-    func end() {
-        if let timer { loop.cancel(timer) }
-        timer = nil
+    /// Whether there is something that is not on the disk, which is brought there now.
+    private func takeUnsynced() -> Bool {
+        isSyncWanted = false
+        return log.syncDue()
     }
 
-    private func startTimer() {
-        guard timer == nil else { return }
-        timer = loop.after(milliseconds: AnswerLog.syncPause) { [weak self] in
-            guard let self else { return }
-            timer = nil
-            guard log.syncDue() else { return }
-            // What fails here fails with the next pieces, or with the ending.
-            archives.write(Sync(turnRow: turn), of: session) { _ in }
-        }
-    }
+    /// The answer is whole, or given up: what is not on the disk gets there with the turn's end.
+    func end() { archives.syncs.forget(turn) }
 }

@@ -120,7 +120,7 @@ final class LiveTurn {
         guard case .storing(let prompt) = stage else { return }
         windows.session = session.at(place)
         windows.dropPrompt()
-        let log = AnswerLog(row, of: session.row, archives, loop) { [weak self] in self?.heard($0) }
+        let log = AnswerLog(row, of: session.row, archives) { [weak self] in self?.heard($0) }
         stage = .running(log, leftBranch: leftBranch)
         // Who asks for another answer to a prompt does not want the same one again.
         route.takesKept = prompt != nil || leftBranch == nil
