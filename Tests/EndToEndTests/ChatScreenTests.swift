@@ -325,6 +325,50 @@ func expectScreen(_ text: String, _ name: String) throws {
     }
 }
 
+@Suite(.timeLimit(.minutes(2))) struct `What is copied in a chat` {
+    private func chat(_ place: Place, _ environment: [String: String]) throws -> Terminal {
+        let terminal = try Terminal(
+            Built.convo, ["chat"], environment: place.home.environment.merging(environment) { $1 })
+        try terminal.type("say it\r")
+        try terminal.see("answer")
+        try terminal.type("/copy\r")
+        return terminal
+    }
+
+    @Test(arguments: [
+        ("WAYLAND_DISPLAY", "wl-copy", ""), ("DISPLAY", "xclip", "-selection clipboard"),
+        ("DISPLAY", "xsel", "--clipboard --input"),
+    ]) func `is in the desktop's clipboard where there is a program for it`(
+        display: String, program: String, arguments: String
+    ) throws {
+        let place = try Place([ScriptedUpstream.answer(["the answer\nof two lines"])])
+        let file = place.home.directory.file("clipboard"), bin = place.home.directory.file("bin")
+        try Files.makeDirectories(bin)
+        try Files.replace(
+            "\(bin)/\(program)", with: Array("#!/bin/sh\n{ cat; echo \"|$*\"; } > \(file)\n".utf8))
+        try shell("chmod", "755", "\(bin)/\(program)")
+        let path = "\(bin):\(place.home.environment["PATH"] ?? "/usr/bin:/bin")"
+        let terminal = try chat(place, [display: ":0", "PATH": path])
+        try terminal.see("is in the clipboard")
+        #expect(text(try Files.read(file)) == "the answer\nof two lines|\(arguments)\n")
+        #expect(!terminal.shown.contains("]52;"))
+    }
+
+    @Test func `is given to the terminal where there is no desktop, or its program fails`() throws {
+        for environment in [[:], ["WAYLAND_DISPLAY": "wayland-0"]] {
+            let place = try Place([ScriptedUpstream.answer(["the answer"])])
+            let bin = place.home.directory.file("bin")
+            try Files.makeDirectories(bin)
+            try Files.replace("\(bin)/wl-copy", with: Array("#!/bin/sh\nexit 1\n".utf8))
+            try shell("chmod", "755", "\(bin)/wl-copy")
+            let path = "\(bin):\(place.home.environment["PATH"] ?? "/usr/bin:/bin")"
+            let terminal = try chat(place, environment.merging(["PATH": path]) { $1 })
+            try terminal.see("if this terminal lets programs write it")
+            #expect(terminal.shown.contains("]52;c;dGhlIGFuc3dlcg=="))
+        }
+    }
+}
+
 @Suite(.timeLimit(.minutes(2))) struct `Sessions on a screen` {
     @Test(arguments: [40, 80, 200]) func `are read, listed, and chosen from`(_ columns: Int) throws {
         let place = try Place([ScriptedUpstream.answer(pieces(everything)), fine])

@@ -1,6 +1,5 @@
 internal import Conversation
 internal import ConvoClient
-internal import Crypto
 internal import JSON
 internal import Posix
 internal import Protocol
@@ -175,20 +174,23 @@ extension Chat {
         say("with the next prompt go \(names.joined(separator: ", "))")
     }
 
-    /// Puts the newest answer into the clipboard, by the terminal (XTerm, "Manipulate Selection Data").
+    /// Puts the newest answer into the desktop's clipboard, or where there is none into the terminal's.
     func copy() throws(CommandError) {
         let newest = try MessagePages(client: client, session: try current()).newest(100)
         guard let answer = newest.last(where: { $0.role == .assistant }), !answer.text.isEmpty else {
             throw CommandError(.notFound, "there is no answer to copy yet")
         }
         let bytes = Array(answer.text.utf8)
-        guard bytes.count <= 74_994 else {
+        if Clipboard(invocation.environment).putOnDesktop(bytes) {
+            return say("message \(answer.seq) is in the clipboard")
+        }
+        guard bytes.count <= Clipboard.mostOfTerminal else {
             throw CommandError(
                 .failure,
-                "the answer has \(Times.number(bytes.count)) bytes, and a terminal's clipboard takes 74,994; /export FILE writes it down"
+                "the answer has \(Times.number(bytes.count)) bytes, and a terminal's clipboard takes \(Times.number(Clipboard.mostOfTerminal)); /export FILE writes it down"
             )
         }
-        console.write(Array("\u{1B}]52;c;\(Base64.encoded(bytes))\u{7}".utf8))
+        console.write(Clipboard.sequence(bytes))
         say("message \(answer.seq) is in the clipboard, if this terminal lets programs write it")
     }
 }

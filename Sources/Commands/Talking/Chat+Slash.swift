@@ -12,7 +12,7 @@ extension Chat {
         ("/compact", "[TEXT]", "summarize all before the newest turn; TEXT: what to mind above all"),
         ("/context", "", "what of this session the model would see now"),
         ("/continue", "", "go on with an answer that was cut"),
-        ("/copy", "", "put the newest answer into the clipboard of the terminal"),
+        ("/copy", "", "put the newest answer into the clipboard"),
         ("/edit", "[N] TEXT", "put other words in the place of prompt N, or of the newest"),
         ("/exclude", "[N]", "keep message N, or the newest, out of every window"),
         ("/export", "FILE", "write the session down (FILE.md: Markdown, else JSON lines)"),
