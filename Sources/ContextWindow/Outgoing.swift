@@ -7,6 +7,9 @@ package struct DialectRules: Sendable, Equatable {
     package var isAlternating: Bool
     /// Who gets back thoughts that it made; nil means that thoughts are never sent.
     package var thoughtIssuer: String?
+    /// What else the issuer is called by messages that are stored: the upstream's own name, as it was before 2026-11-29, and
+    /// other accounts' and models' words for the same server.
+    package var issuers: [String] = []
     /// Which of the issuer's thoughts go back to it.
     package enum Replay: Sendable {
         /// All of them.
@@ -382,11 +385,18 @@ extension DialectRules {
         }
     }
 
-    private func isFor(_ issuer: String?) -> Bool { thoughtIssuer != nil && issuer == thoughtIssuer }
+    /// Whether a thought was made here.
+    package func isOwn(_ issuer: String?) -> Bool {
+        guard let issuer else { return false }
+        return issuer == thoughtIssuer || issuers.contains(issuer)
+    }
+
+    private func isFor(_ issuer: String?) -> Bool { thoughtIssuer != nil && isOwn(issuer) }
 
     /// A call without the seal that only its own provider can read.
     fileprivate func unsealed(_ part: Part) -> Part {
-        guard case .toolCall(var call) = part, call.issuer != thoughtIssuer else { return part }
+        guard case .toolCall(var call) = part, call.issuer != thoughtIssuer, !isFor(call.issuer)
+        else { return part }
         call.issuer = nil
         call.signature = nil
         return .toolCall(call)

@@ -28,6 +28,8 @@ package protocol Dialect: Sendable {
     func counted(in body: [UInt8]) -> Int?
     /// Whether requests say which conversation they belong to.
     var takesCacheKey: Bool { get }
+    /// Whether only the account that had a model think can read its thoughts.
+    func bindsToAccount(_ model: String) -> Bool
     /// What the servers are known to take before anyone complained.
     var quirks: Quirks { get }
     /// Whether a server read less of a request than it was sent, without a word; see `Upstream.cutSilently`.
@@ -39,6 +41,7 @@ extension Dialect {
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? { nil }
     package func counted(in body: [UInt8]) -> Int? { nil }
     package var takesCacheKey: Bool { false }
+    package func bindsToAccount(_ model: String) -> Bool { false }
     package var quirks: Quirks { Quirks() }
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 }

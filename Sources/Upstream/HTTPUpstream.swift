@@ -21,6 +21,7 @@ package final class HTTPUpstream: Upstream {
     private let dialect: any Dialect
     private let authorizer: any Authorizer
     private let signing: KeyRing?
+    private let issuer: Issuer
     private let client: HTTPClient
     private let loop: EventLoop
     private let clock: () -> Int64
@@ -57,6 +58,7 @@ package final class HTTPUpstream: Upstream {
                 settings.keys, of: settings.name, environment: environment, loop: loop, clock: steady,
                 headers: dialect.keyHeaders)
         }
+        issuer = Issuer(kind: kind, address: settings.baseURL, keys: authorizer.origin)
         signing = settings.signing.map {
             KeyRing([$0.secret], of: settings.name, environment: environment, loop: loop, clock: steady) {
                 [$0]
@@ -74,12 +76,17 @@ package final class HTTPUpstream: Upstream {
     package var keyOrigin: String { authorizer.origin + (authorizer.notice.map { "; \($0)" } ?? "") }
     package var keys: [KeyDescription] { authorizer.keys }
     package func rules(for model: String) -> DialectRules {
-        var rules = dialect.rules(issuer: name)
+        var rules = dialect.rules(issuer: issuer(of: model))
+        rules.issuers = [name, issuer.server, issuer.account]
         if let weights = vocabulary(of: model) { rules.weights = weights }
         let known = quirks(of: model)
         if !known.sends(Quirks.images) { (rules.media.images, rules.media.takesPDF) = ([], false) }
         if !known.sends(Quirks.sounds) { rules.media.sounds = .some([]) }
         return rules
+    }
+
+    package func issuer(of model: String) -> String {
+        dialect.bindsToAccount(model) ? issuer.account : issuer.server
     }
 
     /// What is known of a model's vocabulary; most of the time it is asked for the same one again.
@@ -142,7 +149,7 @@ package final class HTTPUpstream: Upstream {
         health.breaker.sent(now: steady())
         var first: Int?, used: Authorization?
         let call = StreamedCall(
-            dialect.reader(issuer: name), settings.timeouts, loop: loop, clock: clock
+            dialect.reader(issuer: issuer(of: request.model)), settings.timeouts, loop: loop, clock: clock
         ) { [weak self] event in
             guard let self else { return receive(event) }
             switch event {

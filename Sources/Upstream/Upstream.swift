@@ -103,6 +103,7 @@ package protocol UpstreamCall: AnyObject {
 
 extension Upstream {
     package var takesSchema: Bool { true }
+    package func issuer(of model: String) -> String { name }
 }
 
 extension UpstreamCall {
@@ -123,6 +124,8 @@ package protocol Upstream: AnyObject {
     func contextLength(of model: String) -> Int?
     /// What tokens of a model cost in a request of so many; nil where nobody knows.
     func prices(of model: String, tokens: Int) -> Prices?
+    /// Who a model's thoughts and signed calls are from: the same for all upstreams that go to one server.
+    func issuer(of model: String) -> String
     /// What its dialect demands of a request's messages, and what was learned of a model.
     func rules(for model: String) -> DialectRules
     /// The exact body of the request, as raw JSON.

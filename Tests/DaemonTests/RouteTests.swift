@@ -1,3 +1,4 @@
+internal import Crypto
 internal import JSON
 internal import Posix
 internal import TestSupport
@@ -86,7 +87,8 @@ private let spent =
         _ = try bench.ask("s")
         let list = try bench.client.call("_convod/message/list", #"{"sessionId":"s","last":1}"#).result
         let part = list?["messages"]?.elements.first { _ in true }?["content"]?.elements.first { _ in true }
-        #expect(part?["issuer"]?.string == "b")
+        let digest = SHA256Digest.of(Array(bench.servers[1].base.utf8)).hexadecimal.prefix(8)
+        #expect(part?["issuer"]?.string == "openai:\(digest)", "the second one's")
     }
 }
 

@@ -106,7 +106,7 @@ extension Handlers {
                     system: dialect?.hasSystemMessage ?? false ? nil : system,
                     receipt: Verbatim(choice.receipt), cost: Wire.CostEstimate(window, candidate),
                     windowId: WindowID(
-                        upstream: candidate.upstream.name, binding: window.request.binding
+                        issuer: candidate.issuer, binding: window.request.binding
                     ).text, toolNames: dialect == nil ? [:] : window.request.names.originalsBySent))
         }
     }

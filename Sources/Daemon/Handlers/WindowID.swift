@@ -4,28 +4,28 @@ internal import JSON
 /// What a client that calls the model itself gives back with the answer, so that the answer's thoughts are bound to what was
 /// sent: a text that says it, and means nothing to the client.
 struct WindowID {
-    /// The name of the upstream for which the window was made: who made the thoughts.
-    let upstream: String
+    /// Whom the window was made for: who made the thoughts.
+    let issuer: String
     /// Nil where that provider binds thoughts to nothing.
     let binding: Message.Binding?
 
-    init(upstream: String, binding: Message.Binding?) {
-        self.upstream = upstream
+    init(issuer: String, binding: Message.Binding?) {
+        self.issuer = issuer
         self.binding = binding
     }
 
     /// Reads what `text` gave; nil for anything else.
     init?(_ text: String) {
-        guard let root = try? JSONDocument(Array(text.utf8)).root, let upstream = root["upstream"]?.string
-        else {
-            return nil
-        }
-        self.init(upstream: upstream, binding: root["binding"].flatMap { Message.Binding($0) })
+        // The latter is what daemons before 2026-11-29 gave.
+        guard let root = try? JSONDocument(Array(text.utf8)).root,
+            let issuer = (root["issuer"] ?? root["upstream"])?.string
+        else { return nil }
+        self.init(issuer: issuer, binding: root["binding"].flatMap { Message.Binding($0) })
     }
 
     var text: String {
         let bytes = JSONWriter.object {
-            $0.member("upstream", upstream)
+            $0.member("issuer", issuer)
             $0.optional("binding", raw: binding?.encoded)
         }
         return String(decoding: bytes, as: UTF8.self)
@@ -35,8 +35,8 @@ struct WindowID {
     func issued(_ parts: [Part]) -> [Part] {
         parts.map { part in
             switch part {
-            case .thought(let text, nil, let seal): .thought(text: text, issuer: upstream, signature: seal)
-            case .redactedThought(let data, nil): .redactedThought(data: data, issuer: upstream)
+            case .thought(let text, nil, let seal): .thought(text: text, issuer: issuer, signature: seal)
+            case .redactedThought(let data, nil): .redactedThought(data: data, issuer: issuer)
             default: part
             }
         }

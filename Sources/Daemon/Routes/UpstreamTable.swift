@@ -7,6 +7,9 @@ internal import Upstream
 struct Candidate {
     let upstream: any Upstream
     let model: String
+
+    /// Who its thoughts are from.
+    var issuer: String { upstream.issuer(of: model) }
 }
 
 /// The configured upstreams, and which of them a prompt goes to.

@@ -166,7 +166,7 @@ struct WindowPlan: Sendable {
             leftOut = thoughts - request.thoughtCount
         }
         // The provider's own that it never takes back are nothing to it.
-        let foreign = gated.unsent.count { $0 != upstream }
+        let foreign = gated.unsent.count { !rules.isOwn($0) }
         receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, leftOut: leftOut + foreign)
         var writer = JSONWriter()
         receipt.write(to: &writer)

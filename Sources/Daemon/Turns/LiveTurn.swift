@@ -88,7 +88,7 @@ final class LiveTurn {
         candidates = choice.candidates
         news = choice.window.news
         windows = routes.windows(session, question, choice)
-        machine = Turn(issuer: choice.candidates.first?.upstream.name)
+        machine = Turn(issuer: choice.candidates.first?.issuer)
     }
 
     var id: TurnID { record.id }
@@ -136,7 +136,7 @@ final class LiveTurn {
         case .announce(let state): announce(state)
         case .call:
             route.start()
-            machine.setIssuer(route.upstream)
+            machine.setIssuer(route.current?.issuer ?? route.upstream)
         case .abortCall: route.cancel()
         case .startTimer(let milliseconds):
             timer = loop.after(milliseconds: milliseconds) { [weak self] in self?.handle(.retryDue) }

@@ -46,6 +46,11 @@ package struct AnthropicDialect: Dialect {
         return (models, hasMore ? root["last_id"]?.string : nil)
     }
 
+    /// Of all models these two (wire-2.md A4, A7).
+    package func bindsToAccount(_ model: String) -> Bool {
+        ["sonnet-5-5", "sonnet-5.5", "haiku-5-5", "haiku-5.5"].contains { model.contains($0) }
+    }
+
     package var countsTokens: Bool { true }
 
     package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
