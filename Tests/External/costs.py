@@ -6,11 +6,12 @@ Each piece of work is done FEW times by one daemon and MANY times by another, bo
 new database; what the second counts more than the first, by the difference in times, is what one costs. What a start
 and an end cost falls out, and so does the time that it took. Needs `strace` (system calls, of all threads) and `valgrind`
 (memcheck's count of allocations, callgrind's of instructions). A turn is a prompt of two words, in sessions of twenty; a chunk is
-a number of "count to N" with one client that hears it; both without the search index, and a turn with it too; a look is `_convod/session/get`. With --gate the exit code is 1 where one
+a number of "count to N" with one client that hears it; both without the search index, and a turn with it too; a turn that is asked goes
+to a server on this machine that answers in one piece; a look is `_convod/session/get`. With --gate the exit code is 1 where one
 costs more than its bound: what was counted when the bound was set and a seventh more, or a quarter for system calls, of
 which how many threads meet in one wake-up decides.
 """
-import os, re, shutil, subprocess, sys, tempfile, threading, time
+import json, os, re, shutil, socket, subprocess, sys, tempfile, threading, time
 from daemon import Daemon
 
 FEW, MANY = 40, 240
@@ -18,11 +19,46 @@ BOUNDS = {
     "turn": {"system calls": 122, "allocations": 860, "instructions": 2_000_000},
     # The same with the search index, which under valgrind takes each turn by itself, in a commit of its own.
     "turn, indexed": {"system calls": 128, "allocations": 940, "instructions": 2_280_000},
-    "chunk": {"system calls": 21, "allocations": 42, "instructions": 91_000},
+    "turn, asked": {"system calls": 140, "allocations": 1_200, "instructions": 2_200_000},
+    "chunk": {"system calls": 21, "allocations": 42, "instructions": 88_000},
     "look": {"system calls": 7, "allocations": 41, "instructions": 94_000},
 }
 ECHO = {"upstreams": {"echo": {"kind": "echo"}}, "database": {"index": False}}
 INDEXED = {"upstreams": {"echo": {"kind": "echo"}}}
+
+
+class Server:
+    """Answers each request of Chat Completions with two words, in one write, on connections that stay."""
+
+    WORDS = [{"role": "assistant", "content": ""}, {"content": "well"}, {"content": " said"}]
+    EVENTS = "".join(
+        "data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}) + "\n\n" for delta in WORDS
+    ) + 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    ANSWER = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(EVENTS)}\r\n\r\n{EVENTS}".encode()
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+        address = f"http://127.0.0.1:{self.socket.getsockname()[1]}/v1"
+        self.config = {"upstreams": {"mock": {"kind": "openai", "baseURL": address, "model": "m"}}, "database": {"index": False}}
+
+    def accept(self):
+        while True:
+            connection, _ = self.socket.accept()
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        pending = b""
+        while True:
+            more = connection.recv(1 << 16)
+            if not more:
+                return
+            pending += more
+            head, end, body = pending.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            if end and len(body) >= int(length[1] if length else 0):
+                pending = b""
+                connection.sendall(self.ANSWER)
 
 
 def turns(client, times):
@@ -41,7 +77,7 @@ def looks(client, times):
         client.call("_convod/session/get", 120, sessionId="s")
 
 
-WORK = {"turn": turns, "turn, indexed": turns, "chunk": chunks, "look": looks}
+WORK = {"turn": turns, "turn, indexed": turns, "turn, asked": turns, "chunk": chunks, "look": looks}
 
 
 def system_calls(out):
@@ -74,7 +110,8 @@ TOOLS = {
 
 def count(programs, tool, work, times):
     under, read = TOOLS[tool]
-    daemon = Daemon(programs, INDEXED if work.endswith("indexed") else ECHO, under=under)
+    config = INDEXED if work.endswith("indexed") else Server().config if work.endswith("asked") else ECHO
+    daemon = Daemon(programs, config, under=under)
     with daemon:
         with daemon.client() as client:
             client.new("s")
