@@ -48,6 +48,9 @@ package enum TokenEstimate {
         return size(of: system) + ContentSize(tokens: perRequest + perMessage)
     }
 
+    /// The size of raw JSON that a request carries beside its messages, as definitions of tools.
+    package static func size(ofDemand json: [UInt8]) -> ContentSize { size(json.span) }
+
     /// What a PDF costs at least, and for each `documentBytes` of its base64: about that of a page (wire.md H5).
     private static let perDocument = 3_000, documentBytes = 24_000
 

@@ -85,6 +85,8 @@ package struct WindowError: Error, Sendable, Equatable {
     package let system: Int
     /// Whether there is a system prompt.
     package let hasSystem: Bool
+    /// The estimate for tools, and for the form of the answer.
+    package let demands: Int
     /// The estimate for pins outside the newest turn.
     package let pinned: Int
     /// The estimate for the newest turn.
@@ -106,7 +108,7 @@ package struct WindowError: Error, Sendable, Equatable {
     /// told one by one.
     package func sentence(_ limit: Limit) -> String {
         let all = [
-            ("the system prompt", hasSystem ? system : 0),
+            ("the system prompt", hasSystem ? system : 0), ("the definitions of tools", demands),
             ("pinned messages", pinned), ("the newest turn", newest),
         ]
         var parts = all.filter { $0.1 > 0 }
@@ -129,10 +131,11 @@ package struct WindowError: Error, Sendable, Equatable {
 extension Window {
     /// Cuts a history to a budget.
     ///
-    /// The system prompt, pinned messages and the newest turn are always in; then the turns before it from where the strategy
+    /// The system prompt, what else is demanded, pinned messages and the newest turn are always in; then the turns before it from where the strategy
     /// says. Excluded, refused and failed messages are out. Tool calls go with their results.
     package static func cut(
-        _ history: History, system: String?, policy: WindowPolicy, budget: Int, _ context: CutContext = .slide
+        _ history: History, system: String?, policy: WindowPolicy, budget: Int,
+        demands: ContentSize = ContentSize(), _ context: CutContext = .slide
     ) throws(WindowError) -> Window {
         // A prompt that says nothing is none: as a block of text it is refused by some (wire.md E2).
         let system = system.flatMap { $0.isBlank ? nil : $0 }
@@ -147,6 +150,7 @@ extension Window {
         let isWhole = history.count == history.messages.count
         let turns = Turns(sent, isWhole: isWhole)
         let systemSize = TokenEstimate.size(ofSystem: system), systemTokens = weights.tokens(systemSize)
+        let demandTokens = demands == ContentSize() ? 0 : weights.tokens(demands)
         let older = all.prefix(all.count - sent.count)
         let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
         let always = all.filter { pinnedSeqs.contains($0.seq) }
@@ -168,7 +172,8 @@ extension Window {
                         $0 + (!isNewest && pinnedSeqs.contains($1.seq) ? 0 : cost($1))
                     }, messages: turn.count,
                     last: turn.last { pairs.isSent($0, withTurnFrom: sent[start].seq) }?.seq)
-            }, fixed: systemTokens + pinTokens + goOn, budget: budget, maxTurns: policy.maxTurns,
+            }, fixed: systemTokens + demandTokens + pinTokens + goOn, budget: budget,
+            maxTurns: policy.maxTurns,
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
             moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),
             lowMark: policy.lowMark(of: budget))
@@ -176,7 +181,8 @@ extension Window {
         guard question.fixed + newestTokens <= budget else {
             throw WindowError(
                 needed: question.fixed + newestTokens, budget: budget, system: systemTokens,
-                hasSystem: system != nil, pinned: pinTokens, newest: newestTokens + goOn)
+                hasSystem: system != nil, demands: demandTokens, pinned: pinTokens,
+                newest: newestTokens + goOn)
         }
         let summaries = ReadySummaries(
             history, context.chosen.name, newest: question.turns.last?.seq, weights,
@@ -205,7 +211,7 @@ extension Window {
                     Receipt.Summary($0, kept: kept, excluded: history.messages.filter(\.isExcluded))
                 }), anchor: cut.anchor,
             outlook: question.outlook(cut, covered: summaries.covered, context.chosen, used: estimate),
-            size: kept.reduce(systemSize + (summary?.size ?? ContentSize())) { $0 + $1.size })
+            size: kept.reduce(systemSize + demands + (summary?.size ?? ContentSize())) { $0 + $1.size })
     }
 
     /// Whether a request may end with what the model said: what is blank is not sent, what is only thought may not be, and results

@@ -28,6 +28,8 @@ package protocol Dialect: Sendable {
     func counted(in body: [UInt8]) -> Int?
     /// Whether requests say which conversation they belong to.
     var takesCacheKey: Bool { get }
+    /// What a request says of the answer's length; nil where it says nothing unless it is asked to.
+    func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap?
     /// Whether only the account that had a model think can read its thoughts.
     func bindsToAccount(_ model: String) -> Bool
     /// What the servers are known to take before anyone complained.
@@ -42,8 +44,21 @@ extension Dialect {
     package func counted(in body: [UInt8]) -> Int? { nil }
     package var takesCacheKey: Bool { false }
     package func bindsToAccount(_ model: String) -> Bool { false }
+    package func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap? { nil }
     package var quirks: Quirks { Quirks() }
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
+}
+
+/// Tokens of the answer at most, that a request says.
+package struct AnswerCap: Sendable, Equatable {
+    package let tokens: Int
+    /// Whether it may be less, where the context has no room for so much.
+    package let mayShrink: Bool
+
+    package init(tokens: Int, mayShrink: Bool) {
+        self.tokens = tokens
+        self.mayShrink = mayShrink
+    }
 }
 
 /// What a model was found to demand or refuse; learned from its complaints and remembered (wire.md C1, E1).

@@ -89,6 +89,10 @@ package final class HTTPUpstream: Upstream {
         dialect.bindsToAccount(model) ? issuer.account : issuer.server
     }
 
+    package func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap? {
+        dialect.answerCap(parameters, quirks(of: model))
+    }
+
     /// What is known of a model's vocabulary; most of the time it is asked for the same one again.
     private func vocabulary(of model: String) -> TokenWeights? {
         if let lastVocabulary, lastVocabulary.model == model { return lastVocabulary.weights }

@@ -29,6 +29,8 @@ package struct ModelRequest: Sendable {
     package var previousUserText: String?
     /// The provider's ID of its last answer to the same conversation; nil where nobody remembers one.
     package var previousResponse: String?
+    /// Tokens that the context has left for the answer, by the estimate; nil where nobody knows how much it holds.
+    package var answerRoom: Int?
     /// The turn it is for, by which those who may find out more.
     package var turn: String?
 
@@ -104,6 +106,7 @@ package protocol UpstreamCall: AnyObject {
 extension Upstream {
     package var takesSchema: Bool { true }
     package func issuer(of model: String) -> String { name }
+    package func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap? { nil }
 }
 
 extension UpstreamCall {
@@ -126,6 +129,8 @@ package protocol Upstream: AnyObject {
     func prices(of model: String, tokens: Int) -> Prices?
     /// Who a model's thoughts and signed calls are from: the same for all upstreams that go to one server.
     func issuer(of model: String) -> String
+    /// What a request with these parameters says of the answer's length; nil where it says nothing.
+    func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap?
     /// What its dialect demands of a request's messages, and what was learned of a model.
     func rules(for model: String) -> DialectRules
     /// The exact body of the request, as raw JSON.

@@ -124,6 +124,28 @@ internal import Testing
         #expect(seals() == ["S4"])
     }
 
+    @Test func `of a thought is sent once and never again, when no new one comes either`() throws {
+        let refusal = ScriptedUpstream.failure(
+            "400 Bad Request",
+            "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block\"}}"
+        )
+        let plain = ScriptedUpstream.failure(
+            "200 OK",
+            #"{"type":"message","role":"assistant","content":[{"type":"text","text":"plain"}],"stop_reason":"end_turn"}"#
+        )
+        let bench = try Bench([[thinking("S1"), refusal, plain]], kind: "anthropic")
+        for words in ["one", "two", "three", "four"] {
+            #expect(try ["fine", "plain"].contains(bench.ask("s", words).text()))
+        }
+        let requests = bench.servers[0].requests
+        #expect(requests.count == 5, "one refusal in four prompts")
+        #expect(requests.map { $0.contains("\"signature\":\"S1\"") } == [false, true, false, false, false])
+        // What it thought is kept; only what it was bound to is forgotten.
+        let list = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let stored = text(list?.raw ?? [])
+        #expect(stored.contains("\"signature\":\"S1\""))
+    }
+
     @Test func `of a thought behind an edited message stays out`() throws {
         let bench = try Bench([[thinking("S1"), thinking("S2"), thinking("S3")]], kind: "anthropic")
         try bench.client.open("s", #""system":"one""#)

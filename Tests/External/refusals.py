@@ -55,6 +55,67 @@ def run(programs, strategy, model, count, kinds, turns, seed):
     return lost, refused, most, sum(full) / max(1, len(full)), cuts, len(made), sum(made)
 
 
+def capped(programs, strategy, length, count, kinds, turns, seed):
+    """A server of Anthropic's kind, which refuses a prompt that leaves no room for the `max_tokens` it asks for: turns that failed,
+    requests that were refused, of one turn at most, and the mean share of what a prompt may have beside them."""
+    server = Counting({"claude-x": count}, limit=length)
+    config = {"upstreams": {"u": {"kind": "anthropic", "baseURL": server.base[:-3], "model": "claude-x", "contextLength": length}},
+              "routes": {"default": ["u"]}, "window": {"strategy": strategy}, "retry": {"base": "10ms"}}
+    source, lost, most, shares = random.Random(seed), 0, 0, []
+    with Daemon(programs, config) as daemon, daemon.client() as client:
+        client.new("long")
+        for turn in range(turns):
+            text = kinds[sorted(kinds)[turn // 25 % len(kinds)]]
+            start = source.randrange(len(text) - 900)
+            before = len(server.requests)
+            lost += asked(client, "long", text[start:start + source.randrange(20, 800)] or "x", turn)
+            mine = server.requests[before:]
+            most = max(most, sum(1 for _, _, isRefused in mine if isRefused))
+            if mine and not mine[-1][2]:
+                shares.append(mine[-1][1] / (length - min(4_096, length // 4)))
+    server.shutdown()
+    full = shares[len(shares) * 2 // 3:]
+    return lost, sum(1 for _, _, isRefused in server.requests if isRefused), most, sum(full) / max(1, len(full))
+
+
+def asked(client, session, words, turn, **more):
+    """1 for a turn that was lost."""
+    try:
+        end = client.call("session/prompt", 60, sessionId=session, prompt=[{"type": "text", "text": words}], **more)["stopReason"]
+        return int(end != "end_turn")
+    except Exception as error:
+        print(f"turn {turn}: {error}")
+        return 1
+    finally:
+        client.updates.clear()
+
+
+def beside_tools(programs, strategy, count, kinds, turns, seed):
+    """Two sessions of one model in turn, one of them with definitions of tools as large as most of its window: what each was
+    refused, turns lost, and the share of its window that the one without them has at its end."""
+    limit = 16_000
+    server = Counting({"m": count}, limit=limit)
+    config = {"upstreams": {"u": {"kind": "openai", "baseURL": server.base, "model": "m", "contextLength": limit + RESERVE}},
+              "routes": {"default": ["u"]}, "window": {"strategy": strategy, "reserveTokens": RESERVE}, "retry": {"base": "10ms"}}
+    tools = [{"type": "function", "function": {"name": f"look_{n}", "description": "Looks for something that somebody has said before. " * 4,
+              "parameters": {"type": "object", "properties": {f"word{k}": {"type": "string", "description": "a word that stands in it"} for k in range(4)}}}}
+             for n in range(60)]
+    source, lost, refused, text = random.Random(seed), 0, {"plain": 0, "tools": 0}, kinds[sorted(kinds)[0]]
+    with Daemon(programs, config) as daemon, daemon.client() as client:
+        for name in refused:
+            client.new(name)
+        for turn in range(turns):
+            for name, more in (("plain", {}), ("tools", {"_meta": {"convod": {"params": {"tools": tools}}}})):
+                start, before = source.randrange(len(text) - 2_500), len(server.requests)
+                lost += asked(client, name, text[start:start + source.randrange(500, 2_000)], turn, **more)
+                mine = server.requests[before:]
+                refused[name] += sum(1 for _, _, isRefused in mine if isRefused)
+                if name == "plain" and mine:
+                    share = mine[-1][1] / limit
+    server.shutdown()
+    return lost, refused, share
+
+
 def third_party(programs, turns):
     """The same over PyPI's llmock, which counts in a way of its own."""
     from llmock import Mock
@@ -95,6 +156,17 @@ def main():
         faults += isBad
         print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}{model:18} {lost} lost, {refused} refused ({most}), {share * 100:.1f} %"
               + (f", {cuts} cuts, {made} summaries" if strategy == "summarize" else ""), flush=True)
+    for strategy, length in [("slide", 60_000), ("slide", 16_384), ("auto", 16_384), ("slide", 6_000)]:
+        turns = min(arguments.turns, 200 if length > 20_000 else 100)
+        lost, refused, most, share = capped(programs, strategy, length, count["claude-opus-4-7"], kinds, turns, arguments.seed)
+        isBad = lost > 0 or most > 1 or refused > turns // 10
+        faults += isBad
+        print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}anthropic {length:,}: {lost} lost, {refused} of {turns} refused ({most}), {share * 100:.1f} %", flush=True)
+    for strategy in ("slide", "auto"):
+        lost, refused, share = beside_tools(programs, strategy, count["gpt-4o"], kinds, 40, arguments.seed)
+        isBad = lost > 0 or max(refused.values()) > 2 or share < 0.6
+        faults += isBad
+        print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}beside tools: {lost} lost, refused {refused}, the plain one has {share * 100:.1f} %", flush=True)
     if os.path.exists(os.path.join(os.path.dirname(sys.executable), "llmock")):
         lost = third_party(programs, min(300, arguments.turns))
         faults += lost > 0

@@ -117,8 +117,8 @@ def texts():
 
 
 class Counting(http.server.ThreadingHTTPServer):
-    """OpenAI's chat completions: answers shortly, counts what it was sent by the model's vocabulary, and refuses more than
-    `limit` (None: nothing)."""
+    """OpenAI's chat completions and Anthropic's messages: answers shortly, counts what it was sent by the model's vocabulary, and
+    refuses more than `limit` (None: nothing); as Anthropic also what leaves no room for `max_tokens`."""
 
     def __init__(self, count, limit=None, answer="Noted."):
         super().__init__(("127.0.0.1", 0), Answering)
@@ -156,8 +156,11 @@ class Answering(http.server.BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         body = json.loads(raw)
         count = self.server.count[body["model"]]
+        if self.path.endswith("/messages"):
+            return self.message(raw, body, count)
         # Three a message and three for the answer (wire.md H4).
         counted = 3 + sum(3 + count(m["role"]) + count(text_of(m)) for m in body["messages"])
+        counted += count(json.dumps(body["tools"])) if "tools" in body else 0
         isRefused = self.server.limit is not None and counted > self.server.limit
         with self.server.lock:
             self.server.requests.append((raw, counted, isRefused))
@@ -172,3 +175,25 @@ class Answering(http.server.BaseHTTPRequestHandler):
                    + chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
                    + chunk(choices=[], usage={"prompt_tokens": counted, "completion_tokens": count(self.server.answer)})
                    + b"data: [DONE]\n\n")
+
+    def message(self, raw, body, count):
+        counted = 8 + sum(3 + count(text_of(m)) for m in body["messages"]) + count("".join(b["text"] for b in body.get("system", [])))
+        counted += count(json.dumps(body["tools"])) if "tools" in body else 0
+        limit, cap = self.server.limit, body["max_tokens"]
+        isRefused = limit is not None and counted + cap > limit
+        with self.server.lock:
+            self.server.requests.append((raw, counted, isRefused))
+        if isRefused:
+            # wire.md C5, each where it is said.
+            words = (f"prompt is too long: {counted} tokens > {limit} maximum" if counted > limit else
+                     f"input length and `max_tokens` exceed context limit: {counted} + {cap} > {limit}, decrease input length or `max_tokens` and try again")
+            return self.reply(400, "application/json", json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": words}}).encode())
+        event = lambda kind, **more: b"event: " + kind.encode() + b"\ndata: " + json.dumps({"type": kind, **more}).encode() + b"\n\n"
+        self.reply(200, "text/event-stream",
+                   event("message_start", message={"id": "m", "usage": {"input_tokens": counted, "output_tokens": 1}})
+                   + event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+                   + event("content_block_delta", index=0, delta={"type": "text_delta", "text": self.server.answer})
+                   + event("content_block_stop", index=0)
+                   + event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": count(self.server.answer)})
+                   + event("message_stop"))
+

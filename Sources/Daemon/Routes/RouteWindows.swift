@@ -30,6 +30,8 @@ final class RouteWindows: RouteRequests {
     /// Those that were asked to count, and what their windows may have since they did.
     private var counted: Set<String> = []
     private var limits: [String: Int] = [:]
+    /// Upstreams that refused thoughts in this turn, and are sent none.
+    private var thoughtless: Set<String> = []
     /// Who was passed over, since what must be sent does not fit there.
     private var passed: [TooSmall]
     /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
@@ -80,7 +82,8 @@ final class RouteWindows: RouteRequests {
             guard let self, self.making === making else { return }
             self.making = nil
             do throws(WireError) {
-                let window = try result.get().answerable()
+                var window = try result.get().answerable()
+                if thoughtless.contains(name) { window.request = window.request.chained([:]) }
                 windows[name] = window
                 count(window, for: candidate, then)
             } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
@@ -169,7 +172,9 @@ final class RouteWindows: RouteRequests {
     /// Makes a smaller window after a provider said that the context is too long; false when that is of no use.
     func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool {
         let name = candidate.upstream.name
-        if let request = windows[name]?.request.withoutThoughts(after: failure) {
+        if let refused = windows[name], let request = refused.request.withoutThoughts(after: failure) {
+            unbind(refused)
+            thoughtless.insert(name)
             windows[name]?.request = request
             return true
         }
@@ -184,7 +189,7 @@ final class RouteWindows: RouteRequests {
             let change = OverflowTrim.change(
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
-                answer: before.request.parameters.maxTokens, trims: trims)
+                answer: answer(of: before.request, candidate), trims: trims)
         else { return false }
         trims += 1
         switch change {
@@ -194,6 +199,27 @@ final class RouteWindows: RouteRequests {
             windows[name] = nil
         }
         return true
+    }
+
+    /// A provider refused thoughts: those that it was sent go back no more, with this turn or another (design-2 section 2).
+    private func unbind(_ window: ModelWindow) {
+        let sent = Set(window.request.messages.lazy.flatMap(\.parts).compactMap(\.seal))
+        let dead = (window.cut?.messages ?? []).filter { message in
+            message.binding != nil && message.parts.contains { $0.seal.map(sent.contains) ?? false }
+        }
+        if dead.isEmpty { return }
+        maker.archives.write(UnbindThoughts(of: dead.map(\.id)), of: session.row) { [log] result in
+            guard case .failure(let error) = result else { return }
+            log.warning("thoughts_not_unbound", ("reason", error.description))
+        }
+    }
+
+    /// Tokens that a request asked for at most, whoever said so.
+    private func answer(of request: ModelRequest, _ candidate: Candidate) -> Int? {
+        guard let cap = candidate.upstream.answerCap(request.parameters, of: candidate.model) else {
+            return request.parameters.maxTokens
+        }
+        return cap.mayShrink ? min(cap.tokens, request.answerRoom ?? Int.max) : cap.tokens
     }
 
     // MARK: What the answer tells

@@ -194,6 +194,14 @@ struct WindowMaker {
         let settings = policy.fingerprint
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
+        // What the request will ask for must be kept free, or it is refused with what it has.
+        if let cap = candidate.upstream.answerCap(parameters, of: candidate.model),
+            parameters.maxTokens == nil
+        {
+            let isChosen = policy.reserveTokens != WindowPolicy().reserveTokens
+            let most = cap.mayShrink ? min(cap.tokens, (length ?? Int.max) / 4) : cap.tokens
+            if !(cap.mayShrink && isChosen) { policy.reserveTokens = max(policy.reserveTokens, most) }
+        }
         if let length, policy.reserveTokens >= length, parameters.maxTokens == nil,
             policy.reserveTokens == configuration.window.reserveTokens
         {

@@ -120,6 +120,14 @@ struct WindowPlan: Sendable {
         }
     }
 
+    /// What the request has beside its messages: tools, and the form that the answer must have.
+    private var demands: ContentSize {
+        [parameters.tools, parameters.toolChoice, parameters.schema].compactMap(\.self).reduce(ContentSize())
+        {
+            $0 + TokenEstimate.size(ofDemand: $1)
+        }
+    }
+
     /// What bounds the budget.
     private var limit: WindowError.Limit {
         if let own = policy.maxTokens, own <= budget { return .policy }
@@ -135,7 +143,7 @@ struct WindowPlan: Sendable {
         do throws(WindowError) {
             window = try Window.cut(
                 history, system: question.options.system ?? session.session.wholeSystem, policy: policy,
-                budget: budget,
+                budget: budget, demands: demands,
                 CutContext(
                     chosen, anchor: anchor(stored)?.seq,
                     isCold: now - (asked ?? session.session.updatedAt) > cacheLife, weights: weights,
@@ -156,6 +164,11 @@ struct WindowPlan: Sendable {
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
             userMessageCount: history.count, previousUserText: before)
         request.size = window.size
+        if let length {
+            // An estimate is a little off; where that is too little the server says by how much.
+            let estimate = window.receipt.estimate
+            request.answerRoom = max(policy.reserveTokens / 2, length - estimate - estimate / 50 - 64)
+        }
         request.cacheKey = cacheKey
         request.names = gated.names
         request.hasMedia = gated.hasMedia

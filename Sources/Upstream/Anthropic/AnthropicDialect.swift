@@ -46,6 +46,10 @@ package struct AnthropicDialect: Dialect {
         return (models, hasMore ? root["last_id"]?.string : nil)
     }
 
+    package func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap? {
+        AnthropicRequest.answerCap(parameters, quirks)
+    }
+
     /// Of all models these two (wire-2.md A4, A7).
     package func bindsToAccount(_ model: String) -> Bool {
         ["sonnet-5-5", "sonnet-5.5", "haiku-5-5", "haiku-5.5"].contains { model.contains($0) }

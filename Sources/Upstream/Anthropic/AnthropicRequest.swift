@@ -8,6 +8,8 @@ struct AnthropicRequest {
     private static let defaultMaxTokens = 4_096
     /// Where thinking without a budget is asked for of a model that demands one.
     private static let defaultBudget = 4_096
+    /// Tokens of an answer below which the context counts as full.
+    private static let least = 64
     /// What stands for the words of a call that failed without any.
     private static let silentError = "the call failed without a word"
     /// Marks of the prompt cache that a request may have (wire.md E2).
@@ -24,10 +26,10 @@ struct AnthropicRequest {
         JSONWriter.object {
             writePrompt(of: request, quirks, to: &$0)
             let parameters = request.parameters
-            let room = quirks.answer(parameters.maxTokens ?? AnthropicRequest.defaultMaxTokens)
-            // The budget counts into the cap.
-            let budget = AnthropicRequest.budget(parameters, quirks)
-            $0.member("max_tokens", budget.map { quirks.answer(max(room, $0 + 1_024)) } ?? room)
+            let cap = AnthropicRequest.answerCap(parameters, quirks)
+            // The prompt and the cap together must fit the context (wire.md C5).
+            let room = cap.mayShrink ? max(AnthropicRequest.least, request.answerRoom ?? Int.max) : Int.max
+            $0.member("max_tokens", min(cap.tokens, room))
             $0.member("stream", true)
             if let value = parameters.temperature, quirks.sends("temperature", with: parameters) {
                 $0.key("temperature"); $0.double(value)
@@ -55,6 +57,16 @@ struct AnthropicRequest {
                 }
             }
         }
+    }
+
+    /// What `max_tokens` says: what was asked for, or with thinking what that needs, or the default.
+    static func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap {
+        let tokens = quirks.answer(parameters.maxTokens ?? defaultMaxTokens)
+        // The budget counts into the cap.
+        guard let budget = budget(parameters, quirks) else {
+            return AnswerCap(tokens: tokens, mayShrink: parameters.maxTokens == nil)
+        }
+        return AnswerCap(tokens: quirks.answer(max(tokens, budget + 1_024)), mayShrink: false)
     }
 
     /// The body of `count_tokens`: the same without what concerns the answer (wire.md E7).

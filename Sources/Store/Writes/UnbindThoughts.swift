@@ -1,0 +1,12 @@
+package import Archive
+internal import Conversation
+
+extension UnbindThoughts: LocalWrite {
+    package func run(on writer: Writer) throws(ArchiveError) {
+        for message in messages {
+            try writer.database.run(
+                "UPDATE message SET binding = NULL WHERE id = ?", [.blob(message.bytes)],
+                doing: "unbind thoughts")
+        }
+    }
+}
