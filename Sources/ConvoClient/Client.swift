@@ -110,7 +110,7 @@ package final class Client {
         var output = output
         last += 1
         let id = last
-        try send(Protocol.Outgoing.request(.number(id), method, params))
+        try send(Protocol.Outgoing.request(.number(id), method, Client.onOneLine(params)))
         let deadline = milliseconds.map { Machine.monotonic() + UInt64($0) * 1_000_000 }
         while true {
             while let message = try nextMessage() {
@@ -125,7 +125,13 @@ package final class Client {
 
     /// Sends a notification.
     package func notify(_ method: Method, _ params: [UInt8]) throws(ClientError) {
-        try send(Protocol.Outgoing.notification(method.rawValue, params))
+        try send(Protocol.Outgoing.notification(method.rawValue, Client.onOneLine(params)))
+    }
+
+    /// Line ends between the values of what a person wrote are white space; in the protocol they would end the request.
+    private static func onOneLine(_ json: [UInt8]) -> [UInt8] {
+        guard json.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return json }
+        return json.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
     }
 
     /// Asks the daemon to give the running call up; its answer comes all the same.

@@ -90,7 +90,8 @@ package final class LineEditor {
         Output.write("\u{1B}[?2004l")
         unsafe cedit_set_raw(editor, 1)
         guard let line = unsafe line, count > 0 else {
-            if ending == .end { Output.write("\r\n") }
+            // What stands behind the cursor, and below it, is given up.
+            Output.write(ending == .end ? "\u{1B}[J\r\n" : "\u{1B}[J")
             return ending
         }
         return .text(unsafe text(line, Int(count) - 1))

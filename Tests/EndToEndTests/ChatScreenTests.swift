@@ -181,6 +181,8 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.seeLast("›")
         try screen.type("go")
         try screen.strike("Enter")
+        // The last line is the same before the keys have come.
+        try screen.see("first word")
         let drawn = try screen.seeLast("›").split(separator: "\n", omittingEmptySubsequences: false)
         let whole = try Screen(
             "PAGER= \(Built.convo) show -c", columns: 60, rows: 60, home: place.home, name: "whole")
@@ -289,7 +291,7 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.seeLast("›")
         try screen.type("2+2")
         try screen.strike("Enter")
-        try screen.see("(thought for 0 s; /thoughts shows what)")
+        try screen.see("(thought for 0 s; /thoughts shows it from here on)")
         #expect(try !screen.seeLast("›").contains("let me see"))
         try screen.type("/thoughts")
         try screen.strike("Enter")

@@ -144,6 +144,25 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try home.convo("send", "hello").said == "fine\n")
     }
 
+    @Test func `is that of an Ollama that answers on this machine`() throws {
+        let list = #"{"models":[{"name":"tiny:1b"},{"name":"other:7b"}]}"#
+        let tags: [ScriptedUpstream.Step] = [
+            .write(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(list.utf8.count)\r\n\r\n\(list)"
+            )
+        ]
+        let server = try ScriptedUpstream([tags, tags, tags, fine])
+        let home = try Home()
+        var environment = home.environment
+        environment["OLLAMA_HOST"] = "127.0.0.1:\(server.port)"
+        let made = try Built.run(Built.convo, ["setup"], environment: environment)
+        #expect(
+            made.code == 0 && made.said.contains("tiny:1b answers in"),
+            "\(made) \(server.requests.map { $0.prefix(30) })")
+        let written = text(try Files.read(home.directory.file(".config/convod/config.json5")))
+        #expect(written.contains("ollama: { kind: \"ollama\", baseURL: \"\(server.origin)\" }"), "\(written)")
+    }
+
     @Test func `that does not work says so, and stays to be mended`() throws {
         let server = try ScriptedUpstream([refused])
         let home = try Home()
@@ -226,6 +245,10 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         let body = try Fixtures.json(String(server.requests[0].split(separator: "\r\n").last ?? ""))
         #expect(body["response_format"]?["json_schema"]?["schema"]?["type"]?.string == "object")
         #expect(body["seed"]?.int == 1)
+        // As every editor writes a file.
+        try Files.replace(schema, with: Array("{\r\n  \"type\": \"object\"\n}\n".utf8))
+        let long = try home.convo("send", "--schema", schema, "-o", "stop=[\n\"END\"\n]", "how many?")
+        #expect(long.code == 0, "\(long)")
         for wrong in ["[1]", "{oops"] {
             try Files.replace(schema, with: Array(wrong.utf8))
             #expect(try home.convo("send", "--schema", schema, "x").code == 2, "\(wrong)")

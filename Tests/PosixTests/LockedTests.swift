@@ -30,7 +30,7 @@ import Testing
 }
 
 @Suite struct `A locked value that is waited for` {
-    @Test(.timeLimit(.minutes(1))) func `shows each change to one that waits for it`() throws {
+    @Test(.timeLimit(.minutes(30))) func `shows each change to one that waits for it`() throws {
         let there = Locked(0), back = Locked(0), rounds = 2_000
         let thread = try Thread(named: "waiting") {
             for round in 1...rounds {
@@ -78,13 +78,13 @@ import Testing
         wakeup.wait()  // takes nothing and does not block
     }
 
-    @Test(.timeLimit(.minutes(1))) func `given before anyone waits is not lost`() throws {
+    @Test(.timeLimit(.minutes(30))) func `given before anyone waits is not lost`() throws {
         let wakeup = try Wakeup(blocking: true)
         wakeup.signal()
         wakeup.wait()
     }
 
-    @Test(.timeLimit(.minutes(1))) func `reaches a thread that waits`() throws {
+    @Test(.timeLimit(.minutes(30))) func `reaches a thread that waits`() throws {
         let there = try Wakeup(blocking: true), back = try Wakeup(blocking: true), rounds = 2_000
         let thread = try Thread(named: "wakeup") {
             for _ in 0..<rounds {

@@ -292,10 +292,14 @@ struct Doctor {
         for upstream in list {
             let name = upstream.name
             if let key = upstream.keys.first(where: { $0.state == "refused" || $0.state == "missing" }) {
+                // What is not there can have its reason in the place, which says by itself what to do.
+                let reason = key.reason.map { ": \($0)" } ?? ""
+                let isRefused = key.state == "refused"
                 say(
                     .wrong, name,
-                    "its key from \(key.source) is \(key.state)\(key.reason.map { ": \($0)" } ?? "")",
-                    "put a good key there; it is read again by itself, or 'convo restart'")
+                    "its key from \(key.source) \(isRefused ? "is refused" : "cannot be read")\(reason)",
+                    (isRefused || reason.isEmpty ? "put a good key there" : "mend that")
+                        + "; it is read again by itself, or 'convo restart'")
             } else if info.isImplicit, upstream.kind == "ollama",
                 models.errors.contains(where: { $0.upstream == name })
             {

@@ -48,7 +48,7 @@ extension Command {
             throw .usage("the parameters are not JSON: \(error.description)")
         }
         guard view.kind == .object else { throw .usage("the parameters must be a JSON object") }
-        return view.raw.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }  // raw line ends are white space in JSON
+        return Array(view.raw)
     }
 
     private static func described(_ error: ClientError) -> CommandError {

@@ -113,14 +113,17 @@ struct Setup {
             }
             return found
         }
-        let set = known.first { $0.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty } }
+        let set =
+            known.first { $0.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty } }
+            ?? (ollamaModels().isEmpty ? nil : known.first { $0.name == "ollama" })
         guard isAsking else {
             if let set { return set }
             throw .usage("without a terminal name the provider: 'convo setup gemini < key'")
         }
         console.print("Who is to answer?")
         for (index, provider) in known.enumerated() {
-            let found = provider.name == set?.name ? " (its key is in the environment)" : ""
+            let reason = provider.keys.isEmpty ? "it answers" : "its key is in the environment"
+            let found = provider.name == set?.name ? " (\(reason))" : ""
             console.print("  \(index + 1)  \(provider.title)\(found)")
         }
         let standard = set.flatMap { set in known.firstIndex { $0.name == set.name } }.map { "\($0 + 1)" }
@@ -131,12 +134,26 @@ struct Setup {
         }
     }
 
+    /// The models of an Ollama on this machine, the first first; empty where none answers.
+    ///
+    /// The daemon looks for it where it has no configuration.
+    private func ollamaModels() -> [String] {
+        // A daemon that does not start, or does not answer, says so once it is started with what is written here.
+        guard let client = try? invocation.connect(),
+            let found = try? client.ask(Method.ModelList.self, { $0.member("upstream", "ollama") })
+        else { return [] }
+        return found.models.map(\.id)
+    }
+
     private mutating func address(of provider: Provider) throws(CommandError) -> String? {
         if let given = invocation.value(.address) {
             guard Setup.isAddress(given) else {
                 throw .usage("--base-url takes an address as http://localhost:8080/v1, not '\(given)'")
             }
             return given
+        }
+        if provider.name == "ollama", let host = invocation.environment["OLLAMA_HOST"], !host.isEmpty {
+            return OllamaAddress(host).text
         }
         guard provider.name == "server" else { return nil }
         while true {
@@ -204,7 +221,10 @@ struct Setup {
     private mutating func model(of provider: Provider) throws(CommandError) -> String? {
         if let given = invocation.value(.model) { return given }
         guard let standard = provider.model else {
-            // Ollama has the first that it has; a server may have one only.
+            // Asked without a name Ollama answers with its newest; a server may have one only.
+            if provider.name == "ollama", isAsking, let first = ollamaModels().first {
+                return try ask("which model?", or: first)
+            }
             if provider.name == "ollama" || !isAsking { return nil }
             let text = try ask("which model?", or: "the first that it has")
             return text == "the first that it has" ? nil : text

@@ -9,6 +9,8 @@ final class AnswerView {
     struct Settings {
         /// Whether thoughts are shown, and not only said to be there.
         var showsThoughts = false
+        /// Where thoughts that are not shown can be read.
+        var thoughtsPlace = "'convo show' has it"
         /// Whether there is a line while nothing comes, and one behind the answer.
         var showsProgress = true
     }
@@ -113,7 +115,7 @@ final class AnswerView {
             isAtLineStart = true
         } else if settings.showsProgress {
             let seconds = (Machine.monotonic() - since) / 1_000_000_000
-            console.print(console.styled("(thought for \(seconds) s; /thoughts shows what)", .dim))
+            console.print(console.styled("(thought for \(seconds) s; \(settings.thoughtsPlace))", .dim))
         }
     }
 

@@ -28,6 +28,7 @@ extension Command {
         let info = try invocation.offeringSetup(found, &client)
         let chat = try Chat(client, info, invocation)
         chat.settings.showsThoughts = invocation.has(.thoughts)
+        chat.settings.thoughtsPlace = "/thoughts shows it from here on"
         return StandardInput.isTerminal ? try chat.talk() : try chat.pipe()
     }
 }

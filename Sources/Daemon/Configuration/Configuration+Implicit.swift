@@ -1,3 +1,4 @@
+internal import Protocol
 internal import Upstream
 
 extension Configuration {
@@ -44,12 +45,6 @@ extension Configuration {
 
     /// Ollama's address: `OLLAMA_HOST`, else its port on loopback.
     package static func ollama(_ environment: [String: String]) -> String {
-        guard var host = environment["OLLAMA_HOST"], !host.isEmpty else { return "http://127.0.0.1:11434" }
-        if !host.contains("://") { host = "http://" + host }
-        while host.hasSuffix("/") { host.removeLast() }
-        let address = host.drop { $0 != ":" }.dropFirst(3)
-        host = address.contains(":") ? host : host + ":11434"
-        return host.split(separator: "0.0.0.0", omittingEmptySubsequences: false).joined(
-            separator: "127.0.0.1")
+        OllamaAddress(environment["OLLAMA_HOST"] ?? "").text
     }
 }
