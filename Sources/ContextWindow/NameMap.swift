@@ -46,6 +46,9 @@ package struct NameRule: Sendable, Equatable {
         return String(String.UnicodeScalarView(scalars.prefix(longest)))
     }
 
+    /// Whether some of a name does not fit: others that begin alike would be one with it.
+    fileprivate func cuts(_ name: String) -> Bool { name.unicodeScalars.count > longest }
+
     /// The same with a hash of the name behind it.
     fileprivate func marked(_ name: String, digits: Int) -> String {
         let mark = "_" + NameRule.hash(name, digits: digits)
@@ -79,8 +82,11 @@ package struct NameMap: Sendable, Equatable {
         let alike = Dictionary(grouping: foreign) { rule.fitted($0) }
         for name in foreign {
             var mapped = rule.fitted(name), digits = 6
-            // Two that would look alike both get a hash, so that it does not matter which came first.
-            while taken.contains(mapped) || digits == 6 && alike[mapped]?.count ?? 0 > 1 || mapped.isBare {
+            // Two that would look alike both get a hash, so that it does not matter which came first. One that is cut gets it
+            // in any case: long IDs begin alike, and each is to be the same in every request.
+            while taken.contains(mapped) || digits == 6 && (alike[mapped]?.count ?? 0 > 1 || rule.cuts(name))
+                || mapped.isBare
+            {
                 mapped = rule.marked(name, digits: digits)
                 digits += 1
                 if digits > 16 { break }

@@ -75,9 +75,24 @@ package struct Receipt: Sendable, Equatable {
         /// They are another provider's, or bound to what does not stand before them any more.
         package let leftOut: Int
 
-        /// Nil where there were none.
-        package init?(sent: Int, leftOut: Int) {
+        /// Why some stayed out; nil where none did.
+        package let reason: Reason?
+
+        /// Whose thoughts stay out, by the word on the wire.
+        package enum Reason: String, Sendable {
+            /// Another provider's.
+            case foreign
+            /// Bound to what does not stand before them any more, or was refused.
+            case changed
+            /// Some are the one, some the other.
+            case both
+        }
+
+        /// Nil where there were none; those of others, and those that are bound to something else, stay out.
+        package init?(sent: Int, foreign: Int, changed: Int) {
+            let leftOut = foreign + changed
             if sent == 0 && leftOut == 0 { return nil }
+            reason = leftOut == 0 ? nil : foreign == 0 ? .changed : changed == 0 ? .foreign : .both
             self.sent = sent
             self.leftOut = leftOut
         }
@@ -140,6 +155,7 @@ package struct Receipt: Sendable, Equatable {
                 $0.member("thoughts") {
                     $0.member("sent", thoughts.sent)
                     $0.member("leftOut", thoughts.leftOut)
+                    $0.optional("reason", thoughts.reason?.rawValue)
                 }
             }
             if let ratio {

@@ -189,4 +189,21 @@ extension `What was used` {
         }
         #expect(learned[0] == learned[1] && learned[0].hasPrefix("1|"), "\(learned)")
     }
+
+    @Test func `is told to clients by the estimate where the provider counts nothing`() throws {
+        let uncounted: [ScriptedUpstream.Step] = [
+            .write(
+                ScriptedUpstream.head
+                    + "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"fine\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+            )
+        ]
+        let bench = try Bench([[uncounted]], each: "contextLength: 65536")
+        let answer = try bench.ask("s", String(repeating: "some more words ", count: 800))
+        #expect(answer.text() == "fine" && answer.extras?["usage"]?["inputTokens"] == nil)
+        let used = answer.updates.compactMap { $0["params"]?["update"] }.first {
+            $0["sessionUpdate"]?.string == "usage_update"
+        }
+        let estimate = answer.extras?["receipt"]?["estimate"]?.int
+        #expect(used?["size"]?.int == 65_536 && used?["used"]?.int == estimate && (estimate ?? 0) > 1_000)
+    }
 }

@@ -236,6 +236,17 @@ extension Wire.Receipt {
             text +=
                 "\n\(Times.number(summarizedMessages)) of them are told by a summary of \(Times.number(summary.tokens)) tokens"
         }
+        if let thoughts, thoughts.leftOut > 0 {
+            let cause =
+                switch thoughts.reason {
+                case "foreign": ": another provider made them"
+                case "changed": ": they are bound to what does not stand before them any more"
+                case "both":
+                    ": another provider's, and such as are bound to what does not stand before them any more"
+                default: ""
+                }
+            text += "\n\(Times.count(thoughts.leftOut, "thought")) stay out\(cause)"
+        }
         let why = strategy.why.isEmpty ? "" : ", since \(strategy.why)"
         return text + "\nstrategy \(strategy.chosen)\(why)"
     }

@@ -193,8 +193,10 @@ extension Wire.CostEstimate {
         guard let prices = candidate.upstream.prices(of: candidate.model, tokens: request.estimate) else {
             return nil
         }
+        // What is not in a cache is written there, where the provider keeps one.
         func dollars(_ input: Int, _ output: Int, cached: Int = 0) -> Double {
-            let tokens = Prices.Tokens(input: input, output: output, cached: cached)
+            var tokens = Prices.Tokens(input: input, output: output, cached: cached)
+            tokens.written = cache == .none ? 0 : input - cached
             return Double(prices.cost(tokens, cache: cache)) / 1_000_000
         }
         let prompt = window.promptSize.map { window.weights.tokens($0) } ?? 0

@@ -180,7 +180,7 @@ struct WindowPlan: Sendable {
         }
         // The provider's own that it never takes back are nothing to it.
         let foreign = gated.unsent.count { !rules.isOwn($0) }
-        receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, leftOut: leftOut + foreign)
+        receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, foreign: foreign, changed: leftOut)
         var writer = JSONWriter()
         receipt.write(to: &writer)
         var result = ModelWindow(window: window, request: request, receipt: writer.bytes)

@@ -248,8 +248,14 @@ final class LiveTurn {
     }
 
     private func tellUsage() {
-        guard let used = record.usage?.inputTokens, let model = record.model,
-            let size = route.current?.upstream.contextLength(of: model)
+        guard let asked = route.current, let model = record.model,
+            let size = asked.upstream.contextLength(of: model)
+        else { return }
+        // Where the provider counts nothing it is the estimate; an answer out of the cache used nothing.
+        let isAnswered = hasMessage && !record.isCached
+        guard
+            let used = record.usage?.inputTokens
+                ?? (isAnswered ? windows.estimate(for: asked.upstream.name) : nil)
         else { return }
         telling.used(used + (record.usage?.outputTokens ?? 0), of: size)
     }

@@ -298,6 +298,8 @@ extension Wire {
             package var sent: Int
             /// They are another provider's, or bound to what does not stand before them any more.
             package var leftOut: Int
+            /// Which of these, as `foreign`, `changed` or `both`; absent where none stayed out, and in old receipts.
+            package var reason: String?
         }
 
         /// An upstream that could not hold what had to be sent.
