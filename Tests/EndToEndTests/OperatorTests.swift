@@ -322,7 +322,11 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try completed("show tr") == "trip\n")
         #expect(try completed("send --sess") == "--session\n")
         #expect(try completed("send -s t") == "trip\n")
-        #expect(try home.convo("__complete", "--", "show", "tr").said == "trip\tto the sea\n")
+        #expect(try completed("show sea") == "trip\n", "by its title")
+        #expect(try completed("setup ol") == "ollama\n")
+        _ = try home.convo("send", "--new", "trap", "for mice")
+        #expect(try completed("show tr") == "trap for mice trip to the sea\n", "several are told apart")
+        #expect(try home.convo("__complete", "--", "show", "tri").said == "trip\tto the sea\n")
         #expect(try home.convo("completion", "tcsh").code == 2)
     }
 

@@ -36,7 +36,15 @@ extension Command {
 
 /// What half a command line may become.
 struct Completion {
-    struct Word { let text: String, help: String }
+    struct Word {
+        let text: String, help: String
+        var isSession = false
+
+        /// Whether it is a session that somebody may mean with a word of its title, or the end of its ID.
+        func isSession(like word: String) -> Bool {
+            isSession && (text.hasSuffix(word) || help.lowercased().contains(word.lowercased()))
+        }
+    }
 
     private let invocation: Invocation
 
@@ -57,7 +65,9 @@ struct Completion {
         } else {
             all = Command.all.map { Word(text: $0.name, help: $0.summary) }
         }
-        return all.filter { $0.text.hasPrefix(last) }
+        let begun = all.filter { $0.text.hasPrefix(last) }
+        // A session is known by its title, and by the end of its ID, too.
+        return begun.isEmpty && !last.isEmpty ? all.filter { $0.isSession(like: last) } : begun
     }
 
     private static func option(_ word: String, _ options: [Option]) -> Option? {
@@ -68,8 +78,10 @@ struct Completion {
 
     private func arguments(of command: Command) -> [Word] {
         if command.name == "help" { return Command.all.map { Word(text: $0.name, help: $0.summary) } }
-        if command.name == "completion" {
-            return Completion.scripts.keys.sorted().map { Word(text: $0, help: "") }
+        // One of some words, as "bash|zsh|fish".
+        let isChoice = command.arguments.allSatisfy { $0.isLowercase || "[]|".contains($0) }
+        if isChoice, command.arguments.contains("|") {
+            return command.arguments.split { "[]|".contains($0) }.map { Word(text: String($0), help: "") }
         }
         if command.name == "template" { return templates }
         return command.arguments.contains("ID") ? sessions : []
@@ -97,7 +109,7 @@ struct Completion {
 
     private var sessions: [Word] {
         let page = ask(Method.SessionFind.self) { $0.member("limit", 200) }
-        return (page?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "") }
+        return (page?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
     }
 
     private var models: [Word] {
@@ -124,8 +136,15 @@ struct Completion {
         "bash": #"""
         # bash completion of convo
         _convo() {
-            local IFS=$'\n' words=("${COMP_WORDS[@]:1:COMP_CWORD}")
-            COMPREPLY=($(convo __complete -- "${words[@]}" 2>/dev/null | cut -f1))
+            local found words=("${COMP_WORDS[@]:1:COMP_CWORD}")
+            mapfile -t found < <(convo __complete -- "${words[@]}" 2>/dev/null)
+            if [[ ${#found[@]} -gt 1 ]]; then
+                # Behind each of several stands what it is; what is put into the line is what they have in common.
+                found=("${found[@]/%$'\t'/}")
+                COMPREPLY=("${found[@]/$'\t'/  }")
+            else
+                COMPREPLY=("${found[@]%%$'\t'*}")
+            fi
             [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default 2>/dev/null
         }
         complete -F _convo convo
@@ -138,7 +157,8 @@ struct Completion {
             while IFS=$'\t' read -r word help; do
                 found+=("${word//:/\\:}${help:+:$help}")
             done < <(convo __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)
-            if (( ${#found} )); then _describe convo found; else _files; fi
+            # -U: a session is found by its title too, which its ID does not begin with.
+            if (( ${#found} )); then _describe convo found -U; else _files; fi
         }
         _convo "$@"
         """#,
