@@ -49,7 +49,7 @@ extension Command {
         var table = Table([
             Table.Column(title: "WHEN"), Table.Column(title: "UPSTREAM"), Table.Column(title: "FAILED OF"),
             Table.Column(title: "SESSION"), Table.Column(title: "TURN"),
-            Table.Column(title: "WHY", isFlexible: true),
+            Table.Column(title: "WHY", isFlexible: true, isWhole: true),
         ])
         for failure in failures {
             let attempt = failure.attempt

@@ -115,13 +115,15 @@ final class Console {
         for fact in facts.map({ Console.harmless($0, keepingLines: false) }) where !fact.isEmpty {
             let longer = line.isEmpty ? fact : "\(line) · \(fact)"
             if !line.isEmpty, TextWidth.of(longer) >= columns {
-                print(styled(line, .dim))
+                for line in TextWidth.wrapped(line, to: columns - 1) { print(styled(line, .dim)) }
                 line = fact
             } else {
                 line = longer
             }
         }
-        if !line.isEmpty { print(styled(line, .dim)) }
+        if !line.isEmpty {
+            for line in TextWidth.wrapped(line, to: columns - 1) { print(styled(line, .dim)) }
+        }
     }
 
     /// Asks something on standard error, with the place for the answer behind it.

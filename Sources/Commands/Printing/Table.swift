@@ -7,6 +7,8 @@ struct Table {
         var isRight = false
         /// Whether it gives way when the table is too wide.
         var isFlexible = false
+        /// Whether it is said in full: it is the last, and stands below its row where it has no room beside.
+        var isWhole = false
     }
 
     private let columns: [Column]
@@ -26,8 +28,29 @@ struct Table {
         guard widths.reduce(0, +) + 2 * (widths.count - 1) <= console.columns else {
             return printNarrow(console)
         }
+        let last = columns.count - 1
+        if columns[last].isWhole, rows.contains(where: { TextWidth.of($0[last]) > widths[last] }) {
+            return printBelow(console)
+        }
         console.print(console.styled(line(columns.map(\.title), widths), .bold))
         for row in rows { console.print(line(row, widths)) }
+    }
+
+    /// Rows with what there is to say of each on lines of its own.
+    private func printBelow(_ console: Console) {
+        var rest = Table(Array(columns.dropLast()))
+        rest.rows = rows.map { Array($0.dropLast()) }
+        let widths = rest.fitted(to: console.columns)
+        guard widths.reduce(0, +) + 2 * (widths.count - 1) <= console.columns else {
+            return printNarrow(console)
+        }
+        console.print(console.styled(rest.line(rest.columns.map(\.title), widths), .bold))
+        for (row, words) in zip(rest.rows, rows.map { $0.last ?? "" }) {
+            console.print(rest.line(row, widths))
+            for line in TextWidth.wrapped(words, to: console.columns - 3) where !line.isEmpty {
+                console.print(console.styled("  \(line)", .dim))
+            }
+        }
     }
 
     /// Rows that have no room beside each other's headings: a name, and what there is to say of it.
