@@ -79,9 +79,12 @@ package final class HTTPUpstream: Upstream {
         var rules = dialect.rules(issuer: issuer(of: model))
         rules.issuers = [name, issuer.server, issuer.account]
         if let weights = vocabulary(of: model) { rules.weights = weights }
-        let known = quirks(of: model)
-        if !known.sends(Quirks.images) { (rules.media.images, rules.media.takesPDF) = ([], false) }
-        if !known.sends(Quirks.sounds) { rules.media.sounds = .some([]) }
+        let learned = quirks(of: model)
+        // The table may say so before a server must.
+        if !learned.sends(Quirks.images) || known(model)?.image == false {
+            (rules.media.images, rules.media.takesPDF) = ([], false)
+        }
+        if !learned.sends(Quirks.sounds) { rules.media.sounds = .some([]) }
         return rules
     }
 

@@ -76,6 +76,18 @@ internal import Testing
         #expect(requests[1].contains("[image image/png]") && requests[2].contains("[image image/png]"))
     }
 
+    @Test func `of an image is known by the table of models, before a server says so`() throws {
+        let bench = try Bench(
+            [[ScriptedUpstream.answer(["fine"])]], more: "models: { openai: [{ match: 'm', image: false }] }")
+        try bench.client.open("s")
+        let image = #"{"type":"image","mimeType":"image/png","data":"iVBO"}"#
+        let id = try bench.client.start(
+            "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"look"},\#(image)]}"#)
+        #expect(try bench.client.finish(id).text() == "fine")
+        let request = try #require(bench.servers[0].requests.first)
+        #expect(request.contains("[image image/png]") && !request.contains("image_url"))
+    }
+
     @Test func `of several messages of the system is one of them (N007)`() throws {
         let bench = try Bench([[ScriptedUpstream.answer(["fine"])]])
         try bench.client.open("s", #""system":"zero""#)
