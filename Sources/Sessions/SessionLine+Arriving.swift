@@ -111,7 +111,7 @@ extension SessionLine {
             var ticket = queue.remove(at: index)
             return SessionLine.answer(&ticket, .refused(SessionLine.pathIsTaken(session))) + depart(ticket)
         }
-        let news: [Effect] = [.tell(id, .queued(position: position))]
+        let news: [Effect] = [.tell(id, .queued(position: position))] + renumber()
         if isDraining { return news + SessionLine.answer(&queue[index], .stopped) }
         return news + (queue[index].interrupts ? interrupt() : [])
     }

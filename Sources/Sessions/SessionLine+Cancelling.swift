@@ -32,7 +32,7 @@ extension SessionLine {
         arriving.removeAll { ticket in coming.contains { $0.id == ticket.id } }
         for ticket in coming { out += refuse(ticket, .cancelledUnstored) }
         if alsoAtFront, let ticket = front?.ticket, isMeant(ticket) { out += interrupt() }
-        return out + advance()
+        return out + advance() + renumber()
     }
 
     /// Cuts what is at the front; its answer is kept as cancelled.

@@ -125,7 +125,18 @@ package struct SessionLine: Sendable {
     private mutating func prepareFirst() -> [Effect] {
         let ticket = queue.removeFirst()
         front = Front(ticket: ticket, stage: .preparing)
-        return [.prepare(ticket.id, isAgain: false)]
+        return [.prepare(ticket.id, isAgain: false)] + renumber()
+    }
+
+    /// Tells those that wait how many come before each, where that is not what they were told.
+    mutating func renumber() -> [Effect] {
+        var out: [Effect] = []
+        for index in queue.indices where queue[index].storage == .queued && queue[index].position != index + 1
+        {
+            queue[index].position = index + 1
+            out.append(.tell(queue[index].id, .queued(position: index + 1)))
+        }
+        return out
     }
 
     /// What a look at the queue's first turn found.

@@ -141,8 +141,21 @@ private let waiting: [Step] =
         try play(
             waiting + [
                 (.arrived(ticket(c, cid, ifBusy: .interrupt)), [.judge(c)]), (judged(c), [.enqueue(c)]),
-                (.enqueued(c, .accepted), [.tell(c, .queued(position: 1)), .cancel(a)]),
+                (
+                    .enqueued(c, .accepted),
+                    [.tell(c, .queued(position: 1)), .tell(b, .queued(position: 2)), .cancel(a)]
+                ),
                 (.ended(a, .ran), [.answer([ann], a, .ran), .drop(a), .examine(c)]),
+            ])
+    }
+
+    @Test func `is told how many come before it whenever that changes`() throws {
+        try play(
+            waiting + [
+                (.arrived(ticket(c, cid)), [.judge(c)]), (judged(c), [.enqueue(c)]),
+                (.enqueued(c, .accepted), [.tell(c, .queued(position: 2))]),
+                (.ended(a, .ran), [.answer([ann], a, .ran), .drop(a), .examine(b)]),
+                (.examined(b, .free), [.prepare(b, isAgain: false), .tell(c, .queued(position: 1))]),
             ])
     }
 

@@ -64,6 +64,10 @@ final class AnswerView {
             waiting.clear()
             if console.isErrorTerminal { console.note(sentence) }
             if showsProgress, let pause { waiting.pause("asking again", milliseconds: pause) }
+        case .behind(let before):
+            let words = Prompt.Piece.words(behind: before)
+            waiting.say(words)
+            if showsProgress { waiting.show() } else if console.isErrorTerminal { console.note(words) }
         case .restart:
             finish()
             console.note("the answer was cut; it begins anew")

@@ -16,6 +16,8 @@ final class Prompt {
         /// A sentence about waiting, queueing or trying again, with the milliseconds until something happens; nil where nobody
         /// knows.
         case notice(String, pause: Int?)
+        /// So many prompts of the session come before; comes again as the queue moves.
+        case behind(Int)
         /// The answer was cut and begins anew; what was shown of it does not count.
         case restart
         /// Time goes by.
@@ -23,6 +25,11 @@ final class Prompt {
         /// Who is asked now, by name.
         case asked(String)
         case toolCall(ToolCall)
+
+        /// What is said of a prompt that others come before.
+        static func words(behind count: Int) -> String {
+            "waiting behind \(Times.count(count, "prompt")) of this session"
+        }
     }
 
     /// A call that the model asks for: convod makes none.
@@ -61,6 +68,8 @@ final class Prompt {
     private let session: String
     private let signals: Int32?
     private let tick: Int32?
+    /// When it was said last that time goes by.
+    private var ticked = Machine.monotonic()
     private let show: (Piece) -> Void
 
     private var turnID: TurnID?
@@ -152,11 +161,18 @@ final class Prompt {
     }
 
     private func hear(_ event: Client.Event) {
+        // Where much is heard of other turns no time goes by without a word.
+        if let tick, case .update = event, Machine.monotonic() - ticked > UInt64(tick) * 1_000_000 {
+            ticked = Machine.monotonic()
+            show(.tick)
+        }
         switch event {
         case .signal(let number): interrupt(Interrupts.code(of: number))
         case .closedOutput: interrupt(.closedPipe)
         case .update(let update): hear(update)
-        case .tick: show(.tick)
+        case .tick:
+            ticked = Machine.monotonic()
+            show(.tick)
         case .notification: break
         }
     }
@@ -181,6 +197,10 @@ final class Prompt {
         if turnID == nil, !foreign.contains(turn), state == .queued || state == .stored { turnID = turn }
         guard turn == turnID else { return }
         if state == .waiting, let name = news.upstream { return show(.asked(name)) }
+        if state == .queued, news.waitMs == nil {
+            if let before = news.position, before > 0 { show(.behind(before)) }
+            return
+        }
         guard let sentence = Prompt.sentence(for: news) else { return }
         show(.notice(Wording.forPeople(sentence), pause: news.retryInMs ?? news.waitMs))
     }
@@ -208,11 +228,8 @@ final class Prompt {
     private static func sentence(for news: Wire.SessionInfoUpdate.News) -> String? {
         switch news.state {
         case .queued:
-            if let wait = news.waitMs {
-                return "waiting \((wait + 999) / 1000) s: \(news.reason ?? "a limit is reached")"
-            }
-            let before = news.position ?? 0
-            return before > 0 ? "waiting behind \(Times.count(before, "prompt")) of this session" : nil
+            let wait = news.waitMs ?? 0
+            return "waiting \((wait + 999) / 1000) s: \(news.reason ?? "a limit is reached")"
         case .paused: return news.reason
         case .retrying:
             let who = news.upstream ?? "the upstream"

@@ -184,6 +184,8 @@ enum SendCommand {
             switch piece {
             case .text(let text): if !isSilent { console.write(verbatim: text) }
             case .notice(let sentence, _): if console.isErrorTerminal { console.note(sentence) }
+            case .behind(let count):
+                if console.isErrorTerminal { console.note(Prompt.Piece.words(behind: count)) }
             case .restart:
                 if !isSilent { console.print("") }
                 console.note("the answer was cut; it begins anew")
