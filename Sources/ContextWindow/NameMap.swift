@@ -47,7 +47,10 @@ package struct NameRule: Sendable, Equatable {
     }
 
     /// Whether some of a name does not fit: others that begin alike would be one with it.
-    fileprivate func cuts(_ name: String) -> Bool { name.unicodeScalars.count > longest }
+    fileprivate func cuts(_ name: String) -> Bool {
+        let first = name.unicodeScalars.first.map { takes($0) ? String($0) : "_" } ?? "_"
+        return name.unicodeScalars.count + (beginsWithLetter && !begins(first) ? 1 : 0) > longest
+    }
 
     /// The same with a hash of the name behind it.
     fileprivate func marked(_ name: String, digits: Int) -> String {

@@ -86,9 +86,10 @@ extension SessionLine {
         case .accepted: return wasStored(id) + advance()
         case .known(let other):
             let askers = change(id) { $0.takeAskers() } ?? []
-            return hand(askers, of: id, over: other) + forget(id) + advance()
+            return hand(askers, of: id, over: other) + forget(id) + advance() + renumber()
         case .refused(let error):
             return (change(id) { SessionLine.answer(&$0, .refused(error)) } ?? []) + forget(id) + advance()
+                + renumber()
         case .moved: return advance()
         }
     }
@@ -110,6 +111,7 @@ extension SessionLine {
             // It repeated one that failed just now; what waits goes on from the head, and this may not.
             var ticket = queue.remove(at: index)
             return SessionLine.answer(&ticket, .refused(SessionLine.pathIsTaken(session))) + depart(ticket)
+                + renumber()
         }
         let news: [Effect] = [.tell(id, .queued(position: position))] + renumber()
         if isDraining { return news + SessionLine.answer(&queue[index], .stopped) }

@@ -122,6 +122,8 @@ extension SessionLine {
     package enum News: Sendable, Equatable {
         /// Its place in the queue, 1 for the first.
         case queued(position: Int)
+        /// Others came before it, or went.
+        case moved(position: Int)
         /// A quota is used up, in words.
         case paused(String)
         /// It waits so long for its user's prompts per minute.

@@ -134,7 +134,7 @@ package struct SessionLine: Sendable {
         for index in queue.indices where queue[index].storage == .queued && queue[index].position != index + 1
         {
             queue[index].position = index + 1
-            out.append(.tell(queue[index].id, .queued(position: index + 1)))
+            out.append(.tell(queue[index].id, .moved(position: index + 1)))
         }
         return out
     }
@@ -154,7 +154,7 @@ package struct SessionLine: Sendable {
         case .unreadable(let wait): return [.startTimer(milliseconds: wait)]
         case .impossible(let error):
             front = Front(ticket: queue.removeFirst(), stage: .ending)
-            return [.end(id, .failed(error))]
+            return [.end(id, .failed(error))] + renumber()
         }
     }
 

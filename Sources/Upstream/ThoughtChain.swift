@@ -93,8 +93,12 @@ extension OutgoingMessage {
 
 extension ModelRequest {
     /// The request with those thoughts that its provider takes back, by what they are bound to.
+    ///
+    /// Where the thought of an open tool loop stays out the model is not to think at all (wire.md E6).
     package func chained(_ bindings: [String: Message.Binding]) -> ModelRequest {
-        ThoughtChain.bound(self, bindings)
+        var chained = ThoughtChain.bound(self, bindings)
+        if thinksInLoop, !chained.thinksInLoop { chained.parameters.thinking = nil }
+        return chained
     }
 
     /// How many thoughts it carries.
@@ -110,8 +114,19 @@ extension ModelRequest {
         guard failure.parameter == Quirks.thoughts,
             messages.contains(where: { $0.parts.contains(where: \.isThought) })
         else { return nil }
+        return thoughtless
+    }
+
+    /// The request without any thought.
+    package var thoughtless: ModelRequest {
         var copy = ThoughtChain.bound(self, [:])
         if copy.messages.last?.role == .tool { copy.parameters.thinking = nil }
         return copy
+    }
+
+    /// Whether the answer whose calls are being answered has a thought.
+    fileprivate var thinksInLoop: Bool {
+        messages.last?.role == .tool
+            && messages.last { $0.role == .assistant }?.parts.contains(where: \.isThought) ?? false
     }
 }

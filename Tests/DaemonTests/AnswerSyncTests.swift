@@ -69,7 +69,6 @@ import Testing
 
         bench.syncs.want(TurnRow(4)) { true }
         bench.syncs.forget(TurnRow(4))
-        #expect(bench.loop.heldTimers <= 1)
         try bench.pass(milliseconds: 250)
         #expect(bench.synced == [TurnRow(3)])
     }

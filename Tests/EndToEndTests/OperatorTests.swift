@@ -161,6 +161,9 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
             "\(made) \(server.requests.map { $0.prefix(30) })")
         let written = text(try Files.read(home.directory.file(".config/convod/config.json5")))
         #expect(written.contains("ollama: { kind: \"ollama\", baseURL: \"\(server.origin)\" }"), "\(written)")
+        let other = try Built.run(
+            Built.convo, ["setup", "--force"], environment: environment, input: "key")
+        #expect(other.code == 2, "whose key is it? \(other)")
     }
 
     @Test func `that does not work says so, and stays to be mended`() throws {
@@ -326,6 +329,7 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try completed("setup ol") == "ollama\n")
         _ = try home.convo("send", "--new", "trap", "for mice")
         #expect(try completed("show tr") == "trap for mice trip to the sea\n", "several are told apart")
+        #expect(try completed("show e") == "trap for mice trip to the sea\n", "found by their titles")
         #expect(try home.convo("__complete", "--", "show", "tri").said == "trip\tto the sea\n")
         #expect(try home.convo("completion", "tcsh").code == 2)
     }

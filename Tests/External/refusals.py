@@ -55,7 +55,7 @@ def run(programs, strategy, model, count, kinds, turns, seed):
     return lost, refused, most, sum(full) / max(1, len(full)), cuts, len(made), sum(made)
 
 
-def capped(programs, strategy, length, count, kinds, turns, seed):
+def capped(programs, strategy, length, count, kinds, turns, seed, thinking=None):
     """A server of Anthropic's kind, which refuses a prompt that leaves no room for the `max_tokens` it asks for: turns that failed,
     requests that were refused, of one turn at most, and the mean share of what a prompt may have beside them."""
     server = Counting({"claude-x": count}, limit=length)
@@ -68,11 +68,12 @@ def capped(programs, strategy, length, count, kinds, turns, seed):
             text = kinds[sorted(kinds)[turn // 25 % len(kinds)]]
             start = source.randrange(len(text) - 900)
             before = len(server.requests)
-            lost += asked(client, "long", text[start:start + source.randrange(20, 800)] or "x", turn)
+            more = {"_meta": {"convod": {"params": {"thinking": thinking}}}} if thinking else {}
+            lost += asked(client, "long", text[start:start + source.randrange(20, 800)] or "x", turn, **more)
             mine = server.requests[before:]
             most = max(most, sum(1 for _, _, isRefused in mine if isRefused))
             if mine and not mine[-1][2]:
-                shares.append(mine[-1][1] / (length - min(4_096, length // 4)))
+                shares.append(mine[-1][1] / (length - (thinking + 1_024 if thinking else min(4_096, length // 4))))
     server.shutdown()
     full = shares[len(shares) * 2 // 3:]
     return lost, sum(1 for _, _, isRefused in server.requests if isRefused), most, sum(full) / max(1, len(full))
@@ -156,12 +157,13 @@ def main():
         faults += isBad
         print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}{model:18} {lost} lost, {refused} refused ({most}), {share * 100:.1f} %"
               + (f", {cuts} cuts, {made} summaries" if strategy == "summarize" else ""), flush=True)
-    for strategy, length in [("slide", 60_000), ("slide", 16_384), ("auto", 16_384), ("slide", 6_000)]:
+    for strategy, length, thinking in [("slide", 60_000, None), ("slide", 16_384, None), ("auto", 16_384, None), ("slide", 6_000, None),
+                                       ("slide", 24_000, 8_000)]:
         turns = min(arguments.turns, 200 if length > 20_000 else 100)
-        lost, refused, most, share = capped(programs, strategy, length, count["claude-opus-4-7"], kinds, turns, arguments.seed)
-        isBad = lost > 0 or most > 1 or refused > turns // 10
+        lost, refused, most, share = capped(programs, strategy, length, count["claude-opus-4-7"], kinds, turns, arguments.seed, thinking)
+        isBad = lost > 0 or most > 1 or refused > turns // (3 if thinking else 10) or share < 0.8
         faults += isBad
-        print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}anthropic {length:,}: {lost} lost, {refused} of {turns} refused ({most}), {share * 100:.1f} %", flush=True)
+        print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}anthropic {length:,}{f', thinking {thinking:,}' if thinking else ''}: {lost} lost, {refused} of {turns} refused ({most}), {share * 100:.1f} %", flush=True)
     for strategy in ("slide", "auto"):
         lost, refused, share = beside_tools(programs, strategy, count["gpt-4o"], kinds, 40, arguments.seed)
         isBad = lost > 0 or max(refused.values()) > 2 or share < 0.6

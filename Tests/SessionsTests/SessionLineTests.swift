@@ -143,7 +143,7 @@ private let waiting: [Step] =
                 (.arrived(ticket(c, cid, ifBusy: .interrupt)), [.judge(c)]), (judged(c), [.enqueue(c)]),
                 (
                     .enqueued(c, .accepted),
-                    [.tell(c, .queued(position: 1)), .tell(b, .queued(position: 2)), .cancel(a)]
+                    [.tell(c, .queued(position: 1)), .tell(b, .moved(position: 2)), .cancel(a)]
                 ),
                 (.ended(a, .ran), [.answer([ann], a, .ran), .drop(a), .examine(c)]),
             ])
@@ -155,7 +155,7 @@ private let waiting: [Step] =
                 (.arrived(ticket(c, cid)), [.judge(c)]), (judged(c), [.enqueue(c)]),
                 (.enqueued(c, .accepted), [.tell(c, .queued(position: 2))]),
                 (.ended(a, .ran), [.answer([ann], a, .ran), .drop(a), .examine(b)]),
-                (.examined(b, .free), [.prepare(b, isAgain: false), .tell(c, .queued(position: 1))]),
+                (.examined(b, .free), [.prepare(b, isAgain: false), .tell(c, .moved(position: 1))]),
             ])
     }
 

@@ -28,6 +28,15 @@ private func change(
         #expect(change(overflow(nil, nil), estimate: 1, trims: 1) == .window(1))
     }
 
+    @Test func `loses of its history where the answer needs what it asks for, as with a budget to think`() {
+        let failure = overflow(200_000, 193_000)
+        let may = [true, false].map {
+            OverflowTrim.change(
+                after: failure, estimate: 190_900, length: 200_000, answer: 9_024, mayShrink: $0, trims: 0)
+        }
+        #expect(may == [.answer(3_000), .window(178_968)])
+    }
+
     @Test func `is made to fit what the server holds, in our measure`() {
         // 8192 less a margin of 256 by a count that is 9000 / 7500 of ours.
         #expect(change(overflow(8_192, 9_000), estimate: 7_500) == .window(6_613))

@@ -138,12 +138,15 @@ struct Completion {
         _convo() {
             local found words=("${COMP_WORDS[@]:1:COMP_CWORD}")
             mapfile -t found < <(convo __complete -- "${words[@]}" 2>/dev/null)
-            if [[ ${#found[@]} -gt 1 ]]; then
-                # Behind each of several stands what it is; what is put into the line is what they have in common.
+            mapfile -t COMPREPLY < <(printf '%s\n' "${found[@]%%$'\t'*}" | sort -u)
+            [[ ${#found[@]} -gt 0 ]] || COMPREPLY=()
+            if [[ ${#COMPREPLY[@]} -gt 1 && ${#COMPREPLY[@]} -eq ${#found[@]} ]]; then
+                # Behind each of several stands what it is; what is put into the line is what their names have in common.
+                local plain=("${COMPREPLY[@]}") last=${words[-1]}
                 found=("${found[@]/%$'\t'/}")
                 COMPREPLY=("${found[@]/$'\t'/  }")
-            else
-                COMPREPLY=("${found[@]%%$'\t'*}")
+                # What was found by titles has nothing in common with what is typed.
+                [[ ${plain[0]} == "$last"* ]] || COMPREPLY+=(" ")
             fi
             [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default 2>/dev/null
         }

@@ -117,7 +117,12 @@ struct Setup {
             known.first { $0.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty } }
             ?? (ollamaModels().isEmpty ? nil : known.first { $0.name == "ollama" })
         guard isAsking else {
-            if let set { return set }
+            if let set, !set.keys.isEmpty { return set }
+            if let set {
+                // A key on standard input is somebody else's.
+                let given = try StandardInput.all { invocation.noteIdleInput() }
+                if given.isEmpty { return set }
+            }
             throw .usage("without a terminal name the provider: 'convo setup gemini < key'")
         }
         console.print("Who is to answer?")
@@ -139,8 +144,10 @@ struct Setup {
     /// The daemon looks for it where it has no configuration.
     private func ollamaModels() -> [String] {
         // A daemon that does not start, or does not answer, says so once it is started with what is written here.
-        guard let client = try? invocation.connect(),
-            let found = try? client.ask(Method.ModelList.self, { $0.member("upstream", "ollama") })
+        // One that has a configuration has another's Ollama, perhaps.
+        guard let client = try? invocation.connect(), let info = try? client.info(), info.isImplicit,
+            let found = try? client.ask(
+                Method.ModelList.self, milliseconds: 3_000, { $0.member("upstream", "ollama") })
         else { return [] }
         return found.models.map(\.id)
     }

@@ -6,6 +6,9 @@ struct Clipboard {
     /// Bytes that terminals take at least: xterm's limit, before base64.
     static let mostOfTerminal = 74_994
 
+    /// Seconds that a program has.
+    private static let patience = "5"
+
     private let environment: [String: String]
 
     init(_ environment: [String: String]) { self.environment = environment }
@@ -19,7 +22,10 @@ struct Clipboard {
         ]
         for (display, words) in known where environment[display]?.isEmpty == false {
             guard let path = Files.program(words[0], path: environment["PATH"]) else { continue }
-            return [path] + words.dropFirst()
+            // A display that does not answer must not hold the chat up.
+            let limit =
+                Files.program("timeout", path: environment["PATH"]).map { [$0, Clipboard.patience] } ?? []
+            return limit + [path] + words.dropFirst()
         }
         return nil
     }
@@ -34,6 +40,7 @@ struct Clipboard {
             let child = try Process.start(
                 program[0], Array(program.dropFirst()), environment: environment,
                 streams: Process.Streams(input: input.raw))
+            Clipboard.close(input)
             // It may end before it has read all; how it ended says whether it has the text.
             try? Console.write(text, to: output.raw)
             Clipboard.close(output)

@@ -194,7 +194,9 @@ final class Prompt {
 
     private func hear(_ news: Wire.SessionInfoUpdate.News) {
         guard let turn = news.turnId, let state = news.state else { return }
-        if turnID == nil, !foreign.contains(turn), state == .queued || state == .stored { turnID = turn }
+        // One that moves in the queue was there before this one.
+        let isNew = state == .queued && news.moved != true || state == .stored
+        if turnID == nil, !foreign.contains(turn), isNew { turnID = turn }
         guard turn == turnID else { return }
         if state == .waiting, let name = news.upstream { return show(.asked(name)) }
         if state == .queued, news.waitMs == nil {

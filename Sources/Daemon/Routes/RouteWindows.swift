@@ -83,7 +83,7 @@ final class RouteWindows: RouteRequests {
             self.making = nil
             do throws(WireError) {
                 var window = try result.get().answerable()
-                if thoughtless.contains(name) { window.request = window.request.chained([:]) }
+                if thoughtless.contains(name) { window.request = window.request.thoughtless }
                 windows[name] = window
                 count(window, for: candidate, then)
             } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
@@ -189,7 +189,8 @@ final class RouteWindows: RouteRequests {
             let change = OverflowTrim.change(
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
-                answer: answer(of: before.request, candidate), trims: trims)
+                answer: answer(of: before.request, candidate),
+                mayShrink: mayAskForLess(before.request, candidate), trims: trims)
         else { return false }
         trims += 1
         switch change {
@@ -220,6 +221,17 @@ final class RouteWindows: RouteRequests {
             return request.parameters.maxTokens
         }
         return cap.mayShrink ? min(cap.tokens, request.answerRoom ?? Int.max) : cap.tokens
+    }
+
+    /// Whether a smaller `maxTokens` makes the answer's cap smaller; what is to be thought may need more.
+    private func mayAskForLess(_ request: ModelRequest, _ candidate: Candidate) -> Bool {
+        guard let cap = candidate.upstream.answerCap(request.parameters, of: candidate.model) else {
+            return true
+        }
+        var less = request.parameters
+        less.maxTokens = 1
+        let least = candidate.upstream.answerCap(less, of: candidate.model)
+        return (least?.tokens ?? 0) < cap.tokens
     }
 
     // MARK: What the answer tells

@@ -58,6 +58,10 @@ extension SessionDriver {
             var news = Wire.SessionInfoUpdate.News(turn.id, .queued)
             news.position = position
             publish(news)
+        case .moved(let position):
+            var news = Wire.SessionInfoUpdate.News(turn.id, .queued)
+            (news.position, news.moved) = (position, true)
+            publish(news)
         case .paused(let reason): tellPaused(turn.id, reason)
         case .throttled(let milliseconds):
             var news = Wire.SessionInfoUpdate.News(turn.id, .queued)

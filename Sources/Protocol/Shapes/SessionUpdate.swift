@@ -294,6 +294,8 @@ extension Wire {
             package var state: State?
             /// Its place in the queue, from 1.
             package var position: Int?
+            /// True where it was in the queue before, at another place.
+            package var moved: Bool?
             /// Milliseconds until the next try; nil but in state `retrying`.
             package var retryInMs: Int?
             /// Who is asked; nil when nobody is.
@@ -369,6 +371,7 @@ extension Wire.SessionInfoUpdate.News {
         writer.optional("promptId", promptId)
         writer.optional("messageId", messageId)
         writer.optional("position", position)
+        if let moved { writer.member("moved", moved) }
         writer.optional("upstream", upstream)
         writer.optional("attempt", attempt)
         writer.optional("retryInMs", retryInMs)

@@ -11,9 +11,10 @@ package enum OverflowTrim {
     /// What to change, nil when the failure tells of no overflow.
     ///
     /// `estimate` is ours for the request, `length` the model's window as far as it is known, `answer` the cap that was
-    /// asked for, `trims` how often it was trimmed before; all in tokens.
+    /// asked for and `mayShrink` whether less can be asked for, `trims` how often it was trimmed before; all in tokens.
     package static func change(
-        after failure: UpstreamFailure, estimate: Int, length: Int?, answer: Int?, trims: Int
+        after failure: UpstreamFailure, estimate: Int, length: Int?, answer: Int?, mayShrink: Bool = true,
+        trims: Int
     ) -> Change? {
         guard let said = failure.overflow, estimate > 0 else { return nil }
         // A refusal without a word may mean anything; near the window it most likely means this.
@@ -24,7 +25,7 @@ package enum OverflowTrim {
             return .window(max(1, trims == 0 ? estimate * 3 / 4 : estimate / 2))
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
-        if let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,
+        if mayShrink, let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,
             counted + answer > limit, limit - counted - margin >= 64
         {
             return .answer(limit - counted - margin)
