@@ -59,13 +59,19 @@ package enum UnixSocket {
         return socket
     }
 
+    /// How many that are gone already are passed over, one behind the other, before that counts as a failure.
+    private static let mostGone = 64
+
     /// Takes one waiting connection, non-blocking; nil when none waits any more.
     package static func accept(_ listener: Int32) throws(PosixError) -> Descriptor? {
+        var gone = 0
         while true {
             let fd = clinux_accept(listener)
             if fd >= 0 { return Descriptor(owning: fd) }
             switch errno {
-            case EINTR, ECONNABORTED: continue
+            case EINTR, ECONNABORTED:
+                gone += 1
+                if gone == mostGone { throw .last("accept") }
             case EAGAIN: return nil
             default: throw .last("accept")
             }
