@@ -131,8 +131,8 @@ package struct WindowError: Error, Sendable, Equatable {
 extension Window {
     /// Cuts a history to a budget.
     ///
-    /// The system prompt, what else is demanded, pinned messages and the newest turn are always in; then the turns before it from where the strategy
-    /// says. Excluded, refused and failed messages are out. Tool calls go with their results.
+    /// The system prompt, what else is demanded, pinned messages and the newest turn are always in; then the turns before it
+    /// from where the strategy says. Excluded, refused and failed messages are out. Tool calls go with their results.
     package static func cut(
         _ history: History, system: String?, policy: WindowPolicy, budget: Int,
         demands: ContentSize = ContentSize(), _ context: CutContext = .slide

@@ -262,7 +262,6 @@ extension CheckStore: LocalRead {
         guard let traits = JSONCheck.traits(of: bytes), bytes.first(where: { $0 > 0x20 }) == 0x5B else {
             return false
         }
-        // Where they are no text does not matter.
         return traits.isASCII || ByteSearch.isUTF8(bytes.span)
     }
 

@@ -51,13 +51,30 @@ extension Dialect {
 
 /// Tokens of the answer at most, that a request says.
 package struct AnswerCap: Sendable, Equatable {
-    package let tokens: Int
-    /// Whether it may be less, where the context has no room for so much.
-    package let mayShrink: Bool
+    /// Why it is so many.
+    package enum Source: Sendable {
+        /// Nobody asked: it is less where the context has no room for so much.
+        case standard
+        /// Somebody asked: it is less once a server said that it is too much.
+        case asked
+        /// What is to be thought takes it: it is never less.
+        case needed
+    }
 
-    package init(tokens: Int, mayShrink: Bool) {
+    package let tokens: Int
+    package let source: Source
+    /// Tokens of an answer below which the context counts as full.
+    private static let least = 64
+
+    package init(tokens: Int, _ source: Source) {
         self.tokens = tokens
-        self.mayShrink = mayShrink
+        self.source = source
+    }
+
+    /// What of it is asked for where the context has so much left; nil where nobody knows.
+    package func tokens(in room: Int?) -> Int {
+        guard source == .standard, let room else { return tokens }
+        return min(tokens, max(AnswerCap.least, room))
     }
 }
 

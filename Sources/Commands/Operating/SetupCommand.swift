@@ -115,10 +115,10 @@ struct Setup {
         }
         let set =
             known.first { $0.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty } }
-            ?? (ollamaModels().isEmpty ? nil : known.first { $0.name == "ollama" })
+            ?? (ollamaModels.isEmpty ? nil : known.first { $0.name == "ollama" })
         guard isAsking else {
-            if let set, !set.keys.isEmpty { return set }
             if let set {
+                if !set.keys.isEmpty { return set }
                 // A key on standard input is somebody else's.
                 let given = try StandardInput.all { invocation.noteIdleInput() }
                 if given.isEmpty { return set }
@@ -142,7 +142,7 @@ struct Setup {
     /// The models of an Ollama on this machine, the first first; empty where none answers.
     ///
     /// The daemon looks for it where it has no configuration.
-    private func ollamaModels() -> [String] {
+    private lazy var ollamaModels: [String] = {
         // A daemon that does not start, or does not answer, says so once it is started with what is written here.
         // One that has a configuration has another's Ollama, perhaps.
         guard let client = try? invocation.connect(), let info = try? client.info(), info.isImplicit,
@@ -150,7 +150,7 @@ struct Setup {
                 Method.ModelList.self, milliseconds: 3_000, { $0.member("upstream", "ollama") })
         else { return [] }
         return found.models.map(\.id)
-    }
+    }()
 
     private mutating func address(of provider: Provider) throws(CommandError) -> String? {
         if let given = invocation.value(.address) {
@@ -229,7 +229,7 @@ struct Setup {
         if let given = invocation.value(.model) { return given }
         guard let standard = provider.model else {
             // Asked without a name Ollama answers with its newest; a server may have one only.
-            if provider.name == "ollama", isAsking, let first = ollamaModels().first {
+            if provider.name == "ollama", isAsking, let first = ollamaModels.first {
                 return try ask("which model?", or: first)
             }
             if provider.name == "ollama" || !isAsking { return nil }

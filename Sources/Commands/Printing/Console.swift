@@ -115,15 +115,17 @@ final class Console {
         for fact in facts.map({ Console.harmless($0, keepingLines: false) }) where !fact.isEmpty {
             let longer = line.isEmpty ? fact : "\(line) · \(fact)"
             if !line.isEmpty, TextWidth.of(longer) >= columns {
-                for line in TextWidth.wrapped(line, to: columns - 1) { print(styled(line, .dim)) }
+                printFacts(line)
                 line = fact
             } else {
                 line = longer
             }
         }
-        if !line.isEmpty {
-            for line in TextWidth.wrapped(line, to: columns - 1) { print(styled(line, .dim)) }
-        }
+        if !line.isEmpty { printFacts(line) }
+    }
+
+    private func printFacts(_ line: String) {
+        for line in TextWidth.wrapped(line, to: columns - 1) { print(styled(line, .dim)) }
     }
 
     /// Asks something on standard error, with the place for the answer behind it.

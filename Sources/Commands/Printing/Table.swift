@@ -25,9 +25,7 @@ struct Table {
             return
         }
         let widths = fitted(to: console.columns)
-        guard widths.reduce(0, +) + 2 * (widths.count - 1) <= console.columns else {
-            return printNarrow(console)
-        }
+        guard Table.width(widths) <= console.columns else { return printNarrow(console) }
         let last = columns.count - 1
         if columns[last].isWhole, rows.contains(where: { TextWidth.of($0[last]) > widths[last] }) {
             return printBelow(console)
@@ -41,9 +39,7 @@ struct Table {
         var rest = Table(Array(columns.dropLast()))
         rest.rows = rows.map { Array($0.dropLast()) }
         let widths = rest.fitted(to: console.columns)
-        guard widths.reduce(0, +) + 2 * (widths.count - 1) <= console.columns else {
-            return printNarrow(console)
-        }
+        guard Table.width(widths) <= console.columns else { return printNarrow(console) }
         console.print(console.styled(rest.line(rest.columns.map(\.title), widths), .bold))
         for (row, words) in zip(rest.rows, rows.map { $0.last ?? "" }) {
             console.print(rest.line(row, widths))
@@ -75,12 +71,15 @@ struct Table {
         return cells.joined(separator: "  ")
     }
 
+    /// Columns that all of them take together.
+    private static func width(_ widths: [Int]) -> Int { widths.reduce(0, +) + 2 * (widths.count - 1) }
+
     private func fitted(to width: Int) -> [Int] {
         var widths = columns.map { TextWidth.of($0.title) }
         for row in rows {
             for (index, cell) in row.enumerated() { widths[index] = max(widths[index], TextWidth.of(cell)) }
         }
-        var excess = widths.reduce(0, +) + 2 * (widths.count - 1) - width
+        var excess = Table.width(widths) - width
         // The widest gives way first.
         while excess > 0,
             let index = columns.indices.filter({ columns[$0].isFlexible && widths[$0] > 8 }).max(by: {

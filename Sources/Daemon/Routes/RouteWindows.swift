@@ -185,12 +185,13 @@ final class RouteWindows: RouteRequests {
         // The window that is made next is estimated with what this has taught.
         let weights = calibrations.of(name, candidate.model).applied(
             to: candidate.upstream.rules(for: candidate.model).weights)
+        let cap = candidate.upstream.answerCap(before.request.parameters, of: candidate.model)
         guard
             let change = OverflowTrim.change(
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
-                answer: answer(of: before.request, candidate),
-                mayShrink: mayAskForLess(before.request, candidate), trims: trims)
+                answer: cap?.tokens(in: before.request.answerRoom) ?? before.request.parameters.maxTokens,
+                mayShrink: cap?.source != .needed, trims: trims)
         else { return false }
         trims += 1
         switch change {
@@ -213,25 +214,6 @@ final class RouteWindows: RouteRequests {
             guard case .failure(let error) = result else { return }
             log.warning("thoughts_not_unbound", ("reason", error.description))
         }
-    }
-
-    /// Tokens that a request asked for at most, whoever said so.
-    private func answer(of request: ModelRequest, _ candidate: Candidate) -> Int? {
-        guard let cap = candidate.upstream.answerCap(request.parameters, of: candidate.model) else {
-            return request.parameters.maxTokens
-        }
-        return cap.mayShrink ? min(cap.tokens, request.answerRoom ?? Int.max) : cap.tokens
-    }
-
-    /// Whether a smaller `maxTokens` makes the answer's cap smaller; what is to be thought may need more.
-    private func mayAskForLess(_ request: ModelRequest, _ candidate: Candidate) -> Bool {
-        guard let cap = candidate.upstream.answerCap(request.parameters, of: candidate.model) else {
-            return true
-        }
-        var less = request.parameters
-        less.maxTokens = 1
-        let least = candidate.upstream.answerCap(less, of: candidate.model)
-        return (least?.tokens ?? 0) < cap.tokens
     }
 
     // MARK: What the answer tells

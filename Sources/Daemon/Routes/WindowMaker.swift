@@ -199,8 +199,9 @@ struct WindowMaker {
             parameters.maxTokens == nil
         {
             let isChosen = policy.reserveTokens != WindowPolicy().reserveTokens
-            let most = cap.mayShrink ? min(cap.tokens, (length ?? Int.max) / 4) : cap.tokens
-            if !(cap.mayShrink && isChosen) { policy.reserveTokens = max(policy.reserveTokens, most) }
+            let mayShrink = cap.source == .standard
+            let most = mayShrink ? min(cap.tokens, (length ?? Int.max) / 4) : cap.tokens
+            if !(mayShrink && isChosen) { policy.reserveTokens = max(policy.reserveTokens, most) }
         }
         if let length, policy.reserveTokens >= length, parameters.maxTokens == nil,
             policy.reserveTokens == configuration.window.reserveTokens

@@ -8,8 +8,6 @@ struct AnthropicRequest {
     private static let defaultMaxTokens = 4_096
     /// Where thinking without a budget is asked for of a model that demands one.
     private static let defaultBudget = 4_096
-    /// Tokens of an answer below which the context counts as full.
-    private static let least = 64
     /// What stands for the words of a call that failed without any.
     private static let silentError = "the call failed without a word"
     /// Marks of the prompt cache that a request may have (wire.md E2).
@@ -28,8 +26,7 @@ struct AnthropicRequest {
             let parameters = request.parameters
             let cap = AnthropicRequest.answerCap(parameters, quirks)
             // The prompt and the cap together must fit the context (wire.md C5).
-            let room = cap.mayShrink ? max(AnthropicRequest.least, request.answerRoom ?? Int.max) : Int.max
-            $0.member("max_tokens", min(cap.tokens, room))
+            $0.member("max_tokens", cap.tokens(in: request.answerRoom))
             $0.member("stream", true)
             if let value = parameters.temperature, quirks.sends("temperature", with: parameters) {
                 $0.key("temperature"); $0.double(value)
@@ -64,9 +61,10 @@ struct AnthropicRequest {
         let tokens = quirks.answer(parameters.maxTokens ?? defaultMaxTokens)
         // The budget counts into the cap.
         guard let budget = budget(parameters, quirks) else {
-            return AnswerCap(tokens: tokens, mayShrink: parameters.maxTokens == nil)
+            return AnswerCap(tokens: tokens, parameters.maxTokens == nil ? .standard : .asked)
         }
-        return AnswerCap(tokens: quirks.answer(max(tokens, budget + 1_024)), mayShrink: false)
+        let needed = quirks.answer(budget + 1_024)
+        return AnswerCap(tokens: max(tokens, needed), tokens > needed ? .asked : .needed)
     }
 
     /// The body of `count_tokens`: the same without what concerns the answer (wire.md E7).
