@@ -143,6 +143,17 @@ enum Bound {
     /// The rowid of the newest insert.
     var lastRow: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
+    /// Lets go of the pages that are kept of the file, so that they are read anew.
+    func forgetPages() { _ = unsafe sqlite3_db_release_memory(handle) }
+
+    /// What became of a call that went past SQLite's pages, which leaves no words behind.
+    func fileFailure(_ code: Int32, _ doing: String) -> ArchiveError {
+        let kind = Database.kind(of: code)
+        return ArchiveError(
+            kind, doing, engineCode: code,
+            reason: Database.reason(unsafe String(cString: sqlite3_errstr(code)), code, kind, path))
+    }
+
     /// Pages that this connection has written since it was opened.
     var pagesWritten: Int {
         var count: Int32 = 0, highest: Int32 = 0
@@ -261,6 +272,11 @@ enum Bound {
 }
 
 extension Database {
+    /// The database's file; nil where it has none.
+    var file: DatabaseFile? { unsafe csqlite_file(handle, 0).map { unsafe DatabaseFile($0, of: self) } }
+    /// Its write-ahead log; nil where none was made yet.
+    var log: DatabaseFile? { unsafe csqlite_file(handle, 1).map { unsafe DatabaseFile($0, of: self) } }
+
     fileprivate static func beginCopy(from source: Database, to target: Database) -> OpaquePointer? {
         unsafe sqlite3_backup_init(target.handle, "main", source.handle, "main")
     }

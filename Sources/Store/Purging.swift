@@ -49,7 +49,7 @@ enum PurgePhase: Int {
     case beginningToMerge, merging
     /// Free pages, which may hold what stood in them, leave the file.
     case shrinking
-    /// What is in the WAL goes into the file, and the WAL is cut to nothing.
+    /// What is in the WAL goes into the file, the WAL is cut to nothing, and what is free in the file's pages is wiped.
     case checkpointing
 }
 

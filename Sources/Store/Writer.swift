@@ -189,15 +189,18 @@ package final class Writer {
             if isLost, let gone = files.look() { throw gone }
             setbacks.succeeded(kind)
             kind = Writer.cutNumber
-            if !setbacks.waits(kind, at: start) {
-                try cutBehindPurge()
-                setbacks.succeeded(kind)
-            }
+            isCutsTurn.toggle()
+            if isCutsTurn, try endPurge(from: start, isBusy: isBusy) { return nil }
             // A copy takes turns with all else.
             isCopysTurn.toggle()
             let found = isCopysTurn && backups.isWanted ? nil : try firstWork(at: start, &kind)
             guard let found else {
-                if backups.isWanted { copySome(from: start, isBusy: isBusy) } else { rest() }
+                kind = Writer.cutNumber
+                if backups.isWanted {
+                    copySome(from: start, isBusy: isBusy)
+                } else if try !endPurge(from: start, isBusy: isBusy) {
+                    rest()
+                }
                 return nil
             }
             let next = work[found]
@@ -249,9 +252,15 @@ package final class Writer {
         return nil
     }
 
-    /// Empties the log behind a purge, which somebody who reads may hold up; others that write do not.
-    private func cutBehindPurge() throws(ArchiveError) {
-        guard try database.purgePhase() == .checkpointing else { return }
+    /// Empties the log behind a purge and wipes some of what is free in the file; false where nothing of that is to be done now.
+    ///
+    /// Somebody who reads may hold it up; others that write do not.
+    private func endPurge(from start: UInt64, isBusy: Bool) throws(ArchiveError) -> Bool {
+        if setbacks.waits(Writer.cutNumber, at: start) { return false }
+        guard try database.purgePhase() == .checkpointing else {
+            cleaning.begin()
+            return false
+        }
         // Looks that come one behind the other leave no moment without one; who begins when all is moved is in nobody's way.
         database.setPatience(milliseconds: Writer.cutPatience)
         let isCut = checkpoint(.truncate)
@@ -262,9 +271,29 @@ package final class Writer {
                     .busy, "empty the log behind a purge",
                     reason: "another program has been reading the database for long; close it")
         }
-        try setSynchronous(.normal)
-        try database.enter(.done)
-        hasPurged = true
+        if try cleanSome(until: start &+ BackgroundSlot.Pace.whileSomebodyWaits.step) {
+            try setSynchronous(.normal)
+            try database.enter(.done)
+            hasPurged = true
+        }
+        setbacks.succeeded(Writer.cutNumber)
+        slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
+        return true
+    }
+
+    /// Wipes some of what is free in the file, whose log was just emptied; true when nothing of it is left.
+    private func cleanSome(until deadline: UInt64) throws(ArchiveError) -> Bool {
+        defer { database.forgetPages() }
+        try database.run("BEGIN IMMEDIATE", doing: "begin")
+        // What is wiped is no change of the database's; what fails here leaves the transaction, and the next BEGIN says so.
+        defer { try? database.run("ROLLBACK", doing: "end a step") }
+        if let log = database.log, try log.size() > 0 {
+            cleaning.begin()
+            throw ArchiveError(
+                .busy, "wipe what a purge left",
+                reason: "another program writes to the database; close it")
+        }
+        return try cleaning.step(in: database, until: deadline)
     }
 
     /// Nothing is left to do now; what failed is tried again later.
@@ -276,6 +305,9 @@ package final class Writer {
     private var checkpointFailure: ArchiveError?
     /// Whether the copy that is being made comes first now.
     private var isCopysTurn = false
+    /// Whether the end of a purge comes first now.
+    private var isCutsTurn = false
+    private let cleaning = PageCleaning()
 
     /// Whether a purge came to its end since somebody was told.
     private var hasPurged = false
@@ -427,6 +459,8 @@ package final class Writer {
     private func checkpoint(_ way: WriteAheadLog.Way) -> Bool {
         var found: WriteAheadLog.Checkpoint?
         checkpointFailure = nil
+        // Where it cannot be known which pages are moved, all are looked at again.
+        do throws(ArchiveError) { try cleaning.willMove(database.log) } catch { cleaning.begin() }
         do throws(ArchiveError) {
             try database.rows(way.sql, doing: "checkpoint") { row in
                 found = WriteAheadLog.Checkpoint(

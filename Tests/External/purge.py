@@ -5,8 +5,9 @@
 
 Each round makes sessions with words of their own in every place that takes text (prompts and streamed answers, appended messages,
 tool calls, titles, tags, metadata, system prompts, edits on other branches, summaries, queued prompts), and others beside; purges
-half of them, and in most rounds kills the daemon a random moment later with SIGKILL and starts it again. When the purge has ended,
-no byte of the purged words is in the database, its log or its shared memory, all others are found, and SQLite finds the file whole.
+half of them and some of those before, in some rounds while another client writes, and in most rounds kills the daemon a random moment
+later with SIGKILL and starts it again. When the purge has ended, no byte of the purged words is in the database, its log or its shared
+memory, all others are found, and SQLite finds the file whole.
 """
 import argparse, json, os, random, sqlite3, sys, threading, time
 from daemon import Daemon, Failed
@@ -17,21 +18,45 @@ def text(words):
 
 
 def fill(client, name, word, some):
-    """A session that has its word everywhere."""
+    """A session that has its word everywhere, made in steps: others are made between them, and their rows lie between its own."""
     client.call("session/new", cwd=f"/tmp/{word}-cwd", mcpServers=[], _meta={"convod": {
         "sessionId": name, "system": f"{word}-system", "tags": [f"{word}-tag"], "metadata": {"m": f"{word}-metadata"}}})
     for n in range(some.randint(1, 4)):
+        yield
         client.prompt(name, f"{word}-prompt {n} " + "y" * some.randint(0, 9000))
+    yield
     client.call("_convod/message/append", sessionId=name, messages=[
         {"role": "user", "content": text(f"{word}-user " + "z" * some.choice([0, 100, 5000, 300_000]))},
         {"role": "assistant", "content": [{"type": "tool_call", "id": f"{word}-call", "name": "f", "arguments": {"a": f"{word}-argument"}}]},
         {"role": "tool", "content": [{"type": "tool_result", "toolCallId": f"{word}-call", "content": f"{word}-result"}],
          "metadata": {"k": f"{word}-inner"}}])
+    yield
     client.call("_convod/session/set", sessionId=name, title=f"{word}-title")
     page = client.call("_convod/message/list", sessionId=name)["messages"]
     first = next(m["messageId"] if "messageId" in m else m["id"] for m in page if m["role"] == "user")
     client.call("_convod/branch/rewind", sessionId=name, before=first)
     client.prompt(name, f"{word}-other-branch")
+
+
+class Beside(threading.Thread):
+    """A client that writes while the others purge, and whose daemon may be killed."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self.client, self.isEnding = daemon.client(), False
+        self.start()
+
+    def run(self):
+        try:
+            while not self.isEnding:
+                self.client.call("_convod/message/append", sessionId="beside", ifMissing="create", messages=[
+                    {"role": "user", "content": text("beside " + "b" * 700)}])
+        except (OSError, Failed):
+            pass
+
+    def end(self):
+        self.isEnding = True
+        self.join()
 
 
 def holding(daemon, word):
@@ -57,13 +82,22 @@ def main():
         client, kept = daemon.client(), []
         for round_ in range(arguments.rounds):
             names = [(f"s{round_}-{n}", f"planted{round_}x{n}word") for n in range(6)]
-            for name, word in names:
-                fill(client, name, word, some)
+            steps = [fill(client, name, word, some) for name, word in names]
+            while steps:
+                step = some.choice(steps)
+                if next(step, step) is step:
+                    steps.remove(step)
+                # What older sessions get lies between their rows, and those beside it move to other pages.
+                for name, word in some.sample(kept, min(len(kept), 3)):
+                    client.call("_convod/message/append", sessionId=name, messages=[
+                        {"role": "user", "content": text(f"{word}-later " + "x" * some.choice([0, 10, 100, 1000]))}])
             if some.random() < 0.5:
                 time.sleep(some.random())  # so that some of it is in the index, and some is not
             some.shuffle(names)
-            gone, kept = names[:3], kept + names[3:]
+            some.shuffle(kept)
+            gone, kept = names[:3] + kept[:2], names[3:] + kept[2:]
             purged += len(gone)
+            beside = Beside(daemon) if some.random() < 0.5 else None
             isKilled = some.random() < 0.8
             if isKilled:
                 other = daemon.client()
@@ -74,6 +108,8 @@ def main():
                 daemon.process.kill()
                 daemon.process.wait()
                 kills += 1
+                if beside:
+                    beside.end()
                 daemon.restart()
                 client = daemon.client()
             for name, _ in gone:
@@ -85,6 +121,8 @@ def main():
             end = time.monotonic() + 60
             while phase(daemon) != 0 and time.monotonic() < end:
                 time.sleep(0.02)
+            if beside:
+                beside.end()
             for name, word in gone:
                 found = holding(daemon, word)
                 if found:
@@ -98,7 +136,8 @@ def main():
         with sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True) as look:
             check = [look.execute(f"PRAGMA {p}").fetchone() for p in ("integrity_check", "foreign_key_check", "freelist_count")]
             sessions = look.execute("SELECT count(*) FROM session").fetchone()[0]
-        if check[0] != ("ok",) or check[1] is not None or sessions != len(kept):
+            others = look.execute("SELECT count(*) FROM session WHERE name = 'beside'").fetchone()[0]
+        if check[0] != ("ok",) or check[1] is not None or sessions - others != len(kept):
             bad += 1
             print("the file is not whole:", check, sessions, len(kept))
         client.close()
