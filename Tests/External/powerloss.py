@@ -87,8 +87,8 @@ class Work:
 
 # What strace wrote down.
 
-CALL = re.compile(r"(\d+) (\w+)\((.*)")
-RESUMED = re.compile(r"(\d+) <\.\.\. (\w+) resumed>(.*)")
+CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
 HEX = re.compile(r"(?:\\x[0-9a-f]{2})+")
 
 
