@@ -245,11 +245,12 @@ func expectScreen(_ text: String, _ name: String) throws {
         try expectScreen(try screen.seeLast("›"), "completion.\(columns)")
     }
 
-    @Test func `is cancelled by Ctrl-C, left by two, and the terminal is as it was`() throws {
+    @Test(arguments: [40, 80, 200])
+    func `is cancelled by Ctrl-C, left by two, and the terminal is as it was`(_ columns: Int) throws {
         let place = try Place([[.untilClosed], fine])
         let screen = try Screen(
-            "\(Built.convo) chat; echo was $?; stty -a | grep -q ' echo ' && echo given back", columns: 80,
-            home: place.home)
+            "\(Built.convo) chat; echo was $?; stty -a | grep -q ' echo ' && echo given back",
+            columns: columns, home: place.home)
         try screen.seeLast("›")
         try screen.type("hello")
         try screen.see("hello")
@@ -258,8 +259,8 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.strike("C-c")
         try screen.see("cancelled")
         try screen.seeLast("›")
-        try screen.type("half")
-        try screen.see("› half")
+        try screen.type("half 東京 🗼")
+        try screen.see("🗼")
         try screen.strike("C-c")
         try screen.seeLast("›")
         try screen.strike("C-c")
@@ -268,6 +269,7 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.strike("C-c")
         try screen.see("was 130")
         try screen.see("given back")
+        try expectScreen(try screen.seeLast("code 0"), "cancelled.\(columns)")
     }
 
     @Test func `says what is waited for, with a countdown`() throws {
@@ -283,15 +285,70 @@ func expectScreen(_ text: String, _ name: String) throws {
         #expect(try !screen.seeLast("›").contains("asking again · in"), "the quiet line goes")
     }
 
-    @Test func `hides thoughts until somebody wants them`() throws {
-        let thought = ScriptedUpstream.chunk(#"{"reasoning_content":"let me see"}"#)
+    @Test(arguments: [40, 80, 200]) func `erases words and lines, whatever is in them`(_ columns: Int) throws
+    {
+        let place = try Place([fine, fine])
+        let screen = try place.chat(columns)
+        try screen.seeLast("›")
+        try screen.type("one 世界 two 👩‍🚀 three")
+        try screen.see("three")
+        try screen.strike("C-w", "C-w", "C-w")
+        try screen.type("四")
+        try screen.see("四")
+        try expectScreen(try screen.text(), "erased.\(columns)")
+        try screen.strike("C-a", "C-k")
+        try screen.type("é a very long line that goes on over the end of a row of the terminal 你好, and on")
+        try screen.strike("C-a", "M-f", "M-f", "M-d", "C-e", "C-w")
+        try screen.strike("Enter")
+        try soon("it is sent") { place.server.requests.count == 1 }
+        try screen.type("all of this goes")
+        try screen.strike("C-u")
+        try screen.type("x")
+        try screen.strike("Enter")
+        try soon("the rest is sent") { place.server.requests.count == 2 }
+        #expect(
+            try place.prompts() == [
+                "é a long line that goes on over the end of a row of the terminal 你好, and ", "x",
+            ])
+    }
+
+    @Test(arguments: [40, 80, 200]) func `chooses models and upstreams out of lists`(_ columns: Int) throws {
+        let list = ScriptedUpstream.failure(
+            "200 OK",
+            #"{"data":[{"id":"m-1"},{"id":"模型-2","context_length":128000},{"id":"a-model-with-a-name-that-is-long"}]}"#
+        )
+        let place = try Place([list, list, fine])
+        let screen = try place.chat(columns)
+        try screen.seeLast("›")
+        try screen.type("/model")
+        try screen.strike("Enter")
+        try screen.see("model [1-3, Enter: none]?")
+        try screen.type("9")
+        try screen.strike("Enter")
+        try screen.see("is no number")
+        try screen.type("2")
+        try screen.strike("Enter")
+        try screen.see("answers from here on")
+        try screen.seeLast("›")
+        try screen.type("/upstream")
+        try screen.strike("Enter")
+        try screen.see("upstream or route [1-2, Enter: none]?")
+        try screen.strike("Enter")
+        try expectScreen(try screen.seeLast("›"), "choice.\(columns)")
+    }
+
+    @Test(arguments: [40, 80, 200]) func `hides thoughts until somebody wants them`(_ columns: Int) throws {
+        let thought = ScriptedUpstream.chunk(#"{"reasoning_content":"let me see 考え"}"#)
         let thinking = ScriptedUpstream.answer(["four"], before: thought)
         let place = try Place([thinking, thinking])
-        let screen = try place.chat(80)
+        let screen = try place.chat(columns)
         try screen.seeLast("›")
         try screen.type("2+2")
         try screen.strike("Enter")
-        try screen.see("(thought for 0 s; /thoughts shows it from here on)")
+        try screen.see(
+            columns == 40
+                ? "(thought for 0 s; /thoughts shows it\nfrom here on)"
+                : "(thought for 0 s; /thoughts shows it from here on)")
         #expect(try !screen.seeLast("›").contains("let me see"))
         try screen.type("/thoughts")
         try screen.strike("Enter")
@@ -299,6 +356,8 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.type("3+1")
         try screen.strike("Enter")
         try screen.see("let me see")
+        try screen.see("window ")
+        try expectScreen(try screen.seeLast("›"), "thoughts.\(columns)")
     }
 
     @Test func `takes back a prompt, chooses a model, attaches a file`() throws {
@@ -386,10 +445,24 @@ func expectScreen(_ text: String, _ name: String) throws {
         try expectScreen(try screen.text(), "sessions.\(columns)")
         try screen.type("TRIP")
         try screen.see("› TRIP")
+        try screen.strike("BSpace", "BSpace", "BSpace", "BSpace")
+        try screen.type("東京")
+        try screen.see("› 東京")
+        try screen.strike("Up", "Down")
+        try expectScreen(
+            try screen.text().split(separator: "\n").suffix(4).joined(separator: "\n"), "filtered.\(columns)")
         try screen.strike("Enter")
         try screen.see("/help")
         try screen.seeLast("›")
         try screen.strike("C-d")
         try screen.see("code 0")
+    }
+
+    @Test(arguments: [40, 80, 200]) func `are explained in lines that fit`(_ columns: Int) throws {
+        let home = try Home()
+        let screen = try Screen(
+            "\(Built.convo) help | cat >/dev/null; \(Built.convo) help; \(Built.convo) send --help",
+            columns: columns, rows: 200, home: home)
+        try expectScreen(try screen.seeLast("code 0"), "help.\(columns)")
     }
 }

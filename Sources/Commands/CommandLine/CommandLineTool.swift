@@ -62,11 +62,11 @@ package enum CommandLineTool {
             return .success
         }
         guard let command = parsed.command ?? Command.alone(parsed, console) else {
-            console.print(Help.short)
+            Help.print(Help.short, on: console)
             return parsed.has(.help) ? .success : .usage
         }
         if parsed.has(.help) {
-            console.print(Help.text(of: command))
+            Help.print(Help.text(of: command), on: console)
             return .success
         }
         let flags = DaemonLocator.Flags(

@@ -2,6 +2,7 @@ internal import Conversation
 internal import JSON
 internal import Posix
 internal import Protocol
+internal import Typesetting
 
 /// An answer as it streams onto a terminal or into a pipe.
 final class AnswerView {
@@ -119,7 +120,10 @@ final class AnswerView {
             isAtLineStart = true
         } else if settings.showsProgress {
             let seconds = (Machine.monotonic() - since) / 1_000_000_000
-            console.print(console.styled("(thought for \(seconds) s; \(settings.thoughtsPlace))", .dim))
+            let words = "(thought for \(seconds) s; \(settings.thoughtsPlace))"
+            for line in TextWidth.wrapped(words, to: console.columns - 1) {
+                console.print(console.styled(line, .dim))
+            }
         }
     }
 

@@ -107,11 +107,12 @@ extension Chat {
     private func choose(_ lines: [String], _ what: String) throws(CommandError) -> Int? {
         guard !lines.isEmpty else { throw CommandError(.notFound, "there is no \(what) to choose") }
         for (index, line) in lines.enumerated() {
+            let number = TextWidth.padded("\(index + 1)", to: 3, isRight: true)
+            let room = console.isOutputTerminal ? max(12, console.columns - 6) : Int.max
             console.print(
-                "\(TextWidth.padded("\(index + 1)", to: 3, isRight: true))  \(Console.harmless(line, keepingLines: false))"
-            )
+                "\(number)  \(TextWidth.fitted(Console.harmless(line, keepingLines: false), to: room))")
         }
-        while let text = try source?.answer(to: "which \(what)? [1-\(lines.count), Enter for none] "),
+        while let text = try source?.answer(to: "\(what) [1-\(lines.count), Enter: none]? "),
             !text.isEmpty
         {
             if let number = Int(text), (1...lines.count).contains(number) {

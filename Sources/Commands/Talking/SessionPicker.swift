@@ -67,7 +67,7 @@ struct SessionPicker {
         row = min(row, found.count)
         let room = max(1, min(20, console.rows - 3)), first = max(0, row - room)
         var lines = [
-            console.styled(fitted("Type to filter, Enter: go on, Esc: leave", width), .dim),
+            console.styled(fitted("Type to filter; Enter opens, Esc leaves", width), .dim),
             "› " + fitted(filter, width - 2), line("a new session", "", isChosen: row == 0, width),
         ]
         for (index, session) in found.enumerated().dropFirst(first).prefix(room) {
