@@ -74,6 +74,8 @@ package struct Turn: Sendable {
         package var responseID: String?
         /// Why the provider's cache had less of the request than it might have, in its words; nil where it did not say.
         package var cacheMiss: String?
+        /// What the provider did to the request before the model read it.
+        package var transformations: [Transformation] = []
         package init(
             reason: String, usage: Usage? = nil, detail: String? = nil, alternatives: [[UInt8]] = [],
             isCached: Bool = false
@@ -83,6 +85,19 @@ package struct Turn: Sendable {
             self.detail = detail
             self.alternatives = alternatives
             self.isCached = isCached
+        }
+    }
+
+    /// Something that a provider did to a request, such as leaving out a thought that the model cannot read, in its words.
+    package struct Transformation: Sendable, Equatable {
+        package let type: String
+        package let reason: String
+        /// To how many parts of the request.
+        package var count = 1
+
+        package init(type: String, reason: String) {
+            self.type = type
+            self.reason = reason
         }
     }
 

@@ -20,12 +20,10 @@ package protocol Dialect: Sendable {
     func modelsURL(page token: String?) -> String
     /// The models of a page, and the token of the next.
     func models(in body: [UInt8]) -> (models: [ModelDescription], next: String?)
-    /// Whether it has a request that counts tokens.
-    var countsTokens: Bool { get }
-    /// A request that counts tokens; nil when the dialect has none.
-    func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])?
-    /// The count in its answer.
-    func counted(in body: [UInt8]) -> Int?
+    /// Whether it has requests that count tokens; `counter` is what the model's server says that it is, nil where it does not.
+    func countsTokens(_ counter: TokenCounter?) -> Bool
+    /// Ways to ask how many tokens a request has, the best first; the next is for servers that have not the one before.
+    func countings(_ request: ModelRequest, _ quirks: Quirks, _ counter: TokenCounter?) -> [TokenCounting]
     /// Whether requests say which conversation they belong to.
     var takesCacheKey: Bool { get }
     /// What a request says of the answer's length; nil where it says nothing unless it is asked to.
@@ -39,9 +37,10 @@ package protocol Dialect: Sendable {
 }
 
 extension Dialect {
-    package var countsTokens: Bool { false }
-    package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? { nil }
-    package func counted(in body: [UInt8]) -> Int? { nil }
+    package func countsTokens(_ counter: TokenCounter?) -> Bool { false }
+    package func countings(_ request: ModelRequest, _ quirks: Quirks, _ counter: TokenCounter?)
+        -> [TokenCounting]
+    { [] }
     package var takesCacheKey: Bool { false }
     package func bindsToAccount(_ model: String) -> Bool { false }
     package func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap? { nil }

@@ -33,6 +33,8 @@ package final class HTTPUpstream: Upstream {
     /// The model that the table was asked about last, and what it said.
     private var lastKnown: (model: String, known: KnownModel?)?
     private var lengths: [String: Int] = [:]
+    /// How the servers of models count tokens, as their lists tell.
+    private var counters: [String: TokenCounter] = [:]
     /// Limits that servers named when a request was too long.
     private var learned: [String: Int] = [:]
     private var isGateFirm = true
@@ -136,7 +138,13 @@ package final class HTTPUpstream: Upstream {
         written(request, quirks(of: request.model))
     }
 
-    private func quirks(of model: String) -> Quirks { quirks[model] ?? dialect.quirks }
+    private func quirks(of model: String) -> Quirks {
+        if let learned = quirks[model] { return learned }
+        var quirks = dialect.quirks
+        // The table may say so before a server must.
+        quirks.mostTokens = known(model)?.maxOutput
+        return quirks
+    }
 
     /// The body with what the model is known to take.
     private func written(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
@@ -335,26 +343,26 @@ package final class HTTPUpstream: Upstream {
         -> any UpstreamQuestion
     {
         listing.join { [weak self] result in
-            for model in (try? result.get()) ?? [] { self?.lengths[model.id] = model.contextLength }
+            for model in (try? result.get()) ?? [] {
+                self?.lengths[model.id] = model.contextLength
+                self?.counters[model.id] = model.counter
+            }
             receive(result)
         }
     }
 
-    package var countsTokens: Bool { dialect.countsTokens }
+    package func countsTokens(of model: String) -> Bool { dialect.countsTokens(counters[model]) }
 
     package func countTokens(
         _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void
     ) {
         let known = quirks(of: request.model)
-        guard let (url, body) = dialect.count(request.readable(known), known) else {
+        let ways = dialect.countings(request.readable(known), known, counters[request.model])
+        if ways.isEmpty {
             loop.after(milliseconds: 0) { receive(.success(nil)) }
             return
         }
-        exchange(url, body: body) { [dialect] result in
-            // Compatible servers often lack it; then nobody can tell (wire.md E7).
-            if case .failure(let failure) = result, failure.status == 404 { return receive(.success(nil)) }
-            receive(result.map { dialect.counted(in: $0) })
-        }
+        TokenCounting.ask(ways, by: { [self] way, then in exchange(way.url, body: way.body, then) }, receive)
     }
 
     /// A small exchange that can be broken off.

@@ -156,8 +156,8 @@ package protocol Upstream: AnyObject {
     /// All who ask at one time share one look.
     func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
         -> any UpstreamQuestion
-    /// Whether its dialect has a way to tell how many tokens a request has.
-    var countsTokens: Bool { get }
+    /// Whether there is a way to ask how many tokens a request to a model has.
+    func countsTokens(of model: String) -> Bool
     /// Asks the server how many tokens a request has; nil when it has no way to tell.
     func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
     /// Whether a request of so many tokens may be sent now.
@@ -179,8 +179,11 @@ package struct ModelDescription: Sendable, Equatable {
     package let id: String
     /// Tokens; nil where the provider does not say.
     package let contextLength: Int?
-    package init(id: String, contextLength: Int? = nil) {
+    /// How its server counts tokens, where it says so.
+    package let counter: TokenCounter?
+    package init(id: String, contextLength: Int? = nil, counter: TokenCounter? = nil) {
         self.id = id
         self.contextLength = contextLength
+        self.counter = counter
     }
 }

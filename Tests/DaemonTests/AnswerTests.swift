@@ -370,6 +370,24 @@ private func anthropic(_ events: String...) -> [ScriptedUpstream.Step] {
 }
 
 extension `An answer of Anthropic` {
+    @Test func `whose request was changed by the provider says so in its receipt`() throws {
+        let told = ScriptedUpstream.fineByAnthropic.map { step -> ScriptedUpstream.Step in
+            guard case .write(let text) = step else { return step }
+            return .write(
+                text.replacing(
+                    #""message":{"#,
+                    with:
+                        #""message":{"input_transformations":[{"type":"thinking_dropped","path":"messages.1.content.0","reason":"model_binding_mismatch"}],"#
+                ))
+        }
+        let bench = try Bench([[told]], kind: "anthropic")
+        let turn = try bench.ask("s").extras?["turnId"]?.string ?? ""
+        let receipt = try bench.client.call("_convod/context/receipt", #"{"turnId":"\#(turn)"}"#).result
+        #expect(
+            receipt?["receipt"]?["transformations"].map { text($0.raw) }
+                == #"[{"type":"thinking_dropped","reason":"model_binding_mismatch","count":1}]"#)
+    }
+
     @Test func `keeps its words and calls in their order, in lists, replays and exports (N016)`() throws {
         func block(_ index: Int, _ begin: String, _ delta: String) -> [String] {
             [

@@ -59,6 +59,60 @@ internal import Testing
         }
     }
 
+    /// A way of a server of one's own to count: what its list says, what it says of the ways it has and has not, and where they are.
+    struct OwnServer: Sendable, CustomTestStringConvertible {
+        let owner: String
+        let counts: [(status: String, body: String)]
+        let paths: [String]
+        var isCounted = true
+        var testDescription: String { "\(owner) \(paths)" }
+    }
+
+    private static let none = (
+        status: "404 Not Found", body: #"{"error":{"message":"File Not Found","code":404}}"#
+    )
+    private static let big = "[" + Array(repeating: "1", count: 500).joined(separator: ",") + "]"
+
+    static let ownServers = [
+        OwnServer(
+            owner: "llamacpp",
+            counts: [("200 OK", #"{"object":"response.input_tokens","input_tokens":500}"#)],
+            paths: ["/v1/chat/completions/input_tokens"]),
+        OwnServer(
+            owner: "llamacpp",
+            counts: [
+                none, ("200 OK", #"{"prompt":"<s>user some words"}"#), ("200 OK", "{\"tokens\":\(big)}"),
+            ],
+            paths: ["/v1/chat/completions/input_tokens", "/apply-template", "/tokenize"]),
+        OwnServer(
+            owner: "vllm", counts: [("200 OK", #"{"count":500,"max_model_len":8000,"tokens":[1,2]}"#)],
+            paths: ["/tokenize"]),
+        OwnServer(owner: "vllm", counts: [none], paths: ["/tokenize"], isCounted: false),
+        OwnServer(
+            owner: "llamacpp", counts: [none, ("200 OK", #"{"error":"Unexpected endpoint"}"#)],
+            paths: ["/v1/chat/completions/input_tokens", "/apply-template"], isCounted: false),
+        OwnServer(owner: "somebody", counts: [], paths: [], isCounted: false),
+    ]
+
+    @Test(arguments: ownServers)
+    func `is counted by a server of one's own in the way that it has`(_ server: OwnServer) throws {
+        let list = ScriptedUpstream.failure(
+            "200 OK", "{\"data\":[{\"id\":\"m\",\"owned_by\":\"\(server.owner)\"}]}")
+        let answer = ScriptedUpstream.answer(["fine"])
+        let bench = try Bench(
+            [[list, answer] + server.counts.map { ScriptedUpstream.failure($0.status, $0.body) } + [answer]],
+            each: "contextLength: 8000")
+        _ = try bench.client.call("_convod/model/list")
+        #expect(try ask(bench).result != nil)
+        let paths = bench.servers[0].requests.map { String($0.split(separator: " ")[1]) }
+        #expect(paths == ["/v1/models", "/v1/chat/completions"] + server.paths + ["/v1/chat/completions"])
+        #expect(
+            bench.servers[0].requests.last?.components(of: "some words") == (server.isCounted ? 60 : 120))
+        for counting in bench.servers[0].requests.dropFirst(2).dropLast() {
+            #expect(counting.contains("some words"))
+        }
+    }
+
     @Test func `is counted no more where there is room, and once five answers have taught enough`() throws {
         let roomy = try bench(Self.answer)
         #expect(try ask(roomy) { $0 * 2 }.result != nil)

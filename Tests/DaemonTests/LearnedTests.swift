@@ -143,4 +143,33 @@ private func asked(_ bench: Bench, _ keys: String...) throws -> [[String]] {
         let sent = bench.servers[0].requests.map { $0.contains("\"\(name)\":\(most)") }
         #expect(sent == [false, true, true])
     }
+
+    /// Nobody has to refuse what is known before; a server that allows less is believed.
+    @Test func `is asked for as long as the table says, and no refusal is needed`() throws {
+        let table = #"models: { openai: [{ match: 'm', maxOutput: 4000 }] }"#
+        let refused = ScriptedUpstream.failure(
+            "400 Bad Request",
+            #"{"error":{"message":"Invalid max_tokens value, the valid range of max_tokens is [1, 2048]"}}"#)
+        let answer = ScriptedUpstream.answer(["fine"])
+        let bench = try Bench([[answer, answer, refused, answer, answer]], more: table)
+        func sent(_ tokens: Int) throws -> String? {
+            #expect(
+                try bench.ask("s\(tokens)", "hello", "\"params\":{\"maxTokens\":\(tokens)}").text() == "fine")
+            return bench.servers[0].requests.last?.split(separator: "\"max_tokens\":").last
+                .map { String($0.prefix { $0.isNumber }) }
+        }
+        #expect(try sent(100_000) == "4000")
+        #expect(try sent(300) == "300")
+        #expect(try sent(3_000) == "2048")
+        #expect(try sent(5_000) == "2048")
+    }
+
+    @Test func `of Anthropic's, which must say a length, is what the table allows where nobody asked`() throws
+    {
+        let bench = try Bench(
+            [[ScriptedUpstream.fineByAnthropic]], kind: "anthropic",
+            more: #"models: { anthropic: [{ match: 'm', maxOutput: 4096 }] }"#)
+        #expect(try bench.ask("s", "hello").result != nil)
+        #expect(bench.servers[0].requests[0].contains("\"max_tokens\":4096"))
+    }
 }

@@ -175,12 +175,12 @@ private func messages(_ messages: OutgoingMessage...) throws -> String? {
 
     @Test func `counts tokens without what concerns the answer`() throws {
         let request = try Request.of([Request.user(.text("a"))], #"{"maxTokens":9,"temperature":1}"#)
-        let count = try #require(dialect.count(request, Quirks()))
+        let count = try #require(dialect.countings(request, Quirks(), nil).first)
         #expect(count.url == "https://api.anthropic.com/v1/messages/count_tokens")
         #expect(
             text(count.body)
                 == #"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"}]}]}"#)
-        #expect(dialect.counted(in: Array(#"{"input_tokens":31}"#.utf8)) == 31)
+        #expect(count.tokens(in: #"{"input_tokens":31}"#) == 31)
     }
 
     @Test func `lists models page by page`() {

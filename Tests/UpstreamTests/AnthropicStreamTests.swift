@@ -57,6 +57,29 @@ private func words(_ text: String, _ index: Int = 0) -> String {
         #expect(read(start + words("Noon.") + pending + last).finish?.cacheMiss == nil)
     }
 
+    /// The list of a server that went on with another model stands for the first.
+    @Test func `says what was done to the request before it was read`() {
+        func told(_ type: String, _ list: String) -> String {
+            event(type, #""input_transformations":\#(list),"delta":{"stop_reason":"end_turn"},"usage":{}"#)
+        }
+        let list =
+            #"[{"type":"thinking_dropped","path":"messages.1.content.0","reason":"model_binding_mismatch"},{"type":"thinking_dropped","path":"messages.3.content.0","reason":"model_binding_mismatch"},{"type":"new"}]"#
+        let begins = start.replacing(
+            #""id":"msg_1""#, with: #""id":"msg_1","input_transformations":[{"type":"a","reason":"b"}]"#)
+        var dropped = Turn.Transformation(type: "thinking_dropped", reason: "model_binding_mismatch")
+        dropped.count = 2
+        #expect(
+            read(start + words("Noon.") + told("message_delta", list) + last).finish?.transformations
+                == [dropped, .init(type: "new", reason: "unknown")])
+        #expect(
+            read(begins + words("Noon.") + ends("end_turn") + last).finish?.transformations
+                == [.init(type: "a", reason: "b")])
+        #expect(
+            read(begins + words("Noon.") + told("message_delta", "[]") + last).finish?.transformations == [])
+        #expect(
+            read(start + words("Noon.") + told("message_delta", "7") + last).finish?.transformations == [])
+    }
+
     @Test func `may end its lines with CRLF and leave the last blank line away`() {
         let body = start + words("a\u{2028}é") + ends("end_turn") + last
         let lines = body.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")

@@ -168,14 +168,14 @@ private func contents(_ messages: OutgoingMessage...) throws -> String? {
 
     @Test func `counts tokens with the model inside, prefix and all`() throws {
         let count = try #require(
-            dialect.count(try Request.of([Request.user(.text("a"))], system: "s"), Quirks()))
+            dialect.countings(try Request.of([Request.user(.text("a"))], system: "s"), Quirks(), nil).first)
         #expect(count.url == "https://generativelanguage.googleapis.com/v1beta/models/m:countTokens")
         #expect(
             text(count.body)
                 == #"{"generateContentRequest":{"model":"models/m","systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"role":"user","parts":[{"text":"a"}]}]}}"#
         )
-        #expect(dialect.counted(in: Array(#"{"totalTokens":31}"#.utf8)) == 31)
-        #expect(dialect.counted(in: Array("x".utf8)) == nil)
+        #expect(count.tokens(in: #"{"totalTokens":31}"#) == 31)
+        #expect(count.tokens(in: "x") == nil)
     }
 
     @Test(arguments: [

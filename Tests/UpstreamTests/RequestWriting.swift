@@ -41,3 +41,10 @@ enum Request {
         .thought(text: "", issuer: "me", signature: signature)
     }
 }
+
+extension TokenCounting {
+    /// What an answer to it says; nil where it says none, or leads to another question.
+    func tokens(in answer: String) -> Int? {
+        if case .tokens(let count) = read(Array(answer.utf8)) { count } else { nil }
+    }
+}

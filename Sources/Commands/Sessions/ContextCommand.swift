@@ -99,6 +99,15 @@ struct ContextDrawing {
             let read = receipt.cache?.read.map { ", \(Times.number($0)) of them out of its cache" } ?? ""
             invocation.console.print(sentences: "\(asked) counted \(Times.number(counted)) tokens\(read)")
         }
+        if let reason = receipt.cache?.missReason {
+            invocation.console.print(sentences: "its cache had less than it might have: \(words(reason))")
+        }
+        for one in receipt.transformations ?? [] {
+            invocation.console.print(
+                sentences:
+                    "it says of \(Times.count(one.count, "part")) of the request: \(words(one.type)), \(words(one.reason))"
+            )
+        }
     }
 
     /// The last `number` messages that a turn had before its answer, its prompt among them; nil where it is not on the path.
@@ -116,6 +125,9 @@ struct ContextDrawing {
         }
         return isThere ? found.reversed() : nil
     }
+
+    /// A provider's own word, as people read it.
+    private func words(_ name: String) -> String { name.replacing("_", with: " ") }
 
     private func draw(
         _ messages: [Wire.Message], system: String?, _ receipt: Wire.Receipt, _ console: Console

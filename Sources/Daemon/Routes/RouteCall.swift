@@ -59,6 +59,8 @@ final class RouteCall {
         var responseID: String?
         /// Why its cache had less than it might have; nil where it did not say.
         var cacheMiss: String?
+        /// What it did to the request before the model read it.
+        var transformations: [Turn.Transformation] = []
     }
 
     /// That of the last try; nil where nothing went out.
@@ -206,6 +208,7 @@ final class RouteCall {
             call = nil
             trace?.responseID = finish.responseID
             trace?.cacheMiss = finish.cacheMiss
+            trace?.transformations = finish.transformations
             note(finish.isCached ? "cached" : "complete", status: finish.isCached ? nil : 200, detail: nil)
             report(.finished(finish))
         case .failed(let failure):

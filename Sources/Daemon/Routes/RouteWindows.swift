@@ -99,7 +99,7 @@ final class RouteWindows: RouteRequests {
         var request = window.request
         request.previousResponse =
             maker.lastRequests.last(of: session.row, name, candidate.model)?.responseID
-        guard let budget = window.cut?.receipt.budget, candidate.upstream.countsTokens,
+        guard let budget = window.cut?.receipt.budget, candidate.upstream.countsTokens(of: candidate.model),
             Double(request.estimate) >= RouteWindows.nearLimit * Double(budget),
             calibrations.of(name, candidate.model).samples < RouteWindows.enoughSamples,
             counted.insert(name).inserted
@@ -257,6 +257,18 @@ final class RouteWindows: RouteRequests {
                     $0.optional("read", usage?.cachedTokens)
                     $0.optional("written", usage?.writtenTokens)
                     $0.optional("missReason", trace?.cacheMiss)
+                }
+            }
+            if let done = trace?.transformations, !done.isEmpty {
+                $0.key("transformations")
+                $0.array {
+                    for one in done {
+                        $0.object {
+                            $0.member("type", one.type)
+                            $0.member("reason", one.reason)
+                            $0.member("count", one.count)
+                        }
+                    }
                 }
             }
         }

@@ -272,6 +272,8 @@ extension Wire {
         package var prefixBytesShared: Int?
         /// What the provider's cache did; absent where it did not say.
         package var cache: Cache?
+        /// What the provider did to the request before the model read it, in its words; absent where it did not say.
+        package var transformations: [Transformation]?
         /// True where the server took part of the context away without a word.
         package var cutByServer: Bool?
 
@@ -291,6 +293,14 @@ extension Wire {
             package var written: Int?
             /// Why the cache had less than it might have, in the provider's words.
             package var missReason: String?
+        }
+
+        /// Something that was done to parts of a request, such as leaving out a thought that the model cannot read.
+        package struct Transformation: Codable, Sendable {
+            package var type: String
+            package var reason: String
+            /// How many parts.
+            package var count: Int
         }
 
         /// How many of a window's thoughts went back to who made them.

@@ -20,6 +20,7 @@ package struct AnthropicAnswer: AnswerBody {
     private var counts: [String: Int] = [:]
     private var id: String?
     private var cacheMiss: String?
+    private var transformations: [Turn.Transformation] = []
     private var isStopped = false
     private var hasContent = false
     private var joiner = ProseJoiner()
@@ -73,6 +74,28 @@ package struct AnthropicAnswer: AnswerBody {
         if let counted = view["usage"] { add(counted) }
         if let said = view["id"]?.string, (1...256).contains(said.utf8.count) { id = said }
         diagnose(view)
+        if let list = view["input_transformations"] { transform(list) }
+    }
+
+    /// Kinds of what was done to a request, at most, and bytes of a word of each.
+    private static let mostKinds = 16, longestWord = 64
+
+    /// What was done to the request; a later list stands for an earlier one (wire-2.md A2).
+    private mutating func transform(_ list: JSONView) {
+        transformations = []
+        for one in list.elements {
+            func word(_ name: String) -> String {
+                String((one[name]?.string ?? "unknown").prefix(AnthropicAnswer.longestWord))
+            }
+            let new = Turn.Transformation(type: word("type"), reason: word("reason"))
+            if let known = transformations.firstIndex(where: {
+                $0.type == new.type && $0.reason == new.reason
+            }) {
+                transformations[known].count += 1
+            } else if transformations.count < AnthropicAnswer.mostKinds {
+                transformations.append(new)
+            }
+        }
     }
 
     /// Null says that the provider cannot tell yet.
@@ -204,6 +227,7 @@ package struct AnthropicAnswer: AnswerBody {
             }
         var finish = Turn.Finish(reason: word, usage: usage, detail: detail ?? own)
         (finish.responseID, finish.cacheMiss) = (id, cacheMiss)
+        finish.transformations = transformations
         return (tail, finish)
     }
 }

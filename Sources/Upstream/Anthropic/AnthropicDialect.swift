@@ -55,17 +55,13 @@ package struct AnthropicDialect: Dialect {
         ["sonnet-5-5", "sonnet-5.5", "haiku-5-5", "haiku-5.5"].contains { model.contains($0) }
     }
 
-    package var countsTokens: Bool { true }
+    package func countsTokens(_ counter: TokenCounter?) -> Bool { true }
 
-    package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
-        (
-            Addresses.join(base, version: "v1", "messages/count_tokens"),
-            self.request.countBody(request, quirks)
-        )
-    }
-
-    package func counted(in body: [UInt8]) -> Int? {
-        ((try? JSONDocument(body).root["input_tokens"]) ?? nil)?.tokens
+    package func countings(_ request: ModelRequest, _ quirks: Quirks, _ counter: TokenCounter?)
+        -> [TokenCounting]
+    {
+        let url = Addresses.join(base, version: "v1", "messages/count_tokens")
+        return [.naming("input_tokens", url, self.request.countBody(request, quirks))]
     }
 }
 

@@ -40,7 +40,7 @@ package final class EchoUpstream: Upstream {
     package func hide(_ names: Set<String>) {}
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 
-    package var countsTokens: Bool { false }
+    package func countsTokens(of model: String) -> Bool { false }
 
     package func countTokens(
         _ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void

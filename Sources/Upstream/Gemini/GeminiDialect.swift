@@ -46,17 +46,15 @@ package struct GeminiDialect: Dialect {
         return (models, root["nextPageToken"]?.string)
     }
 
-    package var countsTokens: Bool { true }
+    package func countsTokens(_ counter: TokenCounter?) -> Bool { true }
 
-    package func count(_ request: ModelRequest, _ quirks: Quirks) -> (url: String, body: [UInt8])? {
+    package func countings(_ request: ModelRequest, _ quirks: Quirks, _ counter: TokenCounter?)
+        -> [TokenCounting]
+    {
         // Vertex AI takes the request itself (wire.md A9), this API only wrapped (A8).
         let isVertex = base.contains("aiplatform")
         let body = isVertex ? GeminiRequest.body(request, quirks) : GeminiRequest.countBody(request, quirks)
-        return (address(request.model) + ":countTokens", body)
-    }
-
-    package func counted(in body: [UInt8]) -> Int? {
-        ((try? JSONDocument(body).root["totalTokens"]) ?? nil)?.tokens
+        return [.naming("totalTokens", address(request.model) + ":countTokens", body)]
     }
 
     private func address(_ model: String) -> String {

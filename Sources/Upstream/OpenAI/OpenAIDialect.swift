@@ -75,10 +75,50 @@ package struct OpenAIDialect: Dialect {
                     id: $0,
                     // The last is llama.cpp's: what it was started with, not what the model was trained with.
                     contextLength: (entry["max_model_len"] ?? entry["context_length"]
-                        ?? entry["meta"]?["n_ctx"])?.tokens)
+                        ?? entry["meta"]?["n_ctx"])?.tokens,
+                    counter: (entry["owned_by"]?.string).flatMap(TokenCounter.init))
             }
         }
         return (models, nil)
+    }
+
+    package func countsTokens(_ counter: TokenCounter?) -> Bool { counter != nil }
+
+    /// llama.cpp counts a whole request (`/v1/chat/completions/input_tokens` of its tools/server/README.md), and before it had that
+    /// the text that its template makes of one; vLLM what its template makes of messages and tools (`/tokenize`, which has
+    /// the form of `TokenizeChatRequest`).
+    package func countings(_ request: ModelRequest, _ quirks: Quirks, _ counter: TokenCounter?)
+        -> [TokenCounting]
+    {
+        let root = base.hasSuffix("/v1") ? String(base.dropLast(3)) : base
+        switch counter {
+        case nil: return []
+        case .vLLM:
+            return [.naming("count", root + "/tokenize", OpenAIRequest.countBody(request, quirks))]
+        case .llamaCpp:
+            let whole = TokenCounting.naming(
+                "input_tokens", address("chat/completions/input_tokens"), body(for: request, quirks))
+            let template = TokenCounting(
+                root + "/apply-template", OpenAIRequest.countBody(request, quirks)
+            ) { body in
+                guard let prompt = (try? JSONDocument(body).root["prompt"])??.string else {
+                    return .tokens(nil)
+                }
+                let text = JSONWriter.object {
+                    $0.member("content", prompt)
+                    $0.member("add_special", true)
+                }
+                return .ask(
+                    TokenCounting(root + "/tokenize", text) { body in
+                        guard let tokens = (try? JSONDocument(body).root["tokens"]) ?? nil,
+                            tokens.kind == .array
+                        else { return .tokens(nil) }
+                        return .tokens(tokens.elements.reduce(0) { count, _ in count + 1 })
+                    })
+            }
+            // A template leaves no more of an image than a mark.
+            return request.hasMedia ? [whole] : [whole, template]
+        }
     }
 
     /// OpenAI's own models refuse `max_tokens`, most other servers know only that (wire.md C1).

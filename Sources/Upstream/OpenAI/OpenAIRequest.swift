@@ -42,6 +42,16 @@ package enum OpenAIRequest {
         return writer.bytes
     }
 
+    /// What a template needs of a request, for servers that count what it makes of it.
+    static func countBody(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+        JSONWriter.object {
+            $0.member("model", request.model)
+            $0.key("messages")
+            writeMessages(request.messages, system: request.system, to: &$0)
+            $0.optional("tools", raw: request.parameters.tools)
+        }
+    }
+
     /// The messages alone, as `_convod/context/build` gives them.
     package static func writeMessages(
         _ messages: [OutgoingMessage], system: String?, to writer: inout JSONWriter
