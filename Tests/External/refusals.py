@@ -18,7 +18,7 @@ BUDGET, RESERVE = 8_000, 1_000
 def run(programs, strategy, model, count, kinds, turns, seed):
     """Returns how many turns failed, how many requests were refused, how many of one turn at most, the mean share, how often the
     window was cut, and how many summaries were asked for and refused."""
-    server, maker = Counting({model: count}, limit=BUDGET), Counting({model: count}, limit=BUDGET + RESERVE, answer="The gist of it. " * 40)
+    server, maker = Counting({model: count}, limit=BUDGET, room=RESERVE), Counting({model: count}, limit=BUDGET + RESERVE, answer="The gist of it. " * 40)
     upstream = lambda base: {"kind": "openai", "baseURL": base, "model": model, "contextLength": BUDGET + RESERVE}
     config = {"upstreams": {"u": upstream(server.base), "maker": upstream(maker.base)}, "summarizer": {"upstream": "maker"},
               "routes": {"default": ["u"]}, "window": {"strategy": strategy, "reserveTokens": RESERVE}, "retry": {"base": "10ms"}}
@@ -36,7 +36,7 @@ def run(programs, strategy, model, count, kinds, turns, seed):
                 words = words[:len(words) * 2 // 3]
             before = len(server.requests)
             try:
-                answer = client.prompt("long", words or "x", 60)
+                answer = client.prompt("long", said(words), 60)
                 lost += answer["stopReason"] != "end_turn"
             except Exception as error:
                 print(f"turn {turn}: {error}")
@@ -55,6 +55,11 @@ def run(programs, strategy, model, count, kinds, turns, seed):
     return lost, refused, most, sum(full) / max(1, len(full)), cuts, len(made), sum(made)
 
 
+def said(words):
+    """A prompt, of which there is none of blanks alone."""
+    return words if words.strip() else "x"
+
+
 def capped(programs, strategy, length, count, kinds, turns, seed, thinking=None):
     """A server of Anthropic's kind, which refuses a prompt that leaves no room for the `max_tokens` it asks for: turns that failed,
     requests that were refused, of one turn at most, and the mean share of what a prompt may have beside them."""
@@ -69,7 +74,7 @@ def capped(programs, strategy, length, count, kinds, turns, seed, thinking=None)
             start = source.randrange(len(text) - 900)
             before = len(server.requests)
             more = {"_meta": {"convod": {"params": {"thinking": thinking}}}} if thinking else {}
-            lost += asked(client, "long", text[start:start + source.randrange(20, 800)] or "x", turn, **more)
+            lost += asked(client, "long", said(text[start:start + source.randrange(20, 800)]), turn, **more)
             mine = server.requests[before:]
             most = max(most, sum(1 for _, _, isRefused in mine if isRefused))
             if mine and not mine[-1][2]:
@@ -95,7 +100,7 @@ def beside_tools(programs, strategy, count, kinds, turns, seed):
     """Two sessions of one model in turn, one of them with definitions of tools as large as most of its window: what each was
     refused, turns lost, and the share of its window that the one without them has at its end."""
     limit = 16_000
-    server = Counting({"m": count}, limit=limit)
+    server = Counting({"m": count}, limit=limit, room=RESERVE)
     config = {"upstreams": {"u": {"kind": "openai", "baseURL": server.base, "model": "m", "contextLength": limit + RESERVE}},
               "routes": {"default": ["u"]}, "window": {"strategy": strategy, "reserveTokens": RESERVE}, "retry": {"base": "10ms"}}
     tools = [{"type": "function", "function": {"name": f"look_{n}", "description": "Looks for something that somebody has said before. " * 4,
@@ -108,7 +113,7 @@ def beside_tools(programs, strategy, count, kinds, turns, seed):
         for turn in range(turns):
             for name, more in (("plain", {}), ("tools", {"_meta": {"convod": {"params": {"tools": tools}}}})):
                 start, before = source.randrange(len(text) - 2_500), len(server.requests)
-                lost += asked(client, name, text[start:start + source.randrange(500, 2_000)], turn, **more)
+                lost += asked(client, name, said(text[start:start + source.randrange(500, 2_000)]), turn, **more)
                 mine = server.requests[before:]
                 refused[name] += sum(1 for _, _, isRefused in mine if isRefused)
                 if name == "plain" and mine:

@@ -118,11 +118,12 @@ def texts():
 
 class Counting(http.server.ThreadingHTTPServer):
     """OpenAI's chat completions and Anthropic's messages: answers shortly, counts what it was sent by the model's vocabulary, and
-    refuses more than `limit` (None: nothing); as Anthropic also what leaves no room for `max_tokens`."""
+    refuses more than `limit` (None: nothing); as Anthropic also what leaves no room for `max_tokens`. As OpenAI its context holds
+    `room` more, which it keeps for the answer, and its refusals say both."""
 
-    def __init__(self, count, limit=None, answer="Noted."):
+    def __init__(self, count, limit=None, answer="Noted.", room=0):
         super().__init__(("127.0.0.1", 0), Answering)
-        self.count, self.limit, self.answer = count, limit, answer
+        self.count, self.limit, self.answer, self.room = count, limit, answer, room
         self.requests, self.lock = [], threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -165,8 +166,12 @@ class Answering(http.server.BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.requests.append((raw, counted, isRefused))
         if isRefused:
-            words = (f"This model's maximum context length is {self.server.limit} tokens. However, your messages resulted in {counted} tokens. "
-                     "Please reduce the length of the messages.")
+            # wire.md C5: without `max_tokens`, and with it.
+            room = self.server.room
+            words = (f"This model's maximum context length is {self.server.limit + room} tokens. However, "
+                     + (f"you requested {counted + room} tokens ({counted} in the messages, {room} in the completion). "
+                        "Please reduce the length of the messages or completion." if room else
+                        f"your messages resulted in {counted} tokens. Please reduce the length of the messages."))
             return self.reply(400, "application/json", json.dumps({"error": {
                 "message": words, "type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded"}}).encode())
         chunk = lambda **more: b"data: " + json.dumps({"id": "c", "object": "chat.completion.chunk", "model": body["model"], **more}).encode() + b"\n\n"
