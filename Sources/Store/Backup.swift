@@ -35,6 +35,14 @@ struct BackupLine {
         current = nil
     }
 
+    /// The copy that is being made begins anew: what was taken of pages before may hold what is in none any more.
+    mutating func beginAnew() {
+        guard let unfinished = current else { return }
+        unfinished.abandon()
+        waiting.insert(unfinished.path, at: 0)
+        current = nil
+    }
+
     /// Copies that came to an end since this was asked last.
     mutating func takeEnded() -> [(path: String, result: Result<Int, ArchiveError>)] {
         defer { ended = [] }

@@ -24,6 +24,15 @@ final class PageCleaning {
     /// Pages before it that were written since.
     private var again: Set<Int> = []
     private var buffer: [UInt8] = []
+    /// How far the log was read, and which log that was.
+    private var read: (salt: [Int], to: Int) = ([], 0)
+    /// Bytes that were wiped since the disk was waited for.
+    private var wiped = 0
+
+    /// Pages that are looked at again in one step, however long that takes: more than are written between two.
+    private static let least = 4_096
+    /// Bytes that are wiped before the disk is waited for.
+    private static let most = 4 << 20
 
     /// All pages are to be looked at.
     func begin() {
@@ -36,29 +45,47 @@ final class PageCleaning {
     func willMove(_ log: DatabaseFile?) throws(ArchiveError) {
         guard isAtFree || next > 1, let log else { return }
         let size = try log.size()
+        // https://sqlite.org/fileformat2.html, section 4.1: the header of 32 bytes, and of 24 before each page, both with the
+        // numbers that tell this log from what was in the file before.
         if size <= 32 { return }
-        // https://sqlite.org/fileformat2.html, section 4.1: the header of 32 bytes, and of 24 before each page.
-        let page = try log.number(at: 8)
+        let page = try log.number(at: 8), salt = [try log.number(at: 16), try log.number(at: 20)]
         guard page >= 512 else { return }
-        for frame in stride(from: 32, to: size, by: 24 + page) {
-            let number = try log.number(at: frame)
+        if salt != read.salt { read = (salt, 32) }
+        while read.to < size, try log.number(at: read.to + 8) == salt[0],
+            try log.number(at: read.to + 12) == salt[1]
+        {
+            let number = try log.number(at: read.to)
             if number > 0, isAtFree || number < next { again.insert(number) }
+            read.to += 24 + page
         }
     }
 
-    /// Wipes some pages until `deadline` (nanoseconds) has passed; true when that were all.
+    /// Wipes some pages until `deadline` (nanoseconds) has passed; true when that were all, which are on the disk then.
     ///
     /// Only with the write lock, an empty log, and nobody who reads what was before.
     func step(in database: Database, until deadline: UInt64) throws(ArchiveError) -> Bool {
         guard let file = database.file, var pages = try Pages(file) else { return true }
-        for number in again where number <= pages.count {
-            try pages.load(number, 1, into: &buffer)
-            try pages.wipe(number, buffer, at: 0)
+        var isDone = try lookAgain(&pages, until: deadline)
+        while isDone, try !look(&pages) { isDone = Machine.monotonic() < deadline }
+        wiped += pages.wiped
+        if isDone || wiped > PageCleaning.most {
+            try file.sync()
+            wiped = 0
         }
-        again = []
-        while try !look(&pages) { if Machine.monotonic() >= deadline { return false } }
-        try file.sync()
-        begin()
+        return isDone
+    }
+
+    /// Looks at what was written since; true when that is all.
+    private func lookAgain(_ pages: inout Pages, until deadline: UInt64) throws(ArchiveError) -> Bool {
+        var left = PageCleaning.least
+        while let number = again.popFirst() {
+            if number <= pages.count {
+                try pages.load(number, 1, into: &buffer)
+                try pages.wipe(number, buffer, at: 0)
+            }
+            left -= 1
+            if left < 0, Machine.monotonic() >= deadline { return again.isEmpty }
+        }
         return true
     }
 
@@ -72,30 +99,26 @@ final class PageCleaning {
             return false
         }
         if !isAtFree { (isAtFree, next) = (true, 1) }
-        for _ in 0..<PageCleaning.few {
-            if !pages.hasFree || next > pages.count { return true }
-            let last = min(pages.count, next + PageCleaning.many)
-            guard let free = try pages.free(in: next...last) else {
-                next = last + 1
-                return false
-            }
-            try pages.load(free, 1, into: &buffer)
-            try pages.wipe(free, buffer, at: 0)
-            next = free + 1
+        for page in pages.free(from: next).prefix(PageCleaning.few) {
+            try pages.load(page, 1, into: &buffer)
+            try pages.wipe(page, buffer, at: 0)
+            next = page + 1
         }
-        return false
+        return pages.free(from: next).isEmpty
     }
 
     /// The pages of a file.
     private struct Pages {
         let count: Int
+        /// Bytes that were wiped.
+        private(set) var wiped = 0
         private let file: DatabaseFile
         private let size: Int, usable: Int
         private var layout: PageLayout
-        /// Which of the free pages lead to others, and how many each.
-        private var trunks: [Int: Int] = [:]
-        /// What each of the pages behind a page of the pointer map is.
-        private var map: (page: Int, entries: [UInt8]) = (0, [])
+        /// Free pages in order, and of those that lead to others how many.
+        private var free: [Int] = [], trunks: [Int: Int] = [:]
+        /// Pages of the pointer map, by their numbers.
+        private var maps: [Int: [UInt8]] = [:]
 
         /// Nil for a file that does not say what its pages are, since it was not made to become smaller (auto_vacuum).
         init?(_ file: DatabaseFile) throws(ArchiveError) {
@@ -108,17 +131,41 @@ final class PageCleaning {
             guard size >= 512, header.span.number32(52) != 0 else { return nil }
             self.file = file
             usable = size - Int(header[20])
-            count = length / size
+            // What is behind the last page belongs to no database.
+            count = min(length / size, header.span.number32(28))
             layout = PageLayout(usable: usable)
-            var trunk = header.span.number32(32)
+            try findFree(first: header.span.number32(32), count: header.span.number32(36))
+        }
+
+        /// Finds free pages; none where the file says another number of them than its lists have (section 1.5).
+        private mutating func findFree(first: Int, count all: Int) throws(ArchiveError) {
+            var trunk = first, page: [UInt8] = []
             while trunk > 1, trunk <= count, trunks[trunk] == nil {
-                let entries = try file.number(at: place(trunk) + 4)
+                try load(trunk, 1, into: &page)
+                let entries = page.span.number32(4)
+                guard 8 + 4 * entries <= usable else { break }
                 trunks[trunk] = entries
-                trunk = try file.number(at: place(trunk))
+                free.append(trunk)
+                for entry in 0..<entries { free.append(page.span.number32(8 + 4 * entry)) }
+                trunk = page.span.number32(0)
+            }
+            free.sort()
+            if free.count != all || free.contains(where: { $0 < 2 || $0 > count }) || Set(free).count != all {
+                (free, trunks) = ([], [:])
             }
         }
 
         private func place(_ page: Int) -> Int { (page - 1) * size }
+
+        /// Free pages from one on.
+        func free(from first: Int) -> ArraySlice<Int> {
+            var low = 0, high = free.count
+            while low < high {
+                let middle = (low + high) / 2
+                if free[middle] < first { low = middle + 1 } else { high = middle }
+            }
+            return free[low...]
+        }
 
         func load(_ page: Int, _ count: Int, into buffer: inout [UInt8]) throws(ArchiveError) {
             if buffer.count < count * size { buffer = [UInt8](repeating: 0, count: count * size) }
@@ -128,76 +175,81 @@ final class PageCleaning {
         /// Wipes what is free of a page, which stands in the buffer at a place counted in pages.
         mutating func wipe(_ page: Int, _ buffer: [UInt8], at index: Int) throws(ArchiveError) {
             let bytes = buffer.span.extracting((index * size)..<((index + 1) * size))
-            switch try kind(of: page) {
+            switch try entry(of: page).kind {
             case .tree:
                 layout.read(bytes, isFirst: page == 1)
                 for free in layout.free { try wipe(free, of: page, bytes) }
-                for overflow in layout.overflows { try wipe(behind: overflow) }
+                for overflow in layout.overflows { try wipe(behind: overflow, of: page) }
             case .free:
-                let used = trunks[page].map { 8 + 4 * $0 } ?? 0
+                guard free(from: page).first == page else { return }
                 // What leads to other pages is needed still.
+                let used = trunks[page].map { 8 + 4 * $0 } ?? 0
                 if used < usable { try wipe(used..<usable, of: page, bytes) }
-            case .other: break
+            case .chain, .chainBegin, .other: break
             }
         }
 
-        private func wipe(_ free: Range<Int>, of page: Int, _ bytes: borrowing Span<UInt8>)
+        private mutating func wipe(_ free: Range<Int>, of page: Int, _ bytes: borrowing Span<UInt8>)
             throws(ArchiveError)
         {
             for index in free where bytes[index] != 0 {
+                wiped += size
                 return try file.wipe((place(page) + index)..<(place(page) + free.upperBound))
             }
         }
 
-        /// Wipes what is behind the end of what goes on in other pages.
-        private func wipe(behind overflow: PageLayout.Overflow) throws(ArchiveError) {
+        /// Wipes what is behind the end of what goes on in other pages; nothing where one of these is another's.
+        private mutating func wipe(behind overflow: PageLayout.Overflow, of owner: Int) throws(ArchiveError) {
             let each = usable - 4
-            var page = overflow.page, left = overflow.bytes
+            var page = overflow.page, left = overflow.bytes, before = owner
             while page > 1, page <= count {
+                let entry = try entry(of: page)
+                guard entry.kind == (before == owner ? .chainBegin : .chain), entry.parent == before else {
+                    return
+                }
                 let following = try file.number(at: place(page))
                 if left > each {
-                    (page, left) = (following, left - each)
+                    (before, page, left) = (page, following, left - each)
                     continue
                 }
-                // A chain that is longer than its cell says is none that is understood.
                 guard following == 0, left < each else { return }
                 let free = (4 + left)..<usable
                 var tail = [UInt8](repeating: 0, count: free.count)
                 try file.read(&tail, count: free.count, from: place(page) + free.lowerBound)
                 if tail.contains(where: { $0 != 0 }) {
+                    wiped += size
                     try file.wipe((place(page) + free.lowerBound)..<(place(page) + free.upperBound))
                 }
                 return
             }
         }
 
-        var hasFree: Bool { !trunks.isEmpty }
+        private enum Kind { case tree, free, chainBegin, chain, other }
 
-        /// The first free page of some; nil where there is none.
-        mutating func free(in some: ClosedRange<Int>) throws(ArchiveError) -> Int? {
-            for page in some where try kind(of: page) == .free { return page }
-            return nil
-        }
-
-        private enum Kind { case tree, free, other }
-
-        /// What a page is, by the pointer map (section 1.8).
-        private mutating func kind(of page: Int) throws(ArchiveError) -> Kind {
-            if page == 1 { return .tree }
+        /// What a page is and which one leads to it, by the pointer map (section 1.8).
+        private mutating func entry(of page: Int) throws(ArchiveError) -> (kind: Kind, parent: Int) {
+            if page == 1 { return (.tree, 0) }
             let lock = PageCleaning.lock / size + 1, span = usable / 5 + 1
             var mapPage = (page - 2) / span * span + 2
             if mapPage == lock { mapPage += 1 }
-            if page == lock || page <= mapPage { return .other }
-            if map.page != mapPage {
-                var entries = [UInt8](repeating: 0, count: size)
-                try file.read(&entries, count: size, from: place(mapPage))
-                map = (mapPage, entries)
+            if page == lock || page <= mapPage { return (.other, 0) }
+            if maps[mapPage] == nil {
+                if maps.count >= PageCleaning.few { maps = [:] }
+                var entries: [UInt8] = []
+                try load(mapPage, 1, into: &entries)
+                maps[mapPage] = entries
             }
-            return switch map.entries[(page - mapPage - 1) * 5] {
-            case 1, 5: .tree
-            case 2: .free
-            default: .other
-            }
+            guard let entries = maps[mapPage] else { return (.other, 0) }
+            let at = (page - mapPage - 1) * 5
+            let kind: Kind =
+                switch entries[at] {
+                case 1, 5: .tree
+                case 2: .free
+                case 3: .chainBegin
+                case 4: .chain
+                default: .other
+                }
+            return (kind, entries.span.number32(at + 1))
         }
     }
 }

@@ -45,31 +45,32 @@ struct PageLayout {
         let content = page.number16(header + 5) == 0 ? 65_536 : page.number16(header + 5)
         guard gap <= content, content <= usable else { return false }
         if gap < content { free.append(gap..<content) }
+        // What is free, what fragments are and what cells take must be all that there is: what is damaged is not understood.
+        var sum = Int(page[header + 7])
         var block = page.number16(header + 1), least = content
         while block != 0 {
             guard block >= least, block + 4 <= usable else { return false }
             let size = page.number16(block + 2)
             guard size >= 4, block + size <= usable else { return false }
             if size > 4 { free.append((block + 4)..<(block + size)) }
+            sum += size
             least = block + size
             block = page.number16(block)
         }
-        if kind == .tableInterior { return true }
         for cell in 0..<cells {
-            guard isUnderstood(page, cellAt: page.number16(pointers + 2 * cell), from: content, kind) else {
-                return false
-            }
+            let start = page.number16(pointers + 2 * cell)
+            guard start >= content, let end = end(of: kind, start, in: page) else { return false }
+            sum += max(4, end - start)
         }
-        return true
+        return sum == usable - content
     }
 
-    private mutating func isUnderstood(
-        _ page: borrowing Span<UInt8>, cellAt start: Int, from content: Int, _ kind: Kind
-    ) -> Bool {
-        guard start >= content else { return false }
-        var at = start + (kind == .indexInterior ? 4 : 0)
-        guard let payload = varint(page, &at), payload <= Int(Int32.max) else { return false }
-        if kind == .tableLeaf, varint(page, &at) == nil { return false }
+    /// Where a cell ends; nil where it is not one.
+    private mutating func end(of kind: Kind, _ start: Int, in page: borrowing Span<UInt8>) -> Int? {
+        var at = start + (kind.isInterior ? 4 : 0)
+        if kind == .tableInterior { return varint(page, &at) == nil ? nil : at }
+        guard let payload = varint(page, &at), (0...Int(Int32.max)).contains(payload) else { return nil }
+        if kind == .tableLeaf, varint(page, &at) == nil { return nil }
         let most = kind == .tableLeaf ? usable - 35 : (usable - 12) * 64 / 255 - 23
         var local = payload
         if payload > most {
@@ -77,11 +78,12 @@ struct PageLayout {
             let fitting = least + (payload - least) % (usable - 4)
             local = fitting <= most ? fitting : least
         }
-        guard at + local + (payload > local ? 4 : 0) <= usable else { return false }
+        let end = at + local + (payload > local ? 4 : 0)
+        guard end <= usable else { return nil }
         if payload > local {
             overflows.append(Overflow(page: page.number32(at + local), bytes: payload - local))
         }
-        return true
+        return end
     }
 
     /// A number of one to nine bytes (section 1.6, "variable-length integer"); moves past it.

@@ -248,6 +248,7 @@ package final class Writer {
                 nextWork = (one + 1) % work.count
                 return one
             }
+            setbacks.succeeded(one)
         }
         return nil
     }
@@ -259,6 +260,7 @@ package final class Writer {
         if setbacks.waits(Writer.cutNumber, at: start) { return false }
         guard try database.purgePhase() == .checkpointing else {
             cleaning.begin()
+            setbacks.succeeded(Writer.cutNumber)
             return false
         }
         // Looks that come one behind the other leave no moment without one; who begins when all is moved is in nobody's way.
@@ -271,29 +273,38 @@ package final class Writer {
                     .busy, "empty the log behind a purge",
                     reason: "another program has been reading the database for long; close it")
         }
-        if try cleanSome(until: start &+ BackgroundSlot.Pace.whileSomebodyWaits.step) {
-            try setSynchronous(.normal)
-            try database.enter(.done)
-            hasPurged = true
-        }
+        // The cut may have waited for the disk for longer than a step takes.
+        try cleanSome(until: Machine.monotonic() &+ BackgroundSlot.Pace.whileSomebodyWaits.step)
         setbacks.succeeded(Writer.cutNumber)
         slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
         return true
     }
 
-    /// Wipes some of what is free in the file, whose log was just emptied; true when nothing of it is left.
-    private func cleanSome(until deadline: UInt64) throws(ArchiveError) -> Bool {
+    /// Wipes some of what is free in the file, whose log was just emptied; the last of it ends the purge.
+    private func cleanSome(until deadline: UInt64) throws(ArchiveError) {
+        // Pages that are kept in memory are as they were before they were wiped.
+        database.forgetPages()
         defer { database.forgetPages() }
+        try setSynchronous(.normal)
         try database.run("BEGIN IMMEDIATE", doing: "begin")
         // What is wiped is no change of the database's; what fails here leaves the transaction, and the next BEGIN says so.
-        defer { try? database.run("ROLLBACK", doing: "end a step") }
+        defer { if !database.isAutocommit { try? database.run("ROLLBACK", doing: "end a step") } }
+        let foreign = try database.integer("PRAGMA data_version", doing: "look for others that write")
+        if foreign != dataVersion { cleaning.begin() }
+        dataVersion = foreign
         if let log = database.log, try log.size() > 0 {
             cleaning.begin()
             throw ArchiveError(
                 .busy, "wipe what a purge left",
                 reason: "another program writes to the database; close it")
         }
-        return try cleaning.step(in: database, until: deadline)
+        guard try cleaning.step(in: database, until: deadline) else { return }
+        // Nobody else writes between the last page and this.
+        try database.enter(.done)
+        try database.run("COMMIT", doing: "commit")
+        cleaning.begin()
+        backups.beginAnew()
+        hasPurged = true
     }
 
     /// Nothing is left to do now; what failed is tried again later.
@@ -308,6 +319,8 @@ package final class Writer {
     /// Whether the end of a purge comes first now.
     private var isCutsTurn = false
     private let cleaning = PageCleaning()
+    /// What SQLite says of commits of others, at the last step of a cleaning.
+    private var dataVersion: Int64 = 0
 
     /// Whether a purge came to its end since somebody was told.
     private var hasPurged = false
