@@ -89,7 +89,8 @@ extension Window {
         var before: Message?
         let isChained = rules.replay == .chained && rules.thoughtIssuer != nil
         for message in messages {
-            let stored = message.parts
+            let isDead = rules.replay == .seals && message.binding == .dead
+            let stored = isDead ? message.parts.compactMap(\.withoutSeal) : message.parts
             if isChained { gated.bind(message, stored) }
             for part in stored where part.isThought && !rules.sends(part) { gated.unsent.append(part.issuer) }
             let parts = stored.filter { rules.sends($0) }.map {
@@ -331,6 +332,24 @@ extension Part {
         case .thought, .redactedThought: true
         default: false
         }
+    }
+
+    /// The part without what its provider knows it by; nil where nothing is left of it.
+    package var withoutSeal: Part? {
+        switch self {
+        case .thought(let text, let issuer, _):
+            return text.isEmpty ? nil : .thought(text: text, issuer: issuer, signature: nil)
+        case .redactedThought: return nil
+        case .toolCall(var call):
+            (call.signature, call.issuer) = (nil, nil)
+            return .toolCall(call)
+        default: return self
+        }
+    }
+
+    /// The seal of a thought or of a call.
+    package var anySeal: String? {
+        if case .toolCall(let call) = self { call.signature } else { seal }
     }
 
     /// The seal by which a provider knows a thought of its own; nil for what is no thought or has none.

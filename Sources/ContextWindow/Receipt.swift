@@ -27,7 +27,7 @@ package struct Receipt: Sendable, Equatable {
     /// Tokens that there was room for, in our estimate.
     package let budget: Int
     /// The estimate for what was sent, system prompt and overheads included.
-    package let estimate: Int
+    package var estimate: Int
     /// `fits` where nothing was cut.
     package let rule: Rule
     /// Where the newest messages begin until the next cut; nil where the strategy cuts each time.
@@ -84,18 +84,40 @@ package struct Receipt: Sendable, Equatable {
             case foreign
             /// Bound to what does not stand before them any more, or was refused.
             case changed
-            /// Some are the one, some the other.
+            /// Of more than one of these kinds.
             case both
+            /// There is no room for them.
+            case full
         }
 
-        /// Nil where there were none; those of others, and those that are bound to something else, stay out.
-        package init?(sent: Int, foreign: Int, changed: Int) {
-            let leftOut = foreign + changed
+        /// Nil where there were none; those of others, those that are bound to something else, and the oldest where there is no
+        /// room stay out.
+        package init?(sent: Int, foreign: Int, changed: Int, full: Int = 0) {
+            let leftOut = foreign + changed + full
             if sent == 0 && leftOut == 0 { return nil }
-            reason = leftOut == 0 ? nil : foreign == 0 ? .changed : changed == 0 ? .foreign : .both
+            let kinds = [(foreign, Reason.foreign), (changed, .changed), (full, .full)].filter { $0.0 > 0 }
+            reason = kinds.count > 1 ? .both : kinds.first?.1
             self.sent = sent
             self.leftOut = leftOut
         }
+
+        private init(leftOut: Int, _ reason: Reason?) {
+            (sent, self.leftOut, self.reason) = (0, leftOut, reason)
+        }
+
+        /// The same where those that went were refused, and went out no more.
+        package var refused: Thoughts {
+            sent == 0
+                ? self
+                : Thoughts(leftOut: leftOut + sent, reason == nil || reason == .changed ? .changed : .both)
+        }
+    }
+
+    /// As raw JSON.
+    package var encoded: [UInt8] {
+        var writer = JSONWriter()
+        write(to: &writer)
+        return writer.bytes
     }
 
     init(

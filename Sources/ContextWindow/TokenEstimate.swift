@@ -28,18 +28,36 @@ package enum TokenEstimate {
 
     /// The size of a message with these parts, its overhead included.
     package static func size(of parts: [Part]) -> ContentSize {
-        parts.reduce(ContentSize(tokens: perMessage)) { $0 + size(of: $1) }
+        var size = ContentSize(tokens: perMessage), thoughts = ContentSize()
+        for part in parts {
+            if case .thought(let text, _, _) = part {
+                thoughts += self.size(of: text)
+            } else {
+                size += self.size(of: part)
+            }
+        }
+        return size + asThought(thoughts)
+    }
+
+    /// What was thought, apart from what is said.
+    private static func asThought(_ text: ContentSize) -> ContentSize {
+        var size = ContentSize()
+        size[.thought] = UInt32(clamping: text.tokens)
+        return size
     }
 
     /// The size of the message that an answer becomes, its overhead included, without writing and reading it.
     package static func size(of answer: Answer) -> ContentSize {
-        answer.pieces.reduce(ContentSize(tokens: perMessage)) { sum, piece in
+        var sum = ContentSize(tokens: perMessage), thoughts = ContentSize()
+        for piece in answer.pieces {
             switch piece.kind {
-            case .text, .thought: sum + size(piece.bytes.span)
-            case .part: Part.decode([0x5B] + piece.bytes + [0x5D]).reduce(sum) { $0 + size(of: $1) }
-            case .signature: sum
+            case .text: sum += size(piece.bytes.span)
+            case .thought: thoughts += size(piece.bytes.span)
+            case .part: for part in Part.decode([0x5B] + piece.bytes + [0x5D]) { sum += size(of: part) }
+            case .signature: break
             }
         }
+        return sum + asThought(thoughts)
     }
 
     /// What a request costs beyond its messages: the system prompt with its overhead.
@@ -57,7 +75,8 @@ package enum TokenEstimate {
     /// The size of one part.
     package static func size(of part: Part) -> ContentSize {
         switch part {
-        case .text(let text), .thought(let text, _, _): size(of: text)
+        case .text(let text): size(of: text)
+        case .thought(let text, _, _): asThought(size(of: text))
         case .redactedThought: ContentSize()
         case .image, .audio: media(part.asMedia)
         case .resource(_, let text?, _): size(of: text)

@@ -7,6 +7,8 @@ internal import Conversation
 struct ToolPairs {
     /// For each message, by seq, those that answer its calls or make the calls it answers.
     private(set) var partners: [Int: Set<Int>] = [:]
+    /// Messages that make calls, by seq.
+    private(set) var callers: Set<Int> = []
     /// What a request needs beyond a message's own.
     struct Closing {
         /// Results that close a call without one.
@@ -39,6 +41,7 @@ struct ToolPairs {
                     let same = waiting[call.id].map { $0.caller == message.seq ? $0.count : 0 } ?? 0
                     waiting[call.id] = Waiting(caller: message.seq, count: same + 1)
                     open[message.seq, default: 0] += 1
+                    callers.insert(message.seq)
                 case .toolResult(let result) where message.role == .tool:
                     guard let call = waiting[result.callID] else { continue }
                     waiting[result.callID] =

@@ -142,8 +142,14 @@ extension Window {
         let sendable = (history.olderPins + history.messages).filter(\.isSendable)
         let pairs = ToolPairs(sendable), all = pairs.complete(sendable)
         let weights = context.weights
+        func size(of message: Message) -> ContentSize {
+            var size = message.size
+            // Who gets thoughts back without a seal gets those behind which something was called (wire.md C6).
+            if size[.thought] > 0, !pairs.callers.contains(message.seq) { size[.thought] = 0 }
+            return size
+        }
         func cost(_ message: Message) -> Int {
-            weights.tokens(message.size) + (pairs.closing[message.seq]?.tokens(weights) ?? 0)
+            weights.tokens(size(of: message)) + (pairs.closing[message.seq]?.tokens(weights) ?? 0)
         }
 
         let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
@@ -211,7 +217,7 @@ extension Window {
                     Receipt.Summary($0, kept: kept, excluded: history.messages.filter(\.isExcluded))
                 }), anchor: cut.anchor,
             outlook: question.outlook(cut, covered: summaries.covered, context.chosen, used: estimate),
-            size: kept.reduce(systemSize + demands + (summary?.size ?? ContentSize())) { $0 + $1.size })
+            size: kept.reduce(systemSize + demands + (summary?.size ?? ContentSize())) { $0 + size(of: $1) })
     }
 
     /// Whether a request may end with what the model said: what is blank is not sent, what is only thought may not be, and results

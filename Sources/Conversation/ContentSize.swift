@@ -34,6 +34,10 @@ package struct ContentSize: Sendable, Equatable {
         /// An image, and what vendors count of one (wire.md H5): squares of 512 and of 768 pixels, patches of 28 pixels of an
         /// image of at most 1,568 and of at most 4,784 of them, patches of 32 pixels.
         case image, tile512, tile768, patch28, finePatch28, patch32
+        /// A token of what a model thought, as a server of which nothing is known would count it.
+        ///
+        /// Few providers get thoughts back, so it costs nothing but where they do.
+        case thought
     }
 
     /// By the classes' raw values: those of text with `token`, and those of images from 16 on.
@@ -187,8 +191,18 @@ package struct TokenWeights: Sendable, Equatable {
     package func counting(images: Images) -> TokenWeights {
         var copy = self
         copy.images = images.hundredths
+        copy.images[TokenWeights.thought] = self.images[TokenWeights.thought]
         return copy
     }
+
+    /// The same vocabulary at a provider that gets thoughts back, or does not.
+    package func counting(thoughts: Bool) -> TokenWeights {
+        var copy = self
+        copy.images[TokenWeights.thought] = thoughts ? 100 : 0
+        return copy
+    }
+
+    private static let thought = ContentSize.Class.thought.rawValue - 16
 
     /// The estimate for a size, rounded up; 0 only for nothing.
     package func tokens(_ size: ContentSize) -> Int {

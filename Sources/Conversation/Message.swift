@@ -78,6 +78,9 @@ package struct Message: Sendable, Equatable {
             self.after = after
         }
 
+        /// That of thoughts that their provider refused: they fit behind nothing, and go back no more.
+        package static let dead = Binding(model: "", digest: "", after: nil)
+
         /// Reads what `encoded` wrote, nil for anything else.
         package init?(_ view: JSONView) {
             guard let model = view["model"]?.string, let digest = view["digest"]?.string else { return nil }

@@ -81,6 +81,7 @@ package final class HTTPUpstream: Upstream {
         var rules = dialect.rules(issuer: issuer(of: model))
         rules.issuers = [name, issuer.server, issuer.account]
         if let weights = vocabulary(of: model) { rules.weights = weights }
+        rules.weights = rules.weights.counting(thoughts: rules.thoughtIssuer != nil && rules.replay == .all)
         let learned = quirks(of: model)
         // The table may say so before a server must.
         if !learned.sends(Quirks.images) || known(model)?.image == false {
@@ -97,6 +98,8 @@ package final class HTTPUpstream: Upstream {
     package func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap? {
         dialect.answerCap(parameters, quirks(of: model))
     }
+
+    package func mostTokens(of model: String) -> Int? { quirks(of: model).mostTokens }
 
     /// What is known of a model's vocabulary; most of the time it is asked for the same one again.
     private func vocabulary(of model: String) -> TokenWeights? {

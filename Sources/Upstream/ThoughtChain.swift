@@ -101,6 +101,42 @@ extension ModelRequest {
         return chained
     }
 
+    /// The request with as many of its thoughts, the newest, as there is room for in tokens, with those tokens and how many stay
+    /// out.
+    ///
+    /// The oldest of an unbroken run may stay out (wire-2.md A3). So many tokens' worth of them as `step` or a multiple of that do,
+    /// so that the request begins as the one before for a while.
+    package func keepingThoughts(in room: Int, step: Int, _ weights: TokenWeights) -> (
+        request: ModelRequest, tokens: Int, leftOut: Int
+    ) {
+        let costs = messages.flatMap(\.parts).filter(\.isThought).map { part in
+            // One that shows nothing was seen to cost about 100 (wire-2.md A5).
+            max(100, weights.counting(thoughts: true).tokens(TokenEstimate.size(of: part)))
+        }
+        let all = costs.reduce(0, +)
+        if all <= max(0, room) { return (self, all, 0) }
+        let excess = (all - max(0, room) + step - 1) / step * step
+        var left = 0, gone = 0
+        while gone < excess, left < costs.count {
+            gone += costs[left]
+            left += 1
+        }
+        var request = self, index = 0
+        for message in request.messages.indices {
+            request.messages[message].parts.removeAll { part in
+                guard part.isThought else { return false }
+                index += 1
+                return index <= left
+            }
+        }
+        request.messages.removeAll { $0.parts.isEmpty }
+        if left == costs.count {
+            request.binding = binding.map { Message.Binding(model: $0.model, digest: $0.digest, after: nil) }
+        }
+        if thinksInLoop, !request.thinksInLoop { request.parameters.thinking = nil }
+        return (request, all - gone, left)
+    }
+
     /// How many thoughts it carries.
     package var thoughtCount: Int {
         messages.reduce(0) { $0 + $1.parts.count(where: \.isThought) }
@@ -112,14 +148,17 @@ extension ModelRequest {
     /// (wire.md E6).
     package func withoutThoughts(after failure: UpstreamFailure) -> ModelRequest? {
         guard failure.parameter == Quirks.thoughts,
-            messages.contains(where: { $0.parts.contains(where: \.isThought) })
+            messages.contains(where: { $0.parts.contains { $0.isThought || $0.anySeal != nil } })
         else { return nil }
         return thoughtless
     }
 
-    /// The request without any thought.
+    /// The request without any thought, and without seals of calls.
     package var thoughtless: ModelRequest {
         var copy = ThoughtChain.bound(self, [:])
+        for message in copy.messages.indices {
+            copy.messages[message].parts = copy.messages[message].parts.compactMap(\.withoutSeal)
+        }
         if copy.messages.last?.role == .tool { copy.parameters.thinking = nil }
         return copy
     }

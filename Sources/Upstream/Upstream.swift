@@ -131,6 +131,8 @@ package protocol Upstream: AnyObject {
     func issuer(of model: String) -> String
     /// What a request with these parameters says of the answer's length; nil where it says nothing.
     func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap?
+    /// Tokens of an answer that a model can give at most; nil where nobody knows.
+    func mostTokens(of model: String) -> Int?
     /// What its dialect demands of a request's messages, and what was learned of a model.
     func rules(for model: String) -> DialectRules
     /// The exact body of the request, as raw JSON.

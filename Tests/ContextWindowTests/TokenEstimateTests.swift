@@ -40,8 +40,12 @@ import Testing
         let tokens = TokenEstimate.text(japanese)
         #expect(tokens >= japanese.count - 2)
         #expect(TokenEstimate.size(of: .text(japanese)).tokens == tokens)
+        // It costs something at who gets it back alone.
+        let thoughts = TokenWeights.unknown.counting(thoughts: true)
+        #expect(TokenEstimate.size(of: .thought(text: japanese, issuer: nil, signature: nil)).tokens == 0)
         #expect(
-            TokenEstimate.size(of: .thought(text: japanese, issuer: nil, signature: nil)).tokens == tokens)
+            thoughts.tokens(TokenEstimate.size(of: .thought(text: japanese, issuer: nil, signature: nil)))
+                == tokens)
         #expect(TokenEstimate.message([.text(japanese)]) == tokens + TokenEstimate.perMessage)
     }
 

@@ -164,6 +164,14 @@ private func asked(_ bench: Bench, _ keys: String...) throws -> [[String]] {
         #expect(try sent(5_000) == "2048")
     }
 
+    @Test func `takes no more room of the window than the table says`() throws {
+        let bench = try Bench(
+            [[ScriptedUpstream.answer(["fine"])]], each: "contextLength: 9000",
+            more: "models: { openai: [{ match: 'm', maxOutput: 1000 }] }")
+        #expect(try bench.ask("s", "hello", #""params":{"maxTokens":100000}"#).text() == "fine")
+        #expect(bench.servers[0].requests[0].contains("\"max_tokens\":1000"))
+    }
+
     @Test func `of Anthropic's, which must say a length, is what the table allows where nobody asked`() throws
     {
         let bench = try Bench(

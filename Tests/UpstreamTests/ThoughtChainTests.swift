@@ -66,6 +66,52 @@ private struct PrefixCheck {
     }
 }
 
+@Suite struct `Thoughts for which there is no room` {
+    private func request(_ count: Int, endsInLoop: Bool = false) throws -> ModelRequest {
+        var messages: [OutgoingMessage] = []
+        for number in 0..<count {
+            messages.append(Request.user(.text("\(number)")))
+            messages.append(
+                Request.model(
+                    .thought(
+                        text: String(repeating: "word ", count: 400), issuer: "me", signature: "s\(number)"),
+                    Request.call("c\(number)", "f")))
+            if number < count - 1 || endsInLoop {
+                messages.append(Request.tool(Request.result("c\(number)")))
+            }
+        }
+        var request = try Request.of(messages, #"{"thinking":2048}"#)
+        request.binding = Message.Binding(model: "m", digest: "d", after: "s\(count - 1)")
+        return request
+    }
+
+    private func seals(_ request: ModelRequest) -> [String] {
+        request.messages.flatMap(\.parts).compactMap(\.seal)
+    }
+
+    @Test func `stay out from the oldest on, in steps`() throws {
+        let whole = try request(6), all = whole.keepingThoughts(in: 100_000, step: 1, .newClaude)
+        #expect(seals(all.request).count == 6 && all.leftOut == 0 && all.tokens > 6 * 400)
+        let each = all.tokens / 6
+        let fewer = whole.keepingThoughts(in: each * 4 + 1, step: 1, .newClaude)
+        #expect(seals(fewer.request) == ["s2", "s3", "s4", "s5"])
+        #expect(fewer.leftOut == 2 && fewer.tokens == each * 4)
+        #expect(fewer.request.binding?.after == "s5")
+        let stepped = whole.keepingThoughts(in: each * 5 + 1, step: each * 3, .newClaude)
+        #expect(seals(stepped.request) == ["s3", "s4", "s5"])
+        #expect(fewer.request.messages.count == whole.messages.count)
+    }
+
+    @Test func `are none where there is none, and then a model in a tool loop is not to think`() throws {
+        let none = try request(3, endsInLoop: true).keepingThoughts(in: -5, step: 1, .newClaude)
+        #expect(seals(none.request) == [] && none.tokens == 0 && none.leftOut == 3)
+        #expect(none.request.binding?.after == nil && none.request.binding?.digest == "d")
+        #expect(none.request.parameters.thinking == nil)
+        let some = try request(3, endsInLoop: true).keepingThoughts(in: 700, step: 1, .newClaude)
+        #expect(seals(some.request) == ["s2"] && some.request.parameters.thinking == 2_048)
+    }
+}
+
 @Suite struct `Thoughts that are bound to what stood before them` {
     /// Random turns with edits, pins, exclusions, other upstreams and new system prompts between them.
     private func walk(_ strategy: WindowPolicy.Chosen, _ source: inout SeededRandom) -> (

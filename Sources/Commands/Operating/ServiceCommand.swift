@@ -12,7 +12,7 @@ extension Command {
             anew where it fails, and keeps its log in the journal; uninstall takes both away again. Conversations,
             configuration and keys stay where they are. A user's systemd ends with the last session: to keep answers
             running after that, and the daemon there from the start of the machine, let it linger:
-            loginctl enable-linger
+              loginctl enable-linger
             """
     ) { invocation throws(CommandError) in
         let service = UserService(invocation)

@@ -127,7 +127,9 @@ struct ContextDrawing {
     }
 
     /// A provider's own word, as people read it.
-    private func words(_ name: String) -> String { name.replacing("_", with: " ") }
+    private func words(_ name: String) -> String {
+        Console.harmless(name, keepingLines: false).replacing("_", with: " ")
+    }
 
     private func draw(
         _ messages: [Wire.Message], system: String?, _ receipt: Wire.Receipt, _ console: Console
@@ -254,7 +256,8 @@ extension Wire.Receipt {
                 case "foreign": ": another provider made them"
                 case "changed": ": they are bound to what does not stand before them any more"
                 case "both":
-                    ": another provider's, and such as are bound to what does not stand before them any more"
+                    ": another provider's, bound to what does not stand before them any more, or without room"
+                case "full": ": there is no room for the oldest"
                 default: ""
                 }
             text += "\n\(Times.count(thoughts.leftOut, "thought")) stay out\(cause)"

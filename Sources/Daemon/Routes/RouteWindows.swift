@@ -83,7 +83,7 @@ final class RouteWindows: RouteRequests {
             self.making = nil
             do throws(WireError) {
                 var window = try result.get().answerable()
-                if thoughtless.contains(name) { window.request = window.request.thoughtless }
+                if thoughtless.contains(name) { window.lose(thoughtsTo: window.request.thoughtless) }
                 windows[name] = window
                 count(window, for: candidate, then)
             } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
@@ -175,7 +175,7 @@ final class RouteWindows: RouteRequests {
         if let refused = windows[name], let request = refused.request.withoutThoughts(after: failure) {
             unbind(refused)
             thoughtless.insert(name)
-            windows[name]?.request = request
+            windows[name]?.lose(thoughtsTo: request)
             return true
         }
         guard let before = windows[name], trims < RouteWindows.mostTrims else { return false }
@@ -205,9 +205,9 @@ final class RouteWindows: RouteRequests {
 
     /// A provider refused thoughts: those that it was sent go back no more, with this turn or another (design-2 section 2).
     private func unbind(_ window: ModelWindow) {
-        let sent = Set(window.request.messages.lazy.flatMap(\.parts).compactMap(\.seal))
+        let sent = Set(window.request.messages.lazy.flatMap(\.parts).compactMap(\.anySeal))
         let dead = (window.cut?.messages ?? []).filter { message in
-            message.binding != nil && message.parts.contains { $0.seal.map(sent.contains) ?? false }
+            message.parts.contains { $0.anySeal.map(sent.contains) ?? false }
         }
         if dead.isEmpty { return }
         maker.archives.write(UnbindThoughts(of: dead.map(\.id)), of: session.row) { [log] result in

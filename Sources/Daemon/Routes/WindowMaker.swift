@@ -189,7 +189,11 @@ struct WindowMaker {
     private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
         throws(WireError) -> WindowPlan
     {
-        let parameters = try modelParameters(question.options)
+        var parameters = try modelParameters(question.options)
+        // No room is kept for what is not asked for.
+        if let asked = parameters.maxTokens, let most = candidate.upstream.mostTokens(of: candidate.model) {
+            parameters.maxTokens = min(asked, most)
+        }
         var policy = try policy(session.session, question.options, at: candidate.upstream.name)
         let settings = policy.fingerprint
         if let most = parameters.maxTokens { policy.reserveTokens = most }

@@ -20,7 +20,8 @@ struct ModelWindow: Sendable {
     private(set) var cut: Window?
     var request: ModelRequest
     /// The receipt as raw JSON.
-    let receipt: [UInt8]
+    private(set) var receipt: [UInt8]
+    private var told: Receipt
     /// How much there is to read of the new prompt, its overhead included; nil where there is none.
     var promptSize: ContentSize?
     /// Where the window begins from now on; nil where that stays, or is not kept.
@@ -34,10 +35,19 @@ struct ModelWindow: Sendable {
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
-    init(window: Window, request: ModelRequest, receipt: [UInt8]) {
+    init(window: Window, request: ModelRequest, receipt: Receipt) {
         cut = window
         self.request = request
-        self.receipt = receipt
+        told = receipt
+        self.receipt = receipt.encoded
+    }
+
+    /// Takes the same request without thoughts, after its provider refused one.
+    mutating func lose(thoughtsTo request: ModelRequest) {
+        self.request = request
+        guard let before = told.thoughts else { return }
+        told.thoughts = before.refused
+        receipt = told.encoded
     }
 
     var isWhole: Bool { cut != nil }
@@ -95,7 +105,8 @@ struct WindowPlan: Sendable {
     /// What must be read for it.
     var need: HistoryNeed {
         HistoryNeed(
-            tokens: budget, weights: weights, turns: policy.maxTurns, messages: policy.maxMessages,
+            tokens: budget, weights: weights.counting(thoughts: false), turns: policy.maxTurns,
+            messages: policy.maxMessages,
             hasPrompt: question.prompt != nil)
     }
 
@@ -164,26 +175,32 @@ struct WindowPlan: Sendable {
             parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
             userMessageCount: history.count, previousUserText: before)
         request.size = window.size
+        let thoughts = request.thoughtCount
+        var leftOut = 0, unfit = 0
+        if rules.replay == .chained {
+            request = request.chained(gated.bindings)
+            leftOut = thoughts - request.thoughtCount
+            // What was cut hangs on what is said alone: a cut that thoughts made would cost all of them.
+            let fitted = request.keepingThoughts(
+                in: budget - receipt.estimate, step: chosen.keepsAnchor ? max(1, budget / 4) : 1, weights)
+            (request, unfit) = (fitted.request, fitted.leftOut)
+            receipt.estimate += fitted.tokens
+            request.estimate = receipt.estimate
+            request.size += ContentSize(tokens: fitted.tokens)
+        }
         if let length {
             // An estimate is a little off; where that is too little the server says by how much.
-            let estimate = window.receipt.estimate
+            let estimate = receipt.estimate
             request.answerRoom = max(policy.reserveTokens / 2, length - estimate - estimate / 50 - 64)
         }
         request.cacheKey = cacheKey
         request.names = gated.names
         request.hasMedia = gated.hasMedia
-        let thoughts = request.thoughtCount
-        var leftOut = 0
-        if rules.replay == .chained {
-            request = request.chained(gated.bindings)
-            leftOut = thoughts - request.thoughtCount
-        }
         // The provider's own that it never takes back are nothing to it.
         let foreign = gated.unsent.count { !rules.isOwn($0) }
-        receipt.thoughts = Receipt.Thoughts(sent: thoughts - leftOut, foreign: foreign, changed: leftOut)
-        var writer = JSONWriter()
-        receipt.write(to: &writer)
-        var result = ModelWindow(window: window, request: request, receipt: writer.bytes)
+        receipt.thoughts = Receipt.Thoughts(
+            sent: thoughts - leftOut - unfit, foreign: foreign, changed: leftOut, full: unfit)
+        var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
         result.outlook = window.outlook
         result.weights = weights

@@ -308,7 +308,7 @@ extension Wire {
             package var sent: Int
             /// They are another provider's, or bound to what does not stand before them any more.
             package var leftOut: Int
-            /// Which of these, as `foreign`, `changed` or `both`; absent where none stayed out, and in old receipts.
+            /// Which of these, as `foreign`, `changed`, `full` or `both`; absent where none stayed out, and in old receipts.
             package var reason: String?
         }
 

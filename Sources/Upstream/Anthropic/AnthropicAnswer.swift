@@ -80,13 +80,17 @@ package struct AnthropicAnswer: AnswerBody {
     /// Kinds of what was done to a request, at most, and bytes of a word of each.
     private static let mostKinds = 16, longestWord = 64
 
+    /// A word of the provider's, as it may be shown: of signs of its own names.
+    private static func word(_ text: String) -> String {
+        let plain = text.utf8.prefix(longestWord).filter { (0x21...0x7E).contains($0) }
+        return FailureReport.clean(String(decoding: plain, as: UTF8.self))
+    }
+
     /// What was done to the request; a later list stands for an earlier one (wire-2.md A2).
     private mutating func transform(_ list: JSONView) {
         transformations = []
         for one in list.elements {
-            func word(_ name: String) -> String {
-                String((one[name]?.string ?? "unknown").prefix(AnthropicAnswer.longestWord))
-            }
+            func word(_ name: String) -> String { AnthropicAnswer.word(one[name]?.string ?? "unknown") }
             let new = Turn.Transformation(type: word("type"), reason: word("reason"))
             if let known = transformations.firstIndex(where: {
                 $0.type == new.type && $0.reason == new.reason
@@ -101,7 +105,7 @@ package struct AnthropicAnswer: AnswerBody {
     /// Null says that the provider cannot tell yet.
     private mutating func diagnose(_ view: JSONView) {
         guard let reason = view["diagnostics"]?["cache_miss_reason"]?["type"]?.string else { return }
-        cacheMiss = String(reason.prefix(64))
+        cacheMiss = AnthropicAnswer.word(reason)
     }
 
     private mutating func stop(_ view: JSONView) {

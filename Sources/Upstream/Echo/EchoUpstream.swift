@@ -40,6 +40,7 @@ package final class EchoUpstream: Upstream {
     package func hide(_ names: Set<String>) {}
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
 
+    package func mostTokens(of model: String) -> Int? { nil }
     package func countsTokens(of model: String) -> Bool { false }
 
     package func countTokens(

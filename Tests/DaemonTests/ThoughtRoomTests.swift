@@ -1,0 +1,93 @@
+internal import JSON
+internal import TestSupport
+internal import Testing
+
+@Suite struct `What a model thought` {
+    private static let long = String(repeating: "let me think about that again, ", count: 130)
+    private static let thinking = ScriptedUpstream.answer(
+        ["fine"], before: ScriptedUpstream.chunk("{\"reasoning_content\":\"\(long)\"}"))
+
+    /// Most servers get none of it back.
+    @Test(arguments: ["slide", "sawtooth"])
+    func `takes no room in a window that it does not go into`(_ strategy: String) throws {
+        let bench = try Bench(
+            [[Self.thinking]], each: "contextLength: 4000",
+            more: "window: { strategy: '\(strategy)', reserveTokens: 500 }")
+        try bench.client.open("s")
+        for number in 1...30 { #expect(try bench.client.prompt("s", "prompt \(number).").text() == "fine") }
+        let last = bench.servers[0].requests.last ?? ""
+        #expect((1...30).allSatisfy { last.contains("prompt \($0).") })
+        #expect(!last.contains("let me think"))
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let tokens = page?["messages"]?.elements.compactMap { $0["tokens"]?.int } ?? []
+        #expect(tokens.allSatisfy { $0 < 50 }, "\(tokens)")
+    }
+
+    private static func gemini(_ part: String) -> [ScriptedUpstream.Step] {
+        [
+            .write(
+                ScriptedUpstream.head
+                    + "data: {\"candidates\":[{\"content\":{\"parts\":[\(part)]},\"finishReason\":\"STOP\"}]}\n\n"
+            )
+        ]
+    }
+
+    @Test(arguments: [
+        "Corrupted thought signature.", "Invalid thought signature.", "Thought signature is not valid",
+    ])
+    func `and sealed goes back no more once its seal was refused`(_ words: String) throws {
+        let call = Self.gemini(#"{"functionCall":{"name":"f","args":{}},"thoughtSignature":"U0VBTA=="}"#)
+        let fine = Self.gemini(#"{"text":"fine"}"#)
+        let refused = ScriptedUpstream.failure(
+            "400 Bad Request",
+            "{\"error\":{\"code\":400,\"message\":\(quoted(words)),\"status\":\"INVALID_ARGUMENT\"}}")
+        let bench = try Bench([[call, refused, fine, fine]], kind: "gemini")
+        #expect(try bench.ask("s").result != nil)
+        try bench.client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[{"role":"tool","content":[{"type":"tool_result","toolCallId":"\#(try callID(bench))","content":"18C"}]}]}"#
+        )
+        #expect(try bench.client.prompt("s", "go on").text() == "fine")
+        #expect(try bench.client.prompt("s", "and on").text() == "fine")
+        let sent = bench.servers[0].requests.map { $0.contains("U0VBTA==") }
+        #expect(sent == [false, true, false, false])
+    }
+
+    private func callID(_ bench: Bench) throws -> String {
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let parts = page?["messages"]?.elements.flatMap { $0["content"]?.elements.map(\.self) ?? [] } ?? []
+        return parts.compactMap { $0["toolCallId"]?.string ?? $0["id"]?.string }.first ?? ""
+    }
+
+    /// The receipt is of what was sent in the end.
+    @Test func `and was refused is said to have stayed out`() throws {
+        func event(_ data: String) -> String { "data: \(data)\n\n" }
+        let thinking: [ScriptedUpstream.Step] = [
+            .write(
+                ScriptedUpstream.head
+                    + [
+                        #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
+                        #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
+                        #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"U0VBTA=="}}"#,
+                        #"{"type":"content_block_stop","index":0}"#,
+                        #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+                        #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"yes"}}"#,
+                        #"{"type":"content_block_stop","index":1}"#,
+                        #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+                        #"{"type":"message_stop"}"#,
+                    ].map(event).joined())
+        ]
+        let refused = ScriptedUpstream.failure(
+            "400 Bad Request",
+            #"{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in `thinking` block."}}"#
+        )
+        let bench = try Bench([[thinking, refused, ScriptedUpstream.fineByAnthropic]], kind: "anthropic")
+        #expect(try bench.ask("s").text() == "yes")
+        let turn = try bench.client.prompt("s", "again").extras?["turnId"]?.string ?? ""
+        #expect(bench.servers[0].requests.map { $0.contains("U0VBTA==") } == [false, true, false])
+        let receipt = try bench.client.call("_convod/context/receipt", #"{"turnId":"\#(turn)"}"#).result
+        #expect(
+            receipt?["receipt"]?["thoughts"].map { text($0.raw) }
+                == #"{"sent":0,"leftOut":1,"reason":"changed"}"#)
+    }
+}
