@@ -192,7 +192,8 @@ extension Gated {
         guard let binding = message.binding else { return }
         var after = binding.after
         for seal in parts.compactMap(\.seal) {
-            bindings[seal] = Message.Binding(model: binding.model, digest: binding.digest, after: after)
+            bindings[seal] = Message.Binding(
+                model: binding.model, digest: binding.digest, after: after, first: binding.first)
             after = seal
         }
     }

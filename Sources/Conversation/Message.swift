@@ -71,11 +71,15 @@ package struct Message: Sendable, Equatable {
         package let digest: String
         /// The seal of the last thought among that; nil for none.
         package let after: String?
+        /// The seal of the first; what stood before that was not sent, and may not be put back before what was thought
+        /// since (wire-2.md A3). Nil where nobody noted it.
+        package let first: String?
 
-        package init(model: String, digest: String, after: String?) {
+        package init(model: String, digest: String, after: String?, first: String? = nil) {
             self.model = model
             self.digest = digest
             self.after = after
+            self.first = first
         }
 
         /// That of thoughts that their provider refused: they fit behind nothing, and go back no more.
@@ -84,7 +88,8 @@ package struct Message: Sendable, Equatable {
         /// Reads what `encoded` wrote, nil for anything else.
         package init?(_ view: JSONView) {
             guard let model = view["model"]?.string, let digest = view["digest"]?.string else { return nil }
-            self.init(model: model, digest: digest, after: view["after"]?.string)
+            self.init(
+                model: model, digest: digest, after: view["after"]?.string, first: view["first"]?.string)
         }
 
         /// A raw JSON object.
@@ -93,6 +98,7 @@ package struct Message: Sendable, Equatable {
                 $0.member("model", model)
                 $0.member("digest", digest)
                 $0.optional("after", after)
+                $0.optional("first", first)
             }
         }
     }

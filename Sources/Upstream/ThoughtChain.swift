@@ -16,17 +16,19 @@ enum ThoughtChain {
         request.messages.removeAll { $0.parts.isEmpty }
         let digests = digests(of: request)
         let kept = kept(request.messages, digests, bindings)
-        var last: String?
+        var last: String?, first: String?
         for index in request.messages.indices {
             request.messages[index].parts.removeAll { part in
                 guard part.isThought else { return false }
                 guard let seal = part.seal, kept.contains(seal) else { return true }
                 last = seal
+                first = first ?? seal
                 return false
             }
         }
         request.messages.removeAll { $0.parts.isEmpty }
-        request.binding = Message.Binding(model: request.model, digest: digests.last ?? "", after: last)
+        request.binding = Message.Binding(
+            model: request.model, digest: digests.last ?? "", after: last, first: first)
         return request
     }
 
@@ -34,7 +36,7 @@ enum ThoughtChain {
     private static func kept(
         _ messages: [OutgoingMessage], _ digests: [String], _ bindings: [String: Message.Binding]
     ) -> Set<String> {
-        var kept: Set<String> = [], wanted: String?
+        var kept: Set<String> = [], wanted: String?, firsts: Set<String> = []
         for (index, message) in messages.enumerated().reversed() {
             for seal in message.parts.reversed().compactMap(\.seal) {
                 if !kept.isEmpty {
@@ -47,6 +49,9 @@ enum ThoughtChain {
                 }
                 kept.insert(seal)
                 wanted = binding.after
+                if let first = binding.first { firsts.insert(first) }
+                // What was left out when one of these was thought stays out.
+                if firsts.contains(seal) { return kept }
             }
         }
         return kept
@@ -130,8 +135,10 @@ extension ModelRequest {
             }
         }
         request.messages.removeAll { $0.parts.isEmpty }
-        if left == costs.count {
-            request.binding = binding.map { Message.Binding(model: $0.model, digest: $0.digest, after: nil) }
+        let first = request.messages.lazy.flatMap(\.parts).compactMap(\.seal).first
+        request.binding = binding.map {
+            Message.Binding(
+                model: $0.model, digest: $0.digest, after: first == nil ? nil : $0.after, first: first)
         }
         if thinksInLoop, !request.thinksInLoop { request.parameters.thinking = nil }
         return (request, all - gone, left)

@@ -189,7 +189,7 @@ extension `What a provider does not take` {
         #expect(foreign.ranges(of: #""text":"fine""#).count == 2)
         // A dialect without thoughts.
         let built = try client.call("_convod/context/build", #"{"sessionId":"s","dialect":"openai"}"#).result
-        let plain = text(built?.raw ?? [])
+        let plain = text(built?["messages"]?.raw ?? [])
         #expect(!plain.contains("\"hm\"") && !plain.contains("S1") && plain.ranges(of: "fine").count == 3)
         // And back: its own, and none of the other's.
         #expect(try client.prompt("s", "four").text() == "fine")

@@ -15,19 +15,21 @@ private func prefix(_ request: ModelRequest, _ end: Int) -> [String] {
 /// A mock of the check that Anthropic makes of thoughts that come back (wire-2.md A3, A7): each is bound to what stood before
 /// it and to the thought before it.
 private struct PrefixCheck {
-    private var made: [String: (prefix: [String], after: String?)] = [:]
+    /// For each seal what stood before it, and the seals that were sent before it.
+    private var made: [String: (prefix: [String], run: [String])] = [:]
     private var count = 0
 
     /// The seals that a request may not have.
     func refused(_ request: ModelRequest) -> [String] {
-        var last: String?, bad: [String] = []
+        var before: [String] = [], bad: [String] = []
         for (index, message) in request.messages.enumerated() {
             for seal in message.parts.compactMap(\.seal) {
                 let known = made[seal]
-                // The first one may follow thoughts that were left out; the others must follow the one before.
-                let isNext = last == nil || known?.after == last
-                if known?.prefix != prefix(request, index) || !isNext { bad.append(seal) }
-                last = seal
+                // Those before it are the last of those that were there then: what was left out since may be more, and nothing is
+                // put back.
+                let isRun = known.map { $0.run.suffix(before.count).elementsEqual(before) } ?? false
+                if known?.prefix != prefix(request, index) || !isRun { bad.append(seal) }
+                before.append(seal)
             }
         }
         return bad
@@ -43,10 +45,12 @@ private struct PrefixCheck {
         }
         var best = 0
         for seal in valid {
-            var length = 0, next: String? = seal
-            while let now = next, valid.contains(now) {
+            var length = 0, next: String? = seal, allowed: Set<String>?
+            while let now = next, valid.contains(now), allowed?.contains(now) ?? true {
                 length += 1
-                next = made[now]?.after
+                let run = made[now]?.run ?? []
+                allowed = allowed.map { $0.intersection(run) } ?? Set(run)
+                next = run.last
             }
             best = max(best, length)
         }
@@ -55,12 +59,12 @@ private struct PrefixCheck {
 
     /// Makes the thoughts of an answer to a request.
     mutating func answer(_ request: ModelRequest, thoughts: Int) -> [Part] {
-        var last = request.messages.flatMap(\.parts).compactMap(\.seal).last
+        var run = request.messages.flatMap(\.parts).compactMap(\.seal)
         return (0..<thoughts).map { _ in
             count += 1
             let seal = "seal \(count)"
-            made[seal] = (prefix(request, request.messages.count), last)
-            last = seal
+            made[seal] = (prefix(request, request.messages.count), run)
+            run.append(seal)
             return .thought(text: "hm", issuer: "me", signature: seal)
         }
     }
