@@ -71,8 +71,9 @@ package struct Message: Sendable, Equatable {
         package let digest: String
         /// The seal of the last thought among that; nil for none.
         package let after: String?
-        /// The seal of the first; what stood before that was not sent, and may not be put back before what was thought
-        /// since (wire-2.md A3). Nil where nobody noted it.
+        /// The seal of the first; nil where nobody noted it.
+        ///
+        /// What stood before that was not sent, and may not be put back before what was thought since (wire-2.md A3).
         package let first: String?
 
         package init(model: String, digest: String, after: String?, first: String? = nil) {

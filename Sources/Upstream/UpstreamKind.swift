@@ -1,4 +1,5 @@
 package import ContextWindow
+package import Conversation
 package import EventLoop
 package import JSON
 
@@ -65,8 +66,11 @@ package struct UpstreamKind: Sendable, Equatable {
     package var takesGoogleCredentials = false
     /// Nil for a kind that only a configuration brings.
     package var implicit: Implicit?
-    /// Writes the array of a window's messages, for frontends that call the model themselves; nil where none do.
-    package var messages: (@Sendable (Window, inout JSONWriter) -> Void)?
+    /// Writes the array of a request's messages beside its system prompt, for frontends that call the model themselves; nil where
+    /// none do.
+    package var messages: (@Sendable ([OutgoingMessage], _ system: String?, inout JSONWriter) -> Void)?
+    /// What those messages must obey where they are another upstream's: nobody's thoughts are among them.
+    package var rules = DialectRules.openAI
     /// Whether the system prompt is among those, and not beside them.
     package var hasSystemMessage = false
 

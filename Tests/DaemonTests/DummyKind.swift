@@ -10,9 +10,9 @@ struct DummyDialect: Dialect {
         var kind = UpstreamKind(
             "dummy", .server { DummyDialect(base: $0.baseURL, isLoud: $0.flag("loud")) })
         kind.options = [UpstreamKind.Option("loud", .flag(false))]
-        kind.messages = { window, writer in
+        kind.messages = { messages, _, writer in
             writer.array {
-                for message in window.messages {
+                for message in messages {
                     $0.object {
                         $0.member("role", message.role.name)
                         $0.member("content", "\(message.parts.count) part")

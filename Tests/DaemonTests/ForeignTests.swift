@@ -198,6 +198,56 @@ extension `What a provider does not take` {
         #expect(!last.contains("S9"))
     }
 
+    /// A client that calls the model itself sends what the daemon would, and its answer's thoughts are bound to just that.
+    @Test func `of a thought stands in what is built for its own provider, and in no other's`() throws {
+        let bench = try Bench([[thinking("S1"), thinking("S9")]], kind: "anthropic")
+        let client = bench.client
+        #expect(try bench.ask("s", "one").text() == "fine")
+        func built(_ dialect: String) throws -> (messages: String, told: JSONView?, id: String) {
+            let result = try client.call(
+                "_convod/context/build",
+                #"{"sessionId":"s","dialect":"\#(dialect)","prompt":[{"type":"text","text":"two"}]}"#
+            ).result
+            return (text(result?["messages"]?.raw ?? []), result, result?["windowId"]?.string ?? "")
+        }
+        let own = try built("anthropic")
+        #expect(own.messages.contains(#""signature":"S1""#))
+        #expect(own.told?["receipt"]?["thoughts"]?["sent"]?.int == 1)
+        let other = try built("openai")
+        #expect(!other.messages.contains("S1") && !other.id.contains("S1"))
+        #expect(
+            other.told?["receipt"]?["thoughts"].map { text($0.raw) }
+                == #"{"sent":0,"leftOut":1,"reason":"foreign"}"#)
+        // Its answer goes back behind what it was made behind.
+        try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","windowId":\#(quoted(own.id)),"messages":[{"role":"user","content":[{"type":"text","text":"two"}]},{"role":"assistant","content":[{"type":"thought","text":"hm","signature":"S2"},{"type":"text","text":"fine"}]}]}"#
+        )
+        #expect(try client.prompt("s", "three").text() == "fine")
+        let last = bench.servers[0].requests[1]
+        #expect(last.contains(#""signature":"S1""#) && last.contains(#""signature":"S2""#))
+    }
+
+    @Test func `of a tool's name comes back by what is built for another provider`() throws {
+        let bench = try Bench([[ScriptedUpstream.answer(["fine"])]])
+        try bench.client.open("s")
+        try bench.client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"q"}]},{"role":"assistant","content":[{"type":"tool_call","id":"c1","name":"get.weather","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c1","content":"r"}]}]}"#
+        )
+        for (dialect, sent) in [
+            ("anthropic", "get_weather"), ("openai", "get_weather"), ("gemini", "get.weather"),
+        ] {
+            let built = try bench.client.call(
+                "_convod/context/build", #"{"sessionId":"s","dialect":"\#(dialect)"}"#
+            ).result
+            let messages = text(built?["messages"]?.raw ?? [])
+            #expect(messages.contains("\"\(sent)\""), "\(dialect)")
+            let name = built?["toolNames"]?[sent]?.string
+            #expect(name == (sent == "get.weather" ? nil : "get.weather"), "\(dialect)")
+        }
+    }
+
     @Test func `of a thought that was read in goes to nobody, and its words stay (N004)`() throws {
         let bench = try Bench([[thinking("S1")], [thinking("S2")]], kind: "anthropic")
         func id(_ number: Int) -> String { "01890a5d-ac96-774b-bcce-00000000000\(number)" }

@@ -104,7 +104,7 @@ private func text_(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF
         #expect(contents.contains(#""name":"f","args":{}"#) && contents.contains(#""args":{"q": 1}"#))
         for kind in UpstreamKinds.standard.dialects {
             var writer = JSONWriter()
-            kind.messages?(window, &writer)
+            kind.messages?(window.outgoing(for: kind.rules), nil, &writer)
             #expect(!text_(writer.bytes).contains(#""{\"#) || [.openai, .ollama].contains(kind))
             #expect(!text_(writer.bytes).contains(#""arguments":"{\"q\":""#.dropLast() + "\""))
         }

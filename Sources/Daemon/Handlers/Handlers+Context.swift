@@ -17,7 +17,7 @@ extension Handlers {
     /// Finds who would be asked and makes the window for it.
     private func withWindow(
         _ call: Client.Call, _ parameters: WindowQuestion,
-        render: @escaping @Sendable (ModelWindow) -> [UInt8] = { _ in [] },
+        render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) throws(WireError) {
         let options = parameters.options
@@ -29,7 +29,7 @@ extension Handlers {
 
     private func window(
         of record: SessionRecord, _ call: Client.Call, _ parameters: WindowQuestion,
-        render: @escaping @Sendable (ModelWindow) -> [UInt8],
+        render: @escaping @Sendable (inout ModelWindow) -> [UInt8],
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) {
         let making = WindowMaking()
@@ -84,16 +84,19 @@ extension Handlers {
 
     private func buildContext(_ request: Request<Method.ContextBuild>) throws(WireError) {
         let dialect = try request.parameters.dialect.map { name throws(WireError) in try kind(named: name) }
+        // Who speaks that way gets the request itself.
+        let own = Set(routes.upstreams.all.filter { $0.kind == dialect?.name }.map(\.name))
         try withWindow(
             request.call, request.parameters.question,
             render: { window in
-                guard let window = window.cut else { return [] }
-                guard let write = dialect?.messages else {
-                    let messages = (window.summary.map { [Message($0)] } ?? []) + window.messages
+                guard let cut = window.cut else { return [] }
+                guard let dialect, let write = dialect.messages else {
+                    let messages = (cut.summary.map { [Message($0)] } ?? []) + cut.messages
                     return JSONWriter.bytes(of: messages.map { Wire.Message($0) })
                 }
+                if !own.contains(window.upstream) { window.become(for: dialect.rules) }
                 var writer = JSONWriter()
-                write(window, &writer)
+                write(window.request.messages, window.request.system, &writer)
                 return writer.bytes
             }
         ) { candidate, choice in

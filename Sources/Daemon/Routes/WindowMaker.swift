@@ -95,7 +95,7 @@ struct WindowMaker {
     /// is wanted, if anything.
     func make(
         _ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate, _ making: WindowMaking,
-        render: @escaping @Sendable (ModelWindow) -> [UInt8] = { _ in [] },
+        render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Result<ModelWindow, WireError>) -> Void
     ) {
         let plan: WindowPlan
@@ -115,7 +115,8 @@ struct WindowMaker {
     }
 
     private func makeAway(
-        _ plan: WindowPlan, _ making: WindowMaking, _ render: @escaping @Sendable (ModelWindow) -> [UInt8],
+        _ plan: WindowPlan, _ making: WindowMaking,
+        _ render: @escaping @Sendable (inout ModelWindow) -> [UInt8],
         _ then: @escaping (Result<ModelWindow, WireError>) -> Void
     ) {
         let stop = archives.readAway(
@@ -145,7 +146,7 @@ struct WindowMaker {
     func choose(
         _ session: SessionRecord, _ question: WindowRequest, _ candidates: [Candidate],
         _ making: WindowMaking,
-        render: @escaping @Sendable (ModelWindow) -> [UInt8] = { _ in [] }, passed: [TooSmall] = [],
+        render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] }, passed: [TooSmall] = [],
         refused: WireError? = nil, _ then: @escaping (Result<WindowChoice, WireError>) -> Void
     ) {
         guard let first = candidates.first else {

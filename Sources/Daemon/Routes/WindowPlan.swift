@@ -32,6 +32,8 @@ struct ModelWindow: Sendable {
     fileprivate(set) var outlook: SummaryOutlook?
     /// What messages cost of its budget.
     fileprivate(set) var weights = TokenWeights.unknown
+    /// The name of the upstream that it was made for.
+    fileprivate(set) var upstream = ""
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
@@ -47,6 +49,22 @@ struct ModelWindow: Sendable {
         self.request = request
         guard let before = told.thoughts else { return }
         told.thoughts = before.refused
+        receipt = told.encoded
+    }
+
+    /// Makes it one for another provider than it was cut for, by what that demands: nobody's thoughts go, and none of the
+    /// answer's are bound.
+    mutating func become(for rules: DialectRules) {
+        guard let cut else { return }
+        let known = request.names.originalsBySent
+        let tools = Set(request.parameters.toolNames.map { known[$0] ?? $0 })
+        let gated = cut.gated(for: rules, tools: tools)
+        request.messages = gated.messages
+        request.system = gated.system
+        request.names = gated.names
+        request.binding = nil
+        told.mapped = gated.mapped
+        told.thoughts = Receipt.Thoughts(sent: 0, foreign: gated.unsent.count, changed: 0)
         receipt = told.encoded
     }
 
@@ -121,12 +139,12 @@ struct WindowPlan: Sendable {
     }
 
     /// Cuts a history, and makes of the window what is wanted.
-    func rendered(_ stored: StoredHistory, _ render: (ModelWindow) -> [UInt8]) -> Result<
+    func rendered(_ stored: StoredHistory, _ render: (inout ModelWindow) -> [UInt8]) -> Result<
         ModelWindow, WireError
     > {
         Result { () throws(WireError) in
             var window = try window(of: stored)
-            window.rendered = render(window)
+            window.rendered = render(&window)
             return window
         }
     }
@@ -202,6 +220,7 @@ struct WindowPlan: Sendable {
             sent: thoughts - leftOut - unfit, foreign: foreign, changed: leftOut, full: unfit)
         var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
+        result.upstream = upstream
         result.outlook = window.outlook
         result.weights = weights
         result.anchor = moved(to: window.anchor, from: anchor(stored))

@@ -12,10 +12,9 @@ extension UpstreamKind {
         kind.implicit = Implicit(
             keys: ["ANTHROPIC_API_KEY"], baseURL: "ANTHROPIC_BASE_URL", model: "ANTHROPIC_MODEL",
             defaultModel: "claude-sonnet-4-5")
-        kind.messages = { window, writer in
-            let gated = window.gated(for: .anthropic(nil))
-            AnthropicRequest(cache: .none).writeMessages(
-                gated.messages, hasSystem: gated.system != nil, to: &writer)
+        kind.rules = .anthropic(nil)
+        kind.messages = { messages, system, writer in
+            AnthropicRequest(cache: .none).writeMessages(messages, hasSystem: system != nil, to: &writer)
         }
         return kind
     }()

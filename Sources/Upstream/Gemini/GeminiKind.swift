@@ -11,9 +11,8 @@ extension UpstreamKind {
         kind.implicit = Implicit(
             keys: ["GOOGLE_API_KEY", "GEMINI_API_KEY"], baseURL: "GOOGLE_GEMINI_BASE_URL",
             model: "GEMINI_MODEL", defaultModel: "gemini-2.5-flash")
-        kind.messages = { window, writer in
-            GeminiRequest.writeContents(window.outgoing(for: .gemini(nil)), to: &writer)
-        }
+        kind.rules = .gemini(nil)
+        kind.messages = { messages, _, writer in GeminiRequest.writeContents(messages, to: &writer) }
         return kind
     }()
 }

@@ -23,9 +23,8 @@ extension UpstreamKind {
         kind.implicit = Implicit(
             keys: ["OPENAI_API_KEY"], baseURL: "OPENAI_BASE_URL", model: "OPENAI_MODEL",
             defaultModel: "gpt-4.1")
-        kind.messages = { window, writer in
-            let gated = window.gated(for: .openAI)
-            OpenAIRequest.writeMessages(gated.messages, system: gated.system, to: &writer)
+        kind.messages = { messages, system, writer in
+            OpenAIRequest.writeMessages(messages, system: system, to: &writer)
         }
         kind.hasSystemMessage = true
         return kind
