@@ -43,6 +43,36 @@ internal import Testing
         #expect(heard == 0)
     }
 
+    /// Who is not asked at all is passed over; a window that holds less for who is asked cuts more.
+    @Test func `says whom the first is passed over for, and what is cut for who is asked in its place`()
+        throws
+    {
+        let first = try ScriptedUpstream([
+            ScriptedUpstream.answer(["fine"]), ScriptedUpstream.answer(["fine"]),
+            ScriptedUpstream.answer(["fine"]),
+            ScriptedUpstream.failure("503 Service Unavailable", "{}", headers: "retry-after: 600\r\n"),
+        ])
+        let second = try ScriptedUpstream([ScriptedUpstream.answer(["fine"])])
+        let daemon = try TestDaemon(
+            """
+            { upstreams: { a: { kind: "openai", baseURL: "\(first.base)", model: "m", contextLength: 8000 },
+                           b: { kind: "openai", baseURL: "\(second.base)", model: "m", contextLength: 1200 } },
+              routes: { default: ["a", "b"] }, retry: { attempts: 1 }, window: { strategy: "sawtooth", reserveTokens: 200 } }
+            """)
+        let client = try client(daemon)
+        client.kept = [first, second]
+        try client.open("s")
+        let words = String(repeating: "some words ", count: 90)
+        for _ in 1...3 { #expect(try notices(client.prompt("s", words)) == []) }
+        let failedOver = try notices(client.prompt("s", words))
+        #expect(
+            failedOver.count == 2 && failedOver.first == "warning: 'b' is asked in place of 'a'",
+            "\(failedOver)")
+        #expect(failedOver.last?.hasSuffix("messages are left out from here on") ?? false, "\(failedOver)")
+        let passedOver = try notices(client.prompt("s", "and?"))
+        #expect(passedOver.first == "warning: 'b' is asked in place of 'a'", "\(passedOver)")
+    }
+
     @Test func `says that a quota is used up`() throws {
         let daemon = try TestDaemon()
         let client = try client(daemon)

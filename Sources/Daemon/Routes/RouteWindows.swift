@@ -32,6 +32,10 @@ final class RouteWindows: RouteRequests {
     private var limits: [String: Int] = [:]
     /// Upstreams that refused thoughts in this turn, and are sent none.
     private var thoughtless: Set<String> = []
+    /// Called with what people may want to know of windows that are made after the turn began.
+    var heard: (([WindowNews]) -> Void)?
+    /// Upstreams of whose windows they know.
+    private var told: Set<String> = []
     /// Who was passed over, since what must be sent does not fit there.
     private var passed: [TooSmall]
     /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
@@ -50,7 +54,10 @@ final class RouteWindows: RouteRequests {
         candidates = choice.candidates
         passed = choice.passed
         stored = choice.window.anchor
-        if let first = choice.candidates.first { windows[first.upstream.name] = choice.window }
+        if let first = choice.candidates.first {
+            windows[first.upstream.name] = choice.window
+            told.insert(first.upstream.name)
+        }
     }
 
     var owner: UserID { session.session.owner }
@@ -85,6 +92,7 @@ final class RouteWindows: RouteRequests {
                 var window = try result.get().answerable()
                 if thoughtless.contains(name) { window.lose(thoughtsTo: window.request.thoughtless) }
                 windows[name] = window
+                if told.insert(name).inserted, !window.news.isEmpty { heard?(window.news) }
                 count(window, for: candidate, then)
             } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
         }
@@ -174,6 +182,7 @@ final class RouteWindows: RouteRequests {
         let name = candidate.upstream.name
         if let refused = windows[name], let request = refused.request.withoutThoughts(after: failure) {
             unbind(refused)
+            heard?([.refused(refused.request.thoughtCount)])
             thoughtless.insert(name)
             windows[name]?.lose(thoughtsTo: request)
             return true

@@ -12,6 +12,8 @@ enum WindowNews: Sendable, Equatable {
     case cut(Int, rule: String, once: String?)
     /// So many thoughts do not go back to who made them.
     case thoughts(Int)
+    /// So many thoughts were refused by who made them, and went out no more; 0 where only seals of calls were.
+    case refused(Int)
 }
 
 /// A window with what it was made for.

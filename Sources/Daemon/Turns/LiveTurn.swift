@@ -89,6 +89,7 @@ final class LiveTurn {
         news = choice.window.news
         windows = routes.windows(session, question, choice)
         machine = Turn(issuer: choice.candidates.first?.issuer)
+        windows.heard = { [telling, noticed = routes.noticed] in telling.cut($0, noticed) }
     }
 
     var id: TurnID { record.id }
@@ -158,6 +159,9 @@ final class LiveTurn {
             telling.setBack(failure, from: asked ?? wait.upstream, wait)
             asked = wait.upstream
         } else {
+            if asked == nil, let first = candidates.first?.upstream, first.name != route.upstream {
+                telling.passesOver(first, for: route.upstream)
+            }
             asked = route.upstream
         }
         telling.asks(

@@ -64,6 +64,13 @@ struct TurnTelling {
         }
     }
 
+    /// Whoever comes first is not asked at all, since it may not be now.
+    func passesOver(_ first: any Upstream, for upstream: String) {
+        var why: String?
+        if case .blocked(_, let failure, _) = first.availability(tokens: 0) { why = failure.message }
+        notify(.warning, "'\(upstream)' is asked in place of '\(first.name)'", why)
+    }
+
     /// Milliseconds of a wait that people want to know of.
     private static let longWait = 2_000
 
@@ -82,6 +89,13 @@ struct TurnTelling {
                     rule == Receipt.Rule.summary.rawValue
                         ? "a summary of them goes in their place; they stay stored"
                         : "the limit was '\(rule)'; they stay stored")
+            case .refused(let count):
+                notify(
+                    .warning,
+                    count == 1
+                        ? "1 thought is not sent again"
+                        : count == 0 ? "seals are not sent again" : "\(count) thoughts are not sent again",
+                    "their provider refused them")
             case .thoughts(let count):
                 notify(
                     .info,
