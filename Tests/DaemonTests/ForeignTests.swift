@@ -69,7 +69,9 @@ internal import Testing
         let image = #"{"type":"image","mimeType":"image/png","data":"iVBO"}"#
         let id = try bench.client.start(
             "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"look"},\#(image)]}"#)
-        #expect(try bench.client.finish(id).text() == "fine")
+        let answer = try bench.client.finish(id)
+        #expect(answer.text() == "fine")
+        #expect(answer.extras?["receipt"]?["mapped"]?["parts"]?.int == 1)
         #expect(try bench.client.prompt("s", "and?").text() == "again")
         let requests = bench.servers[0].requests
         #expect(requests.map { $0.contains("image_url") } == [true, false, false])

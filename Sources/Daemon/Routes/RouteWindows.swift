@@ -79,7 +79,11 @@ final class RouteWindows: RouteRequests {
     /// Makes the request for an upstream.
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let name = candidate.upstream.name
-        if let known = windows[name], known.isWhole { return count(known, for: candidate, then) }
+        // What a refusal taught of images and sounds is for the window too, and for its receipt.
+        let media = candidate.upstream.rules(for: candidate.model).media
+        if let known = windows[name], known.isWhole, known.media == media {
+            return count(known, for: candidate, then)
+        }
         // Another upstream may hold less, and has rules of its own.
         let overflow = overflows[name], making = WindowMaking()
         self.making = making

@@ -36,6 +36,8 @@ struct ModelWindow: Sendable {
     fileprivate(set) var weights = TokenWeights.unknown
     /// The name of the upstream that it was made for.
     fileprivate(set) var upstream = ""
+    /// The media that its upstream was known to take when it was made.
+    fileprivate(set) var media = MediaRules.openAI
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
@@ -223,6 +225,7 @@ struct WindowPlan: Sendable {
         var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
         result.upstream = upstream
+        result.media = rules.media
         result.outlook = window.outlook
         result.weights = weights
         result.anchor = moved(to: window.anchor, from: anchor(stored))
