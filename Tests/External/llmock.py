@@ -13,7 +13,7 @@ Exit code 1 when a check fails.
 import json, os, socket, subprocess, sys, tempfile, threading, time, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-TURNS = 20
+TURNS, TRIES = 20, 9
 DIALECTS = {"openai": ("openai", "/v1", "gpt-4o"), "anthropic": ("anthropic", "/anthropic", "claude-sonnet-4-5"),
             "gemini": ("gemini", "/gemini", "gemini-2.5-flash")}
 FAULTS = ["--error-rate", "429=0.06", "--error-rate", "500=0.05", "--error-rate", "503=0.05", "--error-rate", "502=0.02",
@@ -144,7 +144,7 @@ def well_behaved(programs, bad):
 
 def badly_behaved(programs, count, cut, bad):
     mock = Mock(*FAULTS)
-    daemon = Daemon(programs, mock, {"attempts": 9, "total": "300s", "cutStream": cut})
+    daemon = Daemon(programs, mock, {"attempts": TRIES, "total": "300s", "cutStream": cut})
     tally = {}
 
     def one(name, k):
@@ -165,7 +165,13 @@ def badly_behaved(programs, count, cut, bad):
         if answer and not (text_of(answer) == echo(said) if answer["status"] == "complete" else echo(said).startswith(text_of(answer))):
             bad.append(f"{session}: {answer['status']}, stored {text_of(answer)!r}, sent {echo(said)!r}")
         if cut == "restart" and (outcome != "end_turn" or not answer or answer["status"] != "complete"):
-            bad.append(f"{session}: {outcome} {error or ''}")
+            # Of so many prompts one may meet an error at each of its tries.
+            turn = error and daemon.call("_convod/turn/get", turnId=error["data"]["turnId"])[0] or {}
+            tries = [f"{a['outcome']} {a.get('status')}" for a in turn.get("attempts", [])]
+            if len(tries) < TRIES:
+                bad.append(f"{session}: {outcome} {error or ''} {tries}")
+            else:
+                tally[(name, "tries used up")] = tally.get((name, "tries used up"), 0) + 1
         if cut == "stop" and error:
             if answer and answer["status"] != "interrupted":
                 bad.append(f"{session}: a cut answer is marked {answer['status']}")

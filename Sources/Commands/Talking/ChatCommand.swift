@@ -50,8 +50,8 @@ final class Chat {
     private let template: PromptTemplate?
     /// Whether the daemon went away while nobody asked; the next prompt or command connects again.
     private var isGone = false
-    /// Whether it was said that messages are left out.
-    private var hasToldCut = false
+    /// For which limits it was said that messages are left out; nil for none.
+    private var toldCut: String?
     /// Who answers in the session, as far as that was looked up.
     private var target: ChatTarget?
     let interrupts = Interrupts()
@@ -232,8 +232,10 @@ final class Chat {
     /// Says that messages are left out: at each cut that stays for a while, and at the first of a strategy that cuts each time.
     private func tellCut(_ receipt: Wire.Receipt) {
         let isCut = !["fits", "anchor"].contains(receipt.rule) && receipt.leftOutMessages > 0
-        guard isCut, receipt.strategy.chosen != "slide" || !hasToldCut else { return }
-        hasToldCut = true
+        // Other limits are settings that changed, or another model.
+        let limits = "\(receipt.budget) \(receipt.rule)"
+        guard isCut, receipt.strategy.chosen != "slide" || toldCut != limits else { return }
+        toldCut = limits
         let count = Times.count(receipt.leftOutMessages, "older message")
         console.note(
             "\(count) \(receipt.leftOutMessages == 1 ? "is" : "are") left out from here on, by \(Wire.Receipt.cause(of: receipt.rule)); /context shows which"
