@@ -101,9 +101,14 @@ extension ModelRequest {
     ///
     /// Where the thought of an open tool loop stays out the model is not to think at all (wire.md E6).
     package func chained(_ bindings: [String: Message.Binding]) -> ModelRequest {
-        var chained = ThoughtChain.bound(self, bindings)
-        if thinksInLoop, !chained.thinksInLoop { chained.parameters.thinking = nil }
-        return chained
+        thinking(asIn: ThoughtChain.bound(self, bindings))
+    }
+
+    /// Another one of the same messages, whose model is not to think where the thought of an open tool loop is gone.
+    private func thinking(asIn other: ModelRequest) -> ModelRequest {
+        var other = other
+        if thinksInLoop, !other.thinksInLoop { other.parameters.thinking = nil }
+        return other
     }
 
     /// The request with as many of its thoughts, the newest, as there is room for in tokens, with those tokens and how many stay
@@ -140,8 +145,7 @@ extension ModelRequest {
             Message.Binding(
                 model: $0.model, digest: $0.digest, after: first == nil ? nil : $0.after, first: first)
         }
-        if thinksInLoop, !request.thinksInLoop { request.parameters.thinking = nil }
-        return (request, all - gone, left)
+        return (thinking(asIn: request), all - gone, left)
     }
 
     /// How many thoughts it carries.

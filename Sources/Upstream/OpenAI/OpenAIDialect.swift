@@ -94,12 +94,12 @@ package struct OpenAIDialect: Dialect {
         switch counter {
         case nil: return []
         case .vLLM:
-            return [.naming("count", root + "/tokenize", OpenAIRequest.countBody(request, quirks))]
+            return [.naming("count", root + "/tokenize", OpenAIRequest.countBody(request))]
         case .llamaCpp:
             let whole = TokenCounting.naming(
                 "input_tokens", address("chat/completions/input_tokens"), body(for: request, quirks))
             let template = TokenCounting(
-                root + "/apply-template", OpenAIRequest.countBody(request, quirks)
+                root + "/apply-template", OpenAIRequest.countBody(request)
             ) { body in
                 guard let prompt = (try? JSONDocument(body).root["prompt"])??.string else {
                     return .tokens(nil)

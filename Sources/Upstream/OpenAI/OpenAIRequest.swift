@@ -43,7 +43,7 @@ package enum OpenAIRequest {
     }
 
     /// What a template needs of a request, for servers that count what it makes of it.
-    static func countBody(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
+    static func countBody(_ request: ModelRequest) -> [UInt8] {
         JSONWriter.object {
             $0.member("model", request.model)
             $0.key("messages")
