@@ -49,14 +49,21 @@ struct ToolPairs {
                     open[call.caller, default: 0] -= 1
                     partners[call.caller, default: []].insert(message.seq)
                     if !partners[message.seq, default: []].insert(call.caller).inserted { continue }
-                    if partners[message.seq, default: []].count > 1 {
-                        closing[message.seq, default: Closing()].messages += 1
-                    }
                 default: continue
                 }
             }
         }
         for (seq, count) in open where count > 0 { closing[seq, default: Closing()].results = count }
+        for (seq, callers) in partners where callers.count > 1 {
+            // The newest caller's results stay in the message: each other one's, where it goes too, need one of their own.
+            guard let newest = callers.max(), newest < seq else { continue }
+            for caller in callers where caller != newest { closing[caller, default: Closing()].messages += 1 }
+        }
+    }
+
+    /// The newest message that makes a call which a message of results answers; nil for other messages.
+    func newestCaller(of message: Message) -> Int? {
+        message.role == .tool ? partners[message.seq]?.max() : nil
     }
 
     /// What one closing result costs, as a message of its own.

@@ -168,16 +168,9 @@ extension Window {
         let pinTokens = always.reduce(history.unreadPinTokens) {
             $0 + (inNewest.contains($1.seq) ? 0 : cost($1))
         }
-        let ends = turns.starts.dropFirst() + [sent.count]
         var question = CutQuestion(
-            turns: zip(turns.starts, ends).map { start, end in
-                let turn = sent[start..<end], isNewest = end == sent.count
-                return CutQuestion.Turn(
-                    seq: sent[start].seq,
-                    tokens: turn.reduce(0) {
-                        $0 + (!isNewest && pinnedSeqs.contains($1.seq) ? 0 : cost($1))
-                    }, messages: turn.count,
-                    last: turn.last { pairs.isSent($0, withTurnFrom: sent[start].seq) }?.seq)
+            turns: turns.questions(sent, pairs, pinned: pinnedSeqs) { message, isNewest in
+                !isNewest && pinnedSeqs.contains(message.seq) ? 0 : cost(message)
             }, fixed: systemTokens + demandTokens + pinTokens + goOn, budget: budget,
             maxTurns: policy.maxTurns,
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
@@ -243,6 +236,33 @@ extension Window {
             for (index, message) in messages.enumerated()
             where message.role == .user || message.role == .system && isWhole && starts.isEmpty {
                 starts.append(index)
+            }
+        }
+
+        /// What each turn costs, and how many messages it brings.
+        ///
+        /// A result that came turns after its call goes where that call goes, so it counts with the call's turn, unless a pin holds both.
+        func questions(
+            _ sent: [Message], _ pairs: ToolPairs, pinned: Set<Int>, cost: (Message, _ isNewest: Bool) -> Int
+        ) -> [CutQuestion.Turn] {
+            let ends = starts.dropFirst() + [sent.count]
+            var tokens = starts.map { _ in 0 }, messages = tokens
+            for (own, (start, end)) in zip(starts, ends).enumerated() {
+                for message in sent[start..<end] {
+                    var turn = own
+                    if !pinned.contains(message.seq), let caller = pairs.newestCaller(of: message) {
+                        while turn >= 0, sent[starts[turn]].seq > caller { turn -= 1 }
+                    }
+                    guard turn >= 0 else { continue }
+                    tokens[turn] += cost(message, own == starts.count - 1)
+                    messages[turn] += 1
+                }
+            }
+            return zip(starts, ends).enumerated().map { turn, range in
+                let own = sent[range.0..<range.1], seq = sent[range.0].seq
+                return CutQuestion.Turn(
+                    seq: seq, tokens: tokens[turn], messages: messages[turn],
+                    last: own.last { pairs.isSent($0, withTurnFrom: seq) }?.seq)
             }
         }
     }

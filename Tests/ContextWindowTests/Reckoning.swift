@@ -81,9 +81,10 @@ struct Reckoning {
         live = sendable.filter { $0.role != .tool || callers[$0.seq] != nil }
     }
 
-    private func cost(_ message: Message) -> Int {
-        message.tokens + (open[message.seq] ?? 0) * closing + max(0, (callers[message.seq]?.count ?? 0) - 1)
-            * TokenEstimate.perMessage
+    /// What a message costs among others: results of several of them become as many messages.
+    private func cost(_ message: Message, among seqs: Set<Int>) -> Int {
+        message.tokens + (open[message.seq] ?? 0) * closing
+            + max(0, (callers[message.seq]?.intersection(seqs).count ?? 0) - 1) * TokenEstimate.perMessage
     }
 
     private var pinned: Set<Int> {
@@ -107,18 +108,20 @@ struct Reckoning {
         var best: (seqs: [Int], cost: Int)?
         for turns in starts.isEmpty ? 0...0 : 1...starts.count {
             let suffix = turns == 0 ? [] : Array(live[starts[starts.count - turns]...])
-            let seqs = Set(suffix.map(\.seq)).union(pinned)
-            let messages = live.filter { seqs.contains($0.seq) }
+            let marked = Set(suffix.map(\.seq)).union(pinned)
+            // A late result of a call that is not there goes nowhere.
+            let messages = live.filter {
+                marked.contains($0.seq)
+                    && ($0.role != .tool || !marked.isDisjoint(with: callers[$0.seq] ?? []))
+            }
+            let seqs = Set(messages.map(\.seq)), count = suffix.count { seqs.contains($0.seq) }
             let system =
                 TokenEstimate.perRequest
                 + (one.system.map { TokenEstimate.text($0) + TokenEstimate.perMessage } ?? 0)
-            let cost = messages.reduce(system) { $0 + self.cost($1) }
-            let isOver = turns > one.policy.maxTurns ?? .max || suffix.count > one.policy.maxMessages ?? .max
+            let cost = messages.reduce(system) { $0 + self.cost($1, among: seqs) }
+            let isOver = turns > one.policy.maxTurns ?? .max || count > one.policy.maxMessages ?? .max
             if cost > one.budget || (isOver && turns > 1) { break }
-            best = (
-                messages.filter { $0.role != .tool || !seqs.isDisjoint(with: callers[$0.seq] ?? []) }.map(
-                    \.seq), cost
-            )
+            best = (messages.map(\.seq), cost)
         }
         return best
     }

@@ -28,6 +28,12 @@ private func seqs(_ window: Window) -> [Int] { window.messages.map(\.seq) }
         #expect(seqs(window) == [3, 5])
     }
 
+    @Test func `pays for a late result only where its call is`() throws {
+        let late = Histories.of("u a:c1 u t:c1 a"), plain = Histories.of("u a u a")
+        #expect(try cut(late, maxTurns: 1).receipt.estimate == cut(plain, maxTurns: 1).receipt.estimate)
+        #expect(seqs(try cut(Histories.of("u a:c1 u a u t:c1 a"), maxMessages: 4)) == [3, 4, 5, 7])
+    }
+
     @Test func `is summarized up to a turn's last message, whatever late results stand behind it`() throws {
         var history = History(messages: Histories.of("u a:x u a t:x u"))
         history.summaries = [

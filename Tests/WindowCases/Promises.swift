@@ -5,10 +5,8 @@ internal import Conversation
 package enum Promises {
     /// The first promise that a case breaks, in words; nil when it keeps all of them.
     ///
-    /// `isThorough` also makes everything twice: windows of windows, and requests of requests.
-    package static func broken(by one: RandomWindow, for dialect: CaseDialect, isThorough: Bool = true)
-        -> String?
-    {
+    /// Everything is made twice too: windows of windows, and requests of requests.
+    package static func broken(by one: RandomWindow, for dialect: CaseDialect) -> String? {
         let messages = one.messages, window: Window
         do throws(WindowError) { window = try one.cut(messages, for: dialect) } catch {
             return broken(by: error, one, messages, dialect)
@@ -16,7 +14,6 @@ package enum Promises {
         if let fault = brokenWindow(window, one, messages, dialect) { return fault }
         let gated = window.gated(for: dialect.rules)
         if let fault = brokenRequest(gated, of: window, dialect) { return fault }
-        guard isThorough else { return nil }
         return brokenAgain(window, one, messages, dialect) ?? brokenGate(gated, dialect)
     }
 
@@ -149,8 +146,13 @@ package enum Promises {
         // Room is kept for the summary, which is no turn.
         if let summary = window.summary, older <= summary.last { return nil }
         let turn = messages[(older - 1)..<(begin - 1)].filter { $0.isSendable && !$0.isPinned }
-        let tools = turn.reduce(0) { $0 + calls($1.parts).count + results($1.parts).count }
-        let most = tokens(turn, dialect) + tools * 60
+        // It brings the late results of its calls, which stand in newer turns and are not sent without them.
+        let made = Set(turn.flatMap { calls($0.parts) }), there = Set(window.messages.map(\.seq))
+        let late = messages[begin...].filter {
+            $0.isSendable && !there.contains($0.seq) && !made.isDisjoint(with: results($0.parts))
+        }
+        let tools = (turn + late).reduce(0) { $0 + calls($1.parts).count + results($1.parts).count }
+        let most = tokens(turn + late, dialect) + tools * 60
         return window.receipt.estimate + most <= one.budget ? "leaves out a turn that fits" : nil
     }
 
