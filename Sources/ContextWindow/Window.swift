@@ -29,6 +29,8 @@ package struct CutContext: Sendable, Equatable {
     package var weights: TokenWeights
     /// Whether an answer at the end is followed by words that ask to go on.
     package var endsWithUser: Bool
+    /// Tokens of the thoughts that would go with a window that begins at the anchor.
+    package var thoughts = 0
 
     package init(
         _ chosen: WindowPolicy.Chosen, anchor: Int? = nil, isCold: Bool = false,
@@ -176,6 +178,7 @@ extension Window {
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
             moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),
             lowMark: policy.lowMark(of: budget))
+        question.thoughts = context.thoughts
         let fixed = question.fixed, newestTokens = question.turns.last?.tokens ?? 0
         guard question.fixed + newestTokens <= budget else {
             throw WindowError(

@@ -114,18 +114,15 @@ extension ModelRequest {
     /// The request with as many of its thoughts, the newest, as there is room for in tokens, with those tokens and how many stay
     /// out.
     ///
-    /// The oldest of an unbroken run may stay out (wire-2.md A3). So many tokens' worth of them as `step` or a multiple of that do,
-    /// so that the request begins as the one before for a while.
-    package func keepingThoughts(in room: Int, step: Int, _ weights: TokenWeights) -> (
+    /// The oldest of an unbroken run may stay out (wire-2.md A3), and then stay out. Where some must, the rest has a share of the room,
+    /// so that for a while the requests behind this one begin as it does.
+    package func keepingThoughts(in room: Int, share: Double, _ weights: TokenWeights) -> (
         request: ModelRequest, tokens: Int, leftOut: Int
     ) {
-        let costs = messages.flatMap(\.parts).filter(\.isThought).map { part in
-            // One that shows nothing was seen to cost about 100 (wire-2.md A5).
-            max(100, weights.counting(thoughts: true).tokens(TokenEstimate.size(of: part)))
-        }
+        let costs = thoughtCosts(weights)
         let all = costs.reduce(0, +)
         if all <= max(0, room) { return (self, all, 0) }
-        let excess = (all - max(0, room) + step - 1) / step * step
+        let excess = all - Int(Double(max(0, room)) * share)
         var left = 0, gone = 0
         while gone < excess, left < costs.count {
             gone += costs[left]
@@ -146,6 +143,18 @@ extension ModelRequest {
                 model: $0.model, digest: $0.digest, after: first == nil ? nil : $0.after, first: first)
         }
         return (thinking(asIn: request), all - gone, left)
+    }
+
+    /// Tokens of all its thoughts.
+    package func thoughtTokens(_ weights: TokenWeights) -> Int { thoughtCosts(weights).reduce(0, +) }
+
+    /// Tokens of each of its thoughts, in their order.
+    private func thoughtCosts(_ weights: TokenWeights) -> [Int] {
+        let weights = weights.counting(thoughts: true)
+        // One that shows nothing was seen to cost about 100 (wire-2.md A5).
+        return messages.lazy.flatMap(\.parts).filter(\.isThought).map { part in
+            max(100, weights.tokens(TokenEstimate.size(of: part)))
+        }
     }
 
     /// How many thoughts it carries.

@@ -37,6 +37,22 @@ private let saw = SawtoothStrategy()
         #expect(saw.cut(question(11, anchor: 1, moment: loop)).anchor == 11)
     }
 
+    @Test func `cuts what is full with its thoughts, but not inside a tool loop, which needs them`() {
+        var asked = question(8, anchor: 1)
+        asked.thoughts = 20
+        #expect(saw.cut(asked) == Cut(first: 0, rule: .fits, anchor: 1))
+        asked.thoughts = 21
+        #expect(saw.cut(asked) == Cut(first: 2, rule: .maxTokens, anchor: 5))
+        asked.anchor = nil
+        #expect(saw.cut(asked) == Cut(first: 2, rule: .maxTokens, anchor: 5))
+        asked.moment.isInLoop = true
+        #expect(saw.cut(asked).anchor == 1)
+        // Where there is little text the thoughts alone are too many.
+        asked = question(6, anchor: 1)
+        asked.thoughts = 99
+        #expect(saw.cut(asked) == Cut(first: 0, rule: .fits, anchor: 1))
+    }
+
     @Test
     func `goes on with the next turn where the anchor's message is gone, and without one that is ahead`() {
         #expect(saw.cut(question(8, anchor: 4)) == Cut(first: 2, rule: .anchor, anchor: 5))

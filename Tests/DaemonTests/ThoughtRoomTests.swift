@@ -23,6 +23,44 @@ internal import Testing
         #expect(tokens.allSatisfy { $0 < 50 }, "\(tokens)")
     }
 
+    /// An answer of Anthropic's with a thought that shows nothing.
+    private static func sealed(_ seal: String, _ words: String) -> [ScriptedUpstream.Step] {
+        [
+            .write(
+                ScriptedUpstream.head
+                    + [
+                        #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
+                        #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
+                        #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"\#(seal)"}}"#,
+                        #"{"type":"content_block_stop","index":0}"#,
+                        #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+                        #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"\#(words)"}}"#,
+                        #"{"type":"content_block_stop","index":1}"#,
+                        #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+                        #"{"type":"message_stop"}"#,
+                    ].map { "data: \($0)\n\n" }.joined())
+        ]
+    }
+
+    /// A sawtooth's requests begin as those before them until it cuts, so it leaves out no thought in between.
+    @Test(arguments: ["sawtooth", "summarize"])
+    func `goes back until the window is full with it, which is cut then`(_ strategy: String) throws {
+        let bench = try Bench(
+            [(1...16).map { Self.sealed("U0VBTDA\(100 + $0)", "yes") }], kind: "anthropic",
+            more: "window: { strategy: '\(strategy)', maxTokens: 2000, lowMark: 0.5 }")
+        try bench.client.open("s")
+        var cuts = 0, reasons: Set<String> = []
+        for number in 1...16 {
+            let words = "prompt \(number) " + String(repeating: "word ", count: 220)
+            let receipt = try bench.client.prompt("s", words).extras?["receipt"]
+            cuts += receipt?["rule"]?.string == "anchor" || receipt?["rule"]?.string == "fits" ? 0 : 1
+            if let reason = receipt?["thoughts"]?["reason"]?.string { reasons.insert(reason) }
+        }
+        #expect(cuts > 1 && reasons == ["changed"], "\(cuts), \(reasons)")
+        let sent = bench.servers[0].requests.map { $0.split(separator: "U0VBTDA").count - 1 }
+        #expect(sent.prefix(6) == [0, 1, 2, 3, 4, 5] && sent.max() == 5, "\(sent)")
+    }
+
     private static func gemini(_ part: String) -> [ScriptedUpstream.Step] {
         [
             .write(
@@ -61,22 +99,7 @@ internal import Testing
 
     /// The receipt is of what was sent in the end.
     @Test func `and was refused is said to have stayed out`() throws {
-        func event(_ data: String) -> String { "data: \(data)\n\n" }
-        let thinking: [ScriptedUpstream.Step] = [
-            .write(
-                ScriptedUpstream.head
-                    + [
-                        #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
-                        #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
-                        #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"U0VBTA=="}}"#,
-                        #"{"type":"content_block_stop","index":0}"#,
-                        #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
-                        #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"yes"}}"#,
-                        #"{"type":"content_block_stop","index":1}"#,
-                        #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
-                        #"{"type":"message_stop"}"#,
-                    ].map(event).joined())
-        ]
+        let thinking = Self.sealed("U0VBTA==", "yes")
         let refused = ScriptedUpstream.failure(
             "400 Bad Request",
             #"{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in `thinking` block."}}"#

@@ -93,25 +93,25 @@ private struct PrefixCheck {
         request.messages.flatMap(\.parts).compactMap(\.seal)
     }
 
-    @Test func `stay out from the oldest on, in steps`() throws {
-        let whole = try request(6), all = whole.keepingThoughts(in: 100_000, step: 1, .newClaude)
+    @Test func `stay out from the oldest on, more of them where that is to last`() throws {
+        let whole = try request(6), all = whole.keepingThoughts(in: 100_000, share: 0.5, .newClaude)
         #expect(seals(all.request).count == 6 && all.leftOut == 0 && all.tokens > 6 * 400)
         let each = all.tokens / 6
-        let fewer = whole.keepingThoughts(in: each * 4 + 1, step: 1, .newClaude)
+        let fewer = whole.keepingThoughts(in: each * 4 + 1, share: 1, .newClaude)
         #expect(seals(fewer.request) == ["s2", "s3", "s4", "s5"])
         #expect(fewer.leftOut == 2 && fewer.tokens == each * 4)
         #expect(fewer.request.binding?.after == "s5")
-        let stepped = whole.keepingThoughts(in: each * 5 + 1, step: each * 3, .newClaude)
-        #expect(seals(stepped.request) == ["s3", "s4", "s5"])
+        let half = whole.keepingThoughts(in: each * 5 + 1, share: 0.5, .newClaude)
+        #expect(seals(half.request) == ["s4", "s5"])
         #expect(fewer.request.messages.count == whole.messages.count)
     }
 
     @Test func `are none where there is none, and then a model in a tool loop is not to think`() throws {
-        let none = try request(3, endsInLoop: true).keepingThoughts(in: -5, step: 1, .newClaude)
+        let none = try request(3, endsInLoop: true).keepingThoughts(in: -5, share: 1, .newClaude)
         #expect(seals(none.request) == [] && none.tokens == 0 && none.leftOut == 3)
         #expect(none.request.binding?.after == nil && none.request.binding?.digest == "d")
         #expect(none.request.parameters.thinking == nil)
-        let some = try request(3, endsInLoop: true).keepingThoughts(in: 700, step: 1, .newClaude)
+        let some = try request(3, endsInLoop: true).keepingThoughts(in: 700, share: 1, .newClaude)
         #expect(seals(some.request) == ["s2"] && some.request.parameters.thinking == 2_048)
     }
 }

@@ -55,6 +55,8 @@ package struct CutQuestion: Sendable {
     package var moment: Moment
     /// The share of each limit to which a cut goes.
     package var lowMark: Double
+    /// Tokens of the thoughts that go with the turns from the anchor on, which no turn counts: behind another cut they would not.
+    package var thoughts = 0
     /// The places at which summaries end that stand ready, newest first.
     package var summaryEnds: [Int] = []
 
@@ -99,6 +101,11 @@ package struct CutQuestion: Sendable {
         }
         if rule == .fits && !isWhole { rule = .maxTokens }
         return Cut(first: first, rule: rule)
+    }
+
+    /// Whether there is no room for the turns from `first` on with their thoughts.
+    func isOver(from first: Int) -> Bool {
+        thoughts > 0 && turns[first...].reduce(fixed + thoughts) { $0 + $1.tokens } > budget
     }
 
     /// Whether the turns from `first` on use more than a share of a limit.

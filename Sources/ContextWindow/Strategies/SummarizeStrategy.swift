@@ -34,7 +34,7 @@ package struct SummaryOutlook: Sendable, Equatable {
     /// The place before the first message of the newest ones that are sent.
     package let begin: Int
     /// Tokens of what is sent, and that may be.
-    let used: Int
+    package var used: Int
     let budget: Int
     /// Up to where messages are left out that no summary covers; nil where none are.
     let gap: Int?

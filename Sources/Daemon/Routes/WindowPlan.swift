@@ -168,19 +168,19 @@ struct WindowPlan: Sendable {
         return .model(model, length: length, reserved: policy.reserveTokens)
     }
 
-    /// Cuts a history, and makes the request of what is kept.
-    func window(of stored: StoredHistory) throws(WireError) -> ModelWindow {
-        let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
-        let (history, before) = history(stored, promptSize)
-        let window: Window
+    /// Cuts a history; `thoughts` are the tokens of those that go with the window before, where they are known to be too many.
+    private func cut(_ history: History, _ stored: StoredHistory, thoughts: Int = 0) throws(WireError)
+        -> Window
+    {
         do throws(WindowError) {
-            window = try Window.cut(
+            var context = CutContext(
+                chosen, anchor: anchor(stored)?.seq,
+                isCold: now - (asked ?? session.session.updatedAt) > cacheLife, weights: weights,
+                endsWithUser: rules.endsWithUser)
+            context.thoughts = thoughts
+            return try Window.cut(
                 history, system: question.options.system ?? session.session.wholeSystem, policy: policy,
-                budget: budget, demands: demands,
-                CutContext(
-                    chosen, anchor: anchor(stored)?.seq,
-                    isCold: now - (asked ?? session.session.updatedAt) > cacheLife, weights: weights,
-                    endsWithUser: rules.endsWithUser))
+                budget: budget, demands: demands, context)
         } catch {
             throw WireError(
                 .contextOverflow, error.sentence(limit),
@@ -188,23 +188,56 @@ struct WindowPlan: Sendable {
                     "needed": Array(String(error.needed).utf8), "budget": Array(String(error.budget).utf8),
                 ])
         }
-        var receipt = window.receipt
-        let gated = window.gated(for: rules, tools: parameters.toolNames)
+    }
+
+    /// A window as its provider is asked for it, with the thoughts that it takes back.
+    private struct Draft {
+        let window: Window
+        var request: ModelRequest
+        /// Whose thoughts do not go, and what was made otherwise.
+        let gated: Gated
+        /// Thoughts that are bound to something else.
+        let leftOut: Int
+
+        /// Makes the request of a window.
+        init(_ window: Window, _ plan: WindowPlan, userMessageCount: Int, previousUserText: String?) {
+            self.window = window
+            gated = window.gated(for: plan.rules, tools: plan.parameters.toolNames)
+            request = ModelRequest(
+                model: plan.model, system: gated.system, messages: gated.messages,
+                parameters: plan.parameters.named(by: gated.names), estimate: window.receipt.estimate,
+                userMessageCount: userMessageCount, previousUserText: previousUserText)
+            request.size = window.size
+            let all = request.thoughtCount
+            if plan.rules.replay == .chained { request = request.chained(gated.bindings) }
+            leftOut = all - request.thoughtCount
+        }
+    }
+
+    /// Cuts a history, and makes the request of what is kept.
+    func window(of stored: StoredHistory) throws(WireError) -> ModelWindow {
+        let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
+        let (history, before) = history(stored, promptSize)
+        var draft = Draft(
+            try cut(history, stored), self, userMessageCount: history.count, previousUserText: before)
+        if rules.replay == .chained, chosen.keepsAnchor {
+            let thoughts = draft.request.thoughtTokens(weights)
+            if thoughts > budget - draft.window.receipt.estimate {
+                draft = Draft(
+                    try cut(history, stored, thoughts: thoughts), self, userMessageCount: history.count,
+                    previousUserText: before)
+            }
+        }
+        let window = draft.window, gated = draft.gated, leftOut = draft.leftOut
+        var receipt = window.receipt, request = draft.request
         receipt.mapped = gated.mapped
         receipt.ratio = ratio
-        var request = ModelRequest(
-            model: model, system: gated.system, messages: gated.messages,
-            parameters: parameters.named(by: gated.names), estimate: window.receipt.estimate,
-            userMessageCount: history.count, previousUserText: before)
-        request.size = window.size
         let thoughts = request.thoughtCount
-        var leftOut = 0, unfit = 0
+        var unfit = 0
         if rules.replay == .chained {
-            request = request.chained(gated.bindings)
-            leftOut = thoughts - request.thoughtCount
-            // What was cut hangs on what is said alone: a cut that thoughts made would cost all of them.
+            // What `slide` cuts hangs on what is said alone: a cut that thoughts made would cost all of them.
             let fitted = request.keepingThoughts(
-                in: budget - receipt.estimate, step: chosen.keepsAnchor ? max(1, budget / 4) : 1, weights)
+                in: budget - receipt.estimate, share: chosen.keepsAnchor ? 0.5 : 1, weights)
             (request, unfit) = (fitted.request, fitted.leftOut)
             receipt.estimate += fitted.tokens
             request.estimate = receipt.estimate
@@ -221,12 +254,13 @@ struct WindowPlan: Sendable {
         // The provider's own that it never takes back are nothing to it.
         let foreign = gated.unsent.count { !rules.isOwn($0) }
         receipt.thoughts = Receipt.Thoughts(
-            sent: thoughts - leftOut - unfit, foreign: foreign, changed: leftOut, full: unfit)
+            sent: thoughts - unfit, foreign: foreign, changed: leftOut, full: unfit)
         var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
         result.upstream = upstream
         result.media = rules.media
         result.outlook = window.outlook
+        result.outlook?.used = receipt.estimate
         result.weights = weights
         result.anchor = moved(to: window.anchor, from: anchor(stored))
         // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
