@@ -35,6 +35,8 @@ package final class HTTPUpstream: Upstream {
     private var lengths: [String: Int] = [:]
     /// How the servers of models count tokens, as their lists tell.
     private var counters: [String: TokenCounter] = [:]
+    /// When the length of a model was asked for, by the steady clock.
+    private var lengthsAsked: [String: Int64] = [:]
     /// Limits that servers named when a request was too long.
     private var learned: [String: Int] = [:]
     private var isGateFirm = true
@@ -353,6 +355,17 @@ package final class HTTPUpstream: Upstream {
             receive(result)
         }
     }
+
+    package func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)? {
+        guard contextLength(of: model) == nil, health.breaker.wait(now: steady()) <= 0,
+            lengthsAsked[model].map({ steady() - $0 > HTTPUpstream.lengthPause }) ?? true
+        else { return nil }
+        lengthsAsked[model] = steady()
+        return listModels { _ in then() }
+    }
+
+    /// Milliseconds until a length is asked for again that nobody knew.
+    private static let lengthPause: Int64 = 600_000
 
     package func countsTokens(of model: String) -> Bool { dialect.countsTokens(counters[model]) }
 

@@ -158,6 +158,9 @@ package protocol Upstream: AnyObject {
     /// All who ask at one time share one look.
     func listModels(_ receive: @escaping (Result<[ModelDescription], UpstreamFailure>) -> Void)
         -> any UpstreamQuestion
+    /// Asks for the length of a model that nobody knows, and calls back whatever comes of it; nil where nothing is asked, since it
+    /// is known, or was asked for lately.
+    func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)?
     /// Whether there is a way to ask how many tokens a request to a model has.
     func countsTokens(of model: String) -> Bool
     /// Asks the server how many tokens a request has; nil when it has no way to tell.

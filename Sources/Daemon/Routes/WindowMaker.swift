@@ -152,6 +152,21 @@ struct WindowMaker {
         guard let first = candidates.first else {
             return then(.failure(refused ?? .invalid("the route is empty")))
         }
+        learnLength(first, session, question, making) { isGivenUp in
+            if isGivenUp { return then(.failure(.cancelledUnstored)) }
+            make(
+                session, question, candidates, making, render: render, passed: passed, refused: refused, then)
+        }
+    }
+
+    /// Makes the window for the first of a route, or for the next that holds more.
+    private func make(
+        _ session: SessionRecord, _ question: WindowRequest, _ candidates: [Candidate],
+        _ making: WindowMaking, render: @escaping @Sendable (inout ModelWindow) -> [UInt8],
+        passed: [TooSmall], refused: WireError?,
+        _ then: @escaping (Result<WindowChoice, WireError>) -> Void
+    ) {
+        let first = candidates[0]
         make(session, question, first, making, render: render) { result in
             switch result {
             case .success(let window):
@@ -172,6 +187,36 @@ struct WindowMaker {
             }
         }
     }
+
+    /// Asks a server what its model holds before a history is cut to what is sent while nobody knows; `then` is told whether the
+    /// window was given up meanwhile.
+    ///
+    /// Nobody waits long for it: what comes late counts from the next window on.
+    private func learnLength(
+        _ candidate: Candidate, _ session: SessionRecord, _ question: WindowRequest, _ making: WindowMaking,
+        _ then: @escaping (_ isGivenUp: Bool) -> Void
+    ) {
+        // A token is about four bytes of a text.
+        let tokens = session.session.tokens + (question.content?.count ?? 0) / 4
+        guard tokens > WindowPolicy.unknownModelTokens / 2,
+            // What is wrong in it is told by who makes the window.
+            (try? policy(session.session, question.options, at: candidate.upstream.name))?.maxTokens == nil
+        else { return then(false) }
+        var isDone = false
+        let finish = { (isGivenUp: Bool) in
+            if isDone { return }
+            isDone = true
+            making.stop = nil
+            then(isGivenUp)
+        }
+        let asked = candidate.upstream.learnLength(of: candidate.model) { finish(false) }
+        guard asked != nil else { return then(false) }
+        making.stop = { [loop] in loop.after(milliseconds: 0) { finish(true) } }
+        loop.after(milliseconds: WindowMaker.longestAsk) { finish(false) }
+    }
+
+    /// Milliseconds that a window waits to hear of its model's length.
+    private static let longestAsk = 2_000
 
     /// What a session's pins may have together when one is added, and what each costs of that; nil for a candidate means that
     /// nobody can be asked now.

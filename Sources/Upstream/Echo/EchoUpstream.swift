@@ -86,6 +86,10 @@ package final class EchoUpstream: Upstream {
         return question
     }
 
+    package func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)? {
+        nil
+    }
+
     private static func answer(_ request: ModelRequest, _ said: String) -> [UInt8] {
         let number = max(1, request.userMessageCount)
         let before = request.previousUserText.map { "\nBefore that: \(quoted($0, most: 60))" } ?? ""
