@@ -14,6 +14,9 @@ internal import WindowCases
             if one.drafts.count > 400 { continue }
             let fault = Promises.broken(by: one, for: CaseDialect.all[dialect])
             #expect(fault == nil, "case \(number), CONVOD_SEED=\(seed)\n\(one.described)")
+            guard let edited = one.edited(&random) else { continue }
+            let other = Promises.broken(by: edited, for: CaseDialect.all[dialect])
+            #expect(other == nil, "case \(number), CONVOD_SEED=\(seed), edited\n\(edited.described)")
         }
     }
 

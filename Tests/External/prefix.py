@@ -5,12 +5,19 @@
 
 Random turns of each strategy, with tools, edits, pins, exclusions, other system prompts and models, outages that another provider
 answers through, and restarts between them. The mock refuses a thought that does not stand behind exactly what it was made behind, or
-whose predecessor is another one, with the provider's own words. No request may be refused, and of the largest set of thoughts that it
+whose predecessor is another one, with the provider's own words. With PyPI's `anthropic` installed bodies are held against its types too. No request may be refused, and of the largest set of thoughts that it
 would have taken for the same window at least 0.9 must come, where the budget has room for them: only `slide`, and a tool loop, use it up
 with words.
 """
 import argparse, hashlib, http.server, json, os, random, sys, threading
 from daemon import Daemon, Failed
+
+try:
+    from anthropic.types import message_create_params
+    from sdk_types import Typed
+    TYPES = Typed(message_create_params.MessageCreateParamsStreaming)
+except ImportError:
+    TYPES = None
 
 # Who reads whose thoughts: those of others are left out silently (A4).
 READS = {"claude-fable-5-1": {"claude-fable-5-1", "claude-mythos-5-1", "claude-opus-5-5"},
@@ -29,7 +36,7 @@ class Mock(http.server.ThreadingHTTPServer):
         self.made, self.told = {}, {}  # a thought by its seal; an answer's thoughts by its mark
         self.sent = self.most = self.requests = self.foreign = self.marks = self.full = 0
         self.last = (0, 0)  # thoughts that the last request had, and could have had
-        self.refused = []
+        self.refused, self.typed, self.untyped = [], 0, set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, *_):
@@ -117,6 +124,9 @@ class Answering(http.server.BaseHTTPRequestHandler):
         if "summary" in json.dumps(body.get("system", "")).lower() and not any(marks(m) for m in body["messages"] if m["role"] == "assistant"):
             return self.answer(body, [], [{"type": "text", "text": "the gist of it"}], "end_turn")
         mock.requests += 1
+        if TYPES and mock.requests % 4 == 0:
+            mock.typed += 1
+            mock.untyped.update(TYPES.faults(body))
         prefixes, reads = Prefixes(body), READS[body["model"]]
         before, count, here = None, 0, {}
         for index, message in enumerate(body["messages"]):
@@ -317,11 +327,13 @@ def main():
     faults = 0
     for strategy in ("slide", "sawtooth", "summarize", "auto"):
         mock, lost = run(os.path.abspath(arguments.programs), strategy, arguments.turns, arguments.seed, arguments.loud)
-        isBad = lost > 0 or mock.refused or mock.sent < 0.9 * mock.most or mock.most < arguments.turns // 4
+        isBad = lost > 0 or mock.refused or mock.untyped or mock.sent < 0.9 * mock.most or mock.most < arguments.turns // 4
         faults += bool(isBad)
         print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}{mock.requests} requests, {mock.foreign} answered by another, {lost} lost, {len(mock.refused)} refused, "
               f"{mock.sent} thoughts came of {mock.most} that would have been taken; {mock.full} requests had no room for more", flush=True)
-        for words in mock.refused[:5]:
+        if TYPES:
+            print(f"     {mock.typed} bodies by Anthropic's types")
+        for words in mock.refused[:5] + sorted(mock.untyped)[:5]:
             print(f"     {words}")
     sys.exit(1 if faults else 0)
 

@@ -8,7 +8,7 @@
 request may be refused more than once, no turn lost, and with `slide` the used share of the budget must be above 90 % on average,
 by the server's own count, once the window is full. `summarize` may make one summary for each cut, and one for the next.
 """
-import argparse, importlib.util, os, random, sys
+import argparse, os, random, sqlite3, sys
 from daemon import Daemon
 from vocabularies import Counting, texts, vocabularies
 
@@ -123,25 +123,34 @@ def beside_tools(programs, strategy, count, kinds, turns, seed):
 
 
 def third_party(programs, turns):
-    """The same over PyPI's llmock, which counts in a way of its own."""
+    """The same over PyPI's llmock, which tells words as usage and refuses by characters: turns lost, tries of one turn at most,
+    requests refused, and the mean share of its window by what it refuses by."""
     from llmock import Mock
-    mock = Mock("--context-window", "8000")
-    config = {"upstreams": {"u": {"kind": "openai", "baseURL": mock.base + "/v1", "model": "gpt-4o", "contextLength": 9_000}},
-              "routes": {"default": ["u"]}, "window": {"strategy": "slide", "reserveTokens": 1_000}, "retry": {"base": "10ms"}}
-    lost = 0
+    limit, lost, shares = 8_000, 0, []
+    mock = Mock("--context-window", str(limit))
+    config = {"upstreams": {"u": {"kind": "openai", "baseURL": mock.base + "/v1", "model": "gpt-4o", "contextLength": limit}},
+              "routes": {"default": ["u"]}, "window": {"strategy": "slide", "reserveTokens": 0}, "retry": {"base": "10ms"}}
     try:
         with Daemon(programs, config) as daemon, daemon.client() as client:
             client.new("long")
             for turn in range(turns):
                 try:
-                    lost += client.prompt("long", f"turn {turn}: " + "some words of it " * 30, 60)["stopReason"] != "end_turn"
+                    answer = client.prompt("long", f"turn {turn}: " + "some words of it " * 8, 60)
+                    lost += answer["stopReason"] != "end_turn"
+                    if turn % 20 == 0:
+                        body = client.call("_convod/context/preview", sessionId="long", prompt=[{"type": "text", "text": "x"}])["request"]
+                        shares.append(sum(len(m["content"]) + 1 for m in body["messages"]) / 4 / limit)
                 except Exception as error:
                     print(f"turn {turn}: {error}")
                     lost += 1
                 client.updates.clear()
+            with sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True) as store:
+                most, = store.execute("SELECT max(number) FROM attempts").fetchone()
+                refused, = store.execute("SELECT count(*) FROM attempts WHERE outcome = 'context_overflow'").fetchone()
     finally:
         mock.stop()
-    return lost
+    full = shares[len(shares) // 4:]
+    return lost, most, refused, sum(full) / max(1, len(full))
 
 
 def main():
@@ -175,9 +184,10 @@ def main():
         faults += isBad
         print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}beside tools: {lost} lost, refused {refused}, the plain one has {share * 100:.1f} %", flush=True)
     if os.path.exists(os.path.join(os.path.dirname(sys.executable), "llmock")):
-        lost = third_party(programs, min(300, arguments.turns))
-        faults += lost > 0
-        print(f"{'FAIL' if lost else 'ok':5}llmock --context-window: {lost} lost")
+        lost, most, refused, share = third_party(programs, arguments.turns)
+        isBad = lost > 0 or most > 2 or share < 0.9
+        faults += isBad
+        print(f"{'FAIL' if isBad else 'ok':5}slide     llmock --context-window: {lost} lost, {refused} refused ({most - 1}), {share * 100:.1f} %")
     sys.exit(1 if faults else 0)
 
 

@@ -156,6 +156,25 @@ extension RandomWindow {
     }
 }
 
+extension RandomWindow {
+    /// The same conversation after its window was made and somebody edited a prompt of it, which takes back all behind that; nil
+    /// where it has no prompt.
+    package func edited(_ random: inout CaseRandom) -> RandomWindow? {
+        guard let index = drafts.indices.filter({ drafts[$0].role == .user }).randomElement(using: &random)
+        else { return nil }
+        var other = self
+        other.drafts.removeSubrange(index...)
+        var prompt = Draft(role: .user, parts: [.text(random.pick(["edited", "好", "x y z"]))])
+        prompt.isPinned = random.oneIn(9)
+        other.drafts.append(prompt)
+        other.summaries.removeAll { $0.last > index }
+        // What does not fit leaves no anchor.
+        let anchor = (try? cut(messages, for: CaseDialect.all[0]))?.anchor
+        other.anchor = anchor.flatMap { $0 <= index ? $0 : nil } ?? self.anchor
+        return other
+    }
+}
+
 /// Makes drafts with everything that has ever gone wrong in a conversation.
 private struct Maker {
     var random: CaseRandom

@@ -41,18 +41,23 @@ struct WindowWalk {
             guard number < count, work.broken.load(ordering: .relaxed) < 5 else { return }
             var random = CaseRandom(seed: seed &+ UInt64(number) &* 0x9E37_79B9)
             let one = RandomWindow(&random)
-            work.messages.add(one.drafts.count, ordering: .relaxed)
-            for dialect in CaseDialect.all {
-                guard let fault = Promises.broken(by: one, for: dialect) else {
-                    continue
-                }
-                work.broken.add(1, ordering: .relaxed)
-                let small = one.shrunk {
-                    (Promises.broken(by: $0, for: dialect) ?? "").prefix(12) == fault.prefix(12)
-                }
-                print("FAIL case \(number), \(dialect.name): a window \(fault)\n\(small.described)")
-                break
+            hold(one, number, work)
+            guard random.oneIn(4) else { continue }
+            if let edited = one.edited(&random) { hold(edited, number, work) }
+        }
+    }
+
+    /// Holds a case against the promises, for each dialect.
+    private static func hold(_ one: RandomWindow, _ number: Int, _ work: Work) {
+        work.messages.add(one.drafts.count, ordering: .relaxed)
+        for dialect in CaseDialect.all {
+            guard let fault = Promises.broken(by: one, for: dialect) else { continue }
+            work.broken.add(1, ordering: .relaxed)
+            let small = one.shrunk {
+                (Promises.broken(by: $0, for: dialect) ?? "").prefix(12) == fault.prefix(12)
             }
+            print("FAIL case \(number), \(dialect.name): a window \(fault)\n\(small.described)")
+            break
         }
     }
 }
