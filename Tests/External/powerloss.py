@@ -322,7 +322,10 @@ class Promised:
             if whole != [("ok",)]:
                 wrong.append(f"integrity_check: {whole[:3]}")
             sessions = {name: (title, trashed) for name, title, trashed in database.execute("SELECT name, title, trashed_at FROM session WHERE owner >= 0")}
-            found = {int(t) for (content,) in database.execute("SELECT content FROM message") for t in TOKEN.findall(content)[:1]}
+            contents = [content for (content,) in database.execute("SELECT content FROM message")]
+            if not all(isinstance(content, str) for content in contents):
+                wrong.append("a message has no content")  # a row of which a part is not there
+            found = {int(t) for content in contents if isinstance(content, str) for t in TOKEN.findall(content)[:1]}
             ended = {r for (r,) in database.execute("SELECT request_id FROM turn WHERE state = 2 AND request_id IS NOT NULL")}
         except sqlite3.Error as error:
             return [f"SQLite: {error}"]
