@@ -49,6 +49,9 @@ package struct DialectRules: Sendable, Equatable {
     /// What asks a model to go on where its answer was cut, for dialects that take no answer as the last message.
     package static let goOn = "Continue exactly where you stopped."
 
+    /// What the user says before an answer at the beginning, as a pinned one, for dialects that take none there.
+    package static let opening = "What was said before this is left out."
+
     /// OpenAI's own servers demand no alternation, many local chat templates do (wire.md C1).
     ///
     /// They take IDs of 40 characters at most ("string too long. Expected a string with maximum length 40", as in issue 8132
@@ -112,8 +115,9 @@ extension Window {
         }
         var out = pairResults(plain, &gated.mapped).filter { !$0.parts.isEmpty }
         if rules.startsWithUser {
-            while let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {
-                out.remove(at: first)
+            if let first = out.firstIndex(where: { $0.role != .system }), out[first].role != .user {
+                out.insert(OutgoingMessage(role: .user, parts: [.text(DialectRules.opening)]), at: first)
+                gated.mapped.opened = 1
             }
         }
         if rules.endsWithUser, out.last?.role == .assistant {
@@ -179,7 +183,10 @@ extension Window {
     }
 
     private func join(_ first: [Part], _ second: [Part], _ separator: String) -> [Part] {
-        if case .text(let a)? = first.last, case .text(let b)? = second.first {
+        // A text with a seal behind it is as its provider made it (wire-2.md E).
+        if case .text(let a)? = first.last, case .text(let b)? = second.first,
+            second.dropFirst().first?.seal == nil
+        {
             return first.dropLast() + [.text(a + separator + b)] + second.dropFirst()
         }
         return first + second
@@ -297,6 +304,8 @@ package struct Mapped: Sendable, Equatable {
     package var systems = 0
     /// Calls without a result, for which one is made that says so.
     package var closed = 0
+    /// 1 where words of the user stand before an answer with which the messages begin.
+    package var opened = 0
 
     package init() {}
     var isEmpty: Bool { self == Mapped() }
@@ -305,7 +314,7 @@ package struct Mapped: Sendable, Equatable {
     func write(to writer: inout JSONWriter) {
         for (name, count) in [
             ("arguments", arguments), ("names", names), ("ids", ids), ("parts", parts + binaries),
-            ("systems", systems), ("closed", closed),
+            ("systems", systems), ("closed", closed), ("opened", opened),
         ]
         where count > 0 {
             writer.member(name, count)

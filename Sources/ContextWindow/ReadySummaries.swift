@@ -17,17 +17,19 @@ struct ReadySummaries {
     /// Up to where rounds were made, whatever came of them; 0 for none.
     let covered: Int
 
-    /// `newest` is the place of the newest turn, `room` what is left beside what must be in.
+    /// `newest` is the place of the newest turn, `loopSince` when its open tool loop began: what was made in it unasked waits for its
+    /// end, since it would stand before what the loop was begun with; `room` what is left beside what must be in.
     init(
-        _ history: History, _ strategy: WindowPolicy.Strategy, newest: Int?, _ weights: TokenWeights,
-        room: Int
+        _ history: History, _ strategy: WindowPolicy.Strategy, newest: Int?, loopSince: Int64? = nil,
+        _ weights: TokenWeights, room: Int
     ) {
         var ready: [Ready] = [], floor = 0, covered = 0
         for summary in history.summaries {
             // What somebody asked for and came to nothing says nothing of what is made unasked.
             if summary.text != nil || !summary.isRequested { covered = max(covered, summary.last) }
             guard let told = summary.told, newest.map({ summary.last < $0 }) ?? false, summary.last > floor,
-                summary.isRequested || strategy == .summarize
+                summary.isRequested
+                    || strategy == .summarize && (loopSince.map { summary.createdAt <= $0 } ?? true)
             else { continue }
             let size = TokenEstimate.size(of: [.text(told)]), tokens = weights.tokens(size)
             // It is never needed: what leaves no room for the conversation itself stays out, unless somebody asked for it.

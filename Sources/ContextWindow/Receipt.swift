@@ -77,6 +77,8 @@ package struct Receipt: Sendable, Equatable {
 
         /// Why some stayed out; nil where none did.
         package let reason: Reason?
+        /// Whether the model was told not to think, since the thought of its open tool loop stays out.
+        package var isDisabled = false
 
         /// Whose thoughts stay out, by the word on the wire.
         package enum Reason: String, Sendable {
@@ -178,6 +180,7 @@ package struct Receipt: Sendable, Equatable {
                     $0.member("sent", thoughts.sent)
                     $0.member("leftOut", thoughts.leftOut)
                     $0.optional("reason", thoughts.reason?.rawValue)
+                    if thoughts.isDisabled { $0.member("disabled", true) }
                 }
             }
             if let ratio {

@@ -29,13 +29,18 @@ package struct CutContext: Sendable, Equatable {
     package var weights: TokenWeights
     /// Whether an answer at the end is followed by words that ask to go on.
     package var endsWithUser: Bool
+    /// Whether words of the user go before an answer at the beginning.
+    package var startsWithUser = false
     /// Tokens of the thoughts that would go with a window that begins at the anchor.
     package var thoughts = 0
+    /// Where the request before began, for a tool loop under a strategy that keeps no anchor; nil for nothing.
+    package var loopBegin: Int?
 
     package init(
         _ chosen: WindowPolicy.Chosen, anchor: Int? = nil, isCold: Bool = false,
-        weights: TokenWeights = .unknown, endsWithUser: Bool = false
+        weights: TokenWeights = .unknown, endsWithUser: Bool = false, startsWithUser: Bool = false
     ) {
+        self.startsWithUser = startsWithUser
         self.weights = weights
         self.endsWithUser = endsWithUser
         self.chosen = chosen
@@ -165,20 +170,27 @@ extension Window {
         let newest = turns.starts.last.map { sent[$0...] } ?? []
         let goOn =
             context.endsWithUser && mayEndWithAnswer(newest) ? weights.tokens(Window.goOnSize) : 0
+        let openingTokens = context.startsWithUser ? weights.tokens(Window.openingSize) : 0
+        func opening(_ messages: some Sequence<Message>) -> Int {
+            openingTokens > 0 && mayBeginWithAnswer(messages) ? openingTokens : 0
+        }
         let inNewest = Set(newest.map(\.seq))
         // A pin of the newest turn counts with that.
-        let pinTokens = always.reduce(history.unreadPinTokens) {
+        let pinTokens = always.reduce(history.unreadPinTokens + opening(always)) {
             $0 + (inNewest.contains($1.seq) ? 0 : cost($1))
         }
         var question = CutQuestion(
             turns: turns.questions(sent, pairs, pinned: pinnedSeqs) { message, isNewest in
                 !isNewest && pinnedSeqs.contains(message.seq) ? 0 : cost(message)
+            } opening: {
+                opening($0)
             }, fixed: systemTokens + demandTokens + pinTokens + goOn, budget: budget,
             maxTurns: policy.maxTurns,
             maxMessages: policy.maxMessages, isWhole: isWhole, anchor: context.anchor,
             moment: CutQuestion.Moment(isCold: context.isCold, isInLoop: sent.last?.role == .tool),
             lowMark: policy.lowMark(of: budget))
         question.thoughts = context.thoughts
+        question.loopBegin = question.moment.isInLoop ? context.loopBegin : nil
         let fixed = question.fixed, newestTokens = question.turns.last?.tokens ?? 0
         guard question.fixed + newestTokens <= budget else {
             throw WindowError(
@@ -187,7 +199,8 @@ extension Window {
                 newest: newestTokens + goOn)
         }
         let summaries = ReadySummaries(
-            history, context.chosen.name, newest: question.turns.last?.seq, weights,
+            history, context.chosen.name, newest: question.turns.last?.seq,
+            loopSince: question.moment.isInLoop ? newest.first?.createdAt : nil, weights,
             room: budget - fixed - newestTokens)
         question.take(summaries, isRead: history.messages.first.map { $0.seq <= summaries.floor + 1 } ?? true)
         var cut = context.chosen.strategy.cut(question)
@@ -229,6 +242,18 @@ extension Window {
         return false
     }
 
+    /// Whether the first of some messages that says something may be another's than the user's.
+    private static func mayBeginWithAnswer(_ messages: some Sequence<Message>) -> Bool {
+        for message in messages where message.role == .assistant || message.role == .user {
+            // What is longer says something.
+            let isShort = message.content.count < 256
+            if isShort, message.parts.allSatisfy(\.isBlank) { continue }
+            return message.role == .assistant
+        }
+        return false
+    }
+
+    private static let openingSize = TokenEstimate.size(of: [.text(DialectRules.opening)])
     private static let goOnSize = TokenEstimate.size(of: [.text(DialectRules.goOn)])
 
     /// Where the turns of a run of messages begin: at each message of the user; at the beginning of a history what a
@@ -246,7 +271,8 @@ extension Window {
         ///
         /// A result that came turns after its call goes where that call goes, so it counts with the call's turn, unless a pin holds both.
         func questions(
-            _ sent: [Message], _ pairs: ToolPairs, pinned: Set<Int>, cost: (Message, _ isNewest: Bool) -> Int
+            _ sent: [Message], _ pairs: ToolPairs, pinned: Set<Int>,
+            cost: (Message, _ isNewest: Bool) -> Int, opening: (ArraySlice<Message>) -> Int
         ) -> [CutQuestion.Turn] {
             let ends = starts.dropFirst() + [sent.count]
             var tokens = starts.map { _ in 0 }, messages = tokens
@@ -264,7 +290,7 @@ extension Window {
             return zip(starts, ends).enumerated().map { turn, range in
                 let own = sent[range.0..<range.1], seq = sent[range.0].seq
                 return CutQuestion.Turn(
-                    seq: seq, tokens: tokens[turn], messages: messages[turn],
+                    seq: seq, tokens: tokens[turn] + opening(own), messages: messages[turn],
                     last: own.last { pairs.isSent($0, withTurnFrom: seq) }?.seq)
             }
         }

@@ -364,6 +364,10 @@ package final class HTTPUpstream: Upstream {
         return listModels { _ in then() }
     }
 
+    package func learned(length: Int, of model: String) {
+        learned[model] = min(learned[model] ?? Int.max, max(length, 256))
+    }
+
     /// Milliseconds until a length is asked for again that nobody knew.
     private static let lengthPause: Int64 = 600_000
 

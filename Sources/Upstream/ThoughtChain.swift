@@ -111,22 +111,21 @@ extension ModelRequest {
         return other
     }
 
-    /// The request with as many of its thoughts, the newest, as there is room for in tokens, with those tokens and how many stay
-    /// out.
+    /// The request with as many of its thoughts, the newest, as there is room for in tokens, with how much there is to read of those
+    /// and how many stay out.
     ///
     /// The oldest of an unbroken run may stay out (wire-2.md A3), and then stay out. Where some must, the rest has a share of the room,
-    /// so that for a while the requests behind this one begin as it does.
+    /// so that for a while the requests behind this one begin as it does; an open tool loop keeps all of its own that fit.
     package func keepingThoughts(in room: Int, share: Double, _ weights: TokenWeights) -> (
-        request: ModelRequest, tokens: Int, leftOut: Int
+        request: ModelRequest, size: ContentSize, leftOut: Int
     ) {
-        let costs = thoughtCosts(weights)
-        let all = costs.reduce(0, +)
-        if all <= max(0, room) { return (self, all, 0) }
-        let excess = all - Int(Double(max(0, room)) * share)
-        var left = 0, gone = 0
-        while gone < excess, left < costs.count {
-            gone += costs[left]
-            left += 1
+        let sizes = thoughtSizes(weights), costs = sizes.map { weights.tokens($0) }, room = max(0, room)
+        if costs.reduce(0, +) <= room { return (self, sizes.reduce(ContentSize(), +), 0) }
+        let most = Int(Double(room) * share)
+        var left = costs.count, kept = 0
+        while left > 0, kept + costs[left - 1] <= (left > costs.count - loopThoughts ? room : most) {
+            left -= 1
+            kept += costs[left]
         }
         var request = self, index = 0
         for message in request.messages.indices {
@@ -142,18 +141,27 @@ extension ModelRequest {
             Message.Binding(
                 model: $0.model, digest: $0.digest, after: first == nil ? nil : $0.after, first: first)
         }
-        return (thinking(asIn: request), all - gone, left)
+        return (thinking(asIn: request), sizes[left...].reduce(ContentSize(), +), left)
+    }
+
+    /// How many thoughts an open tool loop has; 0 where the user spoke last.
+    private var loopThoughts: Int {
+        guard messages.last?.role == .tool else { return 0 }
+        let loop = messages.lastIndex { $0.role == .user }.map { messages[($0 + 1)...] } ?? messages[...]
+        return loop.reduce(0) { $0 + $1.parts.count(where: \.isThought) }
     }
 
     /// Tokens of all its thoughts.
-    package func thoughtTokens(_ weights: TokenWeights) -> Int { thoughtCosts(weights).reduce(0, +) }
+    package func thoughtTokens(_ weights: TokenWeights) -> Int {
+        thoughtSizes(weights).reduce(0) { $0 + weights.tokens($1) }
+    }
 
-    /// Tokens of each of its thoughts, in their order.
-    private func thoughtCosts(_ weights: TokenWeights) -> [Int] {
-        let weights = weights.counting(thoughts: true)
-        // One that shows nothing was seen to cost about 100 (wire-2.md A5).
-        return messages.lazy.flatMap(\.parts).filter(\.isThought).map { part in
-            max(100, weights.tokens(TokenEstimate.size(of: part)))
+    /// How much there is to read of each of its thoughts, in their order.
+    private func thoughtSizes(_ weights: TokenWeights) -> [ContentSize] {
+        messages.lazy.flatMap(\.parts).filter(\.isThought).map { part in
+            let size = TokenEstimate.size(of: part.visibleText), sums = weights.parts(size)
+            // One that shows nothing was seen to cost about 100 (wire-2.md A5).
+            return sums.plain + sums.wide < 100 ? ContentSize(tokens: 100) : size
         }
     }
 

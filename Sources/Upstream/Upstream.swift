@@ -161,6 +161,8 @@ package protocol Upstream: AnyObject {
     /// Asks for the length of a model that nobody knows, and calls back whatever comes of it; nil where nothing is asked, since it
     /// is known, or was asked for lately.
     func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)?
+    /// A model's server refused more than so many tokens, the answer's with them, without a word of its limit.
+    func learned(length: Int, of model: String)
     /// Whether there is a way to ask how many tokens a request to a model has.
     func countsTokens(of model: String) -> Bool
     /// Asks the server how many tokens a request has; nil when it has no way to tell.

@@ -233,6 +233,21 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
 }
 
 @Suite struct `Messages of the system` {
+    @Test func `that are pinned go to who takes no answer at the beginning too, behind words of the user`()
+        throws
+    {
+        for words in ["u a u a u a u", "u a:x t:x a u a u"] {
+            let history = Histories.of(words).changing(2) { $0.isPinned = true }
+            let window = try cut(history, maxTurns: 2)
+            let gated = window.gated(for: DialectRules(isAlternating: true, startsWithUser: true))
+            let first = gated.messages.first
+            #expect(first?.role == .user && first?.parts == [.text(DialectRules.opening)], "\(words)")
+            #expect(gated.messages.dropFirst().first?.parts == history[1].parts, "\(words)")
+            #expect(gated.mapped.opened == 1)
+            #expect(window.gated(for: .openAI).mapped.opened == 0)
+        }
+    }
+
     @Test func `at the beginning are one system prompt, later ones are the user's`() throws {
         let window = try window(
             [

@@ -8,6 +8,25 @@ private func turns(_ tokens: [Int], from seq: Int = 1) -> [CutQuestion.Turn] {
 
 private let saw = SawtoothStrategy()
 
+@Suite struct `A slide` {
+    private func question(_ begin: Int?) -> CutQuestion {
+        var question = CutQuestion(
+            turns: turns([Int](repeating: 10, count: 8)), fixed: 0, budget: 50,
+            moment: .init(isInLoop: true))
+        question.loopBegin = begin
+        return question
+    }
+
+    @Test func `stays in a tool loop where its first request began, as long as that fits`() {
+        let slide = SlideStrategy()
+        #expect(slide.cut(question(nil)).first == 3)
+        #expect(slide.cut(question(11)) == Cut(first: 5, rule: .anchor))
+        #expect(slide.cut(question(7)).first == 3)
+        #expect(slide.cut(question(3)).first == 3)
+        #expect(slide.cut(question(99)).first == 3)
+    }
+}
+
 @Suite struct `The sawtooth` {
     private func question(_ count: Int, anchor: Int? = nil, moment: CutQuestion.Moment = .init())
         -> CutQuestion

@@ -55,6 +55,10 @@ internal import Testing
                 "image input is not supported - hint: you may need to provide the mmproj"
             ),
             ("400 Bad Request", "messages[0]: unknown variant `image_url`, expected `text`"),
+            ("500 Internal Server Error", "this model is missing data required for image input"),
+            ("400 Bad Request", "'messages.0' : for 'role:user' messages[0].content must be a string"),
+            ("400 Bad Request", "Vision add-on is not loaded, but images were provided for processing"),
+            ("400 Bad Request", "Image inputs are not supported by this model"),
         ])
     func `of an image in the history is learned once, and a text stands for it`(
         _ status: String, _ words: String

@@ -28,6 +28,26 @@ private let done = "data: [DONE]\n\n"
         #expect(read(body + stop).end == "stop")
     }
 
+    @Test func `counts reasoning beside the answer, or hits of a cache in words of its own (wire-2.md F)`() {
+        func usage(_ members: String) -> Usage? {
+            read(words("x") + chunk("{}", "\"stop\"", ",\"usage\":{\(members)}") + done).usage
+        }
+        let reasoning = #""completion_tokens_details":{"reasoning_tokens":100}"#
+        #expect(
+            usage(#""prompt_tokens":5000,"completion_tokens":10,"total_tokens":5110,\#(reasoning)"#)
+                == Usage(inputTokens: 5_000, outputTokens: 110, reasoningTokens: 100))
+        #expect(
+            usage(#""prompt_tokens":5000,"completion_tokens":110,"total_tokens":5110,\#(reasoning)"#)
+                == Usage(inputTokens: 5_000, outputTokens: 110, reasoningTokens: 100))
+        #expect(
+            usage(#""prompt_tokens":5000,"completion_tokens":10,"prompt_cache_hit_tokens":4000"#)
+                == Usage(inputTokens: 5_000, outputTokens: 10, cachedTokens: 4_000))
+        #expect(
+            usage(
+                #""prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":{"cache_write_tokens":3}"#)
+                == Usage(inputTokens: 9, outputTokens: 1, writtenTokens: 3))
+    }
+
     @Test func `may have no choices in a chunk, or count at any place (B038, N001)`() {
         let usage =
             ",\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":1}}"

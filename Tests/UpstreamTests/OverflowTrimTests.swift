@@ -21,11 +21,11 @@ private func change(
         #expect(change(overflow(8_192, 9_000), estimate: 0) == nil)
     }
 
-    @Test func `loses a quarter, then half, where nothing is said`() {
+    @Test func `loses a quarter, then all but the newest turn, where nothing is said`() {
         #expect(change(overflow(nil, nil), estimate: 8_000) == .window(6_000))
         #expect(change(overflow(nil, 9_000), estimate: 8_000) == .window(6_000))
-        #expect(change(overflow(nil, nil), estimate: 6_000, trims: 1) == .window(3_000))
-        #expect(change(overflow(nil, nil), estimate: 1, trims: 1) == .window(1))
+        #expect(change(overflow(nil, nil), estimate: 6_000, trims: 1) == .newest)
+        #expect(change(overflow(nil, nil), estimate: 1) == .window(1))
     }
 
     @Test func `loses of its history where the answer needs what it asks for, as with a budget to think`() {
@@ -87,6 +87,7 @@ private func change(
                     switch change(failure, estimate: 5_000, answer: answer) {
                     case .window(let size): #expect(size >= 1 && size < 5_000)
                     case .answer(let size): #expect(size >= 64 && size < answer ?? 0)
+                    case .newest: #expect(limit == nil)
                     case nil: Issue.record("nothing was changed")
                     }
                 }

@@ -93,13 +93,17 @@ private struct PrefixCheck {
         request.messages.flatMap(\.parts).compactMap(\.seal)
     }
 
+    private func tokens(_ kept: (request: ModelRequest, size: ContentSize, leftOut: Int)) -> Int {
+        TokenWeights.newClaude.tokens(kept.size)
+    }
+
     @Test func `stay out from the oldest on, more of them where that is to last`() throws {
         let whole = try request(6), all = whole.keepingThoughts(in: 100_000, share: 0.5, .newClaude)
-        #expect(seals(all.request).count == 6 && all.leftOut == 0 && all.tokens > 6 * 400)
-        let each = all.tokens / 6
+        #expect(seals(all.request).count == 6 && all.leftOut == 0 && tokens(all) > 6 * 400)
+        let each = tokens(all) / 6
         let fewer = whole.keepingThoughts(in: each * 4 + 1, share: 1, .newClaude)
         #expect(seals(fewer.request) == ["s2", "s3", "s4", "s5"])
-        #expect(fewer.leftOut == 2 && fewer.tokens == each * 4)
+        #expect(fewer.leftOut == 2 && tokens(fewer) == each * 4)
         #expect(fewer.request.binding?.after == "s5")
         let half = whole.keepingThoughts(in: each * 5 + 1, share: 0.5, .newClaude)
         #expect(seals(half.request) == ["s4", "s5"])
@@ -108,11 +112,14 @@ private struct PrefixCheck {
 
     @Test func `are none where there is none, and then a model in a tool loop is not to think`() throws {
         let none = try request(3, endsInLoop: true).keepingThoughts(in: -5, share: 1, .newClaude)
-        #expect(seals(none.request) == [] && none.tokens == 0 && none.leftOut == 3)
+        #expect(seals(none.request) == [] && tokens(none) == 0 && none.leftOut == 3)
         #expect(none.request.binding?.after == nil && none.request.binding?.digest == "d")
         #expect(none.request.parameters.thinking == nil)
         let some = try request(3, endsInLoop: true).keepingThoughts(in: 700, share: 1, .newClaude)
         #expect(seals(some.request) == ["s2"] && some.request.parameters.thinking == 2_048)
+        // The loop's own goes where there is room for it, whatever share the others have.
+        let own = try request(3, endsInLoop: true).keepingThoughts(in: 700, share: 0.5, .newClaude)
+        #expect(seals(own.request) == ["s2"] && own.request.parameters.thinking == 2_048)
     }
 }
 

@@ -152,7 +152,8 @@ package enum Promises {
             $0.isSendable && !there.contains($0.seq) && !made.isDisjoint(with: results($0.parts))
         }
         let tools = (turn + late).reduce(0) { $0 + calls($1.parts).count + results($1.parts).count }
-        let most = tokens(turn + late, dialect) + tools * 60
+        // Words of the user may stand before it.
+        let most = tokens(turn + late, dialect) + tools * 60 + (dialect.rules.startsWithUser ? 30 : 0)
         return window.receipt.estimate + most <= one.budget ? "leaves out a turn that fits" : nil
     }
 
@@ -165,6 +166,14 @@ package enum Promises {
         }
         if cost > window.receipt.estimate {
             return "costs more than its receipt says: \(cost) of \(window.receipt.estimate)"
+        }
+        let told = out.flatMap(\.parts).map(\.visibleText).joined(separator: "\n") + (gated.system ?? "")
+        let pins = window.messages.filter { $0.isPinned && $0.isSendable }.flatMap(\.parts)
+        if pins.contains(where: { part in
+            guard case .text(let text) = part, !part.isBlank else { return false }
+            return !told.contains(text)
+        }) {
+            return "lacks what a pin says"
         }
         return brokenRoles(out, rules) ?? brokenPairs(out) ?? brokenParts(out, rules)
             ?? brokenNames(out, of: window, rules)

@@ -107,7 +107,8 @@ package struct RandomWindow: Sendable {
             history, system: system, policy: policy, budget: budget,
             CutContext(
                 chosen, anchor: chosen.keepsAnchor ? anchor : nil, isCold: isCold,
-                weights: dialect.rules.weights, endsWithUser: dialect.rules.endsWithUser))
+                weights: dialect.rules.weights, endsWithUser: dialect.rules.endsWithUser,
+                startsWithUser: dialect.rules.startsWithUser))
     }
 
     private var chosen: WindowPolicy.Chosen {

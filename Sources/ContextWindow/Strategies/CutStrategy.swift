@@ -57,6 +57,8 @@ package struct CutQuestion: Sendable {
     package var lowMark: Double
     /// Tokens of the thoughts that go with the turns from the anchor on, which no turn counts: behind another cut they would not.
     package var thoughts = 0
+    /// Where the request before began in a tool loop that goes on; nil where nobody knows, or there is none.
+    package var loopBegin: Int?
     /// The places at which summaries end that stand ready, newest first.
     package var summaryEnds: [Int] = []
 

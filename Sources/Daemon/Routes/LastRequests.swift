@@ -15,6 +15,8 @@ final class LastRequests {
         let print: BodyPrint
         /// The provider's ID of the answer; nil where it gave none.
         let responseID: String?
+        /// Where its newest messages began; nil where it had none.
+        var begin: Int?
     }
 
     private struct Key: Hashable {

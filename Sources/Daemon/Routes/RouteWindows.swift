@@ -38,8 +38,18 @@ final class RouteWindows: RouteRequests {
     private var told: Set<String> = []
     /// Who was passed over, since what must be sent does not fit there.
     private var passed: [TooSmall]
-    /// What a request may have at most by a provider's word, and the failure that said so; by upstream.
-    private var overflows: [String: (limit: Int, failure: UpstreamFailure)] = [:]
+    /// What was too long for an upstream, by its name.
+    private var overflows: [String: Overflow] = [:]
+
+    /// A request that was too long.
+    private struct Overflow {
+        /// What the next may have at most; nil where only its newest turn may be in it.
+        let limit: Int?
+        let failure: UpstreamFailure
+        /// The estimate of what was refused.
+        let refused: Int
+        var isNewestOnly: Bool { limit == nil }
+    }
 
     init(
         _ session: SessionRecord, _ question: WindowRequest, _ choice: WindowChoice, _ maker: WindowMaker,
@@ -76,6 +86,9 @@ final class RouteWindows: RouteRequests {
         windows[upstream]?.request.estimate ?? windows.values.first?.request.estimate ?? 0
     }
 
+    /// Tokens that an upstream may be sent; nil where it has no window.
+    func budget(for upstream: String) -> Int? { windows[upstream]?.budget }
+
     /// Makes the request for an upstream.
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let name = candidate.upstream.name
@@ -88,7 +101,8 @@ final class RouteWindows: RouteRequests {
         let overflow = overflows[name], making = WindowMaking()
         self.making = making
         let limit = [overflow?.limit, limits[name]].compactMap(\.self).min()
-        let wanted = WindowRequest(options: question.options, limit: limit)
+        let wanted = WindowRequest(
+            options: question.options, limit: limit, isNewestOnly: overflow?.isNewestOnly ?? false)
         maker.make(session, wanted, candidate, making) { [weak self] result in
             guard let self, self.making === making else { return }
             self.making = nil
@@ -210,7 +224,10 @@ final class RouteWindows: RouteRequests {
         switch change {
         case .answer(let tokens): windows[name]?.request.parameters.maxTokens = tokens
         case .window(let tokens):  // it is made anew for the next try
-            overflows[name] = (tokens, failure)
+            overflows[name] = Overflow(limit: tokens, failure: failure, refused: before.request.estimate)
+            windows[name] = nil
+        case .newest:
+            overflows[name] = Overflow(limit: nil, failure: failure, refused: before.request.estimate)
             windows[name] = nil
         }
         return true
@@ -246,7 +263,7 @@ final class RouteWindows: RouteRequests {
         guard let candidate else { return receipt }
         let shared = trace.flatMap {
             let sent = LastRequests.Sent(
-                at: maker.clocks.now(), print: $0.print, responseID: $0.responseID)
+                at: maker.clocks.now(), print: $0.print, responseID: $0.responseID, begin: window.begin)
             return maker.lastRequests.take(sent, of: session.row, name, candidate.model)
         }
         let counted = usage?.inputTokens
@@ -310,11 +327,24 @@ final class RouteWindows: RouteRequests {
 
     /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
     func learned(from candidate: Candidate?, _ ending: Turn.Ending) -> Learned? {
+        learnLength(from: candidate, ending)
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,
             let request = windows[candidate.upstream.name]?.request, !request.hasMedia,
             !isCutByServer(counted, request, candidate)
         else { return taught }
         return learn(counted, request, candidate) ?? taught
+    }
+
+    /// Where what was too long did not say by how much, what went through is what the server holds.
+    private func learnLength(from candidate: Candidate?, _ ending: Turn.Ending) {
+        guard let candidate, let overflow = overflows[candidate.upstream.name],
+            overflow.failure.overflow?.limit == nil, ending.state == .complete,
+            let window = windows[candidate.upstream.name]
+        else { return }
+        let passed = ending.usage?.inputTokens ?? window.request.estimate
+        // The newest turn alone says little: half of what was refused is tried next.
+        let held = overflow.isNewestOnly ? max(passed, overflow.refused / 2) : passed
+        candidate.upstream.learned(length: held + window.reserved, of: candidate.model)
     }
 
     private func learn(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Learned? {

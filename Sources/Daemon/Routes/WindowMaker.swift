@@ -17,6 +17,8 @@ struct WindowRequest: Sendable {
     var content: [UInt8]?
     /// Tokens that the request may have at most, after a provider said that it was too long.
     var limit: Int?
+    /// Whether it may have no older turns.
+    var isNewestOnly = false
 }
 
 extension WireError {
@@ -242,6 +244,7 @@ struct WindowMaker {
         }
         var policy = try policy(session.session, question.options, at: candidate.upstream.name)
         let settings = policy.fingerprint
+        if question.isNewestOnly { policy.maxTurns = 1 }
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
         // What the request will ask for must be kept free, or it is refused with what it has.
@@ -269,6 +272,7 @@ struct WindowMaker {
         let rules = candidate.upstream.rules(for: candidate.model)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)
+        let last = lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)
         return WindowPlan(
             session: session, question: question, policy: policy, length: length,
             weights: calibration.applied(to: rules.weights), budget: budget, parameters: parameters,
@@ -277,7 +281,7 @@ struct WindowMaker {
             chosen: policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none), settings: settings,
             ratio: calibration.plain.samples > 0 ? calibration.plain.value : nil,
             now: clocks.now(),
-            asked: lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)?.at,
+            asked: last?.at, lastBegin: last?.begin,
             cacheLife: candidate.upstream.promptCache.life,
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
     }

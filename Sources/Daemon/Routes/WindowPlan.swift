@@ -50,7 +50,16 @@ struct ModelWindow: Sendable {
 
     /// Takes the same request without thoughts, after its provider refused one.
     mutating func lose(thoughtsTo request: ModelRequest) {
+        let before = self.request
         self.request = request
+        // What does not go teaches nothing, and counts for nothing.
+        if let cut {
+            self.request.size = cut.size
+            self.request.size[.thought] = 0
+            told.estimate -= max(0, weights.tokens(before.size) - weights.tokens(self.request.size))
+            self.request.estimate = told.estimate
+            receipt = told.encoded
+        }
         guard let before = told.thoughts else { return }
         told.thoughts = before.refused
         receipt = told.encoded
@@ -73,6 +82,12 @@ struct ModelWindow: Sendable {
     }
 
     var isWhole: Bool { cut != nil }
+    /// Where its newest messages begin; nil where it has none.
+    var begin: Int? { told.sent?.lowerBound }
+    /// Tokens that it may have.
+    var budget: Int { told.budget }
+    /// Tokens that it keeps for the answer.
+    var reserved: Int { told.policy.reserveTokens }
 
     /// Itself, unless there is nothing in it that a model could answer.
     @discardableResult
@@ -114,6 +129,8 @@ struct WindowPlan: Sendable {
     let now: Int64
     /// When this model was asked last for the session, by what this daemon remembers; nil where it does not.
     let asked: Int64?
+    /// Where the newest messages of that request began.
+    let lastBegin: Int?
     /// Milliseconds that the provider keeps the beginning of a request.
     let cacheLife: Int64
     /// What tells the provider which requests are of this session; nil for nothing.
@@ -176,8 +193,9 @@ struct WindowPlan: Sendable {
             var context = CutContext(
                 chosen, anchor: anchor(stored)?.seq,
                 isCold: now - (asked ?? session.session.updatedAt) > cacheLife, weights: weights,
-                endsWithUser: rules.endsWithUser)
+                endsWithUser: rules.endsWithUser, startsWithUser: rules.startsWithUser)
             context.thoughts = thoughts
+            context.loopBegin = lastBegin
             return try Window.cut(
                 history, system: question.options.system ?? session.session.wholeSystem, policy: policy,
                 budget: budget, demands: demands, context)
@@ -239,9 +257,9 @@ struct WindowPlan: Sendable {
             let fitted = request.keepingThoughts(
                 in: budget - receipt.estimate, share: chosen.keepsAnchor ? 0.5 : 1, weights)
             (request, unfit) = (fitted.request, fitted.leftOut)
-            receipt.estimate += fitted.tokens
+            receipt.estimate += weights.tokens(fitted.size)
             request.estimate = receipt.estimate
-            request.size += ContentSize(tokens: fitted.tokens)
+            request.size += fitted.size
         }
         if let length {
             // An estimate is a little off; where that is too little the server says by how much.
@@ -253,8 +271,10 @@ struct WindowPlan: Sendable {
         request.hasMedia = gated.hasMedia
         // The provider's own that it never takes back are nothing to it.
         let foreign = gated.unsent.count { !rules.isOwn($0) }
+        let isDisabled = parameters.thinking != nil && request.parameters.thinking == nil
         receipt.thoughts = Receipt.Thoughts(
             sent: thoughts - unfit, foreign: foreign, changed: leftOut, full: unfit)
+        receipt.thoughts?.isDisabled = isDisabled
         var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
         result.upstream = upstream

@@ -253,7 +253,8 @@ final class LiveTurn {
 
     private func tellUsage() {
         guard let asked = route.current, let model = record.model,
-            let size = asked.upstream.contextLength(of: model)
+            // Where nobody knows what the model holds, what it is sent at most says as much.
+            let size = asked.upstream.contextLength(of: model) ?? windows.budget(for: asked.upstream.name)
         else { return }
         // Where the provider counts nothing it is the estimate; an answer out of the cache used nothing.
         let isAnswered = hasMessage && !record.isCached

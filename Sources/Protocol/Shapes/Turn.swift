@@ -310,6 +310,8 @@ extension Wire {
             package var leftOut: Int
             /// Which of these, as `foreign`, `changed`, `full` or `both`; absent where none stayed out, and in old receipts.
             package var reason: String?
+            /// Whether the model was told not to think, since the thought of its open tool loop stayed out; absent otherwise.
+            package var disabled: Bool?
         }
 
         /// An upstream that could not hold what had to be sent.
@@ -355,6 +357,8 @@ extension Wire {
             package var systems: Int?
             /// Calls without a result, which got one that says so.
             package var closed: Int?
+            /// 1 where words of the user went before an answer with which the messages began.
+            package var opened: Int?
         }
     }
 }

@@ -86,6 +86,7 @@ package final class EchoUpstream: Upstream {
         return question
     }
 
+    package func learned(length: Int, of model: String) {}
     package func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)? {
         nil
     }

@@ -260,8 +260,9 @@ enum Unsupported {
         ].contains(where: text.contains)
     }
 
-    /// Which media a report says that the model does not read: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM and
-    /// Volcengine; nil where it says no such thing.
+    /// Which media a report says that the model does not read: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM, Volcengine,
+    /// Ollama (issue 691 of valentinfrlch/ha-llmvision), Groq (issue 2837 of vercel/ai) and LM Studio; nil where it says no such
+    /// thing.
     static func media(_ text: String) -> String? {
         let refusals = [
             "do not support ", "does not support ", "doesn't support ", "no endpoints found that support ",
@@ -270,18 +271,27 @@ enum Unsupported {
         func says(_ kinds: [String], _ phrases: [String]) -> Bool {
             refusals.contains { lead in kinds.contains { text.contains(lead + $0) } }
                 || phrases.contains(where: text.contains)
+                || kinds.contains { kind in
+                    ["", "s"].contains { end in
+                        text.contains("\(kind)\(end) is not supported")
+                            || text.contains("\(kind)\(end) are not supported")
+                    }
+                }
         }
         let images = says(
-            ["image input", "images", "image content", "image_url", "multimodal", "multi-modal", "vision"],
             [
-                "at most 0 image", "image input is not supported", "image_url is only supported by",
-                "images are not supported", "is not a multimodal model", "unknown variant image_url",
-                "vision is not supported",
+                "image input", "images", "image content", "image_url", "multimodal", "multimodal input",
+                "multi-modal", "vision",
+            ],
+            [
+                "at most 0 image", "image_url is only supported by", "is not a multimodal model",
+                "unknown variant image_url", "missing data required for image input",
+                "content must be a string", "vision add-on is not loaded",
             ])
         if images { return Quirks.images }
         let sounds = says(
             ["audio input", "audio content", "input_audio"],
-            ["at most 0 audio", "audio input is not supported", "unknown variant input_audio"])
+            ["at most 0 audio", "unknown variant input_audio"])
         return sounds ? Quirks.sounds : nil
     }
 

@@ -6,6 +6,8 @@ package enum OverflowTrim {
         case answer(Int)
         /// The request may have so many tokens by our own estimate.
         case window(Int)
+        /// The request may have the newest turn alone, with what is always in: nobody says how much would fit.
+        case newest
     }
 
     /// What to change, nil when the failure tells of no overflow.
@@ -22,7 +24,7 @@ package enum OverflowTrim {
             guard failure.kind == .refused, let length, estimate * 100 >= length * 85 else { return nil }
         }
         guard let limit = said.limit else {
-            return .window(max(1, trims == 0 ? estimate * 3 / 4 : estimate / 2))
+            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .newest
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
         if mayShrink, let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,

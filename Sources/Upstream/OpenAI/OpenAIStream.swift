@@ -256,11 +256,21 @@ extension Piece {
 }
 
 extension Usage {
-    /// Reads OpenAI's `usage` object (wire.md C2).
+    /// Reads OpenAI's `usage` object (wire.md C2), and what others make of it (wire-2.md F): DeepSeek's hits of its cache, and
+    /// xAI's reasoning, which it counts beside the answer.
     init(openAI view: JSONView) {
+        let input = view["prompt_tokens"]?.tokens, details = view["prompt_tokens_details"]
+        let reasoning = view["completion_tokens_details"]?["reasoning_tokens"]?.tokens
+        var output = view["completion_tokens"]?.tokens
+        if let input, let answer = output, let reasoning, reasoning > 0,
+            view["total_tokens"]?.tokens == input + answer + reasoning
+        {
+            output = answer + reasoning
+        }
         self.init(
-            inputTokens: view["prompt_tokens"]?.tokens, outputTokens: view["completion_tokens"]?.tokens,
-            cachedTokens: view["prompt_tokens_details"]?["cached_tokens"]?.tokens,
-            reasoningTokens: view["completion_tokens_details"]?["reasoning_tokens"]?.tokens)
+            inputTokens: input, outputTokens: output,
+            cachedTokens: details?["cached_tokens"]?.tokens ?? view["prompt_cache_hit_tokens"]?.tokens,
+            reasoningTokens: reasoning)
+        writtenTokens = details?["cache_write_tokens"]?.tokens
     }
 }
