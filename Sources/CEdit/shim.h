@@ -150,6 +150,36 @@ static inline void cedit_remember(cedit_editor *editor, const wchar_t *text) {
     history_w(editor->history, &event, H_ENTER, text);
 }
 static inline void cedit_set_raw(cedit_editor *editor, int raw) { el_set(editor->line, EL_PREP_TERM, raw); }
+// The bytes of the keys that a terminal makes signals of: interrupt, quit and stop; 0 for none.
+typedef struct { unsigned char interrupt, quit, stop; } cedit_signal_keys;
+static inline cedit_signal_keys cedit_keys_of_signals(void) {
+    const cc_t *keys = cedit_the_terminal()->found.c_cc;
+    cedit_signal_keys found = { keys[VINTR], keys[VQUIT], keys[VSUSP] };
+    return found;
+}
+// Has the terminal make signals of those keys, or give them as they are: inside a paste they are text.
+static inline void cedit_set_signals(int on) {
+    struct termios now;
+    if (tcgetattr(0, &now) != 0 || ((now.c_lflag & ISIG) != 0) == (on != 0)) return;
+    if (on) now.c_lflag |= ISIG; else now.c_lflag &= ~(tcflag_t)ISIG;
+    tcsetattr(0, TCSANOW, &now);
+}
+// As the terminal does it.
+static inline void cedit_quit(void) { raise(SIGQUIT); }
+// Stops the processes of the terminal, with that as it was found, and draws the line anew when they go on.
+static inline void cedit_stop(cedit_editor *editor) {
+    el_set(editor->line, EL_PREP_TERM, 0);
+    if (write(1, "\033[?2004l\r\n", 10) < 0) return;
+    struct sigaction plain, before;
+    memset(&plain, 0, sizeof plain);
+    plain.sa_handler = SIG_DFL;
+    sigaction(SIGTSTP, &plain, &before);
+    kill(0, SIGTSTP);
+    sigaction(SIGTSTP, &before, NULL);
+    el_set(editor->line, EL_PREP_TERM, 1);
+    if (write(1, "\033[?2004h", 8) < 0) return;
+    el_set(editor->line, EL_REFRESH);
+}
 static inline void cedit_close(cedit_editor *editor) {
     history_wend(editor->history);
     el_end(editor->line);

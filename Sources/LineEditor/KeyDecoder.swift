@@ -2,6 +2,8 @@
 struct KeyDecoder {
     private var bytes: [UInt8] = []
     private var at = 0
+    /// Whether a paste comes in, of which every scalar is text.
+    var isPasting = false
 
     mutating func add(_ more: [UInt8]) {
         bytes.removeFirst(at)
@@ -13,7 +15,7 @@ struct KeyDecoder {
     ///
     /// What is no UTF-8 comes as U+FFFD, a byte each.
     mutating func next() -> Unicode.Scalar? {
-        while at < bytes.count, bytes[at] == 0x1B, let length = strayLength() { at += length }
+        while !isPasting, at < bytes.count, bytes[at] == 0x1B, let length = strayLength() { at += length }
         guard at < bytes.count else { return nil }
         let lead = bytes[at]
         if lead < 0x80 {
@@ -43,7 +45,7 @@ struct KeyDecoder {
     private static let known: Set<String> = [
         "[A", "[B", "[C", "[D", "[F", "[H", "[1~", "[3~", "[4~", "[7~", "[8~", "[1;5C", "[1;5D", "[1;3C",
         "[1;3D",
-        "[200~", "[201~", "OA", "OB", "OC", "OD", "OF", "OH",
+        "[200~", "OA", "OB", "OC", "OD", "OF", "OH",
     ]
 
     /// Bytes of the sequence that begins here (ECMA-48, 5.4); nil where it means something, is not whole, or is none.

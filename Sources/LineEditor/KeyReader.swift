@@ -7,13 +7,23 @@ package final class KeyReader {
     package enum Key: Sendable, Equatable {
         case text(Character)
         case up, down, enter, erase, eraseAll
-        /// Escape, Ctrl-C or Ctrl-D.
+        /// Escape or Ctrl-D.
         case leave
+        /// Ctrl-C.
+        case interrupt
+        /// The screen is of another size.
+        case resized
         /// The end of the input.
         case end
     }
 
     private var keys = KeyDecoder()
+    private var size = KeyReader.size
+    private var isResized = false
+
+    private static var size: [Int] {
+        [Process.terminalColumns(1) ?? 0, Process.terminalRows(1) ?? 0]
+    }
 
     /// Nil where standard input is no terminal.
     package init?() { if cedit_keys(1) == 0 { return nil } }
@@ -23,12 +33,17 @@ package final class KeyReader {
     /// Waits for the next key that means something.
     package func next() -> Key {
         while true {
-            guard let scalar = scalar(milliseconds: -1) else { return .end }
+            guard let scalar = scalar(milliseconds: -1) else {
+                if !isResized { return .end }
+                isResized = false
+                return .resized
+            }
             switch scalar {
             case "\r", "\n": return .enter
             case "\u{7F}", "\u{8}": return .erase
             case "\u{15}": return .eraseAll
-            case "\u{3}", "\u{4}": return .leave
+            case "\u{3}": return .interrupt
+            case "\u{4}": return .leave
             case "\u{10}": return .up
             case "\u{E}": return .down
             case "\u{1B}":
@@ -51,11 +66,21 @@ package final class KeyReader {
         return nil
     }
 
+    /// Milliseconds between two looks at the size of the screen.
+    private static let pace: Int32 = 250
+
     private func scalar(milliseconds: Int32) -> Unicode.Scalar? {
         while true {
             if let scalar = keys.next() { return scalar }
             do throws(PosixError) {
-                if try System.wait(readable: [0], milliseconds: milliseconds).isEmpty { return nil }
+                let slice = milliseconds < 0 ? KeyReader.pace : milliseconds
+                if try System.wait(readable: [0], milliseconds: slice).isEmpty {
+                    if milliseconds >= 0 { return nil }
+                    let now = KeyReader.size
+                    if now == size { continue }
+                    (size, isResized) = (now, true)
+                    return nil
+                }
                 var bytes: [UInt8] = []
                 guard let count = try System.read(0, into: &bytes, most: 4_096) else { continue }
                 if count == 0 { return nil }

@@ -25,6 +25,8 @@ package final class LineEditor {
         /// What may stand for the end of a text, which goes up to the cursor: how many characters of it go away, and what can
         /// come instead.
         package var complete: (String) -> (drop: Int, words: [String])
+        /// The lines that show what may come, for a text up to the cursor.
+        package var listed: (String, [String]) -> [String]
         /// Whether a text is whole, so that Enter sends it.
         package var isWhole: (String) -> Bool
         /// Descriptors that are watched meanwhile, and who hears of them.
@@ -33,10 +35,12 @@ package final class LineEditor {
 
         package init(
             complete: @escaping (String) -> (drop: Int, words: [String]),
+            listed: @escaping (String, [String]) -> [String],
             isWhole: @escaping (String) -> Bool, others: @escaping () -> [Int32],
             onReady: @escaping () -> Void
         ) {
             self.complete = complete
+            self.listed = listed
             self.isWhole = isWhole
             self.others = others
             self.onReady = onReady
@@ -53,6 +57,9 @@ package final class LineEditor {
     private let listener: Listener
     private var keys = KeyDecoder()
     private var ending = Line.end
+    /// Whether the reading has ended, whatever else is asked for.
+    private var isOver = false
+    private let signalKeys: cedit_signal_keys
 
     /// Nil where standard input cannot be edited; `prompt` has what takes no room between characters U+0001, `signals` is a
     /// descriptor as `Signals.descriptor` makes it.
@@ -68,6 +75,7 @@ package final class LineEditor {
             return nil
         }
         unsafe self.editor = editor
+        signalKeys = cedit_keys_of_signals()
         context.editor = self
     }
 
@@ -83,11 +91,12 @@ package final class LineEditor {
 
     /// Reads a text, and keeps the terminal from echoing what is typed behind it.
     package func read() -> Line {
-        ending = .end
+        (ending, isOver) = (.end, false)
         Output.write("\u{1B}[?2004h")
         var count: Int32 = 0
         let line = unsafe cedit_gets(editor, &count)
-        Output.write("\u{1B}[?2004l")
+        // What is pasted while nobody reads is one paste still.
+        cedit_set_signals(1)
         unsafe cedit_set_raw(editor, 1)
         guard let line = unsafe line, count > 0 else {
             // What stands behind the cursor, and below it, is given up.
@@ -98,7 +107,10 @@ package final class LineEditor {
     }
 
     /// Lets the terminal echo and gather lines again, as another program expects.
-    package func giveTerminal() { unsafe cedit_set_raw(editor, 0) }
+    package func giveTerminal() {
+        Output.write("\u{1B}[?2004l")
+        unsafe cedit_set_raw(editor, 0)
+    }
 
     /// Drops what was typed while nobody read.
     package func dropTypedAhead() {
@@ -115,27 +127,53 @@ package final class LineEditor {
 
     /// The next scalar; nil ends the reading, and `ending` says why.
     private func nextScalar() -> Int32? {
-        while true {
-            if let scalar = keys.next() { return Int32(scalar.value) }
+        while !isOver {
+            if let scalar = keys.next() {
+                if keys.isPasting { return Int32(scalar.value) }
+                switch UInt8(exactly: scalar.value) {
+                case signalKeys.interrupt? where signalKeys.interrupt != 0: return interrupted()
+                case signalKeys.stop? where signalKeys.stop != 0: unsafe cedit_stop(editor)
+                case signalKeys.quit? where signalKeys.quit != 0: cedit_quit()
+                default: return Int32(scalar.value)
+                }
+                continue
+            }
+            cedit_set_signals(0)
             do throws(PosixError) {
                 let others = listener.others()
                 let ready = try System.wait(
                     readable: [0] + (signals.map { [$0] } ?? []) + others, milliseconds: -1)
                 if let signals, ready.contains(signals), let number = Signals.next(signals) {
-                    ending =
-                        number == Signals.interrupt
-                        ? .interrupted(hadText: !current.text.isEmpty) : .signal(number)
-                    keys = KeyDecoder()
-                    return nil
+                    if number == Signals.interrupt { return interrupted() }
+                    return over(.signal(number))
                 }
                 if ready.contains(where: others.contains) { listener.onReady() }
                 if ready.contains(0) {
                     var bytes: [UInt8] = []
-                    guard try System.read(0, into: &bytes, most: 64 << 10) != 0 else { return nil }
+                    guard try System.read(0, into: &bytes, most: 64 << 10) != 0 else { return over(.end) }
+                    // A paste whose end does not come is given up as any other text.
+                    if keys.isPasting, bytes == [signalKeys.interrupt],
+                        try System.wait(readable: [0], milliseconds: LineEditor.pastePause).isEmpty
+                    {
+                        return interrupted()
+                    }
                     keys.add(bytes)
                 }
-            } catch { return nil }
+            } catch { return over(.end) }
         }
+        return nil
+    }
+
+    /// Milliseconds behind which a key in a paste was struck by somebody.
+    private static let pastePause: Int32 = 50
+
+    private func interrupted() -> Int32? { over(.interrupted(hadText: !current.text.isEmpty)) }
+
+    /// Ends the reading.
+    private func over(_ line: Line) -> Int32? {
+        (ending, isOver) = (line, true)
+        keys = KeyDecoder()
+        return nil
     }
 
     private func struck(_ key: Int32) -> Int32 {
@@ -167,6 +205,8 @@ package final class LineEditor {
     private func paste() -> Int32 {
         let end = Array("\u{1B}[201~".unicodeScalars)
         var found: [Unicode.Scalar] = []
+        keys.isPasting = true
+        defer { keys.isPasting = false }
         while let value = nextScalar() {
             guard let scalar = Unicode.Scalar(UInt32(value)) else { continue }
             if found.count < LineEditor.longestPaste + end.count { found.append(scalar) }
@@ -199,7 +239,8 @@ package final class LineEditor {
             unsafe cedit_delete(editor, Int32(typed.unicodeScalars.count))
             return insert(found.words.count == 1 ? first : common)
         }
-        Output.write("\r\n" + found.words.prefix(40).joined(separator: "  ") + "\r\n")
+        let lines = listener.listed(before, found.words)
+        Output.write("\r\n" + lines.joined(separator: "\r\n") + "\r\n")
         return Int32(CC_REDISPLAY)
     }
 

@@ -3,7 +3,7 @@ internal import CMarkdown
 extension MarkdownBlock {
     /// Reads a document in the Markdown of GitHub; HTML stays text.
     package static func read(_ text: String) -> [MarkdownBlock] {
-        let builder = MarkdownBuilder()
+        let builder = MarkdownBuilder(), text = MarkdownSource.keepingWords(text)
         var parser = MD_PARSER()
         // MD_DIALECT_GITHUB (GitHub Flavored Markdown), without HTML.
         parser.flags = UInt32(
@@ -145,7 +145,12 @@ private final class MarkdownBuilder {
                 }
             changeTable {
                 if $0.rows.isEmpty { $0.rows.append([]) }
-                $0.rows[0].append(block.runs)
+                $0.rows[0].append(
+                    block.runs.map { run in
+                        // In a table a bar is written so inside code too (GFM 4.10).
+                        run.style.contains(.code)
+                            ? StyledRun(run.text.replacing("\\|", with: "|"), run.style) : run
+                    })
                 $0.alignments.append(alignment)
             }
         default: break

@@ -137,6 +137,53 @@ func expectScreen(_ text: String, _ name: String) throws {
             ])
     }
 
+    @Test func `takes what is pasted as text, whatever keys it looks like, and while it answers as one too`()
+        throws
+    {
+        let place = try Place([fine, [.hold] + fine, fine])
+        let screen = try place.chat(80)
+        try screen.seeLast("›")
+        try screen.paste("stop \u{1A} and \u{3} and \u{1C}\n\u{1B}[201 second line\necho ran\n")
+        try screen.see("echo ran")
+        try screen.strike("Enter")
+        try soon("the paste is sent") { place.server.requests.count == 1 }
+        try screen.seeLast("›")
+        try screen.type("go")
+        try screen.strike("Enter")
+        try soon("it is asked") { place.server.requests.count == 2 }
+        try screen.paste("one\ntwo\nthree\n")
+        place.server.proceed()
+        try screen.see("three")
+        try screen.strike("Enter")
+        try soon("the second paste is sent") { place.server.requests.count == 3 }
+        try screen.seeLast("›")
+        #expect(
+            try place.prompts() == [
+                "stop  and  and \n[201 second line\necho ran", "go", "one\ntwo\nthree",
+            ])
+    }
+
+    @Test func `is drawn again when it goes on after Ctrl-Z`() throws {
+        let place = try Place([fine])
+        let screen = try Screen("PS1='$ ' bash --norc --noprofile -i", columns: 80, home: place.home)
+        try screen.seeLast("$")
+        try screen.type("\(Built.convo) chat")
+        try screen.strike("Enter")
+        try screen.seeLast("›")
+        try screen.type("half a prompt")
+        try screen.see("half a prompt")
+        try screen.strike("C-z")
+        try screen.see("Stopped")
+        try screen.type("fg")
+        try screen.strike("Enter")
+        try screen.seeLast("› half a prompt")
+        try screen.type(" and more")
+        try screen.see("half a prompt and more")
+        try screen.strike("Enter")
+        try soon("it is sent") { place.server.requests.count == 1 }
+        #expect(try place.prompts() == ["half a prompt and more"])
+    }
+
     @Test(arguments: [40, 80, 200]) func `finds what was typed before, here and in another chat`(
         _ columns: Int
     ) throws {

@@ -21,6 +21,13 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         ("<b>raw</b> & <script>x</script>", ["<b>raw</b> & <script>x</script>"]),
         ("***", ["────────────────────────────────────────"]),
         ("`a`  **b** ~~c~~ *d*", ["a b c d"]),
+        (
+            "In [1] and [it][man].\n\n[1]: https://a.b\n[man]: https://c.d 'e'",
+            ["In [1] and [it][man].", "", "[1]: https://a.b", "[man]: https://c.d 'e'"]
+        ),
+        ("```\n[1]: x\n```", ["── ", "[1]: x", "──"]),
+        ("| a | b |\n|---|---|\n| 1 | `x|y` | 3 |", ["a │ b", "──┼────────", "1 │ x|y | 3"]),
+        ("| a | b |\n|---|\n| 1 | 2 | 3 |", ["a | b", "─────────", "1 | 2 | 3"]),
     ]) func `is drawn as a person reads it`(text: String, lines: [String]) {
         #expect(drawn(text) == lines)
     }

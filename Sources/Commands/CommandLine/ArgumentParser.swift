@@ -117,6 +117,14 @@ struct ArgumentParser {
         if parsed.has(.session), parsed.has(.continue) {
             throw .usage("--session and --continue cannot stand together")
         }
+        if parsed.has(.new) || parsed.has(.ephemeral), command.name != "fork",
+            let other = [Option.session, .continue].first(where: parsed.has)
+        {
+            let mine = parsed.has(.new) ? Option.new : .ephemeral
+            throw .usage(
+                "--\(other.long) and --\(mine.long) cannot stand together: one names a session that is there, the other makes one"
+            )
+        }
         let count = parsed.positionals.count
         if count < command.count.lowerBound {
             throw .usage(

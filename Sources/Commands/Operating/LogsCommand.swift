@@ -30,9 +30,14 @@ extension Command {
         let since = try invocation.since()
         var lines = bytes.split(separator: 0x0A)
         if let since {
-            // A time of this form sorts as it stands; lines of older versions have none.
+            // A time of this form sorts as it stands. What has none, as a start that failed, came before the line behind it.
             let start = Array(Timestamp.text(since).utf8)
-            lines = lines.filter { $0.first == 0x32 && !$0.lexicographicallyPrecedes(start) }
+            let changed = (try? Files.status(path, follows: true))?.modified  // it was read just now
+            var isSince = changed.map { $0 * 1_000 >= since } ?? true
+            lines = lines.reversed().filter { line in
+                if line.first == 0x32 { isSince = !line.lexicographicallyPrecedes(start) }
+                return isSince
+            }.reversed()
         }
         let number = try invocation.arguments.number(.number) ?? (since == nil ? 50 : 0)
         for line in number == 0 ? lines[...] : lines.suffix(number) { print(line, invocation.console) }

@@ -217,10 +217,10 @@ struct Setup {
             case .enter:
                 console.print("")
                 return text
-            case .leave, .end:
+            case .leave, .interrupt, .end:
                 console.print("")
                 throw CommandError(.cancelled, "nothing was written")
-            case .up, .down: continue
+            case .up, .down, .resized: continue
             }
         }
     }

@@ -12,7 +12,9 @@ final class Pager {
     init(console: Console, environment: [String: String]) {
         self.console = console
         let command = environment["CONVO_PAGER"] ?? environment["PAGER"] ?? "less -FRX"
-        guard console.isOutputTerminal, !command.isEmpty, command != "cat" else { return }
+        guard console.isOutputTerminal, !command.isEmpty, command != "cat",
+            Pager.isThere(command, environment["PATH"] ?? "")
+        else { return }
         var environment = environment
         if environment["LESSCHARSET"] == nil { environment["LESSCHARSET"] = "utf-8" }
         guard let (reading, writing) = try? Process.pipe() else { return }
@@ -23,6 +25,15 @@ final class Pager {
             "/bin/sh", ["-c", command], environment: environment,
             streams: Process.Streams(input: reader.raw, output: 1, error: 2))
         if child == nil { pipe = nil } else { Signals.ignoreBrokenPipes() }
+    }
+
+    /// Whether the program of a command can be started; what the shell makes of other words is its own matter.
+    private static func isThere(_ command: String, _ path: String) -> Bool {
+        guard let name = command.split(separator: " ").first,
+            name.allSatisfy({ $0.isLetter || $0.isNumber || "-_./+".contains($0) })
+        else { return true }
+        if name.contains("/") { return Files.isProgram(String(name)) }
+        return Files.program(String(name), path: path) != nil
     }
 
     /// Prints text that is harmless already.

@@ -26,7 +26,7 @@ extension Command {
         let number = try invocation.arguments.number(.number) ?? 200
         let client = try invocation.connect()
         let session = try SessionChoice(client: client, console: invocation.console).session(
-            named: invocation.sessionName)
+            named: invocation.sessionName())
         let drawing = ContextDrawing(client: client, session: session.id, number: number)
         if let turn = invocation.value(.turn) {
             if invocation.has(.model) || invocation.has(.upstream) {

@@ -50,7 +50,7 @@ extension Command {
         let console = invocation.console
         let after = try invocation.value(.after).map { name throws(CommandError) in
             let session = try SessionChoice(client: client, console: invocation.console).session(
-                named: invocation.sessionName)
+                named: invocation.sessionName())
             return try MessageChoice(client, session).id(of: name)
         }
         if format == "html" { return try exportPages(invocation, client, since) }
@@ -155,7 +155,7 @@ extension Command {
         guard invocation.has(.all) else {
             let choice = SessionChoice(client: client)
             if invocation.positionals.count <= 1 {
-                return try body(choice.session(named: invocation.sessionName).id)
+                return try body(choice.session(named: invocation.sessionName()).id)
             }
             for name in invocation.positionals { try body(choice.session(named: name).id) }
             return

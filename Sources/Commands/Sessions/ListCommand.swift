@@ -130,11 +130,12 @@ extension Command {
 
     /// One line a session: the end of its ID, its title by the room there is, and how old it is.
     private static func printNarrow(_ sessions: [Wire.SessionSummary], _ console: Console) {
-        for session in sessions {
+        let ends = SessionChoice.shortNames(sessions.map(\.id))
+        let width = min(max(6, console.columns / 2), ends.map(\.count).max() ?? 6)
+        for (session, short) in zip(sessions, ends) {
             let time = TextWidth.padded(Times.short(session.updatedAt), to: 4, isRight: true)
-            let end =
-                session.id.count > 6 ? String(session.id.suffix(6)) : TextWidth.padded(session.id, to: 6)
-            let room = max(1, console.columns - 13)
+            let end = TextWidth.padded(short, to: width)
+            let room = max(1, console.columns - width - 7)
             let title = TextWidth.fitted(Console.harmless(session.name, keepingLines: false), to: room)
             console.print(
                 "\(console.styled(end, .dim)) \(TextWidth.padded(title, to: room)) \(console.styled(time, .dim))"

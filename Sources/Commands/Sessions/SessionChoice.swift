@@ -15,6 +15,18 @@ struct SessionChoice {
     /// Where it is said that a session was passed over; nil for nowhere.
     var console: Console?
 
+    /// Names for the IDs of a list, each the end of its ID that no other of them has, and that can be typed.
+    static func shortNames(_ ids: [String]) -> [String] {
+        ids.map { id in
+            for count in 6..<max(6, id.count) {
+                let end = id.suffix(count)
+                guard end.first?.isLetter == true || end.first?.isNumber == true else { continue }
+                if !ids.contains(where: { $0 != id && $0.hasSuffix(end) }) { return String(end) }
+            }
+            return id
+        }
+    }
+
     /// The session by `-s`, or the one used last when it was not given.
     func session(named name: String?) throws(CommandError) -> Wire.SessionSummary {
         guard let name, name != "@last" else { return try latest() }

@@ -21,7 +21,7 @@ extension Command {
     ) { invocation throws(CommandError) in
         let client = try invocation.connect()
         let choice = try SessionChoice(client: client, console: invocation.console).session(
-            named: invocation.sessionName)
+            named: invocation.sessionName())
         var session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", choice.id) }
         let change = SessionSetting.all.compactMap { setting in
             invocation.value(setting.option).map { (setting, $0) }

@@ -25,7 +25,7 @@ extension Command {
         }
         let client = try invocation.connect()
         let session = try SessionChoice(client: client, console: invocation.console).session(
-            named: invocation.sessionName)
+            named: invocation.sessionName())
         // The active one is the path that is shown without it.
         let branch = try invocation.arguments.number(.shownBranch).flatMap { number throws(CommandError) in
             let found = try BranchTree(client, session.id).branch(number)
@@ -125,5 +125,12 @@ extension Command {
 
 extension Invocation {
     /// What names the session: an argument, `-s`, or nothing for the latest.
-    var sessionName: String? { has(.continue) ? nil : positionals.first ?? value(.session) }
+    func sessionName() throws(CommandError) -> String? {
+        let option = value(.session).map { "-s \($0)" } ?? (has(.continue) ? "-c" : nil)
+        guard let named = positionals.first else { return value(.session) }
+        if let option {
+            throw .usage("'\(named)' and '\(option)' name a session each; give one of them")
+        }
+        return named
+    }
 }

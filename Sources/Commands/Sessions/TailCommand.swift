@@ -29,7 +29,7 @@ extension Command {
         let interrupts = Interrupts()
         let client = try invocation.connect()
         let session = try SessionChoice(client: client, console: invocation.console).session(
-            named: invocation.sessionName)
+            named: invocation.sessionName())
         let pages = MessagePages(client: client, session: session.id)
         let shown: [Wire.Message]
         if let name = invocation.value(.after) {

@@ -58,7 +58,7 @@ extension Command {
             return .success
         }
         let choice = try SessionChoice(client: client, console: invocation.console).session(
-            named: invocation.sessionName)
+            named: invocation.sessionName())
         var session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", choice.id) }
         if let window = change.applied(to: session.window?.bytes) {
             session = try client.ask(Method.SessionSet.self) {

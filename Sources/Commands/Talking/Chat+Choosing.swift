@@ -28,6 +28,34 @@ extension Chat {
         return (typed.count, known.filter { $0.hasPrefix(typed) })
     }
 
+    /// What may stand there, in columns; sessions with their titles.
+    func listed(_ text: String, _ words: [String]) -> [String] {
+        let shown = words.prefix(40), more = words.count > shown.count ? ["…"] : []
+        let width = max(8, console.columns - 1)
+        if text.hasPrefix("/resume ") {
+            let titles = Dictionary(
+                recentSessions().map { ($0.id, $0.title ?? "") }, uniquingKeysWith: { first, _ in first })
+            return shown.map { id in
+                let title = Console.harmless(titles[id] ?? "", keepingLines: false)
+                return TextWidth.fitted(title.isEmpty ? id : "\(id)  \(title)", to: width)
+            } + more
+        }
+        // Of paths only the last name tells one from another.
+        let names = (shown + more).map { word in
+            Console.harmless(
+                text.hasPrefix("/attach ") || text.hasPrefix("/export ")
+                    ? String(word.split(separator: "/").last ?? "") + (word.hasSuffix("/") ? "/" : "") : word,
+                keepingLines: false)
+        }
+        let column = min(width, (names.map { TextWidth.of($0) }.max() ?? 0) + 2)
+        let count = max(1, width / max(1, column))
+        return stride(from: 0, to: names.count, by: count).map { start in
+            names[start..<min(start + count, names.count)].map {
+                TextWidth.padded(TextWidth.fitted($0, to: width), to: count == 1 ? 0 : column)
+            }.joined()
+        }
+    }
+
     // Nobody is told of what cannot be completed: the command itself says what is wrong.
 
     private func modelNames() -> [String] {
@@ -49,9 +77,11 @@ extension Chat {
 
     /// Asks another model from here on; without a name it is chosen from a list.
     func model(_ name: String) throws(CommandError) {
-        let list = try client.ask(Method.ModelList.self)
-        for error in list.errors { Console.complain("\(error.upstream): \(error.message)") }
-        let asked = try currentTarget()
+        let list = try models(of: nil), asked = try currentTarget()
+        // Who is not asked for it says nothing.
+        for error in list.errors where name.isEmpty || error.upstream == asked.upstream {
+            Console.complain("\(error.upstream): \(error.message)")
+        }
         var model = name.isEmpty ? name : try ModelAliases(Locations.ofThisProcess).model(for: name)
         var upstream: String?
         if model.isEmpty {
@@ -60,7 +90,7 @@ extension Chat {
                 let length = found.contextLength.map { ", holds \(Times.number($0))" } ?? ""
                 return "\(found.id) via \(found.upstream)\(length)\(isNow ? "  ← now" : "")"
             }
-            guard let index = try choose(lines, "model") else { return }
+            guard let index = try choose(lines, "model", names: list.models.map(\.id)) else { return }
             model = list.models[index].id
             if list.models[index].upstream != asked.upstream { upstream = list.models[index].upstream }
         } else {
@@ -83,6 +113,33 @@ extension Chat {
         say("\(try currentTarget().words) answers from here on")
     }
 
+    /// The models of an upstream, or of all where it is nil; a quiet line says that they are asked for, and Ctrl-C ends it.
+    private func models(of upstream: String?) throws(CommandError) -> Method.ModelList.Result {
+        let line = WaitingLine(console, "asking \(upstream ?? "the upstreams") for models")
+        defer { line.clear() }
+        let params = JSONWriter.object { $0.optional("upstream", upstream) }
+        do throws(ClientError) {
+            return try client.call(
+                Method.ModelList.self, params, signals: interrupts?.descriptor, tick: WaitingLine.pace
+            ) { event in
+                switch event {
+                case .tick: line.show()
+                // Without a connection the call ends by itself.
+                case .signal: try? client.cancelCall()
+                default: break
+                }
+            }
+        } catch { throw CommandError(error) }
+    }
+
+    /// Says what is wrong with an upstream that was chosen; a route's first is asked.
+    private func check(_ upstream: String?) throws(CommandError) {
+        guard let upstream else { return }
+        for error in try models(of: upstream).errors {
+            Console.complain("\(error.upstream): \(error.message)")
+        }
+    }
+
     /// Asks another upstream from here on; without a name it is chosen from a list.
     func upstream(_ name: String) throws(CommandError) {
         let info = try client.info(), asked = try currentTarget()
@@ -94,17 +151,21 @@ extension Chat {
                     "\($0.name)\($0.model.map { " (\($0))" } ?? "")\($0.name == asked.upstream ? "  ← now" : "")"
                 }
                 + routes.map { "\($0): \((info.routes.members[$0] ?? []).joined(separator: ", then "))" }
-            guard let index = try choose(lines, "upstream or route") else { return }
-            chosen = (info.upstreams.map(\.name) + routes)[index]
+            let names = info.upstreams.map(\.name) + routes
+            guard let index = try choose(lines, "upstream or route", names: names) else { return }
+            chosen = names[index]
         }
         try tellSwitch(model: nil, upstream: chosen)
         try set("upstream", chosen, "an upstream") { $0.upstream = chosen }
         forgetTarget()
-        say("\(try currentTarget().words) answers from here on")
+        let target = try currentTarget()
+        try check(target.upstream)
+        say("\(target.words) answers from here on")
     }
 
     /// Shows lines with numbers and asks for one; nil where none was chosen.
-    private func choose(_ lines: [String], _ what: String) throws(CommandError) -> Int? {
+    private func choose(_ lines: [String], _ what: String, names: [String] = []) throws(CommandError) -> Int?
+    {
         guard !lines.isEmpty else { throw CommandError(.notFound, "there is no \(what) to choose") }
         for (index, line) in lines.enumerated() {
             let number = TextWidth.padded("\(index + 1)", to: 3, isRight: true)
@@ -115,12 +176,15 @@ extension Chat {
         while let text = try source?.answer(to: "\(what) [1-\(lines.count), Enter: none]? "),
             !text.isEmpty
         {
-            if let number = Int(text), (1...lines.count).contains(number) {
+            if let number = Int(text) ?? names.firstIndex(of: text).map({ $0 + 1 }),
+                (1...lines.count).contains(number)
+            {
                 // The daemon may have gone while somebody thought about it.
                 try comeBack()
                 return number - 1
             }
-            Console.complain("'\(text)' is no number from 1 to \(lines.count)")
+            let other = names.isEmpty ? "" : ", and none of the names"
+            Console.complain("'\(text)' is no number from 1 to \(lines.count)\(other)")
         }
         return nil
     }
@@ -153,10 +217,19 @@ extension Chat {
         guard let prompt = newest.last(where: { $0.role == .user }) else {
             throw CommandError(.notFound, "nothing was said here that could be undone")
         }
+        if let seen, prompt.seq > seen {
+            let words = Console.harmless(TextWidth.fitted(prompt.text, to: 60), keepingLines: false)
+            let answer = try source?.answer(
+                to: "The newest prompt came from elsewhere: “\(words)”. Take it back? [y/N] ")
+            guard let answer, ["y", "yes"].contains(answer.lowercased()) else {
+                return say("nothing was changed")
+            }
+        }
         _ = try client.ask(Method.BranchRewind.self) {
             $0.member("sessionId", id)
             $0.member("before", prompt.id)
         }
+        seen = prompt.seq - 1
         say("back before message \(prompt.seq); what was said since stays on a branch: /branches shows it")
     }
 

@@ -43,6 +43,9 @@ extension Chat {
         let name = String(parts.first ?? "")
         let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
         let text = String(rest)
+        if !text.isEmpty, Chat.commands.contains(where: { $0.name == name && $0.arguments.isEmpty }) {
+            throw .usage("\(name) takes no words, and '\(text.prefix(40))' is some")
+        }
         if name != "/quit" && name != "/help" { try comeBack() }
         switch name {
         case "/attach": try attach(text)
@@ -216,7 +219,7 @@ extension Chat {
 
     private func export(to path: String) throws(CommandError) {
         guard !path.isEmpty else { throw .usage("/export needs a file") }
-        let format = path.hasSuffix(".md") ? "markdown" : "jsonl"
+        let path = FileNames.expanded(path), format = path.hasSuffix(".md") ? "markdown" : "jsonl"
         try SessionExport.mayOverwrite(path, console) { (question) throws(CommandError) in
             try source?.answer(to: question)
         }

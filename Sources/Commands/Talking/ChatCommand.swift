@@ -50,6 +50,8 @@ final class Chat {
     private let template: PromptTemplate?
     /// Whether the daemon went away while nobody asked; the next prompt or command connects again.
     private var isGone = false
+    /// How many messages the session had when it was last looked at; nil before that.
+    var seen: Int?
     /// For which limits it was said that messages are left out; nil for none.
     private var toldCut: String?
     /// Who answers in the session, as far as that was looked up.
@@ -73,6 +75,7 @@ final class Chat {
     func resume(_ id: String) {
         session = id
         target = nil
+        seen = nil
     }
 
     /// Settings given for a session that exists already.
@@ -139,7 +142,8 @@ final class Chat {
     private func makeSource() -> any PromptSource {
         let watch = PromptWatch(
             signals: interrupts?.descriptor, others: { [self] in isGone ? [] : [client.descriptor] },
-            onReady: { [self] in listen() }, complete: { [self] in complete($0) })
+            onReady: { [self] in listen() }, complete: { [self] in complete($0) },
+            listed: { [self] in listed($0, $1) })
         let history = new.isEphemeral ? nil : PromptHistory(Locations.ofThisProcess)
         let canEdit =
             console.isOutputTerminal && !["", "dumb"].contains(invocation.environment["TERM"] ?? "")
@@ -177,6 +181,7 @@ final class Chat {
         let id: String
         if let session { id = session } else { id = try new.make(client) }
         session = id
+        try tellOthers()
         let files = attachments
         let text = try template.map { (template) throws(CommandError) in try template.filled(words) } ?? words
         let code = try ask { prompt, settings in prompt.send(text, files, settings) }
@@ -213,11 +218,15 @@ final class Chat {
         ) { view.show($0) }
         let outcome = how(prompt, Prompt.Settings(params: params))
         view.finish()
+        // What cannot be read now is read before the next prompt.
+        seen = try? client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
+            .messageCount
         if let code = outcome.error?.code, case .closed = code { isGone = true }
         if let receipt = outcome.extras?.receipt?.value { tellCut(receipt) }
         if console.isOutputTerminal, StandardInput.isTerminal {
             console.print(facts: view.facts(of: outcome))
         }
+        if let note = outcome.note(of: attachments) { console.note(note) }
         let (code, message) = outcome.ending
         if let message {
             if code == .failure || code == .upstream {
@@ -227,6 +236,19 @@ final class Chat {
             }
         }
         return code
+    }
+
+    /// Says what others have written in the session since it was last looked at.
+    private func tellOthers() throws(CommandError) {
+        guard let session, let seen else { return }
+        let count = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
+            .messageCount
+        if count > seen {
+            let words = Times.count(count - seen, "message")
+            say("\(words) came from elsewhere since; 'convo show' has all of them")
+        } else if count < seen {
+            say("somebody went back to message \(count) since; /branches shows what was said")
+        }
     }
 
     /// Says that messages are left out: at each cut that stays for a while, and at the first of a strategy that cuts each time.

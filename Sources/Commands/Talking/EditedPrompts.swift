@@ -14,7 +14,8 @@ final class EditedPrompts: PromptSource {
     /// Nil where standard input cannot be edited.
     init?(_ console: Console, _ history: PromptHistory?, _ watch: PromptWatch) {
         let listener = LineEditor.Listener(
-            complete: watch.complete, isWhole: EditedPrompts.isWhole, others: watch.others,
+            complete: watch.complete, listed: watch.listed, isWhole: EditedPrompts.isWhole,
+            others: watch.others,
             onReady: watch.onReady)
         let prompt = console.isColored ? "\u{1}\u{1B}[1m\u{1}›\u{1}\u{1B}[0m\u{1} " : "› "
         guard let editor = LineEditor(program: "convo", prompt: prompt, signals: watch.signals, listener)

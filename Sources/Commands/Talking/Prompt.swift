@@ -291,6 +291,15 @@ final class Prompt {
 }
 
 extension Prompt.Outcome {
+    /// What people should know of files that went with the prompt; nil for nothing.
+    func note(of files: [Attachment]) -> String? {
+        guard !files.isEmpty, let count = extras?.receipt?.value?.mapped?.parts, count > 0 else { return nil }
+        return
+            "\(Times.count(count, "file")) of the session \(count == 1 ? "is" : "are") not read by this model or its server: a text with the name was sent in its place"
+    }
+
+    private static let goesOn = "; 'convo continue', in a chat /continue, goes on"
+
     /// How a command that asked for it ends, and what is said about it.
     var ending: (code: ExitCode, message: String?) {
         // Nobody is there to be told anything.
@@ -303,7 +312,8 @@ extension Prompt.Outcome {
                 )
             }
             let mapped = CommandError(error)
-            return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message)
+            let more = messageID != nil && !text.isEmpty ? Prompt.Outcome.goesOn : ""
+            return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message + more)
         }
         switch stopReason {
         case .maxTokens:
@@ -313,12 +323,13 @@ extension Prompt.Outcome {
             }
             return (
                 .success,
-                "the answer was cut at the model's limit of tokens; 'convo continue', in a chat /continue, goes on"
+                "the answer was cut at the model's limit of tokens" + Prompt.Outcome.goesOn
             )
         case .refusal:
             let why = extras?.detail.map { ": \($0)" } ?? ""
             return (.upstream, "the model refused to answer\(why)")
-        case .cancelled: return (stop ?? .cancelled, "cancelled")
+        case .cancelled:
+            return (stop ?? .cancelled, "cancelled" + (text.isEmpty ? "" : Prompt.Outcome.goesOn))
         case .endTurn, nil:
             if text.isEmpty, toolCalls.isEmpty {
                 return (.success, "the answer is empty: the model said nothing")

@@ -20,4 +20,6 @@ struct PromptWatch {
     let onReady: () -> Void
     /// What may stand for the end of what was typed.
     let complete: (String) -> (drop: Int, words: [String])
+    /// The lines that show what may, behind what was typed.
+    let listed: (String, [String]) -> [String]
 }

@@ -47,7 +47,13 @@ extension Command {
             upstream: session.new.upstream, model: session.new.model,
             requestID: invocation.value(.requestID))
         settings.params = params
-        return try SendCommand.run(id, client, invocation, settings, extracts: invocation.has(.extract)) {
+        let target = ChatTarget(
+            info, model: settings.model ?? session.found?.model,
+            upstream: settings.upstream ?? session.found?.upstream)
+        return try SendCommand.run(
+            id, client, invocation, settings,
+            SendCommand.Show(target: target.words, files: files, extracts: invocation.has(.extract))
+        ) {
             prompt, settings in prompt.send(words, files, settings)
         }
     }
@@ -134,9 +140,6 @@ extension Command {
     }
 
     private static func checkChoice(_ invocation: Invocation) throws(CommandError) {
-        if invocation.has(.new), let other = [Option.session, .continue].first(where: invocation.has) {
-            throw .usage("--\(other.long) and --new cannot stand together")
-        }
         guard invocation.has(.requestID) else { return }
         if invocation.has(.ephemeral) {
             throw .usage(
@@ -161,19 +164,29 @@ enum SendCommand {
         let settings = Prompt.Settings(
             upstream: invocation.value(.upstream), model: try invocation.model(),
             requestID: invocation.value(.requestID))
-        return try run(session, client, invocation, settings, extracts: false, ask)
+        let target = [settings.model, settings.upstream].compactMap(\.self).joined(separator: " via ")
+        return try run(session, client, invocation, settings, Show(target: target), ask)
     }
 
-    /// With `extracts` only the first block of code of the answer is printed.
+    /// How an answer is shown.
+    struct Show {
+        /// Who is asked, as far as that is known.
+        var target: String
+        /// What goes with the prompt.
+        var files: [Attachment] = []
+        /// Whether only the first block of code of the answer is printed.
+        var extracts = false
+    }
+
+    /// Asks, and prints as `show` says.
     static func run(
         _ session: String, _ client: Client, _ invocation: Invocation, _ settings: Prompt.Settings,
-        extracts: Bool, _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
+        _ show: Show, _ ask: (Prompt, Prompt.Settings) -> Prompt.Outcome
     ) throws(CommandError) -> ExitCode {
         let console = invocation.console, isJSON = invocation.has(.json)
         if !invocation.has(.ephemeral) { UsedSessions().note(session) }
-        let interrupts = Interrupts(), isSilent = isJSON || extracts
-        let target = [settings.model, settings.upstream].compactMap(\.self).joined(separator: " via ")
-        let view = AnswerView(console, target: target)
+        let interrupts = Interrupts(), isSilent = isJSON || show.extracts
+        let view = AnswerView(console, target: show.target)
         let isShown = !isSilent && console.isOutputTerminal
         let prompt = Prompt(
             client: client, session: session, signals: interrupts?.descriptor,
@@ -199,9 +212,10 @@ enum SendCommand {
         if !isSilent, !isShown, !outcome.text.isEmpty, !outcome.text.utf8.reversed().starts(with: [0x0A]) {
             console.print("")
         }
+        if let note = outcome.note(of: show.files) { console.note(note) }
         let (code, message) = outcome.ending
         if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
-        if extracts, code == .success { return try printCode(of: outcome.text, console) }
+        if show.extracts, code == .success { return try printCode(of: outcome.text, console) }
         return code
     }
 

@@ -13,6 +13,8 @@ struct SessionPicker {
         /// A new one.
         case new
         case left
+        /// By Ctrl-C.
+        case interrupted
     }
 
     private let console: Console
@@ -45,7 +47,12 @@ struct SessionPicker {
             case .up: row = max(0, row - 1)
             case .down: row = min(found.count, row + 1)
             case .enter: return row == 0 ? .new : .session(found[row - 1].id)
+            case .interrupt: return .interrupted
             case .leave, .end: return .left
+            case .resized:
+                // The terminal has broken the lines as it liked.
+                console.write(Array("\u{1B}[2J\u{1B}[H".utf8))
+                drawn = 0
             }
         }
     }
@@ -106,6 +113,7 @@ extension Command {
         guard !picker.isEmpty else { return try Command.chat.run(invocation) }
         let choice = picker.choose()
         if case .left = choice { return .success }
+        if case .interrupted = choice { return .cancelled }
         let found = try client.info()
         invocation.warn(about: found)
         let info = try invocation.offeringSetup(found, &client)
