@@ -181,9 +181,11 @@ extension Part.ToolResult {
             return [.text(String(decoding: content, as: UTF8.self))]
         }
         if let text = root.string { return [.text(text)] }
-        // Some clients give the result of an MCP tool as it came, an object with its `content`.
-        let list = root.kind == .array ? root : root["content"] ?? root
-        let parts = list.kind == .array ? list.elements.map { (try? Part(checking: $0), $0) } : []
+        // Some clients give the result of an MCP tool as it came, an object with its `content`, or of a resource its `contents`.
+        let list = root.kind == .array ? root : root["content"] ?? root["contents"] ?? root
+        let parts =
+            list.kind == .array
+            ? list.elements.map { (Part(foreign: $0) ?? (try? Part(checking: $0)), $0) } : []
         guard parts.contains(where: { $0.0 != nil }) else {
             return [.text(String(decoding: content, as: UTF8.self))]
         }

@@ -73,6 +73,50 @@ internal import Testing
         #expect(passedOver.first == "warning: 'b' is asked in place of 'a'", "\(passedOver)")
     }
 
+    /// A thought that goes no more is told each time, that of another provider once.
+    @Test func `says which thoughts are not sent again, and why`() throws {
+        func sealed(_ seal: String) -> [ScriptedUpstream.Step] {
+            let events = [
+                #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
+                #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
+                #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"\#(seal)"}}"#,
+                #"{"type":"content_block_stop","index":0}"#,
+                #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+                #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"yes"}}"#,
+                #"{"type":"content_block_stop","index":1}"#,
+                #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+                #"{"type":"message_stop"}"#,
+            ]
+            return [.write(ScriptedUpstream.head + events.map { "data: \($0)\n\n" }.joined())]
+        }
+        let first = try ScriptedUpstream((1...8).map { sealed("U0VBT00\($0)") })
+        let second = try ScriptedUpstream([
+            ScriptedUpstream.answer(["fine"]), ScriptedUpstream.answer(["fine"]),
+        ])
+        let daemon = try TestDaemon(
+            """
+            { upstreams: { a: { kind: "anthropic", baseURL: "\(first.base)", model: "claude-x" },
+                           b: { kind: "openai", baseURL: "\(second.base)", model: "m" } },
+              routes: { default: ["a"] } }
+            """)
+        let client = try client(daemon)
+        client.kept = [first, second]
+        try client.open("s")
+        for _ in 1...3 { #expect(try notices(client.prompt("s", "go on")) == []) }
+        for expected in [["info: 3 thoughts are not sent again"], []] {
+            let answer = try client.prompt("s", "and you?", #""upstream":"b""#)
+            #expect(notices(answer) == expected)
+        }
+        for (prompt, expected) in [("one", [3]), ("two", []), ("three", [2])] {
+            if !expected.isEmpty {
+                _ = try client.call("_convod/session/set", #"{"sessionId":"s","system":"\#(prompt)"}"#)
+            }
+            #expect(
+                try notices(client.prompt("s", prompt))
+                    == expected.map { "info: \($0) thoughts are not sent again" }, "\(prompt)")
+        }
+    }
+
     @Test func `says that a quota is used up`() throws {
         let daemon = try TestDaemon()
         let client = try client(daemon)

@@ -163,6 +163,31 @@ func expectScreen(_ text: String, _ name: String) throws {
             ])
     }
 
+    @Test func `says what others wrote in its session, and asks before it takes that back`() throws {
+        let place = try Place([fine])
+        let screen = try place.chat(80, rows: 60, "--new", "shared")
+        try screen.seeLast("›")
+        try screen.type("mine")
+        try screen.strike("Enter")
+        try screen.see("window ")
+        try screen.seeLast("›")
+        #expect(try place.home.convo("send", "-s", "shared", "theirs").code == 0)
+        try screen.type("/undo")
+        try screen.strike("Enter")
+        try screen.see("The newest prompt came from elsewhere: “theirs”. Take it back? [y/N]")
+        try screen.strike("Enter")
+        try screen.see("nothing was changed")
+        try screen.seeLast("›")
+        try screen.type("mine again")
+        try screen.strike("Enter")
+        try screen.see("2 messages came from elsewhere since; 'convo show' has all of them")
+        try soon("it is sent") { place.server.requests.count == 3 }
+        try screen.seeLast("›")
+        try screen.type("/undo")
+        try screen.strike("Enter")
+        try screen.see("back before message 5")
+    }
+
     @Test func `is drawn again when it goes on after Ctrl-Z`() throws {
         let place = try Place([fine])
         let screen = try Screen("PS1='$ ' bash --norc --noprofile -i", columns: 80, home: place.home)

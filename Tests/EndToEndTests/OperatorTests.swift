@@ -75,6 +75,35 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try home.convo("logs", "--since", "2100-01-01").said.isEmpty)
     }
 
+    @Test func `has what a start that failed said too, though no time stands before it`() throws {
+        let (_, home) = try home([fine])
+        #expect(try home.convo("send", "hello").code == 0)
+        #expect(try home.convo("stop").code == 0)
+        try Files.replace(home.directory.file(".config/convod/config.json5"), with: Array("{ nope: 1 }".utf8))
+        #expect(try home.convo("send", "hello").code != 0)
+        let log = try home.convo("logs", "--since", "1h").said
+        #expect(log.contains("unknown key 'nope'"), "\(log)")
+        #expect(try home.convo("logs", "--since", "2100-01-01").said.isEmpty)
+    }
+
+    @Test func `says how to go on where an answer was cut, and what did not go with it`() throws {
+        let half: [ScriptedUpstream.Step] = [
+            .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#))
+        ]
+        let (server, home) = try home([half, fine, fine])
+        let cut = try home.convo("send", "--new", "s", "hello")
+        #expect(
+            cut.code == 5 && cut.said.contains("'convo continue', in a chat /continue, goes on"), "\(cut)")
+        #expect(try home.convo("continue", "-s", "s").said.contains("fine"))
+        let file = home.directory.file("a.pdf")
+        try Files.replace(file, with: Array("%PDF-1.4 some bytes".utf8))
+        let sent = try home.convo("send", "-s", "s", "-a", file, "what is it?")
+        #expect(
+            sent.code == 0 && sent.said.contains("1 file of the session is not read by this model"), "\(sent)"
+        )
+        #expect(server.requests.last?.contains("[document file:///a.pdf]") == true)
+    }
+
     @Test(.timeLimit(.minutes(1))) func `comes while somebody follows the log`() throws {
         let (_, home) = try home([refused])
         _ = try home.convo("start")

@@ -31,6 +31,28 @@ private let png = Part.image(mimeType: "image/png", data: "iVBO", uri: nil)
 }
 
 @Suite struct `An image in a tool's result` {
+    /// One image of 60 kB costs what an image costs, and goes as one.
+    @Test(arguments: [
+        #"[{"type":"content","content":{"type":"image","mimeType":"image/png","data":"DATA"}}]"#,
+        #"[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"DATA"}}]"#,
+        #"[{"type":"image_url","image_url":{"url":"data:image/png;base64,DATA"}}]"#,
+        #"{"contents":[{"uri":"file:///a.png","mimeType":"image/png","blob":"DATA"}]}"#,
+        #"{"content":[{"type":"image","mimeType":"image/png","data":"DATA"}]}"#,
+    ]) func `is one in whatever words the tool gives it`(_ content: String) throws {
+        let data = "iVBO" + String(repeating: "A", count: 80_000)
+        let bytes = Array(content.replacing("DATA", with: data).utf8)
+        let result = Part.ToolResult(callID: "c", content: bytes, isError: false)
+        #expect(TokenEstimate.message([.toolResult(result)]) < 6_000)
+        let request = try Request.of([
+            Request.user(.text("u")), Request.model(Request.call("c", "f")),
+            Request.tool(.toolResult(result)),
+        ])
+        let gated = AnthropicDialect(base: "", cache: .none)
+        let body = try Request.member("messages", gated, request) ?? ""
+        // The bytes of a resource become an image in the gate, which stands before this.
+        #expect(body.contains(#""type":"image","source""#) || content.contains("contents"))
+    }
+
     @Test func `is a block of the result for Anthropic`() throws {
         let content = Part.encode([.text("r"), png])
         let request = try Request.of([

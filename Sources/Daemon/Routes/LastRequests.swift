@@ -1,4 +1,5 @@
 internal import Archive
+internal import ContextWindow
 internal import Upstream
 
 /// What went out last for a session to an upstream and model: when, and how its body began.
@@ -17,6 +18,8 @@ final class LastRequests {
         let responseID: String?
         /// Where its newest messages began; nil where it had none.
         var begin: Int?
+        /// What became of the thoughts of its messages; nil where there were none.
+        var thoughts: Receipt.Thoughts?
     }
 
     private struct Key: Hashable {

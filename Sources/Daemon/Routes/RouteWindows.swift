@@ -263,14 +263,16 @@ final class RouteWindows: RouteRequests {
         guard let candidate else { return receipt }
         let shared = trace.flatMap {
             let sent = LastRequests.Sent(
-                at: maker.clocks.now(), print: $0.print, responseID: $0.responseID, begin: window.begin)
+                at: maker.clocks.now(), print: $0.print, responseID: $0.responseID, begin: window.begin,
+                thoughts: window.thoughts)
             return maker.lastRequests.take(sent, of: session.row, name, candidate.model)
         }
         let counted = usage?.inputTokens
         let isCut = counted.map { isCutByServer($0, window.request, candidate) } ?? false
         if isCut, let counted {
             log.warning(
-                "context_cut_by_server", ("upstream", name), ("counted", "\(counted)"),
+                "context_cut_by_server", ("session", session.session.id.text), ("upstream", name),
+                ("counted", "\(counted)"),
                 ("estimate", "\(window.request.estimate)"))
         }
         let more = JSONWriter.object {

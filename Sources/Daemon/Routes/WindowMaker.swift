@@ -281,7 +281,7 @@ struct WindowMaker {
             chosen: policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none), settings: settings,
             ratio: calibration.plain.samples > 0 ? calibration.plain.value : nil,
             now: clocks.now(),
-            asked: last?.at, lastBegin: last?.begin,
+            asked: last?.at, lastBegin: last?.begin, lastThoughts: last?.thoughts,
             cacheLife: candidate.upstream.promptCache.life,
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
     }

@@ -10,8 +10,9 @@ enum WindowNews: Sendable, Equatable {
     /// So many messages are left out, by a rule of the receipt; `once` has the settings of a strategy that cuts each time, so
     /// that only its first cut is told.
     case cut(Int, rule: String, once: String?)
-    /// So many thoughts do not go back to who made them.
-    case thoughts(Int)
+    /// So many thoughts do not go back to who made them; `isLost` says that they went with the last request, else that is told
+    /// once for a reason and an upstream.
+    case thoughts(Int, Receipt.Thoughts.Reason, isLost: Bool, upstream: String)
     /// So many thoughts were refused by who made them, and went out no more; 0 where only seals of calls were.
     case refused(Int)
 }
@@ -84,6 +85,8 @@ struct ModelWindow: Sendable {
     var isWhole: Bool { cut != nil }
     /// Where its newest messages begin; nil where it has none.
     var begin: Int? { told.sent?.lowerBound }
+    /// What becomes of its thoughts.
+    var thoughts: Receipt.Thoughts? { told.thoughts }
     /// Tokens that it may have.
     var budget: Int { told.budget }
     /// Tokens that it keeps for the answer.
@@ -129,8 +132,9 @@ struct WindowPlan: Sendable {
     let now: Int64
     /// When this model was asked last for the session, by what this daemon remembers; nil where it does not.
     let asked: Int64?
-    /// Where the newest messages of that request began.
+    /// Where the newest messages of that request began, and what became of their thoughts.
     let lastBegin: Int?
+    let lastThoughts: Receipt.Thoughts?
     /// Milliseconds that the provider keeps the beginning of a request.
     let cacheLife: Int64
     /// What tells the provider which requests are of this session; nil for nothing.
@@ -289,7 +293,11 @@ struct WindowPlan: Sendable {
             result.news.append(
                 .cut(receipt.leftOutCount, rule: receipt.rule.rawValue, once: asker == nil ? settings : nil))
         }
-        if leftOut > 0 { result.news.append(.thoughts(leftOut)) }
+        if let thoughts = receipt.thoughts, thoughts.leftOut > 0, let reason = thoughts.reason {
+            let isLost = (lastThoughts?.sent ?? 0) > thoughts.sent
+            let count = isLost ? max(1, thoughts.leftOut - (lastThoughts?.leftOut ?? 0)) : thoughts.leftOut
+            result.news.append(.thoughts(count, reason, isLost: isLost, upstream: upstream))
+        }
         return result
     }
 

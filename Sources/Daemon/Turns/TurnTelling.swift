@@ -79,7 +79,6 @@ struct TurnTelling {
         for one in news {
             switch one {
             case .cut(_, _, let once?) where !noticed.isNew("cut \(once)", of: row): continue
-            case .thoughts where !noticed.isNew("thoughts", of: row): continue
             case .cut(let count, let rule, _):
                 notify(
                     .info,
@@ -96,12 +95,25 @@ struct TurnTelling {
                         ? "1 thought is not sent again"
                         : count == 0 ? "seals are not sent again" : "\(count) thoughts are not sent again",
                     "their provider refused them")
-            case .thoughts(let count):
+            case .thoughts(let count, let reason, let isLost, let upstream):
+                let isNew = noticed.isNew("thoughts \(reason.rawValue) \(upstream)", of: row)
+                guard isNew || isLost else { continue }
                 notify(
                     .info,
                     count == 1 ? "1 thought is not sent again" : "\(count) thoughts are not sent again",
-                    "what stands before them is not as it was, and their provider would refuse them")
+                    TurnTelling.words(reason))
             }
+        }
+    }
+
+    /// Why thoughts stay out.
+    private static func words(_ reason: Receipt.Thoughts.Reason) -> String {
+        switch reason {
+        case .foreign: "another provider made them"
+        case .changed: "what stands before them is not as it was, and their provider would refuse them"
+        case .full: "there is no room for them beside what is said"
+        case .both:
+            "of some another provider made them, what stands before others is not as it was, or there is no room"
         }
     }
 

@@ -74,6 +74,8 @@ extension DialectRules {
             isAlternating: true, thoughtIssuer: issuer, replay: .chained, startsWithUser: true,
             endsWithUser: true)
         rules.weights = .newClaude
+        // "String should match pattern '^[a-zA-Z0-9_-]+$'", of any length that others give.
+        rules.callIDs = NameRule(longest: 64)
         // Images and PDFs in results, none in answers, no sounds (wire.md E2).
         rules.media = MediaRules(
             results: .inside, sounds: .some([]), inAnswers: false, takesPDF: true)

@@ -1,0 +1,51 @@
+package import Conversation
+package import JSON
+
+extension Part {
+    /// Reads a part of a tool's result in the words of others; nil for what is none of theirs.
+    ///
+    /// ACP wraps a block in `content`, Anthropic gives the bytes of images and documents in `source`, OpenAI an address in
+    /// `image_url`, and MCP's `resources/read` objects with `uri` and `blob` or `text`.
+    package init?(foreign view: JSONView) {
+        guard view.kind == .object else { return nil }
+        switch view["type"]?.string {
+        case "content":
+            guard let inner = view["content"], let part = Part(foreign: inner) ?? (try? Part(checking: inner))
+            else { return nil }
+            self = part
+        case "image", "document":
+            guard let source = view["source"] else { return nil }
+            if let data = source["data"]?.string, let type = source["media_type"]?.string {
+                self = .image(mimeType: type, data: data, uri: nil)
+            } else if let address = source["url"]?.string {
+                self.init(address: address)
+            } else {
+                return nil
+            }
+        case "image_url", "input_image":
+            guard let address = view["image_url"]?["url"]?.string ?? view["image_url"]?.string else {
+                return nil
+            }
+            self.init(address: address)
+        case nil:
+            guard let uri = view["uri"]?.string, view["blob"]?.string != nil || view["text"]?.string != nil
+            else { return nil }
+            let raw = Array("{\"type\":\"resource\",\"resource\":".utf8) + view.raw + [0x7D]
+            self = .resource(uri: uri, text: view["text"]?.string, raw: raw)
+        default: return nil
+        }
+    }
+
+    /// An image at an address, or in it.
+    private init(address: String) {
+        let head = address.prefix { $0 != "," }
+        if head.hasPrefix("data:"), head.hasSuffix(";base64"), head.count < address.count {
+            let type = head.dropFirst(5).prefix { $0 != ";" }
+            self = .image(
+                mimeType: type.isEmpty ? "image/png" : String(type),
+                data: String(address.dropFirst(head.count + 1)), uri: nil)
+        } else {
+            self = .image(mimeType: "image/jpeg", data: nil, uri: address)
+        }
+    }
+}
