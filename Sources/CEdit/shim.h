@@ -72,7 +72,21 @@ static void cedit_on_signal(int number) {
     signal(number, SIG_DFL);
     raise(number);
 }
+// Whoever gets the terminal meanwhile is told of no brackets around a paste.
+static void cedit_on_stop(int number) {
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, number);
+    int isChanged = cedit_the_terminal()->is_changed;
+    if (isChanged && write(1, "\033[?2004l", 8) < 0) return;
+    signal(number, SIG_DFL);
+    raise(number);
+    sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    signal(number, cedit_on_stop);
+    if (isChanged && write(1, "\033[?2004h", 8) < 0) return;
+}
 static inline void cedit_keep_terminal(void) {
+    signal(SIGTSTP, cedit_on_stop);
     static const int numbers[] = { SIGTERM, SIGHUP, SIGQUIT };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) signal(numbers[i], cedit_on_signal);
 }
@@ -166,6 +180,7 @@ static inline void cedit_set_signals(int on) {
 }
 // As the terminal does it.
 static inline void cedit_quit(void) { raise(SIGQUIT); }
+static inline void cedit_interrupt(void) { kill(getpid(), SIGINT); }
 // Stops the processes of the terminal, with that as it was found, and draws the line anew when they go on.
 static inline void cedit_stop(cedit_editor *editor) {
     el_set(editor->line, EL_PREP_TERM, 0);

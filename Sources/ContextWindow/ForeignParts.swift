@@ -8,19 +8,26 @@ extension Part {
     /// `image_url`, and MCP's `resources/read` objects with `uri` and `blob` or `text`.
     package init?(foreign view: JSONView) {
         guard view.kind == .object else { return nil }
-        switch view["type"]?.string {
+        let type = view["type"]?.string
+        switch type {
         case "content":
             guard let inner = view["content"], let part = Part(foreign: inner) ?? (try? Part(checking: inner))
             else { return nil }
             self = part
         case "image", "document":
             guard let source = view["source"] else { return nil }
-            if let data = source["data"]?.string, let type = source["media_type"]?.string {
-                self = .image(mimeType: type, data: data, uri: nil)
-            } else if let address = source["url"]?.string {
+            switch source["type"]?.string {
+            case "base64":
+                guard let data = source["data"]?.string, let kind = source["media_type"]?.string else {
+                    return nil
+                }
+                self = .image(mimeType: kind, data: data, uri: nil)
+            case "text": self = .text(source["data"]?.string ?? "")
+            // What a document at an address is nobody knows here.
+            case "url" where type == "image":
+                guard let address = source["url"]?.string else { return nil }
                 self.init(address: address)
-            } else {
-                return nil
+            default: return nil
             }
         case "image_url", "input_image":
             guard let address = view["image_url"]?["url"]?.string ?? view["image_url"]?.string else {

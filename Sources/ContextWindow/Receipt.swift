@@ -29,7 +29,7 @@ package struct Receipt: Sendable, Equatable {
     /// The estimate for what was sent, system prompt and overheads included.
     package var estimate: Int
     /// `fits` where nothing was cut.
-    package let rule: Rule
+    package var rule: Rule
     /// Where the newest messages begin until the next cut; nil where the strategy cuts each time.
     package let anchor: Int?
     /// The seqs of the suffix that was sent; nil when there was none.

@@ -200,7 +200,8 @@ extension Window {
         }
         let summaries = ReadySummaries(
             history, context.chosen.name, newest: question.turns.last?.seq,
-            loopSince: question.moment.isInLoop ? newest.first?.createdAt : nil, weights,
+            loopSince: question.moment.isInLoop
+                ? newest.first { $0.role == .assistant }?.createdAt : nil, weights,
             room: budget - fixed - newestTokens)
         question.take(summaries, isRead: history.messages.first.map { $0.seq <= summaries.floor + 1 } ?? true)
         var cut = context.chosen.strategy.cut(question)

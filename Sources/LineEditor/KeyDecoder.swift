@@ -5,6 +5,14 @@ struct KeyDecoder {
     /// Whether a paste comes in, of which every scalar is text.
     var isPasting = false
 
+    /// Whether a key was struck behind what was taken, and not in a paste; then all up to it is gone.
+    mutating func takes(_ key: UInt8) -> Bool {
+        let rest = bytes[at...], paste = rest.firstRange(of: Array("\u{1B}[200~".utf8))?.lowerBound
+        guard let place = rest.firstIndex(of: key), place < paste ?? bytes.count else { return false }
+        at = place + 1
+        return true
+    }
+
     mutating func add(_ more: [UInt8]) {
         bytes.removeFirst(at)
         at = 0

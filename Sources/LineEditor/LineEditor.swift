@@ -103,6 +103,8 @@ package final class LineEditor {
             Output.write(ending == .end ? "\u{1B}[J\r\n" : "\u{1B}[J")
             return ending
         }
+        // Struck behind Enter, and come with it: it is for what is asked now.
+        if signalKeys.interrupt != 0, keys.takes(signalKeys.interrupt) { cedit_interrupt() }
         return .text(unsafe text(line, Int(count) - 1))
     }
 

@@ -2,8 +2,10 @@ internal import CMarkdown
 
 extension MarkdownBlock {
     /// Reads a document in the Markdown of GitHub; HTML stays text.
-    package static func read(_ text: String) -> [MarkdownBlock] {
-        let builder = MarkdownBuilder(), text = MarkdownSource.keepingWords(text)
+    ///
+    /// With `keepsWords` what a reader takes away stays, for who draws it: definitions of links, and cells beyond a table's head.
+    package static func read(_ text: String, keepsWords: Bool = true) -> [MarkdownBlock] {
+        let builder = MarkdownBuilder(), text = keepsWords ? MarkdownSource.keepingWords(text) : text
         var parser = MD_PARSER()
         // MD_DIALECT_GITHUB (GitHub Flavored Markdown), without HTML.
         parser.flags = UInt32(

@@ -6,23 +6,31 @@ enum MarkdownSource {
     static func keepingWords(_ text: String) -> String {
         guard text.contains("]:") || text.contains("|") else { return text }
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        var fence: Character?, columns: Int?
+        var fence: Fence?, columns: Int?
         for index in lines.indices {
-            let line = lines[index], body = line.drop { $0 == " " }
-            if let mark = fenceMark(body) {
-                if fence == nil { fence = mark } else if fence == mark { fence = nil }
+            let line = lines[index], body = withoutMarker(line)
+            if let open = fence {
+                if open.isClosed(by: body) { fence = nil }
                 continue
             }
-            if fence != nil || line.count - body.count > 3 { continue }
-            if isDefinition(body) {
-                lines[index] = "\\" + body
+            fence = Fence(body)
+            let indent = line.prefix { $0 == " " }.count
+            if fence != nil || indent > 3 {
+                columns = nil
+                continue
+            }
+            if isDefinition(line.dropFirst(indent)) {
+                lines[index] = line.prefix(indent) + "\\" + line.dropFirst(indent)
                 continue
             }
             if columns == nil, index + 1 < lines.count, line.contains("|") {
                 columns = self.columns(ofRule: lines[index + 1])
             }
             guard let most = columns else { continue }
-            if body.isEmpty {
+            // A table ends at a blank line, and where another block begins.
+            if line.allSatisfy(\.isWhitespace) || body.count < line.count - indent
+                || ">#".contains(body.first ?? " ")
+            {
                 columns = nil
             } else {
                 lines[index] = row(line, most)
@@ -31,8 +39,35 @@ enum MarkdownSource {
         return lines.joined(separator: "\n")
     }
 
-    private static func fenceMark(_ line: Substring) -> Character? {
-        line.hasPrefix("```") ? "`" : line.hasPrefix("~~~") ? "~" : nil
+    /// A fence around code.
+    private struct Fence {
+        let mark: Character
+        let count: Int
+
+        /// Nil where the line opens none (CommonMark 4.5).
+        init?(_ line: Substring) {
+            guard let mark = line.first, mark == "`" || mark == "~" else { return nil }
+            let count = line.prefix { $0 == mark }.count
+            if count < 3 || mark == "`" && line.dropFirst(count).contains("`") { return nil }
+            (self.mark, self.count) = (mark, count)
+        }
+
+        func isClosed(by line: Substring) -> Bool {
+            let marks = line.prefix { $0 == mark }.count
+            return marks >= count && line.dropFirst(marks).allSatisfy(\.isWhitespace)
+        }
+    }
+
+    /// A line without its blanks and the marks of the items that begin in it.
+    private static func withoutMarker(_ line: String) -> Substring {
+        var rest = line.drop { $0 == " " }
+        while true {
+            let digits = rest.prefix { $0.isASCII && $0.isNumber }
+            let mark = rest.dropFirst(digits.count)
+            let isItem = digits.isEmpty ? "-*+".contains(mark.first ?? "x") : ".)".contains(mark.first ?? "x")
+            guard isItem, digits.count < 10, mark.dropFirst().first == " " else { return rest }
+            rest = mark.dropFirst().drop { $0 == " " }
+        }
     }
 
     /// Whether a line defines a link, as `[label]: address`.
@@ -45,7 +80,9 @@ enum MarkdownSource {
 
     /// How many columns the line under a table's head makes; nil where it is none.
     private static func columns(ofRule line: String) -> Int? {
-        guard line.contains("-"), line.allSatisfy({ "|:- \t".contains($0) }) else { return nil }
+        guard line.contains("-"), line.contains("|"), line.allSatisfy({ "|:- \t".contains($0) }) else {
+            return nil
+        }
         return bars(line).count + 1
     }
 

@@ -37,6 +37,10 @@ package final class HTTPUpstream: Upstream {
     private var counters: [String: TokenCounter] = [:]
     /// When the length of a model was asked for, by the steady clock.
     private var lengthsAsked: [String: Int64] = [:]
+    /// Since when a list of models is on its way that was asked for lengths, by the steady clock; nil for none.
+    private var listingSince: Int64?
+    /// What models were seen to hold where their servers named no limit, and until when that is believed, by the steady clock.
+    private var guesses: [String: (length: Int, until: Int64)] = [:]
     /// Limits that servers named when a request was too long.
     private var learned: [String: Int] = [:]
     private var isGateFirm = true
@@ -123,7 +127,8 @@ package final class HTTPUpstream: Upstream {
 
     package func contextLength(of model: String) -> Int? {
         let known = settings.contextLength ?? lengths[model] ?? known(model)?.contextLength
-        return learned[model].map { min($0, known ?? Int.max) } ?? known
+        let guess = guesses[model].flatMap { steady() < $0.until ? $0.length : nil }
+        return [learned[model], guess, known].compactMap(\.self).min()
     }
 
     /// What the table says of a model at this server.
@@ -357,15 +362,35 @@ package final class HTTPUpstream: Upstream {
     }
 
     package func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)? {
-        guard contextLength(of: model) == nil, health.breaker.wait(now: steady()) <= 0,
-            lengthsAsked[model].map({ steady() - $0 > HTTPUpstream.lengthPause }) ?? true
+        let now = steady()
+        guard contextLength(of: model) == nil, health.breaker.wait(now: now) <= 0,
+            lengthsAsked[model].map({ now - $0 > HTTPUpstream.lengthPause }) ?? true
         else { return nil }
-        lengthsAsked[model] = steady()
-        return listModels { _ in then() }
+        // Who comes while the list is on its way waits for it too, but not behind one that does not come.
+        let began = listingSince ?? now
+        if now - began > HTTPUpstream.listPatience { return nil }
+        listingSince = began
+        return listModels { [weak self] result in
+            if let self {
+                listingSince = nil
+                // A server that is not there yet is asked again, one that says nothing of it is not for a while.
+                if case .failure(let failure) = result, failure.status.map({ $0 >= 500 }) ?? true,
+                    steady() - began < HTTPUpstream.listPatience
+                {
+                } else {
+                    lengthsAsked[model] = steady()
+                }
+            }
+            then()
+        }
     }
 
+    /// Milliseconds for which a list of models that is on its way is waited for.
+    private static let listPatience: Int64 = 2_000
+
     package func learned(length: Int, of model: String) {
-        learned[model] = min(learned[model] ?? Int.max, max(length, 256))
+        let before = guesses[model].flatMap { steady() < $0.until ? $0.length : nil } ?? Int.max
+        guesses[model] = (min(before, max(length, 256)), steady() + HTTPUpstream.lengthPause)
     }
 
     /// Milliseconds until a length is asked for again that nobody knew.

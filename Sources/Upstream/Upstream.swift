@@ -161,7 +161,8 @@ package protocol Upstream: AnyObject {
     /// Asks for the length of a model that nobody knows, and calls back whatever comes of it; nil where nothing is asked, since it
     /// is known, or was asked for lately.
     func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)?
-    /// A model's server refused more than so many tokens, the answer's with them, without a word of its limit.
+    /// A model's server refused more than so many tokens, the answer's with them, without a word of its limit: that is believed for
+    /// a while.
     func learned(length: Int, of model: String)
     /// Whether there is a way to ask how many tokens a request to a model has.
     func countsTokens(of model: String) -> Bool

@@ -25,6 +25,11 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
             "In [1] and [it][man].\n\n[1]: https://a.b\n[man]: https://c.d 'e'",
             ["In [1] and [it][man].", "", "[1]: https://a.b", "[man]: https://c.d 'e'"]
         ),
+        ("````\n```js\n  [K]: v,\n```\n[1]: x\n````", ["── ", "```js", "  [K]: v,", "```", "[1]: x", "──"]),
+        ("```x``` is inline\n```js\n[K]: v\n```", ["x is inline", "", "── js", "[K]: v", "──"]),
+        ("1. ```js\n   [K]: v\n   ```", ["1. ── js", "   [K]: v", "   ──"]),
+        ("Pipes | and\n---\nRun `a | b`", ["Pipes | and", "", "Run a | b"]),
+        ("| a | b |\n|---|---|\n- x | y | z", ["a │ b", "──┼──", "", "• x | y | z"]),
         ("```\n[1]: x\n```", ["── ", "[1]: x", "──"]),
         ("| a | b |\n|---|---|\n| 1 | `x|y` | 3 |", ["a │ b", "──┼────────", "1 │ x|y | 3"]),
         ("| a | b |\n|---|\n| 1 | 2 | 3 |", ["a | b", "─────────", "1 | 2 | 3"]),

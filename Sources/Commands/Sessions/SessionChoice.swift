@@ -17,11 +17,19 @@ struct SessionChoice {
 
     /// Names for the IDs of a list, each the end of its ID that no other of them has, and that can be typed.
     static func shortNames(_ ids: [String]) -> [String] {
-        ids.map { id in
-            for count in 6..<max(6, id.count) {
-                let end = id.suffix(count)
-                guard end.first?.isLetter == true || end.first?.isNumber == true else { continue }
-                if !ids.contains(where: { $0 != id && $0.hasSuffix(end) }) { return String(end) }
+        // Beside each other stand those that share most of their ends.
+        let reversed = ids.map { Array($0.utf8.reversed()) }
+        let order = ids.indices.sorted { reversed[$0].lexicographicallyPrecedes(reversed[$1]) }
+        var needed = ids.map { _ in 6 }
+        for (one, other) in zip(order, order.dropFirst()) {
+            let common = zip(reversed[one], reversed[other]).prefix { $0 == $1 }.count
+            for index in [one, other] { needed[index] = max(needed[index], common + 1) }
+        }
+        return zip(ids, needed).map { id, count in
+            // An ID is of letters, digits and a few signs, of which none may begin a name here.
+            for length in min(count, id.utf8.count)..<max(count, id.utf8.count) {
+                let end = id.suffix(length)
+                if end.first?.isLetter == true || end.first?.isNumber == true { return String(end) }
             }
             return id
         }

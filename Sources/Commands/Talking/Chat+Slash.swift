@@ -118,6 +118,7 @@ extension Chat {
             $0.member("sessionId", id)
             $0.member("branch", branch.branch)
         }
+        seen = nil
     }
 
     /// `N TEXT` edits prompt N, `TEXT` the newest; a text that is a number stands in double quotes.
@@ -180,6 +181,7 @@ extension Chat {
 
     private func startOver() throws(CommandError) {
         session = nil
+        seen = nil
         new.id = nil
         forgetTarget()
         console.print(console.styled("new session", .dim))

@@ -181,7 +181,7 @@ final class Chat {
         let id: String
         if let session { id = session } else { id = try new.make(client) }
         session = id
-        try tellOthers()
+        tellOthers()
         let files = attachments
         let text = try template.map { (template) throws(CommandError) in try template.filled(words) } ?? words
         let code = try ask { prompt, settings in prompt.send(text, files, settings) }
@@ -218,9 +218,7 @@ final class Chat {
         ) { view.show($0) }
         let outcome = how(prompt, Prompt.Settings(params: params))
         view.finish()
-        // What cannot be read now is read before the next prompt.
-        seen = try? client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
-            .messageCount
+        seen = outcome.error == nil ? messageCount() : nil
         if let code = outcome.error?.code, case .closed = code { isGone = true }
         if let receipt = outcome.extras?.receipt?.value { tellCut(receipt) }
         if console.isOutputTerminal, StandardInput.isTerminal {
@@ -238,11 +236,25 @@ final class Chat {
         return code
     }
 
+    /// How many messages the session has, for a person at a terminal; nil where there is none, and where the daemon does not say.
+    private func messageCount() -> Int? {
+        guard source != nil, let session else { return nil }
+        let params = JSONWriter.object { $0.member("sessionId", session) }
+        // What is not told is not news.
+        return try? client.call(
+            Method.SessionGet.self, params, milliseconds: Chat.countPatience,
+            signals: interrupts?.descriptor
+        ) {
+            if case .signal = $0 { try? client.cancelCall() }
+        }.summary.messageCount
+    }
+
+    /// Milliseconds that a count is worth.
+    private static let countPatience = 1_000
+
     /// Says what others have written in the session since it was last looked at.
-    private func tellOthers() throws(CommandError) {
-        guard let session, let seen else { return }
-        let count = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
-            .messageCount
+    private func tellOthers() {
+        guard let seen, let count = messageCount() else { return }
         if count > seen {
             let words = Times.count(count - seen, "message")
             say("\(words) came from elsewhere since; 'convo show' has all of them")

@@ -340,12 +340,15 @@ final class RouteWindows: RouteRequests {
     /// Where what was too long did not say by how much, what went through is what the server holds.
     private func learnLength(from candidate: Candidate?, _ ending: Turn.Ending) {
         guard let candidate, let overflow = overflows[candidate.upstream.name],
-            overflow.failure.overflow?.limit == nil, ending.state == .complete,
+            // A bare refusal, or one of too many bytes, says nothing of tokens.
+            overflow.failure.overflow?.limit == nil, overflow.failure.kind == .overflow,
+            overflow.failure.status != 413, ending.state == .complete,
             let window = windows[candidate.upstream.name]
         else { return }
-        let passed = ending.usage?.inputTokens ?? window.request.estimate
+        let length = candidate.upstream.contextLength(of: candidate.model)
+        if let length, overflow.refused < length / 16 { return }
         // The newest turn alone says little: half of what was refused is tried next.
-        let held = overflow.isNewestOnly ? max(passed, overflow.refused / 2) : passed
+        let held = overflow.limit ?? overflow.refused / 2
         candidate.upstream.learned(length: held + window.reserved, of: candidate.model)
     }
 

@@ -199,8 +199,12 @@ struct WindowMaker {
         _ then: @escaping (_ isGivenUp: Bool) -> Void
     ) {
         // A token is about four bytes of a text.
-        let tokens = session.session.tokens + (question.content?.count ?? 0) / 4
-        guard tokens > WindowPolicy.unknownModelTokens / 2,
+        let system = question.options.system ?? session.session.wholeSystem
+        let bytes =
+            (question.content?.count ?? 0) + (question.options.params?.count ?? 0)
+            + (system?.utf8.count ?? 0)
+        guard session.session.tokens + bytes / 4 > WindowPolicy.unknownModelTokens / 2,
+            candidate.upstream.contextLength(of: candidate.model) == nil,
             // What is wrong in it is told by who makes the window.
             (try? policy(session.session, question.options, at: candidate.upstream.name))?.maxTokens == nil
         else { return then(false) }
@@ -244,6 +248,7 @@ struct WindowMaker {
         }
         var policy = try policy(session.session, question.options, at: candidate.upstream.name)
         let settings = policy.fingerprint
+        let chosen = policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none)
         if question.isNewestOnly { policy.maxTurns = 1 }
         if let most = parameters.maxTokens { policy.reserveTokens = most }
         let length = candidate.upstream.contextLength(of: candidate.model)
@@ -278,7 +283,7 @@ struct WindowMaker {
             weights: calibration.applied(to: rules.weights), budget: budget, parameters: parameters,
             upstream: candidate.upstream.name,
             model: candidate.model, rules: rules,
-            chosen: policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none), settings: settings,
+            chosen: chosen, settings: settings,
             ratio: calibration.plain.samples > 0 ? calibration.plain.value : nil,
             now: clocks.now(),
             asked: last?.at, lastBegin: last?.begin, lastThoughts: last?.thoughts,

@@ -254,6 +254,7 @@ struct WindowPlan: Sendable {
         var receipt = window.receipt, request = draft.request
         receipt.mapped = gated.mapped
         receipt.ratio = ratio
+        if question.isNewestOnly, receipt.rule == .maxTurns { receipt.rule = .maxTokens }
         let thoughts = request.thoughtCount
         var unfit = 0
         if rules.replay == .chained {
@@ -286,7 +287,8 @@ struct WindowPlan: Sendable {
         result.outlook = window.outlook
         result.outlook?.used = receipt.estimate
         result.weights = weights
-        result.anchor = moved(to: window.anchor, from: anchor(stored))
+        // What is left out for once, since nobody says what would fit, moves no cut.
+        if !question.isNewestOnly { result.anchor = moved(to: window.anchor, from: anchor(stored)) }
         // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
         let isCut = ![.fits, .anchor].contains(receipt.rule) && (asker == nil || result.anchor != nil)
         if isCut, receipt.leftOutCount > 0 {
@@ -294,8 +296,10 @@ struct WindowPlan: Sendable {
                 .cut(receipt.leftOutCount, rule: receipt.rule.rawValue, once: asker == nil ? settings : nil))
         }
         if let thoughts = receipt.thoughts, thoughts.leftOut > 0, let reason = thoughts.reason {
-            let isLost = (lastThoughts?.sent ?? 0) > thoughts.sent
-            let count = isLost ? max(1, thoughts.leftOut - (lastThoughts?.leftOut ?? 0)) : thoughts.leftOut
+            // What was taken back is not lost, and `slide` loses some with each cut.
+            let more = thoughts.leftOut - (lastThoughts?.leftOut ?? 0)
+            let isLost = asker != nil && more > 0 && (lastThoughts?.sent ?? 0) > thoughts.sent
+            let count = isLost ? more : thoughts.leftOut
             result.news.append(.thoughts(count, reason, isLost: isLost, upstream: upstream))
         }
         return result

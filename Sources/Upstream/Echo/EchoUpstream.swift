@@ -14,7 +14,7 @@ package final class EchoUpstream: Upstream {
     package let takesCacheKey = false
     package let takesSchema = false
     package func rules(for model: String) -> DialectRules {
-        DialectRules(isAlternating: false, startsWithUser: true)
+        DialectRules(isAlternating: false, startsWithUser: false)
     }
     package let hasKey = true
     package let keyOrigin = ""
