@@ -167,13 +167,16 @@ package enum Promises {
         if cost > window.receipt.estimate {
             return "costs more than its receipt says: \(cost) of \(window.receipt.estimate)"
         }
-        let told = out.flatMap(\.parts).map(\.visibleText).joined(separator: "\n") + (gated.system ?? "")
-        let pins = window.messages.filter { $0.isPinned && $0.isSendable }.flatMap(\.parts)
-        if pins.contains(where: { part in
-            guard case .text(let text) = part, !part.isBlank else { return false }
-            return !told.contains(text)
-        }) {
-            return "lacks what a pin says"
+        let pins = window.messages.filter { $0.isPinned && $0.isSendable }.flatMap(\.parts).compactMap {
+            if case .text(let text) = $0, !$0.isBlank { text } else { nil }
+        }
+        if !pins.isEmpty {
+            // Most go as they are; the others are joined to something.
+            let texts = out.flatMap(\.parts).map(\.visibleText) + [gated.system ?? ""]
+            let missing = Set(pins).subtracting(texts)
+            if missing.contains(where: { pin in !texts.contains { $0.contains(pin) } }) {
+                return "lacks what a pin says"
+            }
         }
         return brokenRoles(out, rules) ?? brokenPairs(out) ?? brokenParts(out, rules)
             ?? brokenNames(out, of: window, rules)

@@ -42,7 +42,7 @@ struct WindowWalk {
             var random = CaseRandom(seed: seed &+ UInt64(number) &* 0x9E37_79B9)
             let one = RandomWindow(&random)
             hold(one, number, work)
-            guard random.oneIn(4) else { continue }
+            guard random.oneIn(12) else { continue }
             if let edited = one.edited(&random) { hold(edited, number, work) }
         }
     }
