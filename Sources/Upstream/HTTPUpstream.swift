@@ -127,8 +127,12 @@ package final class HTTPUpstream: Upstream {
 
     package func contextLength(of model: String) -> Int? {
         let known = settings.contextLength ?? lengths[model] ?? known(model)?.contextLength
-        let guess = guesses[model].flatMap { steady() < $0.until ? $0.length : nil }
-        return [learned[model], guess, known].compactMap(\.self).min()
+        return [learned[model], guess(of: model), known].compactMap(\.self).min()
+    }
+
+    /// What a model was seen to hold, as long as that is believed.
+    private func guess(of model: String) -> Int? {
+        guesses[model].flatMap { steady() < $0.until ? $0.length : nil }
     }
 
     /// What the table says of a model at this server.
@@ -373,13 +377,13 @@ package final class HTTPUpstream: Upstream {
         return listModels { [weak self] result in
             if let self {
                 listingSince = nil
-                // A server that is not there yet is asked again, one that says nothing of it is not for a while.
-                if case .failure(let failure) = result, failure.status.map({ $0 >= 500 }) ?? true,
-                    steady() - began < HTTPUpstream.listPatience
-                {
-                } else {
-                    lengthsAsked[model] = steady()
-                }
+                // A server that is not there yet is asked again, one that says nothing of it, or comes late, is not for a while.
+                let isThere: Bool =
+                    switch result {
+                    case .success: true
+                    case .failure(let failure): failure.status.map { $0 < 500 } ?? false
+                    }
+                if isThere || steady() - began >= HTTPUpstream.listPatience { lengthsAsked[model] = steady() }
             }
             then()
         }
@@ -389,11 +393,11 @@ package final class HTTPUpstream: Upstream {
     private static let listPatience: Int64 = 2_000
 
     package func learned(length: Int, of model: String) {
-        let before = guesses[model].flatMap { steady() < $0.until ? $0.length : nil } ?? Int.max
-        guesses[model] = (min(before, max(length, 256)), steady() + HTTPUpstream.lengthPause)
+        let held = min(guess(of: model) ?? Int.max, max(length, 256))
+        guesses[model] = (held, steady() + HTTPUpstream.lengthPause)
     }
 
-    /// Milliseconds until a length is asked for again that nobody knew.
+    /// Milliseconds until a length is asked for again that nobody knew, and for which one is believed that was guessed.
     private static let lengthPause: Int64 = 600_000
 
     package func countsTokens(of model: String) -> Bool { dialect.countsTokens(counters[model]) }

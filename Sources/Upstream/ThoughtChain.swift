@@ -121,9 +121,9 @@ extension ModelRequest {
     ) {
         let sizes = thoughtSizes(weights), costs = sizes.map { weights.tokens($0) }, room = max(0, room)
         if costs.reduce(0, +) <= room { return (self, sizes.reduce(ContentSize(), +), 0) }
-        let most = Int(Double(room) * share)
+        let most = Int(Double(room) * share), loop = costs.count - loopThoughts
         var left = costs.count, kept = 0
-        while left > 0, kept + costs[left - 1] <= (left > costs.count - loopThoughts ? room : most) {
+        while left > 0, kept + costs[left - 1] <= (left > loop ? room : most) {
             left -= 1
             kept += costs[left]
         }

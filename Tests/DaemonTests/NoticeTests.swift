@@ -75,21 +75,8 @@ internal import Testing
 
     /// A thought that goes no more is told each time, that of another provider once.
     @Test func `says which thoughts are not sent again, and why`() throws {
-        func sealed(_ seal: String) -> [ScriptedUpstream.Step] {
-            let events = [
-                #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
-                #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
-                #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"\#(seal)"}}"#,
-                #"{"type":"content_block_stop","index":0}"#,
-                #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
-                #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"yes"}}"#,
-                #"{"type":"content_block_stop","index":1}"#,
-                #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
-                #"{"type":"message_stop"}"#,
-            ]
-            return [.write(ScriptedUpstream.head + events.map { "data: \($0)\n\n" }.joined())]
-        }
-        let first = try ScriptedUpstream((1...8).map { sealed("U0VBT00\($0)") })
+        let first = try ScriptedUpstream(
+            (1...8).map { ScriptedUpstream.sealedByAnthropic("U0VBT00\($0)", "yes") })
         let second = try ScriptedUpstream([
             ScriptedUpstream.answer(["fine"]), ScriptedUpstream.answer(["fine"]),
         ])

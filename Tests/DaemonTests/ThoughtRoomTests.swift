@@ -23,29 +23,10 @@ internal import Testing
         #expect(tokens.allSatisfy { $0 < 50 }, "\(tokens)")
     }
 
-    /// An answer of Anthropic's with a thought that shows nothing.
-    private static func sealed(_ seal: String, _ words: String) -> [ScriptedUpstream.Step] {
-        [
-            .write(
-                ScriptedUpstream.head
-                    + [
-                        #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
-                        #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
-                        #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"\#(seal)"}}"#,
-                        #"{"type":"content_block_stop","index":0}"#,
-                        #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
-                        #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"\#(words)"}}"#,
-                        #"{"type":"content_block_stop","index":1}"#,
-                        #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
-                        #"{"type":"message_stop"}"#,
-                    ].map { "data: \($0)\n\n" }.joined())
-        ]
-    }
-
     /// What the provider counts of a request teaches nothing of thoughts that did not go, and each counts once.
     @Test func `counts as what is said does, once`() throws {
         let counted = { (words: String) in
-            Self.sealed("U0VBTA==", "yes").map { step in
+            ScriptedUpstream.sealedByAnthropic("U0VBTA==", "yes").map { step in
                 if case .write(let text) = step {
                     return ScriptedUpstream.Step.write(
                         text.replacing(#""input_tokens":3"#, with: #""input_tokens":\#(words)"#))
@@ -69,7 +50,8 @@ internal import Testing
     @Test(arguments: ["sawtooth", "summarize"])
     func `goes back until the window is full with it, which is cut then`(_ strategy: String) throws {
         let bench = try Bench(
-            [(1...16).map { Self.sealed("U0VBTDA\(100 + $0)", "yes") }], kind: "anthropic",
+            [(1...16).map { ScriptedUpstream.sealedByAnthropic("U0VBTDA\(100 + $0)", "yes") }],
+            kind: "anthropic",
             more: "window: { strategy: '\(strategy)', maxTokens: 2000, lowMark: 0.5 }")
         try bench.client.open("s")
         var cuts = 0, reasons: Set<String> = []
@@ -122,7 +104,7 @@ internal import Testing
 
     /// The receipt is of what was sent in the end.
     @Test func `and was refused is said to have stayed out`() throws {
-        let thinking = Self.sealed("U0VBTA==", "yes")
+        let thinking = ScriptedUpstream.sealedByAnthropic("U0VBTA==", "yes")
         let refused = ScriptedUpstream.failure(
             "400 Bad Request",
             #"{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in `thinking` block."}}"#

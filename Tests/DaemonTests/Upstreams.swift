@@ -62,16 +62,32 @@ let down = ScriptedUpstream.failure("503 Service Unavailable", "{}")
 
 extension ScriptedUpstream {
     /// Answers `fine` in Anthropic's dialect.
-    static let fineByAnthropic: [ScriptedUpstream.Step] = [
-        .write(
-            ScriptedUpstream.head
-                + [
-                    #"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
-                    #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-                    #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"fine"}}"#,
-                    #"{"type":"content_block_stop","index":0}"#,
-                    #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
-                    #"{"type":"message_stop"}"#,
-                ].map { "data: \($0)\n\n" }.joined())
-    ]
+    static let fineByAnthropic = byAnthropic("fine")
+
+    /// Answers in Anthropic's dialect, behind a thought of which only the seal is known.
+    static func sealedByAnthropic(_ seal: String, _ words: String) -> [ScriptedUpstream.Step] {
+        byAnthropic(words, seal: seal)
+    }
+
+    private static func byAnthropic(_ words: String, seal: String? = nil) -> [ScriptedUpstream.Step] {
+        var events = [#"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#], index = 0
+        func add(_ block: String, _ delta: String) {
+            events += [
+                #"{"type":"content_block_start","index":\#(index),"content_block":\#(block)}"#,
+                #"{"type":"content_block_delta","index":\#(index),"delta":\#(delta)}"#,
+                #"{"type":"content_block_stop","index":\#(index)}"#,
+            ]
+            index += 1
+        }
+        if let seal {
+            add(
+                #"{"type":"thinking","thinking":""}"#, #"{"type":"signature_delta","signature":"\#(seal)"}"#)
+        }
+        add(#"{"type":"text","text":""}"#, #"{"type":"text_delta","text":"\#(words)"}"#)
+        events += [
+            #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+            #"{"type":"message_stop"}"#,
+        ]
+        return [.write(ScriptedUpstream.head + events.map { "data: \($0)\n\n" }.joined())]
+    }
 }

@@ -1,11 +1,26 @@
 """The real `convod` in a home of its own, and a client that speaks line JSON over its socket; for the programs beside."""
-import json, os, signal, socket, subprocess, tempfile, threading, time
+import http.server, json, os, signal, socket, subprocess, tempfile, threading, time
 
 
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+class Replying(http.server.BaseHTTPRequestHandler):
+    """What a server of ours answers with: a status, a type and a body, on a connection that stays."""
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
+
+    def log_message(self, *_):
+        pass
+
+    def reply(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 class Failed(Exception):

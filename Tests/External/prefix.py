@@ -10,7 +10,7 @@ would have taken for the same window at least 0.9 must come, where the budget ha
 with words.
 """
 import argparse, hashlib, http.server, json, os, random, sys, threading
-from daemon import Daemon, Failed
+from daemon import Daemon, Failed, Replying
 
 try:
     from anthropic.types import message_create_params
@@ -87,19 +87,7 @@ def marks(message):
                 yield word
 
 
-class Answering(http.server.BaseHTTPRequestHandler):
-    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, kind, body):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class Answering(Replying):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:

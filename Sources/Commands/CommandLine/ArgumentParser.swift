@@ -117,6 +117,7 @@ struct ArgumentParser {
         if parsed.has(.session), parsed.has(.continue) {
             throw .usage("--session and --continue cannot stand together")
         }
+        // A fork is made of the one that is named.
         if parsed.has(.new) || parsed.has(.ephemeral), command.name != "fork",
             let other = [Option.session, .continue].first(where: parsed.has)
         {

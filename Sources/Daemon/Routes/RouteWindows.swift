@@ -337,7 +337,8 @@ final class RouteWindows: RouteRequests {
         return learn(counted, request, candidate) ?? taught
     }
 
-    /// Where what was too long did not say by how much, what went through is what the server holds.
+    /// Where nobody said by how much a request was too long, what was tried then and went through is taken for what the server
+    /// holds.
     private func learnLength(from candidate: Candidate?, _ ending: Turn.Ending) {
         guard let candidate, let overflow = overflows[candidate.upstream.name],
             // A bare refusal, or one of too many bytes, says nothing of tokens.

@@ -59,10 +59,8 @@ struct ModelWindow: Sendable {
             self.request.size[.thought] = 0
             told.estimate -= max(0, weights.tokens(before.size) - weights.tokens(self.request.size))
             self.request.estimate = told.estimate
-            receipt = told.encoded
         }
-        guard let before = told.thoughts else { return }
-        told.thoughts = before.refused
+        told.thoughts = told.thoughts?.refused
         receipt = told.encoded
     }
 
@@ -240,15 +238,15 @@ struct WindowPlan: Sendable {
     func window(of stored: StoredHistory) throws(WireError) -> ModelWindow {
         let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
         let (history, before) = history(stored, promptSize)
-        var draft = Draft(
-            try cut(history, stored), self, userMessageCount: history.count, previousUserText: before)
+        func drafted(thoughts: Int = 0) throws(WireError) -> Draft {
+            Draft(
+                try cut(history, stored, thoughts: thoughts), self, userMessageCount: history.count,
+                previousUserText: before)
+        }
+        var draft = try drafted()
         if rules.replay == .chained, chosen.keepsAnchor {
             let thoughts = draft.request.thoughtTokens(weights)
-            if thoughts > budget - draft.window.receipt.estimate {
-                draft = Draft(
-                    try cut(history, stored, thoughts: thoughts), self, userMessageCount: history.count,
-                    previousUserText: before)
-            }
+            if thoughts > budget - draft.window.receipt.estimate { draft = try drafted(thoughts: thoughts) }
         }
         let window = draft.window, gated = draft.gated, leftOut = draft.leftOut
         var receipt = window.receipt, request = draft.request
