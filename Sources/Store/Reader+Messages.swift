@@ -230,15 +230,13 @@ extension Reader {
         return found
     }
 
-    /// What the pins of a session's path have together, with what goes along with them; past `most` that is told by their
+    /// What the pins of a session's path have together, with what goes along with them; past their room that is told by their
     /// numbers alone.
-    func tokensOfPins(_ session: SessionRecord, _ weights: TokenWeights, upTo most: Int)
-        throws(ArchiveError) -> Int
-    {
+    func tokensOfPins(_ session: SessionRecord, _ room: PinRoom) throws(ArchiveError) -> Int {
         let head = session.session.messageCount
-        let pins = try pins(session, below: head + 1, most, weights, nil) ?? []
-        let sum = pins.reduce(0) { $0 + weights.tokens($1.size) }
-        guard sum > most, let last = pins.last?.seq, last < head else { return sum }
+        let pins = try pins(session, below: head + 1, room.tokens, room.weights, nil) ?? []
+        let sum = pins.reduce(0) { $0 + room.weights.tokens($1.size) }
+        guard sum > room.tokens, let last = pins.last?.seq, last < head else { return sum }
         return try sum + pinTokens(session, between: last + 1, and: head)
     }
 

@@ -88,6 +88,39 @@ extension TestClient {
         #expect(try client.set("s", 6, #""pinned":true"#).kind == "context_overflow")
     }
 
+    @Test(arguments: ["s", "new"])
+    func `as it is appended past what pins may have is refused, and nothing of it is stored`(_ id: String)
+        throws
+    {
+        let client = try talked()
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"maxTokens":200}}"#)
+        func append(_ role: String, _ count: Int, _ mark: String) throws -> TestClient.Answer {
+            let text = String(repeating: "word ", count: count)
+            let first = #"{"role":"user","content":[{"type":"text","text":"hi"}]}"#
+            let second = #"{"role":"\#(role)","content":[{"type":"text","text":"\#(text)"}]\#(mark)}"#
+            return try client.call(
+                "_convod/message/append",
+                #"{"sessionId":"\#(id)","ifMissing":"create","messages":[\#(first),\#(second)]}"#)
+        }
+        // The window of a new session is that of a model that nobody knows.
+        let many = id == "s" ? 100 : 10_000, few = id == "s" ? 20 : 1_000
+        let refused = try append("user", many, #","pinned":true"#)
+        #expect(refused.kind == "context_overflow")
+        #expect(
+            refused.error?["message"]?.string?.hasPrefix("with what comes the pinned messages would need ")
+                == true)
+        let room = refused.error?["data"]?["budget"]?.int ?? 0
+        #expect((refused.error?["data"]?["needed"]?.int ?? 0) > room && room > 0)
+        let after = try client.call("_convod/message/list", #"{"sessionId":"\#(id)"}"#)
+        #expect(id == "s" ? after.result?["messages"]?.count == 6 : after.kind == "not_found")
+        #expect(try append("user", few, #","pinned":true"#).error == nil)
+        #expect(
+            try append("user", few * 3 / 2, #","pinned":true"#).kind == "context_overflow",
+            "with the one before")
+        #expect(try append("user", many, "").error == nil, "what is not pinned has no bound")
+        #expect(try append("system", many, "").error == nil, "what a system says is pinned unasked")
+    }
+
     @Test func `while a turn runs is marked at once`() throws {
         let client = try talked()
         let id = try client.startPrompt("s", "count to a thousand")

@@ -25,7 +25,8 @@ extension Bench {
         try write(
             MarkMessage(
                 record(name).row, ids(name)[seq - 1], pinned: mark == .pin ? true : mark == nil ? false : nil,
-                excluded: mark == .exclusion ? true : mark == nil ? false : nil, pinTokens: pinTokens))
+                excluded: mark == .exclusion ? true : mark == nil ? false : nil,
+                room: PinRoom(tokens: pinTokens)))
     }
 }
 
@@ -111,6 +112,30 @@ extension Bench {
         try bench.mark("s", 3, .exclusion)
         #expect(try bench.mark("s", 3, .pin, pinTokens: 20) == .tooMuch(30))
         #expect(try bench.marks("s") == "1p 2p 3x")
+    }
+
+    @Test(arguments: [(20, 0), (19, 20), (9, 20)])
+    func `that comes with its message is measured with those that are there`(_ most: Int, _ sum: Int) throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["a"])
+        try bench.mark("s", 1, .pin)
+        func message(_ mark: Mark?, _ role: Message.Role) -> NewMessage {
+            NewMessage(
+                id: bench.id(), role: role, content: Part.encode([.text("x")]), size: ContentSize(tokens: 5),
+                mark: mark)
+        }
+        let messages = [
+            message(nil, .user), message(.pin, .assistant), message(nil, .tool), message(nil, .user),
+        ]
+        let written = try bench.write(
+            AppendMessages(sessionID("s"), owner: 0, messages, ifMissing: nil, room: PinRoom(tokens: most)))
+        guard sum == 0 else {
+            #expect(written == .tooMuch(sum))
+            #expect(try bench.marks("s") == "1p")
+            return
+        }
+        #expect(try bench.marks("s") == "1p 2 3p 4 5")
     }
 
     @Test func `of a tool call counts its results, which go along`() throws {

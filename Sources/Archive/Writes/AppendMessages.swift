@@ -8,10 +8,14 @@ package struct AppendMessages: ArchiveWrite {
     package let messages: [NewMessage]
     /// The session to make when there is none; nil means that it must be there.
     package let ifMissing: Session?
+    /// What pins may have, those that are there and those that come.
+    package let room: PinRoom
 
     package init(
-        _ id: SessionID, owner: UserID, _ messages: [NewMessage], ifMissing: Session?
+        _ id: SessionID, owner: UserID, _ messages: [NewMessage], ifMissing: Session?,
+        room: PinRoom = .unlimited
     ) {
+        self.room = room
         self.id = id
         self.owner = owner
         self.messages = messages
@@ -26,5 +30,22 @@ package struct AppendMessages: ArchiveWrite {
         case missing
         /// The session is in the trash.
         case trashed
+        /// With them the pins would have so many tokens, by the estimate, which is more than they may.
+        case tooMuch(Int)
+    }
+
+    /// What the pins among them cost, with the results of tools that stand behind a call and the call that stands before results:
+    /// those go along.
+    package func tokensOfPins(_ weights: TokenWeights) -> Int {
+        var sum = 0, group: (tokens: Int, isPinned: Bool) = (0, false)
+        for message in messages {
+            if message.role != .tool {
+                if group.isPinned { sum += group.tokens }
+                group = (0, false)
+            }
+            group.tokens += weights.tokens(message.size)
+            group.isPinned = group.isPinned || message.mark == .pin
+        }
+        return group.isPinned ? sum + group.tokens : sum
     }
 }

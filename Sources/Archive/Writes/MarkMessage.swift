@@ -1,5 +1,20 @@
 package import Conversation
 
+/// What the pins of a session's path may have together.
+package struct PinRoom: Sendable, Equatable {
+    /// In tokens, with what goes along with them.
+    package let tokens: Int
+    /// What a message costs of them.
+    package let weights: TokenWeights
+
+    package init(tokens: Int, weights: TokenWeights = .unknown) {
+        self.tokens = tokens
+        self.weights = weights
+    }
+
+    package static let unlimited = PinRoom(tokens: .max)
+}
+
 /// Gives a message of the active path another mark, in the place of the one it has.
 package struct MarkMessage: ArchiveWrite {
     /// What became of it; only `marked` changed something.
@@ -18,21 +33,17 @@ package struct MarkMessage: ArchiveWrite {
     package let isPinned: Bool?
     /// Whether no window is to hold it; nil leaves that.
     package let isExcluded: Bool?
-    /// Tokens that pins of the path may have together, with what goes along with them.
-    package let pinTokens: Int
-    /// What a message costs of them.
-    package let weights: TokenWeights
+    package let room: PinRoom
 
     package init(
         _ session: SessionRow, _ message: MessageID, pinned isPinned: Bool? = nil,
-        excluded isExcluded: Bool? = nil, pinTokens: Int = .max, weights: TokenWeights = .unknown
+        excluded isExcluded: Bool? = nil, room: PinRoom = .unlimited
     ) {
-        self.weights = weights
         self.session = session
         self.message = message
         self.isPinned = isPinned
         self.isExcluded = isExcluded
-        self.pinTokens = pinTokens
+        self.room = room
     }
 
     /// The mark of a message that had another one, or none.

@@ -154,113 +154,6 @@ extension Handlers {
             content: answer.content)
     }
 
-    private func appendMessages(_ request: Request<Method.MessageAppend>) throws(WireError) {
-        let user = request.client.user, id = request.parameters.id
-        // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
-        guard !engine.isEmpty || user != server.user || channels.hadObservers || archives.hasMemory else {
-            return append(request, owner: user, isEphemeral: false)
-        }
-        session(id, request.call, orTrashed: true) { [self] (found) throws(WireError) in
-            do throws(WireError) {
-                let known = try found.get()
-                try checkFree(known.row, id)
-                append(
-                    request, owner: known.session.owner, isEphemeral: known.session.isEphemeral,
-                    row: known.row)
-            } catch {
-                guard error.kind == .notFound else { throw error }
-                append(request, owner: user, isEphemeral: false)
-            }
-        }
-    }
-
-    /// Refuses messages for a session whose path somebody uses.
-    private func checkFree(_ row: SessionRow?, _ id: SessionID) throws(WireError) {
-        guard let row, engine.line(on: row)?.isTaken ?? false else { return }
-        throw WireError(
-            .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
-    }
-
-    private func append(
-        _ request: Request<Method.MessageAppend>, owner: UserID, isEphemeral: Bool, row: SessionRow? = nil
-    ) {
-        let parameters = request.parameters
-        if let text = parameters.windowID, WindowID(text) == nil {
-            return request.fail(
-                .invalid("'windowId' must be what '_convod/context/build' gave, as it was given"))
-        }
-        guard parameters.ifMissing == .create else {
-            return append(request, owner: owner, isEphemeral: isEphemeral, missing: nil) {}
-        }
-        let missing = Session(
-            id: parameters.id, owner: request.client.user, cwd: parameters.cwd ?? home(of: request.client),
-            createdAt: clocks.now())
-        claim(request.call, parameters.id, owner: owner, isEphemeral: isEphemeral) {
-            [self] (elsewhere, release) throws(WireError) in
-            if elsewhere != nil {
-                release()
-                throw WireError(
-                    .conflict,
-                    "session '\(parameters.id.text)' was made by another request just now; try again")
-            }
-            // A turn may have begun while it was looked for.
-            do throws(WireError) { try checkFree(row, parameters.id) } catch {
-                release()
-                throw error
-            }
-            append(request, owner: owner, isEphemeral: isEphemeral, missing: missing, release)
-        }
-    }
-
-    private func append(
-        _ request: Request<Method.MessageAppend>, owner: UserID, isEphemeral: Bool, missing: Session?,
-        _ release: @escaping () -> Void
-    ) {
-        let id = request.parameters.id, window = request.parameters.windowID.flatMap { WindowID($0) }
-        let messages = request.parameters.messages.map { message in
-            var new = NewMessage(
-                id: ids.newID(), role: message.role, content: message.content,
-                size: TokenEstimate.size(of: message.parts),
-                metadata: message.metadata, createdAt: message.createdAt, mark: message.isPinned ? .pin : nil)
-            if let window, message.role == .assistant {
-                let parts = window.issued(message.parts)
-                if parts != message.parts { new.content = Part.encode(parts) }
-                new.binding = window.binding
-            }
-            return new
-        }
-        let append = AppendMessages(id, owner: owner, messages, ifMissing: missing)
-        archives.write(append, isEphemeral: isEphemeral) { [self] result in
-            release()
-            switch result {
-            case .success(.appended(let row, let first, let last)):
-                publish(messages, id, row, first, except: request.client)
-                request.reply(
-                    .init(sessionId: id, messageIds: messages.map(\.id), firstSeq: first, lastSeq: last))
-            case .success(.missing): request.fail(.noSession(id))
-            case .success(.trashed): request.fail(inTrash(id))
-            case .failure(let error): request.fail(WireError(error))
-            }
-        }
-    }
-
-    private func publish(
-        _ messages: [NewMessage], _ id: SessionID, _ row: SessionRow, _ first: Int, except client: Client
-    ) {
-        if channels.subscribers(of: row).isEmpty { return }
-        for (index, new) in messages.enumerated() where new.role != .system {
-            let message = Message(
-                id: new.id, seq: first + index, role: new.role, createdAt: 0, tokens: 0, content: new.content)
-            var offset = 0
-            for piece in message.pieces.flatMap(Chunk.cut) {
-                let chunk = Chunk(
-                    session: id, messageID: new.id, turnID: nil, role: new.role, piece: piece, offset: offset)
-                channels.publish(chunk, on: row, except: client.number)
-                offset += piece.length
-            }
-        }
-    }
-
     private func setMessage(_ request: Request<Method.MessageSet>) throws(WireError) {
         let parameters = request.parameters, call = request.call
         withSession(call, parameters.id) { [self] (record) throws(WireError) in
@@ -336,18 +229,33 @@ extension Handlers {
                     record.row, message.id, pinned: parameters.isPinned, excluded: parameters.isExcluded)
                 return set(write, of: message, on: record, request)
             }
-            routes.resolve(record.session, TurnOptions()) { [self] found in
-                if request.call.isAnswered { return }
-                // Who cannot be asked now has no length; then it is that of an unknown model.
-                let candidate = (try? found.get())?.first
-                do throws(WireError) {
-                    let room = try routes.windows.pinTokens(of: record, for: candidate)
-                    let write = MarkMessage(
-                        record.row, message.id, pinned: true, pinTokens: room.most, weights: room.weights)
-                    set(write, of: message, on: record, request)
-                } catch { request.fail(error) }
+            withPinRoom(of: record, request.call) { [self] room in
+                set(
+                    MarkMessage(record.row, message.id, pinned: true, room: room), of: message, on: record,
+                    request)
             }
         }
+    }
+
+    /// Finds what the pins of a session may have, by the window of who would be asked now.
+    func withPinRoom(of record: SessionRecord, _ call: Client.Call, _ body: @escaping (PinRoom) -> Void) {
+        routes.resolve(record.session, TurnOptions()) { [self] found in
+            if call.isAnswered { return }
+            // Who cannot be asked now has no length; then it is that of an unknown model.
+            let candidate = (try? found.get())?.first
+            do throws(WireError) {
+                body(try routes.windows.pinRoom(of: record, for: candidate))
+            } catch { call.fail(error) }
+        }
+    }
+
+    func tooManyPins(_ tokens: Int, _ room: PinRoom, with what: String) -> WireError {
+        WireError(
+            .contextOverflow,
+            "with \(what) the pinned messages would need \(tokens) tokens, and may have \(room.tokens); unpin others, or raise 'window.pinTokens'",
+            details: [
+                "needed": Array(String(tokens).utf8), "budget": Array(String(room.tokens).utf8),
+            ])
     }
 
     private func set(
@@ -364,14 +272,7 @@ extension Handlers {
                 request.reply(path)
             case .success(.missing): request.fail(offPath(message.id))
             case .success(.tooMuch(let tokens)):
-                request.fail(
-                    WireError(
-                        .contextOverflow,
-                        "with message #\(message.seq) the pinned messages would need \(tokens) tokens, and may have \(write.pinTokens); unpin others, or raise 'window.pinTokens'",
-                        details: [
-                            "needed": Array(String(tokens).utf8),
-                            "budget": Array(String(write.pinTokens).utf8),
-                        ]))
+                request.fail(tooManyPins(tokens, write.room, with: "message #\(message.seq)"))
             case .failure(let error): request.fail(WireError(error))
             }
         }

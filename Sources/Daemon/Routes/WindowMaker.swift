@@ -224,18 +224,17 @@ struct WindowMaker {
     /// Milliseconds that a window waits to hear of its model's length.
     private static let longestAsk = 2_000
 
-    /// What a session's pins may have together when one is added, and what each costs of that; nil for a candidate means that
-    /// nobody can be asked now.
-    func pinTokens(of session: SessionRecord, for candidate: Candidate?) throws(WireError) -> (
-        most: Int, weights: TokenWeights
-    ) {
+    /// What a session's pins may have together when one is added; nil for a candidate means that nobody can be asked now.
+    func pinRoom(of session: SessionRecord, for candidate: Candidate?) throws(WireError) -> PinRoom {
         guard let candidate else {
             let policy = try policy(session.session, TurnOptions())
-            return (policy.pinTokens(of: policy.budget(contextLength: nil)), .unknown)
+            return PinRoom(tokens: policy.pinTokens(of: policy.budget(contextLength: nil)))
         }
         let plan = try plan(session, WindowRequest(options: TurnOptions()), candidate)
         let system = plan.weights.tokens(TokenEstimate.size(ofSystem: session.session.wholeSystem))
-        return (min(plan.policy.pinTokens(of: plan.budget), max(0, plan.budget - system)), plan.weights)
+        return PinRoom(
+            tokens: min(plan.policy.pinTokens(of: plan.budget), max(0, plan.budget - system)),
+            weights: plan.weights)
     }
 
     private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)

@@ -16,8 +16,8 @@ extension MarkMessage: LocalWrite {
             dropped = try writer.dropSummaries(of: session, covering: key)
         }
         if mark == .pin, before != .pin {
-            let tokens = try Reader(over: database).tokensOfPins(record, weights, upTo: pinTokens)
-            if tokens > pinTokens {
+            let tokens = try Reader(over: database).tokensOfPins(record, room)
+            if tokens > room.tokens {
                 try writer.mark(key, as: before, by: session)
                 return .tooMuch(tokens)
             }
