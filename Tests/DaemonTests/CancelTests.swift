@@ -35,6 +35,16 @@ internal import Testing
             line: String
         ) throws
     {
+        // What waits for something is slow each time, a busy machine now and then.
+        var times: [UInt64] = []
+        repeat {
+            times.append(try timeToClose(by: line))
+        } while times.last ?? 0 >= 50_000_000 && times.count < 8
+        #expect(times.last ?? .max < 50_000_000, "\(times.map { $0 / 1_000_000 }) ms")
+    }
+
+    /// Nanoseconds from a line that cancels to the end of the connection upstream.
+    private func timeToClose(by line: String) throws -> UInt64 {
         let bench = try waiting()
         let id = try begin(bench)
         let began = Machine.monotonic()
@@ -42,7 +52,6 @@ internal import Testing
         #expect(try bench.client.finish(id).result?["stopReason"]?.string == "cancelled")
         #expect(try bench.client.prompt("s", "again").text() == "fine")
         let closed = try #require(bench.servers[0].closings.first)
-        #expect(closed - began < 50_000_000, "\((closed - began) / 1_000_000) ms")
         #expect(
             try bench.client.messages("s") == [
                 "user: hello", "assistant: half [cancelled]", "user: again", "assistant: fine",
@@ -50,6 +59,7 @@ internal import Testing
         #expect(
             bench.servers[0].requests[1].contains(
                 #"{"role":"assistant","content":"half"},{"role":"user","content":"again"}"#))
+        return closed > began ? closed - began : 0
     }
 
     @Test(arguments: [

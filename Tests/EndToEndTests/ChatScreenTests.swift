@@ -83,7 +83,7 @@ func expectScreen(_ text: String, _ name: String) throws {
     #expect(plain(steady + "\n") == plain(known), "\(name):\n\(steady)")
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `A chat that is edited` {
+@Suite(.timeLimit(.minutes(30))) struct `A chat that is edited` {
     @Test(arguments: [40, 80, 200]) func `draws an answer as it streams, and says how it came`(_ columns: Int)
         throws
     {
@@ -458,7 +458,7 @@ func expectScreen(_ text: String, _ name: String) throws {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `What is copied in a chat` {
+@Suite(.timeLimit(.minutes(30))) struct `What is copied in a chat` {
     private func chat(_ place: Place, _ environment: [String: String]) throws -> Terminal {
         let terminal = try Terminal(
             Built.convo, ["chat"], environment: place.home.environment.merging(environment) { $1 })
@@ -502,7 +502,7 @@ func expectScreen(_ text: String, _ name: String) throws {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `Sessions on a screen` {
+@Suite(.timeLimit(.minutes(30))) struct `Sessions on a screen` {
     @Test(arguments: [40, 80, 200]) func `are read, listed, and chosen from`(_ columns: Int) throws {
         let place = try Place([ScriptedUpstream.answer(pieces(everything)), fine])
         for (id, words) in [

@@ -24,7 +24,8 @@ internal import Testing
             while kind == nil && stored < 500 {
                 let begin = Machine.monotonic()
                 kind = try append("\(stored) \(words)", client)
-                #expect(Machine.monotonic() - begin < 1_000_000_000, "the answer took more than a second")
+                // Who waits for room, or for a lock, waits ten seconds.
+                #expect(Machine.monotonic() - begin < 8_000_000_000, "the answer did not come at once")
                 if kind == nil { stored += 1 }
             }
             #expect(kind == "disk_full")

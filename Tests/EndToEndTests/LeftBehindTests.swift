@@ -230,13 +230,14 @@ extension `Under systemd` {
         let ids = try clients.enumerated().map { try $1.startPrompt("s\($0)", "x") }
         for (client, id) in zip(clients, ids) { #expect(try client.finish(id).kind == "store_failed") }
         let waited = Double(Machine.monotonic() - begin) / 1e9
-        #expect((9.5..<12).contains(waited), "\(waited) s")
+        // One behind the other they would wait two minutes.
+        #expect((9.5..<40).contains(waited), "\(waited) s")
         #expect(try clients[0].call("session/list").result != nil, "reading goes on")
 
         _ = try clients[0].startPrompt("s0", "y")
         let stopping = Machine.monotonic()
         #expect(try daemon.stop() == .exited(0))
-        #expect(Double(Machine.monotonic() - stopping) / 1e9 < 6)
+        #expect(Double(Machine.monotonic() - stopping) / 1e9 < 9, "ten seconds are what a write waits")
     }
 }
 
@@ -250,7 +251,7 @@ extension `A file of the daemon's own` {
         }
         let began = Machine.monotonic()
         let daemon = try RealDaemon(in: directory)
-        #expect(Machine.monotonic() - began < 5_000_000_000)
+        #expect(Machine.monotonic() - began < 15_000_000_000)
         let lock = text(try Files.read(daemon.database + ".lock"))
         #expect(lock.hasPrefix("\(daemon.pid ?? 0)\n\(daemon.socket)\n"), "\(lock.prefix(80))")
         #expect(try daemon.client().call("_convod/server/info").result != nil)

@@ -104,7 +104,7 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(server.requests.last?.contains("[document file:///a.pdf]") == true)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `comes while somebody follows the log`() throws {
+    @Test(.timeLimit(.minutes(30))) func `comes while somebody follows the log`() throws {
         let (_, home) = try home([refused])
         _ = try home.convo("start")
         let screen = try Screen("\(Built.convo) logs -f", columns: 200, home: home)
@@ -203,7 +203,7 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try Files.status(home.directory.file(".config/convod/config.json5")) != nil)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `is asked for by the first chat, with a key that is not shown`()
+    @Test(.timeLimit(.minutes(30))) func `is asked for by the first chat, with a key that is not shown`()
         throws
     {
         let server = try ScriptedUpstream([fine])

@@ -124,7 +124,7 @@ private final class Homes {
             "\(status)")
         let began = Machine.monotonic()
         #expect(try homes.convo("one", "ls").said.hasPrefix("mine\t"))
-        #expect(Machine.monotonic() - began < 8_000_000_000)
+        #expect(Machine.monotonic() - began < 20_000_000_000)
         try soon("the lock file names its holder") { (try? homes.pid("one")) == pid }
         #expect(try homes.convo("one", "status", "--json").said.contains("\"pid\":\(pid)"))
     }

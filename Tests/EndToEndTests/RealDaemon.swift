@@ -130,6 +130,17 @@ final class RealDaemon {
         return (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0)
     }
 
+    /// Processor time used so far by its threads, in nanoseconds (the kernel's Documentation/scheduler/sched-stats.rst).
+    func processorTime() throws -> Int {
+        guard let pid else { return 0 }
+        let tasks = "/proc/\(pid)/task"
+        return try Files.names(in: tasks).reduce(0) { sum, task in
+            // A thread may end between the list and the look.
+            let line = (try? Files.read("\(tasks)/\(task)/schedstat")).map { text($0) } ?? ""
+            return sum + (line.split(separator: " ").first.flatMap { Int($0) } ?? 0)
+        }
+    }
+
     /// What the sqlite3 shell says to a statement.
     func sqlite(_ statement: String) throws -> String {
         let said = try shell("sqlite3", database, statement)

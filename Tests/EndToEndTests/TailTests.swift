@@ -2,7 +2,7 @@ internal import Posix
 internal import TestSupport
 internal import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct `A session that is followed` {
+@Suite(.timeLimit(.minutes(30))) struct `A session that is followed` {
     @Test func `shows what was said and what comes, until Ctrl-C`() throws {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         #expect(try home.convo("send", "-q", "--new", "talk", "first words").code == 0)

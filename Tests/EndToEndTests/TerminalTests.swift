@@ -27,7 +27,7 @@ private struct Place {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `A chat at a terminal` {
+@Suite(.timeLimit(.minutes(30))) struct `A chat at a terminal` {
     @Test func `sends lines that came at once as one prompt, once somebody agrees`() throws {
         let place = try Place()
         let terminal = try place.terminal("chat")
@@ -189,7 +189,7 @@ private struct Place {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `What turns text around` {
+@Suite(.timeLimit(.minutes(30))) struct `What turns text around` {
     private let words = "a\u{202E}b\u{2066}c\u{200F}d"
 
     @Test func `shows as a sign of its own on a terminal, and stays as it is elsewhere (N056)`() throws {
@@ -208,7 +208,7 @@ private struct Place {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `A question before something is lost` {
+@Suite(.timeLimit(.minutes(30))) struct `A question before something is lost` {
     @Test func `says what a branch begins with, also where its session is named whole`() throws {
         let place = try Place()
         #expect(try place.home.convo("send", "--new", "talk", "first words").code == 0)
@@ -244,7 +244,7 @@ private struct Place {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `What would steer a terminal` {
+@Suite(.timeLimit(.minutes(30))) struct `What would steer a terminal` {
     private static let words =
         "a\u{1B}[31mred\u{1B}[2K\u{1B}[1A\u{1B}]0;pwned\u{07}\u{1B}]52;c;aGk=\u{07}\u{9B}31m\rb\u{08}c\u{0}end"
     private static let harmless =

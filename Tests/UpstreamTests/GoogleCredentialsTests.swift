@@ -5,7 +5,7 @@ internal import TestSupport
 internal import Testing
 internal import Upstream
 
-@Suite(.timeLimit(.minutes(1))) struct `A Google service account` {
+@Suite(.timeLimit(.minutes(30))) struct `A Google service account` {
     private let fixture: GoogleFixture
 
     init() throws { fixture = try GoogleFixture() }
@@ -199,7 +199,7 @@ internal import Upstream
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `A refused Google token` {
+@Suite(.timeLimit(.minutes(30))) struct `A refused Google token` {
     private let fixture: GoogleFixture
 
     init() throws { fixture = try GoogleFixture() }

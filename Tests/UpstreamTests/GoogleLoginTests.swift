@@ -3,7 +3,7 @@ internal import TestSupport
 internal import Testing
 internal import Upstream
 
-@Suite(.timeLimit(.minutes(1))) struct `A Google login` {
+@Suite(.timeLimit(.minutes(30))) struct `A Google login` {
     private let fixture: GoogleFixture
     private let rest = ",\n \"quota_project_id\": \"q\", \"account\": \"\\u00e9\""
 
@@ -116,7 +116,7 @@ internal import Upstream
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `Google's metadata server` {
+@Suite(.timeLimit(.minutes(30))) struct `Google's metadata server` {
     private let fixture: GoogleFixture
 
     init() throws { fixture = try GoogleFixture() }

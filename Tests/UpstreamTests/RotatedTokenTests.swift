@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 internal import Upstream
 
-@Suite(.timeLimit(.minutes(1))) struct `A login that another process renewed` {
+@Suite(.timeLimit(.minutes(30))) struct `A login that another process renewed` {
     private let fixture: GoogleFixture
 
     init() throws { fixture = try GoogleFixture() }
@@ -64,7 +64,7 @@ internal import Upstream
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `A token endpoint's page` {
+@Suite(.timeLimit(.minutes(30))) struct `A token endpoint's page` {
     @Test func `in place of JSON is tried again, and each try that failed is told`() throws {
         let fixture = try GoogleFixture()
         let page = ScriptedUpstream.failure("200 OK", "<html>Please wait</html>")
