@@ -112,6 +112,18 @@ static inline int clinux_is_unix_listener(int fd) {
     n = sizeof value;
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &n) == 0 && value != 0;
 }
+// The path that a Unix socket is bound to, with its NUL, in `out`; 0 where it has none in the file system.
+static inline int clinux_socket_path(int fd, char *out, int capacity) {
+    struct sockaddr_un a;
+    socklen_t n = sizeof a;
+    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0 || a.sun_family != AF_UNIX) return 0;
+    if (n <= (socklen_t)__builtin_offsetof(struct sockaddr_un, sun_path) || a.sun_path[0] == 0) return 0;
+    int length = (int)n - (int)__builtin_offsetof(struct sockaddr_un, sun_path);
+    if (length >= capacity) return 0;
+    memcpy(out, a.sun_path, (size_t)length);
+    out[length] = 0;
+    return 1;
+}
 // Keeps memory with keys and words in it out of core files and of other processes of the same user.
 static inline void clinux_forbid_dumps(void) {
     struct rlimit none = { 0, 0 };
@@ -152,7 +164,7 @@ static inline int clinux_bind(int fd, const struct sockaddr_un *a, socklen_t n) 
     return bind(fd, (const struct sockaddr *)a, n);
 }
 static inline ssize_t clinux_sendto(int fd, const void *p, size_t count, const struct sockaddr_un *a, socklen_t n) {
-    return sendto(fd, p, count, MSG_NOSIGNAL, (const struct sockaddr *)a, n);
+    return sendto(fd, p, count, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)a, n);
 }
 static inline char **clinux_environ(void) { return environ; }
 // The file system's magic number, 0 when it cannot be told.
@@ -168,6 +180,10 @@ static inline long long clinux_free_bytes(const char *path) {
 static inline int clinux_spawn_directory(posix_spawn_file_actions_t *actions, const char *path) {
     extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
     return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+static inline int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
 static inline int clinux_pipe(int *fds) {
     extern int pipe2(int *, int);

@@ -117,8 +117,10 @@ package struct DaemonStarter: Sendable {
         if let path = locator.flags.database { arguments += ["--database", path] }
         do {
             let file = try Files.openOwn(log, .appending)
+            // It is nobody's service.
             return try Process.start(
-                program, arguments, environment: environment,
+                program, arguments,
+                environment: environment.filter { !Process.managerVariables.contains($0.key) },
                 streams: Process.Streams(output: more.isEmpty ? file.raw : nil, error: file.raw),
                 directory: "/",
                 isDetached: true)

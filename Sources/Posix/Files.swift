@@ -41,11 +41,24 @@ package enum Files {
             modified: Int64(raw.st_mtim.tv_sec), inode: UInt64(raw.st_ino))
     }
 
-    /// Makes the directory and those above it, each 0700; one that exists is left as it is.
+    /// Makes the directory and those above it, each 0700 whatever the mask; one that exists is left as it is.
     package static func makeDirectories(_ path: String) throws(PosixError) {
         if try status(path) != nil || path.isEmpty || path == "/" { return }
         try makeDirectories(directory(of: path))
-        guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .last("mkdir", path) }
+        if unsafe mkdir(path, 0o700) == 0 {
+            guard try status(path)?.mode != 0o700 else { return }
+            guard unsafe fchmodat(AT_FDCWD, path, 0o700, AT_SYMLINK_NOFOLLOW) == 0 else {
+                throw .last("chmod", path)
+            }
+        } else if errno != EEXIST {
+            throw .last("mkdir", path)
+        }
+    }
+
+    /// What a descriptor's file is called in `JOURNAL_STREAM` (systemd.exec(5)): its device and its inode.
+    package static func stream(_ fd: Int32) -> String? {
+        var raw = stat()
+        return unsafe fstat(fd, &raw) == 0 ? "\(raw.st_dev):\(raw.st_ino)" : nil
     }
 
     /// Opens a file; created files have mode 0600.

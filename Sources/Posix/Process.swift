@@ -40,6 +40,31 @@ package enum Process {
     /// Takes a variable out of this process's environment; only while no other thread reads it.
     package static func unsetEnvironment(_ name: String) { _ = unsafe unsetenv(name) }
 
+    /// Closes what this process makes from here on to other users and opens it to its own, whatever the mask it was given.
+    package static func closeToOthers() { _ = umask(0o077) }
+
+    /// What a service manager tells the process that it starts, and that no other may take for itself (sd_listen_fds(3),
+    /// sd_notify(3), systemd.exec(5)).
+    package static let managerVariables: Set = [
+        "JOURNAL_STREAM", "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET",
+        "WATCHDOG_PID", "WATCHDOG_USEC",
+    ]
+
+    /// The number that the kernel gives for every user that has none in this process's user namespace; nil where it is a user's
+    /// own (user_namespaces(7)).
+    package static var unmappedUser: UInt32? {
+        func read(_ path: String) -> String {
+            (try? Files.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        }
+        let overflow =
+            read("/proc/sys/kernel/overflowuid").split(separator: "\n").first.flatMap { UInt32($0) } ?? 65_534
+        let isMapped = read("/proc/self/uid_map").split(separator: "\n").contains { line in
+            let fields = line.split(separator: " ").compactMap { UInt64($0) }
+            return fields.count == 3 && (fields[0]..<(fields[0] + fields[2])).contains(UInt64(overflow))
+        }
+        return isMapped ? nil : overflow
+    }
+
     /// Whether a process with this ID exists.
     package static func exists(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno == EPERM }
 
@@ -114,7 +139,8 @@ package enum Process {
         }
     }
 
-    /// Starts a program; `isDetached` puts it into a session of its own.
+    /// Starts a program; `isDetached` puts it into a session of its own, with nothing but its streams open: a lock of a shell
+    /// that it inherits would be held for as long as it runs.
     ///
     /// Returns its process ID.
     package static func start(
@@ -133,13 +159,21 @@ package enum Process {
             }
         }
         if let directory { _ = unsafe clinux_spawn_directory(&actions, directory) }
+        if isDetached { _ = unsafe clinux_spawn_close_from(&actions, 3) }
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
         var none = sigset_t()
         unsafe sigemptyset(&none)
         unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        let flags = Int16(POSIX_SPAWN_SETSIGMASK) | (isDetached ? 0x80 /* POSIX_SPAWN_SETSID */ : 0)
+        // It is ignored here, and what writes into a pipe that nobody reads must end.
+        var defaults = sigset_t()
+        unsafe sigemptyset(&defaults)
+        unsafe sigaddset(&defaults, SIGPIPE)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
+        let flags =
+            Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF)
+            | (isDetached ? 0x80 /* POSIX_SPAWN_SETSID */ : 0)
         unsafe posix_spawnattr_setflags(&attributes, flags)
 
         var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }

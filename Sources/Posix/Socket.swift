@@ -117,10 +117,20 @@ package enum UnixSocket {
         return []
     }
 
+    /// The path that a socket is bound to; nil where it has none in the file system.
+    package static func path(of fd: Int32) -> String? {
+        var path = [CChar](repeating: 0, count: 110)
+        let isBound = unsafe path.withUnsafeMutableBufferPointer {
+            unsafe clinux_socket_path(fd, $0.baseAddress, Int32($0.count)) != 0
+        }
+        guard isBound else { return nil }
+        return String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// Whether a descriptor is a Unix stream socket that listens.
     package static func isListening(_ fd: Int32) -> Bool { clinux_is_unix_listener(fd) != 0 }
 
-    /// Sends one datagram to a socket path (a leading `@` means the abstract namespace), as sd_notify(3) does.
+    /// Sends one datagram to a socket path (a leading `@` means the abstract namespace), as sd_notify(3) does, and never waits.
     package static func notify(_ text: String, to path: String) throws(PosixError) {
         let fd = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw .last("socket") }
@@ -130,6 +140,7 @@ package enum UnixSocket {
             let sent = text.withUTF8 {
                 unsafe clinux_sendto(socket.raw, $0.baseAddress, $0.count, address, length)
             }
+            // A queue that nobody reads is full, and must not hold this process up.
             guard sent >= 0 else { throw .last("sendto", path) }
         }
     }

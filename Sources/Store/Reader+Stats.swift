@@ -90,10 +90,27 @@ extension NoteAudit: LocalWrite {
                 Bound(entry.session),
                 .text(entry.outcome),
             ], doing: "note who changed what")
-        let row = writer.database.lastRow
-        guard row % 256 == 0 else { return }
+        guard writer.database.lastRow % NoteAudit.step == 0 else { return }
+        try forget(by: writer)
+    }
+
+    /// Notes between two looks at how many there are.
+    private static let step: Int64 = 512
+
+    /// Takes the oldest of the user who has most: what one asks in vain must not hide what another did.
+    private func forget(by writer: Writer) throws(ArchiveError) {
+        var counts: [(uid: Int64, count: Int64)] = []
+        try writer.database.rows(
+            "SELECT uid, count(*) FROM audit GROUP BY uid ORDER BY 2 DESC", [], doing: "count changes"
+        ) { row in
+            counts.append((row.int(0), row.int(1)))
+            return true
+        }
+        let excess = counts.reduce(0) { $0 + $1.count } - NoteAudit.most
+        guard excess > 0, let largest = counts.first else { return }
         try writer.database.run(
-            "DELETE FROM audit WHERE id <= ?", [.int(row - NoteAudit.most)], doing: "forget old changes")
+            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE uid = ? ORDER BY id LIMIT ?)",
+            [.int(largest.uid), .int(excess)], doing: "forget old changes")
     }
 }
 
@@ -114,12 +131,13 @@ extension AuditList: LocalRead {
         if let session {
             try reader.database.rows(
                 """
-                SELECT id, at, uid, pid, method, session, outcome FROM audit INDEXED BY audit_session
+                SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome
+                  FROM audit INDEXED BY audit_session
                  WHERE session = ? ORDER BY id DESC
                 """, [.text(session)], doing: "list changes", take)
         } else {
             try reader.database.rows(
-                "SELECT id, at, uid, pid, method, session, outcome FROM audit WHERE id > ? ORDER BY id DESC",
+                "SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome FROM audit WHERE id > ? ORDER BY id DESC",
                 [.int(0)], doing: "list changes", take)
         }
         return found

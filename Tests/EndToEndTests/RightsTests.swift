@@ -170,6 +170,72 @@ struct `Another user` {
             ])
     }
 
+    @Test func `has half of the connections, and an administrator finds room`() throws {
+        let directory = try TemporaryDirectory()
+        try shell("chmod", "711", directory.path)
+        let daemon = try RealDaemon(
+            #"{ socket: { mode: "0666" }, limits: { connections: 16 }, upstreams: { echo: { kind: "echo" } } }"#,
+            in: directory)
+        let script = """
+            import socket, sys, time
+            held, said = [], b''
+            for _ in range(9):
+                s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); held.append(s)
+                s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"session/list"}\\n')
+                said += s.recv(65536).split(b'\\n')[0] + b'\\n'
+            print(said.decode(), flush=True)
+            sys.stdin.read()
+            """
+        let others = try PipedProgram(
+            setpriv, ["--reuid=65534", "--clear-groups", "/usr/bin/python3", "-c", script, daemon.socket],
+            environment: ["PATH": "/usr/bin:/bin"])
+        var said: [UInt8] = []
+        try soon("it has asked with all") {
+            if try !System.wait(readable: [others.from.raw], milliseconds: 100).isEmpty {
+                _ = try System.read(others.from.raw, into: &said, most: 65_536)
+            }
+            return said.count { $0 == 0x0A } >= 9
+        }
+        let lines = text(said).split(separator: "\n")
+        #expect(lines.prefix(8).allSatisfy { $0.contains("\"result\"") }, "\(lines)")
+        #expect(lines.last?.contains("8 clients of user 65534 are connected, half of what may be") == true)
+        let own = try (0..<8).map { _ in try daemon.client() }
+        for client in own { #expect(try client.call("_convod/server/info").result != nil) }
+        #expect((try? daemon.client().call("_convod/server/info").result) == nil)
+    }
+
+    @Test(
+        .enabled(
+            if: (try? shell("unshare", "-U", "-r", "true")) != nil, "this user may make no user namespace"))
+    func `without a number in the daemon's user namespace is turned away`() throws {
+        let directory = try TemporaryDirectory()
+        try shell("chmod", "711", directory.path)
+        let daemon = try RealDaemon(
+            #"{ socket: { mode: "0666" }, upstreams: { echo: { kind: "echo" } } }"#, in: directory,
+            launcher: ["/usr/bin/unshare", "-U", "-r"])
+        #expect(try daemon.client().call("_convod/server/info").result != nil)
+        for user in ["7", "65534"] {
+            let (_, said) = try run(
+                setpriv,
+                [
+                    "--reuid=\(user)", "--clear-groups", "/usr/bin/socat", "-t", "10", "-",
+                    "UNIX-CONNECT:\(daemon.socket)",
+                ],
+                environment: [:], input: "")
+            #expect(said.contains("the kernel does not tell the daemon who you are"), "\(said)")
+        }
+    }
+
+    @Test func `fills no table with what is no session`() throws {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let nobody = try ClientOfNobody(daemon.socket), client = try daemon.client()
+        let long = String(repeating: "x", count: 100_000)
+        #expect(try nobody.ask("_convod/session/purge", #"{"sessionId":"\#(long)"}"#)["error"] != nil)
+        try soon("it is kept") { try daemon.sqlite("SELECT count(*) FROM audit") == "1" }
+        #expect(try daemon.sqlite("SELECT length(session) FROM audit") == "")
+        #expect(try client.call("_convod/audit").result?["changes"]?.count == 1)
+    }
+
     @Test func `who is taken off the list is closed at once, and told why`() throws {
         let daemon = try daemon("allow: { users: ['nobody'] }")
         let client = try ClientOfNobody(daemon.socket)

@@ -33,6 +33,27 @@ internal import Testing
         #expect(try Files.status(daemon.socket) == nil)
     }
 
+    @Test func `from a command takes over nothing of its caller: no lock, no manager, no journal`() throws {
+        let directory = try TemporaryDirectory()
+        let notices = try DatagramSocket(at: directory.file("notify"))
+        try Files.makeDirectories(directory.file(".config/convod"))
+        try Files.replace(directory.file(".config/convod/config.json5"), with: Array(Home.echo.utf8))
+        var environment = Built.environment(directory)
+        environment["CONVOD_SOCKET"] = directory.file("s.sock")
+        environment["NOTIFY_SOCKET"] = directory.file("notify")
+        environment["WATCHDOG_USEC"] = "100000"
+        environment["JOURNAL_STREAM"] = "8:12345"
+        let script =
+            "exec 9>\(directory.file("lock")); flock -n 9 && exec '\(Built.convo)' ls"
+        for _ in 0..<2 {
+            #expect(try Built.run("/bin/sh", ["-c", script], environment: environment).code == 0)
+        }
+        #expect(try notices.next(milliseconds: 0) == nil)
+        let log = text(try Files.read(directory.file(".local/state/convod/convod.log")))
+        #expect(log.hasPrefix("20") && log.contains("Z info event=started"), "\(log)")
+        #expect(try Built.run(Built.convo, ["stop"], environment: environment).code == 0)
+    }
+
     /// The process IDs of daemons on a socket.
     private func daemons(_ socket: String) throws -> [String] {
         let (_, said) = try run(

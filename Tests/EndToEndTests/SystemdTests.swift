@@ -17,8 +17,49 @@ internal import Testing
         #expect(try client.prompt("demo", "hello").text().contains("hello"))
         let info = try client.call("_convod/server/info").result
         #expect(info?["pid"]?.int == daemon.pid.map { Int($0) })
+        #expect(info?["socket"]?.string == daemon.socket)
         #expect(try daemon.stop() == .exited(0))
         #expect(try Files.status(daemon.socket)?.kind == .socket)
+    }
+
+    @Test(.enabled(if: Files.isExecutable(activator), "systemd-socket-activate is not installed"))
+    func `the socket's own path is told, whatever else it would have been, and its loss is said`() throws {
+        let directory = try TemporaryDirectory(), socket = directory.file("own.sock")
+        let log = try Files.open(directory.file("log"), .appending)
+        let pid = try Process.start(
+            Self.activator,
+            [
+                "-l", socket, "--setenv=CONVOD_SOCKET=\(directory.file("other.sock"))", Built.convod,
+                "--database",
+                directory.file("c.db"),
+            ], environment: Built.environment(directory),
+            streams: Process.Streams(error: log.raw))
+        defer {
+            try? Process.signal(pid, Signals.kill)
+            _ = try? Process.reap(pid)
+        }
+        try soon("it listens") { try Files.status(socket)?.kind == .socket }
+        let client = try TestClient(socket)
+        #expect(try client.call("_convod/server/info").result?["socket"]?.string == socket)
+        #expect(text(try Files.read(directory.file("c.db.lock"))).hasSuffix("\n\(socket)\n"))
+        try Files.remove(socket)
+        try soon("it is said") { text(try Files.read(directory.file("log"))).contains("event=name_not_made") }
+        #expect(try client.call("_convod/server/info").result != nil)
+        #expect(try Files.status(socket) == nil)
+        _ = consume log
+    }
+
+    @Test func `a manager that does not read holds up nobody, and hears that it is ready later`() throws {
+        let directory = try TemporaryDirectory(), path = directory.file("notify")
+        let notices = try DatagramSocket(at: path)
+        while (try? UnixSocket.notify("FULL", to: path)) != nil {}
+        let daemon = try RealDaemon(
+            in: directory, environment: ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"])
+        #expect(try daemon.client().call("_convod/server/info").result != nil)
+        var heard = try notices.next()
+        while heard == "FULL" || heard == "WATCHDOG=1" { heard = try notices.next() }
+        #expect(heard?.hasPrefix("READY=1\n") == true)
+        #expect(try daemon.stop() == .exited(0))
     }
 
     @Test func `it says that it is ready and that it stops`() throws {

@@ -23,6 +23,13 @@ private func mode(_ path: String) throws -> String { String(try Files.status(pat
                     _ = try Files.open(path, access)
                     #expect(try mode(path) == "600")
                 }
+                for mask in [mode_t(0o177), 0o777] {
+                    _ = umask(mask)
+                    let deep = directory.file("mask-\(mask)/b/c")
+                    try Files.makeDirectories(deep)
+                    #expect(try [directory.file("mask-\(mask)"), deep].map(mode) == ["700", "700"])
+                    #expect(umask(0) == mask)
+                }
                 try Files.replace(directory.file("c"), with: [1])
                 #expect(try mode(directory.file("c")) == "600")
                 for mask in [mode_t(0), 0o022, 0o077] {

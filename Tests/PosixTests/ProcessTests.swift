@@ -54,6 +54,33 @@ private func shell(_ line: String, environment: [String: String] = [:], director
         }
     }
 
+    @Test(arguments: [true, false])
+    func `in a session of its own inherits nothing, not even what we were given ourselves`(_ isDetached: Bool)
+        throws
+    {
+        try TemporaryDirectory.with { directory in
+            // As a shell's `exec 9>lock` leaves it: open across an exec.
+            let lock = try Files.open(directory.file("lock"), .creatingNew)
+            let given = dup(lock.raw)
+            defer { close(given) }
+            let out = try Files.open(directory.file("out"), .creatingNew)
+            let pid = try Process.start(
+                "/bin/ls", ["-l", "/proc/self/fd"], environment: [:],
+                streams: Process.Streams(output: out.raw, error: out.raw), isDetached: isDetached)
+            #expect(try Process.reap(pid) == .exited(0))
+            let open = text(try Files.read(directory.file("out")))
+            #expect(open.contains(directory.file("lock")) == !isDetached, "\(open)")
+            _ = consume lock
+            _ = consume out
+        }
+    }
+
+    @Test func `is ended by a pipe that nobody reads, as any program expects`() throws {
+        #expect(
+            try shell("yes | head -n 1 >/dev/null; yes >&- 2>/dev/null; sh -c 'kill -PIPE $$'; echo $?").text
+                == "141\n")
+    }
+
     @Test func `runs with no signal blocked`() throws {
         let pipe = try Signals.descriptor(for: [])
         #expect(

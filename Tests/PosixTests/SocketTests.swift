@@ -33,6 +33,28 @@ import Testing
         #expect(try Files.status(String(long.dropLast())) == nil)
     }
 
+    @Test func `says where it is bound, and nothing where it is not`() throws {
+        let path = path(of: 107)
+        let listener = try UnixSocket.listen(at: path, mode: 0o600), client = try UnixSocket.connect(to: path)
+        #expect(UnixSocket.path(of: listener.raw) == path)
+        #expect(UnixSocket.path(of: client.raw) == nil)
+        #expect(UnixSocket.path(of: 0) == nil)
+    }
+
+    @Test func `that takes notices and is not read holds up nobody`() throws {
+        let path = directory.file("notify")
+        let notices = try DatagramSocket(at: path)
+        var sent = 0
+        let error = #expect(throws: PosixError.self) {
+            while sent < 100_000 {
+                try UnixSocket.notify("WATCHDOG=1", to: path)
+                sent += 1
+            }
+        }
+        #expect(error?.isAgain == true && sent > 0)
+        #expect(try notices.next() == "WATCHDOG=1")
+    }
+
     @Test func `is not put over a thing that is there`() throws {
         let path = directory.file("x")
         try Files.replace(path, with: [1])

@@ -21,7 +21,8 @@ extension Handlers {
             let isForeign = method.speaks && about.map { $0.owner != client.user } ?? false
             guard let self, method.isAudited || isForeign else { return }
             if about?.isEphemeral ?? false { return }
-            let session = given ?? about?.id.text
+            // What is no ID is nobody's session, however long it is.
+            let session = given.flatMap { SessionID($0)?.text } ?? about?.id.text
             let entry = AuditEntry(
                 at: clocks.now(), user: client.user, pid: client.pid, method: method.rawValue,
                 session: session,

@@ -25,7 +25,14 @@ extension Daemon {
             guard let self, stopRequests == 0 else { return }
             do {
                 if try lock?.renew() ?? false { options.log.notice("lock_made_anew") }
-                if !(listener?.isInPlace ?? false) { try listenAnew() }
+                if !(listener?.isInPlace ?? false) {
+                    guard !(listener?.isActivated ?? false) else {
+                        throw DaemonError(
+                            "'\(options.socket)' was removed, and only the service manager can make it anew; restart the socket's unit, as with 'systemctl restart convod.socket'"
+                        )
+                    }
+                    try listenAnew()
+                }
                 nameProblem = nil
             } catch {
                 let reason = "\(error)"
@@ -73,14 +80,16 @@ extension Daemon {
         let connection = Connection(
             socket, number: nextNumber, peer: peer, loop: loop, limits: configuration.limits, owner: self)
         nextNumber += 1
-        if guests.count >= mostConnections {
-            let message =
-                "\(guests.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+        if let message = crowd(peer, role) {
             return connection.closeAfter(Outgoing.failure(.null, WireError(.overloaded, message)))
         }
-        guard let role, !peer.isNobody else {
-            options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
-            let message = "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
+        let isUnknown = peer.isNobody || peer.uid == unmappedUser
+        guard let role, !isUnknown else {
+            noteRefused(peer)
+            let message =
+                isUnknown
+                ? "the kernel does not tell the daemon who you are: it runs in a namespace of its own, where users or processes of others have no number"
+                : "user \(peer.uid) may not connect; an administrator can add it to 'socket.allow'"
             return connection.closeAfter(Outgoing.failure(.null, WireError(.permissionDenied, message)))
         }
         let client = Client(
@@ -89,8 +98,40 @@ extension Daemon {
         client.pid = Int(peer.pid)
         client.connectedAt = options.clock()
         guests[connection.number] = Guest(connection: connection, client: client)
+        connectionsByUser[peer.uid, default: 0] += 1
         budget.add(connection)
         try connection.begin()
+    }
+
+    /// Why there is no room for one more; nil where there is.
+    ///
+    /// One user has half of it, and administrators find room where others do not: else whoever opens as many as there may be
+    /// shuts all others out.
+    private func crowd(_ peer: Peer, _ role: Client.Role?) -> String? {
+        if guests.count >= mostConnections {
+            return
+                "\(guests.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+        }
+        if role == .administrator { return nil }
+        if mostConnections - guests.count <= min(Daemon.reservedConnections, mostConnections / 8) {
+            return
+                "\(guests.count) clients are connected, and what is left is for administrators; close some, or have 'limits.connections' raised"
+        }
+        let own = connectionsByUser[peer.uid] ?? 0
+        guard own >= max(1, mostConnections / 2) else { return nil }
+        return
+            "\(own) clients of user \(peer.uid) are connected, half of what may be; close some, or have 'limits.connections' raised"
+    }
+
+    /// Connections that only administrators get.
+    private static let reservedConnections = 16
+
+    /// Notes that somebody was turned away, a user once a minute.
+    private func noteRefused(_ peer: Peer) {
+        if let last = refusedAt[peer.uid], loop.now - last < 60_000_000_000 { return }
+        if refusedAt.count >= 1_000 { refusedAt = [:] }
+        refusedAt[peer.uid] = loop.now
+        options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))
     }
 }
 
@@ -106,6 +147,8 @@ extension Daemon: Connection.Owner {
         budget.remove(connection)
         memory.add()
         guard let client = guests.removeValue(forKey: connection.number)?.client else { return }
+        let left = (connectionsByUser[client.user.number] ?? 1) - 1
+        connectionsByUser[client.user.number] = left > 0 ? left : nil
         channels.forget(client)
         engine.disconnected(client)
         dispatcher.forget(client)

@@ -109,6 +109,14 @@ extension Daemon {
         }
     }
 
+    /// Tells that it serves, until that is heard.
+    func tellReady() {
+        guard manager.notify("READY=1\nSTATUS=listening at \(options.socket)") else { return }
+        loop.after(milliseconds: 100) { [weak self] in
+            if let self, stopRequests == 0 { tellReady() }
+        }
+    }
+
     func pingWatchdog() {
         guard let interval = manager.watchdogInterval else { return }
         manager.notify("WATCHDOG=1")

@@ -45,6 +45,12 @@ package final class Daemon {
     let mailbox: LoopMailbox<Command>
     /// Those that are connected, by number.
     var guests: [Int: Guest] = [:]
+    /// How many of them a user has.
+    var connectionsByUser: [UInt32: Int] = [:]
+    /// When a user was turned away, by the loop's clock.
+    var refusedAt: [UInt32: UInt64] = [:]
+    /// What all users are called that have no number here, of whom none must be taken for another.
+    let unmappedUser = Process.unmappedUser
     var nextNumber = 1
     var dirty: [Connection] = []
     var signals: Descriptor?
@@ -239,7 +245,7 @@ package final class Daemon {
             try mailbox.deliver(on: loop) { [unowned self] _ in stop() }
             if let fd = signals?.raw { try loop.watch(fd, .reading) { [unowned self] _ in takeSignals(fd) } }
             try watchListener()
-            manager.notify("READY=1\nSTATUS=listening at \(options.socket)")
+            tellReady()
             pingWatchdog()
             lookAfterNames()
             options.log.info(

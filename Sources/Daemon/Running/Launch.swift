@@ -66,7 +66,10 @@ package enum Launch {
                 return 0
             }
             Process.forbidDumps()
+            Process.closeToOthers()
             options.activated = try activated(environment)
+            // Where it listens is the unit's affair.
+            if let path = options.activated.flatMap({ UnixSocket.path(of: $0) }) { options.socket = path }
             try checkHome(options, flags, environment)
             try Daemon(options).run()
             return 0

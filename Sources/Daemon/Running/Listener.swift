@@ -7,6 +7,8 @@ struct Listener: ~Copyable {
     /// Held for life, so that two daemons never take the same stale socket for their own.
     private let lock: Descriptor?
     private let inode: UInt64?
+    /// Whether it came from a service manager, whose affair its file is.
+    let isActivated: Bool
 
     /// Takes a socket that systemd made; its file is systemd's and stays.
     ///
@@ -15,10 +17,11 @@ struct Listener: ~Copyable {
         let checked = try Listener.checked(fd)
         try checked.setCloseOnExec()
         try checked.setNonBlocking()
+        path = UnixSocket.path(of: fd) ?? ""
+        inode = path.isEmpty ? nil : (try? Files.status(path))?.inode
         socket = checked
-        path = ""
         lock = nil
-        inode = nil
+        isActivated = true
     }
 
     private static func checked(_ fd: Int32) throws(PosixError) -> Descriptor {
@@ -38,6 +41,7 @@ struct Listener: ~Copyable {
         socket = try Listener.listen(path, mode)
         self.path = path
         self.lock = .some(consume lock)
+        isActivated = false
         inode = (try? Files.status(path))?.inode
     }
 
@@ -89,7 +93,7 @@ struct Listener: ~Copyable {
         }
     }
 
-    /// Whether the path still leads here; a socket from a service manager is its own affair.
+    /// Whether the path still leads here; true where it has none.
     var isInPlace: Bool {
         guard let inode else { return path.isEmpty }
         guard let status = try? Files.status(path) else { return false }
@@ -98,7 +102,9 @@ struct Listener: ~Copyable {
 
     /// Removes the file, if it is still the one that was made.
     func removeFile() {
-        guard let inode, let status = try? Files.status(path), status.inode == inode else { return }
+        guard !isActivated, let inode, let status = try? Files.status(path), status.inode == inode else {
+            return
+        }
         try? Files.remove(path)
     }
 }

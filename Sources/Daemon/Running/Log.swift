@@ -25,7 +25,8 @@ package struct Log: Sendable {
         write: @escaping @Sendable (String) -> Void = Log.toStandardError
     ) {
         self.now = now
-        isJournal = environment["JOURNAL_STREAM"] != nil
+        // A program that was started by a service has the variable too, wherever its own lines go.
+        isJournal = environment["JOURNAL_STREAM"].map { $0 == Files.stream(2) } ?? false
         self.write = write
     }
 

@@ -16,9 +16,14 @@ struct ServiceManager {
     }
 
     /// Sends a state; without a service manager nothing happens.
-    func notify(_ state: String) {
-        guard let notifySocket else { return }
-        try? UnixSocket.notify(state, to: notifySocket)
+    ///
+    /// Returns whether it must be sent again: the manager has not read what it was told before.
+    @discardableResult func notify(_ state: String) -> Bool {
+        guard let notifySocket else { return false }
+        do throws(PosixError) { try UnixSocket.notify(state, to: notifySocket) } catch {
+            return error.isAgain
+        }
+        return false
     }
 
     /// The sockets handed over at the start; the variables are taken out so that no child sees them.

@@ -258,11 +258,7 @@ package final class KeyRing: Authorizer {
 
     /// What a command sees: nothing that is between the daemon and its service manager, and no key of others.
     private var commandEnvironment: [String: String] {
-        let manager: Set = [
-            "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_PID",
-            "WATCHDOG_USEC",
-        ]
-        return environment.filter { !hidden.contains($0.key) && !manager.contains($0.key) }
+        environment.filter { !hidden.contains($0.key) && !Process.managerVariables.contains($0.key) }
     }
 
     private func readNow(_ source: KeySource) -> Result<String, KeyTrouble> {
