@@ -80,8 +80,13 @@ extension CutQuestion {
         let last = turns[cut.first].seq - 1
         let isReady = covered > last
         let next = isReady ? nil : SummarizeStrategy().next(self).flatMap { $0 > covered ? $0 : nil }
+        let sent = turns[cut.first...], messages = sent.reduce(0) { $0 + $1.messages }
+        func share(_ count: Int, _ most: Int?) -> Double {
+            most.map { Double(count) / Double(max(1, $0)) } ?? 0
+        }
         return SummaryOutlook(
             begin: last, used: used, budget: budget,
+            fullness: max(share(sent.count, maxTurns), share(messages, maxMessages)),
             gap: last > covered && !(isWhole && cut.first == 0) ? last : nil,
             next: next)
     }

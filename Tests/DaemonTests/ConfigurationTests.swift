@@ -47,6 +47,10 @@ private func complaint(_ text: String) -> String? {
             "{ window: { reserveTokens: 9000 }, upstreams: { a: { kind: 'openai', contextLength: 8192 } } }",
             "reserve less"
         ),
+        (
+            "{ upstreams: { a: { kind: 'openai', contextLength: 8192, window: { reserveTokens: 9000 } } } }",
+            "'upstreams.a.window.reserveTokens' is 9000, but upstream 'a' holds 8192 tokens"
+        ),
         ("{ summarizer: { timeout: '0s' } }", "at least 1ms and at most 3650d; it is \"0s\""),
         ("{ socket: { mode: 'rw' } }", "'socket.mode' must be an octal mode"),
         ("{ socket: { allow: { users: ['no-such-user-x'] } } }", "there is no user 'no-such-user-x'"),

@@ -181,6 +181,64 @@ private struct SummaryBench {
         #expect(again.kind == "not_found")
     }
 
+    @Test(arguments: ["sawtooth", "summarize", "auto", "slide"])
+    func `that is thrown away, or dropped with a mark, leaves no hole, whatever cut was made by it`(
+        _ strategy: String
+    ) throws {
+        for change in ["delete", "exclude"] {
+            let bench = try SummaryBench(window: #""strategy":"\#(strategy)""#)
+            for number in 0..<4 { _ = try bench.ask(number) }
+            let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+            let id = try #require(made.result?["summaryId"]?.string)
+            #expect(try bench.ask(4).receipt["summary"]?["to"]?.int == 6)
+            if change == "delete" {
+                #expect(
+                    try bench.client.call(
+                        "_convod/summary/delete", #"{"sessionId":"s","summaryId":"\#(id)"}"#
+                    )
+                    .error == nil)
+            } else {
+                let first = try bench.client.call("_convod/message/list", #"{"sessionId":"s","limit":1}"#)
+                let message = first.result?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+                let marked = try bench.client.call(
+                    "_convod/message/set", #"{"sessionId":"s","messageId":"\#(message)","excluded":true}"#)
+                #expect(marked.result?["summariesDropped"]?.int == 1)
+            }
+            let receipt = try bench.ask(5).receipt
+            #expect(receipt["summary"] == nil && receipt["rule"]?.string != "anchor", "\(text(receipt.raw))")
+            #expect(receipt["sent"]?.elements.first { _ in true }?.int == (change == "delete" ? 1 : 3))
+        }
+    }
+
+    @Test func `is ready before the window is full of turns or messages, and nothing falls between`() throws {
+        for limit in [#""maxTurns":10"#, #""maxMessages":20"#] {
+            let bench = try SummaryBench(window: #""strategy":"summarize",\#(limit)"#, length: 100_000)
+            var covered = 0
+            for number in 0..<30 {
+                let (receipt, told) = try bench.ask(number)
+                let first = receipt["sent"]?.elements.first { _ in true }?.int ?? 1
+                covered = max(covered, receipt["summary"]?["to"]?.int ?? 0)
+                #expect(
+                    first == covered + 1, "turn \(number) with \(limit): from \(first), told to \(covered)")
+                if told.contains(where: { $0.hasPrefix("in_progress") }) && told.count == 1 {
+                    try bench.untilMade()
+                }
+            }
+            #expect(covered > 20)
+        }
+    }
+
+    @Test func `that a server refuses is logged without what the server says of it`() throws {
+        let bench = try SummaryBench([
+            ScriptedUpstream.failure("400 Bad Request", #"{"error":{"message":"cannot read: secretword"}}"#)
+        ])
+        for number in 0..<2 { _ = try bench.ask(number) }
+        let refused = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        #expect(refused.error?["message"]?.string?.contains("secretword") == true)
+        let log = bench.bench.daemon.logged.joined()
+        #expect(log.contains("event=not_summarized") && !log.contains("secretword"), "\(log)")
+    }
+
     @Test func `can be given other words, which go from then on`() throws {
         let bench = try SummaryBench(window: #""strategy":"slide""#)
         for number in 0..<3 { _ = try bench.ask(number) }

@@ -139,6 +139,9 @@ final class Home {
         #expect(try home.convo("why", "nothing", "of", "this").code == 3)
         let past = try home.convo("context", "trip", "--turn", "3")
         #expect(past.code == 0 && past.said.contains("3 of 3 messages go to the model"), "\(past)")
+        #expect(
+            !past.said.contains("pinned") && !past.said.contains("excluded"),
+            "nothing was marked then: \(past)")
         #expect(try home.convo("unpin", "1", "-s", "trip").code == 0)
         #expect(try home.convo("include", "2", "3", "9", "-s", "trip").code == 3)
         #expect(try home.convo("context", "trip").said.contains("6 of 6 messages go to the model"))

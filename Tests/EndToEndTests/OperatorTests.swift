@@ -298,15 +298,31 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
             home.directory.file(".config/convod/templates/ask.md"),
             with: Array("---\nsystem: Be {{brief}}.\nmodel: m-2\n---\nIn {{language}}: {{input}}!\n".utf8))
         #expect(try home.convo("template").said == "ask\n")
-        #expect(try home.convo("send", "-t", "ask", "-p", "language=German", "hello").code == 0)
+        #expect(
+            try home.convo("send", "-t", "ask", "-p", "language=German", "hello").said.contains(
+                "give -p brief=…"))
+        #expect(
+            try home.convo("send", "-t", "ask", "-p", "language=German", "-p", "brief=short", "hello").code
+                == 0)
         #expect(
             server.requests[0].contains("In German: hello!") && server.requests[0].contains(#""model":"m-2""#)
-        )
+                && server.requests[0].contains("Be short."))
+        for (name, words) in [
+            ("open", "---\nsystem: x\nhello\n"), ("input", "---\nsystem: x {{input}}\n---\nhello\n"),
+        ] {
+            try Files.replace(
+                home.directory.file(".config/convod/templates/\(name).md"), with: Array(words.utf8))
+            let said = try home.convo("send", "-t", name, "x")
+            #expect(said.code != 0 && said.said.contains("second"), "\(said)")
+            try Files.remove(home.directory.file(".config/convod/templates/\(name).md"))
+        }
         let missing = try home.convo("send", "-t", "ask", "hello")
         #expect(missing.code == 2 && missing.said.contains("give -p language=…"))
         #expect(try home.convo("send", "-t", "sak", "hello").code == 3)
         #expect(
-            try home.convo("send", "-t", "ask", "-p", "language=x", "-p", "langauge=y", "hello").code == 2)
+            try home.convo(
+                "send", "-t", "ask", "-p", "language=x", "-p", "brief=y", "-p", "langauge=y", "hello"
+            ).code == 2)
         try Files.replace(
             home.directory.file(".config/convod/templates/dos.md"),
             with: Array("\u{FEFF}---\r\nmodel: m-4\r\n---\r\n{{}} {{input}}\r\n".utf8))

@@ -25,8 +25,20 @@ extension Client {
         _ contract: C.Type, milliseconds: Int? = nil, _ members: (inout JSONWriter) -> Void = { _ in }
     ) throws(CommandError) -> C.Result {
         do { return try call(contract, JSONWriter.object(members), milliseconds: milliseconds) } catch {
-            throw CommandError(error)
+            throw otherVersion(error) ?? CommandError(error)
         }
+    }
+
+    /// What there is to do where the daemon does not know a request, since it is another version's; nil where it is not.
+    private func otherVersion(_ error: ClientError) -> CommandError? {
+        // Of one that does not tell its version there is no more to say than it said.
+        guard case .remote(let remote) = error.code, remote.kind == ErrorKind.methodNotFound.rawValue,
+            let version = (try? identity())?.version, version != Version.text
+        else { return nil }
+        return CommandError(
+            .failure,
+            "convod \(version) runs, which cannot do this; this is convo \(Version.text): 'convo restart' starts the other version"
+        )
     }
 
     /// What the daemon says of itself; one that does not answer within five seconds is an error.

@@ -111,6 +111,11 @@ extension Command {
             throw .usage("'\(name)' is no command; \(hint(name, known, "convo help"))")
         }
         Help.print(Help.text(of: command), on: invocation.console)
+        // A page may be about more than the command whose name it has.
+        if let topic = HelpTopic.all.first(where: { $0.name == name }) {
+            invocation.console.print("")
+            topic.print(invocation)
+        }
         return .success
     }
 }

@@ -27,7 +27,9 @@ extension Command {
         let client = try invocation.connect()
         let session = try SessionChoice(client: client, console: invocation.console).session(
             named: invocation.sessionName())
-        let drawing = ContextDrawing(client: client, session: session.id, number: number)
+        let drawing = ContextDrawing(
+            client: client, session: session.id, number: number, model: invocation.value(.model),
+            upstream: invocation.value(.upstream))
         if let turn = invocation.value(.turn) {
             if invocation.has(.model) || invocation.has(.upstream) {
                 throw .usage("--turn is about what was sent; -m and -u ask what would be")
@@ -45,6 +47,9 @@ struct ContextDrawing {
     let client: Client
     let session: String
     var number = 200
+    /// Who would be asked in place of the session's own.
+    var model: String?
+    var upstream: String?
 
     /// Cells of a message's bar: few where there is little room.
     private func barWidth(_ console: Console) -> Int {
@@ -55,8 +60,8 @@ struct ContextDrawing {
         let console = invocation.console
         let built = try client.ask(Method.ContextBuild.self) {
             $0.member("sessionId", session)
-            $0.optional("model", invocation.value(.model))
-            $0.optional("upstream", invocation.value(.upstream))
+            $0.optional("model", model)
+            $0.optional("upstream", upstream)
         }
         if invocation.has(.json) { return console.print(json: built) }
         guard let receipt = built.receipt.value else {
@@ -93,7 +98,7 @@ struct ContextDrawing {
                 "this turn is not on the active path of session '\(summary.id)'; 'convo branches' shows the others"
             )
         }
-        draw(before, system: nil, receipt, invocation.console)
+        draw(receipt.marked(before), system: nil, receipt, invocation.console)
         let asked = [told.upstream, told.model].compactMap(\.self).joined(separator: " ")
         if let counted = receipt.counted {
             let read = receipt.cache?.read.map { ", \(Times.number($0)) of them out of its cache" } ?? ""
@@ -216,6 +221,20 @@ extension Wire.CostEstimate {
 }
 
 extension Wire.Receipt {
+    /// Messages with the marks that they had when it was made, as far as it lists them.
+    fileprivate func marked(_ messages: [Wire.Message]) -> [Wire.Message] {
+        func had(_ seq: Int, _ listed: [Int]?, _ now: Bool) -> Bool {
+            let listed = listed ?? []
+            return listed.contains(seq) || now && listed.count >= 100
+        }
+        return messages.map { message in
+            var message = message
+            message.pinned = had(message.seq, pinned, message.pinned)
+            message.excluded = had(message.seq, excluded, message.excluded)
+            return message
+        }
+    }
+
     /// Why a message does not go to the model, nil when it does.
     fileprivate func reason(against message: Wire.Message) -> String? {
         let (fate, rule) = fate(

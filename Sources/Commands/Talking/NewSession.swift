@@ -15,7 +15,11 @@ struct NewSession {
 
     init(_ invocation: Invocation, _ template: PromptTemplate?) throws(CommandError) {
         id = invocation.value(.new)
-        system = invocation.value(.system) ?? template?.system
+        if let given = invocation.value(.system) {
+            system = given
+        } else {
+            system = try template?.filledSystem()
+        }
         model = try invocation.model() ?? template?.model
         upstream = invocation.value(.upstream) ?? template?.upstream
         isEphemeral = invocation.has(.ephemeral)

@@ -306,10 +306,11 @@ extension Prompt.Outcome {
         if stop == .closedPipe { return (.closedPipe, nil) }
         if let error {
             if case .closed = error.code, turnID != nil || !text.isEmpty {
-                return (
-                    .failure,
-                    "\(error.description); what came of the answer is kept: 'convo continue', in a chat /continue, goes on"
-                )
+                let next =
+                    text.isEmpty
+                    ? "the prompt is kept, and nothing came of an answer: 'convo retry', in a chat /retry, asks again"
+                    : "what came of the answer is kept: 'convo continue', in a chat /continue, goes on"
+                return (.failure, "\(error.description); \(next)")
             }
             let mapped = CommandError(error)
             let more = messageID != nil && !text.isEmpty ? Prompt.Outcome.goesOn : ""

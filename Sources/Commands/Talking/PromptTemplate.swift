@@ -6,7 +6,8 @@ internal import Protocol
 /// A file may begin with lines `system: …`, `model: …` and `upstream: …` between two lines `---`. `{{input}}` is what the prompt
 /// itself says; where a template has none, that goes behind it.
 struct PromptTemplate {
-    var system: String?
+    /// As it stands in the file; `filledSystem` is what is sent.
+    private var system: String?
     var model: String?
     var upstream: String?
     /// All of the file.
@@ -49,7 +50,13 @@ struct PromptTemplate {
         self.name = name
         self.values = values
         var lines = whole.split(separator: "\n", omittingEmptySubsequences: false)
-        if lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") {
+        if lines.first == "---" {
+            guard let end = lines.dropFirst().firstIndex(of: "---") else {
+                throw CommandError(
+                    .failure,
+                    "template '\(path)' begins with '---' and has no second one; put one behind 'system', 'model' and 'upstream'"
+                )
+            }
             for line in lines[1..<end] {
                 let parts = line.split(separator: ":", maxSplits: 1)
                 guard parts.count == 2 else { continue }
@@ -70,36 +77,56 @@ struct PromptTemplate {
         text = lines.joined(separator: "\n")
     }
 
-    /// The prompt, with what goes in.
-    func filled(_ input: String) throws(CommandError) -> String {
-        var out = "", rest = text[...], hasInput = false, names: Set<String> = []
+    /// A text of the template, with what goes in.
+    private struct Filled {
+        var text = ""
+        /// What it names.
+        var names: Set<String> = []
+    }
+
+    private func fill(_ text: String, _ input: String?) throws(CommandError) -> Filled {
+        var filled = Filled(), rest = text[...]
         while let start = rest.firstRange(of: "{{"),
             let end = rest[start.upperBound...].firstRange(of: "}}")
         {
             let variable = rest[start.upperBound..<end.lowerBound]
             let name = String(variable.drop { $0 == " " }.prefix { $0 != " " })
-            out += rest[..<start.lowerBound]
+            filled.text += rest[..<start.lowerBound]
             if name.isEmpty {
                 // It names nothing, and is text.
-                out += rest[start.lowerBound..<end.upperBound]
+                filled.text += rest[start.lowerBound..<end.upperBound]
+            } else if let value = name == "input" ? input : values[name] {
+                filled.text += value
             } else if name == "input" {
-                out += input
-                hasInput = true
-            } else if let value = values[name] {
-                out += value
+                throw .usage(
+                    "template '\(self.name)' has {{input}} in its 'system', which a prompt does not go into; put it below the second line '---'"
+                )
             } else {
                 throw .usage("template '\(self.name)' needs '\(name)': give -p \(name)=…")
             }
-            if !name.isEmpty { names.insert(name) }
+            if !name.isEmpty { filled.names.insert(name) }
             rest = rest[end.upperBound...]
         }
-        out += rest
+        filled.text += rest
+        return filled
+    }
+
+    /// The system prompt, with what goes in; nil where it has none.
+    func filledSystem() throws(CommandError) -> String? {
+        try system.map { (system) throws(CommandError) in try fill(system, nil).text }
+    }
+
+    /// The prompt, with what goes in.
+    func filled(_ input: String) throws(CommandError) -> String {
+        let prompt = try fill(text, input)
+        var names = prompt.names
+        if let system { names.formUnion(try fill(system, nil).names) }
         if let other = values.keys.sorted().first(where: { !names.contains($0) }) {
             throw .usage(
                 "template '\(name)' has no '\(other)'; \(names.isEmpty ? "it has no variables" : hint(other, names.sorted(), "convo template \(name)"))"
             )
         }
-        return hasInput || input.isEmpty ? out : out + "\n\n" + input
+        return prompt.names.contains("input") || input.isEmpty ? prompt.text : prompt.text + "\n\n" + input
     }
 }
 

@@ -36,6 +36,8 @@ package struct SummaryOutlook: Sendable, Equatable {
     /// Tokens of what is sent, and that may be.
     package var used: Int
     let budget: Int
+    /// The share of the limits in turns and messages that is used; 0 where there are none.
+    let fullness: Double
     /// Up to where messages are left out that no summary covers; nil where none are.
     let gap: Int?
     /// Up to where the next cut is to reach; nil where a summary is ready for it.
@@ -45,7 +47,9 @@ package struct SummaryOutlook: Sendable, Equatable {
     ///
     /// It is one round for each range: what a round came to nothing over counts as covered.
     package func target(answer tokens: Int) -> Int? {
-        let isNear = Double(used + tokens) > SummarizeStrategy.ahead * Double(budget)
+        let isNear =
+            Double(used + tokens) > SummarizeStrategy.ahead * Double(budget)
+            || fullness > SummarizeStrategy.ahead
         return [gap, isNear ? next : nil].compactMap(\.self).max()
     }
 }

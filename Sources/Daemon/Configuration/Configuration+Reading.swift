@@ -239,10 +239,14 @@ extension Configuration {
         throws(ConfigurationError)
     {
         for upstream in upstreams {
-            guard let length = upstream.contextLength, window.reserveTokens >= length else { continue }
+            guard let length = upstream.contextLength else { continue }
+            let own = root["upstreams"]?[upstream.name]?["window"]
+            let reserved = own?["reserveTokens"]?.int ?? window.reserveTokens
+            guard reserved >= length else { continue }
+            let isOwn = own?["reserveTokens"]?.int != nil
             throw reader.complaint(
-                root["window"] ?? root,
-                "'window.reserveTokens' is \(window.reserveTokens), but upstream '\(upstream.name)' holds \(length) tokens in all; reserve less"
+                (isOwn ? own : root["window"]) ?? root,
+                "\(isOwn ? "'upstreams.\(upstream.name).window.reserveTokens'" : "'window.reserveTokens'") is \(reserved), but upstream '\(upstream.name)' holds \(length) tokens in all; reserve less"
             )
         }
         if routes[Configuration.defaultRoute] == nil, let first = upstreams.first {

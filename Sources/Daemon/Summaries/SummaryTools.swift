@@ -49,7 +49,10 @@ extension SummaryTools {
                 Wire.Notice(.info, "\(range) are summarized", "they stay stored as they are"), of: id,
                 on: session.row)
         case .failed:
-            log.warning("not_summarized", ("session", id.text), ("reason", summary.problem ?? ""))
+            // What a server says of it may hold words of the conversation, and stands with the summary.
+            log.warning(
+                "not_summarized", ("session", id.text), ("summary", "\(summary.id)"),
+                ("upstream", summary.upstream ?? ""), ("model", summary.model ?? ""))
             channels.notify(
                 Wire.Notice(.warning, "\(range) could not be summarized", summary.problem), of: id,
                 on: session.row)

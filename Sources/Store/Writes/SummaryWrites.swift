@@ -53,6 +53,7 @@ extension RemoveSummary: LocalWrite {
         try writer.database.run(
             "UPDATE summary SET text = NULL, problem = NULL WHERE uuid = ? AND session = ?",
             [.blob(id.bytes), .int(session)], doing: "throw a summary away")
+        try writer.dropAnchors(of: session, behind: found.first)
         return true
     }
 }
@@ -75,22 +76,32 @@ extension Writer {
     /// texts went; what ends on another path stays.
     func dropSummaries(of session: SessionRow, covering key: Int64) throws(ArchiveError) -> Int {
         let seq = MessageKey.seq(key)
-        var found: [(id: Int64, end: Int64, hasText: Bool)] = [], dropped = 0
+        var found: [(id: Int64, end: Int64, hasText: Bool, first: Int)] = [], dropped = 0
         try database.rows(
             """
-            SELECT id, message, problem IS NULL FROM summary INDEXED BY summary_session
+            SELECT id, message, problem IS NULL, first_seq FROM summary INDEXED BY summary_session
              WHERE session = ? AND first_seq <= ? AND message & 4294967295 >= ?
             """,
             [.int(session), Bound(seq), Bound(seq)], doing: "find summaries"
         ) { row in
-            found.append((row.int(0), row.int(1), row.int(2) != 0))
+            found.append((row.int(0), row.int(1), row.int(2) != 0, Int(row.int(3))))
             return true
         }
         for one in found where try owner(of: seq, on: MessageKey.branch(one.end)) == MessageKey.branch(key) {
             try database.run("DELETE FROM summary WHERE id = ?", [.int(one.id)], doing: "drop a summary")
-            if one.hasText { dropped += 1 }
+            if one.hasText {
+                dropped += 1
+                try dropAnchors(of: session, behind: one.first)
+            }
         }
         return dropped
+    }
+
+    /// Forgets where windows begin that left out what a summary told from `seq` on: its messages go again, as far as they fit.
+    fileprivate func dropAnchors(of session: SessionRow, behind seq: Int) throws(ArchiveError) {
+        try database.run(
+            "DELETE FROM anchor WHERE seq > ? AND branch IN (SELECT id FROM branch WHERE session = ?)",
+            [Bound(seq), .int(session)], doing: "drop anchors")
     }
 
     /// A session that shares a path takes over the summaries that end on it, under IDs of their own.
