@@ -90,27 +90,38 @@ extension NoteAudit: LocalWrite {
                 Bound(entry.session),
                 .text(entry.outcome),
             ], doing: "note who changed what")
-        guard writer.database.lastRow % NoteAudit.step == 0 else { return }
-        try forget(by: writer)
+        let last = writer.database.lastRow
+        if last % NoteAudit.step == 0 { try forget(upTo: last - NoteAudit.most, by: writer) }
     }
 
     /// Notes between two looks at how many there are.
     private static let step: Int64 = 512
+    /// How many older ones are kept beside the newest.
+    private static let older = 4_096
 
-    /// Takes the oldest of the user who has most: what one asks in vain must not hide what another did.
-    private func forget(by writer: Writer) throws(ArchiveError) {
-        var counts: [(uid: Int64, count: Int64)] = []
+    /// Takes of the older ones those of the users who have most: what one asks in vain must not hide what another did.
+    private func forget(upTo newest: Int64, by writer: Writer) throws(ArchiveError) {
+        var found: [(id: Int64, user: Int64)] = []
         try writer.database.rows(
-            "SELECT uid, count(*) FROM audit GROUP BY uid ORDER BY 2 DESC", [], doing: "count changes"
+            "SELECT id, uid FROM audit WHERE id <= ? ORDER BY id LIMIT ?",
+            [.int(newest), Bound(2 * NoteAudit.older)], doing: "find old changes"
         ) { row in
-            counts.append((row.int(0), row.int(1)))
+            found.append((row.int(0), row.int(1)))
             return true
         }
-        let excess = counts.reduce(0) { $0 + $1.count } - NoteAudit.most
-        guard excess > 0, let largest = counts.first else { return }
-        try writer.database.run(
-            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE uid = ? ORDER BY id LIMIT ?)",
-            [.int(largest.uid), .int(excess)], doing: "forget old changes")
+        var counts: [Int64: Int] = [:]
+        for one in found { counts[one.user, default: 0] += 1 }
+        // As many as each may keep, so that all together are few enough.
+        var most = NoteAudit.older
+        while most > 0, counts.values.reduce(0, { $0 + min($1, most) }) > NoteAudit.older {
+            most -= max(1, most / 64)
+        }
+        for one in found {
+            guard let count = counts[one.user], count > most else { continue }
+            counts[one.user] = count - 1
+            try writer.database.run(
+                "DELETE FROM audit WHERE id = ?", [.int(one.id)], doing: "forget an old change")
+        }
     }
 }
 

@@ -55,6 +55,33 @@ private func daemon(_ more: String, clock: ManualClock = ManualClock()) throws -
 }
 
 @Suite struct `A quota` {
+    @Test func `of a user is not passed by prompts that come at once`() throws {
+        // A prompt has about 1,250 tokens, and its answer as many.
+        let daemon = try daemon("quotas: { user: { tokensPerDay: 2500 } }"), client = try daemon.client()
+        let words = String(repeating: "word ", count: 1_000)
+        for number in 0..<12 { try client.open("s\(number)") }
+        let ids = try (0..<12).map { try client.startPrompt("s\($0)", words) }
+        var kinds: [Int: String] = [:]
+        while kinds.count < ids.count {
+            let message = try client.next()
+            guard let id = message["id"]?.int, ids.contains(id) else { continue }
+            kinds[id] = message["error"]?["data"]?["kind"]?.string ?? "answered"
+        }
+        let answered = kinds.values.count { $0 == "answered" }
+        #expect(
+            (1...2).contains(answered) && kinds.values.count { $0 == "quota" } == 12 - answered, "\(kinds)")
+        #expect(try client.prompt("s0", "one more").kind == "quota", "6,000 tokens are used")
+    }
+
+    @Test func `that prompts take which are being answered is free again where they use less`() throws {
+        let daemon = try daemon("quotas: { user: { tokensPerDay: 1000000 } }"), client = try daemon.client()
+        for number in 0..<40 { try client.open("s\(number)") }
+        for _ in 0..<3 {
+            let ids = try (0..<40).map { try client.startPrompt("s\($0)", "hello") }
+            for id in ids { #expect(try client.finish(id).result != nil) }
+        }
+    }
+
     @Test func `of a session pauses it with a sentence, and raising it goes on`() throws {
         let daemon = try daemon("quotas: { session: { tokens: 10 } }")
         let client = try daemon.client()

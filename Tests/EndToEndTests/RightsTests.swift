@@ -226,6 +226,61 @@ struct `Another user` {
         }
     }
 
+    @Test(arguments: ["branch", "summary", "path"])
+    func `reads in nothing that goes on from another's messages, though it knows their IDs`(_ kind: String)
+        throws
+    {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let nobody = try ClientOfNobody(daemon.socket), client = try daemon.client()
+        try client.open("theirs")
+        _ = try client.prompt("theirs", "secret words")
+        let list = try client.call("_convod/message/list", #"{"sessionId":"theirs"}"#).result
+        let ids = list?["messages"]?.elements.compactMap { $0["id"]?.string } ?? []
+        let first = "019a5a5a-5a5a-7a5a-815a-5a5a5a5a5a5a", second = "019a5a5a-5a5a-7a5a-815a-5a5a5a5a5a5b"
+        let parent = kind == "path" ? "\"\(ids[1])\"" : "null"
+        var records = [
+            #"{"type":"session","version":1,"harness":"convo","id":"mine","cwd":"/"}"#,
+            #"{"type":"message","id":"\#(first)","parentId":\#(parent),"message":{"role":"user","content":"a","timestamp":1}}"#,
+        ]
+        if kind == "branch" {
+            records.append(
+                #"{"type":"branch_message","id":"\#(second)","parentId":"\#(ids[1])","message":{"role":"user","content":"b","timestamp":1}}"#
+            )
+        } else if kind == "summary" {
+            records.append(
+                #"{"type":"summary","id":"\#(second)","firstSeq":1,"lastSeq":1,"messageId":"\#(ids[0])","text":"t","madeAt":1,"createdAt":"2026-11-25T06:00:00.000Z"}"#
+            )
+        }
+        let read = try nobody.ask(
+            "_convod/import", #"{"records":[\#(records.joined(separator: ","))],"end":true}"#)
+        #expect(read["error"]?["data"]?["kind"]?.string == "invalid_params", "\(text(read.raw))")
+        for branch in 1...4 {
+            let seen = try nobody.ask("_convod/message/list", #"{"sessionId":"mine","branch":\#(branch)}"#)
+            #expect(!text(seen.raw).contains("secret"), "\(text(seen.raw))")
+        }
+    }
+
+    @Test func `is not told what an administrator calls a session that has its messages`() throws {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let nobody = try ClientOfNobody(daemon.socket), client = try daemon.client()
+        _ = try nobody.ask(
+            "session/new", #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"mine"}}}"#)
+        let added = try nobody.ask(
+            "_convod/message/append",
+            #"{"sessionId":"mine","messages":[{"role":"user","content":[{"type":"text","text":"a"}]}]}"#)
+        let id = added["result"]?["messageIds"]?.elements.first { _ in true }?.string ?? ""
+        let fork =
+            #"{"sessionId":"mine","cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"inquiry"}}}"#
+        #expect(try client.call("session/fork", fork).error == nil)
+        for everywhere in ["false", "true"] {
+            let said = try nobody.ask(
+                "_convod/message/delete",
+                #"{"sessionId":"mine","messageId":"\#(id)","everywhere":\#(everywhere)}"#)
+            let words = said["error"]?["message"]?.string ?? ""
+            #expect(words.contains("sessions of other users") && !words.contains("inquiry"), "\(words)")
+        }
+    }
+
     @Test func `fills no table with what is no session`() throws {
         let daemon = try daemon("allow: { users: ['nobody'] }")
         let nobody = try ClientOfNobody(daemon.socket), client = try daemon.client()

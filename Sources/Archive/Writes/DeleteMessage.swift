@@ -8,8 +8,9 @@ package struct DeleteMessage: ArchiveWrite {
     package enum Output: Sendable, Equatable {
         /// The session is not there, or has no such message on its path.
         case missing
-        /// Other sessions show it too, and nobody said that it may go there.
-        case shared([SessionID])
+        /// Other sessions show it too, and nobody said that it may go there: some of the session's owner, and whether there are some
+        /// of other users.
+        case shared([SessionID], isAnothers: Bool)
         /// Those that are empty now, oldest first, and the sessions that show them.
         case deleted([MessageID], shownBy: Set<SessionRow>)
     }

@@ -207,13 +207,17 @@ extension Handlers {
                         }
                     }
                 case .success(.missing): request.fail(offPath(parameters.messageID))
-                case .success(.shared(let sessions)):
-                    let names = sessions.map { "'\($0.text)'" }.joined(separator: ", ")
+                case .success(.shared(let sessions, let isAnothers)):
+                    let others = isAnothers ? ["sessions of other users"] : []
+                    let names = (sessions.map { "'\($0.text)'" } + others).joined(separator: ", ")
+                    let advice =
+                        isAnothers
+                        ? "only an administrator can take it out there, with 'everywhere': true"
+                        : "'everywhere': true takes it out there as well"
                     request.fail(
                         WireError(
                             .conflict,
-                            "message '\(parameters.messageID)' is shown by \(names) too; 'everywhere': true takes it out there as well"
-                        ))
+                            "message '\(parameters.messageID)' is shown by \(names) too; \(advice)"))
                 case .failure(let error): request.fail(WireError(error))
                 }
             }

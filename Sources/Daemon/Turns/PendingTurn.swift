@@ -17,8 +17,12 @@ final class PendingTurn {
     var preparation = Preparation.none
     /// Whether it counts to what its user may ask a minute.
     var isCounted = false
+    /// What its user had used of the day when that was looked at; nil where nobody did.
+    var used: (sum: UsageSum, mark: Int)?
+    /// What it counts for among its user's turns that run.
+    var share: QuotaKeeper.Share?
     /// Nil while it waits or runs.
-    var outcome: Outcome?
+    var outcome: Outcome? { didSet { if outcome != nil { share = nil } } }
 
     /// How far it has come to being begun.
     enum Preparation {

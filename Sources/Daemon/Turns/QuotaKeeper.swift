@@ -17,6 +17,81 @@ final class QuotaKeeper {
         self.clocks = clocks
     }
 
+    // MARK: What is under way
+
+    /// What a turn that runs will use, about: only at its end is it stored what it did.
+    ///
+    /// It counts for as long as somebody holds it.
+    final class Share {
+        fileprivate let user: UserID
+        fileprivate let sum: UsageSum
+        private weak var keeper: QuotaKeeper?
+
+        fileprivate init(_ user: UserID, _ sum: UsageSum, _ keeper: QuotaKeeper) {
+            self.user = user
+            self.sum = sum
+            self.keeper = keeper
+            keeper.running[user, default: UsageSum()] = keeper.running[user, default: UsageSum()] + sum
+        }
+
+        deinit { keeper?.release(self) }
+    }
+
+    /// What users' turns that run will use, about.
+    private var running: [UserID: UsageSum] = [:]
+    /// The shares that ended last, newest last, which a look from before does not know of.
+    private var ended: [(number: Int, user: UserID, sum: UsageSum)] = []
+    private var endedCount = 0
+    /// Shares that are remembered: a turn begins long before so many others end.
+    private static let mostEnded = 1_024
+
+    /// Which shares a look that is taken now may know of.
+    var mark: Int { endedCount }
+
+    private func release(_ share: Share) {
+        let before = running[share.user] ?? UsageSum()
+        let left = UsageSum(
+            turns: before.turns - 1, tokens: before.tokens - share.sum.tokens,
+            cost: before.cost - share.sum.cost)
+        running[share.user] = left.turns > 0 ? left : nil
+        endedCount += 1
+        if ended.count >= QuotaKeeper.mostEnded { ended.removeFirst(QuotaKeeper.mostEnded / 2) }
+        ended.append((endedCount, share.user, share.sum))
+    }
+
+    /// What a user's other turns will use that were under way at a mark.
+    private func underWay(_ user: UserID, since mark: Int) -> UsageSum {
+        ended.reversed().prefix { $0.number > mark }.filter { $0.user == user }
+            .reduce(running[user] ?? UsageSum()) { $0 + $1.sum }
+    }
+
+    /// Takes a share for a turn that begins, where its user has a cap; nil where there is none.
+    ///
+    /// Throws where what the user has used, as a look told it at a mark, and what others of its turns will use is all there is:
+    /// prompts that come at once use no more than those that come one by one. `isWaiting` says that it was looked at already.
+    func share(_ user: UserID, _ found: (sum: UsageSum, mark: Int)?, _ expected: UsageSum, isWaiting: Bool)
+        throws(WireError) -> Share?
+    {
+        let cap = configuration.quotas.user
+        if cap.isNone { return nil }
+        if let found, !isWaiting {
+            let others = underWay(user, since: found.mark)
+            if others.turns > 0, let words = QuotaKeeper.excess(found.sum + others, cap) {
+                throw WireError(
+                    .quota,
+                    "user \(user) has used, with the \(others.turns) prompts that are being answered, \(words) of today (UTC); wait until those are answered, or raise 'quotas.user' in the configuration",
+                    retryAfterMs: 1_000)
+            }
+        }
+        return Share(user, expected, self)
+    }
+
+    /// Whether a user's turns that run will use up what is left.
+    func isTaken(_ user: UserID, _ found: PromptLook.Output) -> Bool {
+        guard let used = found.userUsage, let others = running[user] else { return false }
+        return QuotaKeeper.excess(used + others, configuration.quotas.user) != nil
+    }
+
     // MARK: Quotas
 
     /// What must be looked at to tell whether a session may begin a turn now; nothing where it has no caps.

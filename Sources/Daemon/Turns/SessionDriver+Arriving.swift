@@ -43,7 +43,11 @@ extension SessionDriver {
     ) {
         let look = quotas.look(for: turn.session)
         if look.isEmpty { return then(.success(PromptLook.Output())) }
-        archives.read(look, of: row, then: then)
+        let mark = quotas.mark
+        archives.read(look, of: row) { result in
+            if case .success(let found) = result { turn.used = found.userUsage.map { ($0, mark) } }
+            then(result)
+        }
     }
 
     func recognize(_ turn: PendingTurn) {

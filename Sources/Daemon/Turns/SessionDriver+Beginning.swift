@@ -35,6 +35,11 @@ extension SessionDriver {
         if let refusal = quotas.refusal(turn.session, found) {
             return .held(.quota(refusal.message), wait: refusal.retryAfterMs)
         }
+        // It is looked at again when those that run may have ended.
+        if quotas.isTaken(line.owner, found) {
+            return .held(
+                .quota("what is left of today's quota is taken by prompts that are being answered"), wait: 1_000)
+        }
         let wait = quotas.wait(for: line.owner)
         return wait > 0 ? .held(.pace, wait: wait) : .free
     }
@@ -95,6 +100,8 @@ extension SessionDriver {
                 let choice = try result.get()
                 try choice.window.answerable()
                 if !turn.isCounted {
+                    turn.share = try quotas.share(
+                        line.owner, turn.used, expected(choice), isWaiting: turn.submission == nil)
                     quotas.begin(line.owner, tokens: choice.window.request.estimate)
                 }
                 turn.isCounted = true
@@ -102,6 +109,14 @@ extension SessionDriver {
                 handle(.prepared(turn.id, nil))
             } catch { handle(.prepared(turn.id, error)) }
         }
+    }
+
+    /// What a turn will use, about: its request, since nobody knows how long the answer gets.
+    private func expected(_ choice: WindowChoice) -> UsageSum {
+        let tokens = choice.window.request.estimate
+        let prices = choice.candidates.first.flatMap { $0.upstream.prices(of: $0.model, tokens: tokens) }
+        let cost = prices?.cost(Prices.Tokens(input: tokens, output: 0), cache: .none) ?? 0
+        return UsageSum(turns: 1, tokens: UsageSum.bounded(tokens), cost: UsageSum.bounded(cost))
     }
 
     /// Stores a turn as running, in one write.

@@ -39,18 +39,16 @@ extension DeleteMessage: LocalWrite {
             gone.append((key, id, try writer.sessions(showing: key)))
         }
         let others = gone.reduce(into: Set<SessionRow>()) { $0.formUnion($1.sessions) }.subtracting([session])
-        var isAnothers = false
-        for row in others {
-            if let found = try database.session(row: row), found.session.owner != record.session.owner {
-                isAnothers = true
-            }
+        var isAnothers = false, names: [SessionID] = []
+        for row in others.sorted() {
+            guard let found = try database.session(row: row) else { continue }
+            // What others call theirs is nobody's business but an administrator's.
+            let isOwn = found.session.owner == record.session.owner
+            if !isOwn { isAnothers = true }
+            if isOwn || isByAdministrator, names.count < 10 { names.append(found.session.id) }
         }
         if !others.isEmpty, !isEverywhere || isAnothers && !isByAdministrator {
-            var names: [SessionID] = []
-            for row in others.sorted().prefix(10) {
-                if let found = try database.session(row: row) { names.append(found.session.id) }
-            }
-            return .shared(names)
+            return .shared(names, isAnothers: isAnothers && !isByAdministrator)
         }
         for (key, id, sessions) in gone {
             // What a session is called by may be what is to go.

@@ -94,6 +94,17 @@ struct ImportWriting {
         ) { MessageID(bytes: $0.bytes(0)) } ?? nil
     }
 
+    /// Where a session of this user, or what is being read in, has a message; nil where none has: what others have is nothing
+    /// that a path may go on from.
+    private func ownKey(of id: MessageID) throws(ArchiveError) -> Int64? {
+        try database.first(
+            """
+            SELECT m.key FROM message m JOIN branch b ON b.id = m.key >> 32 JOIN session s ON s.id = b.session
+             WHERE m.id = ?1 AND (s.owner = ?2 OR EXISTS (SELECT 1 FROM import i WHERE i.session = s.id AND i.owner = ?2))
+            """, [.blob(id.bytes), .user(state.owner)], doing: "find a message of a user"
+        ) { $0.int(0) }
+    }
+
     /// Where another session of this user has the same message; nil where none has.
     private func stored(_ message: NewMessage) throws(ArchiveError) -> Int64? {
         let found = try database.first(
@@ -123,7 +134,7 @@ struct ImportWriting {
         } else {
             var fork = (branch: BranchRow?.none, seq: 0, total: 0)
             if let parent {
-                guard let key = try writer.key(of: parent) else {
+                guard let key = try ownKey(of: parent) else {
                     return "'parentId' is a message that did not come before it"
                 }
                 let branch = MessageKey.branch(key), seq = MessageKey.seq(key)
@@ -223,7 +234,7 @@ struct ImportWriting {
 
     mutating func add(_ summary: Summary, _ end: MessageID) throws(ArchiveError) -> String? {
         state.counts.summaries += 1
-        guard let key = try writer.key(of: state.ids[end] ?? end) else {
+        guard let key = try ownKey(of: state.ids[end] ?? end) else {
             return "'messageId' is a message that did not come before it"
         }
         let isTaken = try database.integer(
