@@ -56,7 +56,11 @@ CREATE VIEW attempts AS
 SELECT strftime('%Y-%m-%dT%H:%M:%fZ', a.ended_at / 1000.0, 'unixepoch') AS ended, s.name AS session, s.owner AS uid,
        lower(hex(t.uuid)) AS turn, a.number, a.upstream, a.model, a.outcome, a.status, a.detail,
        a.first_at - a.started_at AS first_ms, a.ended_at - a.started_at AS milliseconds, a.ended_at AS ended_ms
-  FROM attempt a JOIN turn t ON t.id = a.turn JOIN session s ON s.id = t.session;
+  FROM attempt a JOIN turn t ON t.id = a.turn JOIN session s ON s.id = t.session
+UNION ALL
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', a.ended_at / 1000.0, 'unixepoch'), s.name, s.owner, NULL, a.number, a.upstream, a.model,
+       a.outcome, a.status, a.detail, a.first_at - a.started_at, a.ended_at - a.started_at, a.ended_at
+  FROM summary_attempt a JOIN summary y ON y.id = a.summary JOIN session s ON s.id = y.session;
 
 -- Turns that took longest to their first words, or to their end.
 DROP VIEW IF EXISTS slow_turns;

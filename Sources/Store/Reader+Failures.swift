@@ -3,6 +3,42 @@ internal import Conversation
 
 extension FailedAttempts: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        let all = try ofTurns(reader) + ofSummaries(reader)
+        return Array(all.sorted { $0.attempt.endedAt > $1.attempt.endedAt }.prefix(limit))
+    }
+
+    /// Summaries that are looked at, from the newest on.
+    private static let mostSummaries = 10_000
+
+    private func ofSummaries(_ reader: Reader) throws(ArchiveError) -> Output {
+        var found: [FailedAttempt] = [], looked = 0
+        try reader.database.rows(
+            """
+            SELECT a.summary, a.number, a.upstream, a.model, a.started_at, a.first_at, a.ended_at, a.outcome, a.status,
+                   a.detail, s.name, s.owner, y.uuid, y.text IS NOT NULL, s.trashed_at IS NOT NULL, y.created_at
+              FROM summary y CROSS JOIN summary_attempt a ON a.summary = y.id JOIN session s ON s.id = y.session
+             WHERE y.id > 0 ORDER BY y.id DESC, a.number DESC
+            """, [], doing: "list failures of summaries"
+        ) { (row) throws(ArchiveError) in
+            looked += 1
+            // They are kept as they end.
+            if row.int(15) < since || looked > FailedAttempts.mostSummaries { return false }
+            guard !["complete", "cached", "cancelled"].contains(row.text(7)), row.int(6) >= since,
+                !row.bool(14),
+                let session = SessionID(row.text(10)), let user = UInt32(exactly: row.int(11)),
+                owner == nil || owner == UserID(user), let summary = SummaryID(bytes: row.bytes(12))
+            else { return true }
+            found.append(
+                FailedAttempt(
+                    session: session, owner: UserID(user), for: .summary(summary),
+                    state: row.bool(13) ? .complete : .failed,
+                    attempt: try reader.attempt(row, of: .summaryAttempt)))
+            return found.count < limit
+        }
+        return found
+    }
+
+    private func ofTurns(_ reader: Reader) throws(ArchiveError) -> Output {
         var found: [FailedAttempt] = []
         let owned = owner.map { Bound.user($0) } ?? .null
         try reader.database.rows(
@@ -22,7 +58,7 @@ extension FailedAttempts: LocalRead {
             else { return true }
             found.append(
                 FailedAttempt(
-                    session: session, owner: UserID(user), turn: turn, state: state,
+                    session: session, owner: UserID(user), for: .turn(turn), state: state,
                     attempt: try reader.attempt(row, of: .attempt)))
             return true
         }

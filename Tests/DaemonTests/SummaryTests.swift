@@ -237,6 +237,11 @@ private struct SummaryBench {
         #expect(refused.error?["message"]?.string?.contains("secretword") == true)
         let log = bench.bench.daemon.logged.joined()
         #expect(log.contains("event=not_summarized") && !log.contains("secretword"), "\(log)")
+        let failures =
+            try bench.client.call("_convod/failure/list").result?["failures"]?.elements.map { $0 } ?? []
+        #expect(failures.count == 1 && failures[0]["attempt"]?["status"]?.int == 400)
+        #expect(failures[0]["summaryId"]?.string != nil && failures[0]["turnId"] == nil)
+        #expect(failures[0]["state"]?.string == "failed")
     }
 
     @Test func `can be given other words, which go from then on`() throws {
@@ -331,6 +336,9 @@ private struct SummaryBench {
         for number in 0..<2 { _ = try bench.ask(number) }
         let answer = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
         #expect(answer.kind == "upstream_timeout")
+        let failures =
+            try bench.client.call("_convod/failure/list").result?["failures"]?.elements.map { $0 } ?? []
+        #expect(failures.map { $0["attempt"]?["outcome"]?.string } == ["upstream_timeout"])
         #expect(try bench.summaries().first?["problem"]?.string?.contains("50 ms") == true)
         #expect(try bench.ask(2).receipt["summary"] == nil)
     }

@@ -22,17 +22,19 @@ package struct FailedAttempts: ArchiveRead {
 package struct FailedAttempt: Sendable, Equatable {
     package let session: SessionID
     package let owner: UserID
-    package let turn: TurnID
-    /// How the turn stands or ended: a later try may have answered it.
+    /// What it was for.
+    package enum Purpose: Sendable, Equatable { case turn(TurnID), summary(SummaryID) }
+    package let purpose: Purpose
+    /// How the turn stands or ended, or the summary: a later try may have answered it.
     package let state: TurnRecord.State
     package let attempt: Attempt
 
     package init(
-        session: SessionID, owner: UserID, turn: TurnID, state: TurnRecord.State, attempt: Attempt
+        session: SessionID, owner: UserID, for purpose: Purpose, state: TurnRecord.State, attempt: Attempt
     ) {
         self.session = session
         self.owner = owner
-        self.turn = turn
+        self.purpose = purpose
         self.state = state
         self.attempt = attempt
     }

@@ -16,7 +16,7 @@ extension Command {
         options: [.json, .jsonl, .number, .since],
         details: """
             The newest first, of the last day where --since does not say otherwise: when, whom, what came of the try, and
-            whether its turn was answered in the end. 'convo why' and 'convo show' take the session.
+            whether its turn was answered, or its summary made, in the end. 'convo why' and 'convo show' take the session.
             """
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number) ?? 100
@@ -73,6 +73,8 @@ extension Method.FailureList.Failure {
     /// What became of the turn in the end.
     fileprivate var fate: String {
         switch state {
+        case .complete where summaryId != nil: "made later"
+        case .failed where summaryId != nil: "no summary"
         case .complete: "answered later"
         case .queued, .running: "under way"
         case .cancelled, .interrupted, .failed: state.name

@@ -83,8 +83,13 @@ extension Method.UsageList.Row {
 extension Method.FailureList.Failure {
     /// A try as the archive has it.
     fileprivate init(_ found: FailedAttempt) {
+        let turn: TurnID?, summary: SummaryID?
+        switch found.purpose {
+        case .turn(let id): (turn, summary) = (id, nil)
+        case .summary(let id): (turn, summary) = (nil, id)
+        }
         self.init(
-            sessionId: found.session, owner: Int(found.owner.number), turnId: found.turn,
+            sessionId: found.session, owner: Int(found.owner.number), turnId: turn, summaryId: summary,
             state: found.state, attempt: Wire.Attempt(found.attempt))
     }
 }

@@ -179,8 +179,8 @@ final class RouteCall {
     func resume() { call?.resume() }
 
     /// Breaks off what is under way; no report follows.
-    func cancel() {
-        if call != nil { note("cancelled", status: nil, detail: nil) }
+    func cancel(as outcome: String = "cancelled", detail: String? = nil) {
+        if call != nil { note(outcome, status: nil, detail: detail) }
         drop()
     }
 

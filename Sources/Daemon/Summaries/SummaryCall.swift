@@ -44,12 +44,9 @@ final class SummaryCall {
         timers.append(
             loop.after(milliseconds: timeout) { [weak self] in
                 guard let self, let call = self.call else { return }
-                call.cancel()
-                end(
-                    .failed(
-                        WireError(
-                            .upstreamTimeout, "no \(what) came within \(timeout) ms; see 'summarizer.timeout'"
-                        ), nil))
+                let problem = "no \(what) came within \(timeout) ms; see 'summarizer.timeout'"
+                call.cancel(as: ErrorKind.upstreamTimeout.rawValue, detail: problem)
+                end(.failed(WireError(.upstreamTimeout, problem), nil))
             })
         call.begin()
         call.start()

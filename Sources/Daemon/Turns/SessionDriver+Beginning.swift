@@ -38,7 +38,8 @@ extension SessionDriver {
         // It is looked at again when those that run may have ended.
         if quotas.isTaken(line.owner, found) {
             return .held(
-                .quota("what is left of today's quota is taken by prompts that are being answered"), wait: 1_000)
+                .quota("what is left of today's quota is taken by prompts that are being answered"),
+                wait: 1_000)
         }
         let wait = quotas.wait(for: line.owner)
         return wait > 0 ? .held(.pace, wait: wait) : .free

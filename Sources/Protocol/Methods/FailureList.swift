@@ -46,18 +46,22 @@ extension Method {
         package struct Failure: Codable, Sendable {
             package var sessionId: SessionID
             package var owner: Int
-            package var turnId: TurnID
-            /// How the turn stands or ended: a later try may have answered it.
+            /// The turn that it was for; nil where it was for a summary.
+            package var turnId: TurnID?
+            /// The summary that it was for; nil where it was for a turn.
+            package var summaryId: SummaryID?
+            /// How the turn, or the summary, stands or ended: a later try may have answered it.
             package var state: TurnRecord.State
             package var attempt: Wire.Attempt
 
             package init(
-                sessionId: SessionID, owner: Int, turnId: TurnID, state: TurnRecord.State,
-                attempt: Wire.Attempt
+                sessionId: SessionID, owner: Int, turnId: TurnID?, summaryId: SummaryID?,
+                state: TurnRecord.State, attempt: Wire.Attempt
             ) {
                 self.sessionId = sessionId
                 self.owner = owner
                 self.turnId = turnId
+                self.summaryId = summaryId
                 self.state = state
                 self.attempt = attempt
             }
