@@ -10,7 +10,10 @@ install -m 644 LICENSE "$doc/copyright"
 gzip -9n "$share/man/man1/convo.1" "$share/man/man8/convod.8"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH
-version=$("$base/bin/convo" --version | cut -d' ' -f2)
+# A later commit's package is newer, or nothing would be upgraded.
+version=$("$base/bin/convo" --version | cut -d' ' -f2)+$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)
+commit=$(git rev-parse --short HEAD 2>/dev/null || true)
+[ -z "$commit" ] || version=$version.$commit
 printf 'convod (%s) unstable; urgency=medium\n\n  * Built from %s.\n\n -- convod <convod@localhost>  %s\n' \
     "$version" "$(git rev-parse --short HEAD 2>/dev/null || echo 'an archive')" "$(date -R -u -d "@$SOURCE_DATE_EPOCH")" |
     gzip -9n >"$doc/changelog.gz"
@@ -96,5 +99,7 @@ chmod 755 "$stage/DEBIAN/postinst" "$stage/DEBIAN/prerm" "$stage/DEBIAN/postrm"
 find "$stage" -type d -exec chmod 755 {} +
 find "$stage/usr" -type f ! -path '*/bin/*' -exec chmod 644 {} +
 package=$here/convod_${version}_$(dpkg --print-architecture).deb
+# 'apt install ./convod_*.deb' must find one.
+rm -f "$here"/convod_*_"$(dpkg --print-architecture)".deb
 dpkg-deb --root-owner-group -Zxz --build "$stage" "$package" >/dev/null
 say "'$package' is there; 'apt install $package' installs it"

@@ -57,6 +57,14 @@ internal import Testing
         // A second time what was there is stopped before.
         #expect(try place.convo("service", "install").code == 0)
         #expect(try place.asked == fresh + ["--user stop convod.socket convod.service"] + fresh)
+        // What somebody wrote into a unit is kept, and said.
+        let unit = place.home.directory.file(".config/systemd/user/convod.service")
+        let edited = try place.unit("convod.service") + "# mine\n"
+        try Files.replace(unit, with: Array(edited.utf8))
+        let again = try place.convo("service", "install")
+        #expect(again.code == 0 && again.said.contains("convod.service.old' now"), "\(again)")
+        #expect(try place.unit("convod.service.old") == edited)
+        try Files.remove(unit + ".old")
         for name in ["convod.socket", "convod.service"] {
             let shipped = text(try Files.read("\(Self.root)/systemd/user/\(name)")).split(separator: "\n")
                 .filter { !$0.hasPrefix("ExecStart=") && !$0.hasPrefix("ListenStream=") }

@@ -73,7 +73,9 @@ internal import Testing
         try daemon.signal(Signals.terminate)
         var last = try notices.next()
         while last == "WATCHDOG=1" { last = try notices.next() }
-        #expect(last == "STOPPING=1")
+        #expect(
+            last == "STOPPING=1\nEXTEND_TIMEOUT_USEC=8050000",
+            "50 ms of drain, three seconds of the store, five more")
         #expect(try daemon.ended() == .exited(0))
     }
 

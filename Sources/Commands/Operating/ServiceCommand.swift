@@ -76,8 +76,8 @@ private struct UserService {
         let hadOne = try Command.stop(invocation)
         do throws(PosixError) {
             try Files.makeDirectories(directory)
-            try Files.replace(path(UserService.socketUnit), with: Array(units.socket.utf8))
-            try Files.replace(path(UserService.serviceUnit), with: Array(units.service.utf8))
+            try write(units.socket, as: UserService.socketUnit)
+            try write(units.service, as: UserService.serviceUnit)
         } catch { throw CommandError(.failure, "cannot write to '\(directory)': \(error.reason)") }
         try systemctl.run("daemon-reload")
         try systemctl.run("enable", "--now", UserService.socketUnit)
@@ -93,6 +93,18 @@ private struct UserService {
             )
         }
         return .success
+    }
+
+    /// Puts a unit in place; one that says something else is kept beside it, since somebody may have written into it.
+    private func write(_ unit: String, as name: String) throws(PosixError) {
+        let bytes = Array(unit.utf8)
+        if try Files.status(path(name)) != nil, try Files.read(path(name), limit: 1 << 20) != bytes {
+            try Files.rename(path(name), to: path(name) + ".old")
+            invocation.console.note(
+                "'\(path(name))' said something else and is '\(name).old' now; what is to stay belongs into 'systemctl --user edit \(name)'"
+            )
+        }
+        try Files.replace(path(name), with: bytes)
     }
 
     /// The paths that somebody named: a service does not see this shell.

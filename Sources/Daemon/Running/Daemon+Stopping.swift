@@ -25,7 +25,9 @@ extension Daemon {
             archives.hurry()
             return engine.cut()
         }
-        manager.notify("STOPPING=1")
+        // Answers may take longer than the unit gives (sd_notify(3)).
+        let most = (configuration.drain + Daemon.lastPatience + 5_000) * 1_000
+        manager.notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=\(most)")
         options.log.info("stopping", ("running", "\(engine.live.count)"))
         unwatchListener()
         listener?.removeFile()
