@@ -87,11 +87,13 @@ package struct DaemonStarter: Sendable {
         return 0
     }
 
-    /// Has `convod` look at its configuration, without starting it.
-    package func check() throws(ClientError) {
+    /// Has `convod` look at its configuration, without starting it; what a daemon would lack, a sentence each.
+    @discardableResult package func check() throws(ClientError) -> [String] {
         // What it only warns of does not keep a daemon from running.
         let (ending, mark) = try look(["--check"])
         if ending == .exited(2) { throw ClientError(.cannotStart, lastLine(after: mark)) }
+        let start = "warning: "
+        return lines(after: mark).filter { $0.hasPrefix(start) }.map { String($0.dropFirst(start.count)) }
     }
 
     /// Has `convod` look at a copy of a database from one end to the other; what is wrong with it, nil for nothing.
@@ -136,13 +138,15 @@ package struct DaemonStarter: Sendable {
         } catch { return "and its log takes no writing: \(error.reason)" }
     }
 
-    private func lastLine(after mark: Int64) -> String {
+    /// What came to the log behind a mark; nothing where it cannot be read.
+    private func lines(after mark: Int64) -> [String] {
         let bytes = (try? Files.read(log)) ?? []
-        let new = bytes.dropFirst(min(bytes.count, Int(mark)))
-        guard let last = new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).last else {
-            return silence()
-        }
-        let line = String(decoding: last, as: UTF8.self)
+        return bytes.dropFirst(min(bytes.count, Int(mark))).split { $0 == 0x0A || $0 == 0x0D }
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func lastLine(after mark: Int64) -> String {
+        guard let line = lines(after: mark).last else { return silence() }
         return line.hasPrefix("convod: ") ? String(line.dropFirst(8)) : line
     }
 }

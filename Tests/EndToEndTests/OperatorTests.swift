@@ -144,6 +144,45 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(after.said.contains("chmod 600 '") && after.said.contains("chmod go-w '"), "\(after)")
     }
 
+    @Test func `names keys that cannot be read before a daemon runs, and a model that nobody lists after`()
+        throws
+    {
+        let models = ScriptedUpstream.failure(
+            "200 OK", #"{"object":"list","data":[{"id":"m-1"},{"id":"m-2"}]}"#)
+        let server = try ScriptedUpstream([models, models])
+        let directory = try TemporaryDirectory()
+        for (name, words, mode) in [("open", "k", "644"), ("empty", "", "600"), ("good", "k", "600")] {
+            try Files.replace(directory.file(name), with: Array(words.utf8))
+            try shell("chmod", mode, directory.file(name))
+        }
+        let upstreams = ["none", "open", "empty", "good"].map {
+            "\($0): { kind: 'openai', baseURL: '\(server.base)', model: 'm-3', keys: [{ file: '\(directory.file($0))' }] }"
+        }
+        let home = try Home("{ upstreams: { \(upstreams.joined(separator: ", ")) } }")
+        home.kept = server
+        let before = try home.convo("doctor")
+        #expect(before.code == 1, "\(before)")
+        let wrong = before.said.split(separator: "\n").filter { $0.hasPrefix("wrong\tupstreams") }
+        #expect(
+            wrong.count == 3 && wrong.contains { $0.contains("is not there") }
+                && wrong.contains { $0.contains("is empty") }
+                && wrong.contains { $0.contains("can be read by others (mode 644)") }, "\(before)")
+        #expect(try home.convo("start").code == 0)
+        let after = try home.convo("doctor").said
+        #expect(after.contains("warning\tgood\tanswers, but its list of 2 models has no 'm-3'"), "\(after)")
+    }
+
+    @Test func `says how a daemon that does not answer is ended`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("start").code == 0)
+        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
+        let pid = Int32(status["pid"]?.int ?? 0)
+        try Process.signal(pid, 19)
+        defer { try? Process.signal(pid, 18) }
+        let told = try home.convo("doctor")
+        #expect(told.code == 1 && told.said.contains("'kill \(pid)' ends it"), "\(told)")
+    }
+
     @Test(arguments: [40, 80]) func `fits on a screen`(_ columns: Int) throws {
         let home = try Home(Home.echo)
         _ = try home.convo("start")
@@ -372,6 +411,17 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(try completed("send -s t") == "trip\n")
         #expect(try completed("show sea") == "trip\n", "by its title")
         #expect(try completed("setup ol") == "ollama\n")
+        for (words, found) in [
+            ("window --strategy sl", "slide"), ("window --strategy=su", "--strategy=summarize"),
+            ("export -f mark", "markdown"), ("usage --by mo", "model"), ("send -o tem", "temperature="),
+            ("help wind", "window"), ("upstreams te", "test"), ("send --upstream=ec", "--upstream=echo"),
+            ("send --upstream = ec", "echo"),
+        ] {
+            let said = try completed(words).dropLast()
+            #expect(said.split { $0 == " " }.contains { $0 == found }, "\(words): \(said)")
+        }
+        _ = try home.convo("tag", "-s", "trip", "sea")
+        #expect(try completed("ls --tag s") == "sea\n")
         _ = try home.convo("send", "--new", "trap", "for mice")
         #expect(try completed("show tr") == "trap for mice trip to the sea\n", "several are told apart")
         #expect(try completed("show e") == "trap for mice trip to the sea\n", "found by their titles")

@@ -56,8 +56,15 @@ struct Completion {
         let command = before.lazy.compactMap { name in Command.all.first { $0.name == name } }.first
         let options = Option.everywhere + (command?.options ?? [])
         let all: [Word]
-        if let word = before.last, let option = Completion.option(word, options), option.value != nil {
+        // bash takes "--upstream=ec" apart.
+        let asked = before.last == "=" ? before.dropLast().last : before.last
+        if let word = asked, let option = Completion.option(word, options), option.value != nil {
             all = values(of: option)
+        } else if last.hasPrefix("--"), let equals = last.firstIndex(of: "="),
+            let option = Completion.option(String(last[..<equals]), options), option.value != nil
+        {
+            let start = last[...equals]
+            all = values(of: option).map { Word(text: start + $0.text, help: $0.help) }
         } else if last.hasPrefix("-") {
             all = options.map { Word(text: "--\($0.long)", help: $0.help) }
         } else if let command {
@@ -77,7 +84,15 @@ struct Completion {
     }
 
     private func arguments(of command: Command) -> [Word] {
-        if command.name == "help" { return Command.all.map { Word(text: $0.name, help: $0.summary) } }
+        switch command.name {
+        case "help":
+            return Command.all.map { Word(text: $0.name, help: $0.summary) }
+                + HelpTopic.all.map { Word(text: $0.name, help: "a page") }
+        case "upstreams": return [Word(text: "test", help: "make one small call")] + upstreams
+        case "alias": return aliases
+        case "tag", "untag": return tags
+        default: break
+        }
         // One of some words, as "bash|zsh|fish".
         let isChoice = command.arguments.allSatisfy { $0.isLowercase || "[]|".contains($0) }
         if isChoice, command.arguments.contains("|") {
@@ -95,9 +110,16 @@ struct Completion {
         case "session": sessions
         case "template": templates
         case "upstream": upstreams
+        case "strategy": plain(["auto", "sawtooth", "slide", "summarize"])
+        case "format": plain(ExportShape.names)
+        case "by": plain(["day", "model", "session", "upstream", "user"])
+        case "tag", "tags": tags
+        case "option": AskedParameter.names.map { Word(text: $0 + "=", help: "") }
         default: []
         }
     }
+
+    private func plain(_ words: [String]) -> [Word] { words.map { Word(text: $0, help: "") } }
 
     // What cannot be asked is not completed: a shell has no place for an error.
 
@@ -112,11 +134,24 @@ struct Completion {
         return (page?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
     }
 
-    private var models: [Word] {
+    private var tags: [Word] {
+        let page = ask(Method.SessionFind.self) { $0.member("limit", 200) }
+        return plain(Set((page?.sessions ?? []).flatMap(\.tags)).sorted())
+    }
+
+    private var aliases: [Word] {
         let aliases = (try? ModelAliases(Locations.ofThisProcess))?.models ?? [:]
-        let known = ask(Method.ModelList.self)?.models ?? []
         return aliases.sorted { $0.key < $1.key }.map { Word(text: $0.key, help: $0.value) }
-            + known.map { Word(text: $0.id, help: $0.upstream) }
+    }
+
+    private var models: [Word] {
+        let listed = (ask(Method.ModelList.self)?.models ?? []).map { Word(text: $0.id, help: $0.upstream) }
+        // What is configured is asked, whether its server lists it or not.
+        let configured = (ask(Method.ServerInfo.self)?.upstreams ?? []).compactMap { upstream in
+            upstream.model.map { Word(text: $0, help: upstream.name) }
+        }
+        return aliases + listed
+            + configured.filter { one in !listed.contains { $0.text == one.text && $0.help == one.help } }
     }
 
     private var upstreams: [Word] {
@@ -169,9 +204,15 @@ struct Completion {
         # fish completion of convo
         function __convo_complete
             set -l words (commandline -opc) (commandline -ct)
-            convo __complete -- $words[2..-1] 2>/dev/null
+            set -l found (convo __complete -- $words[2..-1] 2>/dev/null)
+            # Where nothing else fits, as behind an option that takes one, it is a file.
+            if set -q found[1]
+                printf '%s\\n' $found
+            else
+                __fish_complete_path (commandline -ct)
+            end
         end
-        complete -c convo -a '(__convo_complete)'
+        complete -c convo -f -a '(__convo_complete)'
         """#,
     ]
 }

@@ -64,6 +64,8 @@ struct Finding: Encodable {
 struct Doctor {
     private let invocation: Invocation
     private(set) var findings: [Finding] = []
+    /// What a daemon that is started now would lack.
+    private var lacks: [String] = []
 
     init(_ invocation: Invocation) { self.invocation = invocation }
 
@@ -80,16 +82,12 @@ struct Doctor {
         examineDatabase()
         let found: (client: Client, identity: DaemonIdentity)?
         do throws(CommandError) { found = try invocation.running() } catch {
-            return say(.wrong, "daemon", error.message)
+            return say(.wrong, "daemon", error.message, wayOut)
         }
-        guard let client = found?.client else {
-            return say(
-                .note, "daemon", "none runs at '\(locator.socket)'",
-                "'convo start' starts one, any command does")
-        }
+        guard let client = found?.client else { return examineWithoutDaemon() }
         let info: Method.ServerInfo.Result
         do throws(CommandError) { info = try client.info() } catch {
-            return say(.wrong, "daemon", error.message)
+            return say(.wrong, "daemon", error.message, wayOut)
         }
         examineDaemon(info)
         examineLibraries(info)
@@ -100,6 +98,25 @@ struct Doctor {
         do throws(CommandError) { try examineUpstreams(client, info) } catch {
             say(.wrong, "upstreams", error.message)
         }
+    }
+
+    /// What to do about a daemon that does not answer.
+    private var wayOut: String {
+        let end = locator.lockOwner().map {
+            "'kill \($0.pid)' ends it, 'kill -9 \($0.pid)' where that does not"
+        }
+        return "'convo logs' may say why"
+            + (end.map { "; \($0), and nothing that was answered is lost" } ?? "")
+    }
+
+    private mutating func examineWithoutDaemon() {
+        do throws(ClientError) {
+            _ = try DaemonStarter(locator, environment: invocation.environment).executable()
+            say(
+                .note, "daemon", "none runs at '\(locator.socket)'",
+                "'convo start' starts one, any command does")
+        } catch { say(.wrong, "daemon", error.description) }
+        for words in lacks { say(.wrong, "upstreams", words, "mend that; it is read at the next start") }
     }
 
     /// What a short look into the store finds, or why there can be none; others than administrators are not told.
@@ -142,7 +159,8 @@ struct Doctor {
             }
             // The daemon itself reads it, as it would at a start.
             do throws(ClientError) {
-                try DaemonStarter(locator, environment: invocation.environment).check()
+                lacks = try DaemonStarter(locator, environment: invocation.environment).check()
+                    .filter { !$0.contains("no 'model' is set") }
                 say(.well, "configuration", path)
             } catch {
                 say(
@@ -312,7 +330,14 @@ struct Doctor {
                     .warning, name, "it is left alone for a while\(reason)",
                     "'convo failures' shows what failed")
             } else {
-                let count = models.models.count { $0.upstream == name }
+                let own = models.models.filter { $0.upstream == name }, count = own.count
+                if let model = upstream.model, !own.isEmpty, !own.contains(where: { $0.id == model }) {
+                    say(
+                        .warning, name,
+                        "answers, but its list of \(Times.count(count, "model")) has no '\(model)'",
+                        "'convo models' shows the list; a server may take names that it does not list")
+                    continue
+                }
                 let model = upstream.model.map { ", asks \($0)" } ?? ""
                 say(.well, name, "answers, \(Times.count(count, "model"))\(model)")
             }
