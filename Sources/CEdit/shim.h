@@ -195,6 +195,16 @@ static inline void cedit_stop(cedit_editor *editor) {
     if (write(1, "\033[?2004h", 8) < 0) return;
     el_set(editor->line, EL_REFRESH);
 }
+// Draws the line anew from where the cursor is.
+static inline void cedit_redraw(cedit_editor *editor) {
+    el_resize(editor->line);
+    el_set(editor->line, EL_REFRESH);
+}
+// Cells of a character, as libedit counts them.
+static inline int cedit_cells(unsigned scalar) {
+    int cells = wcwidth((wchar_t)scalar);
+    return cells < 0 ? 0 : cells;
+}
 static inline void cedit_close(cedit_editor *editor) {
     history_wend(editor->history);
     el_end(editor->line);

@@ -60,6 +60,10 @@ package final class LineEditor {
     /// Whether the reading has ended, whatever else is asked for.
     private var isOver = false
     private let signalKeys: cedit_signal_keys
+    /// Cells of the prompt.
+    private let promptCells: Int
+    /// The terminal's width when the line was drawn last.
+    private var columns = 0
 
     /// Nil where standard input cannot be edited; `prompt` has what takes no room between characters U+0001, `signals` is a
     /// descriptor as `Signals.descriptor` makes it.
@@ -75,6 +79,10 @@ package final class LineEditor {
             return nil
         }
         unsafe self.editor = editor
+        // What takes no room stands between the marks.
+        promptCells = prompt.split(separator: "\u{1}", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.offset % 2 == 0 }.flatMap { $0.element.unicodeScalars }
+            .reduce(0) { $0 + Int(cedit_cells($1.value)) }
         signalKeys = cedit_keys_of_signals()
         context.editor = self
     }
@@ -92,6 +100,7 @@ package final class LineEditor {
     /// Reads a text, and keeps the terminal from echoing what is typed behind it.
     package func read() -> Line {
         (ending, isOver) = (.end, false)
+        columns = Process.terminalColumns(1) ?? 0
         Output.write("\u{1B}[?2004h")
         var count: Int32 = 0
         let line = unsafe cedit_gets(editor, &count)
@@ -132,6 +141,7 @@ package final class LineEditor {
         while !isOver {
             if let scalar = keys.next() {
                 if keys.isPasting { return Int32(scalar.value) }
+                redrawAfterResize()
                 switch UInt8(exactly: scalar.value) {
                 case signalKeys.interrupt? where signalKeys.interrupt != 0: return interrupted()
                 case signalKeys.stop? where signalKeys.stop != 0: unsafe cedit_stop(editor)
@@ -164,6 +174,27 @@ package final class LineEditor {
             } catch { return over(.end) }
         }
         return nil
+    }
+
+    /// Draws the line anew where the terminal has another width: it has moved the text by itself, and libedit takes the place of
+    /// the cursor for the line's start.
+    private func redrawAfterResize() {
+        let now = Process.terminalColumns(1) ?? columns
+        if now == columns || now < 1 { return }
+        columns = now
+        let (text, cursor) = current
+        var row = 0, column = promptCells, rowOfCursor = 0
+        for (index, scalar) in text.unicodeScalars.enumerated() {
+            let cells = Int(cedit_cells(scalar.value))
+            if scalar == "\n" || column + cells > now { (row, column) = (row + 1, 0) }
+            column += scalar == "\n" ? 0 : cells
+            if column >= now { (row, column) = (row + 1, 0) }
+            if index < cursor { rowOfCursor = row }
+        }
+        // Row by row from the last one: some terminals keep what was on a screen that is cleared as a whole.
+        let down = row > rowOfCursor ? "\u{1B}[\(row - rowOfCursor)B" : ""
+        Output.write(down + "\r\u{1B}[K" + String(repeating: "\u{1B}[A\u{1B}[K", count: row))
+        unsafe cedit_redraw(editor)
     }
 
     /// Milliseconds behind which a key in a paste was struck by somebody.

@@ -99,6 +99,32 @@ func expectScreen(_ text: String, _ name: String) throws {
         #expect(try screen.end() == "0")
     }
 
+    @Test(arguments: [(40, 100), (100, 40), (41, 40), (40, 41)])
+    func `goes on with a line when the terminal gets another width, and spoils nothing above it`(
+        _ before: Int, _ after: Int
+    ) throws {
+        let place = try Place([fine])
+        let screen = try place.chat(before)
+        try screen.seeLast("›")
+        let words = "one two 三 four five six seven eight nine ten eleven twelve thirteen"
+        try screen.type(words)
+        try screen.see("thirteen")
+        try screen.resize(columns: after)
+        try screen.strike("Home")
+        try screen.type("Z")
+        try screen.see("Zone")
+        let seen = try screen.text().split(separator: "\n").map { String($0) }
+        #expect(seen.first?.contains("/help") == true && seen.count { $0.contains("›") } == 1, "\(seen)")
+        let line = seen.drop { !$0.hasPrefix("›") }.joined()
+        #expect(line.filter { $0 != " " } == "›Z\(words)".filter { $0 != " " }, "\(seen)")
+        try screen.strike("Enter")
+        try screen.see("fine")
+        #expect(place.server.requests[0].contains("Z\(words)"))
+        try screen.seeLast("›")
+        try screen.strike("C-d")
+        #expect(try screen.end() == "0")
+    }
+
     @Test(arguments: [40, 80, 200]) func `edits a prompt of several lines, and takes a paste as one`(
         _ columns: Int
     )
