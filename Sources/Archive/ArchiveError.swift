@@ -1,3 +1,5 @@
+package import Conversation
+
 /// Why an archive could not do something, whatever engine it stands on.
 package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What went wrong, as a program tells it apart.
@@ -26,6 +28,8 @@ package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible
         case gone
         /// The file or its directory cannot be written.
         case readOnly
+        /// Sessions of several users have the ID by which one was asked for; holds whose.
+        case ambiguous([UserID])
         /// Another daemon has the database; holds its lock file's text.
         case locked(by: String)
         /// Anything else; `reason` has the engine's words.

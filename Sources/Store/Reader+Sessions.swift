@@ -7,14 +7,20 @@ extension Reader {
         try database.session(id, owner: owner)
     }
 
-    /// A session with this ID of any owner, the newest of several.
+    /// The session with this ID of any owner; those in the trash count where no other has it.
+    ///
+    /// Throws where several users have one: none may be taken for another's.
     func session(_ id: SessionID) throws(ArchiveError) -> SessionRecord? {
-        var newest: SessionRecord?
+        var found: [SessionRecord] = []
         for owner in try database.owners() {
-            guard let found = try database.session(id, owner: owner) else { continue }
-            if newest.map({ $0.session.activity < found.session.activity }) ?? true { newest = found }
+            if let one = try database.session(id, owner: owner) { found.append(one) }
         }
-        return newest
+        let live = found.filter { $0.session.trashedAt == nil }
+        if !live.isEmpty { found = live }
+        guard found.count > 1 else { return found.first }
+        throw ArchiveError(
+            .ambiguous(found.map(\.session.owner)), "find session '\(id.text)'",
+            reason: "sessions of several users have this ID")
     }
 
     func session(row: SessionRow) throws(ArchiveError) -> SessionRecord? { try database.session(row: row) }

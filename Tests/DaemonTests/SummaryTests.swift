@@ -228,6 +228,15 @@ private struct SummaryBench {
         }
     }
 
+    @Test func `that ends at the model's limit says so, to a model as well`() throws {
+        let bench = try SummaryBench([ScriptedUpstream.answer(["half of a"], finish: "length")])
+        for number in 0..<2 { _ = try bench.ask(number) }
+        let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+        #expect(made.result?["text"]?.string == "half of a\n(This was cut at the limit of its length.)")
+        _ = try bench.ask(2)
+        #expect(bench.lastRequest().contains("half of a\\n(This was cut"))
+    }
+
     @Test func `that a server refuses is logged without what the server says of it`() throws {
         let bench = try SummaryBench([
             ScriptedUpstream.failure("400 Bad Request", #"{"error":{"message":"cannot read: secretword"}}"#)

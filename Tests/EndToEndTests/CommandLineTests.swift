@@ -137,6 +137,8 @@ final class Home {
         #expect(why.said.contains("turn #5"), "\(why)")
         #expect(try home.convo("why", "#1", "-s", "trip").said.contains("● turn #1"))
         #expect(try home.convo("why", "nothing", "of", "this").code == 3)
+        #expect(try home.convo("why", " ", "-s", "trip").code == 2, "what is nothing is in every message")
+        #expect(try home.convo("window", "trip", "--default").code == 2)
         let past = try home.convo("context", "trip", "--turn", "3")
         #expect(past.code == 0 && past.said.contains("3 of 3 messages go to the model"), "\(past)")
         #expect(

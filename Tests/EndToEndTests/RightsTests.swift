@@ -260,6 +260,38 @@ struct `Another user` {
         }
     }
 
+    @Test func `has a session of the same ID as a third: an administrator's request goes to neither`() throws
+    {
+        let daemon = try daemon("allow: { users: ['nobody', 'games', 'root'] }")
+        func open(_ user: String) throws {
+            let (_, said) = try run(
+                setpriv,
+                [
+                    "--reuid=\(user)", "--clear-groups", "/usr/bin/socat", "-t", "10", "-",
+                    "UNIX-CONNECT:\(daemon.socket)",
+                ],
+                environment: [:],
+                input:
+                    #"{"jsonrpc":"2.0","id":1,"method":"session/new","params":{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"notes"}}}}"#
+                    + "\n")
+            #expect(said.contains("\"result\""), "\(said)")
+        }
+        let client = try daemon.client()
+        try open("65534")
+        #expect(
+            try client.call("_convod/session/get", #"{"sessionId":"notes"}"#).result?["owner"]?.int == 65_534)
+        try open("games")
+        for method in ["_convod/session/get", "_convod/session/purge", "_convod/message/list"] {
+            let refused = try client.call(method, #"{"sessionId":"notes"}"#)
+            #expect(refused.kind == "invalid_params", "\(method)")
+            #expect(
+                refused.error?["message"]?.string?.hasPrefix("users 5 and 65534 each have a session") == true)
+        }
+        #expect(try daemon.sqlite("SELECT count(*) FROM session WHERE trashed_at IS NULL") == "2")
+        try client.open("notes")
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"notes"}"#).result?["owner"]?.int == 0)
+    }
+
     @Test func `is not told what an administrator calls a session that has its messages`() throws {
         let daemon = try daemon("allow: { users: ['nobody'] }")
         let nobody = try ClientOfNobody(daemon.socket), client = try daemon.client()

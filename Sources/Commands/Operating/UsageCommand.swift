@@ -163,7 +163,9 @@ private struct UsageDrawing {
         if isWide {
             cells.append(row.failures > 0 ? Times.number(row.failures) : "")
             cells.append(
-                row.latencyMs.map { "\(UsageDrawing.seconds($0.p50))…\(UsageDrawing.seconds($0.p95))" } ?? "")
+                // They are bounds that times kept.
+                row.latencyMs.map { "≤\(UsageDrawing.seconds($0.p50))…\(UsageDrawing.seconds($0.p95))" } ?? ""
+            )
         }
         if isMiddling { cells.append(hasBar ? bar(row, width: isWide ? 20 : 8) : "") }
         return cells

@@ -204,7 +204,10 @@ struct MessageChoice {
     func message(_ number: Int) throws(CommandError) -> Wire.Message {
         let pages = MessagePages(client: client, session: session.id, branch: branch)
         let count = branch == nil ? session.messageCount : try pages.newest(1).last?.seq ?? 0
-        guard (1...max(1, count)).contains(number), count > 0 else {
+        guard count > 0 else {
+            throw CommandError(.notFound, "session '\(session.id)' has no messages yet")
+        }
+        guard (1...count).contains(number) else {
             throw CommandError(
                 .notFound,
                 "session '\(session.id)' has no message \(number)\(branch == nil ? "" : " on that branch"), it has \(count); 'convo show' numbers them"

@@ -13,9 +13,12 @@ extension Command {
             'convo show' has it. Without -s the session that convo used last.
             """
     ) { invocation throws(CommandError) in
+        let text = invocation.positionals.joined(separator: " ")
+        // What is nothing is in every message.
+        if text.isBlank { throw .usage("give words of the message, or its number as in 'convo why #3'") }
         let client = try invocation.connect()
         let session = try invocation.sessionToChange(client)
-        let report = try WhyReport(of: invocation.positionals.joined(separator: " "), in: session, client)
+        let report = try WhyReport(of: text, in: session, client)
         if invocation.has(.json) {
             invocation.console.print(json: report.told)
         } else {

@@ -43,6 +43,11 @@ extension Command {
         let change = try WindowChange(invocation)
         let client = try invocation.connect()
         let isDefault = invocation.has(.default)
+        if isDefault, let name = invocation.positionals.first ?? invocation.value(.session) {
+            throw .usage(
+                "--default is about sessions that set nothing, and '\(name)' is one session; give one of both"
+            )
+        }
         if isDefault && !change.isEmpty { try ConfigurationFile(client).set(change, client) }
         let configured = try WindowChange.configured(client)
         if isDefault {

@@ -133,11 +133,13 @@ extension Chat {
     }
 
     /// Says what is wrong with an upstream that was chosen; a route's first is asked.
-    private func check(_ upstream: String?) throws(CommandError) {
-        guard let upstream else { return }
-        for error in try models(of: upstream).errors {
-            Console.complain("\(error.upstream): \(error.message)")
-        }
+    ///
+    /// Returns whether it answers.
+    private func check(_ upstream: String?) throws(CommandError) -> Bool {
+        guard let upstream else { return true }
+        let errors = try models(of: upstream).errors
+        for error in errors { Console.complain("\(error.upstream): \(error.message)") }
+        return errors.isEmpty
     }
 
     /// Asks another upstream from here on; without a name it is chosen from a list.
@@ -159,8 +161,8 @@ extension Chat {
         try set("upstream", chosen, "an upstream") { $0.upstream = chosen }
         forgetTarget()
         let target = try currentTarget()
-        try check(target.upstream)
-        say("\(target.words) answers from here on")
+        let answers = try check(target.upstream)
+        say("\(target.words) \(answers ? "answers" : "is asked") from here on")
     }
 
     /// Shows lines with numbers and asks for one; nil where none was chosen.

@@ -27,7 +27,7 @@ extension Chat {
         ("/retry", "[N]", "answer the newest prompt anew, or prompt N"),
         ("/session", "", "ID and title of this session"),
         ("/summaries", "", "the summaries that stand for older messages"),
-        ("/system", "TEXT", "set the system prompt"),
+        ("/system", "[TEXT]", "set the system prompt, or show it"),
         ("/thoughts", "", "show what the model thinks, or hide it again"),
         ("/title", "[TEXT]", "give the session a title; without one the model gives it"),
         ("/undo", "", "go back to before the newest prompt; what was said stays on a branch"),
@@ -73,7 +73,7 @@ extension Chat {
         case "/quit": return .success
         case "/resume": try resumeOther(text)
         case "/session": try describe()
-        case "/system": try set("system", text, "a system prompt") { $0.system = text }
+        case "/system": try system(text)
         case "/thoughts":
             settings.showsThoughts.toggle()
             say("thoughts are \(settings.showsThoughts ? "shown" : "hidden") from here on")
@@ -84,8 +84,12 @@ extension Chat {
             if text.isEmpty { try nameByModel() } else { try set("title", text, "a title", nil) }
         case "/upstream": try upstream(text)
         default:
-            Console.complain(
-                "'\(name)' is no command of the chat; \(hint(name, Chat.commands.map(\.name), "/help"))")
+            // A path begins so, too.
+            let isPath = name.dropFirst().contains("/")
+            let advice =
+                isPath
+                ? "a blank before it makes it a prompt" : hint(name, Chat.commands.map(\.name), "/help")
+            Console.complain("'\(name)' is no command of the chat; \(advice)")
         }
         return nil
     }
@@ -211,6 +215,21 @@ extension Chat {
             $0.member("sessionId", id)
             $0.member(member, text)
         }
+    }
+
+    private func system(_ text: String) throws(CommandError) {
+        guard text.isEmpty else {
+            try set("system", text, "a system prompt") { $0.system = text }
+            return say("the system prompt is set")
+        }
+        var known = new.system
+        if let session {
+            known = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.system
+        }
+        guard let known, !known.isEmpty else {
+            return say("there is no system prompt; /system TEXT sets one")
+        }
+        console.print(Console.harmless(known, keepingLines: true))
     }
 
     private func nameByModel() throws(CommandError) {

@@ -73,7 +73,8 @@ extension Command {
             if words.count == 1, aliases.models[name] == nil {
                 throw CommandError(.notFound, "there is no alias '\(name)'; 'convo alias' lists them")
             }
-            try aliases.set(name, to: words.count == 2 ? words[1] : nil)
+            // An alias of an alias is one of the same model, whatever becomes of the first.
+            try aliases.set(name, to: words.count == 2 ? aliases.models[words[1]] ?? words[1] : nil)
             return .success
         }
         guard let model = aliases.models[name] else {

@@ -104,8 +104,13 @@ final class SummaryCall {
                     WireError(.upstreamRefused, "the model wrote no \(what) (\(finish.reason)\(why))"),
                     finish.usage))
         }
-        end(.text(said, finish.usage))
+        // Who reads it, a model too, must not take half for all.
+        let isCut = finish.reason == "length" && what == "summary"
+        end(.text(isCut ? said + "\n" + SummaryCall.cutMark : said, finish.usage))
     }
+
+    /// What stands behind a text that ended at the model's limit.
+    static let cutMark = "(This was cut at the limit of its length.)"
 
     /// What it is paid for, by what the provider counted, else by estimate; nil where nothing was said and nothing counted:
     /// that is not paid.

@@ -44,6 +44,12 @@ extension WireError {
                 "nothing more is stored: \(error.description), while the daemon runs; put it back, or export what you need, which can still be read, and run 'convo restart'"
             )
         case .refused: self.init(.invalidParams, "record \(error.doing): \(error.reason)")
+        case .ambiguous(let owners):
+            let users = owners.map { String($0.number) }.joined(separator: " and ")
+            self.init(
+                .invalidParams,
+                "users \(users) each have a session of this ID; ask as the one that is meant, as with 'sudo -u #\(owners.first.map { String($0.number) } ?? "UID") convo …'"
+            )
         case .corrupt: self.init(.storeFailed, "the store is damaged: \(error.description)")
         case .busy:
             self.init(

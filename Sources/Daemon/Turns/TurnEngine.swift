@@ -48,7 +48,9 @@ final class TurnEngine {
     /// The line of a session as a client names it: its own, or for administrators anybody's; nil where nothing runs or waits.
     private func driver(named id: SessionID, for client: Client) -> SessionDriver? {
         let named = lines.values.filter { $0.line.session == id }
-        return named.first { $0.line.owner == client.user } ?? (client.isAdmin ? named.first : nil)
+        if let own = named.first(where: { $0.line.owner == client.user }) { return own }
+        // Of several users' nobody knows which is meant.
+        return client.isAdmin && named.count == 1 ? named.first : nil
     }
 
     private func driver(of session: SessionRecord) -> SessionDriver {
