@@ -19,6 +19,28 @@ private let busy = ScriptedUpstream.failure(
 private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"message":"bad key"}}"#)
 
 @Suite struct `What failed` {
+    @Test func `with its daemon before the first word is said, and asked again by retry`() throws {
+        let (server, home) = try home([[.untilClosed], fine])
+        let asked = home.directory.file("asked")
+        try Files.replace(asked, with: [])
+        let file = try Files.open(asked, .appending)
+        #expect(try home.convo("start").code == 0)
+        let pid = try Process.start(
+            Built.convo, ["send", "--new", "trip", "a question"], environment: home.environment,
+            streams: .init(output: file.raw, error: file.raw))
+        try soon("it is asked") { server.requests.count == 1 }
+        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
+        try Process.signal(Int32(status["pid"]?.int ?? 0), Signals.kill)
+        #expect(try Process.reap(pid) == .exited(1))
+        let said = text(try Files.read(asked))
+        #expect(said.contains("'convo retry'") && !said.contains("convo continue"), "\(said)")
+        let shown = try home.convo("show", "trip").said
+        #expect(shown.contains("not answered: the daemon ended before a word came"), "\(shown)")
+        #expect(try home.convo("retry", "-s", "trip").said.contains("fine"))
+        #expect(try !home.convo("show", "trip").said.contains("not answered"))
+        _ = consume file
+    }
+
     @Test func `is listed with its session and what became of it, and without what was said`() throws {
         let (_, home) = try home([busy, fine, refused])
         #expect(try home.convo("send", "--new", "first", "a question").code == 0)

@@ -90,7 +90,18 @@ extension Command {
         }
         if let first { _ = show(first) } else { try pages.forEachPage(from: start) { show($0) } }
         if pages.branch != nil { return }
-        for (turn, isRetried) in try besideThePath(pages) where !pager.isClosed {
+        let last = try pages.newest(1).last
+        let turns = try pages.client.ask(Method.TurnList.self) {
+            $0.member("sessionId", pages.session)
+            $0.member("limit", looked)
+        }.turns
+        if let last, last.role == .user, let turn = turns.first, turn.turnId == last.turnId,
+            turn.state == .interrupted, !pager.isClosed
+        {
+            let words = "not answered: the daemon ended before a word came; 'convo retry' asks again"
+            pager.print(console.styled(words, .dim))
+        }
+        for (turn, isRetried) in besideThePath(turns, last) where !pager.isClosed {
             pager.print(printer.text(ofTurn: turn, isRetried: isRetried))
         }
     }
@@ -104,15 +115,10 @@ extension Command {
     /// The prompts of the newest turns of which nothing is on the path, oldest first: those that wait, those that never
     /// began, and the newest if it left the path; and which one a retry would send.
     private static func besideThePath(
-        _ pages: MessagePages
-    ) throws(CommandError) -> [(turn: Wire.Turn, isRetried: Bool)] {
-        let last = try pages.newest(1).last
-        let page = try pages.client.ask(Method.TurnList.self) {
-            $0.member("sessionId", pages.session)
-            $0.member("limit", looked)
-        }
+        _ turns: [Wire.Turn], _ last: Wire.Message?
+    ) -> [(turn: Wire.Turn, isRetried: Bool)] {
         var found: [(turn: Wire.Turn, isRetried: Bool)] = []
-        for (index, turn) in page.turns.enumerated() {
+        for (index, turn) in turns.enumerated() {
             guard turn.promptId != nil, [.queued, .failed, .cancelled].contains(turn.state) else { continue }
             // One that began has its prompt on a branch, if not on the path; behind it things went on or they did not.
             let isNewest = index == 0 && last?.turnId != turn.turnId
