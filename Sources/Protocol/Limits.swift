@@ -27,6 +27,9 @@ package struct Limits: Sendable, Equatable {
     /// The same of all clients, at which those are read no further that have any.
     package var unstoredAll = 64 << 20
 
+    /// Bytes of all sessions in memory together.
+    package var ephemeral = 512 << 20
+
     package init() {}
 
     /// Members of one object of a line.

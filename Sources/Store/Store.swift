@@ -83,12 +83,12 @@ package final class Store {
     /// A file from a newer version or of another program is refused before anything in it is touched.
     ///
     /// `firstRow` is the number of the first session, so that rows of two stores can be told apart. Without `isIndexing`
-    /// messages are searched one by one. For tests, `fault`
-    /// makes reads on the loop fail, by what they do, and `lateness` makes them come late.
+    /// messages are searched one by one; `most` is how many bytes the file may have. For tests, `fault` makes reads on the loop
+    /// fail, by what they do, and `lateness` makes them come late.
     package init(
         path: String, durability: Durability, loop: EventLoop, firstRow: SessionRow = SessionRow(1),
         isIndexing: Bool = true, fault: (@Sendable (String) -> ArchiveError?)? = nil,
-        lateness: Lateness? = nil,
+        lateness: Lateness? = nil, most: Int? = nil,
         clock: @escaping @Sendable () -> Int64
     ) throws(ArchiveError) {
         try Store.prepareFile(path)
@@ -96,7 +96,7 @@ package final class Store {
         let index = isIndexing ? SearchIndexing() : nil
         let writer = try Writer(
             path: path, version: version ?? 0, durability: durability, firstRow: firstRow,
-            index: index, clock: clock)
+            index: index, most: most, clock: clock)
         reader = try Reader(path: path)
         engine = try reader.engine()
         reader.database.fault = fault

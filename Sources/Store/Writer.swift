@@ -42,7 +42,7 @@ package final class Writer {
 
     init(
         path: String, version: Int, durability: Durability, firstRow: SessionRow = SessionRow(1),
-        index: SearchIndexing? = SearchIndexing(), clock: @escaping @Sendable () -> Int64
+        index: SearchIndexing? = SearchIndexing(), most: Int? = nil, clock: @escaping @Sendable () -> Int64
     ) throws(ArchiveError) {
         database = try Database(path: path, .writing)
         files = OpenFiles(path)
@@ -65,6 +65,11 @@ package final class Writer {
             PRAGMA journal_size_limit = 67108864;
             """, doing: "open database '\(path)'")
         try Migrations.migrate(database, from: version, path: path)
+        if let most {
+            let page = try database.integer("PRAGMA page_size", doing: "look at the file")
+            try database.execute(
+                "PRAGMA max_page_count = \(max(1, Int64(most) / page))", doing: "bound database '\(path)'")
+        }
         let newestSession = try database.integer(
             "SELECT max((SELECT ifnull(max(id), 0) FROM session), (SELECT ifnull(max(session), 0) FROM usage INDEXED BY usage_session))",
             doing: "number sessions")

@@ -70,6 +70,31 @@ internal import Testing
         #expect(answers.count { $0["result"] != nil } == 1, "\(answers.map(\.raw.count))")
     }
 
+    @Test func `takes no more memory than all together may have, and says what to do`() throws {
+        let daemon = try TestDaemon(
+            "{ upstreams: { echo: { kind: 'echo' } }, limits: { ephemeral: '4MiB' } }")
+        let client = try daemon.client()
+        try client.open("e", #""ephemeral":true"#)
+        try client.open("s")
+        let words = String(repeating: "word ", count: 40_000)
+        func append(_ session: String) throws -> TestClient.Answer {
+            try client.call(
+                "_convod/message/append",
+                #"{"sessionId":"\#(session)","messages":[{"role":"user","content":[{"type":"text","text":"\#(words)"}]}]}"#
+            )
+        }
+        var stored = 0, refused: TestClient.Answer?
+        while refused == nil, stored < 100 {
+            let answer = try append("e")
+            if answer.error == nil { stored += 1 } else { refused = answer }
+        }
+        #expect(refused?.kind == "disk_full" && (5..<40).contains(stored), "\(stored)")
+        #expect(refused?.error?["message"]?.string?.contains("'limits.ephemeral'") == true)
+        #expect(try client.messages("e").count == stored, "what is there can be read")
+        #expect(try append("s").error == nil, "the disk has its own room")
+        #expect(try client.call("session/delete", #"{"sessionId":"e"}"#).error == nil)
+    }
+
     @Test func `has an ID that no other session has`() throws {
         let (daemon, client) = try daemon()
         try client.open("a", #""ephemeral":true"#)

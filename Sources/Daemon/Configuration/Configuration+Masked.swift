@@ -29,6 +29,7 @@ extension Configuration {
                 $0.member("queued", "\(limits.queued)B")
                 $0.member("requests", limits.requests)
                 $0.member("unstored", "\(limits.unstoredAll)B")
+                $0.member("ephemeral", "\(limits.ephemeral)B")
             }
             $0.member("window") {
                 $0.member("strategy", window.strategy.rawValue)

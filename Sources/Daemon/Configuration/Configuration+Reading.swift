@@ -139,6 +139,9 @@ extension Configuration {
         if let value = try reader.size("unstored", least: 1 << 20, most: 1 << 40) {
             limits.unstoredAll = value
         }
+        if let value = try reader.size("ephemeral", least: 4 << 20, most: 1 << 40) {
+            limits.ephemeral = value
+        }
         try reader.finish()
     }
 

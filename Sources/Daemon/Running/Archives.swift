@@ -18,6 +18,8 @@ final class Archives {
     private let database: String
     private let clock: @Sendable () -> Int64
     private let lateness: Lateness?
+    /// Bytes that sessions in memory may have together, where the first of them is made.
+    private let mostMemory: () -> Int
     /// Brings pieces on disk to the disk.
     private(set) lazy var syncs = AnswerSyncs(loop) { [weak self] turn in
         // What fails here fails with the next pieces, or with the ending.
@@ -35,9 +37,10 @@ final class Archives {
     /// `database` is the path of what is on disk; where memory files lie is told by it.
     init(
         disk: Store, database: String, loop: EventLoop, lateness: Lateness?,
-        clock: @escaping @Sendable () -> Int64
+        clock: @escaping @Sendable () -> Int64, mostMemory: @escaping () -> Int
     ) {
         self.disk = disk
+        self.mostMemory = mostMemory
         self.database = database
         self.loop = loop
         self.lateness = lateness
@@ -92,14 +95,31 @@ final class Archives {
     func write<Write: LocalWrite>(
         _ change: Write, of row: SessionRow, then: @escaping (Result<Write.Output, ArchiveError>) -> Void
     ) {
-        store(of: row).write(change, then: then)
+        store(of: row).write(change, then: row.isEphemeral ? inMemory(then) : then)
     }
 
     /// Makes a change where sessions of this kind live; what is in memory needs `makeMemory` before.
     func write<Write: LocalWrite>(
         _ change: Write, isEphemeral: Bool, then: @escaping (Result<Write.Output, ArchiveError>) -> Void
     ) {
-        store(isEphemeral: isEphemeral).write(change, then: then)
+        store(isEphemeral: isEphemeral).write(change, then: isEphemeral ? inMemory(then) : then)
+    }
+
+    /// The same, told of a change in memory: what is full there is no disk.
+    private func inMemory<Output>(_ then: @escaping (Result<Output, ArchiveError>) -> Void)
+        -> (Result<Output, ArchiveError>) -> Void
+    {
+        { result in
+            then(
+                result.mapError { error in
+                    guard error.code == .full else { return error }
+                    return ArchiveError(
+                        .full, error.doing,
+                        reason:
+                            "sessions in memory have as much together as 'limits.ephemeral' allows; delete some of them, or raise it"
+                    )
+                })
+        }
     }
 
     /// Looks where a session lives; see `Store.read`.
@@ -296,7 +316,7 @@ final class Archives {
         do throws(ArchiveError) {
             memory = try Store(
                 path: path, durability: .normal, loop: loop, firstRow: .firstEphemeral, lateness: lateness,
-                clock: clock)
+                most: mostMemory(), clock: clock)
             memoryPath = path
             listen()
         } catch { throw WireError(error) }

@@ -106,7 +106,8 @@ package final class Daemon {
         }
         let clocks = Clocks(now: options.clock, steady: steady)
         let archives = Archives(
-            disk: store, database: database, loop: loop, lateness: lateness, clock: options.clock)
+            disk: store, database: database, loop: loop, lateness: lateness, clock: options.clock
+        ) { configuration.limits.ephemeral }
         let ids = IDSource(clocks, random: options.random), memory = FreeMemory(loop)
         upstreams = UpstreamTable(
             options.configuration, loop: loop, environment: options.environment, clocks: clocks)
