@@ -99,7 +99,8 @@ chmod 755 "$stage/DEBIAN/postinst" "$stage/DEBIAN/prerm" "$stage/DEBIAN/postrm"
 find "$stage" -type d -exec chmod 755 {} +
 find "$stage/usr" -type f ! -path '*/bin/*' -exec chmod 644 {} +
 package=$here/convod_${version}_$(dpkg --print-architecture).deb
+dpkg-deb --root-owner-group -Zxz --build "$stage" "$package.new" >/dev/null
 # 'apt install ./convod_*.deb' must find one.
 rm -f "$here"/convod_*_"$(dpkg --print-architecture)".deb
-dpkg-deb --root-owner-group -Zxz --build "$stage" "$package" >/dev/null
+mv "$package.new" "$package"
 say "'$package' is there; 'apt install $package' installs it"

@@ -50,19 +50,19 @@ package enum Process {
         "WATCHDOG_PID", "WATCHDOG_USEC",
     ]
 
-    /// The number that the kernel gives for every user that has none in this process's user namespace; nil where it is a user's
-    /// own (user_namespaces(7)).
+    /// The number that the kernel gives for every user that has none in this process's user namespace; nil where all have one
+    /// (user_namespaces(7)).
     package static var unmappedUser: UInt32? {
         func read(_ path: String) -> String {
             (try? Files.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         }
         let overflow =
             read("/proc/sys/kernel/overflowuid").split(separator: "\n").first.flatMap { UInt32($0) } ?? 65_534
-        let isMapped = read("/proc/self/uid_map").split(separator: "\n").contains { line in
-            let fields = line.split(separator: " ").compactMap { UInt64($0) }
-            return fields.count == 3 && (fields[0]..<(fields[0] + fields[2])).contains(UInt64(overflow))
+        // Where not all have a number here, those without one come as this one, also where a user of its own has it.
+        let mapped = read("/proc/self/uid_map").split(separator: "\n").reduce(UInt64(0)) { sum, line in
+            sum + (line.split(separator: " ").last.flatMap { UInt64($0) } ?? 0)
         }
-        return isMapped ? nil : overflow
+        return mapped >= UInt64(UInt32.max) ? nil : overflow
     }
 
     /// Whether a process with this ID exists.

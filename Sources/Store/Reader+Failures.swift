@@ -15,15 +15,16 @@ extension FailedAttempts: LocalRead {
         try reader.database.rows(
             """
             SELECT a.summary, a.number, a.upstream, a.model, a.started_at, a.first_at, a.ended_at, a.outcome, a.status,
-                   a.detail, s.name, s.owner, y.uuid, y.text IS NOT NULL, s.trashed_at IS NOT NULL, y.created_at
-              FROM summary y CROSS JOIN summary_attempt a ON a.summary = y.id JOIN session s ON s.id = y.session
+                   a.detail, s.name, s.owner, y.uuid, y.text IS NOT NULL OR y.problem IS NULL, s.trashed_at IS NOT NULL, y.created_at
+              FROM summary y JOIN session s ON s.id = y.session LEFT JOIN summary_attempt a ON a.summary = y.id
              WHERE y.id > 0 ORDER BY y.id DESC, a.number DESC
             """, [], doing: "list failures of summaries"
         ) { (row) throws(ArchiveError) in
             looked += 1
             // They are kept as they end.
             if row.int(15) < since || looked > FailedAttempts.mostSummaries { return false }
-            guard !["complete", "cached", "cancelled"].contains(row.text(7)), row.int(6) >= since,
+            guard row.optionalInt(0) != nil, !["complete", "cached", "cancelled"].contains(row.text(7)),
+                row.int(6) >= since,
                 !row.bool(14),
                 let session = SessionID(row.text(10)), let user = UInt32(exactly: row.int(11)),
                 owner == nil || owner == UserID(user), let summary = SummaryID(bytes: row.bytes(12))

@@ -8,7 +8,8 @@ internal import Testing
 
     /// Asks something short until the look is held back.
     private func wait(_ gate: LookGate, _ client: TestClient, _ count: Int = 1) throws {
-        while gate.held < count { _ = try client.call("_convod/server/info") }
+        for _ in 0..<20_000 where gate.held < count { _ = try client.call("_convod/server/info") }
+        try #require(gate.held >= count, "nobody takes such a look")
     }
 
     @Test func `raises a quota that a queue is looked at for, and the queue goes on`() throws {
@@ -50,8 +51,8 @@ internal import Testing
         for id in [slow, behind, list] { #expect(try client.finish(id).result != nil) }
     }
 
-    /// The looks are for the user's own and anybody's in memory, the user's own on disk, and for the name in memory.
-    @Test(arguments: [2, 3])
+    /// The looks are for the user's own in memory and on disk, and for the name in memory.
+    @Test(arguments: [1, 2])
     func `begins a turn, and messages that come late are refused`(_ skip: Int) throws {
         let gate = LookGate()
         let server = try ScriptedUpstream([[.hold] + ScriptedUpstream.answer(["fine"])])

@@ -69,8 +69,31 @@ private func daemon(_ more: String, clock: ManualClock = ManualClock()) throws -
         }
         let answered = kinds.values.count { $0 == "answered" }
         #expect(
-            (1...2).contains(answered) && kinds.values.count { $0 == "quota" } == 12 - answered, "\(kinds)")
+            (1...2).contains(answered)
+                && kinds.values.count { $0 == "throttled" || $0 == "quota" } == 12 - answered, "\(kinds)")
         #expect(try client.prompt("s0", "one more").kind == "quota", "6,000 tokens are used")
+    }
+
+    @Test func `taken by prompts that run refuses no prompt that repeats another`() throws {
+        let server = try ScriptedUpstream([
+            ScriptedUpstream.answer(["fine"]),
+            [.write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)), .untilClosed],
+        ])
+        let daemon = try TestDaemon(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm' } }, quotas: { user: { tokensPerDay: 100 } } }"
+        )
+        let client = try daemon.client()
+        for name in ["s", "t"] { try client.open(name) }
+        // The server says that it counted ten tokens, and the estimate is some 250, later 160.
+        let words = String(repeating: "word ", count: 200)
+        #expect(try client.prompt("s", words, #""requestId":"r1""#).result != nil)
+        _ = try client.startPrompt("t", words)
+        _ = try client.update { $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk" }
+        #expect(try client.prompt("s", words, #""requestId":"r1""#).extras?["repeated"]?.bool == true)
+        let other = try client.prompt("s", words, #""requestId":"r2""#)
+        #expect(
+            other.kind == "throttled" && other.error?["data"]?["retryable"]?.bool == true, "\(other.message)")
+        try client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"t"}}"#)
     }
 
     @Test func `that prompts take which are being answered is free again where they use less`() throws {

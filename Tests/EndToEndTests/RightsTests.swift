@@ -263,7 +263,7 @@ struct `Another user` {
     @Test func `has a session of the same ID as a third: an administrator's request goes to neither`() throws
     {
         let daemon = try daemon("allow: { users: ['nobody', 'games', 'root'] }")
-        func open(_ user: String) throws {
+        func open(_ user: String, _ name: String = "notes") throws {
             let (_, said) = try run(
                 setpriv,
                 [
@@ -272,7 +272,7 @@ struct `Another user` {
                 ],
                 environment: [:],
                 input:
-                    #"{"jsonrpc":"2.0","id":1,"method":"session/new","params":{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"notes"}}}}"#
+                    #"{"jsonrpc":"2.0","id":1,"method":"session/new","params":{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"\#(name)"}}}}"#
                     + "\n")
             #expect(said.contains("\"result\""), "\(said)")
         }
@@ -289,7 +289,23 @@ struct `Another user` {
         }
         #expect(try daemon.sqlite("SELECT count(*) FROM session WHERE trashed_at IS NULL") == "2")
         try client.open("notes")
-        #expect(try client.call("_convod/session/get", #"{"sessionId":"notes"}"#).result?["owner"]?.int == 0)
+        // One in memory is before no other either.
+        let nobody = try ClientOfNobody(daemon.socket)
+        for name in ["mine", "theirs"] {
+            #expect(
+                try nobody.ask(
+                    "session/new",
+                    #"{"cwd":"/","mcpServers":[],"_meta":{"convod":{"sessionId":"\#(name)","ephemeral":true}}}"#
+                )[
+                    "result"] != nil)
+        }
+        try open("games", "theirs")
+        try client.open("mine")
+        for name in ["notes", "mine"] {
+            let found = try client.call("_convod/session/get", #"{"sessionId":"\#(name)"}"#).result
+            #expect(found?["owner"]?.int == 0 && found?["ephemeral"]?.bool != true, "\(name)")
+        }
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"theirs"}"#).kind == "invalid_params")
     }
 
     @Test func `is not told what an administrator calls a session that has its messages`() throws {

@@ -52,6 +52,9 @@ struct Completion {
 
     /// The words that the last one may become.
     func words(of line: [String]) -> [Word] {
+        var line = line
+        // bash takes "--upstream=" apart, too.
+        if line.last == "=", line.count > 1 { line.append("") }
         let last = line.last ?? "", before = line.dropLast()
         let command = before.lazy.compactMap { name in Command.all.first { $0.name == name } }.first
         let options = Option.everywhere + (command?.options ?? [])
@@ -184,6 +187,7 @@ struct Completion {
                 [[ ${plain[0]} == "$last"* ]] || COMPREPLY+=(" ")
             fi
             [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default 2>/dev/null
+            [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
         }
         complete -F _convo convo
         """#,

@@ -98,10 +98,15 @@ private struct UserService {
     /// Puts a unit in place; one that says something else is kept beside it, since somebody may have written into it.
     private func write(_ unit: String, as name: String) throws(PosixError) {
         let bytes = Array(unit.utf8)
-        if try Files.status(path(name)) != nil, try Files.read(path(name), limit: 1 << 20) != bytes {
-            try Files.rename(path(name), to: path(name) + ".old")
+        if try Files.status(path(name))?.kind == .regular, try Files.read(path(name), limit: 1 << 20) != bytes
+        {
+            var kept = name + ".old", number = 2
+            while try Files.status(path(kept)) != nil {
+                (kept, number) = ("\(name).old\(number)", number + 1)
+            }
+            try Files.rename(path(name), to: path(kept))
             invocation.console.note(
-                "'\(path(name))' said something else and is '\(name).old' now; what is to stay belongs into 'systemctl --user edit \(name)'"
+                "'\(path(name))' said something else and is '\(kept)' now; what is to stay belongs into 'systemctl --user edit \(name)'"
             )
         }
         try Files.replace(path(name), with: bytes)

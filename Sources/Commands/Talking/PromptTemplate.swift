@@ -50,13 +50,18 @@ struct PromptTemplate {
         self.name = name
         self.values = values
         var lines = whole.split(separator: "\n", omittingEmptySubsequences: false)
-        if lines.first == "---" {
-            guard let end = lines.dropFirst().firstIndex(of: "---") else {
-                throw CommandError(
-                    .failure,
-                    "template '\(path)' begins with '---' and has no second one; put one behind 'system', 'model' and 'upstream'"
-                )
-            }
+        let end = lines.dropFirst().firstIndex(of: "---")
+        // A line of its own that ends nothing is a line of the text.
+        let begins = ["system:", "model:", "upstream:"]
+        if lines.first == "---", end == nil, lines.count > 1,
+            begins.contains(where: { lines[1].hasPrefix($0) })
+        {
+            throw CommandError(
+                .failure,
+                "template '\(path)' begins with '---' and has no second one; put one behind 'system', 'model' and 'upstream'"
+            )
+        }
+        if lines.first == "---", let end {
             for line in lines[1..<end] {
                 let parts = line.split(separator: ":", maxSplits: 1)
                 guard parts.count == 2 else { continue }
@@ -111,6 +116,19 @@ struct PromptTemplate {
         return filled
     }
 
+    /// What a text names, whatever it is given.
+    private static func names(in text: String) -> Set<String> {
+        var names: Set<String> = [], rest = text[...]
+        while let start = rest.firstRange(of: "{{"),
+            let end = rest[start.upperBound...].firstRange(of: "}}")
+        {
+            let name = rest[start.upperBound..<end.lowerBound].drop { $0 == " " }.prefix { $0 != " " }
+            if !name.isEmpty { names.insert(String(name)) }
+            rest = rest[end.upperBound...]
+        }
+        return names
+    }
+
     /// The system prompt, with what goes in; nil where it has none.
     func filledSystem() throws(CommandError) -> String? {
         try system.map { (system) throws(CommandError) in try fill(system, nil).text }
@@ -120,7 +138,7 @@ struct PromptTemplate {
     func filled(_ input: String) throws(CommandError) -> String {
         let prompt = try fill(text, input)
         var names = prompt.names
-        if let system { names.formUnion(try fill(system, nil).names) }
+        if let system { names.formUnion(PromptTemplate.names(in: system)) }
         if let other = values.keys.sorted().first(where: { !names.contains($0) }) {
             throw .usage(
                 "template '\(name)' has no '\(other)'; \(names.isEmpty ? "it has no variables" : hint(other, names.sorted(), "convo template \(name)"))"

@@ -20,8 +20,19 @@ extension Handlers {
         // What a system says is pinned unasked, and must not be refused for that.
         let pins = request.parameters.messages.contains { $0.isPinned && $0.role != .system }
         // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
-        guard !engine.isEmpty || user != server.user || channels.hadObservers || archives.hasMemory || pins
-        else { return append(request, to: AppendTarget(owner: user)) }
+        let isPlain =
+            engine.isEmpty && user == server.user && !channels.hadObservers && !archives.hasMemory
+        if isPlain {
+            guard pins else { return append(request, to: AppendTarget(owner: user)) }
+            // Whose session it is does not hang on what is pinned.
+            return archives.session(
+                id, owner: user, orAnyones: false,
+                then: looking(request.call) { [self] (found: SessionRecord?) throws(WireError) in
+                    append(
+                        request, to: AppendTarget(owner: user, row: found?.row),
+                        measuringBy: found ?? unmade(request))
+                })
+        }
         session(id, request.call, orTrashed: true) { [self] (found) throws(WireError) in
             do throws(WireError) {
                 let known = try found.get()
@@ -31,11 +42,15 @@ extension Handlers {
                 append(request, to: target, measuringBy: pins ? known : nil)
             } catch {
                 guard error.kind == .notFound else { throw error }
-                let new = SessionRecord(
-                    newSession(for: request), row: SessionRow(0), branch: BranchRow(0))
-                append(request, to: AppendTarget(owner: user), measuringBy: pins ? new : nil)
+                append(
+                    request, to: AppendTarget(owner: user), measuringBy: pins ? unmade(request) : nil)
             }
         }
+    }
+
+    /// The same, as a record of what is not stored.
+    private func unmade(_ request: Request<Method.MessageAppend>) -> SessionRecord {
+        SessionRecord(newSession(for: request), row: SessionRow(0), branch: BranchRow(0))
     }
 
     /// The session that messages go to where there is none.

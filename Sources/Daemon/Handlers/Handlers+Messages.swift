@@ -243,7 +243,10 @@ extension Handlers {
 
     /// Finds what the pins of a session may have, by the window of who would be asked now.
     func withPinRoom(of record: SessionRecord, _ call: Client.Call, _ body: @escaping (PinRoom) -> Void) {
+        // What comes behind it waits, so that appended messages keep their order.
+        call.beginLook()
         routes.resolve(record.session, TurnOptions()) { [self] found in
+            defer { call.endLook() }
             if call.isAnswered { return }
             // Who cannot be asked now has no length; then it is that of an unknown model.
             let candidate = (try? found.get())?.first

@@ -170,32 +170,41 @@ final class Archives {
 
     // MARK: Over both
 
-    /// A session by its ID: a user's own, or for who may see all anybody's.
+    /// A session by its ID: a user's own, or for who may see all and has none anybody's; those in the trash count where no other
+    /// has it, and fails with `ArchiveError.Code.ambiguous` where several users have one.
     func session(
         _ id: SessionID, owner: UserID, orAnyones: Bool,
         then: @escaping (Result<SessionRecord?, ArchiveError>) -> Void
     ) {
-        let looks = [SessionByName(id, owner: owner)] + (orAnyones ? [SessionByName(id, owner: nil)] : [])
-        first(of: looks[...], in: memory) { [self] result in
-            if case .success(nil) = result {
-                first(of: looks[...], in: disk, then: then)
-            } else {
-                then(result)
+        inBoth(SessionByName(id, owner: owner), untilFound: true) { [self] own in
+            guard case .success(let own) = own else { return then(own.map { $0.first }) }
+            if let own = own.first { return then(.success(own)) }
+            guard orAnyones else { return then(.success(nil)) }
+            inBoth(SessionByName(id, owner: nil), untilFound: false) { result in
+                then(
+                    result.flatMap { found in
+                        let live = found.filter { $0.session.trashedAt == nil }
+                        let meant = live.isEmpty ? found : live
+                        guard meant.count > 1 else { return .success(meant.first) }
+                        return .failure(
+                            ArchiveError(
+                                .ambiguous(meant.map(\.session.owner)), "find session '\(id.text)'",
+                                reason: "sessions of several users have this ID"))
+                    })
             }
         }
     }
 
-    private func first(
-        of looks: ArraySlice<SessionByName>, in store: Store?,
-        then: @escaping (Result<SessionRecord?, ArchiveError>) -> Void
+    /// What is in memory and on disk; with `untilFound` the disk is asked only where nothing is in memory.
+    private func inBoth(
+        _ look: SessionByName, untilFound: Bool,
+        then: @escaping (Result<[SessionRecord], ArchiveError>) -> Void
     ) {
-        guard let store, let look = looks.first else { return then(.success(nil)) }
-        store.read(look) { [self] result in
-            if case .success(nil) = result {
-                first(of: looks.dropFirst(), in: store, then: then)
-            } else {
-                then(result)
-            }
+        readMemory(look) { [disk] there in
+            guard case .success(let there) = there else { return then(there.map { _ in [] }) }
+            let inMemory = [there.flatMap { $0 }].compactMap(\.self)
+            if untilFound, !inMemory.isEmpty { return then(.success(inMemory)) }
+            disk.read(look) { stored in then(stored.map { inMemory + [$0].compactMap(\.self) }) }
         }
     }
 

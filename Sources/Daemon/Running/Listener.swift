@@ -17,8 +17,10 @@ struct Listener: ~Copyable {
         let checked = try Listener.checked(fd)
         try checked.setCloseOnExec()
         try checked.setNonBlocking()
-        path = UnixSocket.path(of: fd) ?? ""
-        inode = path.isEmpty ? nil : (try? Files.status(path))?.inode
+        let bound = UnixSocket.path(of: fd) ?? ""
+        inode = bound.isEmpty ? nil : (try? Files.status(bound))?.inode
+        // What cannot be seen from here cannot be seen to go.
+        path = inode == nil ? "" : bound
         socket = checked
         lock = nil
         isActivated = true

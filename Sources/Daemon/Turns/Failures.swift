@@ -48,7 +48,7 @@ extension WireError {
             let users = owners.map { String($0.number) }.joined(separator: " and ")
             self.init(
                 .invalidParams,
-                "users \(users) each have a session of this ID; ask as the one that is meant, as with 'sudo -u #\(owners.first.map { String($0.number) } ?? "UID") convo …'"
+                "users \(users) each have a session of this ID; ask as the one that is meant, as with \"sudo -u '#\(owners.first.map { String($0.number) } ?? "UID")' convo …\""
             )
         case .corrupt: self.init(.storeFailed, "the store is damaged: \(error.description)")
         case .busy:

@@ -68,28 +68,32 @@ final class QuotaKeeper {
     /// Takes a share for a turn that begins, where its user has a cap; nil where there is none.
     ///
     /// Throws where what the user has used, as a look told it at a mark, and what others of its turns will use is all there is:
-    /// prompts that come at once use no more than those that come one by one. `isWaiting` says that it was looked at already.
-    func share(_ user: UserID, _ found: (sum: UsageSum, mark: Int)?, _ expected: UsageSum, isWaiting: Bool)
+    /// prompts that come at once use no more than those that come one by one.
+    func share(_ user: UserID, _ found: (sum: UsageSum, mark: Int)?, _ expected: UsageSum)
         throws(WireError) -> Share?
     {
         let cap = configuration.quotas.user
         if cap.isNone { return nil }
-        if let found, !isWaiting {
+        if let found {
             let others = underWay(user, since: found.mark)
             if others.turns > 0, let words = QuotaKeeper.excess(found.sum + others, cap) {
+                let running = others.turns == 1 ? "prompt that is" : "\(others.turns) prompts that are"
                 throw WireError(
-                    .quota,
-                    "user \(user) has used, with the \(others.turns) prompts that are being answered, \(words) of today (UTC); wait until those are answered, or raise 'quotas.user' in the configuration",
+                    .throttled,
+                    "user \(user) has used, with the \(running) being answered, \(words) of today (UTC); wait until that is done, or raise 'quotas.user' in the configuration",
                     retryAfterMs: 1_000)
             }
         }
         return Share(user, expected, self)
     }
 
-    /// Whether a user's turns that run will use up what is left.
-    func isTaken(_ user: UserID, _ found: PromptLook.Output) -> Bool {
-        guard let used = found.userUsage, let others = running[user] else { return false }
-        return QuotaKeeper.excess(used + others, configuration.quotas.user) != nil
+    /// Whether a user's turns that run, those that have this share aside, will use up what is left.
+    func isTaken(_ user: UserID, _ found: PromptLook.Output, but own: Share?) -> Bool {
+        guard let used = found.userUsage, let all = running[user] else { return false }
+        let others = UsageSum(
+            turns: all.turns - (own?.sum.turns ?? 0), tokens: all.tokens - (own?.sum.tokens ?? 0),
+            cost: all.cost - (own?.sum.cost ?? 0))
+        return others.turns > 0 && QuotaKeeper.excess(used + others, configuration.quotas.user) != nil
     }
 
     // MARK: Quotas

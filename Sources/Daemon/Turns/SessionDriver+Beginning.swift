@@ -36,7 +36,7 @@ extension SessionDriver {
             return .held(.quota(refusal.message), wait: refusal.retryAfterMs)
         }
         // It is looked at again when those that run may have ended.
-        if quotas.isTaken(line.owner, found) {
+        if quotas.isTaken(line.owner, found, but: turn.share) {
             return .held(
                 .quota("what is left of today's quota is taken by prompts that are being answered"),
                 wait: 1_000)
@@ -100,15 +100,47 @@ extension SessionDriver {
             do throws(WireError) {
                 let choice = try result.get()
                 try choice.window.answerable()
-                if !turn.isCounted {
-                    turn.share = try quotas.share(
-                        line.owner, turn.used, expected(choice), isWaiting: turn.submission == nil)
-                    quotas.begin(line.owner, tokens: choice.window.request.estimate)
+                take(turn, choice) { [self] in
+                    turn.preparation = .ready(question, choice)
+                    handle(.prepared(turn.id, nil))
                 }
-                turn.isCounted = true
-                turn.preparation = .ready(question, choice)
-                handle(.prepared(turn.id, nil))
             } catch { handle(.prepared(turn.id, error)) }
+        }
+    }
+
+    /// Counts a turn to what its user may use and ask, once.
+    private func take(_ turn: PendingTurn, _ choice: WindowChoice, _ then: @escaping () -> Void) {
+        if turn.isCounted { return then() }
+        do throws(WireError) {
+            turn.share = try quotas.share(line.owner, turn.used, expected(choice))
+            quotas.begin(line.owner, tokens: choice.window.request.estimate)
+            turn.isCounted = true
+            then()
+        } catch { refuse(turn, error, unlessKnown: then) }
+    }
+
+    /// A turn has no room beside those that run: one that came now is refused, unless it repeats another, and one that waits is
+    /// looked at again.
+    private func refuse(_ turn: PendingTurn, _ error: WireError, unlessKnown then: @escaping () -> Void) {
+        guard let submission = turn.submission else {
+            loop.after(milliseconds: 1_000) { [weak self] in
+                guard let self, isWanted(turn) else { return }
+                lookAtLimits(of: turn) { [weak self] _ in
+                    if let self, isWanted(turn) { prepare(turn, isAgain: true) }
+                }
+            }
+            return
+        }
+        guard let name = submission.turn.requestID else { return handle(.prepared(turn.id, error)) }
+        var look = PromptLook()
+        look.request = (row, name)
+        archives.read(look, of: row) { [self] result in
+            guard isWanted(turn) else { return }
+            if case .success(let found) = result, let known = found.known, known.turn.state != .failed {
+                then()
+            } else {
+                handle(.prepared(turn.id, error))
+            }
         }
     }
 
