@@ -122,15 +122,7 @@ extension SessionDriver {
     /// A turn has no room beside those that run: one that came now is refused, unless it repeats another, and one that waits is
     /// looked at again.
     private func refuse(_ turn: PendingTurn, _ error: WireError, unlessKnown then: @escaping () -> Void) {
-        guard let submission = turn.submission else {
-            loop.after(milliseconds: 1_000) { [weak self] in
-                guard let self, isWanted(turn) else { return }
-                lookAtLimits(of: turn) { [weak self] _ in
-                    if let self, isWanted(turn) { prepare(turn, isAgain: true) }
-                }
-            }
-            return
-        }
+        guard let submission = turn.submission else { return lookAgain(turn, after: 1_000) }
         guard let name = submission.turn.requestID else { return handle(.prepared(turn.id, error)) }
         var look = PromptLook()
         look.request = (row, name)
@@ -140,6 +132,22 @@ extension SessionDriver {
                 then()
             } else {
                 handle(.prepared(turn.id, error))
+            }
+        }
+    }
+
+    /// Prepares a turn that waits once its user's others have ended and left something of the quota.
+    private func lookAgain(_ turn: PendingTurn, after milliseconds: Int) {
+        loop.after(milliseconds: milliseconds) { [weak self] in
+            guard let self, isWanted(turn) else { return }
+            lookAtLimits(of: turn) { [weak self] result in
+                guard let self, isWanted(turn) else { return }
+                guard case .success(let found) = result else {
+                    return lookAgain(turn, after: Archives.readPause)
+                }
+                if quotas.refusal(turn.session, found) != nil { return lookAgain(turn, after: 60_000) }
+                if quotas.isTaken(line.owner, found, but: turn.share) { return lookAgain(turn, after: 1_000) }
+                prepare(turn, isAgain: true)
             }
         }
     }
