@@ -180,7 +180,8 @@ def main():
         print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}anthropic {length:,}{f', thinking {thinking:,}' if thinking else ''}: {lost} lost, {refused} of {turns} refused ({most}), {share * 100:.1f} %", flush=True)
     for strategy in ("slide", "auto"):
         lost, refused, share = beside_tools(programs, strategy, count["gpt-4o"], kinds, 40, arguments.seed)
-        isBad = lost > 0 or max(refused.values()) > 2 or share < 0.6
+        # As many as of the ones above: each that is refused is asked again, shorter, and none is lost.
+        isBad = lost > 0 or max(refused.values()) > 40 // 10 or share < 0.6
         faults += isBad
         print(f"{'FAIL' if isBad else 'ok':5}{strategy:10}beside tools: {lost} lost, refused {refused}, the plain one has {share * 100:.1f} %", flush=True)
     if os.path.exists(os.path.join(os.path.dirname(sys.executable), "llmock")):
