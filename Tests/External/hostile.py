@@ -254,6 +254,8 @@ def heavy(daemon):
 
     with daemon.client() as client:
         client.new("short")
+        # Pins are measured as they come.
+        client.new("pins", window={"maxTokens": 1_000_000_000, "pinTokens": 1_000_000_000})
     say = lambda role, words, **more: {"role": role, "content": [{"type": "text", "text": words}], **more}
     fill("many", [say("user" if n % 2 == 0 else "assistant", f"message {n} " + text(100)) for n in range(60_000)])
     fill("alone", [say("assistant", f"message {n}") for n in range(100_000)])

@@ -125,10 +125,13 @@ class Run:
 
     def fill(self, session, isPinned=lambda seq: False):
         start, total = time.monotonic(), self.asked.messages
+        # Pins are measured as they come.
+        self.client.new(session, window={"maxTokens": 1_000_000_000, "pinTokens": 1_000_000_000})
         calls = (dict(sessionId=session, ifMissing="create", messages=[
             {"role": "user" if n % 2 == 0 else "assistant", "content": [{"type": "text", "text": self.text()}], "pinned": isPinned(n)}
             for n in range(first, min(total, first + A_CALL))]) for first in range(0, total, A_CALL))
         ids = [i for result in self.client.all("_convod/message/append", calls, 8) for i in result["messageIds"]]
+        self.client.call("_convod/session/set", sessionId=session, window=None)
         took = time.monotonic() - start
         self.check(len(set(ids)) == total, f"{len(set(ids))} of {total} messages of '{session}' were taken")
         print(f"'{session}': {total} messages in {took:.1f} s, {total / took:.0f} a second", flush=True)
