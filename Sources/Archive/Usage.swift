@@ -63,6 +63,11 @@ package struct UsageSum: Sendable, Equatable {
         UsageSum(turns: a.turns + b.turns, tokens: a.tokens + b.tokens, cost: a.cost + b.cost)
     }
 
+    /// Takes away what was added before.
+    package static func - (a: UsageSum, b: UsageSum) -> UsageSum {
+        UsageSum(turns: a.turns - b.turns, tokens: a.tokens - b.tokens, cost: a.cost - b.cost)
+    }
+
     package init(turns: Int = 0, tokens: Int = 0, cost: Int = 0) {
         self.turns = turns
         self.tokens = tokens

@@ -78,6 +78,11 @@ package enum SummaryWords {
         "\(text)\n\n(Messages \(missing.lowerBound) to \(missing.upperBound) are not in this summary.)"
     }
 
+    /// A summary that says itself that it ended at the model's limit: who reads it, a model too, must not take half for all.
+    package static func cut(_ text: String) -> String {
+        text + "\n(This was cut at the limit of its length.)"
+    }
+
     /// The tokens that a summary may have in a window of this budget: a quarter of it at most.
     package static func most(_ settings: Int, budget: Int?) -> Int {
         min(settings, budget.map { max(32, $0 / 4) } ?? settings)

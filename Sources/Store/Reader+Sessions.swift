@@ -7,20 +7,13 @@ extension Reader {
         try database.session(id, owner: owner)
     }
 
-    /// The session with this ID of any owner; those in the trash count where no other has it.
-    ///
-    /// Throws where several users have one: none may be taken for another's.
-    func session(_ id: SessionID) throws(ArchiveError) -> SessionRecord? {
+    /// The sessions with this ID of all owners, trashed ones included.
+    func sessions(named id: SessionID) throws(ArchiveError) -> [SessionRecord] {
         var found: [SessionRecord] = []
         for owner in try database.owners() {
             if let one = try database.session(id, owner: owner) { found.append(one) }
         }
-        let live = found.filter { $0.session.trashedAt == nil }
-        if !live.isEmpty { found = live }
-        guard found.count > 1 else { return found.first }
-        throw ArchiveError(
-            .ambiguous(found.map(\.session.owner)), "find session '\(id.text)'",
-            reason: "sessions of several users have this ID")
+        return found
     }
 
     func session(row: SessionRow) throws(ArchiveError) -> SessionRecord? { try database.session(row: row) }

@@ -122,14 +122,6 @@ final class RealDaemon {
     /// Whether a sanitizer's shadow makes figures about memory meaningless.
     var isSanitized: Bool { (try? kibibytes("VmSize")).map { $0 > 1 << 30 } ?? false }
 
-    /// Processor time used so far, in hundredths of a second (proc(5): utime and stime).
-    func processorTicks() throws -> Int {
-        guard let pid else { return 0 }
-        let line = text(try Files.read("/proc/\(pid)/stat"))
-        let fields = line[(line.lastIndex(of: ")") ?? line.startIndex)...].split(separator: " ")
-        return (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0)
-    }
-
     /// Processor time used so far by its threads, in nanoseconds (the kernel's Documentation/scheduler/sched-stats.rst).
     func processorTime() throws -> Int {
         guard let pid else { return 0 }

@@ -1,16 +1,22 @@
 package import Conversation
 
-/// A session by its ID: of one user, or with no owner given the newest of any user's; one in the trash too.
+/// A user's session by its ID; one in the trash too.
 package struct SessionByName: ArchiveRead {
     package typealias Output = SessionRecord?
     package let id: SessionID
-    /// Whose; nil for any user's.
-    package let owner: UserID?
+    package let owner: UserID
 
-    package init(_ id: SessionID, owner: UserID?) {
+    package init(_ id: SessionID, owner: UserID) {
         self.id = id
         self.owner = owner
     }
+}
+
+/// The sessions of all users that have an ID, those in the trash too.
+package struct SessionsNamed: ArchiveRead {
+    package typealias Output = [SessionRecord]
+    package let id: SessionID
+    package init(_ id: SessionID) { self.id = id }
 }
 
 /// Everyone who has a session.

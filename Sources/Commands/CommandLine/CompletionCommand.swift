@@ -53,15 +53,14 @@ struct Completion {
     /// The words that the last one may become.
     func words(of line: [String]) -> [Word] {
         var line = line
-        // bash takes "--upstream=" apart, too.
+        // bash takes "--upstream=ec" apart, and "--upstream=" too.
         if line.last == "=", line.count > 1 { line.append("") }
+        if line.dropLast().last == "=" { line.remove(at: line.count - 2) }
         let last = line.last ?? "", before = line.dropLast()
         let command = before.lazy.compactMap { name in Command.all.first { $0.name == name } }.first
         let options = Option.everywhere + (command?.options ?? [])
         let all: [Word]
-        // bash takes "--upstream=ec" apart.
-        let asked = before.last == "=" ? before.dropLast().last : before.last
-        if let word = asked, let option = Completion.option(word, options), option.value != nil {
+        if let word = before.last, let option = Completion.option(word, options), option.value != nil {
             all = values(of: option)
         } else if last.hasPrefix("--"), let equals = last.firstIndex(of: "="),
             let option = Completion.option(String(last[..<equals]), options), option.value != nil
@@ -132,15 +131,15 @@ struct Completion {
         try? invocation.locator.connect().ask(contract, milliseconds: 2_000, members)
     }
 
-    private var sessions: [Word] {
-        let page = ask(Method.SessionFind.self) { $0.member("limit", 200) }
-        return (page?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
+    private var newest: [Wire.SessionSummary] {
+        ask(Method.SessionFind.self) { $0.member("limit", 200) }?.sessions ?? []
     }
 
-    private var tags: [Word] {
-        let page = ask(Method.SessionFind.self) { $0.member("limit", 200) }
-        return plain(Set((page?.sessions ?? []).flatMap(\.tags)).sorted())
+    private var sessions: [Word] {
+        newest.map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
     }
+
+    private var tags: [Word] { plain(Set(newest.flatMap(\.tags)).sorted()) }
 
     private var aliases: [Word] {
         let aliases = (try? ModelAliases(Locations.ofThisProcess))?.models ?? [:]

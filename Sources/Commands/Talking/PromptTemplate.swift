@@ -82,69 +82,67 @@ struct PromptTemplate {
         text = lines.joined(separator: "\n")
     }
 
-    /// A text of the template, with what goes in.
-    private struct Filled {
-        var text = ""
-        /// What it names.
-        var names: Set<String> = []
+    /// A piece of a template's text.
+    private enum Piece {
+        case words(Substring)
+        case variable(String)
     }
 
-    private func fill(_ text: String, _ input: String?) throws(CommandError) -> Filled {
-        var filled = Filled(), rest = text[...]
-        while let start = rest.firstRange(of: "{{"),
-            let end = rest[start.upperBound...].firstRange(of: "}}")
-        {
-            let variable = rest[start.upperBound..<end.lowerBound]
-            let name = String(variable.drop { $0 == " " }.prefix { $0 != " " })
-            filled.text += rest[..<start.lowerBound]
-            if name.isEmpty {
-                // It names nothing, and is text.
-                filled.text += rest[start.lowerBound..<end.upperBound]
-            } else if let value = name == "input" ? input : values[name] {
-                filled.text += value
-            } else if name == "input" {
-                throw .usage(
-                    "template '\(self.name)' has {{input}} in its 'system', which a prompt does not go into; put it below the second line '---'"
-                )
-            } else {
-                throw .usage("template '\(self.name)' needs '\(name)': give -p \(name)=…")
-            }
-            if !name.isEmpty { filled.names.insert(name) }
-            rest = rest[end.upperBound...]
-        }
-        filled.text += rest
-        return filled
-    }
-
-    /// What a text names, whatever it is given.
-    private static func names(in text: String) -> Set<String> {
-        var names: Set<String> = [], rest = text[...]
+    /// The pieces of a text; what names nothing is words.
+    private static func pieces(of text: String) -> [Piece] {
+        var pieces: [Piece] = [], rest = text[...]
         while let start = rest.firstRange(of: "{{"),
             let end = rest[start.upperBound...].firstRange(of: "}}")
         {
             let name = rest[start.upperBound..<end.lowerBound].drop { $0 == " " }.prefix { $0 != " " }
-            if !name.isEmpty { names.insert(String(name)) }
+            pieces.append(.words(rest[..<(name.isEmpty ? end.upperBound : start.lowerBound)]))
+            if !name.isEmpty { pieces.append(.variable(String(name))) }
             rest = rest[end.upperBound...]
         }
-        return names
+        return pieces + [.words(rest)]
+    }
+
+    /// What a text names.
+    private static func names(in text: String) -> Set<String> {
+        Set(pieces(of: text).compactMap { if case .variable(let name) = $0 { name } else { nil } })
+    }
+
+    /// A text with what goes in; no prompt goes where there is no `input`.
+    private func fill(_ text: String, _ input: String?) throws(CommandError) -> String {
+        var filled = ""
+        for piece in PromptTemplate.pieces(of: text) {
+            switch piece {
+            case .words(let words): filled += words
+            case .variable(let name):
+                if let value = name == "input" ? input : values[name] {
+                    filled += value
+                } else if name == "input" {
+                    throw .usage(
+                        "template '\(self.name)' has {{input}} in its 'system', which a prompt does not go into; put it below the second line '---'"
+                    )
+                } else {
+                    throw .usage("template '\(self.name)' needs '\(name)': give -p \(name)=…")
+                }
+            }
+        }
+        return filled
     }
 
     /// The system prompt, with what goes in; nil where it has none.
     func filledSystem() throws(CommandError) -> String? {
-        try system.map { (system) throws(CommandError) in try fill(system, nil).text }
+        try system.map { (system) throws(CommandError) in try fill(system, nil) }
     }
 
     /// The prompt, with what goes in.
     func filled(_ input: String) throws(CommandError) -> String {
-        let prompt = try fill(text, input)
-        var names = prompt.names
-        if let system { names.formUnion(PromptTemplate.names(in: system)) }
+        let prompt = try fill(text, input), own = PromptTemplate.names(in: text)
+        let names = own.union(system.map(PromptTemplate.names) ?? [])
         if let other = values.keys.sorted().first(where: { !names.contains($0) }) {
             throw .usage(
                 "template '\(name)' has no '\(other)'; \(names.isEmpty ? "it has no variables" : hint(other, names.sorted(), "convo template \(name)"))"
             )
         }
-        return prompt.names.contains("input") || input.isEmpty ? prompt.text : prompt.text + "\n\n" + input
+        return own.contains("input") || input.isEmpty ? prompt : prompt + "\n\n" + input
     }
 }
 

@@ -243,13 +243,13 @@ extension Configuration {
     {
         for upstream in upstreams {
             guard let length = upstream.contextLength else { continue }
-            let own = root["upstreams"]?[upstream.name]?["window"]
-            let reserved = own?["reserveTokens"]?.int ?? window.reserveTokens
+            let own = root["upstreams"]?[upstream.name]?["window"]?["reserveTokens"]
+            let reserved = own?.int ?? window.reserveTokens
             guard reserved >= length else { continue }
-            let isOwn = own?["reserveTokens"]?.int != nil
+            let place = own?.int == nil ? "" : "upstreams.\(upstream.name)."
             throw reader.complaint(
-                (isOwn ? own : root["window"]) ?? root,
-                "\(isOwn ? "'upstreams.\(upstream.name).window.reserveTokens'" : "'window.reserveTokens'") is \(reserved), but upstream '\(upstream.name)' holds \(length) tokens in all; reserve less"
+                (own?.int == nil ? root["window"] : own) ?? root,
+                "'\(place)window.reserveTokens' is \(reserved), but upstream '\(upstream.name)' holds \(length) tokens in all; reserve less"
             )
         }
         if routes[Configuration.defaultRoute] == nil, let first = upstreams.first {

@@ -176,36 +176,44 @@ final class Archives {
         _ id: SessionID, owner: UserID, orAnyones: Bool,
         then: @escaping (Result<SessionRecord?, ArchiveError>) -> Void
     ) {
-        inBoth(SessionByName(id, owner: owner), untilFound: true) { [self] own in
-            guard case .success(let own) = own else { return then(own.map { $0.first }) }
-            if let own = own.first { return then(.success(own)) }
-            guard orAnyones else { return then(.success(nil)) }
-            inBoth(SessionByName(id, owner: nil), untilFound: false) { result in
-                then(
-                    result.flatMap { found in
-                        let live = found.filter { $0.session.trashedAt == nil }
-                        let meant = live.isEmpty ? found : live
-                        guard meant.count > 1 else { return .success(meant.first) }
-                        return .failure(
-                            ArchiveError(
-                                .ambiguous(meant.map(\.session.owner)), "find session '\(id.text)'",
-                                reason: "sessions of several users have this ID"))
-                    })
-            }
+        ownSession(id, owner) { [self] result in
+            guard orAnyones, case .success(nil) = result else { return then(result) }
+            sessions(named: id) { then($0.flatMap { Archives.meant(of: $0, id) }) }
         }
     }
 
-    /// What is in memory and on disk; with `untilFound` the disk is asked only where nothing is in memory.
-    private func inBoth(
-        _ look: SessionByName, untilFound: Bool,
-        then: @escaping (Result<[SessionRecord], ArchiveError>) -> Void
+    private func ownSession(
+        _ id: SessionID, _ owner: UserID, _ then: @escaping (Result<SessionRecord?, ArchiveError>) -> Void
     ) {
-        readMemory(look) { [disk] there in
-            guard case .success(let there) = there else { return then(there.map { _ in [] }) }
-            let inMemory = [there.flatMap { $0 }].compactMap(\.self)
-            if untilFound, !inMemory.isEmpty { return then(.success(inMemory)) }
-            disk.read(look) { stored in then(stored.map { inMemory + [$0].compactMap(\.self) }) }
+        let look = SessionByName(id, owner: owner)
+        readMemory(look) { [disk] result in
+            let there = result.map { $0.flatMap { $0 } }
+            guard case .success(nil) = there else { return then(there) }
+            disk.read(look, then: then)
         }
+    }
+
+    private func sessions(
+        named id: SessionID, _ then: @escaping (Result<[SessionRecord], ArchiveError>) -> Void
+    ) {
+        let look = SessionsNamed(id)
+        readMemory(look) { [disk] result in
+            guard case .success(let there) = result else { return then(result.map { $0 ?? [] }) }
+            disk.read(look) { stored in then(stored.map { (there ?? []) + $0 }) }
+        }
+    }
+
+    /// Which of the sessions of an ID is meant by who has none himself.
+    private static func meant(of found: [SessionRecord], _ id: SessionID) -> Result<
+        SessionRecord?, ArchiveError
+    > {
+        let live = found.filter { $0.session.trashedAt == nil }
+        let meant = live.isEmpty ? found : live
+        guard meant.count > 1 else { return .success(meant.first) }
+        return .failure(
+            ArchiveError(
+                .ambiguous(meant.map(\.session.owner)), "find session '\(id.text)'",
+                reason: "sessions of several users have this ID"))
     }
 
     /// A turn by its ID, of one user or with no owner given of any.

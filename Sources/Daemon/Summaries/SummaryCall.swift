@@ -9,7 +9,8 @@ internal import Upstream
 final class SummaryCall {
     /// What a model wrote, or why it did not.
     enum Outcome {
-        case text(String, Usage?)
+        /// With what the provider counted, and whether it ended at the limit of tokens.
+        case text(String, Usage?, isCut: Bool)
         /// With what the provider counted all the same; nil where it did not.
         case failed(WireError, Usage?)
     }
@@ -104,13 +105,8 @@ final class SummaryCall {
                     WireError(.upstreamRefused, "the model wrote no \(what) (\(finish.reason)\(why))"),
                     finish.usage))
         }
-        // Who reads it, a model too, must not take half for all.
-        let isCut = finish.reason == "length" && what == "summary"
-        end(.text(isCut ? said + "\n" + SummaryCall.cutMark : said, finish.usage))
+        end(.text(said, finish.usage, isCut: finish.reason == "length"))
     }
-
-    /// What stands behind a text that ended at the model's limit.
-    static let cutMark = "(This was cut at the limit of its length.)"
 
     /// What it is paid for, by what the provider counted, else by estimate; nil where nothing was said and nothing counted:
     /// that is not paid.

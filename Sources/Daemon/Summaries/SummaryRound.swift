@@ -304,8 +304,9 @@ final class SummaryRound {
             note(call, outcome)
             switch outcome {
             case .failed(let error, _): keep(nil, error)
-            case .text(let text, _):
-                let text = SummaryWords.bounded(text, to: mostTokens)
+            case .text(let whole, _, let isCut):
+                let bounded = SummaryWords.bounded(whole, to: mostTokens)
+                let text = isCut ? SummaryWords.cut(bounded) : bounded
                 if pieces.isEmpty { return keep(text, nil) }
                 before = (text, piece.last?.seq ?? 0)
                 ask()
@@ -325,7 +326,7 @@ final class SummaryRound {
         summary?.model = call.candidate?.model
         let usage =
             switch outcome {
-            case .text(_, let counted), .failed(_, let counted): counted
+            case .text(_, let counted, _), .failed(_, let counted): counted
             }
         guard let more = call.used(usage, owner: order.owner) else { return }
         let before = (input: summary?.inputTokens ?? 0, output: summary?.outputTokens ?? 0)

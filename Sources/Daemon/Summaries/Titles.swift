@@ -139,7 +139,7 @@ private final class TitleRound {
             if isOver { return }
             switch outcome {
             case .failed(let error, let usage): keep(nil, call, usage, else: error)
-            case .text(let text, let usage):
+            case .text(let text, let usage, _):
                 let title = TitleWords.title(in: text)
                 keep(title, call, usage, else: WireError(.upstreamRefused, "the model gave no title"))
             }

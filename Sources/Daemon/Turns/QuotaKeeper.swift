@@ -49,10 +49,7 @@ final class QuotaKeeper {
     var mark: Int { endedCount }
 
     private func release(_ share: Share) {
-        let before = running[share.user] ?? UsageSum()
-        let left = UsageSum(
-            turns: before.turns - 1, tokens: before.tokens - share.sum.tokens,
-            cost: before.cost - share.sum.cost)
+        let left = (running[share.user] ?? share.sum) - share.sum
         running[share.user] = left.turns > 0 ? left : nil
         endedCount += 1
         if ended.count >= QuotaKeeper.mostEnded { ended.removeFirst(QuotaKeeper.mostEnded / 2) }
@@ -69,9 +66,9 @@ final class QuotaKeeper {
     ///
     /// Throws where what the user has used, as a look told it at a mark, and what others of its turns will use is all there is:
     /// prompts that come at once use no more than those that come one by one.
-    func share(_ user: UserID, _ found: (sum: UsageSum, mark: Int)?, _ expected: UsageSum)
-        throws(WireError) -> Share?
-    {
+    func share(
+        _ user: UserID, _ found: (sum: UsageSum, mark: Int)?, _ expected: @autoclosure () -> UsageSum
+    ) throws(WireError) -> Share? {
         let cap = configuration.quotas.user
         if cap.isNone { return nil }
         if let found {
@@ -84,15 +81,13 @@ final class QuotaKeeper {
                     retryAfterMs: 1_000)
             }
         }
-        return Share(user, expected, self)
+        return Share(user, expected(), self)
     }
 
     /// Whether a user's turns that run, those that have this share aside, will use up what is left.
     func isTaken(_ user: UserID, _ found: PromptLook.Output, but own: Share?) -> Bool {
         guard let used = found.userUsage, let all = running[user] else { return false }
-        let others = UsageSum(
-            turns: all.turns - (own?.sum.turns ?? 0), tokens: all.tokens - (own?.sum.tokens ?? 0),
-            cost: all.cost - (own?.sum.cost ?? 0))
+        let others = all - (own?.sum ?? UsageSum())
         return others.turns > 0 && QuotaKeeper.excess(used + others, configuration.quotas.user) != nil
     }
 

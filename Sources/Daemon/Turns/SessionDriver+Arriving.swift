@@ -51,18 +51,19 @@ extension SessionDriver {
     }
 
     func recognize(_ turn: PendingTurn) {
-        guard let name = turn.submission?.turn.requestID else {
-            return handle(.recognized(turn.id, isKnown: false))
-        }
+        lookForKnown(turn.submission) { [self] in handle(.recognized(turn.id, isKnown: $0)) }
+    }
+
+    /// Whether a prompt repeats one that was asked for before, and did not fail.
+    ///
+    /// Where that cannot be read it counts as new, and is refused for what a new one is refused for.
+    func lookForKnown(_ submission: Submission?, _ then: @escaping (Bool) -> Void) {
+        guard let name = submission?.turn.requestID else { return then(false) }
         var look = PromptLook()
         look.request = (row, name)
-        archives.read(look, of: row) { [self] result in
-            // Where that cannot be read it counts as new, and is refused for what a new one is refused for.
-            var isKnown = false
-            if case .success(let found) = result, let known = found.known {
-                isKnown = known.turn.state != .failed
-            }
-            handle(.recognized(turn.id, isKnown: isKnown))
+        archives.read(look, of: row) { result in
+            guard case .success(let found) = result, let known = found.known else { return then(false) }
+            then(known.turn.state != .failed)
         }
     }
 

@@ -123,16 +123,9 @@ extension SessionDriver {
     /// looked at again.
     private func refuse(_ turn: PendingTurn, _ error: WireError, unlessKnown then: @escaping () -> Void) {
         guard let submission = turn.submission else { return lookAgain(turn, after: 1_000) }
-        guard let name = submission.turn.requestID else { return handle(.prepared(turn.id, error)) }
-        var look = PromptLook()
-        look.request = (row, name)
-        archives.read(look, of: row) { [self] result in
+        lookForKnown(submission) { [self] isKnown in
             guard isWanted(turn) else { return }
-            if case .success(let found) = result, let known = found.known, known.turn.state != .failed {
-                then()
-            } else {
-                handle(.prepared(turn.id, error))
-            }
+            if isKnown { then() } else { handle(.prepared(turn.id, error)) }
         }
     }
 

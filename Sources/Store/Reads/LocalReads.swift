@@ -3,8 +3,13 @@ package import Conversation
 
 extension SessionByName: LocalRead {
     package func run(on reader: Reader) throws(ArchiveError) -> SessionRecord? {
-        if let owner { return try reader.session(id, owner: owner) }
-        return try reader.session(id)
+        try reader.session(id, owner: owner)
+    }
+}
+
+extension SessionsNamed: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> [SessionRecord] {
+        try reader.sessions(named: id)
     }
 }
 
