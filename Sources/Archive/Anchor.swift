@@ -1,3 +1,5 @@
+package import Conversation
+
 /// Whose windows begin at an anchor.
 package struct AnchorKey: Sendable, Equatable {
     /// The upstream's name, and the model by its provider's name.
@@ -18,9 +20,12 @@ package struct Anchor: Sendable, Equatable {
     package let key: AnchorKey
     /// The place of the first of them on the path.
     package let seq: Int
+    /// The summary that stands before it, as the cut was made; it is not kept where that is gone by then.
+    package let summary: SummaryID?
 
-    package init(key: AnchorKey, seq: Int) {
+    package init(key: AnchorKey, seq: Int, summary: SummaryID? = nil) {
         self.key = key
         self.seq = seq
+        self.summary = summary
     }
 }

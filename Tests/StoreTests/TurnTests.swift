@@ -159,4 +159,38 @@ internal import Testing
         #expect(answers.filter { $0 == "-" }.count == 4)
         #expect(answers.filter { $0 != "-" } == (1...16).map(String.init))
     }
+
+    @Test(arguments: [false, true])
+    func `keeps where its window began, unless the summary before that was thrown away meanwhile`(
+        _ isGone: Bool
+    ) throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", (1...6).map { "\($0)" })
+        let session = try bench.record("s"), key = AnchorKey(upstream: "u", model: "m", settings: "{}")
+        let summary = Summary(
+            id: SummaryID(high: 1, low: 1), first: 1, last: 4,
+            text: "the gist", madeAt: 6, createdAt: 1)
+        let keep = KeepSummary(summary, of: session.row, on: session.branch, attempts: [], used: nil)
+        #expect(try bench.write(keep))
+        if isGone { #expect(try bench.write(RemoveSummary(summary.id, of: session.row))) }
+
+        func anchor() throws -> Int? {
+            let read = WindowRead(
+                try bench.record("s"), HistoryNeed(tokens: 1_000, hasPrompt: false), within: nil, for: key)
+            return try bench.read(read)?.anchor?.seq
+        }
+        let turn = turn(bench)
+        _ = try bench.write(
+            AcceptPrompt(
+                session: session.row, turn: turn, prompt: nil, title: "t",
+                anchor: Anchor(key: key, seq: 5, summary: summary.id)))
+        #expect(try anchor() == (isGone ? nil : 5))
+        _ = try bench.write(
+            EndTurn(
+                turn.id, Turn.Ending(state: .complete, stopReason: .endTurn, isPromptWithdrawn: false),
+                content: Part.encode([.text("a")]), size: ContentSize(tokens: 1),
+                anchor: Anchor(key: key, seq: 6, summary: summary.id)))
+        #expect(try anchor() == (isGone ? nil : 6))
+    }
 }

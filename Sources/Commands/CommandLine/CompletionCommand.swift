@@ -193,13 +193,16 @@ struct Completion {
         "zsh": #"""
         #compdef convo
         _convo() {
-            local -a found
+            local -a found begun
             local word help
             while IFS=$'\t' read -r word help; do
-                found+=("${word//:/\\:}${help:+:$help}")
+                # Behind "temperature=" the value follows, and no blank.
+                if [[ $word == *= ]]; then begun+=("$word"); else found+=("${word//:/\\:}${help:+:$help}"); fi
             done < <(convo __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)
             # -U: a session is found by its title too, which its ID does not begin with.
-            if (( ${#found} )); then _describe convo found -U; else _files; fi
+            if (( ${#begun} )); then compadd -S '' -a begun
+            elif (( ${#found} )); then _describe convo found -U
+            else _files; fi
         }
         _convo "$@"
         """#,

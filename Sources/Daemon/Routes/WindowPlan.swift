@@ -286,7 +286,7 @@ struct WindowPlan: Sendable {
         result.outlook?.used = receipt.estimate
         result.weights = weights
         // What is left out for once, since nobody says what would fit, moves no cut.
-        if !question.isNewestOnly { result.anchor = moved(to: window.anchor, from: anchor(stored)) }
+        if !question.isNewestOnly { result.anchor = moved(to: window, from: anchor(stored)) }
         // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
         let isCut = ![.fits, .anchor].contains(receipt.rule) && (asker == nil || result.anchor != nil)
         if isCut, receipt.leftOutCount > 0 {
@@ -309,9 +309,9 @@ struct WindowPlan: Sendable {
     }
 
     /// What is to be kept of a cut; nil where nothing has changed.
-    private func moved(to seq: Int?, from before: Anchor?) -> Anchor? {
-        guard let seq, let asker, before?.seq != seq else { return nil }
-        return Anchor(key: asker, seq: seq)
+    private func moved(to window: Window, from before: Anchor?) -> Anchor? {
+        guard let seq = window.anchor, let asker, before?.seq != seq else { return nil }
+        return Anchor(key: asker, seq: seq, summary: window.receipt.summary?.id)
     }
 
     /// The history with the prompt behind it, and what the user said before.

@@ -1,4 +1,5 @@
 internal import Archive
+internal import Conversation
 
 extension Database {
     /// Where the last window of a branch began for one upstream, model and settings; nil for none.
@@ -15,8 +16,16 @@ extension Writer {
     /// How many settings of one branch, upstream and model have an anchor each: a client may send others with every prompt.
     private static let mostAnchors = 16
 
-    /// Keeps where the windows of a branch begin from now on.
+    /// Keeps where the windows of a branch begin from now on, unless what told of the messages before was thrown away or
+    /// dropped while the window was made.
     func keep(_ anchor: Anchor, of branch: BranchRow) throws(ArchiveError) {
+        if let summary = anchor.summary {
+            let told = try database.first(
+                "SELECT 1 FROM summary WHERE uuid = ? AND text IS NOT NULL", [.blob(summary.bytes)],
+                doing: "look for a summary"
+            ) { $0.int(0) }
+            if told == nil { return }
+        }
         let whose: [Bound] = [.int(branch), .text(anchor.key.upstream), .text(anchor.key.model)]
         let count = try database.first(
             "SELECT count(*) FROM anchor WHERE branch = ? AND upstream = ? AND model = ?", whose,
