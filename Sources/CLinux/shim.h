@@ -1,6 +1,7 @@
 // What Glibc's Swift overlay leaves out: epoll, eventfd, signalfd, peer credentials, threads' names.
 #pragma once
 // _GNU_SOURCE stays off: it would give fd_set other members than those that libcurl's module sees.
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -129,6 +131,27 @@ static inline void clinux_forbid_dumps(void) {
     struct rlimit none = { 0, 0 };
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// The beginning of struct dl_phdr_info, which is hidden without _GNU_SOURCE (dl_iterate_phdr(3)).
+struct clinux_object { Elf64_Addr base; const char *name; const Elf64_Phdr *segments; Elf64_Half count; };
+static inline int clinux_drop_object(struct clinux_object *object, size_t size, void *unused) {
+    unsigned long page = (unsigned long)sysconf(_SC_PAGESIZE);
+    (void)size; (void)unused;
+    for (int i = 0; i < object->count; i++) {
+        const Elf64_Phdr *s = &object->segments[i];
+        // What can be written has relocations in it, also where it is read-only by now.
+        if (s->p_type != PT_LOAD || (s->p_flags & PF_W) != 0 || object->name == NULL) continue;
+        unsigned long first = (object->base + s->p_vaddr + page - 1) / page * page;
+        unsigned long end = (object->base + s->p_vaddr + s->p_filesz) / page * page;
+        if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+    }
+    return 0;
+}
+// Unmaps the pages of programs' files that are not written to: the next use of one maps it again.
+static inline void clinux_drop_code(void) {
+    extern int dl_iterate_phdr(int (*)(struct clinux_object *, size_t, void *), void *);
+    dl_iterate_phdr(clinux_drop_object, NULL);
 }
 
 static inline int clinux_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }

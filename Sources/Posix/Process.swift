@@ -118,6 +118,10 @@ package enum Process {
     /// Gives back what many small blocks left behind when they were freed; costs about a millisecond.
     package static func giveBackFreeMemory() { malloc_trim(0) }
 
+    /// Unmaps what was mapped of the program and its libraries; what is used again comes back from the system's cache, so that
+    /// only that counts as this process's memory.
+    package static func giveBackCode() { clinux_drop_code() }
+
     /// Keeps this process out of core files and of other processes of its user: it holds keys and what people said.
     package static func forbidDumps() { clinux_forbid_dumps() }
 

@@ -33,6 +33,21 @@ internal import Testing
         #expect(try Files.status(daemon.socket) == nil)
     }
 
+    @Test func `gives back what it took, and once more when nobody is there any more`() throws {
+        let daemon = try RealDaemon()
+        if daemon.isSanitized { return }
+        let peak = try daemon.kibibytes("VmHWM"), begun = try daemon.kibibytes("RssFile")
+        #expect(begun < peak * 3 / 4, "\(begun) KiB of files after \(peak) in all")
+        do {
+            let client = try daemon.client()
+            try client.open("s")
+            #expect(try client.prompt("s", "hello").error == nil)
+        }
+        let used = try daemon.kibibytes("RssFile")
+        #expect(used > begun)
+        try soon("it is given back") { try daemon.kibibytes("RssFile") < used * 3 / 4 }
+    }
+
     @Test func `from a command takes over nothing of its caller: no lock, no manager, no journal`() throws {
         let directory = try TemporaryDirectory()
         let notices = try DatagramSocket(at: directory.file("notify"))

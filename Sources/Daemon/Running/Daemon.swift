@@ -208,6 +208,7 @@ package final class Daemon {
         facts.connections = { [unowned self] in guests.count }
         facts.clients = { [unowned self] in guests.values.map(\.client) }
         facts.reload = { [unowned self] () throws(ConfigurationError) in try reload() }
+        memory.isQuiet = { [unowned self] in guests.isEmpty }
         budget.connections = { [unowned self] in guests.values.map(\.connection) }
         facts.keyVariables = KeyVariable.names(in: options.environment)
         loop.afterEachTurn { [unowned self] in
@@ -246,6 +247,8 @@ package final class Daemon {
             try mailbox.deliver(on: loop) { [unowned self] _ in stop() }
             if let fd = signals?.raw { try loop.watch(fd, .reading) { [unowned self] _ in takeSignals(fd) } }
             try watchListener()
+            // What starting took is not needed any more.
+            Process.giveBackCode()
             tellReady()
             pingWatchdog()
             lookAfterNames()

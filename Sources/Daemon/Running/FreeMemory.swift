@@ -8,6 +8,8 @@ final class FreeMemory {
 
     private let loop: EventLoop
     private var isDue = false
+    /// Whether nobody is there, so that what the last ones needed of the program itself is given back too.
+    var isQuiet: () -> Bool = { false }
 
     init(_ loop: EventLoop) { self.loop = loop }
 
@@ -16,8 +18,10 @@ final class FreeMemory {
         if isDue { return }
         isDue = true
         loop.after(milliseconds: FreeMemory.pause) { [weak self] in
-            self?.isDue = false
+            guard let self else { return }
+            isDue = false
             Process.giveBackFreeMemory()
+            if isQuiet() { Process.giveBackCode() }
         }
     }
 }
