@@ -33,6 +33,20 @@ package struct TurnUsage: Sendable, Equatable {
     }
 }
 
+/// What a try took that came to nothing, and at whom.
+package struct SpentTry: Sendable, Equatable {
+    package let used: TurnUsage
+    /// The upstream's name, and the model by its provider's name.
+    package let upstream: String
+    package let model: String
+
+    package init(used: TurnUsage, upstream: String, model: String) {
+        self.used = used
+        self.upstream = upstream
+        self.model = model
+    }
+}
+
 extension TurnUsage {
     /// What two calls used together; what it costs is known where it is of both.
     package static func + (a: TurnUsage, b: TurnUsage) -> TurnUsage {

@@ -43,6 +43,8 @@ package final class HTTPUpstream: Upstream {
     private var guesses: [String: (length: Int, until: Int64)] = [:]
     /// Limits that servers named when a request was too long.
     private var learned: [String: Int] = [:]
+    /// Bytes of a request that were taken where more were refused, and until when that is believed.
+    private var taken: (bytes: Int, until: Int64)?
     private var isGateFirm = true
 
     /// `clock` gives milliseconds since 1970, for people and for dates in `Retry-After`; `steady` gives milliseconds that
@@ -396,6 +398,9 @@ package final class HTTPUpstream: Upstream {
         let held = min(guess(of: model) ?? Int.max, max(length, 256))
         guesses[model] = (held, steady() + HTTPUpstream.lengthPause)
     }
+
+    package var mostBytes: Int? { taken.flatMap { $0.until > steady() ? $0.bytes : nil } }
+    package func learned(bytes: Int) { taken = (max(bytes, 1), steady() + HTTPUpstream.lengthPause) }
 
     /// Milliseconds until a length is asked for again that nobody knew, and for which one is believed that was guessed.
     private static let lengthPause: Int64 = 600_000

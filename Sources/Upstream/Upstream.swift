@@ -56,6 +56,13 @@ package struct ModelRequest: Sendable {
     }
     private var keptBytes: Int?
 
+    /// About the bytes of its body, pictures and sounds with it.
+    package var contentBytes: Int {
+        messages.reduce(system?.utf8.count ?? 0) { sum, message in
+            message.parts.reduce(sum) { $0 + $1.textBytes + $1.mediaBytes }
+        }
+    }
+
     /// What is known of it, with nothing of what was said.
     package var withoutWords: ModelRequest {
         var copy = self
@@ -75,6 +82,16 @@ extension Part {
         case .toolCall(let call): call.name.utf8.count + call.arguments.count
         case .toolResult(let result): result.content.count
         case .image, .audio, .redactedThought: 0
+        }
+    }
+
+    /// Bytes of what is no text in it.
+    fileprivate var mediaBytes: Int {
+        switch self {
+        case .image(_, let data, let uri): data?.utf8.count ?? uri?.utf8.count ?? 0
+        case .audio(_, let data): data.utf8.count
+        case .redactedThought(let data, _): data.utf8.count
+        default: 0
         }
     }
 }
@@ -101,6 +118,8 @@ package protocol UpstreamCall: AnyObject {
     func resume()
     /// What is kept of the body that went out; nil where none did.
     var sent: BodyPrint? { get }
+    /// What the provider has counted so far, for an answer that is cut; nil where it has counted nothing.
+    var counted: Usage? { get }
 }
 
 extension Upstream {
@@ -111,6 +130,7 @@ extension Upstream {
 
 extension UpstreamCall {
     package var sent: BodyPrint? { nil }
+    package var counted: Usage? { nil }
 }
 
 /// One configured upstream.
@@ -164,6 +184,10 @@ package protocol Upstream: AnyObject {
     /// A model's server refused more than so many tokens, the answer's with them, without a word of its limit: that is believed for
     /// a while.
     func learned(length: Int, of model: String)
+    /// Bytes that a request may have by what was refused a while ago; nil where nothing was.
+    var mostBytes: Int? { get }
+    /// A request of more bytes than so many was refused.
+    func learned(bytes: Int)
     /// Whether there is a way to ask how many tokens a request to a model has.
     func countsTokens(of model: String) -> Bool
     /// Asks the server how many tokens a request has; nil when it has no way to tell.

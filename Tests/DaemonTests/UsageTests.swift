@@ -81,6 +81,42 @@ internal import Testing
         #expect(total?["cost"]?.double == 0.026 && total?["unpriced"]?.int == 0)
     }
 
+    /// An answer of Anthropic's that is cut behind its first words: 1,000 tokens of a prompt, 600 out of the cache.
+    private static let cut: [ScriptedUpstream.Step] = [
+        .write(
+            ScriptedUpstream.head
+                + [
+                    #"{"type":"message_start","message":{"usage":{"input_tokens":400,"cache_read_input_tokens":600,"output_tokens":1}}}"#,
+                    #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+                    #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some words of an answer that is cut"}}"#,
+                ].map { "data: \($0)\n\n" }.joined()), .reset,
+    ]
+
+    @Test func `is what the provider counted, also where the answer was cut`() throws {
+        let bench = try Bench([[Self.cut]], kind: "anthropic")
+        let answer = try bench.ask("s")
+        #expect(answer.kind == "interrupted" || answer.result?["stopReason"]?.string != nil, "\(answer)")
+        let total = try report(bench.client)?["total"]
+        #expect(total?["inputTokens"]?.int == 1_000 && total?["cachedTokens"]?.int == 600)
+        #expect((5...30).contains(total?["outputTokens"]?.int ?? 0))
+        let turns = try bench.client.call("_convod/turn/list", #"{"sessionId":"s"}"#).result?["turns"]
+        let turn = turns?.elements.first { _ in true }
+        #expect(turn?["usage"]?["inputTokens"]?.int == 1_000)
+        let id = turn?["turnId"]?.string ?? ""
+        let whole = try bench.client.call("_convod/turn/get", #"{"turnId":"\#(id)"}"#).result
+        #expect(whole?["receipt"]?["counted"]?.int == 1_000)
+    }
+
+    @Test func `is of tries too whose answers were thrown away`() throws {
+        let bench = try Bench(
+            [[Self.cut, Self.cut, ScriptedUpstream.fineByAnthropic]], kind: "anthropic",
+            more: "retry: { base: '1ms', cutStream: 'restart', attempts: 3 }")
+        #expect(try bench.ask("s").text().hasSuffix("fine"))
+        let total = try report(bench.client)?["total"]
+        #expect(total?["inputTokens"]?.int == 2_003 && total?["cachedTokens"]?.int == 1_200)
+        #expect(total?["prompts"]?.int == 1)
+    }
+
     @Test func `has what summaries cost, which are no prompts`() throws {
         let answer = ScriptedUpstream.answer(["fine"], usage: Self.counted)
         let bench = try Bench([[answer]], more: Self.prices)

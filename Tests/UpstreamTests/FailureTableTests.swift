@@ -69,6 +69,8 @@ private struct Row: Sendable, CustomTestStringConvertible {
         #expect((failure.overflow == nil) == (overflow == nil))
         #expect(failure.overflow?.limit == overflow?["limit"]?.int)
         #expect(failure.overflow?.counted == overflow?["counted"]?.int)
+        #expect(failure.overflow?.mostBytes == overflow?["mostBytes"]?.int)
+        #expect((failure.overflow?.isBytes ?? false) == (overflow?["mostBytes"] != nil))
         #expect(failure.message.count <= 500 && !failure.message.contains("\n"))
     }
 

@@ -23,6 +23,8 @@ package struct EndTurn: ArchiveWrite {
     package let model: String?
     /// What it used, nil for a turn that asked nobody.
     package let used: TurnUsage?
+    /// What tries took whose answers were thrown away.
+    package let spent: [SpentTry]
     /// Further answers, which become branches.
     package let alternatives: [NewMessage]
     /// What was learned of the model's tokens; nil for nothing.
@@ -39,6 +41,7 @@ package struct EndTurn: ArchiveWrite {
     package init(
         _ turn: TurnID, _ ending: Turn.Ending, content: [UInt8]?, size: ContentSize, attempts: [Attempt] = [],
         receipt: [UInt8]? = nil, upstream: String? = nil, model: String? = nil, used: TurnUsage? = nil,
+        spent: [SpentTry] = [],
         alternatives: [NewMessage] = [], cacheKey: [UInt8]? = nil, restores: BranchRow? = nil,
         learned: Learned? = nil, anchor: Anchor? = nil, binding: Message.Binding? = nil
     ) {
@@ -47,6 +50,7 @@ package struct EndTurn: ArchiveWrite {
         self.learned = learned
         self.restores = restores
         self.used = used
+        self.spent = spent
         self.alternatives = alternatives
         self.cacheKey = cacheKey
         self.turn = turn

@@ -47,11 +47,36 @@ final class RouteCall {
     /// Whether a piece of the present try's answer has come.
     private var isAnswering = false
     private var attemptStart: Int64 = 0
+    /// What the last try took, and what those before it did that gave something or were counted, though no answer came of them.
+    private var last: Spent?
+    private(set) var spent: [Spent] = []
     private var firstAt: Int64?
     /// How the tries went.
     private(set) var attempts: [Attempt] = []
     /// What the last try failed of.
     private(set) var failure: UpstreamFailure?
+    /// What a try took that came to nothing.
+    struct Spent {
+        let candidate: Candidate
+        /// Tokens of its request, estimated.
+        let estimate: Int
+        /// What the provider counted until then; nil where it did not.
+        var counted: Usage?
+        /// Bytes of the answer that came.
+        var bytes = 0
+
+        /// As it is booked.
+        func used(by owner: UserID) -> TurnUsage {
+            let output = max(counted?.outputTokens ?? 0, bytes / 4)
+            var usage = counted
+            usage?.outputTokens = output
+            return TurnUsage(usage, owner: owner, input: estimate, output: output, candidate: candidate)
+        }
+    }
+
+    /// What the provider counted of the last try, also where that was cut.
+    var counted: Usage? { call?.counted ?? last?.counted }
+
     /// What is known of the body that went out last, and of what the provider did with it.
     struct Trace {
         let print: BodyPrint
@@ -162,6 +187,8 @@ final class RouteCall {
 
     private func start(_ candidate: Candidate, _ request: ModelRequest) {
         let names = request.names
+        if let last, last.counted != nil || last.bytes > 0 { spent.append(last) }
+        last = Spent(candidate: candidate, estimate: request.estimate)
         let started = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
         trace = started.sent.map { Trace(print: $0) }
         call = started
@@ -187,9 +214,15 @@ final class RouteCall {
     /// The same where it is known why, as when the answer cannot be stored.
     func drop() {
         call?.cancel()
-        call = nil
+        letGo()
         calls += 1
         requests.cancel()
+    }
+
+    private func letGo() {
+        let counted = counted
+        last?.counted = counted
+        call = nil
     }
 
     private func receive(_ event: UpstreamEvent) {
@@ -202,17 +235,19 @@ final class RouteCall {
                 firstAt = clocks.now()
                 requests.dropWords()
             }
-            if pieces.contains(where: { !$0.bytes.isEmpty }) { isAnswering = true }
+            let bytes = pieces.reduce(0) { $0 + $1.bytes.count }
+            if bytes > 0 { isAnswering = true }
+            last?.bytes += bytes
             report(.pieces(pieces))
         case .finished(let finish):
-            call = nil
+            letGo()
             trace?.responseID = finish.responseID
             trace?.cacheMiss = finish.cacheMiss
             trace?.transformations = finish.transformations
             note(finish.isCached ? "cached" : "complete", status: finish.isCached ? nil : 200, detail: nil)
             report(.finished(finish))
         case .failed(let failure):
-            call = nil
+            letGo()
             failed(failure, nil)
         }
     }
@@ -229,7 +264,9 @@ final class RouteCall {
         note(failure.kind.rawValue, status: failure.answered, detail: failure.message)
         guard !isAnswering || retry().cutStream == .restart && failure.isRetryable
         else { return give(up: failure) }
-        if !isAnswering, problem?.needed == nil, let current, requests.trim(for: current, after: failure) {
+        if !isAnswering, problem?.needed == nil, let current,
+            requests.trim(for: current, after: failure, bytes: trace?.print.bytes)
+        {
             // The same upstream is asked again at once.
             plan.repeats()
             return tryAgain(failure, wait: 0)
@@ -237,7 +274,7 @@ final class RouteCall {
         var larger: [String] = []
         if failure.kind == .overflow {
             if let current { requests.passOver(current, failure, problem) }
-            larger = requests.larger(than: current)
+            larger = requests.larger(than: current, after: failure)
         }
         let step = plan.next(
             after: failure, policy: retry(), elapsed: elapsed,

@@ -12,12 +12,13 @@ protocol RouteRequests: AnyObject {
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void)
     /// The answer has begun: a request is made anew for another try.
     func dropWords()
-    /// Makes a smaller request after a provider said that the context is too long; false when that is of no use.
-    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool
+    /// Makes a smaller request after a provider said that the context is too long; false when that is of no use. `bytes` are
+    /// those of the request that was refused.
+    func trim(for candidate: Candidate, after failure: UpstreamFailure, bytes: Int?) -> Bool
     /// An upstream is passed over, since what must be sent does not fit it.
     func passOver(_ candidate: Candidate, _ failure: UpstreamFailure, _ problem: RouteProblem?)
     /// Who may hold what does not fit the present upstream.
-    func larger(than now: Candidate?) -> [String]
+    func larger(than now: Candidate?, after failure: UpstreamFailure) -> [String]
     /// Nobody needs the request that is being made.
     func cancel()
 }
@@ -25,9 +26,9 @@ protocol RouteRequests: AnyObject {
 /// Who sends everyone the same neither trims nor waits for anything.
 extension RouteRequests {
     func dropWords() {}
-    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool { false }
+    func trim(for candidate: Candidate, after failure: UpstreamFailure, bytes: Int?) -> Bool { false }
     func passOver(_ candidate: Candidate, _ failure: UpstreamFailure, _ problem: RouteProblem?) {}
-    func larger(than now: Candidate?) -> [String] { [] }
+    func larger(than now: Candidate?, after failure: UpstreamFailure) -> [String] { [] }
     func cancel() {}
 }
 

@@ -40,6 +40,9 @@ final class RouteWindows: RouteRequests {
     private var passed: [TooSmall]
     /// What was too long for an upstream, by its name.
     private var overflows: [String: Overflow] = [:]
+    /// Upstreams that refused so many bytes, and those whose window was made by what they take.
+    private var refusedBytes: [String: (bytes: Int, most: Int?)] = [:]
+    private var fitted: Set<String> = []
 
     /// A request that was too long.
     private struct Overflow {
@@ -112,8 +115,31 @@ final class RouteWindows: RouteRequests {
                 windows[name] = window
                 if told.insert(name).inserted, !window.news.isEmpty { heard?(window.news) }
                 count(window, for: candidate, then)
-            } catch { then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error)) }
+            } catch {
+                // What must be sent has perhaps fewer bytes than it seems.
+                if fitted.contains(name), overflow == nil, limits.removeValue(forKey: name) != nil {
+                    return request(for: candidate, then)
+                }
+                then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error))
+            }
         }
+    }
+
+    /// What a window of an upstream may have of tokens, where it has more bytes than are taken there; nil where it has not.
+    private func fitting(_ window: ModelWindow, _ candidate: Candidate) -> Int? {
+        guard let most = candidate.upstream.mostBytes, !fitted.contains(candidate.upstream.name) else {
+            return nil
+        }
+        let bytes = window.request.contentBytes
+        if bytes <= most { return nil }
+        fitted.insert(candidate.upstream.name)
+        return max(1, window.request.estimate * 15 / 16 * most / bytes)
+    }
+
+    /// What went through where more was refused is what is taken there, unless it was said.
+    private func learnBytes(_ sent: Int, _ candidate: Candidate) {
+        guard let refused = refusedBytes.removeValue(forKey: candidate.upstream.name) else { return }
+        candidate.upstream.learned(bytes: refused.most ?? (sent + refused.bytes) / 2)
     }
 
     /// Near the limit a provider that can count is asked before, while little is known of how it counts; what is too much by
@@ -122,6 +148,11 @@ final class RouteWindows: RouteRequests {
         _ window: ModelWindow, for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void
     ) {
         let name = candidate.upstream.name
+        if let fitting = fitting(window, candidate) {
+            limits[name] = fitting
+            windows[name] = nil
+            return self.request(for: candidate, then)
+        }
         var request = window.request
         request.previousResponse =
             maker.lastRequests.last(of: session.row, name, candidate.model)?.responseID
@@ -181,9 +212,11 @@ final class RouteWindows: RouteRequests {
                 budget: problem?.budget ?? failure.overflow?.limit))
     }
 
-    /// Who may hold what does not fit the present upstream: those that were asked with it, or are known to be larger.
-    func larger(than now: Candidate?) -> [String] {
-        candidates.filter { holdsMore($0, than: now) }.map(\.upstream.name)
+    /// Who may hold what does not fit the present upstream: those that were asked with it, or are known to be larger; where it
+    /// has too many bytes, which nothing is known of, anybody.
+    func larger(than now: Candidate?, after failure: UpstreamFailure) -> [String] {
+        if failure.overflow?.isBytes ?? false { return candidates.map(\.upstream.name) }
+        return candidates.filter { holdsMore($0, than: now) }.map(\.upstream.name)
     }
 
     private func holdsMore(_ other: Candidate, than now: Candidate?) -> Bool {
@@ -196,7 +229,7 @@ final class RouteWindows: RouteRequests {
     }
 
     /// Makes a smaller window after a provider said that the context is too long; false when that is of no use.
-    func trim(for candidate: Candidate, after failure: UpstreamFailure) -> Bool {
+    func trim(for candidate: Candidate, after failure: UpstreamFailure, bytes: Int?) -> Bool {
         let name = candidate.upstream.name
         if let refused = windows[name], let request = refused.request.withoutThoughts(after: failure) {
             unbind(refused)
@@ -206,6 +239,9 @@ final class RouteWindows: RouteRequests {
             return true
         }
         guard let before = windows[name], trims < RouteWindows.mostTrims else { return false }
+        if let said = failure.overflow, said.isBytes, let bytes {
+            refusedBytes[name] = (bytes, said.mostBytes)
+        }
         if let said = failure.overflow, let counted = said.counted, !said.isLowerBound {
             taught = learn(counted, before.request, candidate) ?? taught
         }
@@ -218,7 +254,7 @@ final class RouteWindows: RouteRequests {
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
                 answer: cap?.tokens(in: before.request.answerRoom) ?? before.request.parameters.maxTokens,
-                mayShrink: cap?.source != .needed, trims: trims)
+                mayShrink: cap?.source != .needed, trims: trims, bytes: bytes)
         else { return false }
         trims += 1
         switch change {
@@ -328,8 +364,13 @@ final class RouteWindows: RouteRequests {
     private static let countedOtherwise = 16
 
     /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
-    func learned(from candidate: Candidate?, _ ending: Turn.Ending) -> Learned? {
+    ///
+    /// `bytes` are those of the request.
+    func learned(from candidate: Candidate?, _ ending: Turn.Ending, bytes: Int?) -> Learned? {
         learnLength(from: candidate, ending)
+        if let bytes, let candidate, ending.state == .complete, !ending.isCached {
+            learnBytes(bytes, candidate)
+        }
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,
             let request = windows[candidate.upstream.name]?.request, !request.hasMedia,
             !isCutByServer(counted, request, candidate)
@@ -343,7 +384,8 @@ final class RouteWindows: RouteRequests {
         guard let candidate, let overflow = overflows[candidate.upstream.name],
             // A bare refusal, or one of too many bytes, says nothing of tokens.
             overflow.failure.overflow?.limit == nil, overflow.failure.kind == .overflow,
-            overflow.failure.status != 413, ending.state == .complete,
+            !(overflow.failure.overflow?.isBytes ?? false), overflow.failure.status != 413,
+            ending.state == .complete,
             let window = windows[candidate.upstream.name]
         else { return }
         let length = candidate.upstream.contextLength(of: candidate.model)

@@ -14,13 +14,16 @@ struct Candidate {
 
 /// The configured upstreams, and which of them a prompt goes to.
 final class UpstreamTable {
-    /// How long a look at Ollama is remembered, in milliseconds.
-    private static let memory: Int64 = 30_000
+    /// How long a server's word about its models is remembered, in milliseconds, and how long that it gave none.
+    private static let memory: (said: Int64, failed: Int64) = (30_000, 1_000)
+
+    /// The first model that a server lists, nil where it lists none; else why it did not say.
+    private typealias FirstModel = Result<String?, UpstreamFailure>
 
     private enum Finding {
         /// Who waits for the answer to which request.
-        case asking([(String?) -> Void], Int)
-        case found(model: String?, at: Int64)
+        case asking([(FirstModel) -> Void], Int)
+        case found(FirstModel, at: Int64)
     }
 
     private(set) var configuration: Configuration
@@ -33,11 +36,13 @@ final class UpstreamTable {
     private let environment: [String: String]
     private let clocks: Clocks
     private let client: HTTPClient
+    private let log: Log
 
     init(
         _ configuration: Configuration, loop: EventLoop, environment: [String: String],
-        clocks: Clocks
+        clocks: Clocks, log: Log
     ) {
+        self.log = log
         self.configuration = configuration
         self.loop = loop
         self.environment = environment
@@ -107,11 +112,9 @@ final class UpstreamTable {
         guard let route = configuration.route(named: name) else { return then(.failure(unknown(name))) }
         if name == nil && configuration.isImplicit && route == ["echo"] && byName["ollama"] != nil {
             return modelOf("ollama") { [self] found in
-                if found != nil {
-                    candidates(["ollama"], model, then)
-                } else {
-                    candidates(route, model, then)
-                }
+                // One that does not run is the usual case.
+                let isThere = (try? found.get()) ?? nil
+                candidates(isThere == nil ? route : ["ollama"], model, then)
             }
         }
         candidates(route, model, then)
@@ -129,18 +132,13 @@ final class UpstreamTable {
                 found.append(Candidate(upstream: upstream, model: chosen))
                 return next()
             }
-            modelOf(name) { [self] chosen in
+            modelOf(name) { [self] listed in
                 // Another one may have its name by now.
-                if let chosen, let upstream = byName[name] {
+                if case .success(let chosen?) = listed, let upstream = byName[name] {
                     found.append(Candidate(upstream: upstream, model: chosen))
                     next()
                 } else if rest.isEmpty && found.isEmpty {
-                    then(
-                        .failure(
-                            WireError(
-                                .upstreamUnavailable,
-                                "upstream '\(name)' does not answer, or has no model; name one with 'model'"))
-                    )
+                    then(.failure(nameless(name, listed)))
                 } else {
                     next()
                 }
@@ -149,25 +147,48 @@ final class UpstreamTable {
         next()
     }
 
-    /// The first model that an upstream lists, remembered for a while; nil when it does not answer.
-    private func modelOf(_ name: String, _ then: @escaping (String?) -> Void) {
+    /// Why an upstream without a model of its own cannot be asked.
+    private func nameless(_ name: String, _ listed: FirstModel) -> WireError {
+        guard case .failure(let failure) = listed else {
+            return WireError(
+                .upstreamUnavailable, "upstream '\(name)' lists no model; name one with 'model'")
+        }
+        let said = failure.withoutWords
+        log.warning(
+            "models_not_listed", ("upstream", name), ("kind", said.kind.rawValue),
+            ("status", said.answered.map(String.init) ?? "none"), ("reason", said.message))
+        let isSilent = said.kind == .unavailable || said.kind == .timeout
+        let address = isSilent ? settings[name].map { " at \($0.baseURL)" } ?? "" : ""
+        let error = WireError(said)
+        return WireError(
+            error.kind,
+            "upstream '\(name)' has no model of its own, and was asked for its list\(address): \(said.message)",
+            retryAfterMs: error.retryAfterMs)
+    }
+
+    /// The first model that an upstream lists, remembered for a while.
+    private func modelOf(_ name: String, _ then: @escaping (FirstModel) -> Void) {
         switch findings[name] {
         case .asking(var waiting, let number):
             waiting.append(then)
             findings[name] = .asking(waiting, number)
-        case .found(let model, let at) where clocks.steady() - at < UpstreamTable.memory: then(model)
+        case .found(let model, let at) where clocks.steady() - at < UpstreamTable.age(model): then(model)
         default:
-            guard let upstream = byName[name] else { return then(nil) }
+            guard let upstream = byName[name] else { return then(.success(nil)) }
             newest += 1
             let number = newest
             findings[name] = .asking([then], number)
             _ = upstream.listModels { [weak self] result in
-                let model = (try? result.get())?.first?.id
+                let model = result.map { $0.first?.id }
                 guard let self, case .asking(let waiting, number)? = findings[name] else { return }
-                findings[name] = .found(model: model, at: clocks.steady())
+                findings[name] = .found(model, at: clocks.steady())
                 for then in waiting { then(model) }
             }
         }
+    }
+
+    private static func age(_ model: FirstModel) -> Int64 {
+        if case .success = model { memory.said } else { memory.failed }
     }
 
     private func unknown(_ name: String?) -> WireError {

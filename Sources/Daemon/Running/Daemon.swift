@@ -110,7 +110,8 @@ package final class Daemon {
         ) { configuration.limits.ephemeral }
         let ids = IDSource(clocks, random: options.random), memory = FreeMemory(loop)
         upstreams = UpstreamTable(
-            options.configuration, loop: loop, environment: options.environment, clocks: clocks)
+            options.configuration, loop: loop, environment: options.environment, clocks: clocks,
+            log: log)
         let maker = WindowMaker(
             archives: archives, calibrations: calibrations, cacheKeys: cacheKeys,
             configuration: configuration, clocks: clocks,

@@ -29,6 +29,11 @@ final class SummaryCall {
     var isOver: Bool { call == nil }
     private var text: [UInt8] = []
     private(set) var attempts: [Attempt] = []
+    /// What its provider counted before it was broken off.
+    private(set) var counted: Usage?
+    private var spent: [RouteCall.Spent] = []
+    /// Whether the answer came to its end, so that what is counted is counted.
+    private var hasFinished = false
     /// Who answered, or was asked last.
     private(set) var candidate: Candidate?
 
@@ -47,7 +52,7 @@ final class SummaryCall {
                 guard let self, let call = self.call else { return }
                 let problem = "no \(what) came within \(timeout) ms; see 'summarizer.timeout'"
                 call.cancel(as: ErrorKind.upstreamTimeout.rawValue, detail: problem)
-                end(.failed(WireError(.upstreamTimeout, problem), nil))
+                end(.failed(WireError(.upstreamTimeout, problem), call.counted))
             })
         call.begin()
         call.start()
@@ -62,6 +67,8 @@ final class SummaryCall {
     private func stop() {
         if let call {
             attempts = call.attempts
+            counted = call.counted
+            spent = call.spent
             candidate = call.current
         }
         call = nil
@@ -92,11 +99,12 @@ final class SummaryCall {
                 loop.after(milliseconds: wait.milliseconds) { [weak self] in self?.call?.start() })
         case .failed(let error, nil):
             let kind = ErrorKind(rawValue: error.kind) ?? .upstreamUnavailable
-            end(.failed(WireError(kind, error.message), nil))
+            end(.failed(WireError(kind, error.message), call.counted))
         }
     }
 
     private func finished(_ finish: Turn.Finish) {
+        hasFinished = true
         let said = String(decoding: text, as: UTF8.self).trimmed
         if finish.reason == "content_filter" || said.isBlank {
             let why = finish.detail.map { ": \($0)" } ?? ""
@@ -108,13 +116,20 @@ final class SummaryCall {
         end(.text(said, finish.usage, isCut: finish.reason == "length"))
     }
 
-    /// What it is paid for, by what the provider counted, else by estimate; nil where nothing was said and nothing counted:
-    /// that is not paid.
+    /// What it is paid for, tries that came to nothing with it, by what the provider counted, else by estimate; nil where
+    /// nothing was said and nothing counted: that is not paid.
     func used(_ usage: Usage?, owner: UserID) -> TurnUsage? {
         let estimate = estimate
-        if usage == nil && estimate.output == 0 { return nil }
-        return TurnUsage(
+        let before = spent.map { $0.used(by: owner) }.reduce(nil) { sum, one in sum.map { $0 + one } ?? one }
+        if usage == nil && estimate.output == 0 { return before }
+        var usage = usage
+        if !hasFinished {
+            let said = usage?.outputTokens ?? 0
+            usage?.outputTokens = max(said, estimate.output)
+        }
+        let last = TurnUsage(
             usage, owner: owner, input: estimate.input, output: estimate.output, candidate: candidate)
+        return before.map { $0 + last } ?? last
     }
 
     /// Tokens of its request, and of what has come, estimated.

@@ -69,7 +69,7 @@ final class SummaryRound {
         if isOver { return }
         if let call {
             call.cancel()
-            note(call, .failed(error, nil))
+            note(call, .failed(error, call.counted))
             self.call = nil
         }
         if let summary {

@@ -76,7 +76,7 @@ private final class TitleRound {
         if let call {
             call.cancel()
             self.call = nil
-            keep(nil, call, nil, else: error)
+            keep(nil, call, call.counted, else: error)
         }
         finish(.failure(error))
     }

@@ -15,6 +15,11 @@ extension LiveTurn {
         let size = content == nil ? ContentSize() : TokenEstimate.size(of: answer)
         let current = route.current, name = route.upstream
         var ending = ending
+        if ending.usage == nil, !ending.isCached, var counted = route.counted {
+            // An answer that was cut: what Anthropic has said of its length by then is that of its beginning.
+            counted.outputTokens = max(counted.outputTokens ?? 0, size.tokens)
+            ending.usage = counted
+        }
         ending.detail = ending.detail ?? windows.fullness(ending, by: name, size.tokens)
         if ending.state == .failed || ending.state == .interrupted {
             log.warning(
@@ -48,8 +53,14 @@ extension LiveTurn {
             receipt: record.receipt,
             upstream: record.upstream, model: record.model,
             used: used,
+            spent: route.spent.map {
+                SpentTry(
+                    used: $0.used(by: windows.owner), upstream: $0.candidate.upstream.name,
+                    model: $0.candidate.model)
+            },
             alternatives: alternatives, cacheKey: keepsAnswer ? route.cacheKey : nil,
-            restores: leftBranch, learned: windows.learned(from: current, ending),
+            restores: leftBranch,
+            learned: windows.learned(from: current, ending, bytes: route.trace?.print.bytes),
             anchor: windows.anchor(of: name), binding: ending.isCached ? nil : windows.binding(of: name))
         write(end, patience: LiveTurn.firstPatience)
     }

@@ -187,6 +187,7 @@ extension Writer {
                 used, of: stored.sessionRow, turns: 1, end.upstream ?? stored.turn.upstream ?? "",
                 end.model ?? stored.turn.model ?? "")
         }
+        for one in end.spent { try add(one.used, of: stored.sessionRow, turns: 0, one.upstream, one.model) }
         if let learned = end.learned { try keep(learned) }
         if let key = end.cacheKey, let content = end.content {
             try keep(content, under: key, end.ending)

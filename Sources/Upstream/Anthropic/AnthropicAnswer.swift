@@ -193,7 +193,7 @@ package struct AnthropicAnswer: AnswerBody {
         for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
     }
 
-    private var usage: Usage? {
+    package var usage: Usage? {
         if counts.isEmpty { return nil }
         let input = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"]
             .compactMap { counts[$0] }

@@ -87,6 +87,8 @@ package final class EchoUpstream: Upstream {
     }
 
     package func learned(length: Int, of model: String) {}
+    package var mostBytes: Int? { nil }
+    package func learned(bytes: Int) {}
     package func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)? {
         nil
     }

@@ -72,6 +72,13 @@ package enum FailureClassifier {
         if isSpent(report, status, text) {
             return failure(.quota, "the upstream's quota is spent", report, status, isRetryable: false)
         }
+        if OverflowReport.isOfBytes(report, status: status) {
+            var failure = failure(
+                .overflow, "the request has more bytes than the upstream takes", report, status,
+                isRetryable: false)
+            failure.overflow = .bytes(OverflowReport.mostBytes(report))
+            return failure
+        }
         if OverflowReport.isOverflow(report, status: status) {
             var failure = failure(
                 .overflow, "the upstream says that the context is too long", report, status,
@@ -189,7 +196,7 @@ package enum FailureClassifier {
             failure.parameter = Unsupported.parameter(report)
             failure.mostTokens = Unsupported.mostTokens(report)
             // Perhaps too long: who knows the window decides (wire.md C5, step 5).
-            if status == 413 || report.isEmpty && status == 400 {
+            if report.isEmpty && status == 400 {
                 failure.overflow = .init(limit: nil, counted: nil, isLowerBound: false)
             }
             return failure

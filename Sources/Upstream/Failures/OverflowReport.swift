@@ -2,7 +2,6 @@
 enum OverflowReport {
     private static let codes: Set<String> = [
         "1261", "context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded",
-        "request_too_large",
     ]
 
     /// How servers put it into words (wire.md C5, step 4).
@@ -22,6 +21,23 @@ enum OverflowReport {
         "requested token count exceeds", "token limit exceeded", "too large for model with",
         "too many input tokens", "too many tokens", "trying to keep the first",
     ]
+
+    /// Whether a report says that a request has too many bytes: Anthropic's, Google's, and a 413 of a server or of what stands
+    /// before it (wire.md A6, C3, E5), unless that tells of tokens.
+    static func isOfBytes(_ report: FailureReport, status: Int?) -> Bool {
+        let text = report.text.lowercased()
+        if report.codes.contains("request_too_large") || text.contains("payload size exceeds") { return true }
+        return status == 413 && !isOverflow(report, status: status)
+    }
+
+    /// How many bytes a request may have; nil where it is not said.
+    static func mostBytes(_ report: FailureReport) -> Int? {
+        guard let found = report.text.lowercased().firstRange(of: "limit: ") else { return nil }
+        let rest = report.text.lowercased()[found.upperBound...]
+        let digits = rest.prefix { $0.isASCII && $0.isNumber }
+        guard rest.dropFirst(digits.count).hasPrefix(" bytes") else { return nil }
+        return Int(digits).flatMap { $0 > 0 ? $0 : nil }
+    }
 
     /// Whether a report tells of a context that is too long, the machine's words first.
     static func isOverflow(_ report: FailureReport, status: Int?) -> Bool {

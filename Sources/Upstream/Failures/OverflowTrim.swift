@@ -13,12 +13,20 @@ package enum OverflowTrim {
     /// What to change, nil when the failure tells of no overflow.
     ///
     /// `estimate` is ours for the request, `length` the model's window as far as it is known, `answer` the cap that was
-    /// asked for and `mayShrink` whether less can be asked for, `trims` how often it was trimmed before; all in tokens.
+    /// asked for and `mayShrink` whether less can be asked for, `trims` how often it was trimmed before; all in tokens. `bytes`
+    /// are those of the request's body; nil where it did not go out.
     package static func change(
         after failure: UpstreamFailure, estimate: Int, length: Int?, answer: Int?, mayShrink: Bool = true,
-        trims: Int
+        trims: Int, bytes: Int? = nil
     ) -> Change? {
         guard let said = failure.overflow, estimate > 0 else { return nil }
+        if said.isBytes {
+            if trims > 0 { return .newest }
+            guard let most = said.mostBytes, let bytes, bytes > most else {
+                return .window(max(1, estimate / 2))
+            }
+            return .window(max(1, estimate * 15 / 16 * most / bytes))
+        }
         // A refusal without a word may mean anything; near the window it most likely means this.
         if failure.kind != .overflow {
             guard failure.kind == .refused, let length, estimate * 100 >= length * 85 else { return nil }

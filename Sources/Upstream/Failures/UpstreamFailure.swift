@@ -30,11 +30,22 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         package var counted: Int?
         /// Whether `counted` is only what it had counted when it gave up (vLLM).
         package var isLowerBound: Bool
+        /// Whether the request has too many bytes, whatever its tokens; and how many it may have, nil when it was not said.
+        package var isBytes = false
+        package var mostBytes: Int?
 
         package init(limit: Int?, counted: Int?, isLowerBound: Bool = false) {
             self.limit = limit
             self.counted = counted
             self.isLowerBound = isLowerBound
+        }
+
+        /// Of too many bytes.
+        static func bytes(_ most: Int?) -> Overflow {
+            var overflow = Overflow(limit: nil, counted: nil)
+            overflow.isBytes = true
+            overflow.mostBytes = most
+            return overflow
         }
     }
 

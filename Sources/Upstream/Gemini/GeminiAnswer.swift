@@ -133,7 +133,7 @@ package struct GeminiAnswer: AnswerBody {
         for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
     }
 
-    private var usage: Usage? {
+    package var usage: Usage? {
         if counts.isEmpty { return nil }
         func sum(_ first: String, _ second: String) -> Int? {
             if counts[first] == nil && counts[second] == nil { return nil }

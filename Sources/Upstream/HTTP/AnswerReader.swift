@@ -11,6 +11,8 @@ package protocol AnswerReader {
     var seemsWhole: Bool { get }
     /// Bytes that were taken and are not given out yet.
     var heldBytes: Int { get }
+    /// What the provider has counted so far; nil where it has not yet.
+    var usage: Usage? { get }
     /// Takes bytes as they came; returns the pieces they hold.
     mutating func feed(_ bytes: [UInt8]) -> [Piece]
     /// Ends the stream: the last pieces and how the call ended.
@@ -33,12 +35,18 @@ package protocol AnswerBody: Sendable {
     var isOver: Bool { get }
     /// See `AnswerReader.heldBytes`.
     var heldBytes: Int { get }
+    /// See `AnswerReader.usage`.
+    var usage: Usage? { get }
     /// Ends it; `isDone` tells that the stream said `[DONE]`. Nil for a finish means that the answer was cut.
     mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
 }
 
 extension AnswerBody {
     package var seemsWhole: Bool { false }
+}
+
+extension AnswerReader {
+    package var usage: Usage? { nil }
 }
 
 /// The outer half of every dialect's stream: events, bare JSON between them, errors, and its end (wire.md F).
@@ -58,6 +66,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     package var hasFinish: Bool { body.hasFinish }
     package var seemsWhole: Bool { body.seemsWhole }
     package var heldBytes: Int { body.heldBytes }
+    package var usage: Usage? { body.usage }
 
     package mutating func feed(_ bytes: [UInt8]) -> [Piece] { read(parser.feed(bytes)) }
 

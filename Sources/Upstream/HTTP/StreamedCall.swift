@@ -69,6 +69,8 @@ final class StreamedCall: UpstreamCall {
         stop()
     }
 
+    var counted: Usage? { stream.usage }
+
     func pause() {
         isPaused = true
         http?.pause()

@@ -17,7 +17,7 @@ package struct OpenAIAnswer: AnswerBody {
     private var calls = ToolCallAssembly()
     private var reason: String?
     private var refusal: String?
-    private var usage: Usage?
+    package private(set) var usage: Usage?
     private var hasContent = false
     private var goesOn = false
     private var joiner = ProseJoiner()
