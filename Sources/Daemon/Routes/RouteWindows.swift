@@ -34,6 +34,8 @@ final class RouteWindows: RouteRequests {
     private var thoughtless: Set<String> = []
     /// Called with what people may want to know of windows that are made after the turn began.
     var heard: (([WindowNews]) -> Void)?
+    /// Called when the answer has begun, and what was asked is no more in memory.
+    var answering: (() -> Void)?
     /// Upstreams of whose windows they know.
     private var told: Set<String> = []
     /// Who was passed over, since what must be sent does not fit there.
@@ -82,7 +84,10 @@ final class RouteWindows: RouteRequests {
     }
 
     /// The answer has begun: a window is made anew for another try.
-    func dropWords() { for name in windows.keys { windows[name]?.drop() } }
+    func dropWords() {
+        for name in windows.keys { windows[name]?.drop() }
+        answering?()
+    }
 
     /// About the tokens that an upstream is or would be sent.
     func estimate(for upstream: String) -> Int {

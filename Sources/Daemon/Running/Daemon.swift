@@ -63,6 +63,9 @@ package final class Daemon {
     let budget: BufferBudget
     let turns: TakingTurns
 
+    /// Turns that run at one time, where there are descriptors enough.
+    private static let mostTurns = 4_096
+
     /// The database's path without symbolic links.
     let database: String
 
@@ -70,8 +73,10 @@ package final class Daemon {
     package init(_ options: DaemonOptions) throws(DaemonError) {
         self.options = options
         manager = ServiceManager(environment: options.environment, pid: Process.id)
-        mostConnections = min(
-            options.configuration.limits.connections, max(16, Process.raiseFileLimit() - 96))
+        // Files of its own aside, what descriptors there are is for clients, and for the upstreams of the turns that run.
+        let descriptors = max(20, Process.raiseFileLimit() - 96)
+        mostConnections = min(options.configuration.limits.connections, descriptors * 3 / 4)
+        let mostTurns = min(Daemon.mostTurns, descriptors - mostConnections)
         do throws(PosixError) {
             Signals.ignoreBrokenPipes()
             Process.giveBackLargeBlocks()
@@ -120,6 +125,7 @@ package final class Daemon {
             upstreams, maker, ResponseCache(archives, configuration, clocks), configuration, clocks, ids,
             loop, log)
         let quotas = QuotaKeeper(configuration, clocks), askers = Askers()
+        let admissions = Admissions(loop, mostTurns: mostTurns) { configuration.limits }
         let summaries = Summaries(
             SummaryTools(
                 archives: archives, channels: channels, routes: routes, quotas: quotas,
@@ -127,7 +133,7 @@ package final class Daemon {
         engine = TurnEngine(archives, loop, log) { [channels] session, report in
             SessionDriver(
                 session, archives: archives, channels: channels, routes: routes, quotas: quotas,
-                summaries: summaries, askers: askers, configuration: configuration, ids: ids, clocks: clocks,
+                admissions: admissions, summaries: summaries, askers: askers, configuration: configuration, ids: ids, clocks: clocks,
                 loop: loop, log: log,
                 memory: memory, report: report)
         }

@@ -22,7 +22,9 @@ final class PendingTurn {
     /// What it counts for among its user's turns that run.
     var share: QuotaKeeper.Share?
     /// Nil while it waits or runs.
-    var outcome: Outcome? { didSet { if outcome != nil { share = nil } } }
+    var outcome: Outcome? { didSet { if outcome != nil { (share, admission) = (nil, nil) } } }
+    /// Its place among the turns that may run; nil while it waits.
+    var admission: Admissions.Share?
 
     /// How far it has come to being begun.
     enum Preparation {

@@ -33,7 +33,9 @@ extension SessionDriver {
                 case .success(let found): quotas.refusal(turn.session, found)
                 case .failure(let error): WireError(error)
                 }
-            handle(.judged(turn.id, refusal: refusal, wait: quotas.wait(for: line.owner)))
+            turn.admission = admissions.share(line.owner, bytes: turn.submission?.prompt?.count ?? 0)
+            let wait = turn.admission == nil ? 1 : 0
+            handle(.judged(turn.id, refusal: refusal, wait: max(wait, quotas.wait(for: line.owner))))
         }
     }
 
@@ -88,6 +90,7 @@ extension SessionDriver {
         }
         turn.submission?.prompt = nil
         turn.submission?.parts = nil
+        turn.admission = nil
         report(self, .queues(turn.id))
         let accept = AcceptPrompt(
             session: row, turn: record, prompt: prompt, title: nil, expectedHead: submission.turn.expectedHead

@@ -10,11 +10,21 @@ internal import Upstream
 /// How the queue's first turn is looked at, prepared and begun.
 extension SessionDriver {
     func examine(_ turn: PendingTurn) {
+        // Before its words are in memory, since many may wait: one that waited at the start may be as large as there are.
+        if turn.admission == nil {
+            let known = line.ticket(turn.id)?.bytes ?? 0
+            turn.admission = admissions.share(line.owner, bytes: known > 0 ? known : configuration.limits.line)
+            if turn.admission == nil {
+                admissions.whenRoom(line.owner) { [weak self] in self?.handle(.limitRaised) }
+                return handle(.examined(turn.id, .held(.pace, wait: SessionDriver.longWait)))
+            }
+        }
         archives.read(TurnByID(turn.id, owner: nil), of: row) { [self] result in
             switch result {
             case .success(let found?) where found.session.session.trashedAt == nil:
                 turn.session = found.session
                 turn.prompt = found.stored.turn.queuedPrompt
+                turn.admission?.set(bytes: turn.prompt?.count ?? 0)
                 examineLimits(turn)
             case .success: handle(.examined(turn.id, .impossible(.noSession(line.session))))
             case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))
@@ -25,11 +35,17 @@ extension SessionDriver {
     private func examineLimits(_ turn: PendingTurn) {
         lookAtLimits(of: turn) { [self] result in
             switch result {
-            case .success(let found): handle(.examined(turn.id, limits(turn, found)))
+            case .success(let found):
+                let state = limits(turn, found)
+                if case .held = state { (turn.admission, turn.prompt) = (nil, nil) }
+                handle(.examined(turn.id, state))
             case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))
             }
         }
     }
+
+    /// Milliseconds after which a turn that is woken when there is room looks by itself.
+    private static let longWait = 10_000
 
     private func limits(_ turn: PendingTurn, _ found: PromptLook.Output) -> SessionLine.Examined {
         if let refusal = quotas.refusal(turn.session, found) {
@@ -115,6 +131,7 @@ extension SessionDriver {
             turn.share = try quotas.share(line.owner, turn.used, expected(choice))
             quotas.begin(line.owner, tokens: choice.window.request.estimate)
             turn.isCounted = true
+            turn.admission?.set(bytes: choice.window.request.contentBytes)
             then()
         } catch { refuse(turn, error, unlessKnown: then) }
     }
@@ -205,6 +222,7 @@ extension SessionDriver {
             routes: routes, archives: archives, ids: ids, clocks: clocks, loop: loop, log: log,
             memory: memory
         ) { [weak self] in self?.heard($0, $1) }
+        live?.windows.answering = { [weak turn = turns[record.id]] in turn?.admission?.set(bytes: 0) }
     }
 
     private func begun(

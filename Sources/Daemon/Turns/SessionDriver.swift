@@ -15,6 +15,7 @@ final class SessionDriver {
     let channels: Channels
     let routes: Routes
     let quotas: QuotaKeeper
+    let admissions: Admissions
     let summaries: Summaries
     let askers: Askers
     let configuration: CurrentConfiguration
@@ -42,7 +43,7 @@ final class SessionDriver {
 
     init(
         _ session: SessionRecord, archives: Archives, channels: Channels, routes: Routes,
-        quotas: QuotaKeeper, summaries: Summaries, askers: Askers, configuration: CurrentConfiguration,
+        quotas: QuotaKeeper, admissions: Admissions, summaries: Summaries, askers: Askers, configuration: CurrentConfiguration,
         ids: IDSource,
         clocks: Clocks, loop: EventLoop, log: Log, memory: FreeMemory,
         report: @escaping (SessionDriver, Report) -> Void
@@ -52,6 +53,7 @@ final class SessionDriver {
         self.channels = channels
         self.routes = routes
         self.quotas = quotas
+        self.admissions = admissions
         self.summaries = summaries
         self.askers = askers
         self.configuration = configuration
