@@ -178,6 +178,7 @@ static inline int clinux_exit_code(int status) { return WEXITSTATUS(status); }
 static inline int clinux_term_signal(int status) { return WTERMSIG(status); }
 static inline int clinux_errno(void) { return errno; }
 static inline void clinux_sigpipe(int ignored) { signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL); }
+static inline void clinux_ignore_file_limits(void) { signal(SIGXFSZ, SIG_IGN); }
 static inline unsigned clinux_file_type(unsigned mode) { return mode & S_IFMT; }
 // The socket calls on a sockaddr_un, without a cast in Swift.
 static inline int clinux_connect(int fd, const struct sockaddr_un *a, socklen_t n) {

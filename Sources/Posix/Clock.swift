@@ -60,6 +60,9 @@ package enum Signals {
     /// Lets a write to a closed pipe fail with EPIPE rather than kill the process.
     package static func ignoreBrokenPipes() { clinux_sigpipe(1) }
 
+    /// Lets a write beyond the limit of a file's size fail with EFBIG rather than kill the process.
+    package static func ignoreFileLimits() { clinux_ignore_file_limits() }
+
     /// Gives SIGPIPE its ordinary meaning back, so that `convo … | head` ends quietly.
     package static func restoreBrokenPipes() { clinux_sigpipe(0) }
 }

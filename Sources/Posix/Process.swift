@@ -118,6 +118,14 @@ package enum Process {
     /// Gives back what many small blocks left behind when they were freed; costs about a millisecond.
     package static func giveBackFreeMemory() { malloc_trim(0) }
 
+    /// Opens `/dev/null` in place of descriptors 0, 1 and 2 that are closed: else what is opened first would be written to as
+    /// if it were standard error.
+    package static func fillStandardStreams() {
+        for fd: Int32 in 0...2 where clinux_fcntl(fd, F_GETFD, 0) < 0 {
+            _ = unsafe clinux_open("/dev/null", O_RDWR, 0)
+        }
+    }
+
     /// Unmaps what was mapped of the program and its libraries; what is used again comes back from the system's cache, so that
     /// only that counts as this process's memory.
     package static func giveBackCode() { clinux_drop_code() }
@@ -174,6 +182,7 @@ package enum Process {
         var defaults = sigset_t()
         unsafe sigemptyset(&defaults)
         unsafe sigaddset(&defaults, SIGPIPE)
+        unsafe sigaddset(&defaults, SIGXFSZ)
         unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
         let flags =
             Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF)

@@ -16,10 +16,10 @@ package struct Authorization: Sendable, Equatable {
 
 /// Finds keys and tokens for requests, and learns how they fared; belongs to the loop's thread.
 package protocol Authorizer: AnyObject {
-    /// Gives what the next request carries, at once or after a token was fetched; `retrying` hears of each try that failed and
+    /// Gives what the next request for a model carries, nil for one that is for none, at once or after a token was fetched; `retrying` hears of each try that failed and
     /// is followed by another, with the milliseconds until then.
     func authorize(
-        retrying: @escaping (UpstreamFailure, Int) -> Void,
+        for model: String?, retrying: @escaping (UpstreamFailure, Int) -> Void,
         _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void)
     /// Tries again at once what was refused before.
     func forgive()
@@ -27,8 +27,8 @@ package protocol Authorizer: AnyObject {
     func hide(_ names: Set<String>)
     /// The server refused it (401); returns whether asking at once again may help.
     func refused(_ authorization: Authorization) -> Bool
-    /// The server asked this key to wait, in milliseconds; returns those until a key is free, 0 where another one is.
-    func throttled(_ authorization: Authorization, milliseconds: Int) -> Int
+    /// The server asked this key to wait with a model, in milliseconds; returns those until a key is free, 0 where another one is.
+    func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int
     /// The server took it.
     func succeeded(_ authorization: Authorization)
     /// Whether a key or credential is at hand, without asking anyone.
@@ -44,11 +44,13 @@ package protocol Authorizer: AnyObject {
 extension Authorizer {
     /// The same for who does not care about tries that failed.
     package func authorize(_ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void) {
-        authorize(retrying: { _, _ in }, then)
+        authorize(for: nil, retrying: { _, _ in }, then)
     }
     package func forgive() {}
     package func hide(_ names: Set<String>) {}
-    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Int { milliseconds }
+    package func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int {
+        milliseconds
+    }
     package var notice: String? { nil }
     package var keys: [KeyDescription] { [] }
 }

@@ -45,7 +45,6 @@ package final class HTTPUpstream: Upstream {
     private var learned: [String: Int] = [:]
     /// Bytes of a request that were taken where more were refused, and until when that is believed.
     private var taken: (bytes: Int, until: Int64)?
-    private var isGateFirm = true
 
     /// `clock` gives milliseconds since 1970, for people and for dates in `Retry-After`; `steady` gives milliseconds that
     /// never go back, for waits and limits: nil takes the loop's.
@@ -206,7 +205,7 @@ package final class HTTPUpstream: Upstream {
             }
         }
         call.sent = BodyPrint(body)
-        authorize(body, retrying: { [weak call] in call?.retrying($0, $1) }) {
+        authorize(body, for: request.model, retrying: { [weak call] in call?.retrying($0, $1) }) {
             [weak self, weak call] result in
             guard let self, let call else { return }
             switch result {
@@ -237,11 +236,12 @@ package final class HTTPUpstream: Upstream {
 
     /// The key or token, with the signature of the body where a gateway asks for one.
     private func authorize(
-        _ body: [UInt8]?, retrying: @escaping (UpstreamFailure, Int) -> Void = { _, _ in },
+        _ body: [UInt8]?, for model: String? = nil,
+        retrying: @escaping (UpstreamFailure, Int) -> Void = { _, _ in },
         _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
     ) {
         guard let signing, let settings = settings.signing else {
-            return authorizer.authorize(retrying: retrying, then)
+            return authorizer.authorize(for: model, retrying: retrying, then)
         }
         signing.authorize { [authorizer, clock] found in
             switch found {
@@ -252,7 +252,7 @@ package final class HTTPUpstream: Upstream {
                 let line = RequestSigner.header(
                     settings.header, keyID: settings.keyID, secret: Array(secret.headers.joined().utf8),
                     body: body ?? [], now: clock())
-                authorizer.authorize(retrying: retrying) { result in
+                authorizer.authorize(for: model, retrying: retrying) { result in
                     then(result.map { .init(headers: $0.headers + [line], identity: $0.identity) })
                 }
             }
@@ -280,7 +280,7 @@ package final class HTTPUpstream: Upstream {
         let isSent = used != nil, used = used ?? .none
         switch failure.kind {
         case .auth where failure.status == 401 && isSent: failure.retriesAtOnce = authorizer.refused(used)
-        case .throttled, .quota: keepAway(&failure, used)
+        case .throttled, .quota: keepAway(&failure, used, with: request.model)
         case .refused:
             var known = quirks(of: request.model)
             if known != sent, failure.parameter != nil || failure.mostTokens != nil {
@@ -304,12 +304,14 @@ package final class HTTPUpstream: Upstream {
         Redaction(headers: (used?.headers ?? []) + settings.headers.map { "\($0.key): \($0.value)" })
     }
 
-    /// Leaves a key alone for as long as it asks, and the whole upstream where no other key is free, until one is.
-    private func keepAway(_ failure: inout UpstreamFailure, _ used: Authorization) {
+    /// Leaves a key alone with a model for as long as it asks, and the whole upstream with it where no other key is free, until
+    /// one is.
+    private func keepAway(_ failure: inout UpstreamFailure, _ used: Authorization, with model: String) {
         if failure.concernsRequest { return }
         let isNamed = failure.retryAfter != nil
         var wait = failure.retryAfter ?? (failure.kind == .quota ? HTTPUpstream.quotaMemory : 0)
-        let free = authorizer.throttled(used, milliseconds: wait > 0 ? wait : HTTPUpstream.keyPause)
+        let free = authorizer.throttled(
+            used, milliseconds: wait > 0 ? wait : HTTPUpstream.keyPause, for: model)
         if free == 0 {
             failure.retriesAtOnce = true
             return
@@ -317,18 +319,21 @@ package final class HTTPUpstream: Upstream {
         wait = min(wait, free)
         if isNamed { failure.retryAfter = wait }
         if wait > 0 {
-            isGateFirm = isNamed
-            health.gate = steady() + Int64(min(wait, HTTPUpstream.longestGate))
-            health.gateReason = failure.withoutWords
+            let now = steady()
+            health.close(
+                model,
+                .init(
+                    until: now + Int64(min(wait, HTTPUpstream.longestGate)), reason: failure.withoutWords,
+                    isFirm: isNamed), now: now)
         }
     }
 
-    package func availability(tokens: Int) -> Availability {
+    package func availability(of model: String, tokens: Int) -> Availability {
         let now = steady()
-        let gate = health.gateWait(now: now)
-        if gate > 0, var reason = health.gateReason {
-            reason.retryAfter = gate
-            return .blocked(milliseconds: gate, reason, isFirm: isGateFirm)
+        if let gate = health.gate(for: model, now: now) {
+            var reason = gate.reason
+            reason.retryAfter = Int(gate.until - now)
+            return .blocked(milliseconds: Int(gate.until - now), reason, isFirm: gate.isFirm)
         }
         let wait = throttle.wait(tokens: tokens, now: now)
         if wait > 0 {

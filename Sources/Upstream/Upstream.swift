@@ -193,7 +193,7 @@ package protocol Upstream: AnyObject {
     /// Asks the server how many tokens a request has; nil when it has no way to tell.
     func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
     /// Whether a request of so many tokens may be sent now.
-    func availability(tokens: Int) -> Availability
+    func availability(of model: String, tokens: Int) -> Availability
     /// Whether the server read less of a request than it was sent, without a word; `counted` are its tokens, `expected` are
     /// those that it was expected to count.
     func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool

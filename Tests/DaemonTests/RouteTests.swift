@@ -42,6 +42,15 @@ private let spent =
         #expect(try bench.ask("s4").extras?["upstream"]?.string == "a")
     }
 
+    @Test func `leaves the limited model alone, and asks the same server for another`() throws {
+        let bench = try Bench([[limited("Retry-After: 3600\r\n"), fine]])
+        #expect(try bench.ask("s1").kind == "throttled")
+        #expect(try bench.ask("s2").kind == "throttled" && bench.counts == [1])
+        try bench.client.open("other", #""model":"other""#)
+        #expect(try bench.client.prompt("other", "hello").text() == "fine")
+        #expect(bench.counts == [2])
+    }
+
     @Test func `does not try a spent daily quota again, and says what wait was named (B148, B149)`() throws {
         let bench = try Bench([[limited("", spent)]])
         let answer = try bench.ask("s")

@@ -107,6 +107,19 @@ internal import Testing
         #expect(whole?["receipt"]?["counted"]?.int == 1_000)
     }
 
+    @Test func `is the request's estimate where a prompt was cancelled before the first word of its answer`()
+        throws
+    {
+        let bench = try Bench([[[.untilClosed]]], more: "quotas: { user: { tokensPerDay: 2500 } }")
+        try bench.client.open("s")
+        let id = try bench.client.startPrompt("s", String(repeating: "word ", count: 3_000))
+        while bench.counts[0] == 0 { _ = try bench.client.call("_convod/server/info") }
+        try bench.client.send(#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#)
+        #expect(try bench.client.finish(id).result?["stopReason"]?.string == "cancelled")
+        #expect(try report(bench.client)?["total"]?["inputTokens"]?.int ?? 0 > 2_500)
+        #expect(try bench.client.prompt("s", "hello").kind == "quota")
+    }
+
     @Test func `is of tries too whose answers were thrown away`() throws {
         let bench = try Bench(
             [[Self.cut, Self.cut, ScriptedUpstream.fineByAnthropic]], kind: "anthropic",

@@ -22,7 +22,14 @@ extension Handlers {
     }
 
     private func beginImport(_ request: Request<Method.Import>) throws(WireError) {
-        let parameters = request.parameters
+        let parameters = request.parameters, user = request.client.user
+        let open = imports.count(of: user)
+        if open >= Imports.most {
+            throw WireError(
+                .busy,
+                "\(open) imports of user \(user) have not ended, \(Imports.most) are allowed; end one, or wait two minutes behind its last call"
+            )
+        }
         let run = ImportRun(client: request.client.number, id: (ids.newID() as MessageID).description)
         guard case .session(var session, let head)? = try run.record(parameters.records[0], 1) else {
             throw .invalid("'records' must begin with a record of type 'session'")
@@ -31,9 +38,11 @@ extension Handlers {
         run.session = session
         let items = try run.read(parameters.records.dropFirst(), from: 2)
         let begin = BeginImport(session, head: head, isDryRun: parameters.isDryRun)
-        archives.write(
-            begin, isEphemeral: false,
-            then: looking(request.call) { [self] begun in
+        imports.beginning[user, default: 0] += 1
+        archives.write(begin, isEphemeral: false) { [self] result in
+            imports.beginning[user, default: 1] -= 1
+            if imports.beginning[user] == 0 { imports.beginning[user] = nil }
+            looking(request.call) { [self] begun in
                 switch begun {
                 case .exists(let id, let isTrashed, let isOlder):
                     var result = Method.Import.Result(sessionId: id)
@@ -49,7 +58,8 @@ extension Handlers {
                     imports.running[run.id] = run
                     store(items, run, request)
                 }
-            })
+            }(result)
+        }
     }
 
     private func store(_ items: [ImportItem], _ run: ImportRun, _ request: Request<Method.Import>) {
@@ -104,7 +114,16 @@ extension Handlers {
 final class Imports {
     /// Milliseconds between two calls of one.
     static let patience = 120_000
+    /// Imports of one user at one time: what of them is left when the daemon ends goes before it starts again.
+    static let most = 64
     var running: [String: ImportRun] = [:]
+    /// Imports of a user that are being begun.
+    var beginning: [UserID: Int] = [:]
+
+    /// Imports of a user that have not ended.
+    func count(of user: UserID) -> Int {
+        (beginning[user] ?? 0) + running.values.count { $0.session.owner == user }
+    }
 }
 
 /// One session that is being read in.

@@ -15,14 +15,15 @@ extension Handlers {
         }
         if parameters.field == .titles { return try searchTitles(request, query) }
         if let id = parameters.sessionID {
-            return withSession(request.call, id, orTrashed: true) { [archives] (session) throws(WireError) in
+            return withSession(request.call, id, orTrashed: true) {
+                [archives, searches] (session) throws(WireError) in
                 var filter = MessageFilter(parameters, owner: nil)
                 filter.session = session
-                try SearchRun(archives, request, query, filter).start()
+                try SearchRun(archives, searches, request, query, filter).start()
             }
         }
         let filter = MessageFilter(parameters, owner: request.client.user)
-        try SearchRun(archives, request, query, filter).start()
+        try SearchRun(archives, searches, request, query, filter).start()
     }
 
     private func searchTitles(_ request: Request<Method.Search>, _ query: SearchQuery) throws(WireError) {
@@ -50,12 +51,40 @@ extension Handlers {
     }
 }
 
+/// Whose slices of searches are read: one of a user at a time, in the order in which they were asked for, so that nobody's many
+/// searches come before another's one.
+final class SearchSlices {
+    private var waiting: [UserID: Fifo<(@escaping () -> Void) -> Void>] = [:]
+
+    /// Does a slice when it is a user's turn; it calls what it is given when it is done.
+    func take(_ user: UserID, _ slice: @escaping (_ leave: @escaping () -> Void) -> Void) {
+        let isFirst = waiting[user] == nil
+        waiting[user, default: Fifo()].append(slice)
+        if isFirst { next(user) }
+    }
+
+    /// Begins what waits until one of it takes its time.
+    private func next(_ user: UserID) {
+        while let slice = waiting[user]?.popFirst() {
+            var isNow = true, isDone = false
+            slice { [self] in
+                isDone = true
+                if !isNow { next(user) }
+            }
+            isNow = false
+            if !isDone { return }
+        }
+        waiting[user] = nil
+    }
+}
+
 /// A search on its way: slices on the reader's thread, on disk and then in memory, until a page is full.
 private final class SearchRun {
     /// Where hits are kept.
     private enum Place: Hashable { case disk, memory }
 
     private let archives: Archives
+    private let searches: SearchSlices
     private let request: Request<Method.Search>
     private let query: SearchQuery
     private let filter: MessageFilter
@@ -64,9 +93,11 @@ private final class SearchRun {
     private var hits: [(place: Place, hit: SearchHit)] = []
 
     init(
-        _ archives: Archives, _ request: Request<Method.Search>, _ query: SearchQuery, _ filter: MessageFilter
+        _ archives: Archives, _ searches: SearchSlices, _ request: Request<Method.Search>,
+        _ query: SearchQuery, _ filter: MessageFilter
     ) {
         self.archives = archives
+        self.searches = searches
         self.request = request
         self.query = query
         self.filter = filter
@@ -113,16 +144,21 @@ private final class SearchRun {
     private func slice(
         _ look: SearchMessages, in place: Place, _ then: @escaping (SearchMessages.Output?) -> Void
     ) {
-        func take(_ result: Result<SearchMessages.Output?, ArchiveError>) {
-            if isCancelled || request.call.isAnswered { return }
-            switch result {
-            case .success(let output): then(output)
-            case .failure(let error): request.fail(WireError(error))
+        searches.take(request.client.user) { [self] leave in
+            // Nobody waits for it any more.
+            if isCancelled || request.call.isAnswered || !request.client.isOpen { return leave() }
+            func take(_ result: Result<SearchMessages.Output?, ArchiveError>) {
+                leave()
+                if isCancelled || request.call.isAnswered { return }
+                switch result {
+                case .success(let output): then(output)
+                case .failure(let error): request.fail(WireError(error))
+                }
             }
-        }
-        switch place {
-        case .disk: archives.readAway(look, isShort: false) { take($0.map { $0 }) }
-        case .memory: archives.readMemory(look, isShort: false, then: take)
+            switch place {
+            case .disk: archives.readAway(look, isShort: false) { take($0.map { $0 }) }
+            case .memory: archives.readMemory(look, isShort: false, then: take)
+            }
         }
     }
 

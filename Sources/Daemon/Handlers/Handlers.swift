@@ -24,6 +24,7 @@ final class Handlers {
     let purges = Purges()
     let tally = RequestTally()
     let imports = Imports()
+    let searches = SearchSlices()
     /// Who waits for a copy, by its path.
     var backups: [String: Request<Method.StoreBackup>] = [:]
     private var homes: [UserID: String] = [:]

@@ -74,6 +74,9 @@ final class RouteCall {
         }
     }
 
+    /// Whether a call was under way when it was broken off.
+    private(set) var wasCut = false
+
     /// What the provider counted of the last try, also where that was cut.
     var counted: Usage? { call?.counted ?? last?.counted }
 
@@ -129,7 +132,9 @@ final class RouteCall {
 
     private func availability(_ name: String) -> Availability {
         if case .test = purpose { return .ready }
-        return candidate(name)?.upstream.availability(tokens: requests.estimate(for: name)) ?? .ready
+        guard let candidate = candidate(name) else { return .ready }
+        return candidate.upstream.availability(
+            of: candidate.model, tokens: requests.estimate(for: name))
     }
 
     private var elapsed: Int { Int((loop.now - began) / 1_000_000) }
@@ -213,6 +218,7 @@ final class RouteCall {
 
     /// The same where it is known why, as when the answer cannot be stored.
     func drop() {
+        wasCut = wasCut || call != nil
         call?.cancel()
         letGo()
         calls += 1

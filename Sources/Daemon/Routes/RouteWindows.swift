@@ -422,9 +422,14 @@ final class RouteWindows: RouteRequests {
     }
 
     /// What a turn used: the provider's count, or the estimate where it gave none; nil where nobody answered and nothing failed.
-    func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int, first: Int?) -> TurnUsage? {
+    ///
+    /// A request that went out and was cancelled is paid for as one that was answered.
+    func used(by upstream: String, _ ending: Turn.Ending, _ tokens: Int, first: Int?, isSent: Bool)
+        -> TurnUsage?
+    {
         if ending.isCached { return nil }
-        let isAnswered = ending.usage != nil || tokens > 0
+        let isCut = ending.state == .cancelled || ending.state == .interrupted
+        let isAnswered = ending.usage != nil || tokens > 0 || isCut && isSent
         guard isAnswered || ending.state == .failed else { return nil }
         let input = isAnswered ? ending.usage?.inputTokens ?? windows[upstream]?.request.estimate ?? 0 : 0
         let candidate = candidates.first { $0.upstream.name == upstream }

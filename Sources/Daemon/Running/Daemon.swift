@@ -79,6 +79,7 @@ package final class Daemon {
         let mostTurns = min(Daemon.mostTurns, descriptors - mostConnections)
         do throws(PosixError) {
             Signals.ignoreBrokenPipes()
+            Signals.ignoreFileLimits()
             Process.giveBackLargeBlocks()
             // Before any thread starts, so that every thread has them blocked.
             if options.handlesSignals {
@@ -133,7 +134,8 @@ package final class Daemon {
         engine = TurnEngine(archives, loop, log) { [channels] session, report in
             SessionDriver(
                 session, archives: archives, channels: channels, routes: routes, quotas: quotas,
-                admissions: admissions, summaries: summaries, askers: askers, configuration: configuration, ids: ids, clocks: clocks,
+                admissions: admissions, summaries: summaries, askers: askers, configuration: configuration,
+                ids: ids, clocks: clocks,
                 loop: loop, log: log,
                 memory: memory, report: report)
         }

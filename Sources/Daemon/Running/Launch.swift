@@ -32,6 +32,7 @@ package enum Launch {
     ///
     /// Exit codes: 0 stopped, 1 could not run, 2 usage or configuration.
     package static func main(_ arguments: [String]) -> Int32 {
+        Process.fillStandardStreams()
         let environment = Process.environment
         let flags: Arguments
         switch parse(arguments) {
@@ -176,7 +177,7 @@ package enum Launch {
     }
 
     private static func activated(_ environment: [String: String]) throws(DaemonError) -> Int32? {
-        let sockets = ServiceManager.activatedSockets(environment: environment, pid: Process.id)
+        let sockets = try ServiceManager.activatedSockets(environment: environment, pid: Process.id)
         guard sockets.count <= 1 else {
             throw DaemonError(
                 "the service manager handed over \(sockets.count) sockets, one is expected; check ListenStream= in the socket unit"

@@ -27,14 +27,16 @@ struct ServiceManager {
     }
 
     /// The sockets handed over at the start; the variables are taken out so that no child sees them.
-    static func activatedSockets(environment: [String: String], pid: Int32) -> [Int32] {
+    static func activatedSockets(environment: [String: String], pid: Int32) throws(DaemonError) -> [Int32] {
         defer {
             for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] { Process.unsetEnvironment(name) }
         }
-        guard environment["LISTEN_PID"].flatMap({ Int32($0) }) == pid,
-            let count = environment["LISTEN_FDS"].flatMap({ Int32($0) }),
-            (1...64).contains(count)
+        guard environment["LISTEN_PID"].flatMap({ Int32($0) }) == pid, let said = environment["LISTEN_FDS"],
+            said != "0"
         else { return [] }
+        guard let count = Int32(said), (1...64).contains(count) else {
+            throw DaemonError("LISTEN_FDS is '\(said.prefix(20))'; one socket is expected, which is 1")
+        }
         return (3..<(3 + count)).map { $0 }
     }
 }

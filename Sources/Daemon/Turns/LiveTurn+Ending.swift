@@ -35,7 +35,9 @@ extension LiveTurn {
         record.usage = ending.usage
         record.upstream = name
         record.model = current?.model
-        let used = windows.used(by: name, ending, size.tokens, first: route.firstWait)
+        let used = windows.used(
+            by: name, ending, size.tokens, first: route.firstWait,
+            isSent: route.wasCut && route.trace != nil)
         record.receipt = windows.receipt(
             for: current, upstream: name, ending.usage, cost: ending.usage == nil ? nil : used?.cost,
             ending.isCached ? nil : route.trace)

@@ -159,7 +159,7 @@ final class LiveTurn {
             telling.setBack(failure, from: asked ?? wait.upstream, wait)
             asked = wait.upstream
         } else {
-            if asked == nil, let first = candidates.first?.upstream, first.name != route.upstream {
+            if asked == nil, let first = candidates.first, first.upstream.name != route.upstream {
                 telling.passesOver(first, for: route.upstream)
             }
             asked = route.upstream

@@ -13,7 +13,8 @@ extension SessionDriver {
         // Before its words are in memory, since many may wait: one that waited at the start may be as large as there are.
         if turn.admission == nil {
             let known = line.ticket(turn.id)?.bytes ?? 0
-            turn.admission = admissions.share(line.owner, bytes: known > 0 ? known : configuration.limits.line)
+            turn.admission = admissions.share(
+                line.owner, bytes: known > 0 ? known : configuration.limits.line)
             if turn.admission == nil {
                 admissions.whenRoom(line.owner) { [weak self] in self?.handle(.limitRaised) }
                 return handle(.examined(turn.id, .held(.pace, wait: SessionDriver.longWait)))

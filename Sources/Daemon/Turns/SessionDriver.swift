@@ -43,7 +43,8 @@ final class SessionDriver {
 
     init(
         _ session: SessionRecord, archives: Archives, channels: Channels, routes: Routes,
-        quotas: QuotaKeeper, admissions: Admissions, summaries: Summaries, askers: Askers, configuration: CurrentConfiguration,
+        quotas: QuotaKeeper, admissions: Admissions, summaries: Summaries, askers: Askers,
+        configuration: CurrentConfiguration,
         ids: IDSource,
         clocks: Clocks, loop: EventLoop, log: Log, memory: FreeMemory,
         report: @escaping (SessionDriver, Report) -> Void

@@ -65,10 +65,12 @@ struct TurnTelling {
     }
 
     /// Whoever comes first is not asked at all, since it may not be now.
-    func passesOver(_ first: any Upstream, for upstream: String) {
+    func passesOver(_ first: Candidate, for upstream: String) {
         var why: String?
-        if case .blocked(_, let failure, _) = first.availability(tokens: 0) { why = failure.message }
-        notify(.warning, "'\(upstream)' is asked in place of '\(first.name)'", why)
+        if case .blocked(_, let failure, _) = first.upstream.availability(of: first.model, tokens: 0) {
+            why = failure.message
+        }
+        notify(.warning, "'\(upstream)' is asked in place of '\(first.upstream.name)'", why)
     }
 
     /// Milliseconds of a wait that people want to know of.

@@ -35,7 +35,7 @@ package final class EchoUpstream: Upstream {
     package func contextLength(of model: String) -> Int? { nil }
     /// It is no provider's.
     package func prices(of model: String, tokens: Int) -> Prices? { Prices(input: 0, output: 0) }
-    package func availability(tokens: Int) -> Availability { .ready }
+    package func availability(of model: String, tokens: Int) -> Availability { .ready }
     package func forgive() {}
     package func hide(_ names: Set<String>) {}
     package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }

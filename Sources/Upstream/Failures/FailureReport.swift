@@ -173,7 +173,11 @@ package struct FailureReport: Sendable {
 
     /// What was said, on one line, cut to 200 characters, with anything that looks like a key taken out.
     package static func clean(_ text: String) -> String {
-        let words = text.unicodeScalars.split { $0.properties.isWhitespace || $0.value < 0x20 }.map {
+        // Neither control characters nor those that turn the direction of what follows.
+        let words = text.unicodeScalars.split {
+            $0.properties.isWhitespace || $0.properties.generalCategory == .control
+                || $0.properties.generalCategory == .format && $0 != "\u{200D}"
+        }.map {
             String(String.UnicodeScalarView($0))
         }
         var out: [String] = [], isBehindScheme = false

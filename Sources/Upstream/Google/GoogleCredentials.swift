@@ -68,7 +68,7 @@ package final class GoogleCredentials: Authorizer {
     package var origin: String { source.origin }
 
     package func authorize(
-        retrying: @escaping (UpstreamFailure, Int) -> Void,
+        for model: String?, retrying: @escaping (UpstreamFailure, Int) -> Void,
         _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
     ) {
         let credential: GoogleCredential

@@ -31,8 +31,8 @@ package final class KeyRing: Authorizer {
     private struct Source {
         let source: KeySource
         var refusal: Refusal?
-        /// Milliseconds before which the key is left alone.
-        var gate: Int64 = 0
+        /// Milliseconds before which the key is left alone, by the model that was asked for: limits are a model's own.
+        var gates = ModelGates()
         /// What a command printed last, and when.
         var printed: (key: String, at: Int64)?
         /// Whether a command gave no key when it ran last.
@@ -68,15 +68,15 @@ package final class KeyRing: Authorizer {
     package var origin: String { sources.map(\.source.description).joined(separator: ", ") }
 
     package func authorize(
-        retrying: @escaping (UpstreamFailure, Int) -> Void,
+        for model: String?, retrying: @escaping (UpstreamFailure, Int) -> Void,
         _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
     ) {
         if sources.isEmpty { return then(.success(.none)) }
-        find(from: 0, reasons: [], waiting: nil, then)
+        find(for: model, from: 0, reasons: [], waiting: nil, then)
     }
 
     private func find(
-        from index: Int, reasons: [String], waiting: (found: Authorization, gate: Int64)?,
+        for model: String?, from index: Int, reasons: [String], waiting: (found: Authorization, gate: Int64)?,
         _ then: @escaping (Result<Authorization, UpstreamFailure>) -> Void
     ) {
         guard index < sources.count else {
@@ -88,19 +88,20 @@ package final class KeyRing: Authorizer {
         read(index) { [self] result in
             switch result {
             case .failure(let trouble):
-                find(from: index + 1, reasons: reasons + [trouble.words], waiting: waiting, then)
+                find(for: model, from: index + 1, reasons: reasons + [trouble.words], waiting: waiting, then)
             case .success(let key):
                 let hash = SHA256Digest.of(Array(key.utf8))
                 sources[index].last = (hash, KeyRing.masked(key))
                 if let words = standing(index, hash) {
-                    return find(from: index + 1, reasons: reasons + [words], waiting: waiting, then)
+                    return find(
+                        for: model, from: index + 1, reasons: reasons + [words], waiting: waiting, then)
                 }
                 let found = Authorization(headers: headers(key), identity: hash)
-                let gate = sources[index].gate
+                let gate = sources[index].gates.until(for: model)
                 if gate > clock() {
                     let isSooner = gate < waiting?.gate ?? .max
                     let first = isSooner ? (found: found, gate: gate) : waiting
-                    return find(from: index + 1, reasons: reasons, waiting: first, then)
+                    return find(for: model, from: index + 1, reasons: reasons, waiting: first, then)
                 }
                 // While this request tries it again, no other does.
                 if let pause = sources[index].refusal?.pause {
@@ -161,16 +162,18 @@ package final class KeyRing: Authorizer {
                 isCommand = true
             }
         }
-        return isCommand || hasFree
+        return isCommand || hasFree(for: nil)
     }
 
-    package func throttled(_ authorization: Authorization, milliseconds: Int) -> Int {
+    package func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int {
         let now = clock()
         for index in sources.indices where sources[index].last?.hash == authorization.identity {
-            sources[index].gate = now + Int64(milliseconds)
+            sources[index].gates.close(model, until: now + Int64(milliseconds), now: now)
         }
-        if hasFree { return 0 }
-        let gates = sources.filter { $0.refusal == nil && $0.gate > now }.map(\.gate)
+        if hasFree(for: model) { return 0 }
+        let gates = sources.filter { $0.refusal == nil }.map { $0.gates.until(for: model) }.filter {
+            $0 > now
+        }
         return gates.min().map { Int($0 - now) } ?? milliseconds
     }
 
@@ -180,10 +183,10 @@ package final class KeyRing: Authorizer {
         }
     }
 
-    /// Whether a source is left that may give a good key.
-    private var hasFree: Bool {
+    /// Whether a source is left that may give a good key for a model; nil for any.
+    private func hasFree(for model: String?) -> Bool {
         sources.contains { source in
-            if source.gate > clock() { return false }
+            if source.gates.until(for: model) > clock() { return false }
             guard let refusal = source.refusal, refusal.until > clock() else {
                 if case .command = source.source { return !source.isFailing }
                 if case .success = readNow(source.source) { return true }
@@ -223,7 +226,7 @@ package final class KeyRing: Authorizer {
                         ? $0 : nil
                 }
                 let isRefused = refusal != nil
-                let isWaiting = source.gate > clock()
+                let isWaiting = source.gates.latest > clock()
                 return KeyDescription(
                     source: name, masked: masked, state: isRefused ? .refused : isWaiting ? .waiting : .ready,
                     reason: refusal.map {
@@ -294,6 +297,24 @@ package final class KeyRing: Authorizer {
         let what =
             ["\n", "\r"].contains(wrong) ? "more than one line" : "a character that no key has (\(name))"
         return .failure(KeyTrouble("\(source) holds \(what); put the key there again, on one line"))
+    }
+}
+
+/// Until when what is asked for each model is held back.
+struct ModelGates {
+    /// Models that are remembered: any user may name any.
+    private static let most = 256
+    private var untils: [String: Int64] = [:]
+
+    /// Nothing is sent for the model before this, in milliseconds; 0 where nothing is against it.
+    func until(for model: String?) -> Int64 { model.flatMap { untils[$0] } ?? 0 }
+
+    /// The last moment at which one of them is open again.
+    var latest: Int64 { untils.values.max() ?? 0 }
+
+    mutating func close(_ model: String, until: Int64, now: Int64) {
+        if untils.count >= ModelGates.most { untils = untils.filter { $0.value > now } }
+        if untils.count < ModelGates.most || untils[model] != nil { untils[model] = until }
     }
 }
 

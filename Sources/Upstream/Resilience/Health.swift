@@ -1,10 +1,8 @@
 /// How an upstream has fared, for the choice of a route and for people.
 package struct Health: Sendable, Equatable {
     package var breaker: Breaker
-    /// Nothing is sent before this, since the server asked to wait; milliseconds of a clock that never goes back.
-    package var gate: Int64 = 0
-    /// Why it asked.
-    package var gateReason: UpstreamFailure?
+    /// What a server asked to wait for, by model: limits are a model's own.
+    package private(set) var gates: [String: Gate] = [:]
     /// The last failure with its time.
     package var lastFailure: (failure: UpstreamFailure, at: Int64)? { failure.map { ($0, failedAt) } }
     private var failure: UpstreamFailure?
@@ -44,8 +42,32 @@ package struct Health: Sendable, Equatable {
         }
     }
 
-    /// Milliseconds for which the server asked to be left alone, 0 for none.
-    package func gateWait(now: Int64) -> Int { Int(max(0, gate - now)) }
+    /// A time in which nothing is sent for a model.
+    package struct Gate: Sendable, Equatable {
+        /// In milliseconds of a clock that never goes back.
+        package let until: Int64
+        /// Why the server asked.
+        package let reason: UpstreamFailure
+        /// Whether the server named the time.
+        package let isFirm: Bool
+    }
+
+    /// Models that are remembered: any user may name any.
+    private static let mostGates = 256
+
+    /// The server asked to wait with a model.
+    package mutating func close(_ model: String, _ gate: Gate, now: Int64) {
+        if gates.count >= Health.mostGates { gates = gates.filter { $0.value.until > now } }
+        if gates.count < Health.mostGates || gates[model] != nil { gates[model] = gate }
+    }
+
+    /// What is against asking for a model now; nil for nothing.
+    package func gate(for model: String, now: Int64) -> Gate? {
+        gates[model].flatMap { $0.until > now ? $0 : nil }
+    }
+
+    /// Milliseconds for which the server asked to be left alone with some model, 0 for none.
+    package func gateWait(now: Int64) -> Int { Int(max(0, (gates.values.map(\.until).max() ?? 0) - now)) }
 }
 
 extension Breaker {
