@@ -127,6 +127,9 @@ package struct DaemonLocator: Sendable {
     package var unreachable: String? {
         guard let pid = holder else { return nil }
         let socket = lockOwner()?.socket ?? socket
+        if let named = namedSocket, !DaemonLocator.isSame(named, socket) {
+            return "nobody listens at '\(named)'; convod runs as process \(pid) and listens at '\(socket)'"
+        }
         guard (try? Files.status(socket)) ?? nil == nil else {
             return "convod runs as process \(pid), and takes no connection at '\(socket)'"
         }

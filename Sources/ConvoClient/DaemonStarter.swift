@@ -93,7 +93,8 @@ package struct DaemonStarter: Sendable {
         let (ending, mark) = try look(["--check"])
         if ending == .exited(2) { throw ClientError(.cannotStart, lastLine(after: mark)) }
         let start = "warning: "
-        return lines(after: mark).filter { $0.hasPrefix(start) }.map { String($0.dropFirst(start.count)) }
+        return lines(after: mark).map(DaemonStarter.untimed).filter { $0.hasPrefix(start) }
+            .map { String($0.dropFirst(start.count)) }
     }
 
     /// Has `convod` look at a copy of a database from one end to the other; what is wrong with it, nil for nothing.
@@ -145,8 +146,16 @@ package struct DaemonStarter: Sendable {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// A line of the log without the time and the level before a sentence.
+    private static func untimed(_ line: String) -> String {
+        let words = line.split(separator: " ", maxSplits: 2)
+        let isTimed = words.count == 3 && words[0].hasSuffix("Z") && words[0].first == "2"
+        guard isTimed, words[2].hasPrefix("convod: ") || words[2].hasPrefix("warning: ") else { return line }
+        return String(words[2])
+    }
+
     private func lastLine(after mark: Int64) -> String {
-        guard let line = lines(after: mark).last else { return silence() }
+        guard let line = lines(after: mark).last.map(DaemonStarter.untimed) else { return silence() }
         return line.hasPrefix("convod: ") ? String(line.dropFirst(8)) : line
     }
 }

@@ -86,17 +86,38 @@ enum MarkdownSource {
         return bars(line).count + 1
     }
 
-    /// The places of the signs between the cells of a row; those at its ends are none.
+    /// The places of the signs between the cells of a row; those at its ends, and in code, are none.
     private static func bars(_ line: String) -> [String.Index] {
         let last = line.lastIndex { !$0.isWhitespace }
         var found: [String.Index] = [], isEscaped = false, isAtStart = true
-        for index in line.indices {
+        var next = line.startIndex
+        for index in line.indices where index >= next {
             let sign = line[index]
+            if sign == "`", !isEscaped {
+                next = codeEnd(in: line, from: index)
+                isAtStart = false
+                continue
+            }
             if sign == "|", !isEscaped, !isAtStart, index != last { found.append(index) }
             isEscaped = sign == "\\" && !isEscaped
             if !sign.isWhitespace { isAtStart = false }
         }
         return found
+    }
+
+    /// Behind the code that a run of backticks opens, or behind the run where none closes it (CommonMark 6.1).
+    private static func codeEnd(in line: String, from start: String.Index) -> String.Index {
+        func runEnd(_ index: String.Index) -> String.Index {
+            line[index...].firstIndex { $0 != "`" } ?? line.endIndex
+        }
+        let open = runEnd(start), count = line.distance(from: start, to: open)
+        var rest = open
+        while let tick = line[rest...].firstIndex(of: "`") {
+            let end = runEnd(tick)
+            if line.distance(from: tick, to: end) == count { return end }
+            rest = end
+        }
+        return open
     }
 
     /// A row of at most so many cells: what is too much stands in the last.

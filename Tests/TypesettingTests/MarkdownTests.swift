@@ -32,6 +32,10 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         ("| a | b |\n|---|---|\n- x | y | z", ["a │ b", "──┼──", "", "• x | y | z"]),
         ("```\n[1]: x\n```", ["── ", "[1]: x", "──"]),
         ("| a | b |\n|---|---|\n| 1 | `x|y` | 3 |", ["a │ b", "──┼────────", "1 │ x|y | 3"]),
+        (
+            "| a | b | c |\n|---|---|---|\n| `a|b` x | 1000 | short |\n| a | `x || y` | z |",
+            ["a     │ b      │ c", "──────┼────────┼──────", "a|b x │ 1000   │ short", "a     │ x || y │ z"]
+        ),
         ("| a | b |\n|---|\n| 1 | 2 | 3 |", ["a | b", "─────────", "1 | 2 | 3"]),
     ]) func `is drawn as a person reads it`(text: String, lines: [String]) {
         #expect(drawn(text) == lines)

@@ -93,6 +93,9 @@ struct Completion {
         case "upstreams": return [Word(text: "test", help: "make one small call")] + upstreams
         case "alias": return aliases
         case "tag", "untag": return tags
+        case "restore": return sessions(where: "trashed")
+        case "purge": return sessions(where: "trashed") + sessions
+        case "unarchive": return sessions(where: "archived")
         default: break
         }
         // One of some words, as "bash|zsh|fish".
@@ -133,6 +136,15 @@ struct Completion {
 
     private var newest: [Wire.SessionSummary] {
         ask(Method.SessionFind.self) { $0.member("limit", 200) }?.sessions ?? []
+    }
+
+    /// Sessions that are not among those that lists show.
+    private func sessions(where member: String) -> [Word] {
+        let found = ask(Method.SessionFind.self) {
+            $0.member("limit", 200)
+            $0.member(member, true)
+        }
+        return (found?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
     }
 
     private var sessions: [Word] {

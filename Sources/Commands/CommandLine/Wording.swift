@@ -15,6 +15,9 @@ enum Wording {
         ("raise 'window.maxTokens'", "raise it with 'convo window --max-tokens'"),
         ("raise 'window.pinTokens'", "raise that with 'convo window --pin-tokens'"),
         ("of its upstream or 'window.maxTokens'", "of its upstream, or use 'convo window --max-tokens'"),
+        ("leave 'params.schema' away", "leave '--schema' away"), ("'params.schema'", "'--schema'"),
+        ("'params.", "'-o "), ("'path': cannot ", "cannot "),
+        ("'_meta.convod.model'", "the model's name"), ("'_meta.convod.upstream'", "the upstream's name"),
         (" of 1 or more, or null", " of 1 or more, or 'none'"),
         (" of 0 or more, or null", " of 0 or more, or 'none'"),
         (" to 0.95, or null", " to 0.95, or 'none'"),
@@ -24,6 +27,7 @@ enum Wording {
     private static let parameters: [(wire: String, here: String)] = [
         ("branch", "the branch"), ("cwd", "the directory"), ("messageId", "the message's ID"),
         ("model", "the model's name"), ("newSessionId", "the new session's ID"), ("prompt", "the prompt"),
+        ("query", "what is searched for"), ("tags", "a session's tags"),
         ("requestId", "the request ID"), ("sessionId", "the session's ID"), ("system", "the system prompt"),
         ("title", "the title"), ("turnId", "the turn's ID"), ("upstream", "the upstream's name"),
         ("window.lowMark", "--low-mark"), ("window.maxMessages", "--max-messages"),

@@ -58,11 +58,7 @@ struct ContextDrawing {
 
     func print(on invocation: Invocation) throws(CommandError) {
         let console = invocation.console
-        let built = try client.ask(Method.ContextBuild.self) {
-            $0.member("sessionId", session)
-            $0.optional("model", model)
-            $0.optional("upstream", upstream)
-        }
+        let built = try client.nextWindow(of: session, model: model, upstream: upstream)
         if invocation.has(.json) { return console.print(json: built) }
         guard let receipt = built.receipt.value else {
             throw CommandError(
@@ -209,6 +205,46 @@ struct ContextDrawing {
         let line = Console.harmless(String(text.prefix(200)), keepingLines: false)
         // A few letters say nothing.
         return console.columns - used < 8 ? "" : TextWidth.fitted(line, to: console.columns - used)
+    }
+}
+
+extension Client {
+    /// What a session's next prompt would be sent behind.
+    ///
+    /// Where the newest turn alone is too large to be answered anew, a prompt of one word stands for the next: it leaves that
+    /// turn out as any other would.
+    func nextWindow(of session: String, model: String? = nil, upstream: String? = nil) throws(CommandError)
+        -> Method.ContextBuild.Result
+    {
+        func members(_ prompt: Bool) -> [UInt8] {
+            JSONWriter.object {
+                $0.member("sessionId", session)
+                $0.optional("model", model)
+                $0.optional("upstream", upstream)
+                guard prompt else { return }
+                $0.key("prompt")
+                $0.array {
+                    $0.object {
+                        $0.member("type", "text")
+                        $0.member("text", "…")
+                    }
+                }
+            }
+        }
+        do throws(ClientError) { return try call(Method.ContextBuild.self, members(false)) } catch {
+            guard case .remote(let remote) = error.code,
+                remote.kind == ErrorKind.contextOverflow.rawValue
+            else { throw CommandError(error) }
+        }
+        do throws(ClientError) {
+            var built = try call(Method.ContextBuild.self, members(true))
+            if let sent = built.receipt.value?.sentMessages {
+                let text = String(decoding: built.receipt.bytes, as: UTF8.self)
+                built.receipt.bytes = Array(
+                    text.replacing("\"sentMessages\":\(sent)", with: "\"sentMessages\":\(sent - 1)").utf8)
+            }
+            return built
+        } catch { throw CommandError(error) }
     }
 }
 

@@ -23,11 +23,7 @@ struct SwitchNote {
         }
         let built: Method.ContextBuild.Result
         do throws(CommandError) {
-            built = try client.ask(Method.ContextBuild.self) {
-                $0.member("sessionId", session)
-                $0.optional("model", model)
-                $0.optional("upstream", upstream)
-            }
+            built = try client.nextWindow(of: session, model: model, upstream: upstream)
         } catch {
             // Whether it fits there is told when it is asked.
             words = nil

@@ -47,15 +47,19 @@ extension Command {
 /// What is said in a session, as it comes.
 private struct Tail {
     private let console: Console
-    private let client: Client
+    private let locator: DaemonLocator
+    private var client: Client
     private let printer: MessagePrinter
     private let isRaw: Bool
     /// The message whose words came last.
     private var current: String?
     private var atLineStart = true
+    /// The newest message of which something came, and how many bytes of what it says and thinks.
+    private var place: (id: String, offset: Int)?
 
     init(_ invocation: Invocation, _ client: Client) {
         console = invocation.console
+        locator = invocation.locator
         self.client = client
         printer = MessagePrinter(console)
         isRaw = invocation.has(.jsonl)
@@ -70,6 +74,41 @@ private struct Tail {
     mutating func follow(_ session: String, behind last: Wire.Message?, _ interrupts: Interrupts?)
         throws(CommandError) -> ExitCode
     {
+        place = last.map { ($0.id.description, $0.parts.reduce(0) { $0 + $1.visibleText.utf8.count }) }
+        while true {
+            if let code = try listen(to: session, interrupts) { return code }
+            if !atLineStart { console.print("") }
+            (current, atLineStart) = (nil, true)
+            console.note("the daemon has gone; what comes when it is there again is shown")
+            if let code = try wait(interrupts) { return code }
+        }
+    }
+
+    /// Waits until a daemon is there again; gives the code to end with where somebody ends it meanwhile.
+    private mutating func wait(_ interrupts: Interrupts?) throws(CommandError) -> ExitCode? {
+        while true {
+            do throws(PosixError) {
+                _ = try System.wait(
+                    readable: interrupts.map { [$0.descriptor] } ?? [], milliseconds: Tail.pause)
+            } catch { throw CommandError(.failure, "cannot wait for the daemon: \(error.reason)") }
+            if let interrupts, let number = Signals.next(interrupts.descriptor) {
+                return number == Signals.terminate ? .terminated : .success
+            }
+            // It takes its time, or nobody starts it.
+            if let again = try? locator.connect() {
+                client = again
+                return nil
+            }
+        }
+    }
+
+    /// Milliseconds between two looks for a daemon.
+    private static let pause: Int32 = 500
+
+    /// Shows what comes; nil where the daemon goes away.
+    private mutating func listen(to session: String, _ interrupts: Interrupts?) throws(CommandError)
+        -> ExitCode?
+    {
         let params = JSONWriter.object {
             $0.member("sessionId", session)
             $0.member("cwd", "/")
@@ -78,10 +117,10 @@ private struct Tail {
             $0.member("_meta") {
                 $0.member("convod") {
                     $0.member("role", "observer")
-                    if let last {
+                    if let place {
                         $0.member("after") {
-                            $0.member("messageId", last.id)
-                            $0.member("offset", last.parts.reduce(0) { $0 + $1.visibleText.utf8.count })
+                            $0.member("messageId", place.id)
+                            $0.member("offset", place.offset)
                         }
                     }
                 }
@@ -93,7 +132,10 @@ private struct Tail {
         }
         do throws(ClientError) {
             _ = try client.call(Method.SessionResume.self, params) { hear($0) }
-        } catch { throw CommandError(error) }
+        } catch {
+            if case .closed = error.code { return nil }
+            throw CommandError(error)
+        }
         while console.failure == nil {
             for event in events { tell(event) }
             events = []
@@ -107,12 +149,26 @@ private struct Tail {
                 if !atLineStart { console.print("") }
                 return Signals.next(interrupts.descriptor) == Signals.terminate ? .terminated : .success
             }
-            do throws(ClientError) { try client.drain { hear($0) } } catch { throw CommandError(error) }
+            do throws(ClientError) { try client.drain { hear($0) } } catch {
+                for event in events { tell(event) }
+                if case .closed = error.code { return nil }
+                throw CommandError(error)
+            }
         }
         return .closedPipe
     }
 
+    /// Notes how far what came goes.
+    private mutating func note(_ update: JSONView) {
+        guard let kind = update["sessionUpdate"]?.string, kind.hasSuffix("_chunk"),
+            let id = update["messageId"]?.string
+        else { return }
+        let bytes = update["content"]?["text"]?.string?.utf8.count ?? 0
+        place = (id, (place?.id == id ? place?.offset ?? 0 : 0) + bytes)
+    }
+
     private mutating func tell(_ params: JSONView) {
+        if let update = params["update"] { note(update) }
         if isRaw { return console.write(json: Array(params.raw) + [0x0A]) }
         guard let update = params["update"], let kind = update["sessionUpdate"]?.string else { return }
         switch kind {

@@ -188,7 +188,7 @@ struct WindowChange {
     static func showForce(_ client: Client, _ session: String, on console: Console) throws(CommandError) {
         let built: Method.ContextBuild.Result
         do throws(CommandError) {
-            built = try client.ask(Method.ContextBuild.self) { $0.member("sessionId", session) }
+            built = try client.nextWindow(of: session)
         } catch {
             return line("in force", "nothing now: \(error.message)", console)
         }

@@ -132,16 +132,6 @@ extension Chat {
         } catch { throw CommandError(error) }
     }
 
-    /// Says what is wrong with an upstream that was chosen; a route's first is asked.
-    ///
-    /// Returns whether it answers.
-    private func check(_ upstream: String?) throws(CommandError) -> Bool {
-        guard let upstream else { return true }
-        let errors = try models(of: upstream).errors
-        for error in errors { Console.complain("\(error.upstream): \(error.message)") }
-        return errors.isEmpty
-    }
-
     /// Asks another upstream from here on; without a name it is chosen from a list.
     func upstream(_ name: String) throws(CommandError) {
         let info = try client.info(), asked = try currentTarget()
@@ -160,8 +150,19 @@ extension Chat {
         try tellSwitch(model: nil, upstream: chosen)
         try set("upstream", chosen, "an upstream") { $0.upstream = chosen }
         forgetTarget()
-        let target = try currentTarget()
-        let answers = try check(target.upstream)
+        var target = try currentTarget()
+        let listed = try models(of: target.upstream)
+        for error in listed.errors { Console.complain("\(error.upstream): \(error.message)") }
+        let answers = listed.errors.isEmpty
+        // Who tells no models may have any.
+        if let model = target.model, !listed.models.isEmpty,
+            !listed.models.contains(where: { $0.id == model })
+        {
+            try forgetModel()
+            forgetTarget()
+            target = try currentTarget()
+            say("'\(chosen)' has no model '\(model)': its own is asked")
+        }
         say("\(target.words) \(answers ? "answers" : "is asked") from here on")
     }
 
@@ -210,6 +211,7 @@ extension Chat {
         resume(id)
         say("\(found.name) · \(try currentTarget().words)")
         try showLast(of: id)
+        seen = messageCount()
     }
 
     /// Goes back to before the newest prompt.
@@ -245,7 +247,7 @@ extension Chat {
                     throw .usage("in a chat there is no input to attach; name a file")
                 })
         }
-        if attachments.isEmpty { throw .usage("/attach needs a file") }
+        if attachments.isEmpty { return say("no file goes with the next prompt; /attach FILE sends one") }
         let names = attachments.map { "\($0.name) (\(Times.number($0.bytes)) bytes)" }
         say("with the next prompt go \(names.joined(separator: ", "))")
     }

@@ -217,6 +217,18 @@ extension Chat {
         }
     }
 
+    /// The model is the upstream's own from here on.
+    func forgetModel() throws(CommandError) {
+        new.model = nil
+        guard session != nil else { return }
+        let id = try current()
+        _ = try client.ask(Method.SessionSet.self) {
+            $0.member("sessionId", id)
+            $0.key("model")
+            $0.null()
+        }
+    }
+
     private func system(_ text: String) throws(CommandError) {
         guard text.isEmpty else {
             try set("system", text, "a system prompt") { $0.system = text }

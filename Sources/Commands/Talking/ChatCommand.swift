@@ -112,6 +112,7 @@ final class Chat {
         let source = makeSource()
         self.source = source
         try showBanner()
+        if session != nil { seen = messageCount() }
         while true {
             do throws(CommandError) {
                 let code: ExitCode?
@@ -237,7 +238,7 @@ final class Chat {
     }
 
     /// How many messages the session has, for a person at a terminal; nil where there is none, and where the daemon does not say.
-    private func messageCount() -> Int? {
+    func messageCount() -> Int? {
         guard source != nil, let session else { return nil }
         let params = JSONWriter.object { $0.member("sessionId", session) }
         // What is not told is not news.

@@ -1,3 +1,6 @@
+internal import Conversation
+internal import ConvoClient
+internal import JSON
 internal import Posix
 internal import Protocol
 
@@ -35,6 +38,23 @@ struct ModelAliases {
             try Files.makeDirectories(Files.directory(of: path))
             try Files.replace(path, with: Array(lines.map { $0 + "\n" }.joined().utf8))
         } catch { throw CommandError(.failure, "cannot write '\(path)': \(error.reason)") }
+    }
+}
+
+extension Client {
+    /// Who lists a model that a turn's upstream refused, behind a semicolon; nil where that lists it itself, or nobody does.
+    ///
+    /// Lists that cannot be had are none.
+    func whoElseHasModel(of turn: TurnID) -> String? {
+        let params = JSONWriter.object { $0.member("turnId", turn) }
+        guard let asked = (try? call(Method.TurnGet.self, params))?.turn, let model = asked.model,
+            let upstream = asked.upstream,
+            let list = try? call(Method.ModelList.self, JSONWriter.object { _ in }, milliseconds: 3_000)
+        else { return nil }
+        let names = list.models.filter { $0.id == model }.map(\.upstream)
+        guard !names.isEmpty, !names.contains(upstream) else { return nil }
+        return
+            "; '\(upstream)' does not list '\(model)', '\(names[0])' does: '-u \(names[0])', in a chat /model, asks it there"
     }
 }
 

@@ -73,6 +73,8 @@ final class Prompt {
     private let show: (Piece) -> Void
 
     private var turnID: TurnID?
+    /// Who was asked last, by name.
+    private var asked: String?
     private var foreign: Set<TurnID> = []  // turns whose prompt another client sent
     private var text = ""
     private var toolCalls: [ToolCall] = []
@@ -198,12 +200,16 @@ final class Prompt {
         let isNew = state == .queued && news.moved != true || state == .stored
         if turnID == nil, !foreign.contains(turn), isNew { turnID = turn }
         guard turn == turnID else { return }
-        if state == .waiting, let name = news.upstream { return show(.asked(name)) }
+        if state == .waiting, let name = news.upstream {
+            asked = name
+            return show(.asked(name))
+        }
         if state == .queued, news.waitMs == nil {
             if let before = news.position, before > 0 { show(.behind(before)) }
             return
         }
-        guard let sentence = Prompt.sentence(for: news) else { return }
+        guard let sentence = Prompt.sentence(for: news, after: asked) else { return }
+        asked = news.upstream ?? asked
         show(.notice(Wording.forPeople(sentence), pause: news.retryInMs ?? news.waitMs))
     }
 
@@ -227,7 +233,9 @@ final class Prompt {
     }
 
     /// What news of the turn mean for a person, nil when they need no word.
-    private static func sentence(for news: Wire.SessionInfoUpdate.News) -> String? {
+    ///
+    /// `asked` was asked before, nil where nobody was.
+    private static func sentence(for news: Wire.SessionInfoUpdate.News, after asked: String?) -> String? {
         switch news.state {
         case .queued:
             let wait = news.waitMs ?? 0
@@ -239,6 +247,7 @@ final class Prompt {
             let wait =
                 news.retryInMs.map { $0 < 1000 ? "\($0) ms" : "\(($0 + 500) / 1000) s" } ?? "a moment"
             let attempt = news.attempt.map { " (try \($0))" } ?? ""
+            if let asked, asked != who { return "\(asked): \(why); asking \(who) in its place" }
             return "\(why); asking \(who) again in \(wait)\(attempt)"
         default: return nil
         }

@@ -213,7 +213,12 @@ enum SendCommand {
             console.print("")
         }
         if let note = outcome.note(of: show.files) { console.note(note) }
-        let (code, message) = outcome.ending
+        var (code, message) = outcome.ending
+        if let words = message, outcome.error?.remote?.kind == ErrorKind.upstreamRefused.rawValue,
+            let turn = outcome.turnID
+        {
+            message = words + (client.whoElseHasModel(of: turn) ?? "")
+        }
         if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
         if show.extracts, code == .success { return try printCode(of: outcome.text, console) }
         return code

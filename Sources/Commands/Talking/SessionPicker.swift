@@ -114,6 +114,8 @@ extension Command {
         let choice = picker.choose()
         if case .left = choice { return .success }
         if case .interrupted = choice { return .cancelled }
+        // The daemon may have gone while somebody looked.
+        if (try? client.identity()) == nil { client = try invocation.connect() }
         let found = try client.info()
         invocation.warn(about: found)
         let info = try invocation.offeringSetup(found, &client)

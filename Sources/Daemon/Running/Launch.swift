@@ -1,3 +1,4 @@
+internal import Conversation
 internal import JSON
 internal import Posix
 internal import Protocol
@@ -57,8 +58,7 @@ package enum Launch {
                     return 2
                 }
                 for warning in options.configuration.warnings(environment) {
-                    // Who does not read standard error does not want them.
-                    _ = try? System.write(2, Array("warning: \(warning)\n".utf8))
+                    say("warning: ", .warning, warning)
                 }
                 let count = options.configuration.upstreams.count
                 print(
@@ -186,5 +186,14 @@ package enum Launch {
         return sockets.first
     }
 
-    private static func complain(_ text: String) { _ = try? System.write(2, Array("convod: \(text)\n".utf8)) }
+    private static func complain(_ text: String) { say("convod: ", .error, text) }
+
+    /// Writes a line to standard error, with time and level where that is a log.
+    private static func say(_ mark: String, _ level: Log.Level, _ text: String) {
+        // What cannot be looked at is no file.
+        let isLog = (try? Files.status("/proc/self/fd/2", follows: true))?.kind == .regular
+        let start = isLog ? "\(Timestamp.text(Machine.milliseconds())) \(level.name) " : ""
+        // Who does not read standard error does not want it.
+        _ = try? System.write(2, Array("\(start)\(mark)\(text)\n".utf8))
+    }
 }
