@@ -42,6 +42,8 @@ package struct Receipt: Sendable, Equatable {
     package let leftOutTokens: Int
     /// The seqs of pinned messages and of what must go with them, at most `listed`.
     package let pinned: [Int]
+    /// The seqs of messages that answer excluded calls alone and did not go, at most `listed`.
+    package let unpaired: [Int]
     /// The seqs of excluded messages among those that were read, at most `listed`.
     package let excluded: [Int]
     /// All of them, listed or not.
@@ -137,6 +139,13 @@ package struct Receipt: Sendable, Equatable {
         sentCount = kept.count
         leftOutCount = history.count - kept.count
         leftOutTokens = history.tokens - kept.reduce(0) { $0 + $1.tokens }
+        // Results of calls that are not there do not go, wherever they stand.
+        let begin = suffix.first?.seq ?? Int.max
+        let results = history.messages.filter {
+            $0.role == .tool && $0.seq >= begin && !$0.isExcluded && $0.status.isSent
+        }
+        let going = results.isEmpty ? [] : Set(kept.map(\.seq))
+        unpaired = Array(results.map(\.seq).filter { !going.contains($0) }.prefix(Receipt.listed))
         let excludedHere = history.messages.filter(\.isExcluded)
         pinned = pins.prefix(Receipt.listed).map(\.seq)
         excluded = excludedHere.prefix(Receipt.listed).map(\.seq)
@@ -190,6 +199,7 @@ package struct Receipt: Sendable, Equatable {
             if !mapped.isEmpty { $0.member("mapped") { mapped.write(to: &$0) } }
             if !pinned.isEmpty { $0.key("pinned"); $0.array { for seq in pinned { $0.int(seq) } } }
             if !excluded.isEmpty { $0.key("excluded"); $0.array { for seq in excluded { $0.int(seq) } } }
+            if !unpaired.isEmpty { $0.key("unpaired"); $0.array { for seq in unpaired { $0.int(seq) } } }
         }
     }
 }

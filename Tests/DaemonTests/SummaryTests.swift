@@ -621,6 +621,33 @@ private struct SummaryBench {
         #expect(try bench.summaries().isEmpty)
     }
 
+    @Test func `that somebody asks for covers what one that was made unasked left out`() throws {
+        let bench = try SummaryBench(
+            [ScriptedUpstream.answer(["the later gist"]), ScriptedUpstream.answer(["the whole gist"])],
+            more: ", maxTokens: 64")
+        let many = (0..<400).map { number in
+            #"{"role":"user","content":[{"type":"text","text":"note \#(number) \#(bench.words)"}]}"#
+        }.joined(separator: ",")
+        _ = try bench.client.call("_convod/message/append", #"{"sessionId":"s","messages":[\#(many)]}"#)
+        _ = try bench.ask(0)
+        try bench.untilMade()
+        let first = try #require(try bench.summaries().first?["from"]?.int)
+        #expect(first > 1)
+        let made = try compact(bench).result
+        #expect(made?["from"]?.int ?? 99 < first, "from \(made?["from"]?.int ?? 0) after \(first)")
+    }
+
+    @Test func `is asked of who answers the session's prompts, though another is the default`() throws {
+        let answer = ScriptedUpstream.answer(["answer"], usage: "null")
+        let bench = try Bench([[answer], [answer]], each: "contextLength: 3000")
+        try bench.client.open("s", #""window":{"strategy":"slide"}"#)
+        for number in 0..<3 {
+            _ = try bench.client.prompt("s", "\(number) words", #""upstream":"b""#)
+        }
+        #expect(try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#).result != nil)
+        #expect(bench.counts == [0, 4])
+    }
+
     @Test func `of more than a round holds keeps the one before, and says what is in neither`() throws {
         let bench = try SummaryBench(
             [ScriptedUpstream.answer(["the first gist"]), ScriptedUpstream.answer(["the later gist"])],

@@ -40,6 +40,27 @@ internal import Testing
         )
     }
 
+    @Test func `is the exclusion of the call that it answers`() throws {
+        let (client, _) = try talked(["one"], maxTurns: 9)
+        let messages =
+            #"[{"role":"assistant","content":[{"type":"tool_call","id":"c","name":"f","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c","content":"needle"}]}]"#
+        let ids = try client.call(
+            "_convod/message/append", #"{"sessionId":"s","messages":\#(messages)}"#
+        ).result?["messageIds"]?.elements.compactMap(\.string)
+        let (call, result) = (try #require(ids?.first), try #require(ids?.last))
+        _ = try client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(call)","excluded":true}"#)
+        let answer = try client.prompt("s", "two")
+        #expect(try fates(client, call) == ["5 excluded"])
+        #expect(try fates(client, result) == ["5 leftOut unpaired"])
+        let told = try client.call(
+            "_convod/context/receipt", #"{"turnId":"\#(answer.extras?["turnId"]?.string ?? "")"}"#
+        ).result?["receipt"]
+        #expect(
+            told?["sentMessages"]?.int == 3 && told?["leftOutMessages"]?.int == 2, "\(text(told?.raw ?? []))")
+        #expect(told?["unpaired"]?.elements.compactMap(\.int) == [4])
+    }
+
     @Test func `is told of at most ten turns, and of those of the active path alone`() throws {
         let (client, ids) = try talked((1...13).map { "\($0)" }, maxTurns: 3)
         #expect(try fates(client, ids[0]).count == Method.ContextWhy.most)

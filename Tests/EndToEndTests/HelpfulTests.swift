@@ -14,7 +14,9 @@ private let unknown = ScriptedUpstream.failure(
 @Suite struct `What a person is told` {
     @Test func `of a newest answer larger than the window is what the next prompt sees`() throws {
         let home = try Home(Home.echo)
-        #expect(try home.convo("send", "-n", "--new", "big", String(repeating: "many words ", count: 60)).code == 0)
+        #expect(
+            try home.convo("send", "-n", "--new", "big", String(repeating: "many words ", count: 60)).code
+                == 0)
         #expect(try home.convo("window", "big", "--max-tokens", "100").code == 0)
         let drawn = try home.convo("context", "big")
         #expect(drawn.code == 0 && drawn.said.contains("0 of 2 messages go"), "\(drawn)")

@@ -18,10 +18,7 @@ enum ManualPage {
             lines.append(escaped(command.summary.prefix(1).uppercased() + command.summary.dropFirst() + "."))
             if !command.details.isEmpty {
                 lines.append(".PP")
-                for line in command.details.split(separator: "\n") {
-                    lines += [escaped(String(line)), ".br"]
-                }
-                lines.removeLast()
+                lines += paragraphs(command.details)
             }
             lines += command.options.flatMap(entry)
         }
@@ -46,11 +43,34 @@ enum ManualPage {
         .SH SYNOPSIS
         .B convod
         [\\fB\\-\\-config\\fR \\fIfile\\fR] [\\fB\\-\\-socket\\fR \\fIpath\\fR] [\\fB\\-\\-database\\fR \\fIfile\\fR]
+        [\\fB\\-\\-check\\fR | \\fB\\-\\-check\\-copy\\fR \\fIfile\\fR]
         .SH DESCRIPTION
         convod gives each conversation a session ID, keeps its whole history in SQLite, sends a window of it to the model with
         every prompt, and speaks line\\-delimited JSON on a Unix socket, whose chat part is the Agent Client Protocol.
         .PP
         SIGHUP reads the configuration anew, SIGTERM ends the daemon when running answers have ended or a time is over.
+        .SH OPTIONS
+        .TP
+        .BI \\-\\-config " file"
+        the configuration (JSON5), else $CONVOD_CONFIG, else ~/.config/convod/config.json5
+        .TP
+        .BI \\-\\-socket " path"
+        where to listen, else $CONVOD_SOCKET, else what the configuration says
+        .TP
+        .BI \\-\\-database " path"
+        where conversations are kept, else $CONVOD_DATABASE, else what the configuration says
+        .TP
+        .B \\-\\-check
+        reads the configuration and ends: with 2 where no daemon would start with it, and what is wrong, else with 0 and a
+        warning for each thing that it would lack
+        .TP
+        .BI \\-\\-check\\-copy " file"
+        looks at a copy of a database and ends: with 1 where it is none, or damaged, and what is wrong, else with 0
+        .TP
+        .B \\-\\-version
+        prints the version
+        .SH EXIT STATUS
+        0 stopped, 1 could not run, 2 usage or configuration
         .SH SEE ALSO
         .BR convo (1)
         """
@@ -62,6 +82,20 @@ enum ManualPage {
         (5, "the upstream failed, or a limit holds it back"), (130, "cancelled by Ctrl-C"),
         (141, "nobody reads the output any more"), (143, "ended by SIGTERM"),
     ]
+
+    /// Text that is filled by the page's own width; a line that ends one, or stands in a column, ends there.
+    private static func paragraphs(_ text: String) -> [String] {
+        var lines: [String] = []
+        for line in text.split(separator: "\n") {
+            lines.append(escaped(String(line)))
+            if line.count < shortLine || line.contains("  ") { lines.append(".br") }
+        }
+        if lines.last == ".br" { lines.removeLast() }
+        return lines
+    }
+
+    /// Characters below which a line of the help is the last of its paragraph.
+    private static let shortLine = 80
 
     private static func entry(_ option: Option) -> [String] {
         [".TP", ".B \(escaped(option.spelling))", escaped(option.help)]

@@ -70,6 +70,10 @@ struct Setup {
 
     mutating func run() throws(CommandError) -> ExitCode {
         let path = invocation.locator.configuration
+        if let name = invocation.positionals.first, !Setup.providers.contains(where: { $0.name == name }) {
+            let names = Setup.providers.map(\.name)
+            throw .usage("'\(name)' is no provider; \(hint(name, names, "convo help setup"))")
+        }
         let isThere: Bool
         do { isThere = try Files.status(path, follows: true) != nil } catch {
             throw CommandError(.failure, "cannot look at '\(path)': \(error.reason)")
@@ -113,8 +117,11 @@ struct Setup {
             }
             return found
         }
+        func hasKey(_ provider: Provider) -> Bool {
+            provider.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty }
+        }
         let set =
-            known.first { $0.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty } }
+            known.first(where: hasKey)
             ?? (ollamaModels.isEmpty ? nil : known.first { $0.name == "ollama" })
         guard isAsking else {
             if let set {
@@ -128,14 +135,17 @@ struct Setup {
         console.print("Who is to answer?")
         for (index, provider) in known.enumerated() {
             let reason = provider.keys.isEmpty ? "it answers" : "its key is in the environment"
-            let found = provider.name == set?.name ? " (\(reason))" : ""
+            let isFound = hasKey(provider) || provider.keys.isEmpty && provider.name == set?.name
+            let found = isFound ? " (\(reason))" : ""
             console.print("  \(index + 1)  \(provider.title)\(found)")
         }
         let standard = set.flatMap { set in known.firstIndex { $0.name == set.name } }.map { "\($0 + 1)" }
         while true {
             let text = try ask("which?", or: standard)
             if let number = Int(text), known.indices.contains(number - 1) { return known[number - 1] }
-            Console.complain("'\(text)' is no number from 1 to \(known.count)")
+            if let named = known.first(where: { $0.name == text.lowercased() }) { return named }
+            let names = known.map(\.name).joined(separator: ", ")
+            Console.complain("'\(text)' is no number from 1 to \(known.count), and none of \(names)")
         }
     }
 

@@ -47,10 +47,26 @@ struct MessageSearch {
         var found: [Wire.Message] = [], read = 0
         try MessagePages(client: client, session: session.id).forEachPage(order: "desc") { page in
             read += page.count
-            found += page.filter { $0.text.lowercased().contains(wanted) }
+            found += page.filter { $0.searched.lowercased().contains(wanted) }
             return found.count <= MessageSearch.listed && read < MessageSearch.most
         }
         return (Array(found.prefix(MessageSearch.listed + 1)), read >= MessageSearch.most)
+    }
+}
+
+extension Wire.Message {
+    /// All words of it that a model reads: of calls their names and arguments, of results what they gave.
+    fileprivate var searched: String {
+        let more = parts.compactMap { part -> String? in
+            switch part {
+            case .toolCall(let call): "\(call.name) \(call.argumentText)"
+            case .toolResult(let result): result.text
+            case .resource(let uri, let text, _): "\(uri) \(text ?? "")"
+            case .resourceLink(let uri, let name, _): "\(uri) \(name)"
+            default: nil
+            }
+        }
+        return ([text] + more).joined(separator: "\n")
     }
 }
 
@@ -122,6 +138,7 @@ extension Wire.Receipt {
         case "maxTurns": "turns"
         case "maxMessages": "messages"
         case "summary": "summary"
+        case "unpaired": "its call is excluded"
         default: rule
         }
     }
@@ -135,6 +152,7 @@ extension Wire.Receipt {
         case "maxTurns": "the limit of turns"
         case "maxMessages": "the limit of messages"
         case "summary": "a summary, which goes in their place"
+        case "unpaired": "its own kind: the tool call that it answers is excluded"
         case "failed", "refused": "its own end: it \(rule == "failed" ? "failed" : "was refused")"
         default: rule
         }

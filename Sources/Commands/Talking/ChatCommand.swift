@@ -68,6 +68,14 @@ final class Chat {
         params = try invocation.parameters(schema: try invocation.schema())
         attachments = try invocation.attachments()
         session = try invocation.chosenSession(client)?.id
+        if let named = new.upstream, !info.upstreams.contains(where: { $0.name == named }),
+            info.routes.members[named] == nil
+        {
+            let names = (info.upstreams.map(\.name) + info.routes.members.keys).sorted()
+            throw CommandError(
+                .notFound,
+                "there is no upstream or route '\(named)'; \(hint(named, names, "convo upstreams"))")
+        }
         try applySettings()
     }
 

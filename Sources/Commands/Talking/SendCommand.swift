@@ -220,7 +220,7 @@ enum SendCommand {
             message = words + (client.whoElseHasModel(of: turn) ?? "")
         }
         if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
-        if show.extracts, code == .success { return try printCode(of: outcome.text, console) }
+        if show.extracts, !isJSON, code == .success { return try printCode(of: outcome.text, console) }
         return code
     }
 

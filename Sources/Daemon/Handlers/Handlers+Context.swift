@@ -28,8 +28,8 @@ extension Handlers {
     }
 
     private func window(
-        of record: SessionRecord, _ call: Client.Call, _ parameters: WindowQuestion,
-        render: @escaping @Sendable (inout ModelWindow) -> [UInt8],
+        of record: SessionRecord, _ call: Client.Call, _ parameters: WindowQuestion, limit: Int? = nil,
+        render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) {
         let making = WindowMaking()
@@ -43,9 +43,10 @@ extension Handlers {
                 let candidates = try found.get()
                 var options = parameters.options
                 options.system = call.client.overrides[record.row]
-                let request = WindowRequest(
+                var request = WindowRequest(
                     options: options, prompt: parameters.prompt?.parts,
                     content: parameters.prompt?.content)
+                request.limit = limit
                 routes.windows.choose(record, request, candidates, making, render: render) { result in
                     if call.isAnswered { return }
                     do throws(WireError) {
@@ -61,21 +62,35 @@ extension Handlers {
     }
 
     private func previewContext(_ request: Request<Method.ContextPreview>) throws(WireError) {
-        try withWindow(request.call, request.parameters.question) { candidate, choice in
+        let options = request.parameters.question.options
+        try check(SessionSettings(upstream: options.upstream, model: options.model, window: options.window))
+        withSession(request.call, request.parameters.question.id) { [self] record in
+            preview(request, record, limit: nil)
+        }
+    }
+
+    /// What a turn would send; where the provider counts more than there is room for, less, as a turn does then.
+    private func preview(_ request: Request<Method.ContextPreview>, _ record: SessionRecord, limit: Int?) {
+        window(of: record, request.call, request.parameters.question, limit: limit) {
+            [self] candidate, choice in
+            let model = choice.window.request
             func answer(_ counted: Int?) {
                 request.reply(
                     .init(
                         upstream: candidate.upstream.name, kind: candidate.upstream.kind,
                         model: candidate.model, url: candidate.upstream.url(for: candidate.model),
-                        request: RawJSON(candidate.upstream.body(for: choice.window.request)),
+                        request: RawJSON(candidate.upstream.body(for: model)),
                         receipt: Verbatim(choice.receipt), counted: counted,
                         cost: Wire.CostEstimate(choice.window, candidate)))
             }
             guard request.parameters.isCounted else { return answer(nil) }
-            candidate.upstream.countTokens(choice.window.request) { result in
+            candidate.upstream.countTokens(model) { [self] result in
                 if request.call.isAnswered { return }
                 switch result {
-                case .success(let counted): answer(counted)
+                case .success(let counted):
+                    let budget = choice.window.cut?.receipt.budget ?? Int.max
+                    guard let counted, counted > budget, limit == nil else { return answer(counted) }
+                    preview(request, record, limit: max(1, model.estimate * budget / counted))
                 case .failure(let failure): request.fail(WireError(failure))
                 }
             }

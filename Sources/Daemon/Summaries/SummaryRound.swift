@@ -155,9 +155,12 @@ final class SummaryRound {
                 return finish(.failure(WireError(.conflict, "it is summarized already")))
             }
             // With nothing new behind it the last one is made anew from what it covers, as somebody wishes it otherwise.
-            let before = known.first { $0.text != nil && $0.last < target }
+            // One that was made unasked covers what its window lacked: what lies before that somebody who asks means too.
+            let before = known.first {
+                $0.text != nil && $0.last < target && !(isRequested && !$0.isRequested && $0.first > 1)
+            }
             let untold = isRequested ? 0 : known.first { $0.text == nil }?.last ?? 0
-            tools.candidates(for: found.session) { [self] result in
+            tools.candidates(for: found) { [self] result in
                 if isOver { return }
                 switch result {
                 case .success(let candidates):

@@ -20,17 +20,30 @@ struct SummaryTools {
 extension SummaryTools {
     /// Who is asked for a session's summaries and titles: never an upstream outside the session's own route, unless the
     /// configuration names it.
+    ///
+    /// The route of a session whose prompts name one is that of the newest.
     func candidates(
-        for session: Session, _ then: @escaping (Result<[Candidate], WireError>) -> Void
+        for session: SessionRecord, _ then: @escaping (Result<[Candidate], WireError>) -> Void
     ) {
-        let settings = configuration.summarizer
-        let name = settings.upstream ?? session.settings.upstream
-        let model = settings.model ?? (settings.upstream == nil ? session.settings.model : nil)
-        routes.upstreams.resolve(name, model: model) { result in
-            if case .success(let found) = result, found.isEmpty {
-                return then(.failure(.invalid("the route is empty")))
+        let settings = configuration.summarizer, own = session.session.settings
+        func resolve(_ name: String?, _ model: String?) {
+            routes.upstreams.resolve(name, model: model) { result in
+                if case .success(let found) = result, found.isEmpty {
+                    return then(.failure(.invalid("the route is empty")))
+                }
+                then(result)
             }
-            then(result)
+        }
+        if let named = settings.upstream { return resolve(named, settings.model) }
+        if let named = own.upstream { return resolve(named, settings.model ?? own.model) }
+        let newest = TurnList(session.row, .all, before: nil, limit: 1, bytes: 1)
+        archives.read(newest, of: session.row) { result in
+            switch result {
+            case .success(let found):
+                let asked = found.turns.first?.turn.options
+                resolve(asked?.upstream, settings.model ?? asked?.model ?? own.model)
+            case .failure(let error): then(.failure(WireError(error)))
+            }
         }
     }
 

@@ -118,7 +118,7 @@ private final class TitleRound {
                     return finish(
                         .failure(WireError(.conflict, "the session says nothing yet that could be named")))
                 }
-                tools.candidates(for: session.session) { [self] result in
+                tools.candidates(for: session) { [self] result in
                     if isOver { return }
                     switch result {
                     case .success(let candidates): ask(candidates, prompt)

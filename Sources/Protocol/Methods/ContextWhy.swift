@@ -103,6 +103,7 @@ extension Wire.Receipt {
     {
         if excluded?.contains(seq) ?? false { return (.excluded, nil) }
         if !status.isSent { return (.leftOut, status.name) }
+        if unpaired?.contains(seq) ?? false { return (.leftOut, "unpaired") }
         let isListFull = excludedMessages > excluded?.count ?? 0 && excluded?.count ?? 0 >= 100
         if isExcluded, isListFull { return (.excluded, nil) }
         if let sent, sent.count == 2, sent[0] <= seq, seq <= sent[1] { return (.sent, nil) }

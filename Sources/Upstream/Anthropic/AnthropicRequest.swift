@@ -100,9 +100,9 @@ struct AnthropicRequest {
     func writeMessages(_ messages: [OutgoingMessage], hasSystem: Bool, to writer: inout JSONWriter) {
         let turns = WireTurn.joined(messages.map(\.withoutLastThoughts).filter { !$0.parts.isEmpty })
         var ledger = CallLedger()
-        // The newest user turns: this request's prefix is read from the one before, and written for the next.
-        let users = turns.indices.filter { !turns[$0].isModel }
-        let marked = marksCache ? Set(users.suffix(AnthropicRequest.mostMarks - (hasSystem ? 2 : 1))) : []
+        let marked =
+            marksCache
+            ? AnthropicRequest.marked(turns, most: AnthropicRequest.mostMarks - (hasSystem ? 1 : 0)) : []
         writer.array {
             for (index, turn) in turns.enumerated() {
                 $0.object {
@@ -117,6 +117,26 @@ struct AnthropicRequest {
             }
         }
     }
+
+    /// The turns at whose ends the cache is marked: the newest of the user's, so that the next request reads what this one
+    /// wrote, and behind it the newest of those that begin another sixteen blocks.
+    ///
+    /// A mark finds what was written up to 20 blocks before it (wire-2.md B1), and more of them come at once where another
+    /// model drove a loop, or a client appended one. What is marked stays so while blocks come behind it.
+    private static func marked(_ turns: [WireTurn], most: Int) -> Set<Int> {
+        guard let newest = turns.indices.last(where: { !turns[$0].isModel }) else { return [] }
+        var steps: [Int] = [], blocks = 0, next = AnthropicRequest.markStep
+        for (index, turn) in turns.enumerated() {
+            blocks += turn.parts.count
+            if turn.isModel || index == newest || blocks < next { continue }
+            steps.append(index)
+            next = (blocks / AnthropicRequest.markStep + 1) * AnthropicRequest.markStep
+        }
+        return Set(steps.suffix(most - 1) + [newest])
+    }
+
+    /// Blocks between two marks, about.
+    private static let markStep = 16
 
     /// Results before text (wire.md E2); no white space at the end of an answer that is to be continued.
     private static func ordered(_ turn: WireTurn) -> [Part] {
