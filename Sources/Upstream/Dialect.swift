@@ -32,6 +32,8 @@ package protocol Dialect: Sendable {
     func bindsToAccount(_ model: String) -> Bool
     /// What the servers are known to take before anyone complained.
     var quirks: Quirks { get }
+    /// Parameters of ours that its requests have no place for.
+    var untaken: Set<String> { get }
     /// Whether a server read less of a request than it was sent, without a word; see `Upstream.cutSilently`.
     func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool
 }
@@ -42,6 +44,7 @@ extension Dialect {
         -> [TokenCounting]
     { [] }
     package var takesCacheKey: Bool { false }
+    package var untaken: Set<String> { [] }
     package func bindsToAccount(_ model: String) -> Bool { false }
     package func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap? { nil }
     package var quirks: Quirks { Quirks() }
@@ -145,6 +148,21 @@ package struct Quirks: Sendable, Equatable {
         }
         dropped.insert(name)
         return true
+    }
+}
+
+extension ModelParameters {
+    /// Those that were asked for and do not go out, by our names: a dialect has no place for them, or a model refused them.
+    func unsent(in dialect: any Dialect, _ quirks: Quirks) -> [String] {
+        let asked: [(name: String, isAsked: Bool, isSent: Bool)] = [
+            ("candidates", candidates != nil, true),
+            ("seed", seed != nil, quirks.sends("seed")),
+            ("stop", !stop.isEmpty, quirks.sends("stop")),
+            ("temperature", temperature != nil, quirks.sends("temperature", with: self)),
+            ("thinking", thinking != nil, quirks.thinking(self) != nil),
+            ("topP", topP != nil, quirks.sends("top_p", with: self)),
+        ]
+        return asked.filter { $0.isAsked && (!$0.isSent || dialect.untaken.contains($0.name)) }.map(\.name)
     }
 }
 

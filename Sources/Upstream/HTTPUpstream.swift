@@ -161,6 +161,10 @@ package final class HTTPUpstream: Upstream {
         return quirks
     }
 
+    package func unsent(_ parameters: ModelParameters, of model: String) -> [String] {
+        parameters.unsent(in: dialect, quirks(of: model))
+    }
+
     /// The body with what the model is known to take.
     private func written(_ request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
         dialect.body(for: request.readable(quirks), quirks)

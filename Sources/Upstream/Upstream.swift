@@ -124,6 +124,7 @@ package protocol UpstreamCall: AnyObject {
 
 extension Upstream {
     package var takesSchema: Bool { true }
+    package func unsent(_ parameters: ModelParameters, of model: String) -> [String] { [] }
     package func issuer(of model: String) -> String { name }
     package func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap? { nil }
 }
@@ -184,6 +185,8 @@ package protocol Upstream: AnyObject {
     /// A model's server refused more than so many tokens, the answer's with them, without a word of its limit: that is believed for
     /// a while.
     func learned(length: Int, of model: String)
+    /// Parameters that were asked for and do not go out to a model, by our names.
+    func unsent(_ parameters: ModelParameters, of model: String) -> [String]
     /// Bytes that a request may have by what was refused a while ago; nil where nothing was.
     var mostBytes: Int? { get }
     /// A request of more bytes than so many was refused.

@@ -180,4 +180,20 @@ private func asked(_ bench: Bench, _ keys: String...) throws -> [[String]] {
         #expect(try bench.ask("s", "hello").result != nil)
         #expect(bench.servers[0].requests[0].contains("\"max_tokens\":4096"))
     }
+
+    @Test func `is told with each answer: a parameter that was asked for and did not go out`() throws {
+        let complaint = ScriptedUpstream.failure(
+            "400 Bad Request",
+            #"{"error":{"message":"Unsupported value: 'temperature' does not support 0.2 with this model.","param":"temperature","code":"unsupported_value"}}"#
+        )
+        let bench = try Bench([[complaint, ScriptedUpstream.answer(["fine"])]])
+        func unsent(_ bench: Bench, _ params: String) throws -> [String] {
+            let answer = try bench.ask("s", "hello", #""params":\#(params)"#)
+            return answer.extras?["receipt"]?["unsentParameters"]?.elements.compactMap(\.string) ?? []
+        }
+        #expect(try unsent(bench, #"{"temperature":0.2,"seed":7}"#) == ["temperature"])
+        #expect(try unsent(bench, #"{"seed":7}"#) == [])
+        let claude = try Bench([[ScriptedUpstream.fineByAnthropic]], kind: "anthropic")
+        #expect(try unsent(claude, #"{"temperature":0.2,"seed":7}"#) == ["seed"])
+    }
 }

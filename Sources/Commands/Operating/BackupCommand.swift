@@ -16,8 +16,8 @@ extension Command {
         arguments: "FILE", count: 1...1, options: [.damaged, .restore],
         details: """
             The copy is whole and on the disk when the command ends, and nothing waits for it. --restore puts one in the
-            database's place, once it was looked at from one end to the other: what was there stays beside it, its log with it, so that nothing of the old is played into the
-            new; the name is said.
+            database's place, once it was looked at from one end to the other: what was there stays beside it, its log
+            with it, so that nothing of the old is played into the new; the name is said.
             """
     ) { invocation throws(CommandError) in
         let path = Files.absolute(invocation.positionals[0])

@@ -293,11 +293,12 @@ extension Wire.Receipt {
     fileprivate var inWords: String {
         let all = sentMessages + leftOutMessages
         let share = budget > 0 ? " (\(estimate * 100 / budget)%)" : ""
-        var text = "\(Times.number(sentMessages)) of \(Times.count(all, "message")) go to the model: about "
+        var text =
+            "\(Times.number(sentMessages)) of \(Times.count(all, "message")) \(all == 1 ? "goes" : "go") to the model: about "
         text += "\(Times.number(estimate)) of \(Times.number(budget)) tokens\(share)"
         if leftOutMessages > 0 {
             text += "\n\(Times.number(leftOutMessages)) left out, about \(Times.number(leftOutTokens)) tokens"
-            if rule != "fits" { text += "; the cut was made by \(Wire.Receipt.cause(of: rule))" }
+            if rule != "fits" { text += "; what is left out was left out by \(Wire.Receipt.cause(of: rule))" }
         } else {
             text += "; everything fits"
         }

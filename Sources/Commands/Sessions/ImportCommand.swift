@@ -299,7 +299,10 @@ private struct ImportReading {
                 } + [0x0A])
             return
         }
-        let there = sums.existing == 0 ? "" : "; \(Times.count(sums.existing, "session")) were there already"
+        let there =
+            sums.existing == 0
+            ? ""
+            : "; \(Times.count(sums.existing, "session")) \(sums.existing == 1 ? "was" : "were") there already"
         if sums.older > 0 {
             console.note(
                 "\(Times.count(sums.older, "session")) of them changed in the file after they did here, and are left as they are: purge them to have the file's"

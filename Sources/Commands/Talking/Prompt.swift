@@ -302,9 +302,15 @@ final class Prompt {
 extension Prompt.Outcome {
     /// What people should know of files that went with the prompt; nil for nothing.
     func note(of files: [Attachment]) -> String? {
-        guard !files.isEmpty, let count = extras?.receipt?.value?.mapped?.parts, count > 0 else { return nil }
-        return
-            "\(Times.count(count, "file")) of the session \(count == 1 ? "is" : "are") not read by this model or its server: a text with the name was sent in its place"
+        let receipt = extras?.receipt?.value
+        let unsent = receipt?.unsentParameters.map { names in
+            let all = names.map { "'\($0)'" }.joined(separator: " and ")
+            return
+                "\(extras?.upstream ?? "this upstream") takes no \(all) with this model: nothing of it was asked"
+        }
+        guard !files.isEmpty, let count = receipt?.mapped?.parts, count > 0 else { return unsent }
+        return (unsent.map { $0 + "; " } ?? "")
+            + "\(Times.count(count, "file")) of the session \(count == 1 ? "is" : "are") not read by this model or its server: a text with the name was sent in its place"
     }
 
     private static let goesOn = "; 'convo continue', in a chat /continue, goes on"

@@ -323,6 +323,10 @@ final class RouteWindows: RouteRequests {
                 $0.double(Double(cost) / 1_000_000)
             }
             if isCut { $0.member("cutByServer", true) }
+            let unsent = candidate.upstream.unsent(window.request.parameters, of: candidate.model)
+            if !unsent.isEmpty {
+                $0.key("unsentParameters"); $0.array { for name in unsent { $0.string(name) } }
+            }
             $0.optional("bytes", trace?.print.bytes)
             $0.optional("prefixBytesShared", shared)
             if usage?.cachedTokens != nil || usage?.writtenTokens != nil || trace?.cacheMiss != nil {

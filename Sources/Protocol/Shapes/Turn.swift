@@ -278,6 +278,8 @@ extension Wire {
         package var transformations: [Transformation]?
         /// True where the server took part of the context away without a word.
         package var cutByServer: Bool?
+        /// Parameters that were asked for and did not go out: the upstream has no place for them, or its model refused them.
+        package var unsentParameters: [String]?
 
         /// A summary that was sent in the place of messages.
         package struct Summary: Codable, Sendable {

@@ -26,6 +26,7 @@ package struct AnthropicDialect: Dialect {
         self.request.body(request, quirks)
     }
 
+    package var untaken: Set<String> { ["candidates", "seed"] }
     package func reader(issuer: String) -> any AnswerReader {
         StreamedAnswer(body: AnthropicAnswer(issuer: issuer))
     }

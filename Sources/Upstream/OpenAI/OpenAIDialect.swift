@@ -61,6 +61,7 @@ package struct OpenAIDialect: Dialect {
         return OpenAIRequest.body(request, quirks)
     }
 
+    package var untaken: Set<String> { ["candidates", "thinking"] }
     package func reader(issuer: String) -> any AnswerReader { OpenAIStream() }
 
     package func modelsURL(page token: String?) -> String { modelList ?? address("models") }
