@@ -61,6 +61,12 @@ package struct WireError: Error, Sendable, Equatable {
 }
 
 extension WireError {
+    /// As many prompts are being answered as may be, and this one cannot wait.
+    package static let crowded = WireError(
+        .overloaded,
+        "as many of your prompts are being answered as may be at one time; try again when some of them are done",
+        retryAfterMs: 1_000)
+
     /// A user asks more often than the configuration allows, and may again after so many milliseconds.
     package static func tooFast(_ wait: Int) -> WireError {
         WireError(

@@ -29,11 +29,12 @@ extension SessionLine {
         arriving.firstIndex { $0.id == id }.map { arriving.remove(at: $0) }
     }
 
-    mutating func judged(_ id: TurnID, _ quota: WireError?, _ wait: Int) -> [Effect] {
+    mutating func judged(_ id: TurnID, _ quota: WireError?, _ wait: Int, _ isCrowded: Bool) -> [Effect] {
         guard var ticket = takeArriving(id) else { return [] }
         if isDraining { return refuse(ticket, .stopping) }
         if let joined = join(ticket) { return joined + advance() }
         ticket.wait = wait
+        ticket.isCrowded = isCrowded
         guard let refusal = quota ?? refusal(of: ticket) else { return accept(ticket) + advance() }
         guard let key = ticket.key else { return refuse(ticket, refusal) + advance() }
         // One that was asked for before is taken all the same, since it waits for nobody and changes no path.
@@ -60,7 +61,7 @@ extension SessionLine {
     /// Puts a turn into the queue; on an idle session it is the queue's only one, and is not stored before it begins.
     private mutating func accept(_ ticket: Ticket) -> [Effect] {
         var ticket = ticket
-        guard isBusy || ticket.wait > 0 else {
+        guard isBusy || ticket.wait > 0 || ticket.isCrowded else {
             queue.append(ticket)
             return []
         }
@@ -129,7 +130,9 @@ extension SessionLine {
     private func refusal(of ticket: Ticket) -> WireError? {
         if ticket.wait > limits.patience { return .tooFast(ticket.wait) }
         // What is queued goes on from the head; a turn that does not cannot wait.
-        return busyRefusal(ticket) ?? (ticket.wait > 0 && ticket.branches ? .tooFast(ticket.wait) : nil)
+        if let refusal = busyRefusal(ticket) { return refusal }
+        guard ticket.branches else { return nil }
+        return ticket.wait > 0 ? .tooFast(ticket.wait) : ticket.isCrowded ? .crowded : nil
     }
 
     /// Why a busy session does not take a turn; nil when it does.

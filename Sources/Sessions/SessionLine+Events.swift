@@ -7,7 +7,7 @@ extension SessionLine {
         /// A prompt comes in.
         case arrived(Ticket)
         /// What limits say about one that came in: why a quota is against it, and the milliseconds that its user has to wait.
-        case judged(TurnID, refusal: WireError?, wait: Int)
+        case judged(TurnID, refusal: WireError?, wait: Int, isCrowded: Bool = false)
         /// Whether one that is to be refused was asked for before.
         case recognized(TurnID, isKnown: Bool)
         /// The write that puts it into the queue is answered.
@@ -74,6 +74,8 @@ extension SessionLine {
         case quota(String)
         /// The user's prompts per minute.
         case pace
+        /// As many prompts are being answered as may be.
+        case room
     }
 
     /// Who wants no more of what.
@@ -128,6 +130,8 @@ extension SessionLine {
         case paused(String)
         /// It waits so long for its user's prompts per minute.
         case throttled(milliseconds: Int)
+        /// It waits until others are answered.
+        case crowded
     }
 
     /// What the driver must do.
@@ -170,7 +174,7 @@ extension SessionLine {
     package mutating func handle(_ event: Event) -> [Effect] {
         switch event {
         case .arrived(let ticket): arrived(ticket)
-        case .judged(let id, let refusal, let wait): judged(id, refusal, wait)
+        case .judged(let id, let refusal, let wait, let isCrowded): judged(id, refusal, wait, isCrowded)
         case .recognized(let id, let isKnown): recognized(id, isKnown)
         case .enqueued(let id, let outcome): enqueued(id, outcome)
         case .examined(let id, let found): examined(id, found)

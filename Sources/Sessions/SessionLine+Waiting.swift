@@ -34,6 +34,9 @@ extension SessionLine {
         return advance()
     }
 
+    /// Whether its first turn waits until others are answered.
+    package var awaitsRoom: Bool { hold == .crowded }
+
     mutating func limitRaised() -> [Effect] {
         examination?.isOld = true
         return hold == nil ? [] : advance()

@@ -47,6 +47,8 @@ package struct SessionLine: Sendable {
     enum Hold: Sendable, Equatable {
         /// The user's prompts per minute.
         case throttled
+        /// As many prompts are being answered as may be.
+        case crowded
         /// A quota; raising it, or the next day, goes on.
         case paused
     }
@@ -168,6 +170,9 @@ package struct SessionLine: Sendable {
         case .pace:
             hold = .throttled
             if before != hold { out.append(.tell(id, .throttled(milliseconds: wait ?? 0))) }
+        case .room:
+            hold = .crowded
+            if before != hold { out.append(.tell(id, .crowded)) }
         }
         if let wait { out.append(.startTimer(milliseconds: wait)) }
         return out

@@ -57,6 +57,8 @@ package struct Ticket: Sendable, Equatable {
     var refusal: WireError?
     /// Milliseconds that its user has to wait.
     var wait = 0
+    /// Whether as many prompts were being answered as may be when it came.
+    var isCrowded = false
 
     package init(
         id: TurnID, key: Key? = nil, bytes: Int = 0, ifBusy: TurnRequest.IfBusy = .queue,

@@ -118,6 +118,8 @@ package protocol UpstreamCall: AnyObject {
     func resume()
     /// What is kept of the body that went out; nil where none did.
     var sent: BodyPrint? { get }
+    /// Whether the request is on its way: what it needs, as a key, was there.
+    var isSent: Bool { get }
     /// What the provider has counted so far, for an answer that is cut; nil where it has counted nothing.
     var counted: Usage? { get }
 }
@@ -132,6 +134,7 @@ extension Upstream {
 extension UpstreamCall {
     package var sent: BodyPrint? { nil }
     package var counted: Usage? { nil }
+    package var isSent: Bool { true }
 }
 
 /// One configured upstream.

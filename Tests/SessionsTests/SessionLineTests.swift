@@ -72,6 +72,25 @@ private let waiting: [Step] =
         ])
     }
 
+    @Test func `waits in the archive while as many are answered as may be, unless it cannot wait`() throws {
+        try play([
+            (.arrived(ticket(a, ann)), [.judge(a)]),
+            (.judged(a, refusal: nil, wait: 0, isCrowded: true), [.enqueue(a)]),
+            (.enqueued(a, .accepted), [.tell(a, .queued(position: 1)), .examine(a)]),
+            (.examined(a, .held(.room, wait: 800)), [.tell(a, .crowded), .startTimer(milliseconds: 800)]),
+            (.limitRaised, [.examine(a)]),
+            (.examined(a, .held(.room, wait: 800)), [.startTimer(milliseconds: 800)]),
+            (.limitRaised, [.examine(a)]), (.examined(a, .free), [.prepare(a, isAgain: false)]),
+        ])
+        try play([
+            (.arrived(ticket(a, ann, branches: true)), [.judge(a)]),
+            (
+                .judged(a, refusal: nil, wait: 0, isCrowded: true),
+                [.answer([ann], a, .refused(.crowded)), .drop(a)]
+            ),
+        ])
+    }
+
     @Test func `is refused when its user must wait too long, or a quota is used up`() throws {
         let used = WireError(.quota, "used up")
         let line = try play([

@@ -58,8 +58,15 @@ struct ContextDrawing {
 
     func print(on invocation: Invocation) throws(CommandError) {
         let console = invocation.console
+        if invocation.has(.json) {
+            return console.print(
+                json: try client.ask(Method.ContextBuild.self) {
+                    $0.member("sessionId", session)
+                    $0.optional("model", model)
+                    $0.optional("upstream", upstream)
+                })
+        }
         let built = try client.nextWindow(of: session, model: model, upstream: upstream)
-        if invocation.has(.json) { return console.print(json: built) }
         guard let receipt = built.receipt.value else {
             throw CommandError(
                 .failure,

@@ -134,7 +134,12 @@ private struct Tail {
             _ = try client.call(Method.SessionResume.self, params) { hear($0) }
         } catch {
             if case .closed = error.code { return nil }
-            throw CommandError(error)
+            // What was seen last is no more on the path: what comes from now on is shown.
+            guard case .remote(let remote) = error.code, remote.kind == ErrorKind.conflict.rawValue,
+                place != nil
+            else { throw CommandError(error) }
+            place = nil
+            return try listen(to: session, interrupts)
         }
         while console.failure == nil {
             for event in events { tell(event) }

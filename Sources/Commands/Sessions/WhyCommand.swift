@@ -138,7 +138,7 @@ extension Wire.Receipt {
         case "maxTurns": "turns"
         case "maxMessages": "messages"
         case "summary": "summary"
-        case "unpaired": "its call is excluded"
+        case "unpaired": "without its call"
         default: rule
         }
     }
@@ -152,7 +152,7 @@ extension Wire.Receipt {
         case "maxTurns": "the limit of turns"
         case "maxMessages": "the limit of messages"
         case "summary": "a summary, which goes in their place"
-        case "unpaired": "its own kind: the tool call that it answers is excluded"
+        case "unpaired": "its own kind: the tool call that it answers did not go"
         case "failed", "refused": "its own end: it \(rule == "failed" ? "failed" : "was refused")"
         default: rule
         }

@@ -155,13 +155,13 @@ extension Chat {
         for error in listed.errors { Console.complain("\(error.upstream): \(error.message)") }
         let answers = listed.errors.isEmpty
         // Who tells no models may have any.
-        if let model = target.model, !listed.models.isEmpty,
-            !listed.models.contains(where: { $0.id == model })
+        if let model = try ownModel(), !listed.models.isEmpty,
+            !listed.models.contains(where: { $0.id == model || $0.id.hasPrefix(model) })
         {
             try forgetModel()
             forgetTarget()
             target = try currentTarget()
-            say("'\(chosen)' has no model '\(model)': its own is asked")
+            say("'\(target.upstream ?? chosen)' lists no model '\(model)': its own is asked")
         }
         say("\(target.words) \(answers ? "answers" : "is asked") from here on")
     }

@@ -217,6 +217,12 @@ extension Chat {
         }
     }
 
+    /// The model that the session or the chat names; nil where the upstream's own is asked.
+    func ownModel() throws(CommandError) -> String? {
+        guard let session else { return new.model }
+        return try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary.model
+    }
+
     /// The model is the upstream's own from here on.
     func forgetModel() throws(CommandError) {
         new.model = nil

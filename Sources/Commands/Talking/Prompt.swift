@@ -204,7 +204,7 @@ final class Prompt {
             asked = name
             return show(.asked(name))
         }
-        if state == .queued, news.waitMs == nil {
+        if state == .queued, news.waitMs == nil, news.reason == nil {
             if let before = news.position, before > 0 { show(.behind(before)) }
             return
         }
@@ -238,7 +238,7 @@ final class Prompt {
     private static func sentence(for news: Wire.SessionInfoUpdate.News, after asked: String?) -> String? {
         switch news.state {
         case .queued:
-            let wait = news.waitMs ?? 0
+            guard let wait = news.waitMs else { return news.reason.map { "waiting: \($0)" } }
             return "waiting \((wait + 999) / 1000) s: \(news.reason ?? "a limit is reached")"
         case .paused: return news.reason
         case .retrying:

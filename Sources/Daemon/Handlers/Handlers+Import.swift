@@ -38,27 +38,32 @@ extension Handlers {
         run.session = session
         let items = try run.read(parameters.records.dropFirst(), from: 2)
         let begin = BeginImport(session, head: head, isDryRun: parameters.isDryRun)
+        let then = looking(request.call) { [self] (begun: BeginImport.Output) in
+            switch begun {
+            case .exists(let id, let isTrashed, let isOlder):
+                var result = Method.Import.Result(sessionId: id)
+                result.exists = true
+                if isTrashed { result.trashed = true }
+                if isOlder { result.older = true }
+                request.reply(result)
+            case .begun(let state):
+                run.state = state
+                guard !parameters.isDryRun else {
+                    return request.reply(Method.Import.Result(sessionId: state.name))
+                }
+                imports.running[run.id] = run
+                store(items, run, request)
+            }
+        }
         imports.beginning[user, default: 0] += 1
         archives.write(begin, isEphemeral: false) { [self] result in
             imports.beginning[user, default: 1] -= 1
             if imports.beginning[user] == 0 { imports.beginning[user] = nil }
-            looking(request.call) { [self] begun in
-                switch begun {
-                case .exists(let id, let isTrashed, let isOlder):
-                    var result = Method.Import.Result(sessionId: id)
-                    result.exists = true
-                    if isTrashed { result.trashed = true }
-                    if isOlder { result.older = true }
-                    request.reply(result)
-                case .begun(let state):
-                    run.state = state
-                    guard !parameters.isDryRun else {
-                        return request.reply(Method.Import.Result(sessionId: state.name))
-                    }
-                    imports.running[run.id] = run
-                    store(items, run, request)
-                }
-            }(result)
+            if request.call.isAnswered, !parameters.isDryRun, case .success(.begun(let state)) = result {
+                // Somebody took it back meanwhile.
+                archives.write(AbandonImport(state.row), isEphemeral: false) { _ in }
+            }
+            then(result)
         }
     }
 

@@ -92,7 +92,7 @@ extension Method.UpstreamList.Result.Upstream {
     ) {
         let settings = configuration.upstreams.first { $0.name == upstream.name }
         let base = settings?.baseURL ?? "", health = upstream.health
-        let wait = max(health.breaker.wait(now: now), health.gateWait(now: now))
+        let wait = max(health.breaker.wait(now: now), health.gateWait(for: upstream.model, now: now))
         self.init(
             name: upstream.name, kind: upstream.kind, model: upstream.model,
             baseURL: base.isEmpty ? nil : base,

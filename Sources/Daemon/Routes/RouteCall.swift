@@ -74,7 +74,7 @@ final class RouteCall {
         }
     }
 
-    /// Whether a call was under way when it was broken off.
+    /// Whether a request was with a server when it was broken off.
     private(set) var wasCut = false
 
     /// What the provider counted of the last try, also where that was cut.
@@ -192,7 +192,6 @@ final class RouteCall {
 
     private func start(_ candidate: Candidate, _ request: ModelRequest) {
         let names = request.names
-        if let last, last.counted != nil || last.bytes > 0 { spent.append(last) }
         last = Spent(candidate: candidate, estimate: request.estimate)
         let started = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
         trace = started.sent.map { Trace(print: $0) }
@@ -218,7 +217,7 @@ final class RouteCall {
 
     /// The same where it is known why, as when the answer cannot be stored.
     func drop() {
-        wasCut = wasCut || call != nil
+        wasCut = wasCut || call?.isSent ?? false
         call?.cancel()
         letGo()
         calls += 1
@@ -292,6 +291,8 @@ final class RouteCall {
     }
 
     private func tryAgain(_ failure: UpstreamFailure, wait: Int) {
+        // Whatever comes next, another try or nothing, this one came to nothing.
+        if let last = last.take(), last.counted != nil || last.bytes > 0 { spent.append(last) }
         let chosen = Turn.Wait(milliseconds: wait, upstream: plan.current)
         self.failure = failure
         setback = (chosen, failure)

@@ -37,6 +37,8 @@ final class UpstreamTable {
     private let clocks: Clocks
     private let client: HTTPClient
     private let log: Log
+    /// When it was logged last that a server gives no list.
+    private var loggedAt: [String: Int64] = [:]
 
     init(
         _ configuration: Configuration, loop: EventLoop, environment: [String: String],
@@ -154,9 +156,19 @@ final class UpstreamTable {
                 .upstreamUnavailable, "upstream '\(name)' lists no model; name one with 'model'")
         }
         let said = failure.withoutWords
+        let now = clocks.steady()
+        if let last = loggedAt[name], now - last < UpstreamTable.logPause { return refusal(name, said) }
+        loggedAt[name] = now
         log.warning(
             "models_not_listed", ("upstream", name), ("kind", said.kind.rawValue),
             ("status", said.answered.map(String.init) ?? "none"), ("reason", said.message))
+        return refusal(name, said)
+    }
+
+    /// Milliseconds between two lines of the log about one upstream's list.
+    private static let logPause: Int64 = 10_000
+
+    private func refusal(_ name: String, _ said: UpstreamFailure) -> WireError {
         let isSilent = said.kind == .unavailable || said.kind == .timeout
         let address = isSilent ? settings[name].map { " at \($0.baseURL)" } ?? "" : ""
         let error = WireError(said)

@@ -21,7 +21,7 @@ extension SummaryTools {
     /// Who is asked for a session's summaries and titles: never an upstream outside the session's own route, unless the
     /// configuration names it.
     ///
-    /// The route of a session whose prompts name one is that of the newest.
+    /// The route of a session whose prompts name one is that of the newest that was answered.
     func candidates(
         for session: SessionRecord, _ then: @escaping (Result<[Candidate], WireError>) -> Void
     ) {
@@ -36,11 +36,14 @@ extension SummaryTools {
         }
         if let named = settings.upstream { return resolve(named, settings.model) }
         if let named = own.upstream { return resolve(named, settings.model ?? own.model) }
-        let newest = TurnList(session.row, .all, before: nil, limit: 1, bytes: 1)
+        let newest = TurnList(session.row, .all, before: nil, limit: 20, bytes: 256 << 10)
         archives.read(newest, of: session.row) { result in
             switch result {
             case .success(let found):
-                let asked = found.turns.first?.turn.options
+                let answered = found.turns.first {
+                    $0.turn.state == .complete || $0.turn.state == .interrupted
+                }
+                let asked = answered?.turn.options
                 resolve(asked?.upstream, settings.model ?? asked?.model ?? own.model)
             case .failure(let error): then(.failure(WireError(error)))
             }

@@ -40,7 +40,7 @@ final class Admissions {
     private let mostTurns: Int
     private var all = Sum()
     private var users: [UserID: Sum] = [:]
-    private var waiting: [UserID: Fifo<() -> Void>] = [:]
+    private var waiting: [UserID: Fifo<() -> Bool>] = [:]
     private var isWaking = false
 
     init(_ loop: EventLoop, mostTurns: Int, limits: @escaping () -> Limits) {
@@ -64,8 +64,8 @@ final class Admissions {
         return share
     }
 
-    /// Calls back once a user's turn may have room again.
-    func whenRoom(_ user: UserID, _ then: @escaping () -> Void) {
+    /// Calls back once a user's turn may have room again; what is called says whether somebody waited still.
+    func whenRoom(_ user: UserID, _ then: @escaping () -> Bool) {
         waiting[user, default: Fifo()].append(then)
     }
 
@@ -96,9 +96,8 @@ final class Admissions {
             guard let self else { return }
             isWaking = false
             for user in Array(waiting.keys) {
-                guard let next = waiting[user]?.popFirst() else { continue }
+                while let next = waiting[user]?.popFirst(), !next() {}
                 if waiting[user]?.isEmpty ?? true { waiting[user] = nil }
-                next()
             }
         }
     }

@@ -127,7 +127,7 @@ extension LiveTurn {
         return EndTurn(
             id, ending, content: content,
             size: content.map { TokenEstimate.size(of: Part.decode($0)) } ?? ContentSize(),
-            used: end.used, restores: end.restores)
+            used: end.used, spent: end.spent, restores: end.restores)
     }
 
     private func failed(as words: WireError, _ state: TurnRecord.State) {

@@ -34,8 +34,10 @@ extension SessionDriver {
                 case .failure(let error): WireError(error)
                 }
             turn.admission = admissions.share(line.owner, bytes: turn.submission?.prompt?.count ?? 0)
-            let wait = turn.admission == nil ? 1 : 0
-            handle(.judged(turn.id, refusal: refusal, wait: max(wait, quotas.wait(for: line.owner))))
+            handle(
+                .judged(
+                    turn.id, refusal: refusal, wait: quotas.wait(for: line.owner),
+                    isCrowded: turn.admission == nil))
         }
     }
 

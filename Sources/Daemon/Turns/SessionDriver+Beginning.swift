@@ -16,8 +16,8 @@ extension SessionDriver {
             turn.admission = admissions.share(
                 line.owner, bytes: known > 0 ? known : configuration.limits.line)
             if turn.admission == nil {
-                admissions.whenRoom(line.owner) { [weak self] in self?.handle(.limitRaised) }
-                return handle(.examined(turn.id, .held(.pace, wait: SessionDriver.longWait)))
+                waitForRoom()
+                return handle(.examined(turn.id, .held(.room, wait: SessionDriver.longWait)))
             }
         }
         archives.read(TurnByID(turn.id, owner: nil), of: row) { [self] result in
@@ -30,6 +30,19 @@ extension SessionDriver {
             case .success: handle(.examined(turn.id, .impossible(.noSession(line.session))))
             case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))
             }
+        }
+    }
+
+    /// Looks at the queue again when there may be room; a line waits once, however often it is looked at.
+    private func waitForRoom() {
+        if awaitsRoom { return }
+        awaitsRoom = true
+        admissions.whenRoom(line.owner) { [weak self] in
+            guard let self else { return false }
+            awaitsRoom = false
+            let waits = line.awaitsRoom
+            handle(.limitRaised)
+            return waits
         }
     }
 
@@ -140,7 +153,11 @@ extension SessionDriver {
     /// A turn has no room beside those that run: one that came now is refused, unless it repeats another, and one that waits is
     /// looked at again.
     private func refuse(_ turn: PendingTurn, _ error: WireError, unlessKnown then: @escaping () -> Void) {
-        guard let submission = turn.submission else { return lookAgain(turn, after: 1_000) }
+        guard let submission = turn.submission else {
+            // Others need not wait with it.
+            turn.admission?.set(bytes: 0)
+            return lookAgain(turn, after: 1_000)
+        }
         lookForKnown(submission) { [self] isKnown in
             guard isWanted(turn) else { return }
             if isKnown { then() } else { handle(.prepared(turn.id, error)) }

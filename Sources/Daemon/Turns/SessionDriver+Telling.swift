@@ -63,6 +63,11 @@ extension SessionDriver {
             (news.position, news.moved) = (position, true)
             publish(news)
         case .paused(let reason): tellPaused(turn.id, reason)
+        case .crowded:
+            var news = Wire.SessionInfoUpdate.News(turn.id, .queued)
+            news.position = 1
+            news.reason = "as many of the user's prompts are being answered as may be at one time"
+            publish(news)
         case .throttled(let milliseconds):
             var news = Wire.SessionInfoUpdate.News(turn.id, .queued)
             news.position = 1

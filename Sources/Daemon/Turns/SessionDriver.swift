@@ -30,6 +30,8 @@ final class SessionDriver {
     private var events = Fifo<SessionLine.Event>()
     private var isPerforming = false
     private var timer: EventLoop.TimerID?
+    /// Whether it is told when there may be room for a turn.
+    var awaitsRoom = false
 
     /// What the one who keeps the lines hears.
     enum Report {

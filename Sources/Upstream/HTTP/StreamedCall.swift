@@ -49,6 +49,7 @@ final class StreamedCall: UpstreamCall {
     /// Sends the request, unless the call was cancelled while its key was looked for.
     func begin(_ client: HTTPClient, _ request: HTTPRequest) {
         guard receive != nil else { return }
+        isSent = true
         let time = StreamedCall.words(timeouts.firstToken)
         firstToken = loop.after(milliseconds: timeouts.firstToken) { [weak self] in
             self?.timeOut("the upstream sent no content for \(time)")
@@ -70,6 +71,7 @@ final class StreamedCall: UpstreamCall {
     }
 
     var counted: Usage? { stream.usage }
+    private(set) var isSent = false
 
     func pause() {
         isPaused = true

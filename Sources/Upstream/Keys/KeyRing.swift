@@ -314,7 +314,10 @@ struct ModelGates {
 
     mutating func close(_ model: String, until: Int64, now: Int64) {
         if untils.count >= ModelGates.most { untils = untils.filter { $0.value > now } }
-        if untils.count < ModelGates.most || untils[model] != nil { untils[model] = until }
+        if untils.count >= ModelGates.most, let first = untils.min(by: { $0.value < $1.value }) {
+            untils[first.key] = nil
+        }
+        untils[model] = until
     }
 }
 

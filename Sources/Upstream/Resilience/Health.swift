@@ -58,7 +58,12 @@ package struct Health: Sendable, Equatable {
     /// The server asked to wait with a model.
     package mutating func close(_ model: String, _ gate: Gate, now: Int64) {
         if gates.count >= Health.mostGates { gates = gates.filter { $0.value.until > now } }
-        if gates.count < Health.mostGates || gates[model] != nil { gates[model] = gate }
+        if gates.count >= Health.mostGates,
+            let first = gates.min(by: { $0.value.until < $1.value.until })
+        {
+            gates[first.key] = nil
+        }
+        gates[model] = gate
     }
 
     /// What is against asking for a model now; nil for nothing.
@@ -66,8 +71,11 @@ package struct Health: Sendable, Equatable {
         gates[model].flatMap { $0.until > now ? $0 : nil }
     }
 
-    /// Milliseconds for which the server asked to be left alone with some model, 0 for none.
-    package func gateWait(now: Int64) -> Int { Int(max(0, (gates.values.map(\.until).max() ?? 0) - now)) }
+    /// Milliseconds for which the server asked to be left alone with a model, 0 for none; nil stands for any.
+    package func gateWait(for model: String?, now: Int64) -> Int {
+        let until = model.map { gates[$0]?.until } ?? gates.values.map(\.until).max()
+        return Int(max(0, (until ?? 0) - now))
+    }
 }
 
 extension Breaker {
