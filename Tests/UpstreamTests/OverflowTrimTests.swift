@@ -28,6 +28,12 @@ private func change(
         #expect(change(overflow(nil, nil), estimate: 1) == .window(1))
     }
 
+    @Test func `asks for a shorter answer where nothing is said and that is most of it`() {
+        #expect(change(overflow(nil, nil), estimate: 49, answer: 4_096) == .answer(1_024))
+        #expect(change(overflow(nil, nil), estimate: 49, answer: 1_024, trims: 1) == .answer(256))
+        #expect(change(overflow(nil, nil), estimate: 3_000, answer: 4_096) == .window(2_250))
+    }
+
     @Test func `loses of its history where the answer needs what it asks for, as with a budget to think`() {
         let failure = overflow(200_000, 193_000)
         let may = [true, false].map {

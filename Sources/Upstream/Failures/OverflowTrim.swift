@@ -32,6 +32,8 @@ package enum OverflowTrim {
             guard failure.kind == .refused, let length, estimate * 100 >= length * 85 else { return nil }
         }
         guard let limit = said.limit else {
+            // What is kept for the answer is most of it: that is what does not fit.
+            if mayShrink, let answer, answer / 4 >= 64, answer > 2 * estimate { return .answer(answer / 4) }
             return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .newest
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
