@@ -8,6 +8,8 @@ package struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible
         case busy
         /// The disk or a quota is full.
         case full
+        /// Sessions in memory have as much together as they may.
+        case memoryFull
         /// The file is damaged, or is no database.
         case corrupt
         /// The file was made by a newer version; holds that version and the newest that this build knows.

@@ -42,7 +42,7 @@ package struct Receipt: Sendable, Equatable {
     package let leftOutTokens: Int
     /// The seqs of pinned messages and of what must go with them, at most `listed`.
     package let pinned: [Int]
-    /// The seqs of messages that answer excluded calls alone and did not go, at most `listed`.
+    /// The seqs of results that did not go since their calls did not, at most `listed`.
     package let unpaired: [Int]
     /// The seqs of excluded messages among those that were read, at most `listed`.
     package let excluded: [Int]

@@ -114,6 +114,14 @@ package struct Usage: Sendable, Equatable, Codable {
         self.reasoningTokens = reasoningTokens
     }
 
+    /// What was counted of an answer that was cut, which had so many tokens by the estimate: what Anthropic has said of its length
+    /// by then is that of its beginning.
+    package func cut(output tokens: Int) -> Usage {
+        var usage = self
+        usage.outputTokens = max(outputTokens ?? 0, tokens)
+        return usage
+    }
+
     /// Reads what `write` wrote.
     package init(_ view: JSONView) {
         self.init(

@@ -324,20 +324,18 @@ package final class HTTPUpstream: Upstream {
         if isNamed { failure.retryAfter = wait }
         if wait > 0 {
             let now = steady()
-            health.close(
-                model,
-                .init(
-                    until: now + Int64(min(wait, HTTPUpstream.longestGate)), reason: failure.withoutWords,
-                    isFirm: isNamed), now: now)
+            health.gates.close(
+                model, until: now + Int64(min(wait, HTTPUpstream.longestGate)),
+                .init(failure: failure.withoutWords, isFirm: isNamed), now: now)
         }
     }
 
     package func availability(of model: String, tokens: Int) -> Availability {
         let now = steady()
-        if let gate = health.gate(for: model, now: now) {
-            var reason = gate.reason
-            reason.retryAfter = Int(gate.until - now)
-            return .blocked(milliseconds: Int(gate.until - now), reason, isFirm: gate.isFirm)
+        if let gate = health.gates.gate(for: model, now: now) {
+            var failure = gate.reason.failure
+            failure.retryAfter = Int(gate.until - now)
+            return .blocked(milliseconds: Int(gate.until - now), failure, isFirm: gate.reason.isFirm)
         }
         let wait = throttle.wait(tokens: tokens, now: now)
         if wait > 0 {

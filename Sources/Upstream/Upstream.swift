@@ -134,7 +134,7 @@ extension Upstream {
 extension UpstreamCall {
     package var sent: BodyPrint? { nil }
     package var counted: Usage? { nil }
-    package var isSent: Bool { true }
+    package var isSent: Bool { false }
 }
 
 /// One configured upstream.

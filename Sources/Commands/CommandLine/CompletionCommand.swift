@@ -138,17 +138,21 @@ struct Completion {
         ask(Method.SessionFind.self) { $0.member("limit", 200) }?.sessions ?? []
     }
 
+    private func words(of sessions: [Wire.SessionSummary]) -> [Word] {
+        sessions.map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
+    }
+
     /// Sessions that are not among those that lists show.
     private func sessions(where member: String) -> [Word] {
         let found = ask(Method.SessionFind.self) {
             $0.member("limit", 200)
             $0.member(member, true)
         }
-        return (found?.sessions ?? []).map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
+        return words(of: found?.sessions ?? [])
     }
 
     private var sessions: [Word] {
-        newest.map { Word(text: $0.id, help: $0.title ?? "", isSession: true) }
+        words(of: newest)
     }
 
     private var tags: [Word] { plain(Set(newest.flatMap(\.tags)).sorted()) }

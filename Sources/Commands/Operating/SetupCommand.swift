@@ -70,10 +70,7 @@ struct Setup {
 
     mutating func run() throws(CommandError) -> ExitCode {
         let path = invocation.locator.configuration
-        if let name = invocation.positionals.first, !Setup.providers.contains(where: { $0.name == name }) {
-            let names = Setup.providers.map(\.name)
-            throw .usage("'\(name)' is no provider; \(hint(name, names, "convo help setup"))")
-        }
+        let named = try namedProvider()
         let isThere: Bool
         do { isThere = try Files.status(path, follows: true) != nil } catch {
             throw CommandError(.failure, "cannot look at '\(path)': \(error.reason)")
@@ -84,7 +81,8 @@ struct Setup {
                 "there is a configuration at '\(path)' already; change it with an editor, or --force replaces it"
             )
         }
-        let provider = try chosenProvider()
+        let provider: Provider
+        if let named { provider = named } else { provider = try chosenProvider() }
         let base = try address(of: provider)
         let key = try self.key(of: provider)
         let model = try self.model(of: provider)
@@ -109,14 +107,18 @@ struct Setup {
         return said.isEmpty ? standard ?? "" : String(said)
     }
 
+    /// The provider that the command names; nil where it names none.
+    private func namedProvider() throws(CommandError) -> Provider? {
+        guard let name = invocation.positionals.first else { return nil }
+        guard let found = Setup.providers.first(where: { $0.name == name }) else {
+            let names = Setup.providers.map(\.name)
+            throw .usage("'\(name)' is no provider; \(hint(name, names, "convo help setup"))")
+        }
+        return found
+    }
+
     private mutating func chosenProvider() throws(CommandError) -> Provider {
         let known = Setup.providers
-        if let name = invocation.positionals.first {
-            guard let found = known.first(where: { $0.name == name }) else {
-                throw .usage("'\(name)' is no provider; \(hint(name, known.map(\.name), "convo help setup"))")
-            }
-            return found
-        }
         func hasKey(_ provider: Provider) -> Bool {
             provider.keys.contains { !(invocation.environment[$0.rawValue] ?? "").isEmpty }
         }

@@ -66,15 +66,10 @@ struct ContextDrawing {
                     $0.optional("upstream", upstream)
                 })
         }
-        let built = try client.nextWindow(of: session, model: model, upstream: upstream)
-        guard let receipt = built.receipt.value else {
-            throw CommandError(
-                .failure,
-                "cannot read the receipt that the daemon sent; convo and convod may be of different versions")
-        }
+        let next = try NextWindow(of: session, model: model, upstream: upstream, client)
         let messages = try MessagePages(client: client, session: session).newest(max(1, number))
-        draw(messages, system: built.system, receipt, console)
-        if let cost = built.cost { console.print(sentences: cost.inWords) }
+        draw(messages, system: next.system, next.receipt, console)
+        if let cost = next.cost { console.print(sentences: cost.inWords) }
     }
 
     /// The window of a turn that was, by its receipt.
@@ -215,43 +210,52 @@ struct ContextDrawing {
     }
 }
 
-extension Client {
-    /// What a session's next prompt would be sent behind.
-    ///
+/// What a session's next prompt would be sent behind.
+struct NextWindow {
+    private(set) var receipt: Wire.Receipt
+    let system: String?
+    let cost: Wire.CostEstimate?
+
     /// Where the newest turn alone is too large to be answered anew, a prompt of one word stands for the next: it leaves that
     /// turn out as any other would.
-    func nextWindow(of session: String, model: String? = nil, upstream: String? = nil) throws(CommandError)
-        -> Method.ContextBuild.Result
+    init(of session: String, model: String? = nil, upstream: String? = nil, _ client: Client)
+        throws(CommandError)
     {
-        func members(_ prompt: Bool) -> [UInt8] {
-            JSONWriter.object {
+        func build(behind prompt: String?) throws(ClientError) -> Method.ContextBuild.Result {
+            let params = JSONWriter.object {
                 $0.member("sessionId", session)
                 $0.optional("model", model)
                 $0.optional("upstream", upstream)
-                guard prompt else { return }
+                guard let prompt else { return }
                 $0.key("prompt")
                 $0.array {
                     $0.object {
                         $0.member("type", "text")
-                        $0.member("text", "…")
+                        $0.member("text", prompt)
                     }
                 }
             }
+            return try client.call(Method.ContextBuild.self, params)
         }
-        do throws(ClientError) { return try call(Method.ContextBuild.self, members(false)) } catch {
-            guard case .remote(let remote) = error.code,
-                remote.kind == ErrorKind.contextOverflow.rawValue
-            else { throw CommandError(error) }
-        }
+        let built: Method.ContextBuild.Result
+        var hasPrompt = false
         do throws(ClientError) {
-            var built = try call(Method.ContextBuild.self, members(true))
-            if let sent = built.receipt.value?.sentMessages {
-                let text = String(decoding: built.receipt.bytes, as: UTF8.self)
-                built.receipt.bytes = Array(
-                    text.replacing("\"sentMessages\":\(sent)", with: "\"sentMessages\":\(sent - 1)").utf8)
+            do throws(ClientError) { built = try build(behind: nil) } catch {
+                guard case .remote(let remote) = error.code,
+                    remote.kind == ErrorKind.contextOverflow.rawValue
+                else { throw error }
+                built = try build(behind: "…")
+                hasPrompt = true
             }
-            return built
         } catch { throw CommandError(error) }
+        guard let receipt = built.receipt.value else {
+            throw CommandError(
+                .failure,
+                "cannot read the receipt that the daemon sent; convo and convod may be of different versions")
+        }
+        self.receipt = receipt
+        if hasPrompt { self.receipt.sentMessages -= 1 }
+        (system, cost) = (built.system, built.cost)
     }
 }
 

@@ -21,21 +21,17 @@ struct SwitchNote {
             words = nil
             return
         }
-        let built: Method.ContextBuild.Result
+        let next: NextWindow
         do throws(CommandError) {
-            built = try client.nextWindow(of: session, model: model, upstream: upstream)
+            next = try NextWindow(of: session, model: model, upstream: upstream, client)
         } catch {
             // Whether it fits there is told when it is asked.
             words = nil
             return
         }
         let receipt = try client.ask(Method.ContextReceipt.self) { $0.member("turnId", last.turnId) }
-        guard let estimate = built.receipt.value?.estimate else {
-            words = nil
-            return
-        }
-        let cost = built.cost.map { ", about \(Money.text($0.input))" } ?? ""
-        var text = "its next prompt reads about \(Times.number(estimate)) tokens anew\(cost)"
+        let cost = next.cost.map { ", about \(Money.text($0.input))" } ?? ""
+        var text = "its next prompt reads about \(Times.number(next.receipt.estimate)) tokens anew\(cost)"
         if let sent = receipt.receipt?.value?.thoughts?.sent, sent > 0 {
             text += "; \(Times.count(sent, "thought")) of \(asked) may stay out"
         }

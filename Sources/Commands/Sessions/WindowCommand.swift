@@ -186,13 +186,10 @@ struct WindowChange {
 
     /// Prints what of all that is in force for the next prompt, or why nothing can be sent.
     static func showForce(_ client: Client, _ session: String, on console: Console) throws(CommandError) {
-        let built: Method.ContextBuild.Result
-        do throws(CommandError) {
-            built = try client.nextWindow(of: session)
-        } catch {
+        let receipt: Wire.Receipt
+        do throws(CommandError) { receipt = try NextWindow(of: session, client).receipt } catch {
             return line("in force", "nothing now: \(error.message)", console)
         }
-        guard let receipt = built.receipt.value else { return }
         let used = "\(Times.number(receipt.estimate)) of \(Times.number(receipt.budget)) tokens used"
         line(
             "in force", "\(receipt.strategy.chosen), since \(receipt.strategy.why); \(used)", console)

@@ -300,7 +300,7 @@ final class Prompt {
 }
 
 extension Prompt.Outcome {
-    /// What people should know of files that went with the prompt; nil for nothing.
+    /// What people should know of files and parameters that went with the prompt, or did not; nil for nothing.
     func note(of files: [Attachment]) -> String? {
         let receipt = extras?.receipt?.value
         let unsent = receipt?.unsentParameters.map { names in

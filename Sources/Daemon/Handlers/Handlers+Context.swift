@@ -14,19 +14,16 @@ extension Handlers {
         .on(Method.ContextWhy.self) { $0.why },
     ]
 
-    /// Finds who would be asked and makes the window for it.
-    private func withWindow(
-        _ call: Client.Call, _ parameters: WindowQuestion,
-        render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] },
-        _ then: @escaping (Candidate, WindowChoice) -> Void
+    /// Looks for the session of a question whose options are what settings may be.
+    private func withSession(
+        _ call: Client.Call, asking question: WindowQuestion, _ then: @escaping (SessionRecord) -> Void
     ) throws(WireError) {
-        let options = parameters.options
+        let options = question.options
         try check(SessionSettings(upstream: options.upstream, model: options.model, window: options.window))
-        withSession(call, parameters.id) { [self] record in
-            window(of: record, call, parameters, render: render, then)
-        }
+        withSession(call, question.id) { then($0) }
     }
 
+    /// Finds who would be asked and makes the window for it.
     private func window(
         of record: SessionRecord, _ call: Client.Call, _ parameters: WindowQuestion, limit: Int? = nil,
         render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] },
@@ -62,9 +59,7 @@ extension Handlers {
     }
 
     private func previewContext(_ request: Request<Method.ContextPreview>) throws(WireError) {
-        let options = request.parameters.question.options
-        try check(SessionSettings(upstream: options.upstream, model: options.model, window: options.window))
-        withSession(request.call, request.parameters.question.id) { [self] record in
+        try withSession(request.call, asking: request.parameters.question) { [self] record in
             preview(request, record, limit: nil)
         }
     }
@@ -101,31 +96,32 @@ extension Handlers {
         let dialect = try request.parameters.dialect.map { name throws(WireError) in try kind(named: name) }
         // Who speaks that way gets the request itself.
         let own = Set(routes.upstreams.all.filter { $0.kind == dialect?.name }.map(\.name))
-        try withWindow(
-            request.call, request.parameters.question,
-            render: { window in
-                guard let cut = window.cut else { return [] }
-                guard let dialect, let write = dialect.messages else {
-                    let messages = (cut.summary.map { [Message($0)] } ?? []) + cut.messages
-                    return JSONWriter.bytes(of: messages.map { Wire.Message($0) })
-                }
-                if !own.contains(window.upstream) { window.become(for: dialect.rules) }
-                var writer = JSONWriter()
-                write(window.request.messages, window.request.system, &writer)
-                return writer.bytes
+        @Sendable func render(_ window: inout ModelWindow) -> [UInt8] {
+            guard let cut = window.cut else { return [] }
+            guard let dialect, let write = dialect.messages else {
+                let messages = (cut.summary.map { [Message($0)] } ?? []) + cut.messages
+                return JSONWriter.bytes(of: messages.map { Wire.Message($0) })
             }
-        ) { candidate, choice in
-            let window = choice.window
-            // A dialect's is that of any request: messages of the system at the beginning have joined it.
-            let system = dialect == nil ? window.cut?.system : window.request.system
-            request.reply(
-                .init(
-                    messages: RawJSON(window.rendered),
-                    system: dialect?.hasSystemMessage ?? false ? nil : system,
-                    receipt: Verbatim(choice.receipt), cost: Wire.CostEstimate(window, candidate),
-                    windowId: WindowID(
-                        issuer: candidate.issuer, binding: window.request.binding
-                    ).text, toolNames: dialect == nil ? [:] : window.request.names.originalsBySent))
+            if !own.contains(window.upstream) { window.become(for: dialect.rules) }
+            var writer = JSONWriter()
+            write(window.request.messages, window.request.system, &writer)
+            return writer.bytes
+        }
+        try withSession(request.call, asking: request.parameters.question) { [self] record in
+            window(of: record, request.call, request.parameters.question, render: render) {
+                candidate, choice in
+                let window = choice.window
+                // A dialect's is that of any request: messages of the system at the beginning have joined it.
+                let system = dialect == nil ? window.cut?.system : window.request.system
+                request.reply(
+                    .init(
+                        messages: RawJSON(window.rendered),
+                        system: dialect?.hasSystemMessage ?? false ? nil : system,
+                        receipt: Verbatim(choice.receipt), cost: Wire.CostEstimate(window, candidate),
+                        windowId: WindowID(
+                            issuer: candidate.issuer, binding: window.request.binding
+                        ).text, toolNames: dialect == nil ? [:] : window.request.names.originalsBySent))
+            }
         }
     }
 

@@ -55,6 +55,7 @@ final class RouteCall {
     private(set) var attempts: [Attempt] = []
     /// What the last try failed of.
     private(set) var failure: UpstreamFailure?
+
     /// What a try took that came to nothing.
     struct Spent {
         let candidate: Candidate
@@ -67,10 +68,9 @@ final class RouteCall {
 
         /// As it is booked.
         func used(by owner: UserID) -> TurnUsage {
-            let output = max(counted?.outputTokens ?? 0, bytes / 4)
-            var usage = counted
-            usage?.outputTokens = output
-            return TurnUsage(usage, owner: owner, input: estimate, output: output, candidate: candidate)
+            TurnUsage(
+                counted?.cut(output: bytes / 4), owner: owner, input: estimate, output: bytes / 4,
+                candidate: candidate)
         }
     }
 

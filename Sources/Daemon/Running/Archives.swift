@@ -113,7 +113,11 @@ final class Archives {
             then(
                 result.mapError { error in
                     guard error.code == .full else { return error }
-                    return ArchiveError(.full, error.doing, reason: ArchiveError.memoryIsFull)
+                    return ArchiveError(
+                        .memoryFull, error.doing,
+                        reason:
+                            "sessions in memory have as much together as 'limits.ephemeral' allows; delete some of them, or raise it"
+                    )
                 })
         }
     }
@@ -351,13 +355,4 @@ final class Archives {
         memory = nil
         if let memoryPath { MemoryFile.remove(memoryPath) }
     }
-}
-
-extension ArchiveError {
-    /// Why sessions in memory take no more.
-    fileprivate static let memoryIsFull =
-        "sessions in memory have as much together as 'limits.ephemeral' allows; delete some of them, or raise it"
-
-    /// Whether what is full is no disk.
-    var isOfMemory: Bool { reason == ArchiveError.memoryIsFull }
 }

@@ -122,13 +122,9 @@ final class SummaryCall {
         let estimate = estimate
         let before = spent.map { $0.used(by: owner) }.reduce(nil) { sum, one in sum.map { $0 + one } ?? one }
         if usage == nil && estimate.output == 0 { return before }
-        var usage = usage
-        if !hasFinished {
-            let said = usage?.outputTokens ?? 0
-            usage?.outputTokens = max(said, estimate.output)
-        }
         let last = TurnUsage(
-            usage, owner: owner, input: estimate.input, output: estimate.output, candidate: candidate)
+            hasFinished ? usage : usage?.cut(output: estimate.output), owner: owner, input: estimate.input,
+            output: estimate.output, candidate: candidate)
         return before.map { $0 + last } ?? last
     }
 

@@ -24,8 +24,7 @@ extension WireError {
     /// A store's failure as clients see it; the store's own words hold no content.
     init(_ error: ArchiveError) {
         switch error.code {
-        case .full where error.isOfMemory:
-            self.init(.diskFull, "nothing was stored: \(error.reason)")
+        case .memoryFull: self.init(.diskFull, "nothing was stored: \(error.reason)")
         case .full:
             self.init(
                 .diskFull,

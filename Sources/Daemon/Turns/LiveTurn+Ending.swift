@@ -15,11 +15,7 @@ extension LiveTurn {
         let size = content == nil ? ContentSize() : TokenEstimate.size(of: answer)
         let current = route.current, name = route.upstream
         var ending = ending
-        if ending.usage == nil, !ending.isCached, var counted = route.counted {
-            // An answer that was cut: what Anthropic has said of its length by then is that of its beginning.
-            counted.outputTokens = max(counted.outputTokens ?? 0, size.tokens)
-            ending.usage = counted
-        }
+        if !ending.isCached { ending.usage = ending.usage ?? route.counted?.cut(output: size.tokens) }
         ending.detail = ending.detail ?? windows.fullness(ending, by: name, size.tokens)
         if ending.state == .failed || ending.state == .interrupted {
             log.warning(
@@ -37,7 +33,7 @@ extension LiveTurn {
         record.model = current?.model
         let used = windows.used(
             by: name, ending, size.tokens, first: route.firstWait,
-            isSent: route.wasCut && route.trace != nil)
+            isSent: route.wasCut)
         record.receipt = windows.receipt(
             for: current, upstream: name, ending.usage, cost: ending.usage == nil ? nil : used?.cost,
             ending.isCached ? nil : route.trace)

@@ -256,7 +256,7 @@ extension Wire {
         package var pinned: [Int]?
         /// The numbers of excluded messages, at most 100.
         package var excluded: [Int]?
-        /// The numbers of messages that were not sent since they answer tool calls that somebody excluded, at most 100.
+        /// The numbers of messages that were not sent since the tool calls that they answer were not, at most 100.
         package var unpaired: [Int]?
         /// For which upstream it was made.
         package var upstream: String?

@@ -72,13 +72,6 @@ package enum FailureClassifier {
         if isSpent(report, status, text) {
             return failure(.quota, "the upstream's quota is spent", report, status, isRetryable: false)
         }
-        if OverflowReport.isOfBytes(report, status: status) {
-            var failure = failure(
-                .overflow, "the request has more bytes than the upstream takes", report, status,
-                isRetryable: false)
-            failure.overflow = .bytes(OverflowReport.mostBytes(report))
-            return failure
-        }
         if OverflowReport.isOverflow(report, status: status) {
             var failure = failure(
                 .overflow, "the upstream says that the context is too long", report, status,
@@ -89,6 +82,13 @@ package enum FailureClassifier {
             if let limit = said.limit, let counted = said.counted, report.contextLimit != nil {
                 failure.message += " (it counted \(counted) tokens and holds \(limit))"
             }
+            return failure
+        }
+        if OverflowReport.isOfBytes(report, status: status) {
+            var failure = failure(
+                .overflow, "the request has more bytes than the upstream takes", report, status,
+                isRetryable: false)
+            failure.overflow = .bytes(OverflowReport.mostBytes(report))
             return failure
         }
         // No wait mends these two, and shorter requests pass (wire.md C5, E5); Anthropic says the second with 400.

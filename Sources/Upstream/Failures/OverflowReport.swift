@@ -23,20 +23,16 @@ enum OverflowReport {
     ]
 
     /// Whether a report says that a request has too many bytes: Anthropic's, Google's, and a 413 of a server or of what stands
-    /// before it (wire.md A6, C3, E5), unless that tells of tokens.
+    /// before it (wire.md A6, C3, E5); asked of what tells of no tokens.
     static func isOfBytes(_ report: FailureReport, status: Int?) -> Bool {
         let text = report.text.lowercased()
-        if report.codes.contains("request_too_large") || text.contains("payload size exceeds") { return true }
-        return status == 413 && !isOverflow(report, status: status)
+        return report.codes.contains("request_too_large") || text.contains("payload size exceeds")
+            || status == 413
     }
 
     /// How many bytes a request may have; nil where it is not said.
     static func mostBytes(_ report: FailureReport) -> Int? {
-        guard let found = report.text.lowercased().firstRange(of: "limit: ") else { return nil }
-        let rest = report.text.lowercased()[found.upperBound...]
-        let digits = rest.prefix { $0.isASCII && $0.isNumber }
-        guard rest.dropFirst(digits.count).hasPrefix(" bytes") else { return nil }
-        return Int(digits).flatMap { $0 > 0 ? $0 : nil }
+        number(after: "payload size exceeds the limit: ", in: report.text.lowercased())
     }
 
     /// Whether a report tells of a context that is too long, the machine's words first.

@@ -32,7 +32,7 @@ package final class KeyRing: Authorizer {
         let source: KeySource
         var refusal: Refusal?
         /// Milliseconds before which the key is left alone, by the model that was asked for: limits are a model's own.
-        var gates = ModelGates()
+        var gates = ModelGates<Void>()
         /// What a command printed last, and when.
         var printed: (key: String, at: Int64)?
         /// Whether a command gave no key when it ran last.
@@ -168,7 +168,7 @@ package final class KeyRing: Authorizer {
     package func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int {
         let now = clock()
         for index in sources.indices where sources[index].last?.hash == authorization.identity {
-            sources[index].gates.close(model, until: now + Int64(milliseconds), now: now)
+            sources[index].gates.close(model, until: now + Int64(milliseconds), (), now: now)
         }
         if hasFree(for: model) { return 0 }
         let gates = sources.filter { $0.refusal == nil }.map { $0.gates.until(for: model) }.filter {
@@ -297,27 +297,6 @@ package final class KeyRing: Authorizer {
         let what =
             ["\n", "\r"].contains(wrong) ? "more than one line" : "a character that no key has (\(name))"
         return .failure(KeyTrouble("\(source) holds \(what); put the key there again, on one line"))
-    }
-}
-
-/// Until when what is asked for each model is held back.
-struct ModelGates {
-    /// Models that are remembered: any user may name any.
-    private static let most = 256
-    private var untils: [String: Int64] = [:]
-
-    /// Nothing is sent for the model before this, in milliseconds; 0 where nothing is against it.
-    func until(for model: String?) -> Int64 { model.flatMap { untils[$0] } ?? 0 }
-
-    /// The last moment at which one of them is open again.
-    var latest: Int64 { untils.values.max() ?? 0 }
-
-    mutating func close(_ model: String, until: Int64, now: Int64) {
-        if untils.count >= ModelGates.most { untils = untils.filter { $0.value > now } }
-        if untils.count >= ModelGates.most, let first = untils.min(by: { $0.value < $1.value }) {
-            untils[first.key] = nil
-        }
-        untils[model] = until
     }
 }
 

@@ -1,8 +1,16 @@
 /// How an upstream has fared, for the choice of a route and for people.
 package struct Health: Sendable, Equatable {
     package var breaker: Breaker
-    /// What a server asked to wait for, by model: limits are a model's own.
-    package private(set) var gates: [String: Gate] = [:]
+    /// What a server asked to wait for.
+    var gates = ModelGates<Pause>()
+
+    /// Why a server asked to wait.
+    struct Pause: Sendable, Equatable {
+        let failure: UpstreamFailure
+        /// Whether the server named the time.
+        let isFirm: Bool
+    }
+
     /// The last failure with its time.
     package var lastFailure: (failure: UpstreamFailure, at: Int64)? { failure.map { ($0, failedAt) } }
     private var failure: UpstreamFailure?
@@ -42,39 +50,9 @@ package struct Health: Sendable, Equatable {
         }
     }
 
-    /// A time in which nothing is sent for a model.
-    package struct Gate: Sendable, Equatable {
-        /// In milliseconds of a clock that never goes back.
-        package let until: Int64
-        /// Why the server asked.
-        package let reason: UpstreamFailure
-        /// Whether the server named the time.
-        package let isFirm: Bool
-    }
-
-    /// Models that are remembered: any user may name any.
-    private static let mostGates = 256
-
-    /// The server asked to wait with a model.
-    package mutating func close(_ model: String, _ gate: Gate, now: Int64) {
-        if gates.count >= Health.mostGates { gates = gates.filter { $0.value.until > now } }
-        if gates.count >= Health.mostGates,
-            let first = gates.min(by: { $0.value.until < $1.value.until })
-        {
-            gates[first.key] = nil
-        }
-        gates[model] = gate
-    }
-
-    /// What is against asking for a model now; nil for nothing.
-    package func gate(for model: String, now: Int64) -> Gate? {
-        gates[model].flatMap { $0.until > now ? $0 : nil }
-    }
-
     /// Milliseconds for which the server asked to be left alone with a model, 0 for none; nil stands for any.
     package func gateWait(for model: String?, now: Int64) -> Int {
-        let until = model.map { gates[$0]?.until } ?? gates.values.map(\.until).max()
-        return Int(max(0, (until ?? 0) - now))
+        Int(max(0, (model == nil ? gates.latest : gates.until(for: model)) - now))
     }
 }
 
