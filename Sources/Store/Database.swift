@@ -146,6 +146,9 @@ enum Bound {
     /// Lets go of the pages that are kept of the file, so that they are read anew.
     func forgetPages() { _ = unsafe sqlite3_db_release_memory(handle) }
 
+    /// From now on a commit's pages go to the log in one write; the log must be open, as it is behind the first look.
+    func gatherWrites() { unsafe csqlite_gather(handle) }
+
     /// What became of a call that went past SQLite's pages, which leaves no words behind.
     func fileFailure(_ code: Int32, _ doing: String) -> ArchiveError {
         let kind = Database.kind(of: code)

@@ -87,6 +87,7 @@ package final class Writer {
         arrival = max(try database.newestArrival(), try database.searchMark())
         try abandonImports()
         log.wrote(database.pagesWritten)
+        database.gatherWrites()
         _ = files.look()
         database.setPatience(milliseconds: 0)
     }
