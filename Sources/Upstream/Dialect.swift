@@ -35,7 +35,9 @@ package protocol Dialect: Sendable {
     /// Parameters of ours that its requests have no place for.
     var untaken: Set<String> { get }
     /// Whether a server read less of a request than it was sent, without a word; see `Upstream.cutSilently`.
-    func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool
+    func cutSilently(
+        counted: Int, expected: Int, of request: ModelRequest, behind before: CountedRequest?
+    ) -> Bool
 }
 
 extension Dialect {
@@ -48,7 +50,9 @@ extension Dialect {
     package func bindsToAccount(_ model: String) -> Bool { false }
     package func answerCap(_ parameters: ModelParameters, _ quirks: Quirks) -> AnswerCap? { nil }
     package var quirks: Quirks { Quirks() }
-    package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
+    package func cutSilently(
+        counted: Int, expected: Int, of request: ModelRequest, behind before: CountedRequest?
+    ) -> Bool { false }
 }
 
 /// Tokens of the answer at most, that a request says.

@@ -352,8 +352,10 @@ package final class HTTPUpstream: Upstream {
         return .blocked(milliseconds: pause, failure, isFirm: false)
     }
 
-    package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool {
-        dialect.cutSilently(counted: counted, expected: expected, of: request)
+    package func cutSilently(
+        counted: Int, expected: Int, of request: ModelRequest, behind before: CountedRequest?
+    ) -> Bool {
+        dialect.cutSilently(counted: counted, expected: expected, of: request, behind: before)
     }
 
     // MARK: Small questions

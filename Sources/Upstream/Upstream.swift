@@ -48,25 +48,26 @@ package struct ModelRequest: Sendable {
     }
 
     /// Bytes of the text in it, and of a request whose words are gone what it had.
-    package var textBytes: Int {
-        keptBytes
-            ?? messages.reduce(system?.utf8.count ?? 0) { sum, message in
-                message.parts.reduce(sum) { $0 + $1.textBytes }
-            }
-    }
-    private var keptBytes: Int?
+    package var textBytes: Int { kept?.text ?? bytes { $0.textBytes } }
 
-    /// About the bytes of its body, pictures and sounds with it.
-    package var contentBytes: Int {
+    /// Bytes of its text without thoughts, which many a model is not given again.
+    package var saidBytes: Int { kept?.said ?? bytes { if case .thought = $0 { 0 } else { $0.textBytes } } }
+
+    private var kept: (text: Int, said: Int)?
+
+    private func bytes(of count: (Part) -> Int) -> Int {
         messages.reduce(system?.utf8.count ?? 0) { sum, message in
-            message.parts.reduce(sum) { $0 + $1.textBytes + $1.mediaBytes }
+            message.parts.reduce(sum) { $0 + count($1) }
         }
     }
+
+    /// About the bytes of its body, pictures and sounds with it.
+    package var contentBytes: Int { bytes { $0.textBytes + $0.mediaBytes } }
 
     /// What is known of it, with nothing of what was said.
     package var withoutWords: ModelRequest {
         var copy = self
-        copy.keptBytes = textBytes
+        copy.kept = (textBytes, saidBytes)
         (copy.system, copy.messages, copy.previousUserText) = (nil, [], nil)
         return copy
     }
@@ -201,8 +202,10 @@ package protocol Upstream: AnyObject {
     /// Whether a request of so many tokens may be sent now.
     func availability(of model: String, tokens: Int) -> Availability
     /// Whether the server read less of a request than it was sent, without a word; `counted` are its tokens, `expected` are
-    /// those that it was expected to count.
-    func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool
+    /// those that it was expected to count, and `before` is what went out last for the same conversation.
+    func cutSilently(
+        counted: Int, expected: Int, of request: ModelRequest, behind before: CountedRequest?
+    ) -> Bool
     /// Tries keys again at once that were refused before.
     func forgive()
     /// Names of variables that no program run for a key may see: other upstreams' keys.

@@ -176,6 +176,26 @@ private func anthropic(_ events: String...) -> [ScriptedUpstream.Step] {
     }
 }
 
+@Suite struct `A conversation that grows past what a server reads` {
+    /// Prompts of about 300 tokens with what a server counts that reads 4,096 tokens at most, as whole messages fit.
+    @Test func `is found out as soon as it is told more and counts less, and then teaches nothing`() throws {
+        let counts = [700, 1_300, 1_900, 2_500, 3_100, 3_700, 4_060, 3_800, 4_020, 4_060, 3_700]
+        let answers = (counts + [3_000]).map {
+            ScriptedUpstream.answer(["x"], usage: #"{"prompt_tokens":\#($0),"completion_tokens":1}"#)
+        }
+        let bench = try Bench([answers], each: "contextLength: 32768")
+        var cut: [Int] = []
+        for (index, _) in counts.enumerated() {
+            let words = "\(index) " + String(repeating: "word ", count: 540)
+            let receipt = try bench.ask("s", words).extras?["receipt"]
+            if receipt?["cutByServer"]?.bool ?? false { cut.append(index) }
+        }
+        #expect(cut == [7, 8, 9, 10])
+        let after = try bench.ask("other", String(repeating: "word ", count: 2_700)).extras?["receipt"]
+        #expect((2_800...3_200).contains(after?["estimate"]?.int ?? 0), "\(after?["estimate"]?.int ?? 0)")
+    }
+}
+
 @Suite struct `A parameter that a model refuses` {
     @Test func `is called by its other name, once, and that is remembered`() throws {
         let bench = try Bench([

@@ -20,6 +20,8 @@ final class LastRequests {
         var begin: Int?
         /// What became of the thoughts of its messages; nil where there were none.
         var thoughts: Receipt.Thoughts?
+        /// What the server counted of it; nil where it did not say.
+        var counted: CountedRequest?
     }
 
     private struct Key: Hashable {

@@ -45,6 +45,8 @@ final class RouteWindows: RouteRequests {
     /// Upstreams that refused so many bytes, and those whose window was made by what they take.
     private var refusedBytes: [String: (bytes: Int, most: Int?)] = [:]
     private var fitted: Set<String> = []
+    /// Whether who answered read less than it was sent, and did not say so.
+    private var cutSilently = false
 
     /// A request that was too long.
     private struct Overflow {
@@ -302,14 +304,23 @@ final class RouteWindows: RouteRequests {
         }
         let receipt = TooSmall.add(passed, for: name, to: window.receipt)
         guard let candidate else { return receipt }
+        let counted = usage?.inputTokens
+        let last = maker.lastRequests.last(of: session.row, name, candidate.model)?.counted
+        let isCut =
+            counted.map {
+                candidate.upstream.cutSilently(
+                    counted: $0, expected: window.request.estimate, of: window.request, behind: last)
+            } ?? false
+        cutSilently = isCut
         let shared = trace.flatMap {
             let sent = LastRequests.Sent(
                 at: maker.clocks.now(), print: $0.print, responseID: $0.responseID, begin: window.begin,
-                thoughts: window.thoughts)
+                thoughts: window.thoughts,
+                counted: counted.map {
+                    CountedRequest(window.request, counted: $0, isCut: isCut, behind: last)
+                })
             return maker.lastRequests.take(sent, of: session.row, name, candidate.model)
         }
-        let counted = usage?.inputTokens
-        let isCut = counted.map { isCutByServer($0, window.request, candidate) } ?? false
         if isCut, let counted {
             log.warning(
                 "context_cut_by_server", ("session", session.session.id.text), ("upstream", name),
@@ -352,10 +363,6 @@ final class RouteWindows: RouteRequests {
         return more.count == 2 ? receipt : receipt.dropLast() + [0x2C] + more.dropFirst()
     }
 
-    private func isCutByServer(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Bool {
-        candidate.upstream.cutSilently(counted: counted, expected: request.estimate, of: request)
-    }
-
     /// That an answer of some tokens stopped since the whole context was full, and not at a limit of its own; nil where
     /// it did not, or nobody can tell.
     func fullness(_ ending: Turn.Ending, by upstream: String, _ tokens: Int) -> String? {
@@ -372,7 +379,8 @@ final class RouteWindows: RouteRequests {
     /// Tokens by which servers count otherwise at the end of a context.
     private static let countedOtherwise = 16
 
-    /// What the provider's count teaches about our estimate; one that read less than it was sent teaches nothing.
+    /// What the provider's count teaches about our estimate; one that read less than it was sent, as the receipt found, teaches
+    /// nothing.
     ///
     /// `bytes` are those of the request.
     func learned(from candidate: Candidate?, _ ending: Turn.Ending, bytes: Int?) -> Learned? {
@@ -381,8 +389,7 @@ final class RouteWindows: RouteRequests {
             learnBytes(bytes, candidate)
         }
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,
-            let request = windows[candidate.upstream.name]?.request, !request.hasMedia,
-            !isCutByServer(counted, request, candidate)
+            let request = windows[candidate.upstream.name]?.request, !request.hasMedia, !cutSilently
         else { return taught }
         return learn(counted, request, candidate) ?? taught
     }

@@ -38,7 +38,9 @@ package final class EchoUpstream: Upstream {
     package func availability(of model: String, tokens: Int) -> Availability { .ready }
     package func forgive() {}
     package func hide(_ names: Set<String>) {}
-    package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool { false }
+    package func cutSilently(
+        counted: Int, expected: Int, of request: ModelRequest, behind before: CountedRequest?
+    ) -> Bool { false }
 
     package func mostTokens(of model: String) -> Int? { nil }
     package func countsTokens(of model: String) -> Bool { false }

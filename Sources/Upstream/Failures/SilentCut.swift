@@ -17,4 +17,37 @@ enum SilentCut {
         return counted * 2 < expected && counted * (isDense ? 20 : 8) < bytes
             || isAtPower && counted * 5 < expected * 4 && counted * (isDense ? 18 : 11) < bytes * 2
     }
+
+    /// Bytes by which a request must be longer than the one before, to say something.
+    private static let growth = 512
+    /// Bytes of a text at most that a token stands for, twice what the thriftiest tokenizers need.
+    private static let mostBytes = 32
+
+    /// Judges by what the server counted of the request before: a longer one that has no more tokens was cut, however much
+    /// what was expected has come near to such counts meanwhile.
+    static func shows(_ counted: Int, of request: ModelRequest, behind before: CountedRequest) -> Bool {
+        let growth = request.saidBytes - before.bytes
+        // A server that has cut leaves out more or less, as whole messages come.
+        if before.isCut { return growth >= 0 && counted * 8 <= before.tokens * 9 }
+        return before.tokens > 1_000 && growth >= SilentCut.growth
+            && (counted - before.tokens) * SilentCut.mostBytes < growth
+    }
+}
+
+/// What a request held, and what the server counted of it.
+package struct CountedRequest: Sendable {
+    /// Bytes of its text without thoughts; of one that was cut, those of the shortest that was.
+    package let bytes: Int
+    /// Tokens; of one that was cut, the most that the server counted of such.
+    package let tokens: Int
+    /// Whether the server read less than it was sent.
+    package let isCut: Bool
+
+    /// Takes note of an answer's count; `before` is the one before it.
+    package init(_ request: ModelRequest, counted: Int, isCut: Bool, behind before: CountedRequest?) {
+        let isCutAgain = isCut && before?.isCut ?? false
+        bytes = isCutAgain ? min(request.saidBytes, before?.bytes ?? .max) : request.saidBytes
+        tokens = isCutAgain ? max(counted, before?.tokens ?? 0) : counted
+        self.isCut = isCut
+    }
 }

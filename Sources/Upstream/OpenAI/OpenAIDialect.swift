@@ -131,7 +131,10 @@ package struct OpenAIDialect: Dialect {
     }
 
     /// Any server may be behind the address, one that cuts without a word too.
-    package func cutSilently(counted: Int, expected: Int, of request: ModelRequest) -> Bool {
+    package func cutSilently(
+        counted: Int, expected: Int, of request: ModelRequest, behind before: CountedRequest?
+    ) -> Bool {
         SilentCut.isLikely(counted: counted, expected: expected, of: request)
+            || before.map { SilentCut.shows(counted, of: request, behind: $0) } ?? false
     }
 }
