@@ -64,6 +64,7 @@ package struct MediaRules: Sendable, Equatable {
         case .image(let type, let data?, _): images.contains(type) && !data.isEmpty
         case .image(_, nil, let uri):
             !images.isEmpty && addresses.contains { uri?.hasPrefix($0) ?? false }
+        case .audio(_, ""): false
         case .audio(let type, _):
             switch sounds {
             case .all: true
@@ -122,7 +123,25 @@ extension Part {
 
     /// The part with its bytes at hand: of a `data:` address (RFC 2397), and of an embedded resource that is an image, a sound
     /// or a PDF; such a document has the form of an image.
+    ///
+    /// The bytes are base64 without faults; what is none is left out, so that a text stands for the part.
     var asMedia: Part {
+        switch self.withBytes {
+        case .image(let type, let data?, let uri):
+            let bytes = MediaBytes.repaired(data)
+            let said = bytes?.type.map(Part.known).flatMap {
+                $0 == Part.pdf || $0.hasPrefix("image/") ? $0 : nil
+            }
+            return .image(mimeType: said ?? type, data: bytes?.data ?? "", uri: uri)
+        case .audio(let type, let data):
+            let bytes = MediaBytes.repaired(data)
+            let said = bytes?.type.map(Part.known).flatMap { $0.hasPrefix("audio/") ? $0 : nil }
+            return .audio(mimeType: said ?? type, data: bytes?.data ?? "")
+        case let other: return other
+        }
+    }
+
+    private var withBytes: Part {
         switch self {
         case .image(let type, nil, let uri?) where uri.hasPrefix("data:"):
             guard let comma = uri.firstIndex(of: ","), uri[..<comma].hasSuffix(";base64") else { return self }

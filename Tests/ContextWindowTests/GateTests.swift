@@ -1,5 +1,6 @@
 import ContextWindow
 import Conversation
+import JSON
 import TestSupport
 import Testing
 
@@ -70,6 +71,42 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
     {
         let image = Part.image(mimeType: "image/png", data: nil, uri: uri)
         #expect(try window([(.user, [image])]).outgoing(for: .openAI)[0].parts == [sent])
+    }
+
+    @Test(
+        arguments: [
+            ("data:image/gif;base64,+/+/", "image/gif", "+/+/"), ("+/\r\n+/\n", "image/png", "+/+/"),
+            ("-_-_", "image/png", "+/+/"), ("QUI", "image/png", "QUI="),
+            ("data:;base64,QQ%3D%3D", "image/png", "QQ=="), ("QUJD", "image/png", "QUJD"),
+            ("!!!", nil, nil), ("QUJDR", nil, nil), ("data:image/png,x", nil, nil), ("Q=UI", nil, nil),
+            ("", nil, nil),
+        ] as [(String, String?, String?)])
+    func `whose bytes are no strict base64 are mended, or a text stands for them, in messages and in results`(
+        _ data: String, _ type: String?, _ sent: String?
+    ) throws {
+        let image = Part.image(mimeType: "image/png", data: data, uri: nil)
+        let sound = Part.audio(mimeType: "audio/wav", data: data)
+        let raw = JSONWriter.object {
+            $0.member("type", "resource")
+            $0.member("resource") {
+                $0.member("uri", "file:///a")
+                $0.member("mimeType", "image/png")
+                $0.member("blob", data)
+            }
+        }
+        let blob = Part.resource(uri: "file:///a", text: nil, raw: raw)
+        let mended = type.map { Part.image(mimeType: $0, data: sent, uri: nil) } ?? .text("[image image/png]")
+        let gated = try window([(.user, [image, sound, blob])]).gated(for: rules(.inside, pdf: true))
+        let parts = gated.messages[0].parts
+        #expect(parts[0] == mended)
+        if case .audio(_, let bytes) = parts[1] { #expect(bytes == sent) } else { #expect(sent == nil) }
+        if case .image(_, let bytes, _) = parts[2] { #expect(bytes == sent) } else { #expect(sent == nil) }
+
+        let loop = try window([
+            (.user, [.text("?")]), (.assistant, [call("look", "1")]), (.tool, [result("1", [image])]),
+        ])
+        let said = loop.gated(for: rules(.behind, pdf: true)).messages.flatMap(\.parts)
+        #expect(said.contains(mended) == (sent != nil))
     }
 
     @Test(arguments: [MediaRules.Results.inside, .beside, .behind])
