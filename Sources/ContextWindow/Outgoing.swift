@@ -21,6 +21,17 @@ package struct DialectRules: Sendable, Equatable {
     }
     /// Matters only where there is an issuer.
     package var replay: Replay
+    /// Ways in which a model is asked to think.
+    package struct Thinking: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// With a number of tokens for it.
+        package static let budgeted = Thinking(rawValue: 1)
+        /// As much as it likes.
+        package static let free = Thinking(rawValue: 2)
+    }
+    /// In which of them an open tool loop is refused whose answer began without a thought.
+    package var refusesThoughtlessLoops: Thinking = []
     /// Whether the first message must be the user's.
     package var startsWithUser: Bool
     /// Whether the last message must be the user's, or a tool's.

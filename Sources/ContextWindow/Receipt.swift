@@ -79,7 +79,7 @@ package struct Receipt: Sendable, Equatable {
 
         /// Why some stayed out; nil where none did.
         package let reason: Reason?
-        /// Whether the model was told not to think, since the thought of its open tool loop stays out.
+        /// Whether the model was told not to think, since its open tool loop has no thought that could go.
         package var isDisabled = false
 
         /// Whose thoughts stay out, by the word on the wire.
@@ -107,6 +107,13 @@ package struct Receipt: Sendable, Equatable {
 
         private init(leftOut: Int, _ reason: Reason?) {
             (sent, self.leftOut, self.reason) = (0, leftOut, reason)
+        }
+
+        /// Of a window that has none, and whose model is told not to think for that.
+        package static func none(isDisabled: Bool) -> Thoughts {
+            var thoughts = Thoughts(leftOut: 0, nil)
+            thoughts.isDisabled = isDisabled
+            return thoughts
         }
 
         /// The same where those that went were refused, and went out no more.

@@ -69,18 +69,21 @@ package struct AnswerCap: Sendable, Equatable {
 
     package let tokens: Int
     package let source: Source
+    /// What is to be thought takes of a standard one, which is never less; nil for nothing.
+    package let needed: Int?
     /// Tokens of an answer below which the context counts as full.
     private static let least = 64
 
-    package init(tokens: Int, _ source: Source) {
+    package init(tokens: Int, _ source: Source, needed: Int? = nil) {
         self.tokens = tokens
         self.source = source
+        self.needed = needed
     }
 
     /// What of it is asked for where the context has so much left; nil where nobody knows.
     package func tokens(in room: Int?) -> Int {
         guard source == .standard, let room else { return tokens }
-        return min(tokens, max(AnswerCap.least, room))
+        return min(tokens, max(needed ?? AnswerCap.least, room))
     }
 }
 
@@ -114,7 +117,11 @@ package struct Quirks: Sendable, Equatable {
 
     /// How thinking is asked for or switched off, of the forms that were not refused; nil says nothing.
     func thinking(_ parameters: ModelParameters) -> Thinking? {
-        guard let budget = parameters.thinking else { return nil }
+        parameters.thinking.flatMap { thinking(tokens: $0) }
+    }
+
+    /// The same by the tokens that are asked for, where less than none is as many as the model likes.
+    func thinking(tokens budget: Int) -> Thinking? {
         let wanted: [Thinking] =
             budget == 0 ? [.disabled] : budget < 0 ? [.adaptive, .enabled] : [.enabled, .adaptive]
         return wanted.first { !dropped.contains("thinking.\($0.rawValue)") }

@@ -90,6 +90,16 @@ package final class HTTPUpstream: Upstream {
         if let weights = vocabulary(of: model) { rules.weights = weights }
         rules.weights = rules.weights.counting(thoughts: rules.thoughtIssuer != nil && rules.replay == .all)
         let learned = quirks(of: model)
+        // "When thinking is enabled, a final assistant message must start with a thinking block" (issue 3077 of
+        // anomalyco/opencode); where it is adaptive none must.
+        if rules.replay == .chained {
+            if learned.thinking(tokens: 1) == .enabled {
+                rules.refusesThoughtlessLoops.insert(.budgeted)
+            }
+            if learned.thinking(tokens: -1) == .enabled {
+                rules.refusesThoughtlessLoops.insert(.free)
+            }
+        }
         // The table may say so before a server must.
         if !learned.sends(Quirks.images) || known(model)?.image == false {
             (rules.media.images, rules.media.takesPDF) = ([], false)

@@ -1,4 +1,4 @@
-internal import ContextWindow
+package import ContextWindow
 package import Conversation
 internal import Crypto
 internal import JSON
@@ -99,9 +99,31 @@ extension OutgoingMessage {
 extension ModelRequest {
     /// The request with those thoughts that its provider takes back, by what they are bound to.
     ///
-    /// Where the thought of an open tool loop stays out the model is not to think at all (wire.md E6).
-    package func chained(_ bindings: [String: Message.Binding]) -> ModelRequest {
-        thinking(asIn: ThoughtChain.bound(self, bindings))
+    /// Where the thought of an open tool loop stays out the model is not to think at all (wire.md E6), nor where it never had one,
+    /// as one that another provider's model began, and `refused` are ways of asking that are refused then.
+    package func chained(_ bindings: [String: Message.Binding], refused: DialectRules.Thinking = [])
+        -> ModelRequest
+    {
+        var request = thinking(asIn: ThoughtChain.bound(self, bindings))
+        if let tokens = request.parameters.thinking, tokens != 0,
+            refused.contains(tokens > 0 ? .budgeted : .free), request.hasThoughtlessLoop
+        {
+            request.parameters.thinking = nil
+        }
+        return request
+    }
+
+    /// Whether results of tools are at the end, with or without what the user says to them, and neither the first nor the last
+    /// answer of their loop has a thought.
+    private var hasThoughtlessLoop: Bool {
+        let end = (messages.lastIndex { $0.role != .user } ?? -1) + 1
+        guard end > 0, messages[end - 1].role == .tool else { return false }
+        let begin = messages[..<end].lastIndex { $0.role == .user }.map { $0 + 1 } ?? 0
+        let runs = messages[begin..<end].split { $0.role != .assistant }
+        func thinks(_ run: ArraySlice<OutgoingMessage>) -> Bool {
+            run.contains { $0.parts.contains(where: \.isThought) }
+        }
+        return !(runs.first.map(thinks) ?? false) && !(runs.last.map(thinks) ?? false)
     }
 
     /// Another one of the same messages, whose model is not to think where the thought of an open tool loop is gone.
@@ -175,10 +197,15 @@ extension ModelRequest {
     /// Inside a tool loop some models demand the thought that is missing then, unless they are not to think at all
     /// (wire.md E6).
     package func withoutThoughts(after failure: UpstreamFailure) -> ModelRequest? {
-        guard failure.parameter == Quirks.thoughts,
-            messages.contains(where: { $0.parts.contains { $0.isThought || $0.anySeal != nil } })
-        else { return nil }
-        return thoughtless
+        guard failure.parameter == Quirks.thoughts else { return nil }
+        if messages.contains(where: { $0.parts.contains { $0.isThought || $0.anySeal != nil } }) {
+            return thoughtless
+        }
+        // What it misses is a thought that nobody has.
+        guard let tokens = parameters.thinking, tokens != 0 else { return nil }
+        var copy = self
+        copy.parameters.thinking = nil
+        return copy
     }
 
     /// The request without any thought, and without seals of calls.

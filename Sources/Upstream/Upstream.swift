@@ -19,6 +19,8 @@ package struct ModelRequest: Sendable {
     package var binding: Message.Binding?
     /// What tells the provider which requests belong to one conversation, so that they meet the same cache; nil for nothing.
     package var cacheKey: String?
+    /// Whether nothing like it follows, so that no cache is worth its price.
+    package var isAlone = false
     /// What it costs by the window's estimate, in tokens as the provider is expected to count them.
     package var estimate: Int
     /// How much there is to read of it.

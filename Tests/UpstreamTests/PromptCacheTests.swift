@@ -21,6 +21,15 @@ internal import Upstream
         #expect(try !body(AnthropicDialect(base: "", cache: .none)).contains("cache_control"))
     }
 
+    @Test func `is not bought for a request that nothing like it follows`() {
+        var request = ModelRequest(
+            model: "m", system: "s", messages: [OutgoingMessage(role: .user, parts: [.text("u")])],
+            parameters: ModelParameters())
+        request.isAlone = true
+        let body = AnthropicDialect(base: "", cache: .hour).body(for: request, Quirks())
+        #expect(!String(decoding: body, as: UTF8.self).contains("cache_control"))
+    }
+
     @Test func `of OpenAI is told which conversation it is, and no other server unless that takes it`() throws
     {
         let member = #""prompt_cache_key":"k""#

@@ -123,6 +123,48 @@ private struct PrefixCheck {
     }
 }
 
+@Suite struct `A tool loop that began without a thought` {
+    private func thinking(_ messages: [OutgoingMessage], _ tokens: Int, refused: DialectRules.Thinking) throws
+        -> Int?
+    {
+        let request = try Request.of(messages, "{\"thinking\":\(tokens)}")
+        return request.chained([:], refused: refused).parameters.thinking
+    }
+
+    @Test func `is gone on with without thinking, where that is refused`() throws {
+        let loop = [
+            Request.user(.text("u")), Request.model(.text("I look"), Request.call("1", "f")),
+            Request.tool(Request.result("1")),
+        ]
+        #expect(try thinking(loop, 2_048, refused: [.budgeted]) == nil)
+        #expect(try thinking(loop, -1, refused: [.free]) == nil)
+        #expect(try thinking(loop, -1, refused: [.budgeted]) == -1)
+        #expect(try thinking(loop, 2_048, refused: []) == 2_048)
+        // What the user says to results is joined with them; an answer ends the loop.
+        let more = loop + [Request.user(.text("and?"))]
+        #expect(try thinking(more, 2_048, refused: [.budgeted]) == nil)
+        let ended = loop + [Request.model(.text("ok")), Request.user(.text("and?"))]
+        #expect(try thinking(ended, 2_048, refused: [.budgeted]) == 2_048)
+        #expect(try thinking([Request.user(.text("u"))], 2_048, refused: [.budgeted]) == 2_048)
+    }
+
+    @Test func `is known by its refusal too`() throws {
+        let words =
+            "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block"
+        let body = #"{"type":"error","error":{"type":"invalid_request_error","message":"\#(words)"}}"#
+        let failure = FailureClassifier.failure(
+            FailureReport(status: 400, body: Array(body.utf8)))
+        let request = try Request.of(
+            [
+                Request.user(.text("u")), Request.model(Request.call("1", "f")),
+                Request.tool(Request.result("1")),
+            ], #"{"thinking":2048}"#)
+        let next = try #require(request.withoutThoughts(after: failure))
+        #expect(next.parameters.thinking == nil && next.messages == request.messages)
+        #expect(next.withoutThoughts(after: failure) == nil)
+    }
+}
+
 @Suite struct `Thoughts that are bound to what stood before them` {
     /// Random turns with edits, pins, exclusions, other upstreams and new system prompts between them.
     private func walk(_ strategy: WindowPolicy.Chosen, _ source: inout SeededRandom) -> (

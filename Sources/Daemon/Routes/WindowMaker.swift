@@ -258,7 +258,8 @@ struct WindowMaker {
             let isChosen = policy.reserveTokens != WindowPolicy().reserveTokens
             let mayShrink = cap.source == .standard
             let most = mayShrink ? min(cap.tokens, (length ?? Int.max) / 4) : cap.tokens
-            if !(mayShrink && isChosen) { policy.reserveTokens = max(policy.reserveTokens, most) }
+            let least = mayShrink && isChosen ? cap.needed ?? 0 : max(most, cap.needed ?? 0)
+            policy.reserveTokens = max(policy.reserveTokens, least)
         }
         if let length, policy.reserveTokens >= length, parameters.maxTokens == nil,
             policy.reserveTokens == configuration.window.reserveTokens

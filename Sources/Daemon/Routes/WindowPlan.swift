@@ -61,6 +61,10 @@ struct ModelWindow: Sendable {
             self.request.estimate = told.estimate
         }
         told.thoughts = told.thoughts?.refused
+        if before.parameters.thinking != nil, request.parameters.thinking == nil {
+            told.thoughts = told.thoughts ?? .none(isDisabled: true)
+            told.thoughts?.isDisabled = true
+        }
         receipt = told.encoded
     }
 
@@ -229,7 +233,10 @@ struct WindowPlan: Sendable {
                 userMessageCount: userMessageCount, previousUserText: previousUserText)
             request.size = window.size
             let all = request.thoughtCount
-            if plan.rules.replay == .chained { request = request.chained(gated.bindings) }
+            if plan.rules.replay == .chained {
+                request = request.chained(
+                    gated.bindings, refused: plan.rules.refusesThoughtlessLoops)
+            }
             leftOut = all - request.thoughtCount
         }
     }
@@ -277,7 +284,10 @@ struct WindowPlan: Sendable {
         let isDisabled = parameters.thinking != nil && request.parameters.thinking == nil
         receipt.thoughts = Receipt.Thoughts(
             sent: thoughts - unfit, foreign: foreign, changed: leftOut, full: unfit)
-        receipt.thoughts?.isDisabled = isDisabled
+        if isDisabled {
+            receipt.thoughts = receipt.thoughts ?? .none(isDisabled: true)
+            receipt.thoughts?.isDisabled = true
+        }
         var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
         result.upstream = upstream

@@ -49,6 +49,7 @@ final class SummaryRequests: RouteRequests {
             messages: [OutgoingMessage(role: .user, parts: [.text(prompt)])], parameters: parameters,
             estimate: needed - answer, userMessageCount: 1)
         request.size = size
+        request.isAlone = true
         then(.request(request))
     }
 }

@@ -23,7 +23,9 @@ package struct AnthropicDialect: Dialect {
     package func keyHeaders(_ key: String) -> [String] { ["x-api-key: \(key)"] }
 
     package func body(for request: ModelRequest, _ quirks: Quirks) -> [UInt8] {
-        self.request.body(request, quirks)
+        var form = self.request
+        if request.isAlone { form.cache = .none }
+        return form.body(request, quirks)
     }
 
     package var untaken: Set<String> { ["candidates", "seed"] }

@@ -14,7 +14,7 @@ struct AnthropicRequest {
     private static let mostMarks = 4
 
     /// For how long the stable prefix is marked for the provider's prompt cache.
-    let cache: PromptCache
+    var cache: PromptCache
     /// Whether the server says why its cache had less than it might have (wire-2.md B3).
     var isDiagnosed = false
     private var marksCache: Bool { cache != .none }
@@ -64,7 +64,8 @@ struct AnthropicRequest {
             return AnswerCap(tokens: tokens, parameters.maxTokens == nil ? .standard : .asked)
         }
         let needed = quirks.answer(budget + 1_024)
-        return AnswerCap(tokens: max(tokens, needed), tokens > needed ? .asked : .needed)
+        if tokens <= needed { return AnswerCap(tokens: needed, .needed) }
+        return AnswerCap(tokens: tokens, parameters.maxTokens == nil ? .standard : .asked, needed: needed)
     }
 
     /// The body of `count_tokens`: the same without what concerns the answer (wire.md E7).

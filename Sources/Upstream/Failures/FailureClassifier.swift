@@ -262,6 +262,8 @@ enum Unsupported {
             "bound to a different conversation",
             "thinking or redacted_thinking blocks in the latest assistant message cannot be modified",
             "thinking.signature: field required",
+            // Issue 3077 of anomalyco/opencode.
+            "expected thinking or redacted_thinking, but found",
             // Gemini's, of a thought, a text or a call (wire-2.md E).
             "corrupted thought signature", "invalid thought signature", "thought signature is not valid",
         ].contains(where: text.contains)
