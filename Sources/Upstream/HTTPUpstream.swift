@@ -27,6 +27,7 @@ package final class HTTPUpstream: Upstream {
     private let clock: () -> Int64
     private let steady: () -> Int64
     private var throttle: Throttle
+    private var line = ThrottleLine()
     private var quirks: [String: Quirks] = [:]
     /// The model that was asked for last, with what its name tells.
     private var lastVocabulary: (model: String, weights: TokenWeights?)?
@@ -340,17 +341,25 @@ package final class HTTPUpstream: Upstream {
         }
     }
 
-    package func availability(of model: String, tokens: Int) -> Availability {
+    package func wait(_ place: ThrottleLine.Place, tokens: Int, milliseconds: Int) {
+        line.wait(place, tokens: tokens, milliseconds: milliseconds, now: steady())
+    }
+
+    package func leave(_ place: ThrottleLine.Place, isServed: Bool) { line.leave(place, isServed: isServed) }
+
+    package func availability(of model: String, tokens: Int, for place: ThrottleLine.Place?) -> Availability {
         let now = steady()
         if let gate = health.gates.gate(for: model, now: now) {
             var failure = gate.reason.failure
             failure.retryAfter = Int(gate.until - now)
             return .blocked(milliseconds: Int(gate.until - now), failure, isFirm: gate.reason.isFirm)
         }
-        let wait = throttle.wait(tokens: tokens, now: now)
+        let others = place.map { line.before($0, now: now) } ?? (0, 0)
+        let wait = throttle.wait(tokens: tokens, behind: others, now: now)
         if wait > 0 {
             let words = "upstream '\(name)' has used what its 'throttle' in the configuration allows a minute"
-            let failure = UpstreamFailure(.throttled, words, isRetryable: true, retryAfter: wait)
+            var failure = UpstreamFailure(.throttled, words, isRetryable: true, retryAfter: wait)
+            failure.isOwnLimit = true
             return .blocked(milliseconds: wait, failure, isFirm: true)
         }
         let pause = health.breaker.wait(now: now)

@@ -201,8 +201,12 @@ package protocol Upstream: AnyObject {
     func countsTokens(of model: String) -> Bool
     /// Asks the server how many tokens a request has; nil when it has no way to tell.
     func countTokens(_ request: ModelRequest, _ receive: @escaping (Result<Int?, UpstreamFailure>) -> Void)
-    /// Whether a request of so many tokens may be sent now.
-    func availability(of model: String, tokens: Int) -> Availability
+    /// Whether a request of so many tokens may be sent now; `place` is whose it is, among those who wait for its throttle.
+    func availability(of model: String, tokens: Int, for place: ThrottleLine.Place?) -> Availability
+    /// A request waits for the throttle, and comes again after so many milliseconds.
+    func wait(_ place: ThrottleLine.Place, tokens: Int, milliseconds: Int)
+    /// A request that may have waited goes now, or never.
+    func leave(_ place: ThrottleLine.Place, isServed: Bool)
     /// Whether the server read less of a request than it was sent, without a word; `counted` are its tokens, `expected` are
     /// those that it was expected to count, and `before` is what went out last for the same conversation.
     func cutSilently(

@@ -134,7 +134,18 @@ final class RouteCall {
         if case .test = purpose { return .ready }
         guard let candidate = candidate(name) else { return .ready }
         return candidate.upstream.availability(
-            of: candidate.model, tokens: requests.estimate(for: name))
+            of: candidate.model, tokens: requests.estimate(for: name), for: place)
+    }
+
+    /// Where it stands among those who wait for the throttle of an upstream.
+    private var place: ThrottleLine.Place { ThrottleLine.Place(requests.owner, ObjectIdentifier(self)) }
+
+    /// It waits for no throttle any more; the upstream that it asks has served it.
+    private func leaveLines(asking asked: Candidate? = nil) {
+        for candidate in candidates {
+            let isServed = candidate.upstream.name == asked?.upstream.name
+            candidate.upstream.leave(place, isServed: isServed)
+        }
     }
 
     private var elapsed: Int { Int((loop.now - began) / 1_000_000) }
@@ -192,6 +203,7 @@ final class RouteCall {
 
     private func start(_ candidate: Candidate, _ request: ModelRequest) {
         let names = request.names
+        leaveLines(asking: candidate)
         last = Spent(candidate: candidate, estimate: request.estimate)
         let started = candidate.upstream.start(request) { [weak self] in self?.receive($0.named(by: names)) }
         trace = started.sent.map { Trace(print: $0) }
@@ -220,6 +232,7 @@ final class RouteCall {
         wasCut = wasCut || call?.isSent ?? false
         call?.cancel()
         letGo()
+        leaveLines()
         calls += 1
         requests.cancel()
     }
@@ -294,12 +307,17 @@ final class RouteCall {
         // Whatever comes next, another try or nothing, this one came to nothing.
         if let last = last.take(), last.counted != nil || last.bytes > 0 { spent.append(last) }
         let chosen = Turn.Wait(milliseconds: wait, upstream: plan.current)
+        if wait > 0, case .blocked(_, let block, _) = availability(plan.current), block.isOwnLimit {
+            current?.upstream.wait(
+                place, tokens: requests.estimate(for: plan.current), milliseconds: wait)
+        }
         self.failure = failure
         setback = (chosen, failure)
         report(.failed(TurnError(failure), wait: chosen))
     }
 
     private func give(up failure: UpstreamFailure) {
+        leaveLines()
         self.failure = failure
         report(.failed(TurnError(failure, retryAfter: failure.retryAfter), wait: nil))
     }

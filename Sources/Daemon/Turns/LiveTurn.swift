@@ -61,6 +61,8 @@ final class LiveTurn {
 
     /// Tries that were logged, or came to their end.
     private var noted = 0
+    /// What it was last logged to wait for without a try.
+    private var heldUpBy: String?
     /// Further answers of the same call; they become branches.
     var alternatives: [NewMessage] = []
     /// Up to where a summary should reach now, and where the window began; nil for none.
@@ -190,6 +192,9 @@ final class LiveTurn {
     private func noteFailure(_ error: TurnError, _ wait: Turn.Wait?) {
         let attempt = route.attempts.count > noted ? route.attempts.last : nil
         noted = route.attempts.count
+        // Who waits for a limit looks more than once, and asks nobody.
+        if attempt == nil, heldUpBy == error.kind { return }
+        heldUpBy = attempt == nil ? error.kind : nil
         let breaker = route.current?.upstream.health.breaker.name ?? "closed"
         log.warning(
             "attempt_failed", ("turn", id.description), ("session", session.session.id.text),

@@ -67,7 +67,9 @@ struct TurnTelling {
     /// Whoever comes first is not asked at all, since it may not be now.
     func passesOver(_ first: Candidate, for upstream: String) {
         var why: String?
-        if case .blocked(_, let failure, _) = first.upstream.availability(of: first.model, tokens: 0) {
+        if case .blocked(_, let failure, _) = first.upstream.availability(
+            of: first.model, tokens: 0, for: nil)
+        {
             why = failure.message
         }
         notify(.warning, "'\(upstream)' is asked in place of '\(first.upstream.name)'", why)

@@ -35,7 +35,11 @@ package final class EchoUpstream: Upstream {
     package func contextLength(of model: String) -> Int? { nil }
     /// It is no provider's.
     package func prices(of model: String, tokens: Int) -> Prices? { Prices(input: 0, output: 0) }
-    package func availability(of model: String, tokens: Int) -> Availability { .ready }
+    package func availability(of model: String, tokens: Int, for place: ThrottleLine.Place?) -> Availability {
+        .ready
+    }
+    package func wait(_ place: ThrottleLine.Place, tokens: Int, milliseconds: Int) {}
+    package func leave(_ place: ThrottleLine.Place, isServed: Bool) {}
     package func forgive() {}
     package func hide(_ names: Set<String>) {}
     package func cutSilently(

@@ -66,6 +66,8 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     package var retriesAtOnce = false
     /// Whether a limit is passed by this request alone, so that smaller ones need not wait.
     package var concernsRequest = false
+    /// Whether it is a limit of the configuration's, and nobody was asked.
+    package var isOwnLimit = false
     /// Set when `kind` is `overflow`.
     package var overflow: Overflow?
     /// The request's parameter that the server does not take.

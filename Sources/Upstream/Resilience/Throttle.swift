@@ -29,7 +29,12 @@ package struct Throttle: Sendable, Equatable {
 
         /// A request bigger than the bucket waits for a full one.
         func wait(for amount: Int, now: Int64) -> Int {
-            let missing = min(Double(amount), perMinute) - level(now: now)
+            wait(for: amount, behind: 0, now: now)
+        }
+
+        /// The same behind others that take so much before.
+        func wait(for amount: Int, behind others: Int, now: Int64) -> Int {
+            let missing = min(Double(amount), perMinute) + Double(others) - level(now: now)
             return missing <= 0 ? 0 : Int(ceiling: missing * 60_000 / perMinute)
         }
 
@@ -48,9 +53,13 @@ package struct Throttle: Sendable, Equatable {
         tokens = limits.tokensPerMinute.map { Bucket($0, now: now) }
     }
 
-    /// Milliseconds until a request of so many tokens may go, 0 for at once.
-    package func wait(tokens amount: Int, now: Int64) -> Int {
-        max(requests?.wait(for: 1, now: now) ?? 0, tokens?.wait(for: amount, now: now) ?? 0)
+    /// Milliseconds until a request of so many tokens may go behind others that wait, 0 for at once.
+    package func wait(
+        tokens amount: Int, behind others: (requests: Int, tokens: Int) = (0, 0), now: Int64
+    ) -> Int {
+        max(
+            requests?.wait(for: 1, behind: others.requests, now: now) ?? 0,
+            tokens?.wait(for: amount, behind: others.tokens, now: now) ?? 0)
     }
 
     /// Takes what a request needs, as from its estimate; an upstream's answer is settled with `correct`.
