@@ -25,12 +25,12 @@ package protocol Authorizer: AnyObject {
     func forgive()
     /// Names of variables that no program run for a key may see.
     func hide(_ names: Set<String>)
-    /// The server refused it (401); returns whether asking at once again may help.
-    func refused(_ authorization: Authorization) -> Bool
+    /// The server refused it (401) with a model, nil for none; returns whether asking at once again may help.
+    func refused(_ authorization: Authorization, for model: String?) -> Bool
     /// The server asked this key to wait with a model, in milliseconds; returns those until a key is free, 0 where another one is.
     func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int
-    /// The server took it.
-    func succeeded(_ authorization: Authorization)
+    /// The server took it with a model, nil for none.
+    func succeeded(_ authorization: Authorization, for model: String?)
     /// Whether a key or credential is at hand, without asking anyone.
     var isAtHand: Bool { get }
     /// Where the key or token comes from, for people; never the key itself.

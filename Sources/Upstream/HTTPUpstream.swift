@@ -25,9 +25,9 @@ package final class HTTPUpstream: Upstream {
     private let client: HTTPClient
     private let loop: EventLoop
     private let clock: () -> Int64
-    private let steady: () -> Int64
-    private var throttle: Throttle
-    private var line = ThrottleLine()
+    let steady: () -> Int64
+    var throttle: Throttle
+    var line = ThrottleLine()
     private var quirks: [String: Quirks] = [:]
     /// The model that was asked for last, with what its name tells.
     private var lastVocabulary: (model: String, weights: TokenWeights?)?
@@ -203,12 +203,12 @@ package final class HTTPUpstream: Upstream {
                 if first == nil {
                     first = Int((loop.now - began) / 1_000_000)
                     health.breaker.succeeded()
-                    if let used { authorizer.succeeded(used) }
+                    if let used { authorizer.succeeded(used, for: outline.model) }
                 }
                 receive(event)
             case .finished(let finish):
                 health.answered(now: clock(), first: first)
-                if let used { authorizer.succeeded(used) }
+                if let used { authorizer.succeeded(used, for: outline.model) }
                 correct(outline, finish.usage)
                 var finish = finish
                 finish.reason = redaction(used).strike(finish.boundedReason, else: "other")
@@ -294,7 +294,8 @@ package final class HTTPUpstream: Upstream {
         // Without one it is the token's own endpoint that refused.
         let isSent = used != nil, used = used ?? .none
         switch failure.kind {
-        case .auth where failure.status == 401 && isSent: failure.retriesAtOnce = authorizer.refused(used)
+        case .auth where failure.status == 401 && isSent:
+            failure.retriesAtOnce = authorizer.refused(used, for: request.model)
         case .throttled, .quota: keepAway(&failure, used, with: request.model)
         case .refused:
             var known = quirks(of: request.model)
@@ -308,7 +309,7 @@ package final class HTTPUpstream: Upstream {
             if let limit = failure.overflow?.limit, limit >= 256 { learned[request.model] = limit }
         default: break
         }
-        if failure.status != nil, failure.status != 401 { authorizer.succeeded(used) }
+        if failure.status != nil, failure.status != 401 { authorizer.succeeded(used, for: request.model) }
         // Others see that it failed, and nothing of what was said to this request.
         health.failed(failure.withoutWords, turn: request.turn, at: clock(), now: steady())
         return failure
@@ -339,36 +340,6 @@ package final class HTTPUpstream: Upstream {
                 model, until: now + Int64(min(wait, HTTPUpstream.longestGate)),
                 .init(failure: failure.withoutWords, isFirm: isNamed), now: now)
         }
-    }
-
-    package func wait(_ place: ThrottleLine.Place, tokens: Int, milliseconds: Int) {
-        line.wait(place, tokens: tokens, milliseconds: milliseconds, now: steady())
-    }
-
-    package func leave(_ place: ThrottleLine.Place, isServed: Bool) { line.leave(place, isServed: isServed) }
-
-    package func availability(of model: String, tokens: Int, for place: ThrottleLine.Place?) -> Availability {
-        let now = steady()
-        if let gate = health.gates.gate(for: model, now: now) {
-            var failure = gate.reason.failure
-            failure.retryAfter = Int(gate.until - now)
-            return .blocked(milliseconds: Int(gate.until - now), failure, isFirm: gate.reason.isFirm)
-        }
-        let others = place.map { line.before($0, now: now) } ?? (0, 0)
-        let wait = throttle.wait(tokens: tokens, behind: others, now: now)
-        if wait > 0 {
-            let words = "upstream '\(name)' has used what its 'throttle' in the configuration allows a minute"
-            var failure = UpstreamFailure(.throttled, words, isRetryable: true, retryAfter: wait)
-            failure.isOwnLimit = true
-            return .blocked(milliseconds: wait, failure, isFirm: true)
-        }
-        let pause = health.breaker.wait(now: now)
-        guard pause > 0 else { return .ready }
-        let why = health.lastFailure.map { ": \($0.failure.message)" } ?? ""
-        let failure = UpstreamFailure(
-            .unavailable, "upstream '\(name)' failed again and again and is left alone for a while\(why)",
-            isRetryable: true, retryAfter: pause)
-        return .blocked(milliseconds: pause, failure, isFirm: false)
     }
 
     package func cutSilently(
@@ -492,11 +463,11 @@ package final class HTTPUpstream: Upstream {
                 guard let self else { return }
                 switch result {
                 case .failure(let failure) where failure.status == 401:
-                    if authorizer.refused(authorization), !isAgain {
+                    if authorizer.refused(authorization, for: nil), !isAgain {
                         return send(exchange, url, body: body, isAgain: true, receive)
                     }
                 case .failure(let failure) where failure.status == nil: break
-                case .success, .failure: authorizer.succeeded(authorization)
+                case .success, .failure: authorizer.succeeded(authorization, for: nil)
                 }
                 receive(
                     result.mapError { failure in

@@ -44,6 +44,15 @@ private func bench(_ scripts: [[ScriptedUpstream.Step]], _ keys: String, _ clock
         }
     }
 
+    @Test func `for one model goes on with the others, as behind a gateway that lets it use some`() throws {
+        let clock = ManualClock()
+        let bench = try bench([refused, fine, fine], "{ env: 'ONE' }", clock)
+        #expect(try bench.ask("bobs", "hello", #""model":"gated""#).kind == "upstream_auth")
+        #expect(try bench.ask("s").text() == "fine")
+        #expect(try bench.ask("bobs2", "hello", #""model":"gated""#).kind == "upstream_auth")
+        #expect(try bench.ask("t").text() == "fine" && bench.counts == [3])
+    }
+
     @Test func `by many requests at once is probed after a minute all the same`() throws {
         let clock = ManualClock()
         let held = [ScriptedUpstream.Step.hold] + refused

@@ -85,7 +85,7 @@ package final class GoogleCredentials: Authorizer {
 
     /// A token that is not the one at hand was refused for what another request has mended or is mending; one that
     /// was fetched after a refusal, and refused again, shows that fetching does not help.
-    package func refused(_ authorization: Authorization) -> Bool {
+    package func refused(_ authorization: Authorization, for model: String? = nil) -> Bool {
         let isSecond = suspects.contains(authorization.identity)
         if token?.authorization.identity == authorization.identity {
             token = nil
@@ -94,7 +94,7 @@ package final class GoogleCredentials: Authorizer {
         return !isSecond
     }
 
-    package func succeeded(_ authorization: Authorization) {
+    package func succeeded(_ authorization: Authorization, for model: String? = nil) {
         guard
             suspects.contains(authorization.identity)
                 || token?.authorization.identity == authorization.identity

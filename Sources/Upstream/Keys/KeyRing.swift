@@ -5,8 +5,9 @@ internal import Posix
 /// An upstream's keys, in the order of the configuration: the first that is good is used.
 ///
 /// A key that was refused with 401 is left alone until its source gives another one or is touched, but for one probe after a
-/// minute, and after twice as long each time up to an hour: a provider may refuse a good key for a while. A key that was asked
-/// to wait is passed over while it must; where all must, the one that is free first is taken. Sources are read at each call, so
+/// minute, and after twice as long each time up to an hour: a provider may refuse a good key for a while. That is so for the
+/// model that was asked for, since gateways answer 401 where a key may not use one (issue 1460 of BerriAI/litellm). A key that
+/// was asked to wait is passed over while it must; where all must, the one that is free first is taken. Sources are read at each call, so
 /// a changed file counts at once.
 ///
 /// - Invariant: a key leaves this type only into a request's header; no description, error or log line holds it.
@@ -15,6 +16,9 @@ package final class KeyRing: Authorizer {
     private static let memory: Int64 = 600_000
     /// Milliseconds before a refused key is probed for the first time, and the longest pause between two probes.
     private static let probePause: Int64 = 60_000, longestPause: Int64 = 3_600_000
+
+    /// Models with which refusals of a key are remembered; then all are forgotten.
+    private static let mostRefusals = 256
 
     /// A key that a server did not take.
     private struct Refusal {
@@ -30,7 +34,8 @@ package final class KeyRing: Authorizer {
 
     private struct Source {
         let source: KeySource
-        var refusal: Refusal?
+        /// By the model that was asked for; by "" where none was, as for a list of them.
+        var refusals: [String: Refusal] = [:]
         /// Milliseconds before which the key is left alone, by the model that was asked for: limits are a model's own.
         var gates = ModelGates<Void>()
         /// What a command printed last, and when.
@@ -39,6 +44,9 @@ package final class KeyRing: Authorizer {
         var isFailing = false
         /// The hash and the last characters of the key that was read last.
         var last: (hash: [UInt8], masked: String)?
+
+        /// The refusal that lasts longest.
+        var longestRefusal: Refusal? { refusals.values.max { $0.until < $1.until } }
     }
 
     private var sources: [Source]
@@ -92,7 +100,7 @@ package final class KeyRing: Authorizer {
             case .success(let key):
                 let hash = SHA256Digest.of(Array(key.utf8))
                 sources[index].last = (hash, KeyRing.masked(key))
-                if let words = standing(index, hash) {
+                if let words = standing(index, hash, for: model) {
                     return find(
                         for: model, from: index + 1, reasons: reasons + [words], waiting: waiting, then)
                 }
@@ -104,9 +112,10 @@ package final class KeyRing: Authorizer {
                     return find(for: model, from: index + 1, reasons: reasons, waiting: first, then)
                 }
                 // While this request tries it again, no other does.
-                if let pause = sources[index].refusal?.pause {
-                    sources[index].refusal?.until = clock() + pause
-                    sources[index].refusal?.isProbing = true
+                let asked = model ?? ""
+                if let pause = sources[index].refusals[asked]?.pause {
+                    sources[index].refusals[asked]?.until = clock() + pause
+                    sources[index].refusals[asked]?.isProbing = true
                 }
                 then(.success(found))
             }
@@ -116,10 +125,10 @@ package final class KeyRing: Authorizer {
     /// Why a key may not be used since it was refused, in one clause; nil when it may.
     ///
     /// What is not that key any more is forgiven.
-    private func standing(_ index: Int, _ hash: [UInt8]) -> String? {
-        guard let refusal = sources[index].refusal else { return nil }
+    private func standing(_ index: Int, _ hash: [UInt8], for model: String?) -> String? {
+        guard let refusal = sources[index].refusals[model ?? ""] else { return nil }
         guard refusal.hash == hash, refusal.stamp == stamp(of: sources[index].source) else {
-            sources[index].refusal = nil
+            sources[index].refusals = [:]
             return nil
         }
         let wait = refusal.until - clock()
@@ -141,18 +150,22 @@ package final class KeyRing: Authorizer {
 
     // MARK: How they fared
 
-    package func forgive() { for index in sources.indices { sources[index].refusal = nil } }
+    package func forgive() { for index in sources.indices { sources[index].refusals = [:] } }
 
     package func hide(_ names: Set<String>) { hidden = names }
 
-    package func refused(_ authorization: Authorization) -> Bool {
+    package func refused(_ authorization: Authorization, for model: String?) -> Bool {
+        let name = model ?? ""
         var isCommand = false
         for index in sources.indices where sources[index].last?.hash == authorization.identity {
-            let known = sources[index].refusal.flatMap { $0.hash == authorization.identity ? $0 : nil }
+            let known = sources[index].refusals[name].flatMap { $0.hash == authorization.identity ? $0 : nil }
             // Of those that were sent before the first refusal came, each is no probe that failed.
             if known == nil || known?.isProbing == true {
                 let pause = known.map { min(2 * $0.pause, KeyRing.longestPause) } ?? KeyRing.probePause
-                sources[index].refusal = Refusal(
+                if sources[index].refusals.count >= KeyRing.mostRefusals, known == nil {
+                    sources[index].refusals = [:]
+                }
+                sources[index].refusals[name] = Refusal(
                     hash: authorization.identity, until: clock() + pause, pause: pause,
                     stamp: stamp(of: sources[index].source))
             }
@@ -162,7 +175,7 @@ package final class KeyRing: Authorizer {
                 isCommand = true
             }
         }
-        return isCommand || hasFree(for: nil)
+        return isCommand || hasFree(for: model)
     }
 
     package func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int {
@@ -171,15 +184,16 @@ package final class KeyRing: Authorizer {
             sources[index].gates.close(model, until: now + Int64(milliseconds), (), now: now)
         }
         if hasFree(for: model) { return 0 }
-        let gates = sources.filter { $0.refusal == nil }.map { $0.gates.until(for: model) }.filter {
+        let gates = sources.filter { $0.refusals[model] == nil }.map { $0.gates.until(for: model) }.filter {
             $0 > now
         }
         return gates.min().map { Int($0 - now) } ?? milliseconds
     }
 
-    package func succeeded(_ authorization: Authorization) {
-        for index in sources.indices where sources[index].refusal?.hash == authorization.identity {
-            sources[index].refusal = nil
+    package func succeeded(_ authorization: Authorization, for model: String?) {
+        let name = model ?? ""
+        for index in sources.indices where sources[index].refusals[name]?.hash == authorization.identity {
+            sources[index].refusals[name] = nil
         }
     }
 
@@ -187,7 +201,7 @@ package final class KeyRing: Authorizer {
     private func hasFree(for model: String?) -> Bool {
         sources.contains { source in
             if source.gates.until(for: model) > clock() { return false }
-            guard let refusal = source.refusal, refusal.until > clock() else {
+            guard let refusal = source.refusals[model ?? ""], refusal.until > clock() else {
                 if case .command = source.source { return !source.isFailing }
                 if case .success = readNow(source.source) { return true }
                 return false
@@ -213,7 +227,7 @@ package final class KeyRing: Authorizer {
                 if let trouble = KeyCommand.trouble(words, environment) {
                     return KeyDescription(source: name, masked: nil, state: .missing, reason: trouble.words)
                 }
-                let state: KeyDescription.State = source.refusal != nil ? .refused : .ready
+                let state: KeyDescription.State = source.refusals.isEmpty ? .ready : .refused
                 return KeyDescription(source: name, masked: masked, state: state, reason: nil)
             }
             switch readNow(source.source) {
@@ -221,7 +235,7 @@ package final class KeyRing: Authorizer {
                 return KeyDescription(source: name, masked: nil, state: .missing, reason: trouble.words)
             case .success(let key):
                 masked = KeyRing.masked(key)
-                let refusal = source.refusal.flatMap {
+                let refusal = source.longestRefusal.flatMap {
                     $0.hash == SHA256Digest.of(Array(key.utf8)) && $0.stamp == stamp(of: source.source)
                         ? $0 : nil
                 }
