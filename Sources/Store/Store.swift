@@ -1,4 +1,5 @@
 package import Archive
+package import Conversation
 package import EventLoop
 internal import Posix
 
@@ -72,7 +73,7 @@ package final class Store {
     private let loop: EventLoop
     private let mailbox: LoopMailbox<Letter>
     private let writes = WorkQueue<WriteJob>()
-    private let reads = WorkQueue<ReadJob>()
+    private let reads = ReadQueue()
     private var waiting: [UInt64: (Result<any Sendable, ArchiveError>) -> Void] = [:]
     private var nextToken: UInt64 = 1
     private var writerThread: Thread?
@@ -130,10 +131,10 @@ package final class Store {
                 if case .success(let reader) = reader {
                     reader.index = index
                     reader.betweenSlices = {
-                        for job in reads.takeIfAny(where: \.isShort) { serve(job) }
+                        for job in reads.takeRound(where: \.isShort) { serve(job) }
                     }
                 }
-                while let jobs = reads.take() { jobs.forEach(serve) }
+                while let job = reads.next() { serve(job) }
                 if case .success(let reader) = reader { reader.close() }
             }
         } catch { throw ArchiveError(.other, "start the store", reason: error.description) }
@@ -188,7 +189,9 @@ package final class Store {
             then(result)
         }
         reads.add(
-            ReadJob(token: token, isShort: isShort, isCancelled: { isCancelled.withLock { $0 } }) {
+            ReadJob(
+                token: token, asker: asker, isShort: isShort, isCancelled: { isCancelled.withLock { $0 } }
+            ) {
                 reader throws(ArchiveError) in
                 let before = reader.isCancelled
                 defer { reader.isCancelled = before }
@@ -201,6 +204,9 @@ package final class Store {
             pendingReads -= 1
         }
     }
+
+    /// For whom it is asked now, nil for nobody: looks of one user wait for no more than one of each other user's.
+    package var asker: UserID?
 
     /// How many answers are still to come.
     package var pending: Int { pendingChanges + pendingReads }
@@ -229,7 +235,12 @@ package final class Store {
     {
         let token = nextToken
         nextToken += 1
-        waiting[token] = { result in
+        let asker = asker
+        waiting[token] = { [weak self] result in
+            // What it goes on to ask is asked for the same one.
+            let other = self?.asker
+            self?.asker = asker
+            defer { self?.asker = other }
             switch result {
             case .failure(let error): then(.failure(error))
             case .success(let value):
@@ -289,19 +300,6 @@ struct WriteJob: Sendable {
     }
 }
 
-/// A read on its way to the reader.
-struct ReadJob: Sendable {
-    let token: UInt64
-    /// Whether it takes a slice of time at most; others let such pass.
-    let isShort: Bool
-    let isCancelled: @Sendable () -> Bool
-    let run: @Sendable (Reader) throws(ArchiveError) -> any Sendable
-
-    func answer(_ reader: Result<Reader, ArchiveError>) -> Result<any Sendable, ArchiveError> {
-        Result { () throws(ArchiveError) in try run(try reader.get()) }
-    }
-}
-
 /// Jobs for one thread: many threads add, one takes all there are.
 final class WorkQueue<Job: Sendable>: Sendable {
     private struct State {
@@ -324,16 +322,6 @@ final class WorkQueue<Job: Sendable>: Sendable {
     func hurry() { state.change { $0.mustHurry = true } }
 
     var mustHurry: Bool { state.withLock { $0.mustHurry } }
-
-    /// Takes those that pass out of the queue, without waiting.
-    func takeIfAny(where passes: (Job) -> Bool) -> [Job] {
-        state.withLock { state in
-            guard state.jobs.contains(where: passes) else { return [] }
-            let taken = state.jobs.filter(passes)
-            state.jobs.removeAll(where: passes)
-            return taken
-        }
-    }
 
     /// Waits a moment, or until nobody may wait for others any more.
     func pause(milliseconds: Int32) {

@@ -72,7 +72,7 @@ final class Handlers {
         guard let handler = Handlers.table[call.method] else {
             throw WireError(.methodNotFound, "there is no method '\(call.method.rawValue)'")
         }
-        try handler.run(self, call)
+        try archives.asking(for: call.client.user) { () throws(WireError) in try handler.run(self, call) }
     }
 
     // MARK: Looks

@@ -83,6 +83,18 @@ final class Archives {
 
     // MARK: Changes and looks
 
+    /// Asks for a user, whose looks share the reader with those of others; what comes of them is asked for the same one.
+    func asking<Failure: Error>(for user: UserID, _ body: () throws(Failure) -> Void) throws(Failure) {
+        let other = disk.asker
+        func set(_ user: UserID?) {
+            disk.asker = user
+            memory?.asker = user
+        }
+        set(user)
+        defer { set(other) }
+        try body()
+    }
+
     private func store(isEphemeral: Bool) -> Store {
         guard isEphemeral else { return disk }
         guard let memory else { preconditionFailure("what may leave no trace has a store in memory") }
