@@ -396,6 +396,11 @@ package final class Writer {
                 }
                 answers.append(Answer(token: job.token, result: result))
             }
+            // What is refused is not there either when the file comes back.
+            if jobs.contains(where: { $0.durability == .full }), let gone = files.look() {
+                try database.run("ROLLBACK", doing: "roll back")
+                return lose(jobs, gone)
+            }
             try database.run("COMMIT", doing: "commit")
             if let gone = files.look() { return lose(jobs, gone) }
             return answers
