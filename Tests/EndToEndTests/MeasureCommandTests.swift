@@ -41,6 +41,24 @@ internal import Testing
             text.contains("convod_requests_total{method=\"session/prompt\",outcome=\"done\"} 2\n"), "\(text)")
     }
 
+    @Test func `tells the models apart that are used most, however many names were asked for`() throws {
+        let home = try home(), file = home.directory.file("convod.prom")
+        let database = home.directory.file(".local/share/convod/convod.db")
+        try shell(
+            "sqlite3", database,
+            """
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+            INSERT INTO usage (owner, day, session, upstream, model, turns, input_tokens, output_tokens, cached_tokens, cost)
+                SELECT 7, 20000, i, 'echo', 'a' || i, 1, 3, 2, 0, 0 FROM n
+            """)
+        #expect(try home.convo("metrics", "-q", "-o", file).code == 0)
+        let text = TestSupport.text(try Files.read(file))
+        let prompts = text.split(separator: "\n").filter { $0.hasPrefix("convod_prompts_total{") }
+        #expect(prompts.contains("convod_prompts_total{upstream=\"echo\",model=\"echo\"} 2"))
+        #expect(prompts.contains("convod_prompts_total{upstream=\"echo\",model=\"(others)\"} 1401"))
+        #expect(prompts.count == 101 && text.utf8.count < 200_000)
+    }
+
     @Test func `is who changed what`() throws {
         let home = try home()
         #expect(try home.convo("rename", "small", "other").code == 0)

@@ -122,18 +122,28 @@ package struct UsageRow: Sendable, Equatable {
 
     package init(_ key: Key) { self.key = key }
 
+    private static var sums: [WritableKeyPath<UsageRow, Int>] {
+        [
+            \.prompts, \.failures, \.input, \.cached, \.written, \.output, \.thoughts, \.cost, \.priced,
+            \.unpriced,
+        ]
+    }
+
+    /// Takes the sums of another away, of which it holds a part.
+    package mutating func subtract(_ other: UsageRow) {
+        for path in UsageRow.sums { self[keyPath: path] = max(0, self[keyPath: path] - other[keyPath: path]) }
+        for (bound, count) in other.latencies {
+            latencies[bound] = max(0, (latencies[bound] ?? 0) - count)
+        }
+    }
+
     /// Adds the sums of another.
     package mutating func add(_ other: UsageRow) {
         sessionID = sessionID ?? other.sessionID
-        func sum(_ path: WritableKeyPath<UsageRow, Int>) {
+        for path in UsageRow.sums {
             self[keyPath: path] =
                 UsageSum.bounded(self[keyPath: path]) + UsageSum.bounded(other[keyPath: path])
         }
-        for path in [
-            \UsageRow.prompts, \.failures, \.input, \.cached, \.written, \.output, \.thoughts, \.cost,
-            \.priced,
-            \.unpriced,
-        ] { sum(path) }
         latencies.merge(other.latencies) { UsageSum.bounded($0) + UsageSum.bounded($1) }
     }
 }

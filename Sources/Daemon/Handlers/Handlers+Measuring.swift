@@ -109,18 +109,39 @@ extension Handlers {
     // MARK: Metrics
 
     private func tellMetrics(_ request: Request<Method.ServerMetrics>) throws(WireError) {
-        let all = UsageReport(
-            owner: nil, days: 0...UsageDay.of(clocks.now()) + 1, by: [.upstream, .model], limit: 1_000)
-        _ = archives.usage(all) { [self] usage in
+        let days = 0...UsageDay.of(clocks.now()) + 1
+        let upstreams = UsageReport(owner: nil, days: days, by: [.upstream], limit: 1_000)
+        let models = UsageReport(owner: nil, days: days, by: [.upstream, .model], limit: 5_000)
+        _ = archives.usage(upstreams) { [self] sums in
             guard !request.call.isAnswered else { return }
-            switch usage {
-            case .failure(let error): request.fail(WireError(error))
-            case .success(let usage): request.reply(.init(text: metrics(usage)))
+            _ = archives.usage(models) { [self] usage in
+                guard !request.call.isAnswered else { return }
+                do throws(ArchiveError) {
+                    let rows = Handlers.series(try usage.get().rows, of: try sums.get().rows)
+                    request.reply(.init(text: metrics(rows)))
+                } catch { request.fail(WireError(error)) }
             }
         }
     }
 
-    private func metrics(_ usage: UsageReport.Output) -> String {
+    /// Models that are told apart at most, and what the others are called together.
+    private static let mostModels = 100, others = "(others)"
+
+    /// The models with the most prompts, and for each upstream what it has beside those: who asks chooses a model's name, and may
+    /// invent any number of them.
+    private static func series(_ models: [UsageRow], of upstreams: [UsageRow]) -> [UsageRow] {
+        let kept = Set(models.sorted { $0.prompts > $1.prompts }.prefix(mostModels).map(\.key))
+        var rows = models.filter { kept.contains($0.key) }
+        for upstream in upstreams {
+            var rest = UsageRow(.init(model: others, upstream: upstream.key.upstream))
+            rest.add(upstream)
+            for row in rows where row.key.upstream == upstream.key.upstream { rest.subtract(row) }
+            if rest.prompts > 0 || rest.priced + rest.unpriced > 0 { rows.append(rest) }
+        }
+        return rows
+    }
+
+    private func metrics(_ usage: [UsageRow]) -> String {
         var text = OpenMetrics()
         text.family("convod_build", .info, "What runs.")
         text.sample("convod_build_info", [("version", Version.text), ("engine", archives.engine)], 1)
@@ -165,16 +186,16 @@ extension Handlers {
         ]
         for (name, help, value) in counters {
             text.family(name, .counter, help)
-            for row in usage.rows { text.sample(name + "_total", labels(row), Double(value(row))) }
+            for row in usage { text.sample(name + "_total", labels(row), Double(value(row))) }
         }
         text.family("convod_cost_dollars", .counter, "What prompts cost whose price is known.")
-        for row in usage.rows where row.priced > 0 {
+        for row in usage where row.priced > 0 {
             text.sample("convod_cost_dollars_total", labels(row), Double(row.cost) / 1_000_000)
         }
         text.family(
             "convod_first_piece_seconds", .histogram,
             "How long the first piece of an answer took; times count with the bound that they did not pass.")
-        for row in usage.rows where !row.latencies.isEmpty {
+        for row in usage where !row.latencies.isEmpty {
             var count = 0, sum = 0.0
             for bound in LatencyBounds.all {
                 count += row.latencies[bound] ?? 0
