@@ -26,6 +26,9 @@ package struct Descriptor: ~Copyable, Sendable {
         guard flags >= 0, clinux_fcntl(raw, F_SETFL, flags | O_NONBLOCK) == 0 else { throw .last("fcntl") }
     }
 
+    /// Puts the same file at another number, as one of the standard streams'.
+    package func replace(_ number: Int32) { _ = dup2(raw, number) }
+
     /// Keeps the descriptor out of programs that this one starts.
     package func setCloseOnExec() throws(PosixError) {
         guard clinux_fcntl(raw, F_SETFD, FD_CLOEXEC) == 0 else { throw .last("fcntl") }

@@ -43,6 +43,9 @@ package enum Process {
     /// Closes what this process makes from here on to other users and opens it to its own, whatever the mask it was given.
     package static func closeToOthers() { _ = umask(0o077) }
 
+    /// Opens what this process makes to its own user, whatever the mask it was given; others get what that says.
+    package static func keepOpenToItself() { _ = umask(umask(0o077) & 0o077) }
+
     /// What a service manager tells the process that it starts, and that no other may take for itself (sd_listen_fds(3),
     /// sd_notify(3), systemd.exec(5)).
     package static let managerVariables: Set = [

@@ -467,4 +467,31 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
             "*/.config/*")
         #expect(directories == "")
     }
+
+    @Test(arguments: ["0777", "0277"])
+    func `is open to its own user, whatever the mask`(mask: String) throws {
+        let home = try Home(Home.echo)
+        for words in ["one", "two"] {
+            let done = try Built.run(
+                "/bin/sh",
+                [
+                    "-c",
+                    "umask \(mask); '\(Built.convo)' send -q --new \(words) words && '\(Built.convo)' stop -q",
+                ], environment: home.environment)
+            #expect(done.code == 0, "\(done)")
+        }
+        #expect(try shell("find", home.directory.path, "-type", "f", "-not", "-perm", "-0600") == "")
+    }
+
+    @Test(arguments: ["rm", "mv"])
+    func `is made anew where the log was removed or put aside`(_ how: String) throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-q", "--new", "talk", "words").code == 0)
+        let log = home.directory.file(".local/state/convod/convod.log")
+        try shell("sh", "-c", how == "rm" ? "rm '\(log)'" : "mv '\(log)' '\(log).1'")
+        #expect(try home.convo("stop", "-q").code == 0)
+        #expect(TestSupport.text(try Files.read(log)).contains("event=stopped"))
+        #expect(try shell("stat", "-c", "%a", log) == "600\n")
+        #expect(try home.convo("logs", "-n", "5").said.contains("stopped"))
+    }
 }

@@ -12,6 +12,7 @@ package enum CommandLineTool {
     package static func main(_ arguments: [String]) -> Never {
         fillStandardDescriptors()
         Signals.restoreBrokenPipes()
+        Process.keepOpenToItself()
         Process.exit(run(arguments).rawValue)
     }
 

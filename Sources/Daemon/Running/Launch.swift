@@ -139,7 +139,8 @@ package enum Launch {
                 locations.socket(isUsable: Locations.isUsable, isForeign: Locations.isForeign)),
             database: chosen(
                 flags.database, "CONVOD_DATABASE", configuration.databasePath, locations.database),
-            environment: environment, log: Log(environment: environment))
+            environment: environment,
+            log: Log(environment: environment, write: Log.writing(to: locations.log)))
         options.configurationFile = file
         options.reload = { () throws(ConfigurationError) in
             try Launch.configuration(at: file, isRequired: named != nil, environment)

@@ -41,6 +41,29 @@ package struct Log: Sendable {
         _ = try? System.write(2, bytes)
     }
 
+    /// The same where standard error is a file under a path: one that was removed or put aside is made anew.
+    package static func toFile(_ path: String) -> @Sendable (String) -> Void {
+        { line in
+            // Where neither can be looked at, the line goes where the others went.
+            if (try? FilePlace.of(path)) != (try? FilePlace.of(standardError)),
+                let file = try? Files.openOwn(path, .appending)
+            {
+                file.replace(2)
+            }
+            toStandardError(line)
+        }
+    }
+
+    /// What standard error leads to (proc(5)).
+    private static let standardError = "/proc/self/fd/2"
+
+    /// How lines are written: into the log of a daemon that was started by hand, or where standard error leads.
+    package static func writing(to path: String) -> @Sendable (String) -> Void {
+        guard let there = try? FilePlace.of(path), let here = try? FilePlace.of(standardError), here == there
+        else { return toStandardError }
+        return toFile(path)
+    }
+
     /// Something is lost, or the daemon cannot do what it is there for.
     package func error(_ event: String, _ fields: (String, String)...) { line(.error, event, fields) }
     /// Something is wrong that an administrator should mend.
