@@ -205,6 +205,17 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         #expect(told.code == 1 && told.said.contains("'kill \(pid)' ends it"), "\(told)")
     }
 
+    @Test func `says that a process has the database which nobody can reach`() throws {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-q", "words").code == 0)
+        #expect(try home.convo("stop", "-q").code == 0)
+        let lock = home.directory.file(".local/share/convod/convod.db.lock")
+        let told = try Built.run(
+            "/bin/sh", ["-c", "exec 9>>'\(lock)'; flock -n 9 && '\(Built.convo)' doctor"],
+            environment: home.environment)
+        #expect(told.code == 1 && "\(told)".contains("has the database and does not answer"), "\(told)")
+    }
+
     @Test(arguments: [40, 80]) func `fits on a screen`(_ columns: Int) throws {
         let home = try Home(Home.echo)
         _ = try home.convo("start")

@@ -110,6 +110,13 @@ struct Doctor {
     }
 
     private mutating func examineWithoutDaemon() {
+        if !locator.isLockFree() {
+            let owner = locator.lockOwner().map { "process \($0.pid)" } ?? "a process"
+            return say(
+                .wrong, "daemon", "\(owner) has the database and does not answer at '\(locator.socket)'",
+                wayOut)
+        }
+        if let problem = startProblem { return say(.wrong, "daemon", problem.words, problem.advice) }
         do throws(ClientError) {
             _ = try DaemonStarter(locator, environment: invocation.environment).executable()
             say(
@@ -118,6 +125,33 @@ struct Doctor {
         } catch { say(.wrong, "daemon", error.description) }
         for words in lacks { say(.wrong, "upstreams", words, "mend that; it is read at the next start") }
     }
+
+    /// What would keep a daemon from starting that none of the other looks tells of.
+    private var startProblem: (words: String, advice: String)? {
+        let database = Files.directory(of: locator.database), log = locator.locations.log
+        for directory in [database, Files.directory(of: log)] {
+            // One that is not there yet is made where the one above it lets that be.
+            var known = directory
+            while (try? Files.status(known, follows: true)) == nil, known.count > 1 {
+                known = Files.directory(of: known)
+            }
+            if !Files.isWritable(known) {
+                return ("none can start: '\(known)' may not be written to", "let its user write there")
+            }
+        }
+        for file in [locator.database, log] where (try? Files.status(file, follows: true)) != nil {
+            if !Files.isWritable(file) {
+                return ("none can start: '\(file)' may not be written to", "chmod 600 '\(file)'")
+            }
+        }
+        if let free = Files.freeBytes(database), free < Doctor.leastRoom {
+            return ("none can start: the disk of '\(database)' is full", "make room there")
+        }
+        return nil
+    }
+
+    /// Bytes that a daemon needs to open its database: those of the log's index and of its first page.
+    private static let leastRoom: Int64 = 64 << 10
 
     /// What a short look into the store finds, or why there can be none; others than administrators are not told.
     private mutating func examineStore(_ client: Client) {
@@ -179,7 +213,8 @@ struct Doctor {
         }
         if let free = Files.freeBytes(directory), free < 256 << 20 {
             say(
-                .warning, "disk", "\(Times.number(Int(free >> 20))) MiB are free where the database lies",
+                free < Doctor.leastRoom ? .wrong : .warning, "disk",
+                "\(Times.number(Int(free >> 20))) MiB are free where the database lies",
                 "make room: a full disk refuses prompts, and loses nothing")
         }
         // A daemon has a lock on both; that of the file itself is nobody's any more where the file was replaced.
@@ -219,7 +254,8 @@ struct Doctor {
             problem = try DaemonStarter(locator, environment: invocation.environment).problem(ofCopy: path)
         } catch {
             return say(
-                .note, "database", "\(path), \(size); it could not be looked at: \(error.description)")
+                .wrong, "database", "\(path), \(size); it could not be looked at: \(error.description)",
+                "mend that; a start needs it too")
         }
         // What a daemon that was started meanwhile writes is no damage, and it is asked by itself.
         guard let problem, locator.isLockFree(), !FileLocks.isLocked(path) else {
