@@ -181,6 +181,8 @@ enum Bound {
 
     func failure(_ code: Int32, _ doing: String) -> ArchiveError {
         var words = unsafe String(cString: sqlite3_errmsg(handle)), kind = Database.kind(of: code)
+        // A copy's step tells its failure by its code alone.
+        if words == "not an error" { words = unsafe String(cString: sqlite3_errstr(code)) }
         if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN {
             let errno = unsafe sqlite3_system_errno(handle)
             if errno > 0 { words += " (\(PosixError.words(errno)))" }

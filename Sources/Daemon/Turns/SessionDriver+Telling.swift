@@ -11,8 +11,9 @@ extension SessionDriver {
         switch answer {
         case .refused(let error) where error.kind == .cancelled:
             askers.answer(asker, .success(TurnAnswers.cancelledUnstored))
-        case .refused(let error), .notStored(let error), .failed(let error):
-            askers.answer(asker, .failure(error))
+        case .refused(let error), .notStored(let error): askers.answer(asker, .failure(error))
+        case .failed(let error):
+            askers.answer(asker, .failure(TurnAnswers.failure(error, of: id, session: line.session)))
         case .stopped: askers.answer(asker, .failure(SessionDriver.stopped))
         case .ran:
             guard case .ran(let answer, _)? = turns[id]?.outcome else { return }

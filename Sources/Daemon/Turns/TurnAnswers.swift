@@ -33,6 +33,14 @@ enum TurnAnswers {
         JSONWriter.bytes(of: Method.TurnCancel.Result(turnId: id, state: state))
     }
 
+    /// The failure of a turn that is stored, before it could begin.
+    static func failure(_ error: WireError, of turn: TurnID, session: SessionID) -> WireError {
+        let place = ["turnId": quoted(turn.description), "sessionId": quoted(session.text)]
+        return WireError(
+            error.kind, error.message, retryAfterMs: error.retryAfterMs,
+            details: place.merging(error.details) { _, other in other })
+    }
+
     private static func failure(_ turn: TurnRecord, session: SessionID, hasMessage: Bool) -> WireError {
         let error = turn.error ?? TurnError(kind: "interrupted", message: "the turn ended without an answer")
         var details: [String: [UInt8]] = [

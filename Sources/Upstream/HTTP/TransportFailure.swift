@@ -22,6 +22,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
         case proxyRefusal(Int)
         /// Nobody answers where the proxy should be.
         case noProxy
+        /// The answer's header lines are longer than libcurl takes, or memory is short.
+        case longHeaders
     }
 
     /// Curl's own, a `CURLcode`.
@@ -69,6 +71,9 @@ package struct TransportFailure: Error, Sendable, Equatable {
             if says("not yet valid") { return .notYetValid }
             return says("issuer certificate", "self-signed", "self signed") ? .unknownIssuer : .certificate
         case 77: return .issuersUnreadable
+        // A line of more than 100 KiB is CURLE_OUT_OF_MEMORY (dynbuf.h, DYN_H1_TRAILER; lib/http.c), and later versions say 100.
+        case 27, 100: return .longHeaders
+        case 56 where says("too large response headers"): return .longHeaders
         case 56 where tunnel == 407: return .proxyLogin
         case 56 where tunnel >= 300: return .proxyRefusal(tunnel)
         default: return nil
@@ -107,6 +112,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
         case .proxyRefusal(let status): "\(proxy) does not let through to '\(host)' (HTTP \(status))"
         case .noProxy:
             "\(proxy) does not answer; check the environment's 'https_proxy', 'http_proxy' and 'no_proxy'"
+        case .longHeaders:
+            "the answer of '\(host)' has header lines that are longer than libcurl takes (100 KiB a line), or memory is short"
         case nil: nil
         }
     }
