@@ -237,6 +237,32 @@ private struct SummaryBench {
         #expect(bench.lastRequest().contains("half of a\\n(This was cut"))
     }
 
+    /// As OpenAI says it, with the count of the words and of the answer, and as one says it that names no number.
+    @Test(arguments: [
+        "This model's maximum context length is 4096 tokens. However, you requested 4500 tokens (2452 in the messages, 2048 in the completion)",
+        "the prompt is too long; context length exceeded",
+    ])
+    func
+        `that is too long for its model is asked for again with a smaller answer, and then in smaller pieces`(
+            _ words: String
+        ) throws
+    {
+        let refused = ScriptedUpstream.failure(
+            "400 Bad Request",
+            #"{"error":{"message":"\#(words)","code":"context_length_exceeded"}}"#)
+        for refusals in [1, 2] {
+            let fine = ScriptedUpstream.answer(["in short"])
+            let bench = try SummaryBench(
+                Array(repeating: refused, count: refusals) + Array(repeating: fine, count: 8), length: 20_000)
+            for number in 0..<4 { _ = try bench.ask(number) }
+            let made = try bench.client.call("_convod/session/compact", #"{"sessionId":"s"}"#)
+            #expect(
+                made.result?["text"]?.string == "in short",
+                "\(refusals): \(made.error?["message"]?.string ?? "")")
+            #expect(made.result?["from"]?.int == 1 && made.result?["to"]?.int == 6)
+        }
+    }
+
     @Test func `that a server refuses is logged without what the server says of it`() throws {
         let bench = try SummaryBench([
             ScriptedUpstream.failure("400 Bad Request", #"{"error":{"message":"cannot read: secretword"}}"#)

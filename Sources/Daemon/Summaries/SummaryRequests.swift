@@ -29,9 +29,30 @@ final class SummaryRequests: RouteRequests {
 
     func estimate(for upstream: String) -> Int { size.tokens }
 
+    /// Whether it was made smaller once, and whether that was by half, as nobody said of what there may be.
+    private var isTrimmed = false, isHalved = false
+
+    private func answer(_ length: Int?) -> Int {
+        let tokens = SummaryRequests.answer(settings, contextLength: length)
+        return isHalved ? max(64, tokens / 2) : tokens
+    }
+
+    /// The words stay what they are: where what they leave is enough for an answer, a smaller one is asked for, once.
+    func trim(for candidate: Candidate, after failure: UpstreamFailure, bytes: Int?) -> Bool {
+        guard let said = failure.overflow, !said.isBytes, !isTrimmed else { return false }
+        isTrimmed = true
+        guard let limit = said.limit else {
+            isHalved = true
+            return true
+        }
+        // The limit is known from now on, and the answer is made by it.
+        let words = candidate.upstream.rules(for: candidate.model).weights.tokens(size)
+        return words + SummaryRequests.answer(settings, contextLength: limit) <= limit
+    }
+
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let length = candidate.upstream.contextLength(of: candidate.model)
-        let answer = SummaryRequests.answer(settings, contextLength: length)
+        let answer = answer(length)
         let needed = candidate.upstream.rules(for: candidate.model).weights.tokens(size) + answer
         if let length, needed > length {
             let words =

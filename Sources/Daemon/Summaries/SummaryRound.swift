@@ -51,6 +51,14 @@ final class SummaryRound {
     private var isOver = false
     /// Whether what it used is on its way to the archive.
     private var isKeeping = false
+    /// Reads the stretch anew and cuts it into smaller pieces; how often that was done since some were too long, and how often
+    /// nobody said what would fit.
+    private var readAnew: (() -> Void)?
+    private var rereads = 0, halvings = 0
+    /// Tokens that who is asked first was known to hold when the pieces were made; nil where nobody knew.
+    private var length: Int?
+    /// How often that is done at most.
+    private static let mostRereads = 2
     /// Ends the look at the messages; nil where none is under way.
     private var stopLook: (() -> Void)?
 
@@ -165,7 +173,8 @@ final class SummaryRound {
                 switch result {
                 case .success(let candidates):
                     self.candidates = candidates
-                    findBudget(found) { [self] in readBack(found, before, untold: untold, target) }
+                    readAnew = { [weak self] in self?.readBack(found, before, untold: untold, target) }
+                    findBudget(found) { [self] in readAnew?() }
                 case .failure(let error): finish(.failure(error))
                 }
             }
@@ -195,8 +204,9 @@ final class SummaryRound {
         /// Bytes that the summary before may have: what does not fit is cut in its middle.
         let before: Int
 
-        init(_ settings: Summarizer, _ candidate: Candidate, before: String) {
-            let length = candidate.upstream.contextLength(of: candidate.model)
+        init(_ settings: Summarizer, _ candidate: Candidate, before: String, halvings: Int) {
+            var length = candidate.upstream.contextLength(of: candidate.model)
+            if halvings > 0 { length = (length ?? WindowPolicy.unknownModelTokens) >> halvings }
             let answer = SummaryRequests.answer(settings, contextLength: length)
             let half = SummaryWords.piece(contextLength: length, answer: answer, before: 0) / 2
             let told = min(half, TokenEstimate.text(before))
@@ -212,7 +222,9 @@ final class SummaryRound {
     ///
     /// What a round came to nothing over, or somebody threw away, up to `untold` is not asked about again.
     private func readBack(_ found: SessionRecord, _ before: Summary?, untold: Int, _ target: Int) {
-        let room = Room(tools.configuration.summarizer, candidates[0], before: before?.text ?? "")
+        length = candidates[0].upstream.contextLength(of: candidates[0].model)
+        let room = Room(
+            tools.configuration.summarizer, candidates[0], before: before?.text ?? "", halvings: halvings)
         let first = max(before?.last ?? 0, untold) + 1, most = room.piece
         var lines: [SummaryWords.Line] = [], tokens = 0
         func read(from seq: Int) {
@@ -251,17 +263,24 @@ final class SummaryRound {
         let all = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)
         pieces = all.suffix(mostPieces)
         let first = all.count > mostPieces ? pieces.first?.first?.seq ?? first : first
+        (self.before, missing, hasAsked) = (nil, nil, false)
         if let before, let text = before.text {
             self.before = (SummaryWords.clipped(text, to: room.before), before.last)
             if first > before.last + 1 { missing = (before.last + 1)...(first - 1) }
         }
         var summary = Summary(
-            id: tools.ids.newID(), first: before?.first ?? first, last: target, text: nil,
+            id: self.summary?.id ?? tools.ids.newID(), first: before?.first ?? first, last: target, text: nil,
             isRequested: isRequested, madeAt: session.session.messageCount, createdAt: tools.clocks.now())
         summary.problem = "it is being made"
         if order.request?.isDryRun ?? false { return finish(.success(estimated(summary))) }
+        if let old = self.summary {
+            (summary.inputTokens, summary.outputTokens, summary.cost) = (
+                old.inputTokens, old.outputTokens, old.cost
+            )
+        } else {
+            tools.tell(summary, .inProgress, of: session)
+        }
         self.summary = summary
-        tools.tell(summary, .inProgress, of: session)
         ask()
     }
 
@@ -306,7 +325,15 @@ final class SummaryRound {
             if isOver { return }
             note(call, outcome)
             switch outcome {
-            case .failed(let error, _): keep(nil, error)
+            case .failed(let error, _):
+                // The pieces were made for a model that was thought to hold more.
+                guard error.kind == .contextOverflow, rereads < SummaryRound.mostRereads else {
+                    return keep(nil, error)
+                }
+                rereads += 1
+                let known = candidates[0].upstream.contextLength(of: candidates[0].model)
+                if known == nil || known == length { halvings += 1 }
+                readAnew?()
             case .text(let whole, _, let isCut):
                 let bounded = SummaryWords.bounded(whole, to: mostTokens)
                 let text = isCut ? SummaryWords.cut(bounded) : bounded
