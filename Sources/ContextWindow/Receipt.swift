@@ -9,6 +9,8 @@ package struct Receipt: Sendable, Equatable {
         case fits
         /// A limit was passed.
         case maxTokens, maxTurns, maxMessages
+        /// The provider takes no more bytes.
+        case maxBytes
         /// It is where the last cut was.
         case anchor
         /// It was made early, since the provider had forgotten the request before.
@@ -25,7 +27,7 @@ package struct Receipt: Sendable, Equatable {
     /// The strategy in force.
     package let chosen: WindowPolicy.Chosen
     /// Tokens that there was room for, in our estimate.
-    package let budget: Int
+    package var budget: Int
     /// The estimate for what was sent, system prompt and overheads included.
     package var estimate: Int
     /// `fits` where nothing was cut.

@@ -59,6 +59,15 @@ private let words = String(repeating: "word ", count: 200)
         let count = sent.map { $0.split(separator: "prompt ").count - 1 }
         #expect(count.prefix(9) == [1, 2, 3, 4, 5, 6, 7, 8, 9] && count.count == 11, "\(count)")
         #expect((1..<9).contains(count[9]) && (1..<9).contains(count[10]), "\(count)")
+        // What is shown before is what goes, and it is said by what it was cut.
+        let next = "prompt 11 \(words)"
+        let shown = try bench.client.call(
+            "_convod/context/preview", #"{"sessionId":"s","prompt":[{"type":"text","text":"\#(next)"}]}"#)
+        let receipt = try bench.client.prompt("s", next).extras?["receipt"]
+        #expect(
+            shown.result?["receipt"]?["sent"].map { text($0.raw) } == receipt?["sent"].map { text($0.raw) })
+        #expect(receipt?["rule"]?.string == "maxBytes" && (receipt?["budget"]?.int ?? 0) > 4_000)
+        #expect(bench.servers[0].requests.filter { !$0.contains(":countTokens") }.count == 12)
         if server.isTold {
             for body in sent[9...] {
                 #expect((3_000...6_600).contains(body.utf8.count), "\(body.utf8.count)")

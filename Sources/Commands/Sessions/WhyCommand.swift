@@ -137,6 +137,7 @@ extension Wire.Receipt {
         case "maxTokens": "tokens"
         case "maxTurns": "turns"
         case "maxMessages": "messages"
+        case "maxBytes": "bytes"
         case "summary": "summary"
         case "unpaired": "without its call"
         default: rule
@@ -151,6 +152,7 @@ extension Wire.Receipt {
         case "maxTokens": "the limit of tokens"
         case "maxTurns": "the limit of turns"
         case "maxMessages": "the limit of messages"
+        case "maxBytes": "what the provider takes in bytes"
         case "summary": "a summary, which goes in their place"
         case "unpaired": "its own kind: the tool call that it answers did not go"
         case "failed", "refused": "its own end: it \(rule == "failed" ? "failed" : "was refused")"

@@ -42,9 +42,8 @@ final class RouteWindows: RouteRequests {
     private var passed: [TooSmall]
     /// What was too long for an upstream, by its name.
     private var overflows: [String: Overflow] = [:]
-    /// Upstreams that refused so many bytes, and those whose window was made by what they take.
+    /// Upstreams that refused so many bytes, and how many they said they take.
     private var refusedBytes: [String: (bytes: Int, most: Int?)] = [:]
-    private var fitted: Set<String> = []
     /// Whether who answered read less than it was sent, and did not say so.
     private var cutSilently = false
 
@@ -123,24 +122,9 @@ final class RouteWindows: RouteRequests {
                 if told.insert(name).inserted, !window.news.isEmpty { heard?(window.news) }
                 count(window, for: candidate, then)
             } catch {
-                // What must be sent has perhaps fewer bytes than it seems.
-                if fitted.contains(name), overflow == nil, limits.removeValue(forKey: name) != nil {
-                    return request(for: candidate, then)
-                }
                 then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error))
             }
         }
-    }
-
-    /// What a window of an upstream may have of tokens, where it has more bytes than are taken there; nil where it has not.
-    private func fitting(_ window: ModelWindow, _ candidate: Candidate) -> Int? {
-        guard let most = candidate.upstream.mostBytes, !fitted.contains(candidate.upstream.name) else {
-            return nil
-        }
-        let bytes = window.request.contentBytes
-        if bytes <= most { return nil }
-        fitted.insert(candidate.upstream.name)
-        return max(1, window.request.estimate * 15 / 16 * most / bytes)
     }
 
     /// What went through where more was refused is what is taken there, unless it was said.
@@ -155,11 +139,6 @@ final class RouteWindows: RouteRequests {
         _ window: ModelWindow, for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void
     ) {
         let name = candidate.upstream.name
-        if let fitting = fitting(window, candidate) {
-            limits[name] = fitting
-            windows[name] = nil
-            return self.request(for: candidate, then)
-        }
         var request = window.request
         request.previousResponse =
             maker.lastRequests.last(of: session.row, name, candidate.model)?.responseID

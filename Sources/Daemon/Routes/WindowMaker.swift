@@ -280,7 +280,8 @@ struct WindowMaker {
         let last = lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)
         return WindowPlan(
             session: session, question: question, policy: policy, length: length,
-            weights: calibration.applied(to: rules.weights), budget: budget, parameters: parameters,
+            weights: calibration.applied(to: rules.weights), budget: budget,
+            mostBytes: question.isNewestOnly ? nil : candidate.upstream.mostBytes, parameters: parameters,
             upstream: candidate.upstream.name,
             model: candidate.model, rules: rules,
             chosen: chosen, settings: settings,

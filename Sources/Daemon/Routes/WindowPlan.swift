@@ -120,7 +120,11 @@ struct WindowPlan: Sendable {
     let length: Int?
     /// What messages cost, as the provider is expected to count them.
     let weights: TokenWeights
-    let budget: Int
+    var budget: Int
+    /// Bytes that the provider was found to take in one request; nil where nobody knows.
+    let mostBytes: Int?
+    /// The budget where less is tried, so that a window has no more bytes than that.
+    var wholeBudget: Int?
     let parameters: ModelParameters
     let upstream: String
     let model: String
@@ -243,6 +247,33 @@ struct WindowPlan: Sendable {
 
     /// Cuts a history, and makes the request of what is kept.
     func window(of stored: StoredHistory) throws(WireError) -> ModelWindow {
+        let whole = try made(of: stored)
+        // Its body is a little more than what is said in it.
+        guard let room = mostBytes.map({ $0 / 16 * 15 }), whole.request.contentBytes > room else {
+            return whole
+        }
+        // As much as the bytes let in: more tokens are more bytes, though not in proportion.
+        var plan = self, best: ModelWindow?, low = 0, high = whole.request.estimate
+        plan.wholeBudget = budget
+        for _ in 0..<WindowPlan.mostFittings where high - low > max(8, high / 128) {
+            plan.budget = (low + high) / 2
+            do throws(WireError) {
+                let window = try plan.made(of: stored)
+                if window.request.contentBytes <= room {
+                    (best, low) = (window, plan.budget)
+                } else {
+                    high = plan.budget
+                }
+            } catch { low = plan.budget }  // what must go needs more
+        }
+        // What must go has too many bytes by itself, and the provider says so.
+        return best ?? whole
+    }
+
+    /// Windows that are tried at most to find the one with as many bytes as may be.
+    private static let mostFittings = 12
+
+    private func made(of stored: StoredHistory) throws(WireError) -> ModelWindow {
         let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
         let (history, before) = history(stored, promptSize)
         func drafted(thoughts: Int = 0) throws(WireError) -> Draft {
@@ -260,6 +291,10 @@ struct WindowPlan: Sendable {
         receipt.mapped = gated.mapped
         receipt.ratio = ratio
         if question.isNewestOnly, receipt.rule == .maxTurns { receipt.rule = .maxTokens }
+        if let wholeBudget {
+            receipt.budget = wholeBudget
+            if receipt.rule == .maxTokens { receipt.rule = .maxBytes }
+        }
         let thoughts = request.thoughtCount
         var unfit = 0
         if rules.replay == .chained {
