@@ -133,10 +133,11 @@ extension AuditList: LocalRead {
             guard let uid = UInt32(exactly: row.int(2)), user == nil || user == UserID(uid) else {
                 return true
             }
-            found.append(
-                AuditEntry(
-                    at: row.int(1), user: UserID(uid), pid: Int(row.int(3)), method: row.text(4),
-                    session: row.optionalText(5), outcome: row.text(6)))
+            var entry = AuditEntry(
+                at: row.int(1), user: UserID(uid), pid: Int(row.int(3)), method: row.text(4),
+                session: row.optionalText(5), outcome: row.text(6))
+            entry.id = row.int(0)
+            found.append(entry)
             return found.count < limit
         }
         if let session {
@@ -144,12 +145,12 @@ extension AuditList: LocalRead {
                 """
                 SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome
                   FROM audit INDEXED BY audit_session
-                 WHERE session = ? ORDER BY id DESC
-                """, [.text(session)], doing: "list changes", take)
+                 WHERE session = ? AND id < ? ORDER BY id DESC
+                """, [.text(session), .int(before ?? .max)], doing: "list changes", take)
         } else {
             try reader.database.rows(
-                "SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome FROM audit WHERE id > ? ORDER BY id DESC",
-                [.int(0)], doing: "list changes", take)
+                "SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome FROM audit WHERE id < ? ORDER BY id DESC",
+                [.int(before ?? .max)], doing: "list changes", take)
         }
         return found
     }

@@ -59,6 +59,22 @@ internal import Testing
         #expect(prompts.count == 101 && text.utf8.count < 200_000)
     }
 
+    @Test func `is who changed what, as far back as is kept`() throws {
+        let home = try home()
+        try shell(
+            "sqlite3", home.directory.file(".local/share/convod/convod.db"),
+            """
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+            INSERT INTO audit (at, uid, pid, method, session, outcome)
+                SELECT 1000 + i, \(Process.userID), 1, '_convod/session/set', 's' || i, 'done' FROM n
+            """)
+        let all = try home.convo("audit", "--jsonl", "-n", "5000").said.split(separator: "\n")
+        #expect(all.count >= 2_500 && Set(all).count == all.count)
+        #expect(all.contains { $0.contains(#""s1""#) } && all.contains { $0.contains(#""s2500""#) })
+        let some = try home.convo("audit", "--jsonl", "-n", "1500").said.split(separator: "\n")
+        #expect(some.count == 1_500 && some.elementsEqual(all.prefix(1_500)))
+    }
+
     @Test func `is who changed what`() throws {
         let home = try home()
         #expect(try home.convo("rename", "small", "other").code == 0)

@@ -67,6 +67,8 @@ package struct SessionNames: ArchiveRead {
 
 /// A request that changed something, or should have.
 package struct AuditEntry: Sendable, Equatable {
+    /// Its number among those that are kept, by which a list goes on; 0 where it is not kept yet.
+    package var id: Int64 = 0
     /// Milliseconds since 1970.
     package let at: Int64
     package let user: UserID
@@ -105,9 +107,12 @@ package struct AuditList: ArchiveRead {
     package let session: String?
     /// Milliseconds since 1970 from which on.
     package let since: Int64
+    /// The number of the entry behind which it goes on; nil for the newest.
+    package let before: Int64?
     package let limit: Int
 
-    package init(user: UserID?, session: String?, since: Int64, limit: Int) {
+    package init(user: UserID?, session: String?, since: Int64, before: Int64? = nil, limit: Int) {
+        self.before = before
         self.user = user
         self.session = session
         self.since = since

@@ -90,15 +90,21 @@ extension Command {
             """
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number) ?? 100
-        guard (1...1_000).contains(number) else {
-            throw .usage("-n takes a number from 1 to 1,000, not '\(number)'")
+        guard (1...100_000).contains(number) else {
+            throw .usage("-n takes a number from 1 to 100,000, not '\(number)'")
         }
-        let since = try invocation.since()
-        let told = try invocation.connect().ask(Method.AuditList.self) {
-            $0.optional("session", invocation.value(.aboutSession))
-            if let since { $0.member("since", Timestamp.text(since)) }
-            $0.member("limit", number)
-        }
+        let since = try invocation.since(), client = try invocation.connect()
+        var told = Method.AuditList.Result(changes: [])
+        repeat {
+            let page = try client.ask(Method.AuditList.self) {
+                $0.optional("session", invocation.value(.aboutSession))
+                if let since { $0.member("since", Timestamp.text(since)) }
+                $0.optional("cursor", told.nextCursor)
+                $0.member("limit", min(1_000, number - told.changes.count))
+            }
+            told.changes += page.changes
+            told.nextCursor = page.nextCursor
+        } while told.nextCursor != nil && told.changes.count < number
         let console = invocation.console
         if invocation.has(.jsonl) {
             for change in told.changes { console.print(record: change) }

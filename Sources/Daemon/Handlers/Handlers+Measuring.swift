@@ -43,7 +43,8 @@ extension Handlers {
         let parameters = request.parameters
         let list = AuditList(
             user: request.client.seesAll ? nil : request.client.user, session: parameters.session,
-            since: parameters.since ?? Int64.min, limit: parameters.limit)
+            since: parameters.since ?? Int64.min, before: try PageCursor.number("a", parameters.cursor),
+            limit: parameters.limit)
         archives.readAway(
             list, isShort: false,
             then: looking(request.call) { found in
@@ -54,7 +55,9 @@ extension Handlers {
                                 at: Wire.Time($0.at), uid: Int($0.user.number),
                                 pid: $0.pid > 0 ? $0.pid : nil,
                                 method: $0.method, session: $0.session, outcome: $0.outcome)
-                        }))
+                        },
+                        nextCursor: found.count < parameters.limit
+                            ? nil : found.last.map { PageCursor.text("a", $0.id) }))
             })
     }
 

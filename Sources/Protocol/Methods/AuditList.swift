@@ -16,11 +16,14 @@ extension Method {
             package var session: String?
             /// Milliseconds since 1970; nil means from the first on that is kept.
             package var since: Int64?
+            /// Where it goes on, as the page before gave it; nil for the newest.
+            package var cursor: String?
             package var limit: Int
 
             package init(_ reader: inout ParameterReader, _ limits: Limits) throws(WireError) {
                 session = try reader.name("session")
                 since = try reader.time("since")
+                cursor = try reader.name("cursor")
                 limit = try reader.int("limit", in: 1...limits.pageRows) ?? 100
             }
         }
@@ -29,7 +32,12 @@ extension Method {
         package struct Result: Codable, MethodResult {
             /// The newest first.
             package var changes: [Change]
-            package init(changes: [Change]) { self.changes = changes }
+            /// Where older ones follow; nil at the end.
+            package var nextCursor: String?
+            package init(changes: [Change], nextCursor: String? = nil) {
+                self.changes = changes
+                self.nextCursor = nextCursor
+            }
         }
 
         /// A request that changed something, or should have.
