@@ -201,6 +201,14 @@ static inline long long clinux_free_bytes(const char *path) {
     struct statfs s;
     return statfs(path, &s) == 0 ? (long long)s.f_bavail * (long long)s.f_bsize : -1;
 }
+// Keeps blocks for a file's bytes, also behind its end, which stays where it is; 0 or the number of the error.
+static inline int clinux_keep_blocks(int fd, long long from, long long to) {
+    extern int fallocate(int, int, off_t, off_t);
+    int result;
+    do result = fallocate(fd, 1 /* FALLOC_FL_KEEP_SIZE, linux/falloc.h */, from, to - from);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? errno : 0;
+}
 static inline int clinux_spawn_directory(posix_spawn_file_actions_t *actions, const char *path) {
     extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
     return posix_spawn_file_actions_addchdir_np(actions, path);

@@ -44,7 +44,9 @@ static inline int csqlite_sync(sqlite3_file *f) { return f->pMethods->xSync(f, S
 //
 // Nothing of a commit stays behind: its last frame says so in its header (bytes 4 to 7, https://sqlite.org/fileformat2.html,
 // section 4.1), and with that frame's page all is written, so that an error is still the commit's. What is not gathered goes out
-// in the order in which it came, and is there before anything is read, synced, measured or cut.
+// in the order in which it came, and is there before anything is read, synced, measured or cut; where that fails it stays, so that
+// each further access fails until the transaction is undone. What a transaction that is undone had gathered is dropped: once the
+// write lock is gone its places may be another process's.
 typedef struct {
     sqlite3_io_methods methods;  // first: the file's pMethods lead here
     const sqlite3_io_methods *below;
@@ -58,9 +60,14 @@ typedef struct {
 static inline csqlite_gatherer *csqlite_gatherer_of(sqlite3_file *f) { return (csqlite_gatherer *)f->pMethods; }
 static inline int csqlite_gathered_out(sqlite3_file *f) {
     csqlite_gatherer *g = csqlite_gatherer_of(f);
-    int count = g->count;
-    g->count = 0;
-    return count ? g->below->xWrite(f, g->bytes, count, g->at) : SQLITE_OK;
+    int code = g->count ? g->below->xWrite(f, g->bytes, g->count, g->at) : SQLITE_OK;
+    if (code == SQLITE_OK) g->count = 0;
+    return code;
+}
+static inline void csqlite_gathered_undone(void *gatherer) {
+    csqlite_gatherer *g = (csqlite_gatherer *)gatherer;
+    g->count = g->isCommit = 0;
+    g->end = -1;
 }
 static inline int csqlite_gathered_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) {
     csqlite_gatherer *g = csqlite_gatherer_of(f);
@@ -111,8 +118,8 @@ static inline void csqlite_gather(sqlite3 *db) {
     if (!g) return;
     g->methods = *f->pMethods;
     g->below = f->pMethods;
-    g->at = g->count = g->isCommit = 0;
-    g->end = -1;
+    g->at = 0;
+    csqlite_gathered_undone(g);
     g->methods.xClose = csqlite_gathered_close;
     g->methods.xRead = csqlite_gathered_read;
     g->methods.xWrite = csqlite_gathered_write;
@@ -120,4 +127,5 @@ static inline void csqlite_gather(sqlite3 *db) {
     g->methods.xSync = csqlite_gathered_sync;
     g->methods.xFileSize = csqlite_gathered_size;
     f->pMethods = &g->methods;
+    sqlite3_rollback_hook(db, csqlite_gathered_undone, g);
 }

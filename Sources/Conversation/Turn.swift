@@ -236,7 +236,8 @@ package struct Turn: Sendable {
         case (.backingOff, .retryDue):
             state = .waiting
             return [.announce(.waiting), .call]
-        case (.backingOff, .cancel): return [.stopTimer] + end(cancelled)
+        // What waits for its try is in somebody's line.
+        case (.backingOff, .cancel): return [.abortCall, .stopTimer] + end(cancelled)
         case (.waiting, .cancel), (.streaming, .cancel): return [.abortCall] + end(cancelled)
         case (.waiting, .shutDown), (.streaming, .shutDown), (.backingOff, .shutDown), (.storing, .shutDown):
             return [.abortCall, .stopTimer] + end(.shutDown())

@@ -264,6 +264,16 @@ package enum Files {
         return count < 0 ? nil : count
     }
 
+    /// Keeps blocks of the disk for bytes that a file is going to have, also behind its end, which stays where it is.
+    ///
+    /// False where the file system has no such call (fallocate(2), EOPNOTSUPP).
+    package static func keepBlocks(_ file: Int32, from: Int64, to: Int64) throws(PosixError) -> Bool {
+        let error = clinux_keep_blocks(file, from, to)
+        if error == EOPNOTSUPP || error == ENOSYS { return false }
+        guard error == 0 else { throw PosixError("fallocate", errno: error) }
+        return true
+    }
+
     /// The kind of file system when it is one of those where SQLite's locks do not hold, else nil.
     package static func networkFileSystem(_ path: String) -> String? {
         networkFileSystem(kind: unsafe clinux_file_system(path))

@@ -9,6 +9,8 @@ internal import Posix
 struct LogRoom: ~Copyable {
     /// Bytes that are added at one time, and those below which room gets too little.
     private static let step = 1 << 20, least = 64 << 10
+    /// Bytes that must be free for that.
+    private static let leastFree: Int64 = 8 << 20
 
     private let path: String
     private var file: Descriptor?
@@ -27,6 +29,12 @@ struct LogRoom: ~Copyable {
             guard let fd = file?.raw, let status = try Files.status(path) else { return }
             size = Int(status.size)
             guard size - used < LogRoom.least else { return }
+            // The last of a disk is for what the log is moved into; the first of the log is there all the same, so that room can
+            // be made.
+            if size >= LogRoom.step, let free = Files.freeBytes(path), free < LogRoom.leastFree {
+                size = used + LogRoom.step
+                return
+            }
             _ = try System.write(fd, [UInt8](repeating: 0, count: LogRoom.step))
             size += LogRoom.step
         } catch {

@@ -3,8 +3,8 @@ internal import Posix
 
 /// The database's file and its WAL, as they were opened.
 ///
-/// SQLite writes on into a file that was removed or moved, and nobody finds that again. So both names are looked at behind
-/// every commit, before its answers leave.
+/// SQLite writes on into a file that was removed or moved, and nobody finds that again. So both names are looked at before
+/// a durable commit, and behind every one, before its answers leave.
 struct OpenFiles {
     private struct Name {
         let path: String

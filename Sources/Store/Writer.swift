@@ -17,16 +17,18 @@ package final class Writer {
     private var synchronous: Durability?
     private var log: WriteAheadLog
     private var room: LogRoom
+    private var space: DatabaseRoom
+    private var pageSize: Int64 = 4_096
     private var activity: Int64
     /// The newest branch's number; none is used again while the daemon runs, since what was looked up may be old.
     private var branch: Int64
     private var changed: Set<SessionRow> = []
     private var files: OpenFiles
-    private var slot = BackgroundSlot()
-    private var setbacks = Setbacks()
+    var slot = BackgroundSlot()
+    var setbacks = Setbacks()
     private let work: [any BackgroundWork]
     private let removal = SessionRemoval()
-    private var backups = BackupLine()
+    var backups = BackupLine()
     /// Which work is looked at first, so that none waits for another to have nothing to do.
     private var nextWork = 0
     /// Where the newest block of turns that are read in ends.
@@ -48,6 +50,7 @@ package final class Writer {
         files = OpenFiles(path)
         log = WriteAheadLog()
         room = LogRoom(path + "-wal")
+        space = DatabaseRoom(path)
         database.setPatience(milliseconds: 10_000)  // another program may be at it; the loop does not run yet
         self.clock = clock
         isIndexing = index != nil
@@ -87,7 +90,9 @@ package final class Writer {
         arrival = max(try database.newestArrival(), try database.searchMark())
         try abandonImports()
         log.wrote(database.pagesWritten)
+        pageSize = try database.integer("PRAGMA page_size", doing: "look at the file")
         database.gatherWrites()
+        space.moved()
         _ = files.look()
         database.setPatience(milliseconds: 0)
     }
@@ -184,7 +189,7 @@ package final class Writer {
     }
 
     /// What is numbered among the setbacks beside the kinds of work: the look after the files, and the cut behind a purge.
-    private static let filesNumber = -1, cutNumber = -2
+    static let filesNumber = -1, cutNumber = -2
 
     /// Does a step of the first work of which something is left; what fails is tried again later, and is returned where
     /// somebody should know of it.
@@ -213,15 +218,25 @@ package final class Writer {
             try setSynchronous(.normal)
             let pace = try next.pace(in: database)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
-            try next.step(in: database, until: start &+ pace.step)
+            try next.step(in: database, until: isTight ? start : start &+ pace.step)
+            pages = try database.integer("PRAGMA page_count", doing: "look at the file")
+            try space.provide(pages * pageSize, isFreeing: true)
             try database.run("COMMIT", doing: "commit")
             next.committed()
+            if isTight { stepTightly() }
             setbacks.succeeded(kind)
             slot.stepped(from: start, to: Machine.monotonic(), pace, isBusy: isBusy)
             return nil
         } catch {
             // One that fails leaves the transaction open, and the next job's BEGIN says so.
             if !database.isAutocommit { try? database.run("ROLLBACK", doing: "roll back") }
+            if error.code == .full, !isTight {
+                // The log has little room: it is moved, and the next steps are as small as they can be.
+                stepTightly()
+                isTight = true
+                slot.stepped(from: start, to: Machine.monotonic(), BackgroundSlot.Pace(), isBusy: isBusy)
+                return nil
+            }
             let isPurge = kind >= 0 ? work[kind].isOfPurge : true
             let isTold = setbacks.failed(kind, error.code, at: start)
             // The other kinds go on in a moment, and who is left waits.
@@ -229,6 +244,14 @@ package final class Writer {
             if kind == Writer.filesNumber { rest() }
             return isTold ? HeldUp(error: error, isPurge: isPurge) : nil
         }
+    }
+
+    /// Whether the log has little room to grow, so that each step of a work is moved at once.
+    private var isTight = false
+
+    private func stepTightly() {
+        checkpoint(.passive)
+        isTight = space.isShort
     }
 
     /// A copy is wanted.
@@ -259,77 +282,23 @@ package final class Writer {
         return nil
     }
 
-    /// Empties the log behind a purge and wipes some of what is free in the file; false where nothing of that is to be done now.
-    ///
-    /// Somebody who reads may hold it up; others that write do not.
-    private func endPurge(from start: UInt64, isBusy: Bool) throws(ArchiveError) -> Bool {
-        if setbacks.waits(Writer.cutNumber, at: start) { return false }
-        guard try database.purgePhase() == .checkpointing else {
-            cleaning.begin()
-            setbacks.succeeded(Writer.cutNumber)
-            return false
-        }
-        // Looks that come one behind the other leave no moment without one; who begins when all is moved is in nobody's way.
-        database.setPatience(milliseconds: Writer.cutPatience)
-        let isCut = checkpoint(.truncate)
-        database.setPatience(milliseconds: 0)
-        guard isCut else {
-            throw checkpointFailure
-                ?? ArchiveError(
-                    .busy, "empty the log behind a purge",
-                    reason: "another program has been reading the database for long; close it")
-        }
-        // The cut may have waited for the disk for longer than a step takes.
-        try cleanSome(until: Machine.monotonic() &+ BackgroundSlot.Pace.whileSomebodyWaits.step)
-        setbacks.succeeded(Writer.cutNumber)
-        slot.stepped(from: start, to: Machine.monotonic(), .whileSomebodyWaits, isBusy: isBusy)
-        return true
-    }
-
-    /// Wipes some of what is free in the file, whose log was just emptied; the last of it ends the purge.
-    private func cleanSome(until deadline: UInt64) throws(ArchiveError) {
-        // Pages that are kept in memory are as they were before they were wiped.
-        database.forgetPages()
-        defer { database.forgetPages() }
-        try setSynchronous(.normal)
-        try database.run("BEGIN IMMEDIATE", doing: "begin")
-        // What is wiped is no change of the database's; what fails here leaves the transaction, and the next BEGIN says so.
-        defer { if !database.isAutocommit { try? database.run("ROLLBACK", doing: "end a step") } }
-        let foreign = try database.integer("PRAGMA data_version", doing: "look for others that write")
-        if foreign != dataVersion { cleaning.begin() }
-        dataVersion = foreign
-        if let log = database.log, try log.size() > 0 {
-            cleaning.begin()
-            throw ArchiveError(
-                .busy, "wipe what a purge left",
-                reason: "another program writes to the database; close it")
-        }
-        guard try cleaning.step(in: database, until: deadline) else { return }
-        // Nobody else writes between the last page and this.
-        try database.enter(.done)
-        try database.run("COMMIT", doing: "commit")
-        cleaning.begin()
-        backups.beginAnew()
-        hasPurged = true
-    }
-
     /// Nothing is left to do now; what failed is tried again later.
     private func rest() {
         if let due = setbacks.due { slot.wait(until: due) } else { slot.rest() }
     }
 
     /// Why the log could not be looked at when it was moved last; nil where it could.
-    private var checkpointFailure: ArchiveError?
+    var checkpointFailure: ArchiveError?
     /// Whether the copy that is being made comes first now.
     private var isCopysTurn = false
     /// Whether the end of a purge comes first now.
     private var isCutsTurn = false
-    private let cleaning = PageCleaning()
+    let cleaning = PageCleaning()
     /// What SQLite says of commits of others, at the last step of a cleaning.
-    private var dataVersion: Int64 = 0
+    var dataVersion: Int64 = 0
 
     /// Whether a purge came to its end since somebody was told.
-    private var hasPurged = false
+    var hasPurged = false
 
     /// Moves all that is in the WAL into the database, so that nothing stays beside it that could be taken for the WAL of
     /// another file, and closes the connection.
@@ -341,7 +310,7 @@ package final class Writer {
     }
 
     /// Milliseconds that the checkpoint behind a purge waits for looks that have begun.
-    private static let cutPatience = 50
+    static let cutPatience = 50
     /// Milliseconds that the last checkpoint waits for other programs that read.
     private static let lastPatience = 500
     /// Nanoseconds that a change waits for a program that holds the write lock, from when it was handed over.
@@ -374,6 +343,8 @@ package final class Writer {
     }
 
     private var lastFailure = ArchiveError(.other, "commit", reason: "the commit failed")
+    /// Pages that the file had, or will have once the log is moved, at the last look.
+    private var pages: Int64 = 0
 
     /// One transaction over all jobs; nil when it could not be committed, with the reason in `lastFailure`.
     private func together(_ jobs: [WriteJob]) -> [Answer]? {
@@ -382,7 +353,9 @@ package final class Writer {
         do {
             let isFull = isAlwaysFull && jobs.contains { $0.durability == .full }
             try setSynchronous(isFull ? .full : .normal)
-            if !isFull, jobs.count == 1, jobs[0].isOneStatement { return byItself(jobs[0]) }
+            if !isFull, jobs.count == 1, jobs[0].isOneStatement, space.hasSlack(for: pages * pageSize) {
+                return byItself(jobs[0])
+            }
             try database.run("BEGIN IMMEDIATE", doing: "begin")
             if isAlwaysFull { room.provide(behind: log.bytes) }
             var answers: [Answer] = []
@@ -396,6 +369,8 @@ package final class Writer {
                 }
                 answers.append(Answer(token: job.token, result: result))
             }
+            pages = try database.integer("PRAGMA page_count", doing: "look at the file")
+            try space.provide(pages * pageSize)
             // What is refused is not there either when the file comes back.
             if jobs.contains(where: { $0.durability == .full }), let gone = files.look() {
                 try database.run("ROLLBACK", doing: "roll back")
@@ -423,7 +398,7 @@ package final class Writer {
         return [Answer(token: job.token, result: result)]
     }
 
-    /// What was committed now is where nobody will find it; what was before is kept where that can be.
+    /// What was to be committed, or was just now, is where nobody will find it; what was before is kept where that can be.
     private func lose(_ jobs: [WriteJob], _ gone: ArchiveError) -> [Answer] {
         isLost = true
         room.close()
@@ -467,7 +442,7 @@ package final class Writer {
     }
 
     /// Set between transactions only; SQLite ignores it inside one.
-    private func setSynchronous(_ wanted: Durability) throws(ArchiveError) {
+    func setSynchronous(_ wanted: Durability) throws(ArchiveError) {
         if synchronous == wanted { return }
         switch wanted {
         case .full: try database.run("PRAGMA synchronous = FULL", doing: "set synchronous")
@@ -480,7 +455,7 @@ package final class Writer {
     ///
     /// True where all of them were moved.
     @discardableResult
-    private func checkpoint(_ way: WriteAheadLog.Way) -> Bool {
+    func checkpoint(_ way: WriteAheadLog.Way) -> Bool {
         var found: WriteAheadLog.Checkpoint?
         checkpointFailure = nil
         // Where it cannot be known which pages are moved, all are looked at again.
@@ -493,6 +468,7 @@ package final class Writer {
             }
         } catch { checkpointFailure = error }  // it is tried again with the next
         log.checkpointed(way, found, database.pagesWritten)
+        space.moved()
         if case .truncate = way { room.cut() }
         return found?.isWhole ?? false
     }

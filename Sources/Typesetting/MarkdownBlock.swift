@@ -36,7 +36,43 @@ package struct MarkdownTable: Sendable, Hashable {
 }
 
 extension MarkdownBlock {
-    /// The text of the first block of code, in the order of reading; nil where there is none.
+    /// The text of the first block of code, in the order of reading, as it was written; nil where there is none.
+    package static func firstCode(of text: String) -> String? {
+        firstCode(in: read(text, keepsWords: false)).map { asWritten($0, in: text) }
+    }
+
+    /// A block of code as it stands between its fences.
+    ///
+    /// The parser makes blanks of the tabs at the beginning of its lines, which no Makefile and no patch survives. What is found otherwise, as without fences, is left as the parser has it.
+    private static func asWritten(_ code: String, in text: String) -> String {
+        func words(_ text: String) -> [Character] { text.filter { !$0.isWhitespace } }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            $0.hasSuffix("\r") ? $0.dropLast() : $0
+        }
+        for (index, line) in lines.enumerated() {
+            let prefix = line.prefix { " \t>-*+.)0123456789".contains($0) }, rest = line[prefix.endIndex...]
+            guard let sign = rest.first, sign == "`" || sign == "~" else { continue }
+            let fence = rest.prefix { $0 == sign }
+            if fence.count < 3 { continue }
+            var found: [Substring] = []
+            for line in lines[(index + 1)...] {
+                let bare = line.drop { " \t>".contains($0) }
+                if bare.count(where: { $0 == sign }) >= fence.count,
+                    bare.allSatisfy({ $0 == sign || $0 == " " })
+                {
+                    break
+                }
+                var inner = line
+                for _ in prefix where inner.first == " " || inner.first == ">" { inner.removeFirst() }
+                found.append(inner)
+            }
+            let raw = found.joined(separator: "\n")
+            return words(raw) == words(code) ? raw : code
+        }
+        return code
+    }
+
+    /// The first block of code among some, those in quotes and lists with it; nil where there is none.
     package static func firstCode(in blocks: [MarkdownBlock]) -> String? {
         for block in blocks {
             switch block {

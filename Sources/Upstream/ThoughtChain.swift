@@ -202,7 +202,7 @@ extension ModelRequest {
             return thoughtless
         }
         // What it misses is a thought that nobody has.
-        guard let tokens = parameters.thinking, tokens != 0 else { return nil }
+        guard let tokens = parameters.thinking, tokens != 0, hasThoughtlessLoop else { return nil }
         var copy = self
         copy.parameters.thinking = nil
         return copy

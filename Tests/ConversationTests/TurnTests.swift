@@ -137,7 +137,7 @@ private func check(_ steps: [Step], _ state: Turn.State = .done) {
     @Test func `while it backs off stops the timer`() {
         check([
             begin, (failed(wait: 250), [.announce(.backingOff), .startTimer(milliseconds: 250)]),
-            (.cancel, [.stopTimer, .end(cancelled)]),
+            (.cancel, [.abortCall, .stopTimer, .end(cancelled)]),
             (.retryDue, []), (.endingStored, [.answer(cancelled)]),
         ])
     }

@@ -12,7 +12,7 @@ internal import Testing
         let directory = try TemporaryDirectory()
         let mount = directory.file("small")
         try Files.makeDirectories(mount)
-        try shell("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", mount)
+        try shell("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount)
         defer { _ = try? shell("umount", mount) }
         try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 600 << 10))
         do {
@@ -47,9 +47,9 @@ internal import Testing
         let directory = try TemporaryDirectory()
         let mount = directory.file("small")
         try Files.makeDirectories(mount)
-        try shell("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", mount)
+        try shell("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount)
         defer { _ = try? shell("umount", mount) }
-        try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 1_300 << 10))
+        try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 2_200 << 10))
         do {
             let daemon = try RealDaemon(in: directory, database: mount + "/convod.db")
             let client = try daemon.client()

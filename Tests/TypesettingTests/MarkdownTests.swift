@@ -78,6 +78,15 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         #expect(
             MarkdownBlock.firstCode(in: MarkdownBlock.read("- a\n  ```\n  let x = 1\n  ```")) == "let x = 1")
         #expect(MarkdownBlock.firstCode(in: MarkdownBlock.read("no code")) == nil)
+        // Tabs are tabs, wherever the block stands.
+        for (before, inset) in [("", ""), ("- make it:\n\n", "  "), ("> so\n>\n", "> "), ("1. a\n", "   ")] {
+            let lines = ["```make", "all:\tx", "\t@echo built", "   \tz", "```", "more"]
+            let text = before + lines.map { inset + $0 }.joined(separator: "\n")
+            let code = MarkdownBlock.firstCode(of: text)
+            #expect(code == "all:\tx\n\t@echo built\n   \tz", "\(before): \(code ?? "none")")
+        }
+        #expect(MarkdownBlock.firstCode(of: "    let x = 1\n") == "let x = 1")
+        #expect(MarkdownBlock.firstCode(of: "~~~\n```\n\ta\n```\n~~~\n```\nb\n```") == "```\n\ta\n```")
     }
 
     @Test func `shows no style where there is none, and each only over its words`() {

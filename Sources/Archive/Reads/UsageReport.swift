@@ -137,6 +137,12 @@ package struct UsageRow: Sendable, Equatable {
         }
     }
 
+    /// Takes each sum of another that is more.
+    package mutating func raise(to other: UsageRow) {
+        for path in UsageRow.sums { self[keyPath: path] = max(self[keyPath: path], other[keyPath: path]) }
+        latencies.merge(other.latencies, uniquingKeysWith: max)
+    }
+
     /// Adds the sums of another.
     package mutating func add(_ other: UsageRow) {
         sessionID = sessionID ?? other.sessionID

@@ -116,7 +116,7 @@ struct Completion {
         case "template": templates
         case "upstream": upstreams
         case "strategy": plain(["auto", "sawtooth", "slide", "summarize"])
-        case "format": plain(ExportShape.names)
+        case "format": plain(ExportShape.names + ["html"])
         case "by": plain(["day", "model", "session", "upstream", "user"])
         case "tag", "tags": tags
         case "option": AskedParameter.names.map { Word(text: $0 + "=", help: "") }

@@ -88,10 +88,10 @@ enum UpstreamReport {
     }
 
     static func test(_ name: String, _ invocation: Invocation) throws(CommandError) -> ExitCode {
-        let console = invocation.console
+        let console = invocation.console, model = try invocation.model()
         let test = try invocation.connect().ask(Method.UpstreamTest.self) {
             $0.member("upstream", name)
-            $0.optional("model", invocation.value(.model))
+            $0.optional("model", model)
         }
         let code = test.ok ? ExitCode.success : .upstream
         if invocation.has(.json) || invocation.has(.jsonl) {

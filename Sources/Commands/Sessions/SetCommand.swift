@@ -23,8 +23,9 @@ extension Command {
         let choice = try SessionChoice(client: client, console: invocation.console).session(
             named: invocation.sessionName())
         var session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", choice.id) }
+        let model = try invocation.model()
         let change = SessionSetting.all.compactMap { setting in
-            invocation.value(setting.option).map { (setting, $0) }
+            invocation.value(setting.option).map { (setting, setting.name == "model" ? model ?? $0 : $0) }
         }
         if !change.isEmpty {
             let before = session.summary.tags

@@ -52,6 +52,8 @@ final class Chat {
     private var isGone = false
     /// How many messages the session had when it was last looked at; nil before that.
     var seen: Int?
+    /// Whether the session that was asked about last leaves no trace.
+    private var traceless: (session: String, is: Bool)?
     /// For which limits it was said that messages are left out; nil for none.
     private var toldCut: String?
     /// Who answers in the session, as far as that was looked up.
@@ -129,7 +131,7 @@ final class Chat {
                 case .signal(let number): return Interrupts.code(of: number)
                 case .text(let words):
                     if words.allSatisfy(\.isWhitespace) { continue }
-                    source.remember(words)
+                    source.remember(words, leavesNoTrace: leavesNoTrace())
                     if words.hasPrefix("/"), !words.contains("\n") {
                         code = try obey(words)
                     } else {
@@ -158,6 +160,16 @@ final class Chat {
             console.isOutputTerminal && !["", "dumb"].contains(invocation.environment["TERM"] ?? "")
         let edited = canEdit ? EditedPrompts(console, history, watch) : nil
         return edited ?? TypedLines(console, watch)
+    }
+
+    /// Whether what is said here may be on no disk: the session is in memory, or nobody can tell.
+    private func leavesNoTrace() -> Bool {
+        guard let session else { return new.isEphemeral }
+        if let known = traceless, known.session == session { return known.is }
+        let params = JSONWriter.object { $0.member("sessionId", session) }
+        guard let found = try? client.call(Method.SessionGet.self, params) else { return true }
+        traceless = (session, found.summary.ephemeral ?? false)
+        return traceless?.is ?? true
     }
 
     /// What ends the chat after an answer, nil for nothing.
@@ -219,7 +231,7 @@ final class Chat {
         guard let session else {
             throw CommandError(.notFound, "the session begins with the first prompt; say something first")
         }
-        if !new.isEphemeral { UsedSessions().note(session) }
+        if !leavesNoTrace() { UsedSessions().note(session) }
         let view = AnswerView(console, target: try currentTarget().words, settings)
         let prompt = Prompt(
             client: client, session: session, signals: interrupts?.descriptor,

@@ -69,8 +69,9 @@ final class EditedPrompts: PromptSource {
 
     func dropAhead() { editor.dropTypedAhead() }
 
-    func remember(_ text: String) {
+    func remember(_ text: String, leavesNoTrace: Bool) {
         editor.remember(text)
+        if leavesNoTrace { return }
         // A history that cannot be written is none; the prompt itself is stored.
         do throws(PosixError) { try history?.add(text) } catch {}
     }

@@ -8,8 +8,8 @@ protocol PromptSource: AnyObject {
     func answer(to question: String) throws(CommandError) -> String?
     /// Who cancels an answer does not want what was typed for after it.
     func dropAhead()
-    /// Puts what was sent into the history, where there is one.
-    func remember(_ text: String)
+    /// Puts what was sent into the history, where there is one; what leaves no trace is not kept behind this chat.
+    func remember(_ text: String, leavesNoTrace: Bool)
 }
 
 /// What a source is told of the chat.

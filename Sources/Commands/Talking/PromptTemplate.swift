@@ -68,7 +68,7 @@ struct PromptTemplate {
                 let value = String(parts[1].drop { $0 == " " })
                 switch parts[0] {
                 case "system": system = value
-                case "model": model = value
+                case "model": model = try ModelAliases(Locations.ofThisProcess).model(for: value)
                 case "upstream": upstream = value
                 default:
                     throw CommandError(

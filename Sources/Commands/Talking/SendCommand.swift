@@ -225,7 +225,7 @@ enum SendCommand {
     }
 
     private static func printCode(of text: String, _ console: Console) throws(CommandError) -> ExitCode {
-        guard let code = MarkdownBlock.firstCode(in: MarkdownBlock.read(text, keepsWords: false)) else {
+        guard let code = MarkdownBlock.firstCode(of: text) else {
             throw CommandError(.failure, "the answer has no block of code; 'convo show -c' shows it")
         }
         console.write(verbatim: code.hasSuffix("\n") ? code : code + "\n")

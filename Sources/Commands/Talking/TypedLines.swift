@@ -13,7 +13,7 @@ final class TypedLines: PromptSource {
         self.watch = watch
     }
 
-    func remember(_ text: String) {}
+    func remember(_ text: String, leavesNoTrace: Bool) {}
 
     func answer(to question: String) throws(CommandError) -> String? {
         try input.answer(to: question, signals: watch.signals)

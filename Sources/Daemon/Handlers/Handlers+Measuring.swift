@@ -115,33 +115,16 @@ extension Handlers {
         let days = 0...UsageDay.of(clocks.now()) + 1
         let upstreams = UsageReport(owner: nil, days: days, by: [.upstream], limit: 1_000)
         let models = UsageReport(owner: nil, days: days, by: [.upstream, .model], limit: 5_000)
-        _ = archives.usage(upstreams) { [self] sums in
+        _ = archives.usage(models) { [self] usage in
             guard !request.call.isAnswered else { return }
-            _ = archives.usage(models) { [self] usage in
+            _ = archives.usage(upstreams) { [self] sums in
                 guard !request.call.isAnswered else { return }
                 do throws(ArchiveError) {
-                    let rows = Handlers.series(try usage.get().rows, of: try sums.get().rows)
+                    let rows = series.rows(try usage.get().rows, of: try sums.get().rows)
                     request.reply(.init(text: metrics(rows)))
                 } catch { request.fail(WireError(error)) }
             }
         }
-    }
-
-    /// Models that are told apart at most, and what the others are called together.
-    private static let mostModels = 100, others = "(others)"
-
-    /// The models with the most prompts, and for each upstream what it has beside those: who asks chooses a model's name, and may
-    /// invent any number of them.
-    private static func series(_ models: [UsageRow], of upstreams: [UsageRow]) -> [UsageRow] {
-        let kept = Set(models.sorted { $0.prompts > $1.prompts }.prefix(mostModels).map(\.key))
-        var rows = models.filter { kept.contains($0.key) }
-        for upstream in upstreams {
-            var rest = UsageRow(.init(model: others, upstream: upstream.key.upstream))
-            rest.add(upstream)
-            for row in rows where row.key.upstream == upstream.key.upstream { rest.subtract(row) }
-            if rest.prompts > 0 || rest.priced + rest.unpriced > 0 { rows.append(rest) }
-        }
-        return rows
     }
 
     private func metrics(_ usage: [UsageRow]) -> String {

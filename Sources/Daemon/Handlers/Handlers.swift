@@ -23,6 +23,7 @@ final class Handlers {
     let formats: TranscriptFormats
     let purges = Purges()
     let tally = RequestTally()
+    var series = MetricSeries()
     let imports = Imports()
     let searches = SearchSlices()
     /// Who waits for a copy, by its path.

@@ -181,7 +181,9 @@ final class RouteCall {
             switch window {
             case .request(let request): ask(candidate, request)
             case .unfit(let problem): failed(problem.failure, problem)
-            case .failed(let error): report(.failed(TurnError(error), wait: nil))
+            case .failed(let error):
+                leaveLines()
+                report(.failed(TurnError(error), wait: nil))
             }
         }
     }
@@ -197,6 +199,7 @@ final class RouteCall {
             guard let self, calls == number else { return }
             guard let kept else { return start(candidate, request) }
             cacheKey = nil
+            leaveLines()
             call = KeptCall(kept, loop: loop) { [weak self] in self?.receive($0) }
         }
     }

@@ -121,7 +121,23 @@ struct WindowMaker {
         _ render: @escaping @Sendable (inout ModelWindow) -> [UInt8],
         _ then: @escaping (Result<ModelWindow, WireError>) -> Void
     ) {
-        let stop = archives.readAway(
+        // Also where it is made for a turn whose time has come, and no request is being served.
+        var stop: () -> Void = {}
+        archives.asking(for: plan.session.session.owner) {
+            stop = look(plan, making, render, then)
+        }
+        making.stop = { [loop] in
+            stop()
+            loop.after(milliseconds: 0) { then(.failure(.cancelledUnstored)) }
+        }
+    }
+
+    private func look(
+        _ plan: WindowPlan, _ making: WindowMaking,
+        _ render: @escaping @Sendable (inout ModelWindow) -> [UInt8],
+        _ then: @escaping (Result<ModelWindow, WireError>) -> Void
+    ) -> () -> Void {
+        archives.readAway(
             WindowRead(plan.session, plan.need, within: nil, for: plan.asker), of: plan.session.row,
             isShort: false,
             map: { stored in
@@ -135,10 +151,6 @@ struct WindowMaker {
                 case .failure(let error): then(.failure(WireError(error)))
                 }
             })
-        making.stop = { [loop] in
-            stop()
-            loop.after(milliseconds: 0) { then(.failure(.cancelledUnstored)) }
-        }
     }
 
     /// Makes the window for the first of a route that it fits: where what must be sent does not fit one, the next whose

@@ -253,12 +253,13 @@ struct WindowPlan: Sendable {
             return whole
         }
         // As much as the bytes let in: more tokens are more bytes, though not in proportion.
-        var plan = self, best: ModelWindow?, low = 0, high = whole.request.estimate
+        var plan = self, best: ModelWindow?, least = whole, low = 0, high = whole.request.estimate
         plan.wholeBudget = budget
         for _ in 0..<WindowPlan.mostFittings where high - low > max(8, high / 128) {
             plan.budget = (low + high) / 2
             do throws(WireError) {
                 let window = try plan.made(of: stored)
+                if window.request.contentBytes < least.request.contentBytes { least = window }
                 if window.request.contentBytes <= room {
                     (best, low) = (window, plan.budget)
                 } else {
@@ -266,8 +267,8 @@ struct WindowPlan: Sendable {
                 }
             } catch { low = plan.budget }  // what must go needs more
         }
-        // What must go has too many bytes by itself, and the provider says so.
-        return best ?? whole
+        // What must go may have too many bytes by itself, and then the provider says so.
+        return best ?? least
     }
 
     /// Windows that are tried at most to find the one with as many bytes as may be.

@@ -227,7 +227,8 @@ final class SummaryRound {
             tools.configuration.summarizer, candidates[0], before: before?.text ?? "", halvings: halvings)
         let first = max(before?.last ?? 0, untold) + 1, most = room.piece
         var lines: [SummaryWords.Line] = [], tokens = 0
-        func read(from seq: Int) {
+        func read(from seq: Int) { tools.archives.asking(for: order.owner) { readPage(from: seq) } }
+        func readPage(from seq: Int) {
             guard seq >= first else { return cut(lines, from: first, before, target, room) }
             let page = ReadMessages(found, .backFrom(seq), limit: 200, bytes: 256 << 10)
             stopLook = tools.archives.readAway(page, of: order.row, isShort: false) { page in
@@ -236,7 +237,7 @@ final class SummaryRound {
                 stopLook = nil
                 if isOver { return }
                 switch result {
-                case .failure(let error): finish(.failure(WireError(error)))
+                case .failure(let error): over(WireError(error))
                 case .success((let least, let page)):
                     // Newest first, and what the summary before covers is not read again.
                     for line in page.compactMap(\.self) where line.seq >= first {
@@ -259,7 +260,10 @@ final class SummaryRound {
         _ lines: [SummaryWords.Line], from first: Int, _ before: Summary?, _ target: Int, _ room: Room
     ) {
         guard let session else { return }
-        if lines.isEmpty { return nothing("no message of it says anything that is not summarized") }
+        if lines.isEmpty {
+            let why = "no message of it says anything that is not summarized"
+            return over(WireError(.conflict, "there is nothing to summarize: \(why)"))
+        }
         let all = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)
         pieces = all.suffix(mostPieces)
         let first = all.count > mostPieces ? pieces.first?.first?.seq ?? first : first
@@ -367,6 +371,11 @@ final class SummaryRound {
     }
 
     // MARK: The end
+
+    /// It comes to nothing; where it was told of already, that is told and kept too.
+    private func over(_ error: WireError) {
+        if summary != nil { keep(nil, error) } else { finish(.failure(error)) }
+    }
 
     private func keep(_ text: String?, _ error: WireError?) {
         guard var summary, let session else { return }

@@ -26,9 +26,14 @@ enum SilentCut {
     /// Judges by what the server counted of the request before: a longer one that has no more tokens was cut, however much
     /// what was expected has come near to such counts meanwhile.
     static func shows(_ counted: Int, of request: ModelRequest, behind before: CountedRequest) -> Bool {
+        // What else counts (tools, pictures, thoughts) must be the same, or the difference is that.
+        guard before.others == CountedRequest.Others(request) else { return false }
         let growth = request.saidBytes - before.bytes
         // A server that has cut leaves out more or less, as whole messages come.
-        if before.isCut { return growth >= 0 && counted * 8 <= before.tokens * 9 }
+        if before.isCut {
+            return growth >= 0 && counted * 8 <= before.tokens * 9
+                && (counted - before.tokens) * 8 < max(growth, SilentCut.growth)
+        }
         return before.tokens > 1_000 && growth >= SilentCut.growth
             && (counted - before.tokens) * SilentCut.mostBytes < growth
     }
@@ -42,6 +47,24 @@ package struct CountedRequest: Sendable {
     package let tokens: Int
     /// Whether the server read less than it was sent.
     package let isCut: Bool
+    /// What it held beside its text.
+    fileprivate let others: Others
+
+    /// What counts of a request beside its text.
+    fileprivate struct Others: Equatable {
+        let demands: Int
+        let hasMedia: Bool
+        let thoughts: Int
+
+        init(_ request: ModelRequest) {
+            let parameters = request.parameters
+            demands = [parameters.tools, parameters.toolChoice, parameters.schema].reduce(0) {
+                $0 + ($1?.count ?? 0)
+            }
+            hasMedia = request.hasMedia
+            thoughts = request.textBytes - request.saidBytes
+        }
+    }
 
     /// Takes note of an answer's count; `before` is the one before it.
     package init(_ request: ModelRequest, counted: Int, isCut: Bool, behind before: CountedRequest?) {
@@ -49,5 +72,6 @@ package struct CountedRequest: Sendable {
         bytes = isCutAgain ? min(request.saidBytes, before?.bytes ?? .max) : request.saidBytes
         tokens = isCutAgain ? max(counted, before?.tokens ?? 0) : counted
         self.isCut = isCut
+        others = Others(request)
     }
 }

@@ -36,6 +36,8 @@ package final class KeyRing: Authorizer {
         let source: KeySource
         /// By the model that was asked for; by "" where none was, as for a list of them.
         var refusals: [String: Refusal] = [:]
+        /// Whether a server took it since it was last refused, with whatever model.
+        var isGood = false
         /// Milliseconds before which the key is left alone, by the model that was asked for: limits are a model's own.
         var gates = ModelGates<Void>()
         /// What a command printed last, and when.
@@ -161,6 +163,7 @@ package final class KeyRing: Authorizer {
             let known = sources[index].refusals[name].flatMap { $0.hash == authorization.identity ? $0 : nil }
             // Of those that were sent before the first refusal came, each is no probe that failed.
             if known == nil || known?.isProbing == true {
+                sources[index].isGood = false
                 let pause = known.map { min(2 * $0.pause, KeyRing.longestPause) } ?? KeyRing.probePause
                 if sources[index].refusals.count >= KeyRing.mostRefusals, known == nil {
                     sources[index].refusals = [:]
@@ -191,9 +194,14 @@ package final class KeyRing: Authorizer {
     }
 
     package func succeeded(_ authorization: Authorization, for model: String?) {
-        let name = model ?? ""
-        for index in sources.indices where sources[index].refusals[name]?.hash == authorization.identity {
-            sources[index].refusals[name] = nil
+        let name = model ?? "", now = clock()
+        for index in sources.indices where sources[index].last?.hash == authorization.identity {
+            if sources[index].refusals.isEmpty { continue }
+            sources[index].isGood = true
+            // One that is over says nothing more of a key that is taken.
+            sources[index].refusals = sources[index].refusals.filter {
+                $0.key != name && $0.value.until > now
+            }
         }
     }
 
@@ -227,7 +235,7 @@ package final class KeyRing: Authorizer {
                 if let trouble = KeyCommand.trouble(words, environment) {
                     return KeyDescription(source: name, masked: nil, state: .missing, reason: trouble.words)
                 }
-                let state: KeyDescription.State = source.refusals.isEmpty ? .ready : .refused
+                let state: KeyDescription.State = source.refusals.isEmpty || source.isGood ? .ready : .refused
                 return KeyDescription(source: name, masked: masked, state: state, reason: nil)
             }
             switch readNow(source.source) {
@@ -239,7 +247,7 @@ package final class KeyRing: Authorizer {
                     $0.hash == SHA256Digest.of(Array(key.utf8)) && $0.stamp == stamp(of: source.source)
                         ? $0 : nil
                 }
-                let isRefused = refusal != nil
+                let isRefused = refusal != nil && !source.isGood
                 let isWaiting = source.gates.latest > clock()
                 return KeyDescription(
                     source: name, masked: masked, state: isRefused ? .refused : isWaiting ? .waiting : .ready,
