@@ -43,7 +43,8 @@ extension MarkdownBlock {
 
     /// A block of code as it stands between its fences.
     ///
-    /// The parser makes blanks of the tabs at the beginning of its lines, which no Makefile and no patch survives. What is found otherwise, as without fences, is left as the parser has it.
+    /// The parser makes blanks of the tabs at the beginning of its lines, which no Makefile and no patch survives. What is found
+    /// otherwise, as without fences, is left as the parser has it.
     private static func asWritten(_ code: String, in text: String) -> String {
         func words(_ text: String) -> [Character] { text.filter { !$0.isWhitespace } }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {

@@ -269,6 +269,32 @@ extension `What was written down` {
 }
 
 extension `What was written down` {
+    @Test
+    func `has each branch where a session that was forked comes before the one that it was forked from`()
+        throws
+    {
+        let home = try Home(Home.echo), other = try Home(Home.echo)
+        #expect(try home.convo("send", "-q", "--new", "orig", "one").code == 0)
+        #expect(try home.convo("edit", "-q", "-s", "orig", "1", "uno").code == 0)
+        #expect(try home.convo("fork", "-s", "orig", "2", "--new", "fk").code == 0)
+        #expect(try home.convo("switch", "-s", "orig", "1").code == 0)
+        #expect(try home.convo("send", "-q", "-s", "orig", "go on").code == 0)
+        let file = home.directory.file("all.jsonl"), again = other.directory.file("all.jsonl")
+        #expect(try home.convo("export", "-q", "--all", "-o", file).code == 0)
+        #expect(try other.convo("import", "-q", file).code == 0)
+        let tree = try other.convo("branches", "-s", "orig").said
+        #expect(tree.contains("4 messages") && tree.contains("2, 2 messages"), "\(tree)")
+        #expect(try other.convo("switch", "-s", "orig", "2").code == 0)
+        #expect(try other.convo("show", "-s", "orig").said.contains("uno"))
+        #expect(try other.convo("check").code == 0)
+        #expect(try other.convo("switch", "-s", "orig", "1").code == 0)
+        #expect(try other.convo("export", "-q", "--all", "-o", again).code == 0)
+        func records(_ path: String) throws -> Int {
+            text(try Files.read(path)).split(separator: "\n").count { $0.contains(#""branch_message""#) }
+        }
+        #expect(try records(file) == records(again) && records(file) == 2)
+    }
+
     @Test func `is read in a second time as nothing, and once it went on without doubling a message (B172)`()
         throws
     {

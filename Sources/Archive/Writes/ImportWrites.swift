@@ -55,7 +55,7 @@ package struct ImportState: Sendable {
     /// Whether every message so far is another session's too.
     package var isSharing = true
     /// The end of the branch beside the path that is being read, and its last message.
-    package var side: (place: PathPlace, last: MessageID)?
+    package var side: (place: PathPlace, last: MessageID, isShared: Bool)?
     /// IDs that messages were given in place of theirs.
     package var ids: [MessageID: MessageID] = [:]
     /// Turns come newest first, so their numbers go down from here.

@@ -81,11 +81,13 @@ struct BranchTree {
     }
 
     /// Those that say something: a branch without a message of its own is what a failed prompt leaves, unless it is the active
-    /// one, the session's first, which a fork shares with its original, or one that others leave.
+    /// one, the session's first, which a fork shares with its original, one that is all another session's, or one that others leave.
     private static func shown(_ branches: [Branch]) -> [Branch] {
-        let parents = Set(branches.compactMap(\.parent))
+        let parents = Set(branches.compactMap(\.parent)), own = Set(branches.map(\.branch))
         return branches.enumerated().filter { index, branch in
+            // One that has no messages of its own may be all another session's.
             index == 0 || branch.ownMessages > 0 || branch.active || parents.contains(branch.branch)
+                || branch.parent.map { !own.contains($0) } ?? false
         }.map(\.element)
     }
 
@@ -137,7 +139,9 @@ struct BranchTree {
         var out: [String] = []
         func draw(_ branch: Branch, _ lead: String, _ stem: String) {
             let number = numbers[branch.branch] ?? 0
-            out.append(lead + line(branch, number, console, room: console.columns - lead.count))
+            let isShared = branch.ownMessages == 0 && branch.parent.map { !known.contains($0) } ?? false
+            out.append(
+                lead + line(branch, number, isShared, console, room: console.columns - lead.count))
             let below = children[branch.branch] ?? []
             for (index, child) in below.enumerated() {
                 let isLast = index == below.count - 1
@@ -148,13 +152,16 @@ struct BranchTree {
         return out
     }
 
-    private static func line(_ branch: Branch, _ number: Int, _ console: Console, room: Int) -> String {
+    private static func line(
+        _ branch: Branch, _ number: Int, _ isShared: Bool, _ console: Console, room: Int
+    ) -> String {
         // What leaves the session before its first message leaves nothing.
-        let place = branch.parent == nil || branch.forkSeq == 0 ? "" : " after #\(branch.forkSeq)"
-        let count = Times.count(branch.ownMessages, "message")
+        let place = branch.parent == nil || branch.forkSeq == 0 || isShared ? "" : " after #\(branch.forkSeq)"
+        let count = Times.count(isShared ? branch.headSeq : branch.ownMessages, "message")
         let facts = "\(branch.active ? "●" : "○") \(number)\(place), \(count)"
         let rest = max(20, room - facts.count - 3)
-        let text = TextWidth.fitted(branch.first.map(beginning) ?? "", to: rest)
+        let text = TextWidth.fitted(
+            branch.first.map(beginning) ?? (isShared ? "as another session has them" : ""), to: rest)
         return (branch.active ? console.styled(facts, .bold) : facts) + "  " + console.styled(text, .dim)
     }
 

@@ -126,6 +126,7 @@ struct ImportWriting {
         if let found = try stored(message), try id(before: found) == parent {
             state.counts.shared += 1
             if let mark = message.mark { try writer.mark(found, as: mark, by: state.row) }
+            try shareBeside(found, message.id, behind: parent)
             return nil
         }
         var place: PathPlace
@@ -150,8 +151,34 @@ struct ImportWriting {
             place = PathPlace(branch: new, head: fork.seq, tokens: fork.total)
         }
         place = try append(message, turn, to: place)
-        state.side = (place, state.ids[message.id] ?? message.id)
+        state.side = (place, state.ids[message.id] ?? message.id, false)
         return nil
+    }
+
+    /// A message beside the path that another session has is on a branch of this one too, which goes on from there: so it is
+    /// where a session that was forked comes before the one that it was forked from.
+    private mutating func shareBeside(_ found: Int64, _ id: MessageID, behind parent: MessageID?)
+        throws(ArchiveError)
+    {
+        let branch = MessageKey.branch(found), seq = MessageKey.seq(found)
+        let session = try database.integer(
+            "SELECT session FROM branch WHERE id = ?", [.int(branch)], doing: "find a branch's session")
+        if session == state.row.number { return }
+        let total = try database.total(at: MessageKey(branch: branch, seq: seq))
+        let mine: BranchRow
+        if let side = state.side, side.isShared, side.last == parent {
+            mine = side.place.branch
+            try database.run(
+                "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
+                [.int(branch), Bound(seq), .int(mine)], doing: "let a branch go on from another session's")
+        } else {
+            mine = writer.nextBranch()
+            try database.run(
+                "INSERT INTO branch (id, session, parent, fork_seq, created_at) VALUES (?, ?, ?, ?, ?)",
+                [.int(mine), .int(state.row), .int(branch), Bound(seq), .int(writer.now)],
+                doing: "insert a branch")
+        }
+        state.side = (PathPlace(branch: mine, head: seq, tokens: total), id, true)
     }
 
     /// Whether the path ends with a message.
