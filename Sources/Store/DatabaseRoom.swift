@@ -28,6 +28,9 @@ struct DatabaseRoom: ~Copyable {
         !isSupported || bytes + DatabaseRoom.reserve + DatabaseRoom.slack / 2 <= kept
     }
 
+    /// What is kept beyond what is needed: nothing of the last of a disk, which the log needs too.
+    private var spare: Int64 { isShort ? 0 : DatabaseRoom.slack }
+
     /// Whether the disk has little left.
     var isShort: Bool { Files.freeBytes(path).map { $0 < 16 << 20 } ?? false }
 
@@ -35,7 +38,7 @@ struct DatabaseRoom: ~Copyable {
     mutating func provide(_ bytes: Int64, isFreeing: Bool = false) throws(ArchiveError) {
         let end = isFreeing || bytes <= size ? bytes : bytes + DatabaseRoom.reserve
         guard isSupported, end > kept else { return }
-        if keep(end + DatabaseRoom.slack) || keep(end) { return }
+        if keep(end + spare) || keep(end) { return }
         throw ArchiveError(.full, "commit", reason: "database or disk is full")
     }
 
@@ -57,6 +60,7 @@ struct DatabaseRoom: ~Copyable {
         kept = 0
         // Where it cannot be told, more is kept than need be.
         size = (try? Files.status(path, follows: true))?.map { Int64($0.size) } ?? 0
-        if size > 0 { _ = keep(size + DatabaseRoom.reserve) }
+        guard size > 0 else { return }
+        _ = keep(size + DatabaseRoom.reserve + spare)
     }
 }

@@ -16,10 +16,10 @@ from daemon import Daemon
 
 FEW, MANY = 40, 240
 BOUNDS = {
-    "turn": {"system calls": 122, "allocations": 860, "instructions": 2_000_000},
+    "turn": {"system calls": 88, "allocations": 860, "instructions": 2_000_000},
     # The same with the search index, which under valgrind takes each turn by itself, in a commit of its own.
-    "turn, indexed": {"system calls": 128, "allocations": 940, "instructions": 2_280_000},
-    "turn, asked": {"system calls": 140, "allocations": 922, "instructions": 2_080_000},
+    "turn, indexed": {"system calls": 90, "allocations": 940, "instructions": 2_280_000},
+    "turn, asked": {"system calls": 94, "allocations": 922, "instructions": 2_080_000},
     "chunk": {"system calls": 21, "allocations": 42, "instructions": 88_000},
     "look": {"system calls": 7, "allocations": 41, "instructions": 94_000},
 }
