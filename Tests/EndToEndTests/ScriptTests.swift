@@ -194,6 +194,16 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         #expect(active.contains("2 messages") && active.contains("uno"), "\(active)")
     }
 
+    @Test func `keep the files of a prompt whose words are put anew`() throws {
+        let home = try Home(Home.echo), file = home.directory.file("a.png")
+        try Files.replace(file, with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
+        #expect(try home.convo("send", "-q", "--new", "talk", "-a", file, "look").code == 0)
+        #expect(try home.convo("edit", "-q", "-s", "talk", "1", "look better").code == 0)
+        let shown = try home.convo("export", "talk").said
+        let edited = shown.split(separator: "\n").first { $0.contains("look better") } ?? ""
+        #expect(edited.contains("image/png"), "\(shown)")
+    }
+
     @Test func `are numbered by age within the session, with a fork's original among them`() throws {
         let home = try Home(Home.echo)
         #expect(try home.convo("send", "--new", "other", "zero").code == 0)
@@ -205,7 +215,8 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         #expect(try home.convo("edit", "-s", "forked", "1", "three").code == 0)
         let forked = try home.convo("branches", "-s", "forked").said.split(separator: "\n")
         #expect(
-            forked.count == 2 && forked[0].hasPrefix("○ 1 ") && forked[1].hasPrefix("● 2, 2 messages"),
+            forked.count == 2 && forked[0].hasPrefix("○ 1, 2 messages  as another session")
+                && forked[1].hasPrefix("● 2, 2 messages"),
             "\(forked)")
         #expect(try home.convo("branches", "-s", "forked", "switch", "1").code == 0)
         #expect(try home.convo("show", "forked").said.contains("two"))

@@ -99,8 +99,7 @@ extension CommandError {
         case .notFound: .notFound
         case .cancelled: .cancelled
         case .upstreamAuth, .upstreamUnavailable, .upstreamTimeout, .upstreamRefused, .upstreamProtocol,
-            .interrupted, .throttled,
-            .quota, .paused:
+            .throttled, .quota, .paused:
             .upstream
         default: .failure
         }

@@ -120,7 +120,7 @@ extension Command {
         options: [.continue, .json, .model, .session, .upstream],
         details: """
             MESSAGE is the prompt's number, as 'convo show' has it, or its ID. What was there stays on its own
-            branch: 'convo branches' shows it.
+            branch: 'convo branches' shows it. Files that went with it go with the new words too.
             """
     ) { invocation throws(CommandError) in
         let given = invocation.positionals.dropFirst().joined(separator: " ")
@@ -132,8 +132,9 @@ extension Command {
         let client = try invocation.connect()
         let session = try invocation.sessionToChange(client)
         let message = try MessageChoice(client, session).id(of: invocation.positionals[0])
+        let files = try MessagePages(client: client, session: session.id).files(of: message)
         return try SendCommand.run(session.id, client, invocation) { prompt, settings in
-            prompt.retry(message, words, settings)
+            prompt.retry(message, words, keeping: files, settings)
         }
     }
 

@@ -41,6 +41,20 @@ struct MessagePages {
         }.messages.reversed()
     }
 
+    /// What a prompt has beside its words, as raw JSON; without a message of the newest prompt.
+    func files(of message: String?) throws(CommandError) -> [[UInt8]] {
+        let found = if let message { try upTo(message, 1).last } else { try newestPrompt() }
+        guard let content = found?.content.bytes, let root = try? JSONDocument(content).root else {
+            return []
+        }
+        return root.elements.filter { $0["type"]?.string != "text" }.map { Array($0.raw) }
+    }
+
+    /// The newest prompt among the newest messages.
+    private func newestPrompt() throws(CommandError) -> Wire.Message? {
+        try newest(50).last { $0.role == .user }
+    }
+
     private func write(_ start: String, to writer: inout JSONWriter) {
         if let number = Int(start) { writer.member("at", number) } else { writer.member("at", start) }
     }

@@ -141,7 +141,8 @@ extension Chat {
             rest = String(rest.dropFirst().dropLast())
         }
         guard !rest.isEmpty else { throw .usage("/edit needs the new words") }
-        return try ask { $0.retry(message, rest, $1) }
+        let files = try MessagePages(client: client, session: try summary().id).files(of: message)
+        return try ask { $0.retry(message, rest, keeping: files, $1) }
     }
 
     private func fork(_ text: String) throws(CommandError) {

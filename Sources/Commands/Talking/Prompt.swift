@@ -120,7 +120,11 @@ final class Prompt {
     }
 
     /// Answers a prompt anew, or other words in its place; nil for a message means the newest.
-    func retry(_ message: String?, _ words: String?, _ settings: Settings) -> Outcome {
+    ///
+    /// `kept` are parts of the old prompt that stand behind the new words.
+    func retry(_ message: String?, _ words: String?, keeping kept: [[UInt8]] = [], _ settings: Settings)
+        -> Outcome
+    {
         run(
             Method.TurnRetry.self,
             JSONWriter.object {
@@ -133,6 +137,7 @@ final class Prompt {
                         $0.member("type", "text")
                         $0.member("text", words)
                     }
+                    for part in kept { $0.raw(part) }
                 }
             })
     }
