@@ -82,7 +82,7 @@ package struct Receipt: Sendable, Equatable {
         /// Why some stayed out; nil where none did.
         package let reason: Reason?
         /// Whether the model was told not to think, since its open tool loop has no thought that could go.
-        package var isDisabled = false
+        package fileprivate(set) var isDisabled = false
 
         /// Whose thoughts stay out, by the word on the wire.
         package enum Reason: String, Sendable {
@@ -107,15 +107,8 @@ package struct Receipt: Sendable, Equatable {
             self.leftOut = leftOut
         }
 
-        private init(leftOut: Int, _ reason: Reason?) {
+        fileprivate init(leftOut: Int, _ reason: Reason?) {
             (sent, self.leftOut, self.reason) = (0, leftOut, reason)
-        }
-
-        /// Of a window that has none, and whose model is told not to think for that.
-        package static func none(isDisabled: Bool) -> Thoughts {
-            var thoughts = Thoughts(leftOut: 0, nil)
-            thoughts.isDisabled = isDisabled
-            return thoughts
         }
 
         /// The same where those that went were refused, and went out no more.
@@ -124,6 +117,13 @@ package struct Receipt: Sendable, Equatable {
                 ? self
                 : Thoughts(leftOut: leftOut + sent, reason == nil || reason == .changed ? .changed : .both)
         }
+    }
+
+    /// The model is told not to think.
+    package mutating func disableThinking() {
+        var thoughts = thoughts ?? Thoughts(leftOut: 0, nil)
+        thoughts.isDisabled = true
+        self.thoughts = thoughts
     }
 
     /// As raw JSON.

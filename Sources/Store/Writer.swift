@@ -219,8 +219,7 @@ package final class Writer {
             let pace = try next.pace(in: database)
             try database.run("BEGIN IMMEDIATE", doing: "begin")
             try next.step(in: database, until: isTight ? start : start &+ pace.step)
-            pages = try database.integer("PRAGMA page_count", doing: "look at the file")
-            try space.provide(pages * pageSize, isFreeing: true)
+            try keepRoom(isFreeing: true)
             try database.run("COMMIT", doing: "commit")
             next.committed()
             if isTight { stepTightly() }
@@ -346,6 +345,12 @@ package final class Writer {
     /// Pages that the file had, or will have once the log is moved, at the last look.
     private var pages: Int64 = 0
 
+    /// Before a commit: its pages must have room in the file.
+    private func keepRoom(isFreeing: Bool = false) throws(ArchiveError) {
+        pages = try database.integer("PRAGMA page_count", doing: "look at the file")
+        try space.provide(pages * pageSize, isFreeing: isFreeing)
+    }
+
     /// One transaction over all jobs; nil when it could not be committed, with the reason in `lastFailure`.
     private func together(_ jobs: [WriteJob]) -> [Answer]? {
         if isLost, let gone = files.look() { return fail(jobs, gone) }
@@ -369,8 +374,7 @@ package final class Writer {
                 }
                 answers.append(Answer(token: job.token, result: result))
             }
-            pages = try database.integer("PRAGMA page_count", doing: "look at the file")
-            try space.provide(pages * pageSize)
+            try keepRoom()
             // What is refused is not there either when the file comes back.
             if jobs.contains(where: { $0.durability == .full }), let gone = files.look() {
                 try database.run("ROLLBACK", doing: "roll back")

@@ -62,8 +62,7 @@ struct ModelWindow: Sendable {
         }
         told.thoughts = told.thoughts?.refused
         if before.parameters.thinking != nil, request.parameters.thinking == nil {
-            told.thoughts = told.thoughts ?? .none(isDisabled: true)
-            told.thoughts?.isDisabled = true
+            told.disableThinking()
         }
         receipt = told.encoded
     }
@@ -320,10 +319,7 @@ struct WindowPlan: Sendable {
         let isDisabled = parameters.thinking != nil && request.parameters.thinking == nil
         receipt.thoughts = Receipt.Thoughts(
             sent: thoughts - unfit, foreign: foreign, changed: leftOut, full: unfit)
-        if isDisabled {
-            receipt.thoughts = receipt.thoughts ?? .none(isDisabled: true)
-            receipt.thoughts?.isDisabled = true
-        }
+        if isDisabled { receipt.disableThinking() }
         var result = ModelWindow(window: window, request: request, receipt: receipt)
         result.promptSize = promptSize
         result.upstream = upstream

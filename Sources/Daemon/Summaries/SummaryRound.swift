@@ -152,7 +152,7 @@ final class SummaryRound {
     private static let farthestPrompt = 10_000
 
     private func nothing(_ why: String) {
-        finish(.failure(WireError(.conflict, "there is nothing to summarize: \(why)")))
+        over(WireError(.conflict, "there is nothing to summarize: \(why)"))
     }
 
     private func findBefore(_ found: SessionRecord, _ target: Int) {
@@ -260,10 +260,7 @@ final class SummaryRound {
         _ lines: [SummaryWords.Line], from first: Int, _ before: Summary?, _ target: Int, _ room: Room
     ) {
         guard let session else { return }
-        if lines.isEmpty {
-            let why = "no message of it says anything that is not summarized"
-            return over(WireError(.conflict, "there is nothing to summarize: \(why)"))
-        }
+        if lines.isEmpty { return nothing("no message of it says anything that is not summarized") }
         let all = SummaryWords.pieces(lines.reversed(), whole: room.whole, of: room.piece)
         pieces = all.suffix(mostPieces)
         let first = all.count > mostPieces ? pieces.first?.first?.seq ?? first : first

@@ -27,12 +27,7 @@ package struct Throttle: Sendable, Equatable {
             min(perMinute, level + Double(max(0, now - at)) * perMinute / 60_000)
         }
 
-        /// A request bigger than the bucket waits for a full one.
-        func wait(for amount: Int, now: Int64) -> Int {
-            wait(for: amount, behind: 0, now: now)
-        }
-
-        /// The same behind others that take so much before.
+        /// Behind others that take so much before; a request bigger than the bucket waits for a full one.
         func wait(for amount: Int, behind others: Int, now: Int64) -> Int {
             let missing = min(Double(amount), perMinute) + Double(others) - level(now: now)
             return missing <= 0 ? 0 : Int(ceiling: missing * 60_000 / perMinute)
