@@ -41,6 +41,27 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
         _ = consume file
     }
 
+    @Test func `since the daemon was stopped in mid-answer makes the exit code 1, as its death does`() throws
+    {
+        let half: [ScriptedUpstream.Step] = [
+            .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)), .untilClosed,
+        ]
+        let (_, home) = try home([half], more: ", drain: '1ms'")
+        let file = home.directory.file("said")
+        try Files.replace(file, with: [])
+        let said = try Files.open(file, .appending)
+        #expect(try home.convo("start").code == 0)
+        let pid = try Process.start(
+            Built.convo, ["send", "--new", "s", "hello"], environment: home.environment,
+            streams: .init(output: said.raw, error: said.raw))
+        try soon("a word came") { text(try Files.read(file)).contains("half") }
+        #expect(try home.convo("stop").code == 0)
+        #expect(try Process.reap(pid) == .exited(1))
+        let printed = text(try Files.read(file))
+        #expect(printed.contains("convo continue"), "\(printed)")
+        _ = consume said
+    }
+
     @Test func `is listed with its session and what became of it, and without what was said`() throws {
         let (_, home) = try home([busy, fine, refused])
         #expect(try home.convo("send", "--new", "first", "a question").code == 0)

@@ -101,6 +101,8 @@ extension CommandError {
         case .upstreamAuth, .upstreamUnavailable, .upstreamTimeout, .upstreamRefused, .upstreamProtocol,
             .throttled, .quota, .paused:
             .upstream
+        // Cut by the daemon's own end, which its sentence begins with, or by the upstream.
+        case .interrupted: error.message.hasPrefix("the daemon ") ? .failure : .upstream
         default: .failure
         }
     }
