@@ -140,6 +140,10 @@ static inline cedit_editor *cedit_open(const char *program, const char *prompt, 
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL);
     el_source(line, NULL);
+    // Where a line is longer than the terminal is wide, libedit moves signs on one row and forgets those of the next:
+    // without these it writes what has changed anew.
+    static const char *const moving[] = { "ic", "IC", "im", "ei", "ip", "dc", "DC", "dm", "ed" };
+    for (size_t i = 0; i < sizeof moving / sizeof moving[0]; i++) el_set(line, EL_SETTC, moving[i], "", NULL);
     static const char *const own[][2] = {
         { "\\034", "ed-newline" }, { "^I", "convo-complete" }, { "^M", "convo-enter" }, { "^J", "convo-enter" },
         { "\\e^M", "convo-newline" }, { "\\e^J", "convo-newline" }, { "\\e[200~", "convo-paste" },

@@ -49,6 +49,16 @@ package struct StyledLine: Sendable, Hashable {
 
     /// Columns that it takes.
     package var width: Int { runs.reduce(0) { $0 + TextWidth.of($1.text) } }
+
+    /// What stands behind another line that this one begins with; nil where it begins otherwise.
+    package func runs(behind other: StyledLine) -> [StyledRun]? {
+        guard let last = other.runs.last else { return runs }
+        let at = other.runs.count - 1
+        guard runs.count > at, runs[..<at] == other.runs[..<at], runs[at].style == last.style,
+            runs[at].text.hasPrefix(last.text)
+        else { return nil }
+        return [StyledRun(String(runs[at].text.dropFirst(last.text.count)), last.style)] + runs[(at + 1)...]
+    }
 }
 
 extension StyledLine {

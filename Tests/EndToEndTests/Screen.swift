@@ -45,7 +45,15 @@ final class Screen {
         try tmux(["paste-buffer", "-p"])
     }
 
-    func resize(columns: Int) throws { try tmux(["resize-window", "-x", "\(columns)"]) }
+    /// Gives the terminal another width, and waits until its programs can know: tmux tells them a while after.
+    func resize(columns: Int) throws {
+        try tmux(["resize-window", "-x", "\(columns)"])
+        let terminal = try tmux(["display-message", "-p", "#{pane_tty}"]).filter { $0 != "\n" }
+        try soon("the terminal has \(columns) columns") {
+            let size = try Built.run("/bin/stty", ["-F", terminal, "size"], environment: environment).said
+            return size.split { $0 == " " || $0 == "\n" }.last.map(String.init) == "\(columns)"
+        }
+    }
 
     /// All that is shown, with what went off at the top, without blank lines at its end.
     func text() throws -> String {

@@ -8,6 +8,11 @@ final class MarkdownPainter {
     /// The lines of the growing block that stand on the screen, the cursor at the end of the last.
     private var painted: [StyledLine] = []
     private var columns = 0
+    /// The width that the growing block is laid out for: the terminal's when it began.
+    ///
+    /// How a terminal moves text that gets another width, and what leaves its screen then, it does not tell: were the rest
+    /// broken elsewhere, words would be missing on the screen, or be there twice.
+    private var width = 0
     /// Not before this is the growing block painted again.
     private var nextPaint: UInt64 = 0
     /// Whether lines have left the screen that would be others now.
@@ -58,13 +63,22 @@ final class MarkdownPainter {
 
     private func paint(_ text: String) {
         columns = console.columns
-        let lines = MarkdownBlock.read(text).lines(columns: columns - 1)
+        if painted.isEmpty { width = columns }
+        let lines = MarkdownBlock.read(text).lines(columns: width - 1)
         guard lines != painted, !lines.isEmpty else { return }
         var out = ""
         if painted.isEmpty {
             out = (isBehindBlock ? "\n" : "") + joined(lines[...])
         } else {
             var same = zip(lines, painted).prefix { $0 == $1 }.count
+            if same == painted.count - 1, same < lines.count,
+                let more = lines[same].runs(behind: painted[same])
+            {
+                let rest = lines[(same + 1)...]
+                out = StyledLine(more).painted + (rest.isEmpty ? "" : "\n" + joined(rest))
+                painted = lines
+                return console.write(Array(out.utf8))
+            }
             // The cursor is to stand behind the last line that stays.
             if same == lines.count, same > 0, same < painted.count { same -= 1 }
             // What has left the screen cannot be painted again.
