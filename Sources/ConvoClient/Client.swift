@@ -123,6 +123,23 @@ package final class Client {
         }
     }
 
+    /// Hears what is said of a session until `isOver`, without a request.
+    package func listen(
+        following followed: String, signals: Int32?, tick: Int32?, until isOver: () -> Bool,
+        onEvent: (Event) -> Void
+    ) throws(ClientError) {
+        func hear(_ event: Event) {
+            if let event = Client.event(event, following: followed) { onEvent(event) }
+        }
+        while !isOver() {
+            if let message = try nextMessage() {
+                deliver(message, hear)
+            } else {
+                _ = try wait(until: nil, signals: signals, output: nil, tick: tick, hear)
+            }
+        }
+    }
+
     /// Sends a notification.
     package func notify(_ method: Method, _ params: [UInt8]) throws(ClientError) {
         try send(Protocol.Outgoing.notification(method.rawValue, Client.onOneLine(params)))

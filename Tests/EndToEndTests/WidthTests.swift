@@ -11,16 +11,9 @@ internal import Testing
         _ before: Int, _ after: Int, _ rows: Int
     ) throws {
         let text = Self.words.map { $0 + " " }
-        let chunks = text.map { ScriptedUpstream.chunk(#"{"content":"\#($0)"}"#) }
         let server = try ScriptedUpstream([
-            [.write(ScriptedUpstream.head + chunks[..<60].joined()), .hold]
-                + [.write(chunks[60...].joined()), .hold]
-                + ScriptedUpstream.answer(["end"]).map { step in
-                    guard case .write(let text) = step else { return step }
-                    return .write(
-                        text.hasPrefix(ScriptedUpstream.head)
-                            ? String(text.dropFirst(ScriptedUpstream.head.count)) : text)
-                }
+            ScriptedUpstream.answer(
+                holdingBetween: [Array(text[..<60]), Array(text[60...]), ["end"]])
         ])
         let home = try Home(
             "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } } }")

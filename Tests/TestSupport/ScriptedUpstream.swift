@@ -138,13 +138,30 @@ extension ScriptedUpstream {
         _ deltas: [String], before: String = "", finish: String? = "stop",
         usage: String = #"{"prompt_tokens":7,"completion_tokens":3}"#
     ) -> [Step] {
-        var body = head + before
-        for delta in deltas { body += chunk(#"{"content":\#(quoted(delta))}"#) }
-        if let finish {
-            body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\(finish)\"}]}\n\n"
+        [.write(head + before + chunks(deltas) + end(finish: finish, usage: usage))]
+    }
+
+    /// A streamed answer that holds between parts of it until `proceed` is called.
+    package static func answer(holdingBetween parts: [[String]]) -> [Step] {
+        var steps: [Step] = [.write(head)]
+        for (index, part) in parts.enumerated() {
+            let isLast = index == parts.count - 1
+            steps += [.write(chunks(part) + (isLast ? end() : ""))] + (isLast ? [] : [.hold])
         }
-        body += "data: {\"choices\":[],\"usage\":\(usage)}\n\ndata: [DONE]\n\n"
-        return [.write(body)]
+        return steps
+    }
+
+    private static func chunks(_ deltas: [String]) -> String {
+        deltas.map { chunk(#"{"content":\#(quoted($0))}"#) }.joined()
+    }
+
+    private static func end(
+        finish: String? = "stop", usage: String = #"{"prompt_tokens":7,"completion_tokens":3}"#
+    ) -> String {
+        let reason = finish.map {
+            "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\($0)\"}]}\n\n"
+        }
+        return (reason ?? "") + "data: {\"choices\":[],\"usage\":\(usage)}\n\ndata: [DONE]\n\n"
     }
 
     /// The head of a streamed answer.

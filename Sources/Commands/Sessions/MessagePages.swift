@@ -80,6 +80,9 @@ struct MessagePages {
 }
 
 extension Wire.Message {
+    /// UTF-8 bytes of what it says and thinks, as places in it are counted.
+    var length: Int { parts.reduce(0) { $0 + $1.visibleText.utf8.count } }
+
     /// Its text parts, without thoughts.
     var text: String {
         parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined()

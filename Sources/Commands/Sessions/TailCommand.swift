@@ -74,7 +74,7 @@ private struct Tail {
     mutating func follow(_ session: String, behind last: Wire.Message?, _ interrupts: Interrupts?)
         throws(CommandError) -> ExitCode
     {
-        place = last.map { ($0.id.description, $0.parts.reduce(0) { $0 + $1.visibleText.utf8.count }) }
+        place = last.map { ($0.id.description, $0.length) }
         while true {
             if let code = try listen(to: session, interrupts) { return code }
             if !atLineStart { console.print("") }
@@ -143,6 +143,10 @@ private struct Tail {
         }
         while console.failure == nil {
             for event in events { tell(event) }
+            if let why = events.lazy.compactMap(Tail.end).first {
+                if !atLineStart { console.print("") }
+                throw CommandError(.failure, why)
+            }
             events = []
             let ready: [Int32]
             do throws(PosixError) {
@@ -161,6 +165,12 @@ private struct Tail {
             }
         }
         return .closedPipe
+    }
+
+    /// Why nothing more will come; nil where it may.
+    private static func end(_ params: JSONView) -> String? {
+        let news = params["update"]?["_meta"]?["convod"]
+        return news?["left"]?.bool == true ? news?["error"]?["message"]?.string : nil
     }
 
     /// Notes how far what came goes.
@@ -185,7 +195,8 @@ private struct Tail {
         case "tool_call":
             begin(nil, "calls \(Console.harmless(update["title"]?.string ?? "a tool", keepingLines: false))")
         case "session_info_update":
-            // A turn has come to its end, or the title changed.
+            // A turn has come to its end; a title that changes meanwhile ends no line.
+            guard update["_meta"]?["convod"]?["state"]?.string == "ended" else { return }
             if !atLineStart { console.print("") }
             (current, atLineStart) = (nil, true)
         default: break

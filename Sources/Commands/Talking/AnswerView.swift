@@ -69,6 +69,7 @@ final class AnswerView {
             let words = Prompt.Piece.words(behind: before)
             waiting.say(words)
             if showsProgress { waiting.show() } else if console.isErrorTerminal { console.note(words) }
+        case .leaving: finish()
         case .restart:
             finish()
             console.note("the answer was cut; it begins anew")

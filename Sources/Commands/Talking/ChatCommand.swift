@@ -1,3 +1,4 @@
+internal import Conversation
 internal import ConvoClient
 internal import JSON
 internal import Posix
@@ -145,7 +146,7 @@ final class Chat {
             } catch {
                 if error.code == .terminated { return error.code }
                 Console.complain(error.message)
-                if error.code == .noDaemon || console.failure != nil { return error.code }
+                if console.failure != nil { return error.code }
             }
         }
     }
@@ -312,10 +313,31 @@ final class Chat {
         if let session { try showLast(of: session) }
     }
 
+    /// Shows the newest messages, and the answer that comes in now as it comes.
     func showLast(of session: String) throws(CommandError) {
-        let printer = MessagePrinter(console)
-        for message in try MessagePages(client: client, session: session).newest(4) {
-            console.print(printer.text(of: message))
+        let open = try client.ask(Method.TurnList.self) {
+            $0.member("sessionId", session)
+            $0.member("open", true)
+        }.turns
+        let running = open.first { $0.state == .running }?.turnId
+        let newest = try MessagePages(client: client, session: session).newest(4).filter {
+            running == nil || $0.turnId != running || $0.role == .user
         }
+        let printer = MessagePrinter(console)
+        for message in newest { console.print(printer.text(of: message)) }
+        if let running { try follow(running, behind: newest.last) }
+    }
+
+    private func follow(_ turn: TurnID, behind last: Wire.Message?) throws(CommandError) {
+        guard let session else { return }
+        let view = AnswerView(console, target: try currentTarget().words, settings)
+        let prompt = Prompt(
+            client: client, session: session, signals: interrupts?.descriptor, tick: WaitingLine.pace
+        ) { view.show($0) }
+        console.print(console.styled("── assistant ", .blue) + console.styled("· now", .dim))
+        let outcome = prompt.follow(turn, behind: last)
+        view.finish()
+        if let code = outcome.error?.code, case .closed = code { isGone = true }
+        if let message = outcome.ending.message { console.note(message) }
     }
 }

@@ -22,6 +22,8 @@ final class Prompt {
         case restart
         /// Time goes by.
         case tick
+        /// Nothing more is shown: somebody leaves at once.
+        case leaving
         /// Who is asked now, by name.
         case asked(String)
         case toolCall(ToolCall)
@@ -52,6 +54,10 @@ final class Prompt {
         /// What else the result says; nil for an error, and where nothing of the prompt is kept.
         var extras: Wire.StopResult.Extras?
         var error: ClientError?
+        /// Why a turn that was followed failed, in a sentence; nil where it did not.
+        var failure: String?
+        /// Whether it waited behind other prompts of the session when the daemon went away.
+        var isQueued = false
         /// What made the user's side stop: a signal, or an output that nobody reads; nil for neither.
         var stop: ExitCode?
     }
@@ -80,6 +86,10 @@ final class Prompt {
     private var toolCalls: [ToolCall] = []
     private var offset = 0  // bytes of text and thoughts shown so far
     private var isBroken = false
+    private var isQueued = false
+    /// Whether the turn ran before this looked at it, and what its end said.
+    private var isFollowed = false
+    private var end: Wire.SessionInfoUpdate.News?
     private var stop: ExitCode?
 
     /// `tick` is the milliseconds after which time is said to go by; nil for never.
@@ -147,6 +157,39 @@ final class Prompt {
         run(Method.TurnContinue.self, JSONWriter.object { writeTurn(settings, to: &$0) })
     }
 
+    /// Shows the answer of a turn that runs already, behind this message of the session, and returns when it has ended.
+    func follow(_ turn: TurnID, behind last: Wire.Message?) -> Outcome {
+        (turnID, isFollowed) = (turn, true)
+        let params = JSONWriter.object {
+            $0.member("sessionId", session)
+            $0.member("cwd", "/")
+            $0.key("mcpServers")
+            $0.array { _ in }
+            guard let last else { return }
+            $0.member("_meta") {
+                $0.member("convod") {
+                    $0.member("after") {
+                        $0.member("messageId", last.id.description)
+                        $0.member("offset", last.length)
+                    }
+                }
+            }
+        }
+        do {
+            let opened = try client.call(
+                Method.SessionResume.self, params, following: session, signals: signals, tick: tick
+            ) { [self] in hear($0) }
+            if opened.meta.convod.running == turn {
+                try client.listen(
+                    following: session, signals: signals, tick: tick, until: { [self] in end != nil }
+                ) { [self] in hear($0) }
+            }
+        } catch { return outcome(error) }
+        return Outcome(
+            turnID: turn, messageID: end?.messageId, text: text, toolCalls: toolCalls,
+            stopReason: end?.stopReason, failure: end?.error?.message, stop: stop)
+    }
+
     private func writeTurn(_ settings: Settings, to writer: inout JSONWriter) {
         writer.member("sessionId", session)
         writer.optional("requestId", settings.requestID)
@@ -205,6 +248,8 @@ final class Prompt {
         let isNew = state == .queued && news.moved != true || state == .stored
         if turnID == nil, !foreign.contains(turn), isNew { turnID = turn }
         guard turn == turnID else { return }
+        isQueued = state == .queued
+        if state == .ended { end = news }
         if state == .waiting, let name = news.upstream {
             asked = name
             return show(.asked(name))
@@ -260,10 +305,17 @@ final class Prompt {
 
     /// The first Ctrl-C, SIGTERM or closed output cancels the turn, the second leaves without waiting for its end.
     private func interrupt(_ code: ExitCode) {
-        if stop != nil { Process.exit(code.rawValue) }
+        if stop != nil {
+            show(.leaving)
+            Process.exit(code.rawValue)
+        }
         stop = code
         // Without a connection the call ends by itself.
-        try? client.cancelCall()
+        if isFollowed {
+            try? client.notify(.sessionCancel, JSONWriter.object { $0.member("sessionId", session) })
+        } else {
+            try? client.cancelCall()
+        }
     }
 
     private func outcome(_ result: Wire.StopResult) -> Outcome {
@@ -280,8 +332,7 @@ final class Prompt {
         if let message = failed?.messageId { complete(message, of: failed?.turnId) }
         return Outcome(
             turnID: failed?.turnId ?? turnID, messageID: failed?.messageId, text: text, toolCalls: toolCalls,
-            error: error,
-            stop: stop)
+            error: error, isQueued: isQueued, stop: stop)
     }
 
     /// What the data of an error say of the turn that failed.
@@ -327,15 +378,18 @@ extension Prompt.Outcome {
         if let error {
             if case .closed = error.code, turnID != nil || !text.isEmpty {
                 let next =
-                    text.isEmpty
-                    ? "the prompt is kept, and nothing came of an answer: 'convo retry', in a chat /retry, asks again"
-                    : "what came of the answer is kept: 'convo continue', in a chat /continue, goes on"
+                    isQueued
+                    ? "the prompt is kept in the queue, and is answered when a daemon is there again"
+                    : text.isEmpty
+                        ? "the prompt is kept, and nothing came of an answer: 'convo retry', in a chat /retry, asks again"
+                        : "what came of the answer is kept: 'convo continue', in a chat /continue, goes on"
                 return (.failure, "\(error.description); \(next)")
             }
             let mapped = CommandError(error)
             let more = messageID != nil && !text.isEmpty ? Prompt.Outcome.goesOn : ""
             return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message + more)
         }
+        if let failure { return (.failure, failure + (text.isEmpty ? "" : Prompt.Outcome.goesOn)) }
         switch stopReason {
         case .maxTokens:
             if let why = extras?.detail {

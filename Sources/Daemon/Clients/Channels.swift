@@ -30,6 +30,7 @@ final class Channels {
         }
         let subscription = Subscription(client: client.number, link: client.link)
         subscription.shows = client.shows
+        subscription.holder = client
         // Its client may have left while the request was on its way.
         guard client.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
@@ -55,6 +56,17 @@ final class Channels {
         subscription.isJoined = false
         subscriptions[session]?.removeAll { $0 === subscription }
         if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
+    }
+
+    /// A client is told that it hears no more of a session, and why.
+    func dismiss(
+        _ subscription: Subscription, _ session: SessionRow, _ id: SessionID, _ error: WireError
+    ) {
+        if let client = subscription.holder { unsubscribe(client, from: session) }
+        var news = Wire.SessionInfoUpdate.News()
+        news.left = true
+        news.error = Wire.Failure(kind: error.kind.rawValue, message: error.message)
+        subscription.link.send(Outgoing.update(Wire.SessionInfoUpdate(news), of: id), isPush: false)
     }
 
     /// Takes back one joining that was refused: who was not there does not get what is said there.

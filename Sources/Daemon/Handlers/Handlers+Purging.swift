@@ -130,10 +130,14 @@ extension Handlers {
                 throw WireError(
                     .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
             }
-            purges.purge([(record.row, nil)], archives) { result in
+            purges.purge([(record.row, nil)], archives) { [channels] result in
                 switch result {
                 case .success(let sums) where sums.isEmpty: request.fail(.noSession(id))
                 case .success(let sums):
+                    for subscription in channels.subscribers(of: record.row) {
+                        let error = WireError(.notFound, "session '\(id.text)' was purged")
+                        channels.dismiss(subscription, record.row, id, error)
+                    }
                     let sum = sums.values.reduce(PurgeSum(), +)
                     request.reply(
                         .init(messages: sum.messages, bytes: sum.bytes, sharedMessages: sum.shared))

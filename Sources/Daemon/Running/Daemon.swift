@@ -300,24 +300,10 @@ package final class Daemon {
         let replay = Replay(subscription, session, start, archives, channels, engine, loop) {
             [weak self] result in
             guard let self, subscription.isJoined, case .failure(let error) = result else { return }
-            leave(subscription, session, error)
+            // It fell behind and cannot catch up, as when the path changed meanwhile: it loses that session, nothing else.
+            channels.dismiss(subscription, session.row, session.session.id, error)
         }
         subscription.link.whenDrained { replay.catchUp() }
-    }
-
-    /// A client that fell behind cannot catch up on one session, as when its path changed meanwhile: it is told so, and
-    /// loses that session, nothing else.
-    private func leave(
-        _ subscription: Subscription, _ session: SessionRecord, _ error: WireError
-    ) {
-        if let client = guests[subscription.client]?.client {
-            channels.unsubscribe(client, from: session.row)
-        }
-        var news = Wire.SessionInfoUpdate.News()
-        news.left = true
-        news.error = Wire.Failure(kind: error.kind.rawValue, message: error.message)
-        let line = Outgoing.update(Wire.SessionInfoUpdate(news), of: session.session.id)
-        subscription.link.send(line, isPush: false)
     }
 
     func flush() {

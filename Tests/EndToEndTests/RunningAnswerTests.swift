@@ -1,0 +1,143 @@
+internal import JSON
+internal import Posix
+internal import TestSupport
+internal import Testing
+
+/// An answer that is half said until the server may go on.
+private func half() -> [ScriptedUpstream.Step] {
+    ScriptedUpstream.answer(holdingBetween: [["the beginning and "], ["the rest."]])
+}
+
+private func place(_ scripts: [[ScriptedUpstream.Step]], more: String = "") throws -> (ScriptedUpstream, Home)
+{
+    let server = try ScriptedUpstream(scripts)
+    let home = try Home(
+        "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } }\(more) }")
+    home.kept = server
+    return (server, home)
+}
+
+/// A command that runs beside the test, with what it says in a file.
+private struct Running {
+    let pid: Int32
+    private let path: String
+
+    init(_ name: String, _ arguments: [String], _ home: Home) throws {
+        path = home.directory.file(name)
+        try Files.replace(path, with: [])
+        let file = try Files.open(path, .appending)
+        pid = try Process.start(
+            Built.convo, arguments, environment: home.environment,
+            streams: .init(output: file.raw, error: file.raw))
+    }
+
+    var said: String { get throws { text(try Files.read(path)) } }
+}
+
+private func kill(_ home: Home) throws {
+    let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
+    try Process.signal(Int32(status["pid"]?.int ?? 0), Signals.kill)
+}
+
+@Suite(.timeLimit(.minutes(30))) struct `An answer that runs already` {
+    @Test func `is shown as it goes on by a chat that comes to its session, and is cancelled there`() throws {
+        let (server, home) = try place([half(), half()])
+        #expect(try home.convo("start").code == 0)
+        let sent = try Running("sent", ["send", "--new", "s", "hello"], home)
+        try soon("it has begun") { try sent.said.contains("beginning") }
+        let screen = try Screen("\(Built.convo) chat -s s", columns: 80, home: home)
+        try screen.see("the beginning and")
+        server.proceed()
+        let shown = try screen.seeLast("›")
+        #expect(shown.contains("── assistant · now\nthe beginning and the rest.\n›"), "\(shown)")
+        #expect(try Process.reap(sent.pid) == .exited(0))
+        try screen.strike("C-d")
+        #expect(try screen.end() == "0")
+
+        let other = try Running("other", ["send", "-s", "s", "more"], home)
+        try soon("it has begun") { try other.said.contains("beginning") }
+        let again = try Screen("\(Built.convo) chat -s s", columns: 80, home: home, name: "again")
+        try again.see("── assistant · now\nthe beginning and")
+        try again.strike("C-c")
+        try again.see("'convo continue'")
+        #expect(try Process.reap(other.pid) == .exited(130))
+        server.proceed()
+    }
+
+    @Test func `is one for who follows the session from its middle on, and its purge is told`() throws {
+        let (server, home) = try place([half()])
+        #expect(try home.convo("start").code == 0)
+        let sent = try Running("sent", ["send", "--new", "s", "hello"], home)
+        try soon("it has begun") { try sent.said.contains("beginning") }
+        let tail = try Running("tail", ["tail", "s"], home)
+        try soon("it is shown") { try tail.said.contains("beginning") }
+        server.proceed()
+        #expect(try Process.reap(sent.pid) == .exited(0))
+        try soon("the rest is shown") { try tail.said.contains("the rest.\n") }
+        let seen = try tail.said
+        #expect(seen.contains("— assistant\nthe beginning and the rest.\n"), "\(seen)")
+        #expect(try home.convo("purge", "-y", "s").code == 0)
+        #expect(try Process.reap(tail.pid) == .exited(1))
+        let last = try tail.said
+        #expect(last.contains("convo: session 's' was purged"), "\(last)")
+    }
+
+    @Test func `holds up a prompt behind it, which a daemon answers after the death of this one by itself`()
+        throws
+    {
+        let (_, home) = try place([half(), ScriptedUpstream.answer(["fine"])])
+        #expect(try home.convo("start").code == 0)
+        let sent = try Running("sent", ["send", "--new", "s", "hello"], home)
+        try soon("it has begun") { try sent.said.contains("beginning") }
+        let queued = try Running("queued", ["send", "-s", "s", "and then"], home)
+        try soon("it is in the queue") {
+            try home.convo("show", "s").said.contains("queued")
+        }
+        try kill(home)
+        #expect(try Process.reap(queued.pid) == .exited(1))
+        let said = try queued.said
+        #expect(said.contains("kept in the queue") && !said.contains("retry"), "\(said)")
+        #expect(try Process.reap(sent.pid) == .exited(1))
+        try soon("it is answered") { try home.convo("show", "s").said.contains("fine") }
+    }
+
+    @Test func `leaves a chat where it was when its daemon dies and none can be started`() throws {
+        let (_, home) = try place([ScriptedUpstream.answer(["fine"])])
+        let screen = try Screen("\(Built.convo) chat", columns: 80, home: home)
+        try screen.seeLast("›")
+        try kill(home)
+        let config = home.directory.file(".config/convod/config.json5"), good = try Files.read(config)
+        try Files.replace(config, with: Array("{ nope: 1 }".utf8))
+        try screen.type("are you there?")
+        try screen.strike("Enter")
+        try screen.see("known here: cache")
+        try screen.seeLast("›")
+        try Files.replace(config, with: good)
+        try screen.strike("Up", "Enter")
+        try screen.see("fine")
+        try screen.seeLast("›")
+        try screen.strike("C-d")
+        #expect(try screen.end() == "0")
+    }
+
+    @Test func `is left by Ctrl-C twice, with the shell's prompt at the beginning of a line`() throws {
+        let (server, home) = try place([half()])
+        let screen = try Screen("\(Built.convo) chat", columns: 80, home: home)
+        try screen.seeLast("›")
+        try screen.type("go")
+        try screen.strike("Enter")
+        try screen.see("beginning")
+        // The daemon is not there to end the turn, so that the second one leaves.
+        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
+        let pid = Int32(status["pid"]?.int ?? 0)
+        try Process.signal(pid, 19)
+        try soon("it has ended") {
+            try screen.strike("C-c")
+            return try screen.text().contains("code 130")
+        }
+        let shown = try screen.text()
+        #expect(shown.split(separator: "\n").contains("code 130"), "\(shown)")
+        try Process.signal(pid, 18)
+        server.proceed()
+    }
+}
