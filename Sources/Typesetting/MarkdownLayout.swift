@@ -71,7 +71,7 @@ private struct TableLayout {
     }
 
     func lines(_ columns: Int) -> [StyledLine] {
-        let widths = widths(columns)
+        guard let widths = widths(columns) else { return records(columns) }
         var lines: [StyledLine] = []
         for (index, row) in table.rows.enumerated() {
             lines += self.lines(row, widths, isHead: index == 0)
@@ -82,18 +82,49 @@ private struct TableLayout {
         return lines
     }
 
-    /// What each column needs; where that is too much the widest give way, down to four.
-    private func widths(_ columns: Int) -> [Int] {
-        var widths = (0..<count).map { column in
-            table.rows.map { $0.indices.contains(column) ? StyledLine($0[column]).width : 0 }.max() ?? 0
-        }.map { max(1, $0) }
+    /// What each column needs; where that is too much the widest give way, as far as their words are whole, or down to twelve.
+    ///
+    /// Nil where that is too much still.
+    private func widths(_ columns: Int) -> [Int]? {
+        func cells(_ column: Int) -> [[StyledRun]] {
+            table.rows.compactMap { $0.indices.contains(column) ? $0[column] : nil }
+        }
+        var widths = (0..<count).map { cells($0).map { StyledLine($0).width }.max() ?? 0 }.map { max(1, $0) }
+        let least = (0..<count).map { column in
+            let words = cells(column).map { StyledLine.longestWord(of: $0) }.max() ?? 0
+            return min(TableLayout.wordWidth, max(4, words))
+        }
         var excess = widths.reduce(0, +) + 3 * (count - 1) - columns
-        while excess > 0, let widest = widths.indices.max(by: { widths[$0] < widths[$1] }), widths[widest] > 4
-        {
+        while excess > 0 {
+            let wide = widths.indices.filter { widths[$0] > least[$0] }
+            guard let widest = wide.max(by: { widths[$0] < widths[$1] }) else { return nil }
             widths[widest] -= 1
             excess -= 1
         }
         return widths
+    }
+
+    /// Columns that a word has in a table without being broken.
+    private static let wordWidth = 12
+
+    /// Rows one below the other, each cell behind its column's head: what has no room beside each other.
+    private func records(_ columns: Int) -> [StyledLine] {
+        let heads = table.rows.first ?? []
+        var lines: [StyledLine] = []
+        for (index, row) in table.rows.enumerated() where index > 0 || table.rows.count == 1 {
+            if index > 1 { lines.append(StyledLine([StyledRun("──", .dim)])) }
+            for column in row.indices where !row[column].isEmpty {
+                let head = index > 0 && heads.indices.contains(column) ? heads[column] : []
+                let named = head.isEmpty ? [] : head.map { StyledRun($0.text, $0.style.union(.bold)) }
+                let mark = named.isEmpty ? [] : [StyledRun(": ", .bold)]
+                for (part, line) in StyledLine.wrapped(named + mark + row[column], to: columns - 2)
+                    .enumerated()
+                {
+                    lines.append(part == 0 ? line : StyledLine([StyledRun("  ")] + line.runs))
+                }
+            }
+        }
+        return lines
     }
 
     private func lines(_ row: [[StyledRun]], _ widths: [Int], isHead: Bool) -> [StyledLine] {

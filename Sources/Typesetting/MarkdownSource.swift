@@ -2,11 +2,11 @@
 ///
 /// A reader takes definitions of links away, and cells of a table beyond its head (CommonMark 4.7, GFM 4.10).
 enum MarkdownSource {
-    /// The text with definitions of links as lines of their own, and with what is too much for a row in its last cell.
+    /// The text with definitions of links as lines of their own too, and with what is too much for a row in its last cell.
     static func keepingWords(_ text: String) -> String {
         guard text.contains("]:") || text.contains("|") else { return text }
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        var fence: Fence?, columns: Int?
+        var fence: Fence?, columns: Int?, definitions: [String] = []
         for index in lines.indices {
             let line = lines[index], body = withoutMarker(line)
             if let open = fence {
@@ -20,6 +20,11 @@ enum MarkdownSource {
                 continue
             }
             if isDefinition(line.dropFirst(indent)) {
+                let mark = line.dropFirst(indent + 1).prefix { $0 != "]" }
+                // A number is a citation more often, which loses its brackets as a link.
+                if !mark.hasPrefix("^"), !mark.allSatisfy(\.isNumber) {
+                    definitions.append(String(line.dropFirst(indent)))
+                }
                 lines[index] = line.prefix(indent) + "\\" + line.dropFirst(indent)
                 continue
             }
@@ -36,7 +41,10 @@ enum MarkdownSource {
                 lines[index] = row(line, most)
             }
         }
-        return lines.joined(separator: "\n")
+        let text = lines.joined(separator: "\n")
+        // Behind all of it they are taken away, and what refers to them finds them.
+        if definitions.isEmpty || fence != nil { return text }
+        return text + "\n\n" + definitions.joined(separator: "\n")
     }
 
     /// A fence around code.

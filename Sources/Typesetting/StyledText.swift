@@ -91,6 +91,9 @@ extension StyledLine {
         return lines
     }
 
+    /// Columns of the longest word, which is broken where there are fewer.
+    static func longestWord(of runs: [StyledRun]) -> Int { words(runs).map(\.width).max() ?? 0 }
+
     /// What is not broken inside, with the blank behind it.
     private struct Word {
         var runs: [StyledRun] = []

@@ -88,6 +88,8 @@ internal import Testing
         #expect(changes.contains("_convod/session/set small done \(uid)"), "\(changes)")
         #expect(changes.contains("_convod/session/purge large done \(uid)"), "\(changes)")
         #expect(!changes.contains { $0.contains("hidden") }, "\(changes)")
+        let told = try home.convo("audit").said
+        #expect(told.contains("\tpurge\tlarge\tdone") && !told.contains("session/"), "\(told)")
         #expect(
             try home.convo("audit", "-s", "small", "--jsonl").said.split(separator: "\n").allSatisfy {
                 $0.contains("\"small\"")

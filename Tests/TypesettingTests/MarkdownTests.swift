@@ -23,7 +23,7 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         ("`a`  **b** ~~c~~ *d*", ["a b c d"]),
         (
             "In [1] and [it][man].\n\n[1]: https://a.b\n[man]: https://c.d 'e'",
-            ["In [1] and [it][man].", "", "[1]: https://a.b", "[man]: https://c.d 'e'"]
+            ["In [1] and it (https://c.d).", "", "[1]: https://a.b", "[man]: https://c.d 'e'"]
         ),
         ("````\n```js\n  [K]: v,\n```\n[1]: x\n````", ["── ", "```js", "  [K]: v,", "```", "[1]: x", "──"]),
         ("```x``` is inline\n```js\n[K]: v\n```", ["x is inline", "", "── js", "[K]: v", "──"]),
@@ -70,6 +70,19 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         #expect(drawn(table) == ["name │   n", "─────┼────", "你好 │   1", "a    │ 200"])
         let wide = "| a | b |\n|:-:|---|\n| x | one two three four five |"
         #expect(drawn(wide, 17) == ["a │ b", "──┼──────────────", "x │ one two three", "  │ four five"])
+    }
+
+    @Test func `has the rows of a table one below the other where its columns have no room`() {
+        let table =
+            "| Name | Description | Owner |\n|---|---|---|\n| a | the first thing | Ada |\n| 東京 | b | **山田** |"
+        #expect(drawn(table, 50).first == "Name │ Description     │ Owner")
+        #expect(
+            drawn(table, 20) == [
+                "Name: a", "Description: the", "  first thing", "Owner: Ada", "──", "Name: 東京",
+                "Description: b",
+                "Owner: 山田",
+            ])
+        #expect(drawn("| abcdefghijklmnopq | b |\n|---|---|", 12) == ["abcdefghij", "  klmnopq", "b"])
     }
 
     @Test func `has lines of code whole, for who copies them`() {

@@ -35,9 +35,24 @@ package enum CommandLineTool {
         return environment
     }
 
+    /// Which argument, from 1 on, is no UTF-8 as it was given; nil where all are.
+    private static func numberThatIsNoText(of arguments: [String]) -> Int? {
+        // Where nothing was replaced, and where nobody can look, there is nothing to find.
+        guard arguments.contains(where: { $0.unicodeScalars.contains("\u{FFFD}") }),
+            let given = try? Files.read("/proc/self/cmdline")
+        else { return nil }
+        // The program's own name is the first.
+        return given.split(separator: 0, omittingEmptySubsequences: false)
+            .firstIndex { String(validating: $0, as: UTF8.self) == nil }
+    }
+
     static func run(_ arguments: [String]) -> ExitCode {
         let environment = placed(Process.environment)
         do throws(CommandError) {
+            // What is no text came as signs of replacement: nobody may have been asked something else than was typed.
+            if let number = numberThatIsNoText(of: arguments) {
+                throw .usage("argument \(number) is not UTF-8: give text in that encoding")
+            }
             let parsed = try ArgumentParser.parse(arguments, commands: Command.all + [.complete])
             let console = Console(
                 color: try Console.ColorChoice(parsed.value(.color)), isQuiet: parsed.has(.quiet),

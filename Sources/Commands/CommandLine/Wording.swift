@@ -1,3 +1,5 @@
+internal import Protocol
+
 /// The daemon's sentences in the words of the command line: it speaks to programs, of parameters and methods.
 enum Wording {
     /// What stands for what, in this order.
@@ -35,6 +37,40 @@ enum Wording {
         ("window.maxTurns", "--max-turns"),
         ("window.reserveTokens", "--reserve-tokens"), ("window.strategy", "--strategy"),
     ]
+
+    /// What was done with a method, as the command line calls it; one of another version by its own name.
+    static func deed(_ method: String) -> String {
+        switch Method(rawValue: method) {
+        case .branchDelete: "delete a branch"
+        case .branchRewind: "undo"
+        case .branchSwitch: "switch"
+        case .importRecords: "import"
+        case .messageAppend: "append a message"
+        case .messageDelete: "redact"
+        case .messageSet: "pin or exclude"
+        case .serverReload: "reload"
+        case .sessionCompact: "compact"
+        case .sessionDelete: "delete"
+        case .sessionFork, .sessionForkOwn: "fork"
+        case .sessionNew: "new session"
+        case .sessionPrompt, .turnStart: "prompt"
+        case .sessionPurge: "purge"
+        case .sessionRestore: "restore"
+        case .sessionSet, .sessionSetConfigOption: "set"
+        case .sessionTitle: "title"
+        case .storeBackup: "backup"
+        case .storeCheck: "check"
+        case .storeCompact: "compact the file"
+        case .storePrune: "prune"
+        case .summaryDelete: "delete a summary"
+        case .summarySet: "edit a summary"
+        case .turnCancel: "cancel"
+        case .turnContinue: "continue"
+        case .turnRetry: "retry or edit"
+        case .turnSet: "edit a waiting prompt"
+        default: method.replacing("_convod/", with: "")
+        }
+    }
 
     /// A sentence of the daemon's as a person should read it.
     static func forPeople(_ sentence: String) -> String {

@@ -17,6 +17,7 @@ extension Command {
         details: """
             The newest first, of the last day where --since does not say otherwise: when, whom, what came of the try, and
             whether its turn was answered, or its summary made, in the end. 'convo why' and 'convo show' take the session.
+            What found no upstream to ask is in 'convo logs'.
             """
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number) ?? 100

@@ -119,7 +119,7 @@ extension Command {
                 table.add([
                     console.isOutputTerminal ? Times.relative(change.at) : change.at.text,
                     Process.userName(UInt32(change.uid)) ?? "\(change.uid)",
-                    change.method.replacing("_convod/", with: ""), change.session ?? "", change.outcome,
+                    Wording.deed(change.method), change.session ?? "", change.outcome,
                 ])
             }
             if told.changes.isEmpty && console.isOutputTerminal { console.note("nothing was changed") }

@@ -159,10 +159,12 @@ struct BranchTree {
         let place = branch.parent == nil || branch.forkSeq == 0 || isShared ? "" : " after #\(branch.forkSeq)"
         let count = Times.count(isShared ? branch.headSeq : branch.ownMessages, "message")
         let facts = "\(branch.active ? "●" : "○") \(number)\(place), \(count)"
-        let rest = max(20, room - facts.count - 3)
-        let text = TextWidth.fitted(
-            branch.first.map(beginning) ?? (isShared ? "as another session has them" : ""), to: rest)
-        return (branch.active ? console.styled(facts, .bold) : facts) + "  " + console.styled(text, .dim)
+        let words = branch.first.map(beginning) ?? (isShared ? "as another session has them" : "")
+        // A pipe has all of it, a line of a terminal as much as is readable.
+        let rest = console.isOutputTerminal ? room - TextWidth.of(facts) - 3 : max(20, room - facts.count - 3)
+        let text = rest < 8 ? "" : "  " + console.styled(TextWidth.fitted(words, to: rest), .dim)
+        let shown = console.isOutputTerminal ? TextWidth.fitted(facts, to: max(8, room - 1)) : facts
+        return (branch.active ? console.styled(shown, .bold) : shown) + text
     }
 
     /// What a branch begins with: who says what, and what became of it.

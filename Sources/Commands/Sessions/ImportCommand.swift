@@ -28,7 +28,7 @@ extension Command {
             takesChanged: invocation.has(.changed))
         for path in invocation.positionals { try reading.tryToRead(path) }
         reading.finish(isJSON: invocation.has(.json))
-        return reading.problems == 0 ? .success : reading.isMissing ? .notFound : .failure
+        return reading.problems == 0 ? .success : .failure
     }
 }
 
@@ -57,8 +57,6 @@ private struct ImportReading {
     /// Whether a session is read in though its checksum is another one.
     private let takesChanged: Bool
     private(set) var problems = 0
-    /// Whether a file was not there.
-    private(set) var isMissing = false
     /// Whether the file that is read was told to be of another kind, and its lines so far.
     private var isForeign = false
     private var lines = 0
@@ -105,7 +103,6 @@ private struct ImportReading {
             if error.code == .noDaemon { throw error }
             open = nil
             complain(error.message)
-            if error.code == .notFound { isMissing = true }
             return
         }
         if lines == 0 { complain("'\(path)' is empty: there is nothing to read in") }
@@ -115,8 +112,7 @@ private struct ImportReading {
         if path == "-" { return try read(descriptor: 0, path) }
         let file: Descriptor
         do { file = try Files.open(path, .reading) } catch {
-            throw CommandError(
-                error.isNotFound ? .notFound : .failure, "cannot read '\(path)': \(error.reason)")
+            throw CommandError(.failure, "cannot read '\(path)': \(error.reason)")
         }
         try read(descriptor: file.raw, path)
         _ = file.raw  // open until here

@@ -19,6 +19,7 @@ extension Command {
         details: "Without an ID the session that convo used last. The pager is CONVO_PAGER, PAGER or less."
     ) { invocation throws(CommandError) in
         let number = try invocation.arguments.number(.number)
+        if number == 0 { throw .usage("-n takes a number from 1 on, not '0'") }
         if invocation.has(.at) && invocation.has(.number) {
             throw .usage(
                 "--at and -n cannot stand together: one begins at a message, the other at the newest")
@@ -63,7 +64,7 @@ extension Command {
             return console.failure == nil
         }
         if let number {
-            _ = take(number == 0 ? [] : try pages.newest(number))
+            _ = take(try pages.newest(number))
         } else {
             try pages.forEachPage(from: start) { take($0) }
         }
@@ -75,7 +76,7 @@ extension Command {
         _ invocation: Invocation
     ) throws(CommandError) {
         let console = invocation.console
-        let first = try number.map { count throws(CommandError) in count == 0 ? [] : try pages.newest(count) }
+        let first = try number.map { count throws(CommandError) in try pages.newest(count) }
         let pager = Pager(console: console, environment: invocation.environment)
         defer { pager.finish() }
         let printer = MessagePrinter(console)
