@@ -110,7 +110,7 @@ extension Part {
     }
 
     /// Whether a part of a result is more than a text: media, or bytes that no model reads.
-    var isNoText: Bool {
+    package var isNoText: Bool {
         if case .resource(_, nil, _) = self { return true }
         return isMedia
     }

@@ -145,6 +145,9 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
             sent.code == 0 && sent.said.contains("1 file of the session is not read by this model"), "\(sent)"
         )
         #expect(server.requests.last?.contains("[document file:///a.pdf]") == true)
+        let why = try home.convo("why", "-s", "s", "what is it?").said
+        #expect(why.contains(": sent; for 1 file of the session a text with its name went"), "\(why)")
+        #expect(try !home.convo("why", "-s", "s", "hello").said.contains("file"))
     }
 
     @Test(.timeLimit(.minutes(30))) func `comes while somebody follows the log`() throws {

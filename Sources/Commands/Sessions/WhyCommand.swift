@@ -117,10 +117,18 @@ struct WhyReport {
         }
     }
 
+    /// What is said of files that did not go as such; a receipt says how many, and not which.
+    private func files(_ turn: Method.ContextWhy.Result.Turn) -> String {
+        guard let count = turn.textsForFiles else { return "" }
+        return count == 1
+            ? "; for 1 file of the session a text with its name went"
+            : "; for \(count) files of the session texts with their names went"
+    }
+
     private func words(_ turn: Method.ContextWhy.Result.Turn) -> String {
         switch turn.fate {
-        case .sent: "sent"
-        case .pinned: "sent, since it is pinned"
+        case .sent: "sent" + files(turn)
+        case .pinned: "sent, since it is pinned" + files(turn)
         case .excluded: "excluded"
         case .summarized: "left out, and a summary of it was sent"
         case .leftOut: "left out by \(Wire.Receipt.cause(of: turn.rule ?? "")) (\(turn.strategy))"

@@ -183,9 +183,11 @@ extension Method.ContextWhy.Result.Turn {
         else { return nil }
         let (fate, rule) = receipt.fate(
             of: message.seq, message.status, pinned: message.isPinned, excluded: message.isExcluded)
+        let hasFiles = Part.decode(message.content).contains(where: \.isNoText)
         self.init(
             turnId: turn.id, seq: seq, createdAt: Wire.Time(turn.createdAt), fate: fate, rule: rule,
-            strategy: receipt.strategy.chosen, upstream: turn.upstream, model: turn.model)
+            strategy: receipt.strategy.chosen, textsForFiles: hasFiles ? receipt.mapped?.parts : nil,
+            upstream: turn.upstream, model: turn.model)
     }
 }
 

@@ -57,6 +57,9 @@ extension Method {
                 package var rule: String?
                 /// The strategy of the window.
                 package var strategy: String
+                /// Files of the window, whosever message they are in, for which a text with their names was sent; absent where
+                /// the message has none, or all of them went.
+                package var textsForFiles: Int?
                 /// Who was asked; absent when nobody was.
                 package var upstream: String?
                 /// The model that was asked; absent when none was.
@@ -64,7 +67,7 @@ extension Method {
 
                 package init(
                     turnId: TurnID, seq: Int, createdAt: Wire.Time, fate: Wire.Receipt.Fate, rule: String?,
-                    strategy: String, upstream: String?, model: String?
+                    strategy: String, textsForFiles: Int?, upstream: String?, model: String?
                 ) {
                     self.turnId = turnId
                     self.seq = seq
@@ -72,6 +75,7 @@ extension Method {
                     self.fate = fate
                     self.rule = rule
                     self.strategy = strategy
+                    self.textsForFiles = textsForFiles
                     self.upstream = upstream
                     self.model = model
                 }
