@@ -28,6 +28,8 @@ package struct MediaRules: Sendable, Equatable {
     package var inAnswers: Bool
     /// Whether PDF documents are taken.
     package var takesPDF: Bool
+    /// Characters of base64 that an image may have; nil where nobody says.
+    package var mostImageData: Int?
     /// Beginnings of addresses under which a server fetches an image itself.
     package var addresses: [String]
 
@@ -46,6 +48,13 @@ package struct MediaRules: Sendable, Equatable {
         self.addresses = addresses
     }
 
+    /// The same where nothing of it is taken: a text stands for each.
+    package var none: MediaRules {
+        var rules = self
+        (rules.images, rules.takesPDF, rules.sounds) = ([], false, .some([]))
+        return rules
+    }
+
     /// A part as it may stand in a message of a role; what is not taken there becomes a text that names it.
     ///
     /// `mapped` counts those, and resources whose bytes no model reads, of which a request has the name alone.
@@ -61,7 +70,8 @@ package struct MediaRules: Sendable, Equatable {
     private func takes(_ part: Part) -> Bool {
         switch part {
         case .image(Part.pdf, let data, _): takesPDF && data?.isEmpty == false
-        case .image(let type, let data?, _): images.contains(type) && !data.isEmpty
+        case .image(let type, let data?, _):
+            images.contains(type) && !data.isEmpty && data.utf8.count <= mostImageData ?? Int.max
         case .image(_, nil, let uri):
             !images.isEmpty && addresses.contains { uri?.hasPrefix($0) ?? false }
         case .audio(_, ""): false

@@ -150,8 +150,8 @@ package struct Receipt: Sendable, Equatable {
         leftOutTokens = history.tokens - kept.reduce(0) { $0 + $1.tokens }
         // Results of calls that are not there do not go, wherever they stand.
         let begin = suffix.first?.seq ?? Int.max
-        let results = history.messages.filter {
-            $0.role == .tool && $0.seq >= begin && !$0.isExcluded && $0.status.isSent
+        let results = (history.olderPins + history.messages).filter {
+            $0.role == .tool && ($0.seq >= begin || $0.isPinned) && !$0.isExcluded && $0.status.isSent
         }
         let going = results.isEmpty ? [] : Set(kept.map(\.seq))
         unpaired = Array(results.map(\.seq).filter { !going.contains($0) }.prefix(Receipt.listed))

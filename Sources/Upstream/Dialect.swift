@@ -100,6 +100,9 @@ package struct Quirks: Sendable, Equatable {
     package var dropped: Set<String> = []
     /// Tokens of an answer that may be asked for at most; nil where nobody complained.
     package var mostTokens: Int?
+    /// Whether a tool that must be called leaves no place for thinking: "Thinking may not be enabled when tool_choice forces tool
+    /// use" (Anthropic, "Extended thinking with tool use").
+    var forcesWithoutThinking = false
 
     /// What `dropped` holds where a model takes no images and documents, or no sounds.
     static let images = "images", sounds = "sounds"
@@ -117,7 +120,8 @@ package struct Quirks: Sendable, Equatable {
 
     /// How thinking is asked for or switched off, of the forms that were not refused; nil says nothing.
     func thinking(_ parameters: ModelParameters) -> Thinking? {
-        parameters.thinking.flatMap { thinking(tokens: $0) }
+        if forcesWithoutThinking, parameters.isThinking, parameters.forcesTool { return nil }
+        return parameters.thinking.flatMap { thinking(tokens: $0) }
     }
 
     /// The same by the tokens that are asked for, where less than none is as many as the model likes.

@@ -46,6 +46,18 @@ extension ModelParameters {
     /// Whether the model is asked to think.
     var isThinking: Bool { thinking.map { $0 != 0 } ?? false }
 
+    /// Whether a tool must be called: any, or one that is named.
+    var forcesTool: Bool {
+        guard let toolChoice, let view = try? JSONDocument(toolChoice).root, !functions.isEmpty else {
+            return false
+        }
+        switch view.string ?? view["type"]?.string {
+        case "required", "any": return true
+        case "none", "auto": return false
+        default: return (view["function"]?["name"] ?? view["name"]) != nil
+        }
+    }
+
     /// The functions among the tools, for dialects that name them in another form.
     var functions: [JSONView] {
         guard let tools, let list = try? JSONDocument(tools).root else { return [] }

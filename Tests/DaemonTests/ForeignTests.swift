@@ -59,6 +59,17 @@ internal import Testing
             ("400 Bad Request", "'messages.0' : for 'role:user' messages[0].content must be a string"),
             ("400 Bad Request", "Vision add-on is not loaded, but images were provided for processing"),
             ("400 Bad Request", "Image inputs are not supported by this model"),
+            ("400 Bad Request", "Image input is not enabled for this model"),
+            ("400 Bad Request", "messages.content.type 参数非法，取值范围 ['text']"),
+            ("400 Bad Request", "Unexpected item type in content."),
+            (
+                "400 Bad Request",
+                "'messages.0' : for 'role:user' the following must be satisfied[('messages.0.content' : value must be a string)]"
+            ),
+            (
+                "400 Bad Request",
+                "This model doesn't support the image content block that you provided. Update the content block and try again."
+            ),
         ])
     func `of an image in the history is learned once, and a text stands for it`(
         _ status: String, _ words: String
@@ -80,6 +91,59 @@ internal import Testing
         let requests = bench.servers[0].requests
         #expect(requests.map { $0.contains("image_url") } == [true, false, false])
         #expect(requests[1].contains("[image image/png]") && requests[2].contains("[image image/png]"))
+    }
+
+    @Test(arguments: ["openai", "anthropic", "gemini"])
+    func `of an image in the history, and says of in words that nobody knows, is not sent there again`(
+        _ kind: String
+    ) throws {
+        let refusal = ScriptedUpstream.failure(
+            "400 Bad Request", #"{"error":{"message":"I cannot make sense of that"}}"#)
+        let fine = ScriptedUpstream.answer(["fine"])
+        // To other dialects it is no answer, which says as much of what was sent.
+        let bench = try Bench([[refusal, fine, fine]], kind: kind)
+        try bench.client.open("s")
+        let image = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgo="}"#
+        try bench.client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"look"},\#(image)]},{"role":"assistant","content":[{"type":"text","text":"nice"}]}]}"#
+        )
+        _ = try bench.client.prompt("s", "and?")
+        let requests = bench.servers[0].requests
+        try #require(requests.count >= 2)
+        #expect(requests[0].contains("iVBORw0KGgo") && !requests[1].contains("iVBORw0KGgo"))
+        #expect(requests[1].contains("[image image/png]"))
+        guard kind == "openai" else { return }
+        // It was taken without the image: that is not tried again there.
+        #expect(try bench.client.prompt("s", "once more").text() == "fine")
+        #expect(bench.servers[0].requests.map { $0.contains("iVBORw0KGgo") } == [true, false, false])
+    }
+
+    @Test func `of an image of the prompt itself is said, and nothing else is asked in its place`() throws {
+        let refusal = ScriptedUpstream.failure(
+            "400 Bad Request", #"{"error":{"message":"I cannot make sense of that"}}"#)
+        let bench = try Bench([[refusal, ScriptedUpstream.answer(["fine"])]])
+        try bench.client.open("s")
+        let image = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgo="}"#
+        let id = try bench.client.start(
+            "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"look"},\#(image)]}"#)
+        #expect(try bench.client.finish(id).error?["message"]?.string?.contains("make sense") == true)
+        #expect(bench.servers[0].requests.count == 1)
+        #expect(try bench.client.prompt("s", "then without").text() == "fine")
+    }
+
+    @Test func `of an image of the history that is too large is left out before a server says so`() throws {
+        let bench = try Bench([[thinking("S1")]], kind: "anthropic")
+        try bench.client.open("s")
+        let data = "iVBORw0KGgoA" + String(repeating: "AAAA", count: 5_242_880 / 4)
+        let image = #"{"type":"image","mimeType":"image/png","data":"\#(data)"}"#
+        try bench.client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"look"},\#(image)]},{"role":"assistant","content":[{"type":"text","text":"nice"}]}]}"#
+        )
+        #expect(try bench.client.prompt("s", "and?").text() == "fine")
+        let request = try #require(bench.servers[0].requests.first)
+        #expect(request.contains("[image image/png]") && request.utf8.count < 1 << 20)
     }
 
     @Test func `of an image is known by the table of models, before a server says so`() throws {

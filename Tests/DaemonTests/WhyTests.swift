@@ -61,6 +61,24 @@ internal import Testing
         #expect(told?["unpaired"]?.elements.compactMap(\.int) == [4])
     }
 
+    @Test func `is that too of what is pinned and answers a call that somebody excluded`() throws {
+        let (client, _) = try talked(["one"], maxTurns: 1)
+        let messages =
+            #"[{"role":"assistant","content":[{"type":"tool_call","id":"c","name":"f","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c","content":"needle"}]}]"#
+        let ids = try client.call(
+            "_convod/message/append", #"{"sessionId":"s","messages":\#(messages)}"#
+        ).result?["messageIds"]?.elements.compactMap(\.string)
+        let (call, result) = (try #require(ids?.first), try #require(ids?.last))
+        _ = try client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(result)","pinned":true}"#)
+        _ = try client.prompt("s", "two")
+        #expect(try fates(client, result).first == "5 pinned")
+        _ = try client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(call)","excluded":true}"#)
+        for prompt in ["three", "four"] { _ = try client.prompt("s", prompt) }
+        #expect(try fates(client, result).first == "9 leftOut unpaired")
+    }
+
     @Test func `is told of at most ten turns, and of those of the active path alone`() throws {
         let (client, ids) = try talked((1...13).map { "\($0)" }, maxTurns: 3)
         #expect(try fates(client, ids[0]).count == Method.ContextWhy.most)

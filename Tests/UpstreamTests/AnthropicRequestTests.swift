@@ -161,6 +161,36 @@ private func messages(_ messages: OutgoingMessage...) throws -> String? {
         return blocks.indices.filter { blocks[$0]["cache_control"] != nil }.map { $0 + 1 }
     }
 
+    @Test(arguments: [6, 9, 12, 25, 60])
+    func `finds what the last request wrote behind many calls at once, and their results`(_ count: Int) throws
+    {
+        let before = [Request.user(.text("u1")), Request.model(.text("a1")), Request.user(.text("u2"))]
+        let calls = OutgoingMessage(
+            role: .assistant, parts: (1...count).map { Request.call("c\($0)", "f") })
+        let results = OutgoingMessage(role: .tool, parts: (1...count).map { Request.result("c\($0)") })
+        for system in ["s", nil] {
+            let body = text(
+                marking.body(for: try Request.of(before + [calls, results], system: system), Quirks()))
+            let marks = body.ranges(of: mark).count
+            #expect(marks <= 4 && body.contains("\(mark)}]}],\"max_tokens\":"), "\(body)")
+            // Two blocks with the answer between them are within reach.
+            #expect(2 * count <= 18 || body.contains("\"text\":\"u2\",\(mark)"), "\(body)")
+        }
+    }
+
+    @Test func `asks for no thinking beside a tool that must be called`() throws {
+        for (choice, thinks) in [
+            ("\"required\"", false), (#"{"type":"function","function":{"name":"f"}}"#, false),
+            ("\"auto\"", true), ("\"none\"", true),
+        ] {
+            let tools = #"[{"type":"function","function":{"name":"f"}}]"#
+            let request = try Request.of(
+                [Request.user(.text("a"))], #"{"thinking":2048,"tools":\#(tools),"toolChoice":\#(choice)}"#)
+            let body = text(dialect.body(for: request, dialect.quirks))
+            #expect(body.contains("\"thinking\"") == thinks, "\(body)")
+        }
+    }
+
     @Test func `finds what the last request wrote, though dozens of blocks came since`() throws {
         for system in ["s", nil] {
             for rounds in 1...60 {

@@ -41,6 +41,13 @@ private func change(
                 after: failure, estimate: 190_900, length: 200_000, answer: 9_024, mayShrink: $0, trims: 0)
         }
         #expect(may == [.answer(3_000), .window(178_968)])
+        // What is needed at least does not fit either: nothing is asked that must be refused again.
+        let least = [2_000, 3_072].map {
+            OverflowTrim.change(
+                after: overflow(12_000, 9_173), estimate: 9_100, length: 12_000, answer: 3_664, least: $0,
+                trims: 0)
+        }
+        #expect(least == [.answer(2_571), .window(8_015)])
     }
 
     @Test func `is made to fit what the server holds, in our measure`() {

@@ -102,6 +102,9 @@ struct ContextDrawing {
             let read = receipt.cache?.read.map { ", \(Times.number($0)) of them out of its cache" } ?? ""
             invocation.console.print(sentences: "\(asked) counted \(Times.number(counted)) tokens\(read)")
         }
+        if receipt.cutByServer ?? false {
+            invocation.console.print(sentences: "the server dropped part of that without a word")
+        }
         if let reason = receipt.cache?.missReason {
             invocation.console.print(sentences: "its cache had less than it might have: \(words(reason))")
         }
@@ -270,14 +273,15 @@ extension Wire.CostEstimate {
 extension Wire.Receipt {
     /// Messages with the marks that they had when it was made, as far as it lists them.
     fileprivate func marked(_ messages: [Wire.Message]) -> [Wire.Message] {
-        func had(_ seq: Int, _ listed: [Int]?, _ now: Bool) -> Bool {
+        // Of those that it only counts that one holds which is marked now.
+        func had(_ seq: Int, _ listed: [Int]?, of count: Int, _ now: Bool) -> Bool {
             let listed = listed ?? []
-            return listed.contains(seq) || now && listed.count >= 100
+            return listed.contains(seq) || now && listed.count < count
         }
         return messages.map { message in
             var message = message
-            message.pinned = had(message.seq, pinned, message.pinned)
-            message.excluded = had(message.seq, excluded, message.excluded)
+            message.pinned = had(message.seq, pinned, of: pinnedMessages, message.pinned)
+            message.excluded = had(message.seq, excluded, of: excludedMessages, message.excluded)
             return message
         }
     }

@@ -119,10 +119,12 @@ struct WhyReport {
 
     /// What is said of files that did not go as such; a receipt says how many, and not which.
     private func files(_ turn: Method.ContextWhy.Result.Turn) -> String {
-        guard let count = turn.textsForFiles else { return "" }
-        return count == 1
-            ? "; for 1 file of the session a text with its name went"
-            : "; for \(count) files of the session texts with their names went"
+        let cut = turn.cutByServer ?? false ? ", but the server dropped part of what it was sent" : ""
+        guard let count = turn.textsForFiles else { return cut }
+        return cut
+            + (count == 1
+                ? "; for 1 file of the session a text with its name went"
+                : "; for \(count) files of the session texts with their names went")
     }
 
     private func words(_ turn: Method.ContextWhy.Result.Turn) -> String {
@@ -131,6 +133,7 @@ struct WhyReport {
         case .pinned: "sent, since it is pinned" + files(turn)
         case .excluded: "excluded"
         case .summarized: "left out, and a summary of it was sent"
+        case .leftOut where turn.rule == "summary": "left out: it is older than what the summary tells"
         case .leftOut: "left out by \(Wire.Receipt.cause(of: turn.rule ?? "")) (\(turn.strategy))"
         }
     }

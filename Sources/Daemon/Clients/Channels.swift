@@ -30,7 +30,6 @@ final class Channels {
         }
         let subscription = Subscription(client: client.number, link: client.link)
         subscription.shows = client.shows
-        subscription.holder = client
         // Its client may have left while the request was on its way.
         guard client.isOpen else { return subscription }
         subscriptions[session, default: []].append(subscription)
@@ -58,11 +57,12 @@ final class Channels {
         if subscriptions[session]?.isEmpty ?? false { subscriptions[session] = nil }
     }
 
-    /// A client is told that it hears no more of a session, and why.
+    /// A client is told that it hears no more of a session, and why; nil for one that has left.
     func dismiss(
-        _ subscription: Subscription, _ session: SessionRow, _ id: SessionID, _ error: WireError
+        _ client: Client?, _ subscription: Subscription, from session: SessionRow, _ id: SessionID,
+        _ error: WireError
     ) {
-        if let client = subscription.holder { unsubscribe(client, from: session) }
+        if let client { unsubscribe(client, from: session) }
         var news = Wire.SessionInfoUpdate.News()
         news.left = true
         news.error = Wire.Failure(kind: error.kind.rawValue, message: error.message)

@@ -28,7 +28,6 @@ final class Subscription {
     private static let mostMissed = 16
 
     let client: Int
-    weak var holder: Client?
     let link: any ClientLink
     var role = Role.controller
     /// What the client shows beside the answers.

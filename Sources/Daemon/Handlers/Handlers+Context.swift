@@ -187,7 +187,7 @@ extension Method.ContextWhy.Result.Turn {
         self.init(
             turnId: turn.id, seq: seq, createdAt: Wire.Time(turn.createdAt), fate: fate, rule: rule,
             strategy: receipt.strategy.chosen, textsForFiles: hasFiles ? receipt.mapped?.parts : nil,
-            upstream: turn.upstream, model: turn.model)
+            cutByServer: receipt.cutByServer, upstream: turn.upstream, model: turn.model)
     }
 }
 

@@ -130,13 +130,15 @@ extension Handlers {
                 throw WireError(
                     .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
             }
-            purges.purge([(record.row, nil)], archives) { [channels] result in
+            purges.purge([(record.row, nil)], archives) { [channels, server] result in
                 switch result {
                 case .success(let sums) where sums.isEmpty: request.fail(.noSession(id))
                 case .success(let sums):
+                    let clients = server.clients()
                     for subscription in channels.subscribers(of: record.row) {
+                        let client = clients.first { $0.number == subscription.client }
                         let error = WireError(.notFound, "session '\(id.text)' was purged")
-                        channels.dismiss(subscription, record.row, id, error)
+                        channels.dismiss(client, subscription, from: record.row, id, error)
                     }
                     let sum = sums.values.reduce(PurgeSum(), +)
                     request.reply(

@@ -31,6 +31,18 @@ final class LastRequests {
     }
 
     private var known: [Key: Sent] = [:]
+    /// Where a request was refused with images of the history, and taken without them.
+    private var mediaRefused: Set<Key> = []
+
+    /// Whether a session's media are sent to a model no more; nobody knows which of them it does not take.
+    func refusesMedia(of session: SessionRow, _ upstream: String, _ model: String) -> Bool {
+        mediaRefused.contains(Key(session: session, upstream: upstream, model: model))
+    }
+
+    func noteMediaRefused(of session: SessionRow, _ upstream: String, _ model: String) {
+        if mediaRefused.count >= LastRequests.most { mediaRefused = [] }
+        mediaRefused.insert(Key(session: session, upstream: upstream, model: model))
+    }
 
     /// The last one; nil where none is known.
     func last(of session: SessionRow, _ upstream: String, _ model: String) -> Sent? {

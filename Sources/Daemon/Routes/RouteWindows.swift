@@ -32,6 +32,10 @@ final class RouteWindows: RouteRequests {
     private var limits: [String: Int] = [:]
     /// Upstreams that refused thoughts in this turn, and are sent none.
     private var thoughtless: Set<String> = []
+    /// Upstreams that refused a request with media of the history in this turn, and are asked without them.
+    private var withoutMedia: Set<String> = []
+    /// Whether the prompt itself has media: without those it would be another question.
+    private let asksWithMedia: Bool
     /// Called with what people may want to know of windows that are made after the turn began.
     var heard: (([WindowNews]) -> Void)?
     /// Called when the answer has begun, and what was asked is no more in memory.
@@ -70,6 +74,7 @@ final class RouteWindows: RouteRequests {
         candidates = choice.candidates
         passed = choice.passed
         stored = choice.window.anchor
+        asksWithMedia = question.prompt?.contains(where: \.isNoText) ?? false
         if let first = choice.candidates.first {
             windows[first.upstream.name] = choice.window
             told.insert(first.upstream.name)
@@ -102,7 +107,9 @@ final class RouteWindows: RouteRequests {
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let name = candidate.upstream.name
         // What a refusal taught of images and sounds is for the window too, and for its receipt.
-        let media = candidate.upstream.rules(for: candidate.model).media
+        let media = maker.rules(
+            for: candidate, of: session.row, isWithoutMedia: withoutMedia.contains(name)
+        ).media
         if let known = windows[name], known.isWhole, known.media == media {
             return count(known, for: candidate, then)
         }
@@ -111,7 +118,8 @@ final class RouteWindows: RouteRequests {
         self.making = making
         let limit = [overflow?.limit, limits[name]].compactMap(\.self).min()
         let wanted = WindowRequest(
-            options: question.options, limit: limit, isNewestOnly: overflow?.isNewestOnly ?? false)
+            options: question.options, limit: limit, isNewestOnly: overflow?.isNewestOnly ?? false,
+            isWithoutMedia: withoutMedia.contains(name))
         maker.make(session, wanted, candidate, making) { [weak self] result in
             guard let self, self.making === making else { return }
             self.making = nil
@@ -224,6 +232,11 @@ final class RouteWindows: RouteRequests {
             windows[name]?.lose(thoughtsTo: request)
             return true
         }
+        if mayBeOfMedia(failure, name) {
+            withoutMedia.insert(name)
+            windows[name] = nil
+            return true
+        }
         guard let before = windows[name], trims < RouteWindows.mostTrims else { return false }
         if let said = failure.overflow, said.isBytes, let bytes {
             refusedBytes[name] = (bytes, said.mostBytes)
@@ -240,7 +253,7 @@ final class RouteWindows: RouteRequests {
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
                 answer: cap?.tokens(in: before.request.answerRoom) ?? before.request.parameters.maxTokens,
-                mayShrink: cap?.source != .needed, trims: trims, bytes: bytes)
+                mayShrink: cap?.source != .needed, least: cap?.needed ?? 0, trims: trims, bytes: bytes)
         else { return false }
         trims += 1
         switch change {
@@ -253,6 +266,22 @@ final class RouteWindows: RouteRequests {
             windows[name] = nil
         }
         return true
+    }
+
+    /// Whether a refusal that nobody can explain may be about an image, a sound or a document of the history, as of one that is
+    /// damaged, or that this server does not take: then it is asked once more with texts in their place.
+    private func mayBeOfMedia(_ failure: UpstreamFailure, _ name: String) -> Bool {
+        guard failure.kind == .refused, failure.parameter == nil, failure.mostTokens == nil,
+            failure.overflow == nil, !failure.retriesAtOnce, let status = failure.status,
+            [400, 413, 415, 422].contains(status),
+            !asksWithMedia, !withoutMedia.contains(name), let request = windows[name]?.request
+        else { return false }
+        return request.messages.contains { message in
+            message.parts.contains { part in
+                if case .toolResult(let result) = part { return result.parts.contains(where: \.isMedia) }
+                return part.isMedia
+            }
+        }
     }
 
     /// A provider refused thoughts: those that it was sent go back no more, with this turn or another (design-2 section 2).
@@ -366,6 +395,10 @@ final class RouteWindows: RouteRequests {
         learnLength(from: candidate, ending)
         if let bytes, let candidate, ending.state == .complete, !ending.isCached {
             learnBytes(bytes, candidate)
+            if withoutMedia.contains(candidate.upstream.name) {
+                maker.lastRequests.noteMediaRefused(
+                    of: session.row, candidate.upstream.name, candidate.model)
+            }
         }
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,
             let request = windows[candidate.upstream.name]?.request, !request.hasMedia, !cutSilently

@@ -19,6 +19,8 @@ struct WindowRequest: Sendable {
     var limit: Int?
     /// Whether it may have no older turns.
     var isNewestOnly = false
+    /// Whether texts stand for all images, sounds and documents.
+    var isWithoutMedia = false
 }
 
 extension WireError {
@@ -286,7 +288,7 @@ struct WindowMaker {
                     "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
                 ])
         }
-        let rules = candidate.upstream.rules(for: candidate.model)
+        let rules = rules(for: candidate, of: session.row, isWithoutMedia: question.isWithoutMedia)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)
         let last = lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)
@@ -302,6 +304,17 @@ struct WindowMaker {
             asked: last?.at, lastBegin: last?.begin, lastThoughts: last?.thoughts,
             cacheLife: candidate.upstream.promptCache.life,
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
+    }
+
+    /// What a candidate demands of a session's requests.
+    func rules(for candidate: Candidate, of session: SessionRow, isWithoutMedia: Bool) -> DialectRules {
+        var rules = candidate.upstream.rules(for: candidate.model)
+        if isWithoutMedia
+            || lastRequests.refusesMedia(of: session, candidate.upstream.name, candidate.model)
+        {
+            rules.media = rules.media.none
+        }
+        return rules
     }
 
     /// The configuration's policy with what the upstream, the session and the request change.

@@ -301,7 +301,9 @@ package final class Daemon {
             [weak self] result in
             guard let self, subscription.isJoined, case .failure(let error) = result else { return }
             // It fell behind and cannot catch up, as when the path changed meanwhile: it loses that session, nothing else.
-            channels.dismiss(subscription, session.row, session.session.id, error)
+            channels.dismiss(
+                guests[subscription.client]?.client, subscription, from: session.row, session.session.id,
+                error)
         }
         subscription.link.whenDrained { replay.catchUp() }
     }

@@ -60,6 +60,8 @@ extension Method {
                 /// Files of the window, whosever message they are in, for which a text with their names was sent; absent where
                 /// the message has none, or all of them went.
                 package var textsForFiles: Int?
+                /// True where the server dropped part of what it was sent, without a word of which.
+                package var cutByServer: Bool?
                 /// Who was asked; absent when nobody was.
                 package var upstream: String?
                 /// The model that was asked; absent when none was.
@@ -67,7 +69,8 @@ extension Method {
 
                 package init(
                     turnId: TurnID, seq: Int, createdAt: Wire.Time, fate: Wire.Receipt.Fate, rule: String?,
-                    strategy: String, textsForFiles: Int?, upstream: String?, model: String?
+                    strategy: String, textsForFiles: Int?, cutByServer: Bool?, upstream: String?,
+                    model: String?
                 ) {
                     self.turnId = turnId
                     self.seq = seq
@@ -76,6 +79,7 @@ extension Method {
                     self.rule = rule
                     self.strategy = strategy
                     self.textsForFiles = textsForFiles
+                    self.cutByServer = cutByServer
                     self.upstream = upstream
                     self.model = model
                 }

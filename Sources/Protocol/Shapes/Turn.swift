@@ -254,7 +254,7 @@ extension Wire {
         package var thoughts: Thoughts?
         /// The numbers of pinned messages that were sent, at most 100.
         package var pinned: [Int]?
-        /// The numbers of excluded messages, at most 100.
+        /// The numbers of excluded messages among those that were read for it, at most 100.
         package var excluded: [Int]?
         /// The numbers of messages that were not sent since the tool calls that they answer were not, at most 100.
         package var unpaired: [Int]?

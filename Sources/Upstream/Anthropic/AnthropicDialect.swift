@@ -28,6 +28,12 @@ package struct AnthropicDialect: Dialect {
         return form.body(request, quirks)
     }
 
+    package var quirks: Quirks {
+        var quirks = Quirks()
+        quirks.forcesWithoutThinking = true
+        return quirks
+    }
+
     package var untaken: Set<String> { ["candidates", "seed"] }
     package func reader(issuer: String) -> any AnswerReader {
         StreamedAnswer(body: AnthropicAnswer(issuer: issuer))
@@ -82,6 +88,8 @@ extension DialectRules {
         // Images and PDFs in results, none in answers, no sounds (wire.md E2).
         rules.media = MediaRules(
             results: .inside, sounds: .some([]), inAnswers: false, takesPDF: true)
+        // "image exceeds 5 MB maximum: … bytes > 5242880 bytes", which are those of the base64.
+        rules.media.mostImageData = 5_242_880
         return rules
     }
 }

@@ -120,10 +120,11 @@ struct AnthropicRequest {
     }
 
     /// The turns at whose ends the cache is marked: the newest of the user's, so that the next request reads what this one
-    /// wrote, and behind it the newest of those that begin another sixteen blocks.
+    /// wrote, and before it the newest of those that begin another sixteen blocks.
     ///
     /// A mark finds what was written up to 20 blocks before it (wire-2.md B1), and more of them come at once where another
-    /// model drove a loop, or a client appended one. What is marked stays so while blocks come behind it.
+    /// model drove a loop, or a client appended one. What is marked stays so while blocks come behind it. Where the newest
+    /// turn is further from the one before, as with many calls at once, that one is marked, whose end the last request wrote.
     private static func marked(_ turns: [WireTurn], most: Int) -> Set<Int> {
         guard let newest = turns.indices.last(where: { !turns[$0].isModel }) else { return [] }
         var steps: [Int] = [], blocks = 0, next = AnthropicRequest.markStep
@@ -133,8 +134,16 @@ struct AnthropicRequest {
             steps.append(index)
             next = (blocks / AnthropicRequest.markStep + 1) * AnthropicRequest.markStep
         }
+        let before = turns[..<newest].lastIndex { !$0.isModel }
+        if let before, turns[(before + 1)...newest].reduce(0, { $0 + $1.parts.count }) > markReach {
+            steps.removeAll { $0 >= before }
+            steps.append(before)
+        }
         return Set(steps.suffix(most - 1) + [newest])
     }
+
+    /// Blocks over which a mark finds what was written, with two to spare.
+    private static let markReach = 18
 
     /// Blocks between two marks, about.
     private static let markStep = 16

@@ -270,8 +270,8 @@ enum Unsupported {
     }
 
     /// Which media a report says that the model does not read: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM, Volcengine,
-    /// Ollama (issue 691 of valentinfrlch/ha-llmvision), Groq (issue 2837 of vercel/ai) and LM Studio; nil where it says no such
-    /// thing.
+    /// Ollama (issue 691 of valentinfrlch/ha-llmvision), Groq (issue 2837 of vercel/ai), LM Studio, Mistral, Zhipu, DashScope and
+    /// Bedrock, as threads of their users quote them; nil where it says no such thing.
     static func media(_ text: String) -> String? {
         let refusals = [
             "do not support ", "does not support ", "doesn't support ", "no endpoints found that support ",
@@ -290,12 +290,16 @@ enum Unsupported {
         let images = says(
             [
                 "image input", "images", "image content", "image_url", "multimodal", "multimodal input",
-                "multi-modal", "vision",
+                "multi-modal", "vision", "the image content block",
             ],
             [
                 "at most 0 image", "image_url is only supported by", "is not a multimodal model",
                 "unknown variant image_url", "missing data required for image input",
                 "content must be a string", "vision add-on is not loaded",
+                "image input is not enabled", "image input not supported", "image_url not supported",
+                "image uploads are not supported", "unexpected item type in content",
+                ".content' : value must be a string", ".content: input should be a valid string",
+                "取值范围 ['text']",
             ])
         if images { return Quirks.images }
         let sounds = says(

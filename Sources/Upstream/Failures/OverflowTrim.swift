@@ -13,10 +13,11 @@ package enum OverflowTrim {
     /// What to change, nil when the failure tells of no overflow.
     ///
     /// `estimate` is ours for the request, `length` the model's window as far as it is known, `answer` the cap that was
-    /// asked for and `mayShrink` whether less can be asked for, `trims` how often it was trimmed before; all in tokens. `bytes`
+    /// asked for, `mayShrink` whether less can be asked for and `least` how much must be, `trims` how often it was trimmed before; all in tokens. `bytes`
     /// are those of the request's body; nil where it did not go out.
     package static func change(
         after failure: UpstreamFailure, estimate: Int, length: Int?, answer: Int?, mayShrink: Bool = true,
+        least: Int = 0,
         trims: Int, bytes: Int? = nil
     ) -> Change? {
         guard let said = failure.overflow, estimate > 0 else { return nil }
@@ -33,12 +34,14 @@ package enum OverflowTrim {
         }
         guard let limit = said.limit else {
             // What is kept for the answer is most of it: that is what does not fit.
-            if mayShrink, let answer, answer / 4 >= 64, answer > 2 * estimate { return .answer(answer / 4) }
+            if mayShrink, let answer, answer / 4 >= max(64, least), answer > 2 * estimate {
+                return .answer(answer / 4)
+            }
             return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .newest
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
         if mayShrink, let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,
-            counted + answer > limit, limit - counted - margin >= 64
+            counted + answer > limit, limit - counted - margin >= max(64, least)
         {
             return .answer(limit - counted - margin)
         }
