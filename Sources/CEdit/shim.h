@@ -77,12 +77,16 @@ static void cedit_on_stop(int number) {
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, number);
-    int isChanged = cedit_the_terminal()->is_changed;
+    // libedit takes the terminal for what it made of it: it must be that again, whatever the shell has made of it.
+    struct termios mine;
+    int isChanged = cedit_the_terminal()->is_changed && tcgetattr(0, &mine) == 0;
     if (isChanged && write(1, "\033[?2004l", 8) < 0) return;
+    if (isChanged) tcsetattr(0, TCSANOW, &cedit_the_terminal()->found);
     signal(number, SIG_DFL);
     raise(number);
     sigprocmask(SIG_UNBLOCK, &stop, NULL);
     signal(number, cedit_on_stop);
+    if (isChanged) tcsetattr(0, TCSANOW, &mine);
     if (isChanged && write(1, "\033[?2004h", 8) < 0) return;
 }
 static inline void cedit_keep_terminal(void) {

@@ -27,7 +27,10 @@ private enum MarkdownLayout {
         case .code(let language, let text):
             let head = StyledLine([StyledRun("── " + language, .dim)])
             let code = text.split(separator: "\n", omittingEmptySubsequences: false)
-            return [head] + code.map { StyledLine([StyledRun(String($0), .code)]) }
+            return [head]
+                + code.map {
+                    StyledLine([StyledRun(TextWidth.expandingTabs(String($0)), .code)])
+                }
                 + [StyledLine([StyledRun("──", .dim)])]
         case .quote(let blocks):
             let inner = lines(blocks, Swift.max(10, columns - 2), isTight: false)

@@ -30,6 +30,8 @@ enum MarkdownSource {
             }
             if columns == nil, index + 1 < lines.count, line.contains("|") {
                 columns = self.columns(ofRule: lines[index + 1])
+                // Where there are as many cells as in the head one dash is enough (GFM 4.10), which the reader does not know.
+                if columns == bars(line).count + 1 { lines[index + 1] = widened(lines[index + 1]) }
             }
             guard let most = columns else { continue }
             // A table ends at a blank line, and where another block begins.
@@ -92,6 +94,19 @@ enum MarkdownSource {
             return nil
         }
         return bars(line).count + 1
+    }
+
+    /// A line under a table's head with at least three dashes in each cell.
+    private static func widened(_ rule: String) -> String {
+        var out = "", dashes = 0
+        for sign in rule + "|" {
+            if sign != "-", dashes > 0 {
+                out += String(repeating: "-", count: max(3, dashes))
+                dashes = 0
+            }
+            if sign == "-" { dashes += 1 } else { out.append(sign) }
+        }
+        return String(out.dropLast())
     }
 
     /// The places of the signs between the cells of a row; those at its ends, and in code, are none.

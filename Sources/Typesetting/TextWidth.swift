@@ -24,6 +24,18 @@ package enum TextWidth {
         return isRight ? space + text : text + space
     }
 
+    /// The text with blanks up to the next eighth column for each tab, as terminals have it.
+    package static func expandingTabs(_ text: String) -> String {
+        guard text.utf8.contains(0x09) else { return text }
+        var out = "", column = 0
+        for character in text {
+            let width = character == "\t" ? 8 - column % 8 : of(character)
+            out += character == "\t" ? String(repeating: " ", count: width) : String(character)
+            column += width
+        }
+        return out
+    }
+
     /// The text, cut to a width with an ellipsis where it is longer.
     package static func fitted(_ text: String, to width: Int) -> String {
         if of(text) <= width { return text }

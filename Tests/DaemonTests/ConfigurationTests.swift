@@ -18,6 +18,14 @@ private func complaint(_ text: String) -> String? {
         ("{\n  databse: {} }", "c.json5:2:3: unknown key 'databse'; did you mean 'database'?"),
         ("{\r\n a: 1 }", "c.json5:2:2: unknown key 'a'; known here:"),
         (
+            "{ upstrems: { e: { kind: 'echo' } }, routes: { default: ['e'] } }",
+            "c.json5:1:3: unknown key 'upstrems'; did you mean 'upstreams'?"
+        ),
+        (
+            "{ upstreams: { e: { kinda: 'echo' } } }",
+            "c.json5:1:21: unknown key 'upstreams.e.kinda'; did you mean 'kind'?"
+        ),
+        (
             "{ limits: { line: 5 } }",
             "c.json5:1:19: 'limits.line' must be a size such as \"64KiB\" or \"16MiB\""
         ),

@@ -101,6 +101,87 @@ private func kill(_ home: Home) throws {
         try soon("it is answered") { try home.convo("show", "s").said.contains("fine") }
     }
 
+    @Test func `of a prompt that waited is shown in its chat when somebody asks there for it`() throws {
+        let (_, home) = try place([half(), ScriptedUpstream.answer(["fine"])])
+        #expect(try home.convo("start").code == 0)
+        let sent = try Running("sent", ["send", "--new", "s", "hello"], home)
+        try soon("it has begun") { try sent.said.contains("beginning") }
+        let queued = try Running("queued", ["send", "-s", "s", "and then"], home)
+        try soon("it is in the queue") { try home.convo("show", "s").said.contains("queued") }
+        let screen = try Screen("\(Built.convo) chat -s s", columns: 80, home: home)
+        try screen.see("── assistant · now")
+        try kill(home)
+        try screen.seeLast("›")
+        #expect(try Process.reap(queued.pid) == .exited(1))
+        try screen.type("/retry")
+        try screen.strike("Enter")
+        try screen.see("fine")
+        try screen.seeLast("›")
+        #expect(try Process.reap(sent.pid) == .exited(1))
+    }
+
+    @Test func `is not shown twice where it has tabs, and ends lines as Windows does`() throws {
+        let code =
+            "```\r\nname\tvalue\tdescription\r\nalpha\t1\tthe first of these, with words enough to be wrapped at forty\r\n```\r\n\r\nthe **end**\r\n"
+        let pieces = code.unicodeScalars.map { String($0) }
+        let (_, home) = try place([ScriptedUpstream.answer(pieces)])
+        let screen = try Screen("\(Built.convo) send hello; \(Built.convo) show -c", columns: 40, home: home)
+        let shown = try screen.see("code 0")
+        for words in ["alpha", "name", "the end"] {
+            #expect(shown.ranges(of: words).count == 2, "\(words): \(shown)")
+        }
+        #expect(!shown.contains("␍") && !shown.contains("**"), "\(shown)")
+    }
+
+    @Test func `of thoughts alone shows that somebody thinks, and who`() throws {
+        let thought = ScriptedUpstream.chunk(#"{"reasoning_content":"hm "}"#)
+        var steps: [ScriptedUpstream.Step] = [.write(ScriptedUpstream.head + thought), .hold]
+        steps += [.write(thought), .hold]
+        steps += ScriptedUpstream.answer(["fine"]).map { step in
+            if case .write(let text) = step {
+                .write(String(text.dropFirst(ScriptedUpstream.head.count)))
+            } else {
+                step
+            }
+        }
+        let (server, home) = try place([steps])
+        let screen = try Screen("\(Built.convo) chat", columns: 80, home: home)
+        try screen.seeLast("›")
+        try screen.type("why?")
+        try screen.strike("Enter")
+        try screen.see("m-1 via up is thinking · ")
+        server.proceed()
+        try screen.see("m-1 via up is thinking · ")
+        server.proceed()
+        let shown = try screen.see("fine")
+        #expect(!shown.contains("is thinking"), "\(shown)")
+        try screen.seeLast("›")
+        // Told from the answer without a colour too, and folded where a chat folds.
+        #expect(try home.convo("show", "-c").said.contains("\n> hm hm \nfine"))
+        let again = try Screen("\(Built.convo) chat -c", columns: 80, home: home, name: "again")
+        let old = try again.seeLast("›")
+        #expect(old.contains("(a thought; /thoughts shows it from here on)") && !old.contains("hm"), "\(old)")
+    }
+
+    @Test func `leaves the terminal as its chat had it when it was stopped and goes on`() throws {
+        let (server, home) = try place([half(), ScriptedUpstream.answer(["fine"])])
+        let screen = try Screen("set -m; \(Built.convo) chat; fg", columns: 80, home: home)
+        try screen.seeLast("›")
+        try screen.type("go")
+        try screen.strike("Enter")
+        try screen.see("beginning")
+        try screen.strike("C-z")
+        try soon("it goes on") {
+            server.proceed()
+            return try screen.text().contains("the rest.")
+        }
+        try screen.seeLast("›")
+        try screen.type("abc")
+        try screen.strike("Left", "Left")
+        try screen.type("X")
+        try screen.see("› aXbc")
+    }
+
     @Test func `leaves a chat where it was when its daemon dies and none can be started`() throws {
         let (_, home) = try place([ScriptedUpstream.answer(["fine"])])
         let screen = try Screen("\(Built.convo) chat", columns: 80, home: home)

@@ -36,6 +36,9 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
             "| a | b | c |\n|---|---|---|\n| `a|b` x | 1000 | short |\n| a | `x || y` | z |",
             ["a     │ b      │ c", "──────┼────────┼──────", "a|b x │ 1000   │ short", "a     │ x || y │ z"]
         ),
+        ("| a | b |\n|-|--:|\n| 1 | 2 |", ["a │ b", "──┼──", "1 │ 2"]),
+        ("a | b\n--|--\n1 | 2", ["a │ b", "──┼──", "1 │ 2"]),
+        ("```\na\tb\n\tc\td\n```", ["── ", "a       b", "    c   d", "──"]),
         ("| a | b |\n|---|\n| 1 | 2 | 3 |", ["a | b", "─────────", "1 | 2 | 3"]),
     ]) func `is drawn as a person reads it`(text: String, lines: [String]) {
         #expect(drawn(text) == lines)

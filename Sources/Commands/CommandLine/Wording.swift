@@ -7,6 +7,8 @@ enum Wording {
         ("give 'ifExists': \"resume\" to go on with it", "'-s' in place of '--new' goes on with it"),
         ("'_convod/session/restore' or 'convo restore ", "'convo restore "),
         ("'_convod/session/restore'", "'convo restore ID'"),
+        ("'session/list' or 'convo ls' shows", "'convo ls' shows"),
+        (", and the path may not change under it; wait", "; wait"),
         ("'_convod/branch/list'", "'convo branches'"),
         ("list its branches for those it has", "'convo branches' shows those it has"),
         ("'_convod/branch/switch'", "'convo branches switch'"),

@@ -288,14 +288,18 @@ struct Setup {
 
     private func test(_ provider: Provider) throws(CommandError) -> ExitCode {
         let client = try invocation.connect()
-        let test = try client.ask(Method.UpstreamTest.self) { $0.member("upstream", provider.name) }
-        guard test.ok else {
-            let message = test.error?.message ?? "it failed"
-            let next = test.hint.map { "; \($0)" } ?? ""
-            throw CommandError(
+        func failed(_ message: String) -> CommandError {
+            CommandError(
                 .upstream,
-                "the configuration is written, and the call to \(provider.title) failed: \(message)\(next); 'convo setup --force' asks again"
+                "the configuration is written, and the call to \(provider.title) failed: \(message); 'convo setup --force' asks again"
             )
+        }
+        let test: Method.UpstreamTest.Result
+        do throws(CommandError) {
+            test = try client.ask(Method.UpstreamTest.self) { $0.member("upstream", provider.name) }
+        } catch { throw error.code == .upstream ? failed(error.message) : error }
+        guard test.ok else {
+            throw failed((test.error?.message ?? "it failed") + (test.hint.map { "; \($0)" } ?? ""))
         }
         console.print("\(test.model) answers in \(Times.number(test.totalMs)) ms. Try 'convo chat'.")
         return .success

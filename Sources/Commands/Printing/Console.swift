@@ -163,6 +163,8 @@ final class Console {
                 || (keepingLines && (scalar == "\n" || scalar == "\t"))
         }
         if text.unicodeScalars.allSatisfy(isHarmless) { return text }
+        // The end of a line is one in the form of Windows too.
+        let text = keepingLines ? text.replacing("\r\n", with: "\n") : text
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
             if isHarmless(scalar) { return scalar }
             if scalar == "\n" || scalar == "\t" { return " " }

@@ -5,8 +5,13 @@ internal import Protocol
 /// Messages as a person reads them on a terminal.
 struct MessagePrinter {
     private let console: Console
+    /// What stands for thoughts; nil shows them.
+    private let fold: String?
 
-    init(_ console: Console) { self.console = console }
+    init(_ console: Console, foldingThoughts fold: String? = nil) {
+        self.console = console
+        self.fold = fold
+    }
 
     /// A heading and the parts, without control characters where a terminal would obey them.
     func text(of message: Wire.Message) -> String {
@@ -65,7 +70,7 @@ struct MessagePrinter {
                 ? MarkdownPainter.lines(of: text, columns: console.columns).joined(separator: "\n")
                 : clean(text)
         case .redactedThought: console.styled("(a hidden thought)", .dim)
-        case .thought(let text, _, _): console.styled(clean(text), .dim)
+        case .thought(let text, _, _): thought(text)
         case .toolCall(let call):
             console.styled("→ calls \(clean(call.name)) \(clean(call.argumentText))", .cyan)
         case .toolResult(let result):
@@ -76,6 +81,13 @@ struct MessagePrinter {
             "[resource \(clean(uri))]" + (text.map { "\n" + clean($0) } ?? "")
         case .resourceLink(let uri, let name, _): "[\(clean(name)): \(clean(uri))]"
         }
+    }
+
+    /// A thought is told from the answer by more than a colour.
+    private func thought(_ text: String) -> String {
+        if let fold { return text.isBlank ? "" : console.styled("(\(fold))", .dim) }
+        let lines = clean(text).split(separator: "\n", omittingEmptySubsequences: false)
+        return console.styled(lines.map { "> \($0)" }.joined(separator: "\n"), .dim)
     }
 
     private func clean(_ text: String) -> String { console.isOutputTerminal ? Console.harmless(text) : text }

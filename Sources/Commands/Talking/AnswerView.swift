@@ -23,6 +23,8 @@ final class AnswerView {
     private let painter: MarkdownPainter?
     private var thinkingSince: UInt64?
     private var isAtLineStart = true
+    /// Whether a carriage return came last, which is a line's end if one follows.
+    private var endsInReturn = false
     private let start = Machine.monotonic()
     /// Milliseconds until the first piece came.
     private var firstMs: Int?
@@ -54,7 +56,8 @@ final class AnswerView {
             endThought()
             write(text)
         case .thought(let text):
-            begin()
+            // Folded they leave the line that says that there are some.
+            if thinkingSince == nil || settings.showsThoughts { begin() }
             think(text)
         case .toolCall(let call):
             begin()
@@ -78,6 +81,7 @@ final class AnswerView {
 
     /// Ends the line that the answer left open.
     func finish() {
+        endsInReturn = false
         waiting.clear()
         endThought()
         endLine()
@@ -94,7 +98,14 @@ final class AnswerView {
         isAtLineStart = true
     }
 
-    private func write(_ text: String) {
+    private func write(_ piece: String) {
+        var text = piece
+        if console.isOutputTerminal {
+            if endsInReturn { text = "\r" + text }
+            endsInReturn = text.utf8.last == 0x0D
+            if endsInReturn { text.unicodeScalars.removeLast() }
+            if text.isEmpty { return }
+        }
         if let painter { return painter.add(text) }
         console.write(verbatim: text)
         isAtLineStart = text.utf8.reversed().starts(with: [0x0A])
@@ -105,7 +116,8 @@ final class AnswerView {
         if thinkingSince == nil {
             endLine()
             thinkingSince = Machine.monotonic()
-            waiting.say("thinking")
+            waiting.say(target.isEmpty ? "thinking" : "\(target) is thinking")
+            if !settings.showsThoughts, showsProgress { waiting.show() }
             if settings.showsThoughts, console.isColored { console.write(Array("\u{1B}[2m".utf8)) }
         }
         guard settings.showsThoughts else { return }

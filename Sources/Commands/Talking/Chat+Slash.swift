@@ -54,10 +54,14 @@ extension Chat {
         case "/unpin": try mark(.pinned, false, text)
         case "/exclude": try mark(.excluded, true, text)
         case "/include": try mark(.excluded, false, text)
-        case "/continue": return leaving(try ask { $0.goOn($1) })
+        case "/continue":
+            // Where one comes in by itself, as of a prompt that waited, there is nothing else to do.
+            if try followRunning() { return nil }
+            return leaving(try ask { $0.goOn($1) })
         case "/edit": return leaving(try edit(text))
         case "/fork": try fork(text)
         case "/retry":
+            if text.isEmpty, try followRunning() { return nil }
             let message = text.isEmpty ? nil : try MessageChoice(client, try summary()).id(of: text)
             return leaving(try ask { $0.retry(message, nil, $1) })
         case "/compact":
@@ -81,7 +85,12 @@ extension Chat {
         case "/why": try why(text)
         case "/window": try WindowChange.print(of: try summary(), client, on: console)
         case "/title":
-            if text.isEmpty { try nameByModel() } else { try set("title", text, "a title", nil) }
+            if text.isEmpty {
+                try nameByModel()
+            } else {
+                try set("title", text, "a title", nil)
+                say("its title is '\(text)' from here on")
+            }
         case "/upstream": try upstream(text)
         default:
             // A path begins so, too.
@@ -123,6 +132,7 @@ extension Chat {
             $0.member("branch", branch.branch)
         }
         seen = nil
+        say("branch \(number) is the active one; 'convo show' has it")
     }
 
     /// `N TEXT` edits prompt N, `TEXT` the newest; a text that is a number stands in double quotes.

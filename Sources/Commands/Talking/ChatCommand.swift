@@ -136,7 +136,7 @@ final class Chat {
                     if words.hasPrefix("/"), !words.contains("\n") {
                         code = try obey(words)
                     } else {
-                        try comeBack()
+                        if try comeBack() { _ = try followRunning() }
                         let ended = try ask(words)
                         if ended == .cancelled { source.dropAhead() }
                         code = leaving(ended)
@@ -186,14 +186,15 @@ final class Chat {
         do { try client.drain { _ in } } catch { isGone = true }
     }
 
-    /// Connects again, starting a daemon where none runs.
-    func comeBack() throws(CommandError) {
+    /// Connects again, starting a daemon where none runs; whether it had to.
+    @discardableResult func comeBack() throws(CommandError) -> Bool {
         listen()
-        guard isGone else { return }
+        guard isGone else { return false }
         client = try invocation.connect()
         info = try client.info()
         target = nil
         isGone = false
+        return true
     }
 
     // MARK: Asking
@@ -315,17 +316,43 @@ final class Chat {
 
     /// Shows the newest messages, and the answer that comes in now as it comes.
     func showLast(of session: String) throws(CommandError) {
-        let open = try client.ask(Method.TurnList.self) {
-            $0.member("sessionId", session)
-            $0.member("open", true)
-        }.turns
-        let running = open.first { $0.state == .running }?.turnId
+        let running = try runningTurn(of: session)
         let newest = try MessagePages(client: client, session: session).newest(4).filter {
             running == nil || $0.turnId != running || $0.role == .user
         }
-        let printer = MessagePrinter(console)
+        let fold = settings.showsThoughts ? nil : "a thought; \(settings.thoughtsPlace)"
+        let printer = MessagePrinter(console, foldingThoughts: fold)
         for message in newest { console.print(printer.text(of: message)) }
         if let running { try follow(running, behind: newest.last) }
+    }
+
+    /// The turn that runs on a session; nil for none.
+    ///
+    /// With `patience`, in looks, one that waits is waited for, as where a daemon has just been started.
+    private func runningTurn(of session: String, patience: Int = 0) throws(CommandError) -> TurnID? {
+        for look in 0...patience {
+            let open = try client.ask(Method.TurnList.self) {
+                $0.member("sessionId", session)
+                $0.member("open", true)
+            }.turns
+            if let running = open.first(where: { $0.state == .running }) { return running.turnId }
+            if open.isEmpty || look == patience { break }
+            // What cannot be waited for is looked at again at once.
+            _ = try? System.wait(readable: [], milliseconds: Chat.lookPause)
+        }
+        return nil
+    }
+
+    /// Milliseconds between two looks at a turn that waits, and how many there are.
+    private static let lookPause: Int32 = 100, looks = 30
+
+    /// Shows the answer that comes in now, as of a prompt that waited when a daemon died; false where none does.
+    func followRunning() throws(CommandError) -> Bool {
+        guard let session, let running = try runningTurn(of: session, patience: Chat.looks)
+        else { return false }
+        let newest = try MessagePages(client: client, session: session).newest(4)
+        try follow(running, behind: newest.last { $0.turnId != running || $0.role == .user })
+        return true
     }
 
     private func follow(_ turn: TurnID, behind last: Wire.Message?) throws(CommandError) {

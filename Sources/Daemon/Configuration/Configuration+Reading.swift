@@ -38,7 +38,7 @@ extension Configuration {
         if let entries = try root.object("upstreams") {
             upstreams = try UpstreamReading.upstreams(entries, kinds)
         }
-        if let routes = try root.object("routes") { try read(routes: routes) }
+        let routes = try root.object("routes")
         if let retry = try root.object("retry") { try read(retry: retry) }
         if let throttle = try root.object("throttle") { try read(throttle: throttle) }
         if let quotas = try root.object("quotas") { try read(quotas: quotas) }
@@ -47,6 +47,8 @@ extension Configuration {
         if let retention = try root.object("retention") { try read(retention: retention) }
         if let milliseconds = try root.duration("drain") { drain = milliseconds }
         try root.finish()
+        // What they name may have been written under a key that is unknown.
+        if let routes { try read(routes: routes) }
         try checkTogether(document.root, root)
     }
 

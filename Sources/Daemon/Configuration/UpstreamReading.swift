@@ -1,5 +1,6 @@
 internal import ContextWindow
 internal import JSON
+internal import Protocol
 internal import Upstream
 
 /// Reads the entries of `upstreams`.
@@ -22,6 +23,11 @@ enum UpstreamReading {
     {
         var reader = reader
         guard let kind = try reader.kind(kinds) else {
+            for member in reader.view.members
+            where Spelling.nearest(to: member.key, in: ["kind"], within: 2) != nil {
+                throw reader.complaint(
+                    member.keyView, "unknown key 'upstreams.\(name).\(member.key)'; did you mean 'kind'?")
+            }
             throw reader.complaint(reader.view, "'upstreams.\(name)' needs 'kind'")
         }
         var settings = UpstreamSettings(name: name, kind: kind)

@@ -55,7 +55,12 @@ package struct TurnRequest: Sendable {
         _ = try inner.int("candidates", in: 1...8)
         _ = try inner.int("thinking", in: -1...1_000_000)
         _ = try inner.array("tools")
-        _ = inner.value("toolChoice")
+        if let choice = inner.value("toolChoice"), choice.kind != .object,
+            !["any", "auto", "none", "required"].contains(choice.string)
+        {
+            throw .invalid(
+                "'params.toolChoice' must be 'auto', 'none', 'required', or an object that names a function")
+        }
         if let schema = inner.value("schema"), schema.kind != .object {
             throw .invalid("'params.schema' must be a JSON Schema, an object")
         }
