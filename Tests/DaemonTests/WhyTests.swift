@@ -15,6 +15,16 @@ internal import Testing
         return (client, list?["messages"]?.elements.compactMap { $0["id"]?.string } ?? [])
     }
 
+    /// Appends a call of a tool and its result, and gives their IDs.
+    private func addCall(_ client: TestClient) throws -> (call: String, result: String) {
+        let messages =
+            #"[{"role":"assistant","content":[{"type":"tool_call","id":"c","name":"f","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c","content":"needle"}]}]"#
+        let ids = try client.call(
+            "_convod/message/append", #"{"sessionId":"s","messages":\#(messages)}"#
+        ).result?["messageIds"]?.elements.compactMap(\.string)
+        return (try #require(ids?.first), try #require(ids?.last))
+    }
+
     private func fates(_ client: TestClient, _ id: String) throws -> [String] {
         let told = try client.call("_convod/context/why", #"{"sessionId":"s","messageId":"\#(id)"}"#)
         return told.result?["turns"]?.elements.map { turn in
@@ -42,12 +52,7 @@ internal import Testing
 
     @Test func `is the exclusion of the call that it answers`() throws {
         let (client, _) = try talked(["one"], maxTurns: 9)
-        let messages =
-            #"[{"role":"assistant","content":[{"type":"tool_call","id":"c","name":"f","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c","content":"needle"}]}]"#
-        let ids = try client.call(
-            "_convod/message/append", #"{"sessionId":"s","messages":\#(messages)}"#
-        ).result?["messageIds"]?.elements.compactMap(\.string)
-        let (call, result) = (try #require(ids?.first), try #require(ids?.last))
+        let (call, result) = try addCall(client)
         _ = try client.call(
             "_convod/message/set", #"{"sessionId":"s","messageId":"\#(call)","excluded":true}"#)
         let answer = try client.prompt("s", "two")
@@ -63,12 +68,7 @@ internal import Testing
 
     @Test func `is that too of what is pinned and answers a call that somebody excluded`() throws {
         let (client, _) = try talked(["one"], maxTurns: 1)
-        let messages =
-            #"[{"role":"assistant","content":[{"type":"tool_call","id":"c","name":"f","arguments":{}}]},{"role":"tool","content":[{"type":"tool_result","toolCallId":"c","content":"needle"}]}]"#
-        let ids = try client.call(
-            "_convod/message/append", #"{"sessionId":"s","messages":\#(messages)}"#
-        ).result?["messageIds"]?.elements.compactMap(\.string)
-        let (call, result) = (try #require(ids?.first), try #require(ids?.last))
+        let (call, result) = try addCall(client)
         _ = try client.call(
             "_convod/message/set", #"{"sessionId":"s","messageId":"\#(result)","pinned":true}"#)
         _ = try client.prompt("s", "two")

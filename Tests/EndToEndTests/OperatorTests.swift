@@ -21,24 +21,17 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
 @Suite struct `What failed` {
     @Test func `with its daemon before the first word is said, and asked again by retry`() throws {
         let (server, home) = try home([[.untilClosed], fine])
-        let asked = home.directory.file("asked")
-        try Files.replace(asked, with: [])
-        let file = try Files.open(asked, .appending)
         #expect(try home.convo("start").code == 0)
-        let pid = try Process.start(
-            Built.convo, ["send", "--new", "trip", "a question"], environment: home.environment,
-            streams: .init(output: file.raw, error: file.raw))
+        let asked = try Running("asked", ["send", "--new", "trip", "a question"], home)
         try soon("it is asked") { server.requests.count == 1 }
-        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
-        try Process.signal(Int32(status["pid"]?.int ?? 0), Signals.kill)
-        #expect(try Process.reap(pid) == .exited(1))
-        let said = text(try Files.read(asked))
+        try home.killDaemon()
+        #expect(try Process.reap(asked.pid) == .exited(1))
+        let said = try asked.said
         #expect(said.contains("'convo retry'") && !said.contains("convo continue"), "\(said)")
         let shown = try home.convo("show", "trip").said
         #expect(shown.contains("not answered: the daemon ended before a word came"), "\(shown)")
         #expect(try home.convo("retry", "-s", "trip").said.contains("fine"))
         #expect(try !home.convo("show", "trip").said.contains("not answered"))
-        _ = consume file
     }
 
     @Test func `since the daemon was stopped in mid-answer makes the exit code 1, as its death does`() throws
@@ -47,19 +40,13 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
             .write(ScriptedUpstream.head + ScriptedUpstream.chunk(#"{"content":"half"}"#)), .untilClosed,
         ]
         let (_, home) = try home([half], more: ", drain: '1ms'")
-        let file = home.directory.file("said")
-        try Files.replace(file, with: [])
-        let said = try Files.open(file, .appending)
         #expect(try home.convo("start").code == 0)
-        let pid = try Process.start(
-            Built.convo, ["send", "--new", "s", "hello"], environment: home.environment,
-            streams: .init(output: said.raw, error: said.raw))
-        try soon("a word came") { text(try Files.read(file)).contains("half") }
+        let sent = try Running("sent", ["send", "--new", "s", "hello"], home)
+        try soon("a word came") { try sent.said.contains("half") }
         #expect(try home.convo("stop").code == 0)
-        #expect(try Process.reap(pid) == .exited(1))
-        let printed = text(try Files.read(file))
+        #expect(try Process.reap(sent.pid) == .exited(1))
+        let printed = try sent.said
         #expect(printed.contains("convo continue"), "\(printed)")
-        _ = consume said
     }
 
     @Test func `is listed with its session and what became of it, and without what was said`() throws {
@@ -221,8 +208,7 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
     @Test func `says how a daemon that does not answer is ended`() throws {
         let home = try Home(Home.echo)
         #expect(try home.convo("start").code == 0)
-        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
-        let pid = Int32(status["pid"]?.int ?? 0)
+        let pid = try home.daemonPID
         try Process.signal(pid, 19)
         defer { try? Process.signal(pid, 18) }
         let told = try home.convo("doctor")

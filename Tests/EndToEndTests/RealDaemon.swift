@@ -1,4 +1,5 @@
 internal import ConvoClient
+internal import JSON
 internal import Posix
 internal import TestSupport
 
@@ -211,3 +212,30 @@ let canMount: Bool = {
         return (try? shell("umount", directory.path)) != nil
     }
 }()
+
+/// A command that runs beside the test, with what it says in a file.
+struct Running {
+    let pid: Int32
+    private let path: String
+
+    init(_ name: String, _ arguments: [String], _ home: Home) throws {
+        path = home.directory.file(name)
+        try Files.replace(path, with: [])
+        let file = try Files.open(path, .appending)
+        pid = try Process.start(
+            Built.convo, arguments, environment: home.environment,
+            streams: .init(output: file.raw, error: file.raw))
+    }
+
+    var said: String { get throws { text(try Files.read(path)) } }
+}
+
+extension Home {
+    /// The process of its daemon, which runs.
+    var daemonPID: Int32 {
+        get throws { Int32(try Fixtures.json(try convo("status", "--json").said)["pid"]?.int ?? 0) }
+    }
+
+    /// Its daemon dies without a word.
+    func killDaemon() throws { try Process.signal(try daemonPID, Signals.kill) }
+}

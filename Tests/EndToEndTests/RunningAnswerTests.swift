@@ -17,28 +17,6 @@ private func place(_ scripts: [[ScriptedUpstream.Step]], more: String = "") thro
     return (server, home)
 }
 
-/// A command that runs beside the test, with what it says in a file.
-private struct Running {
-    let pid: Int32
-    private let path: String
-
-    init(_ name: String, _ arguments: [String], _ home: Home) throws {
-        path = home.directory.file(name)
-        try Files.replace(path, with: [])
-        let file = try Files.open(path, .appending)
-        pid = try Process.start(
-            Built.convo, arguments, environment: home.environment,
-            streams: .init(output: file.raw, error: file.raw))
-    }
-
-    var said: String { get throws { text(try Files.read(path)) } }
-}
-
-private func kill(_ home: Home) throws {
-    let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
-    try Process.signal(Int32(status["pid"]?.int ?? 0), Signals.kill)
-}
-
 @Suite(.timeLimit(.minutes(30))) struct `An answer that runs already` {
     @Test func `is shown as it goes on by a chat that comes to its session, and is cancelled there`() throws {
         let (server, home) = try place([half(), half()])
@@ -93,7 +71,7 @@ private func kill(_ home: Home) throws {
         try soon("it is in the queue") {
             try home.convo("show", "s").said.contains("queued")
         }
-        try kill(home)
+        try home.killDaemon()
         #expect(try Process.reap(queued.pid) == .exited(1))
         let said = try queued.said
         #expect(said.contains("kept in the queue") && !said.contains("retry"), "\(said)")
@@ -110,7 +88,7 @@ private func kill(_ home: Home) throws {
         try soon("it is in the queue") { try home.convo("show", "s").said.contains("queued") }
         let screen = try Screen("\(Built.convo) chat -s s", columns: 80, home: home)
         try screen.see("── assistant · now")
-        try kill(home)
+        try home.killDaemon()
         try screen.seeLast("›")
         #expect(try Process.reap(queued.pid) == .exited(1))
         try screen.type("/retry")
@@ -186,7 +164,7 @@ private func kill(_ home: Home) throws {
         let (_, home) = try place([ScriptedUpstream.answer(["fine"])])
         let screen = try Screen("\(Built.convo) chat", columns: 80, home: home)
         try screen.seeLast("›")
-        try kill(home)
+        try home.killDaemon()
         let config = home.directory.file(".config/convod/config.json5"), good = try Files.read(config)
         try Files.replace(config, with: Array("{ nope: 1 }".utf8))
         try screen.type("are you there?")
@@ -209,8 +187,7 @@ private func kill(_ home: Home) throws {
         try screen.strike("Enter")
         try screen.see("beginning")
         // The daemon is not there to end the turn, so that the second one leaves.
-        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
-        let pid = Int32(status["pid"]?.int ?? 0)
+        let pid = try home.daemonPID
         try Process.signal(pid, 19)
         try soon("it has ended") {
             try screen.strike("C-c")

@@ -34,8 +34,7 @@ internal import Testing
             "/bin/sh", ["-c", "exec \(Built.convo) tail talk > \(out) 2>&1"], environment: home.environment,
             streams: .init(input: 0, output: 1, error: 2))
         try soon("what was said is shown") { text(try Files.read(out)).contains("you said: first words") }
-        let status = try JSONDocument(Array(home.convo("status", "--json").said.utf8)).root
-        try Process.signal(Int32(status["pid"]?.int ?? 0), Signals.kill)
+        try home.killDaemon()
         try soon("that it is gone is said") { text(try Files.read(out)).contains("the daemon has gone") }
         for words in ["second words", "third words"] {
             #expect(try home.convo("send", "-q", "-s", "talk", words).code == 0)
