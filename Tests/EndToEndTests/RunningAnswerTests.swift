@@ -1,4 +1,3 @@
-internal import JSON
 internal import Posix
 internal import TestSupport
 internal import Testing

@@ -142,3 +142,19 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         #expect(stream.finish() == "two\n- a" && stream.finish() == nil)
     }
 }
+
+@Suite struct `Text that flows` {
+    @Test func `ends its lines between words, however it comes`() {
+        let text = "one two  three\nfour 你好世界 five abcdefghijklmno p\n\n  six"
+        let lines = ["one two", "three", "four 你好", "世界 five", "abcdefghij", "klmno p", "", "  six"]
+        for size in 1...text.count {
+            var flow = FlowingText(width: 10), out = "", rest = text[...]
+            while !rest.isEmpty {
+                out += flow.add(String(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+            out += flow.finish()
+            #expect(out.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) == lines)
+        }
+    }
+}

@@ -22,6 +22,8 @@ final class AnswerView {
     private let waiting: WaitingLine
     private let painter: MarkdownPainter?
     private var thinkingSince: UInt64?
+    /// A thought as it is shown, in lines that end between words.
+    private var thought: FlowingText?
     private var isAtLineStart = true
     /// Whether a carriage return came last, which is a line's end if one follows.
     private var endsInReturn = false
@@ -121,14 +123,18 @@ final class AnswerView {
             if settings.showsThoughts, console.isColored { console.write(Array("\u{1B}[2m".utf8)) }
         }
         guard settings.showsThoughts else { return }
-        console.write(verbatim: text)
-        isAtLineStart = text.utf8.reversed().starts(with: [0x0A])
+        var flow = thought ?? FlowingText(width: console.columns - 1)
+        console.write(Array(flow.add(Console.harmless(text)).utf8))
+        isAtLineStart = flow.isAtLineStart
+        thought = flow
     }
 
     private func endThought() {
         guard let since = thinkingSince else { return }
         thinkingSince = nil
         if settings.showsThoughts {
+            console.write(Array((thought?.finish() ?? "").utf8))
+            thought = nil
             console.write(Array(((console.isColored ? "\u{1B}[0m" : "") + (isAtLineStart ? "" : "\n")).utf8))
             isAtLineStart = true
         } else if settings.showsProgress {
