@@ -77,16 +77,21 @@ static void cedit_on_stop(int number) {
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, number);
-    // libedit takes the terminal for what it made of it: it must be that again, whatever the shell has made of it.
+    // libedit takes the terminal for what it made of it: it must be that again, whatever the shell has made of it. While it
+    // reads a line it sees to that itself.
     struct termios mine;
-    int isChanged = cedit_the_terminal()->is_changed && tcgetattr(0, &mine) == 0;
+    struct sigaction going;
+    int isChanged = cedit_the_terminal()->is_changed;
+    int isMine = isChanged && sigaction(SIGCONT, NULL, &going) == 0 && going.sa_handler == SIG_DFL
+        && tcgetattr(0, &mine) == 0;
     if (isChanged && write(1, "\033[?2004l", 8) < 0) return;
-    if (isChanged) tcsetattr(0, TCSANOW, &cedit_the_terminal()->found);
+    if (isMine) tcsetattr(0, TCSANOW, &cedit_the_terminal()->found);
     signal(number, SIG_DFL);
     raise(number);
     sigprocmask(SIG_UNBLOCK, &stop, NULL);
     signal(number, cedit_on_stop);
-    if (isChanged) tcsetattr(0, TCSANOW, &mine);
+    // In the background it is another's.
+    if (isMine && tcgetpgrp(0) == getpgrp()) tcsetattr(0, TCSANOW, &mine);
     if (isChanged && write(1, "\033[?2004h", 8) < 0) return;
 }
 static inline void cedit_keep_terminal(void) {

@@ -29,7 +29,11 @@ package struct MediaRules: Sendable, Equatable {
     /// Whether PDF documents are taken.
     package var takesPDF: Bool
     /// Characters of base64 that an image may have; nil where nobody says.
+    ///
+    /// It holds for the history: of an image that somebody asks about the provider says so itself.
     package var mostImageData: Int?
+    /// Up to which message of the path nothing is taken; nil for all that is taken at all.
+    package var refusedThrough: Int?
     /// Beginnings of addresses under which a server fetches an image itself.
     package var addresses: [String]
 
@@ -48,10 +52,14 @@ package struct MediaRules: Sendable, Equatable {
         self.addresses = addresses
     }
 
-    /// The same where nothing of it is taken: a text stands for each.
-    package var none: MediaRules {
+    /// What holds for a message, where the user's newest has this number.
+    func of(_ message: Message, newest: Int) -> MediaRules {
         var rules = self
-        (rules.images, rules.takesPDF, rules.sounds) = ([], false, .some([]))
+        if let refusedThrough, message.seq <= refusedThrough {
+            (rules.images, rules.takesPDF, rules.sounds) = ([], false, .some([]))
+        } else if message.role == .user, message.seq >= newest {
+            rules.mostImageData = nil
+        }
         return rules
     }
 

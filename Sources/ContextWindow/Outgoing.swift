@@ -102,13 +102,19 @@ extension Window {
         var plain: [OutgoingMessage] = []
         var before: Message?
         let isChained = rules.replay == .chained && rules.thoughtIssuer != nil
+        let newest = messages.last { $0.role == .user }?.seq ?? 0
         for message in messages {
+            let media = rules.media.of(message, newest: newest)
             let isDead = rules.replay == .seals && message.binding == .dead
             let stored = isDead ? message.parts.compactMap(\.withoutSeal) : message.parts
             if isChained { gated.bind(message, stored) }
             for part in stored where part.isThought && !rules.sends(part) { gated.unsent.append(part.issuer) }
-            let parts = stored.filter { rules.sends($0) }.map {
-                rules.media.taken(rules.unsealed($0), in: message.role, &gated.mapped)
+            let parts = stored.filter { rules.sends($0) }.map { part -> Part in
+                // What a result holds is looked at where it stands, but for what is taken nowhere.
+                if case .toolResult(let result) = part, media.images.isEmpty, !rules.media.images.isEmpty {
+                    return .toolResult(media.taken(result, &gated.mapped).result)
+                }
+                return media.taken(rules.unsealed(part), in: message.role, &gated.mapped)
             }
             gated.hasMedia = gated.hasMedia || parts.contains(where: \.isMedia)
             if let before, message.goesOn(from: before), let last = plain.indices.last {

@@ -116,8 +116,9 @@ private struct TableLayout {
         var lines: [StyledLine] = []
         for (index, row) in table.rows.enumerated() where index > 0 || table.rows.count == 1 {
             if index > 1 { lines.append(StyledLine([StyledRun("──", .dim)])) }
-            for column in row.indices where !row[column].isEmpty {
+            for column in row.indices {
                 let head = index > 0 && heads.indices.contains(column) ? heads[column] : []
+                if head.isEmpty && row[column].isEmpty { continue }
                 let named = head.isEmpty ? [] : head.map { StyledRun($0.text, $0.style.union(.bold)) }
                 let mark = named.isEmpty ? [] : [StyledRun(": ", .bold)]
                 for (part, line) in StyledLine.wrapped(named + mark + row[column], to: columns - 2)

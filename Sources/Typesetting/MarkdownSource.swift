@@ -20,9 +20,7 @@ enum MarkdownSource {
                 continue
             }
             if isDefinition(line.dropFirst(indent)) {
-                let mark = line.dropFirst(indent + 1).prefix { $0 != "]" }
-                // A number is a citation more often, which loses its brackets as a link.
-                if !mark.hasPrefix("^"), !mark.allSatisfy(\.isNumber) {
+                if leadsSomewhere(line.dropFirst(indent)) {
                     definitions.append(String(line.dropFirst(indent)))
                 }
                 lines[index] = line.prefix(indent) + "\\" + line.dropFirst(indent)
@@ -44,7 +42,7 @@ enum MarkdownSource {
             }
         }
         let text = lines.joined(separator: "\n")
-        // Behind all of it they are taken away, and what refers to them finds them.
+        // Behind all of it they are taken away, and what refers to them in this text finds them.
         if definitions.isEmpty || fence != nil { return text }
         return text + "\n\n" + definitions.joined(separator: "\n")
     }
@@ -86,6 +84,21 @@ enum MarkdownSource {
         let label = line[line.index(after: line.startIndex)..<end.lowerBound]
         return !label.isEmpty && !label.contains("]") && !label.contains("[")
             && line[end.upperBound...].contains { !$0.isWhitespace }
+    }
+
+    /// Whether a definition is one for the reader too, of an address and perhaps a title: a speaker's words or a line of a log
+    /// begin so as well, and a number is a citation more often, which loses its brackets as a link.
+    private static func leadsSomewhere(_ line: Substring) -> Bool {
+        guard let end = line.firstRange(of: "]:") else { return false }
+        let label = line[..<end.lowerBound].dropFirst()
+        if label.hasPrefix("^") || label.allSatisfy({ $0.isNumber || $0.isWhitespace }) { return false }
+        let words = line[end.upperBound...].drop { $0.isWhitespace }
+        let address = words.prefix { !$0.isWhitespace }
+        let title = words[address.endIndex...].drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }
+        let quotes: [Character: Character] = ["\"": "\"", "'": "'", ")": "("]
+        let isTitle = title.isEmpty || title.count > 1 && quotes[title.first ?? " "] == title.reversed().first
+        let begins = ["#", "/", "./", "../", "mailto:", "www."]
+        return isTitle && (address.contains("://") || begins.contains { address.hasPrefix($0) })
     }
 
     /// How many columns the line under a table's head makes; nil where it is none.

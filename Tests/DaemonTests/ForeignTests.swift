@@ -101,7 +101,7 @@ internal import Testing
             "400 Bad Request", #"{"error":{"message":"I cannot make sense of that"}}"#)
         let fine = ScriptedUpstream.answer(["fine"])
         // To other dialects it is no answer, which says as much of what was sent.
-        let bench = try Bench([[refusal, fine, fine]], kind: kind)
+        let bench = try Bench([[refusal, fine, fine, fine]], kind: kind)
         try bench.client.open("s")
         let image = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgo="}"#
         try bench.client.call(
@@ -117,6 +117,13 @@ internal import Testing
         // It was taken without the image: that is not tried again there.
         #expect(try bench.client.prompt("s", "once more").text() == "fine")
         #expect(bench.servers[0].requests.map { $0.contains("iVBORw0KGgo") } == [true, false, false])
+        // What is asked about now goes there all the same.
+        let other = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgpvdGhlcg=="}"#
+        let id = try bench.client.start(
+            "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"and this?"},\#(other)]}"#)
+        #expect(try bench.client.finish(id).text() == "fine")
+        let last = bench.servers[0].requests[3]
+        #expect(last.contains("iVBORw0KGgpvdGhlcg==") && !last.contains("iVBORw0KGgo="))
     }
 
     @Test func `of an image of the prompt itself is said, and nothing else is asked in its place`() throws {
@@ -130,6 +137,20 @@ internal import Testing
         #expect(try bench.client.finish(id).error?["message"]?.string?.contains("make sense") == true)
         #expect(bench.servers[0].requests.count == 1)
         #expect(try bench.client.prompt("s", "then without").text() == "fine")
+    }
+
+    @Test func `of an image of a prompt that is answered anew is said too`() throws {
+        let refusal = ScriptedUpstream.failure(
+            "400 Bad Request", #"{"error":{"message":"I cannot make sense of that"}}"#)
+        let bench = try Bench([[ScriptedUpstream.answer(["fine"]), refusal, refusal]])
+        try bench.client.open("s")
+        let image = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgo="}"#
+        let id = try bench.client.start(
+            "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"look"},\#(image)]}"#)
+        #expect(try bench.client.finish(id).text() == "fine")
+        let again = try bench.client.call("_convod/turn/retry", #"{"sessionId":"s"}"#)
+        #expect(again.error?["message"]?.string?.contains("make sense") == true)
+        #expect(bench.servers[0].requests.count == 2)
     }
 
     @Test func `of an image of the history that is too large is left out before a server says so`() throws {

@@ -55,7 +55,7 @@ internal import Testing
         try Files.replace(file, with: Array(content.utf8))
         let said = try home.convo("backup", "--restore", file)
         #expect(said.code == 1 && said.said.contains(why), "\(said)")
-        #expect(try home.convo("backup", "--restore", file + "-nowhere").code == 3)
+        #expect(try home.convo("backup", "--restore", file + "-nowhere").code == 1)
     }
 
     @Test func `that is damaged somewhere is not restored unless that is said`() throws {

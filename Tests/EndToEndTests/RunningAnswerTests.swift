@@ -188,13 +188,14 @@ private func place(_ scripts: [[ScriptedUpstream.Step]], more: String = "") thro
         // The daemon is not there to end the turn, so that the second one leaves.
         let pid = try home.daemonPID
         try Process.signal(pid, 19)
+        // Whoever ends the daemon waits for it. A process that is gone needs none.
+        defer { try? Process.signal(pid, 18) }
         try soon("it has ended") {
             try screen.strike("C-c")
             return try screen.text().contains("code 130")
         }
         let shown = try screen.text()
         #expect(shown.split(separator: "\n").contains("code 130"), "\(shown)")
-        try Process.signal(pid, 18)
         server.proceed()
     }
 }

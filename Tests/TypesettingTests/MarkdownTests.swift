@@ -25,6 +25,9 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
             "In [1] and [it][man].\n\n[1]: https://a.b\n[man]: https://c.d 'e'",
             ["In [1] and it (https://c.d).", "", "[1]: https://a.b", "[man]: https://c.d 'e'"]
         ),
+        ("[Alice]: Hello Bob\n[Bob]: Fine, thanks.", ["[Alice]: Hello Bob", "[Bob]: Fine, thanks."]),
+        ("use [INFO]\n\n[INFO]: ready", ["use [INFO]", "", "[INFO]: ready"]),
+        ("[x]: http://a.b \"t\" more", ["[x]: http://a.b \"t\" more"]),
         ("````\n```js\n  [K]: v,\n```\n[1]: x\n````", ["── ", "```js", "  [K]: v,", "```", "[1]: x", "──"]),
         ("```x``` is inline\n```js\n[K]: v\n```", ["x is inline", "", "── js", "[K]: v", "──"]),
         ("1. ```js\n   [K]: v\n   ```", ["1. ── js", "   [K]: v", "   ──"]),
@@ -85,6 +88,9 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
                 "Description: b",
                 "Owner: 山田",
             ])
+        let form = "| Name of the person | Signature of the person | Date |\n|---|---|---|\n| Ada | | |"
+        #expect(
+            drawn(form, 24) == ["Name of the person:", "  Ada", "Signature of the", "  person:", "Date:"])
         #expect(drawn("| abcdefghijklmnopq | b |\n|---|---|", 12) == ["abcdefghij", "  klmnopq", "b"])
     }
 

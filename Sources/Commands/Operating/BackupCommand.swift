@@ -100,7 +100,7 @@ private struct Restoring {
         }
         let status: FileStatus?
         do { status = try Files.status(copy, follows: true) } catch { throw refuse(error.reason) }
-        guard let status else { throw CommandError(.notFound, "there is no file '\(copy)'") }
+        guard let status else { throw CommandError(.failure, "there is no file '\(copy)'") }
         // One that cannot be resolved is not there, or is told of below.
         if let a = try? Files.resolved(copy), let b = try? Files.resolved(place), a == b {
             throw refuse("it is the database itself")

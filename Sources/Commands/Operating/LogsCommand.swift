@@ -24,7 +24,7 @@ extension Command {
         let bytes: [UInt8]
         do throws(PosixError) { bytes = try Files.read(path) } catch {
             throw CommandError(
-                error.isNotFound ? .notFound : .failure,
+                .failure,
                 "cannot read '\(path)': \(error.reason); a daemon under systemd logs to the journal")
         }
         let since = try invocation.since()

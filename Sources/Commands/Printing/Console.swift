@@ -186,3 +186,16 @@ final class Console {
         }
     }
 }
+
+/// Text that comes piece by piece, with no line's end of Windows parted: half of one would show as a sign.
+struct LineEnds {
+    private var holdsReturn = false
+
+    /// The text with what was held back before it, without what may be half of a line's end.
+    mutating func add(_ piece: String) -> String {
+        var text = holdsReturn ? "\r" + piece : piece
+        holdsReturn = text.utf8.last == 0x0D
+        if holdsReturn { text.unicodeScalars.removeLast() }
+        return text
+    }
+}

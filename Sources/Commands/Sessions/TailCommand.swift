@@ -54,6 +54,7 @@ private struct Tail {
     /// The message whose words came last.
     private var current: String?
     private var atLineStart = true
+    private var ends = LineEnds()
     /// The newest message of which something came, and how many bytes of what it says and thinks.
     private var place: (id: String, offset: Int)?
 
@@ -190,8 +191,9 @@ private struct Tail {
         case "user_message_chunk", "agent_message_chunk":
             let text = update["content"]?["text"]?.string ?? "[\(update["content"]?["type"]?.string ?? "?")]"
             begin(update["messageId"]?.string, kind == "user_message_chunk" ? "user" : "assistant")
-            console.write(verbatim: text)
-            atLineStart = text.hasSuffix("\n")
+            let shown = console.isOutputTerminal ? ends.add(text) : text
+            console.write(verbatim: shown)
+            if !shown.isEmpty { atLineStart = shown.hasSuffix("\n") }
         case "tool_call":
             begin(nil, "calls \(Console.harmless(update["title"]?.string ?? "a tool", keepingLines: false))")
         case "session_info_update":
@@ -207,6 +209,7 @@ private struct Tail {
     private mutating func begin(_ message: String?, _ who: String) {
         if let message, message == current { return }
         if !atLineStart { console.print("") }
+        ends = LineEnds()
         console.print(console.styled("— \(who)", .dim))
         (current, atLineStart) = (message, true)
     }

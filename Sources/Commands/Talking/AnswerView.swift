@@ -25,8 +25,9 @@ final class AnswerView {
     /// A thought as it is shown, in lines that end between words.
     private var thought: FlowingText?
     private var isAtLineStart = true
-    /// Whether a carriage return came last, which is a line's end if one follows.
-    private var endsInReturn = false
+    private var ends = LineEnds()
+    /// Who was asked last, as far as that is known.
+    private var asked: String
     private let start = Machine.monotonic()
     /// Milliseconds until the first piece came.
     private var firstMs: Int?
@@ -35,6 +36,7 @@ final class AnswerView {
     init(_ console: Console, target: String, _ settings: Settings = Settings()) {
         self.console = console
         self.target = target
+        asked = target
         self.settings = settings
         waiting = WaitingLine(console, target.isEmpty ? "waiting" : "asking \(target)")
         painter = console.drawsMarkdown ? MarkdownPainter(console) : nil
@@ -52,7 +54,8 @@ final class AnswerView {
                 painter?.refresh()
             }
         case .asked(let name):
-            if firstMs == nil { waiting.say("asking " + (target.hasSuffix(name) ? target : name)) }
+            asked = target.hasSuffix(name) ? target : name
+            if firstMs == nil { waiting.say("asking \(asked)") }
         case .text(let text):
             begin()
             endThought()
@@ -83,7 +86,7 @@ final class AnswerView {
 
     /// Ends the line that the answer left open.
     func finish() {
-        endsInReturn = false
+        ends = LineEnds()
         waiting.clear()
         endThought()
         endLine()
@@ -101,13 +104,8 @@ final class AnswerView {
     }
 
     private func write(_ piece: String) {
-        var text = piece
-        if console.isOutputTerminal {
-            if endsInReturn { text = "\r" + text }
-            endsInReturn = text.utf8.last == 0x0D
-            if endsInReturn { text.unicodeScalars.removeLast() }
-            if text.isEmpty { return }
-        }
+        let text = console.isOutputTerminal ? ends.add(piece) : piece
+        if text.isEmpty { return }
         if let painter { return painter.add(text) }
         console.write(verbatim: text)
         isAtLineStart = text.utf8.reversed().starts(with: [0x0A])
@@ -118,13 +116,13 @@ final class AnswerView {
         if thinkingSince == nil {
             endLine()
             thinkingSince = Machine.monotonic()
-            waiting.say(target.isEmpty ? "thinking" : "\(target) is thinking")
+            waiting.say(asked.isEmpty ? "thinking" : "\(asked) is thinking")
             if !settings.showsThoughts, showsProgress { waiting.show() }
             if settings.showsThoughts, console.isColored { console.write(Array("\u{1B}[2m".utf8)) }
         }
         guard settings.showsThoughts else { return }
         var flow = thought ?? FlowingText(width: console.columns - 1)
-        console.write(Array(flow.add(Console.harmless(text)).utf8))
+        console.write(Array(flow.add(Console.harmless(ends.add(text))).utf8))
         isAtLineStart = flow.isAtLineStart
         thought = flow
     }
@@ -132,6 +130,7 @@ final class AnswerView {
     private func endThought() {
         guard let since = thinkingSince else { return }
         thinkingSince = nil
+        ends = LineEnds()
         if settings.showsThoughts {
             console.write(Array((thought?.finish() ?? "").utf8))
             thought = nil

@@ -195,14 +195,14 @@ extension Chat {
     // MARK: Sessions
 
     /// Goes on in another session.
-    func resumeOther(_ name: String) throws(CommandError) {
+    func resumeOther(_ name: String) throws(CommandError) -> ExitCode? {
         let id: String
         if name.isEmpty {
             let sessions = recentSessions().prefix(20)
             guard
                 let index = try choose(
                     sessions.map { "\($0.name) · \(Times.relative($0.updatedAt))" }, "session")
-            else { return }
+            else { return nil }
             id = sessions[index].id
         } else {
             id = try SessionChoice(client: client).session(withID: name).id
@@ -210,8 +210,9 @@ extension Chat {
         let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", id) }.summary
         resume(id)
         say("\(found.name) · \(try currentTarget().words)")
-        try showLast(of: id)
+        let code = try showLast(of: id)
         seen = messageCount()
+        return code
     }
 
     /// Goes back to before the newest prompt.

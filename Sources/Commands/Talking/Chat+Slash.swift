@@ -46,7 +46,7 @@ extension Chat {
         if !text.isEmpty, Chat.commands.contains(where: { $0.name == name && $0.arguments.isEmpty }) {
             throw .usage("\(name) takes no words, and '\(text.prefix(40))' is some")
         }
-        if name != "/quit" && name != "/help" { try comeBack() }
+        let isBack = name == "/quit" || name == "/help" ? false : try comeBack()
         switch name {
         case "/attach": try attach(text)
         case "/branches": try branches(text)
@@ -55,13 +55,13 @@ extension Chat {
         case "/exclude": try mark(.excluded, true, text)
         case "/include": try mark(.excluded, false, text)
         case "/continue":
-            // Where one comes in by itself, as of a prompt that waited, there is nothing else to do.
-            if try followRunning() { return nil }
+            // A new daemon answers by itself what waited: then there is nothing else to do.
+            if isBack, let ended = try followRunning() { return leaving(ended) }
             return leaving(try ask { $0.goOn($1) })
         case "/edit": return leaving(try edit(text))
         case "/fork": try fork(text)
         case "/retry":
-            if text.isEmpty, try followRunning() { return nil }
+            if isBack, text.isEmpty, let ended = try followRunning() { return leaving(ended) }
             let message = text.isEmpty ? nil : try MessageChoice(client, try summary()).id(of: text)
             return leaving(try ask { $0.retry(message, nil, $1) })
         case "/compact":
@@ -75,7 +75,7 @@ extension Chat {
         case "/model": try model(text)
         case "/new": try startOver()
         case "/quit": return .success
-        case "/resume": try resumeOther(text)
+        case "/resume": return try resumeOther(text)
         case "/session": try describe()
         case "/system": try system(text)
         case "/thoughts":

@@ -122,7 +122,7 @@ final class Chat {
     func talk() throws(CommandError) -> ExitCode {
         let source = makeSource()
         self.source = source
-        try showBanner()
+        if let code = try showBanner() { return code }
         if session != nil { seen = messageCount() }
         while true {
             do throws(CommandError) {
@@ -136,8 +136,13 @@ final class Chat {
                     if words.hasPrefix("/"), !words.contains("\n") {
                         code = try obey(words)
                     } else {
-                        if try comeBack() { _ = try followRunning() }
-                        let ended = try ask(words)
+                        let ended: ExitCode
+                        // What waited when the daemon died comes first.
+                        if try comeBack(), let other = try followRunning(), other != .success {
+                            ended = other
+                        } else {
+                            ended = try ask(words)
+                        }
                         if ended == .cancelled { source.dropAhead() }
                         code = leaving(ended)
                     }
@@ -301,7 +306,7 @@ final class Chat {
 
     // MARK: Showing
 
-    private func showBanner() throws(CommandError) {
+    private func showBanner() throws(CommandError) -> ExitCode? {
         var facts = [try currentTarget().words]
         if let session {
             let shown = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
@@ -311,11 +316,12 @@ final class Chat {
         }
         facts.append("/help")
         console.print(facts: facts)
-        if let session { try showLast(of: session) }
+        return try session.flatMap { session throws(CommandError) in try showLast(of: session) }
     }
 
-    /// Shows the newest messages, and the answer that comes in now as it comes.
-    func showLast(of session: String) throws(CommandError) {
+    /// Shows the newest messages, and the answer that comes in now as it comes; gives what the chat ends with then, nil for
+    /// nothing.
+    func showLast(of session: String) throws(CommandError) -> ExitCode? {
         let running = try runningTurn(of: session)
         let newest = try MessagePages(client: client, session: session).newest(4).filter {
             running == nil || $0.turnId != running || $0.role == .user
@@ -323,7 +329,9 @@ final class Chat {
         let fold = settings.showsThoughts ? nil : "a thought; \(settings.thoughtsPlace)"
         let printer = MessagePrinter(console, foldingThoughts: fold)
         for message in newest { console.print(printer.text(of: message)) }
-        if let running { try follow(running, behind: newest.last) }
+        return try running.flatMap { turn throws(CommandError) in
+            leaving(try follow(turn, behind: newest.last))
+        }
     }
 
     /// The turn that runs on a session; nil for none.
@@ -337,8 +345,9 @@ final class Chat {
             }.turns
             if let running = open.first(where: { $0.state == .running }) { return running.turnId }
             if open.isEmpty || look == patience { break }
-            // What cannot be waited for is looked at again at once.
-            _ = try? System.wait(readable: [], milliseconds: Chat.lookPause)
+            // What cannot be waited for is looked at again at once; who strikes a key or ends the chat does not wait.
+            let signals = interrupts.map { [$0.descriptor] } ?? []
+            if (try? System.wait(readable: signals, milliseconds: Chat.lookPause))?.isEmpty == false { break }
         }
         return nil
     }
@@ -346,17 +355,18 @@ final class Chat {
     /// Milliseconds between two looks at a turn that waits, and how many there are.
     private static let lookPause: Int32 = 100, looks = 30
 
-    /// Shows the answer that comes in now, as of a prompt that waited when a daemon died; false where none does.
-    func followRunning() throws(CommandError) -> Bool {
-        guard let session, let running = try runningTurn(of: session, patience: Chat.looks)
-        else { return false }
+    /// Shows the answer that comes in now, as of a prompt that waited when a daemon died, and gives how that ended; nil where
+    /// none comes.
+    func followRunning() throws(CommandError) -> ExitCode? {
+        guard let session, let running = try runningTurn(of: session, patience: Chat.looks) else {
+            return nil
+        }
         let newest = try MessagePages(client: client, session: session).newest(4)
-        try follow(running, behind: newest.last { $0.turnId != running || $0.role == .user })
-        return true
+        return try follow(running, behind: newest.last { $0.turnId != running || $0.role == .user })
     }
 
-    private func follow(_ turn: TurnID, behind last: Wire.Message?) throws(CommandError) {
-        guard let session else { return }
+    private func follow(_ turn: TurnID, behind last: Wire.Message?) throws(CommandError) -> ExitCode {
+        guard let session else { return .success }
         let view = AnswerView(console, target: try currentTarget().words, settings)
         let prompt = Prompt(
             client: client, session: session, signals: interrupts?.descriptor, tick: WaitingLine.pace
@@ -365,6 +375,9 @@ final class Chat {
         let outcome = prompt.follow(turn, behind: last)
         view.finish()
         if let code = outcome.error?.code, case .closed = code { isGone = true }
-        if let message = outcome.ending.message { console.note(message) }
+        seen = outcome.error == nil ? messageCount() : nil
+        let (code, message) = outcome.ending
+        if let message { console.note(message) }
+        return code
     }
 }

@@ -183,8 +183,14 @@ final class Prompt {
                 try client.listen(
                     following: session, signals: signals, tick: tick, until: { [self] in end != nil }
                 ) { [self] in hear($0) }
+            } else if end == nil, let last = opened.meta.convod.lastTurn, last.turnId == turn {
+                // It ended before this came to it.
+                var news = Wire.SessionInfoUpdate.News(turn, .ended)
+                (news.messageId, news.stopReason, news.error) = (last.messageId, last.stopReason, last.error)
+                end = news
             }
         } catch { return outcome(error) }
+        if let message = end?.messageId { complete(message, of: turn) }
         return Outcome(
             turnID: turn, messageID: end?.messageId, text: text, toolCalls: toolCalls,
             stopReason: end?.stopReason, failure: end?.error?.message, stop: stop)
@@ -229,7 +235,8 @@ final class Prompt {
 
     private func hear(_ update: Wire.SessionUpdate) {
         switch update {
-        case .userMessage(let chunk): if let turn = chunk.meta.convod.turnId { foreign.insert(turn) }
+        case .userMessage(let chunk):
+            if let turn = chunk.meta.convod.turnId, turn != turnID || !isFollowed { foreign.insert(turn) }
         case .agentMessage(let chunk): take(chunk, isThought: false)
         case .agentThought(let chunk): take(chunk, isThought: true)
         case .toolCall(let call):
@@ -243,12 +250,15 @@ final class Prompt {
     }
 
     private func hear(_ news: Wire.SessionInfoUpdate.News) {
+        // Nothing more will come of the session.
+        if isFollowed, news.left ?? false { end = news }
         guard let turn = news.turnId, let state = news.state else { return }
         // One that moves in the queue was there before this one.
         let isNew = state == .queued && news.moved != true || state == .stored
         if turnID == nil, !foreign.contains(turn), isNew { turnID = turn }
         guard turn == turnID else { return }
-        isQueued = state == .queued
+        // A quota holds up what waits, and leaves it there.
+        if state != .paused { isQueued = state == .queued }
         if state == .ended { end = news }
         if state == .waiting, let name = news.upstream {
             asked = name

@@ -203,8 +203,7 @@ enum SendCommand {
                 if !isSilent { console.print("") }
                 console.note("the answer was cut; it begins anew")
             case .toolCall(let call): if !isSilent { console.note(call.line) }
-            case .leaving: if !isSilent { console.print("") }
-            case .thought, .tick, .asked: break
+            case .thought, .tick, .asked, .leaving: break
             }
         }
         let outcome = ask(prompt, settings)

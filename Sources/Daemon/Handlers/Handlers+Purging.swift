@@ -81,7 +81,7 @@ extension Handlers {
     /// Finds the sessions that are meant, counts what goes with them, and purges them where that is asked for.
     private func collect(
         _ request: Request<Method.StorePrune>, _ passes: ArraySlice<FindSessions>,
-        _ found: [(row: SessionRow, activity: Int64?)]
+        _ found: [(row: SessionRow, activity: Int64?, id: SessionID)]
     ) {
         guard let find = passes.first, found.count <= Method.StorePrune.most else {
             return count(request, Array(found.prefix(Method.StorePrune.most)), found.count)
@@ -97,21 +97,25 @@ extension Handlers {
                 rest.after = output.next
                 collect(
                     request, output.next == nil ? passes.dropFirst() : [rest] + passes.dropFirst(),
-                    found + free.map { ($0.row, $0.session.activity) })
+                    found + free.map { ($0.row, $0.session.activity, $0.session.id) })
             })
     }
 
     private func count(
-        _ request: Request<Method.StorePrune>, _ rows: [(row: SessionRow, activity: Int64?)], _ all: Int
+        _ request: Request<Method.StorePrune>,
+        _ rows: [(row: SessionRow, activity: Int64?, id: SessionID)], _ all: Int
     ) {
         archives.readAway(
             CountPurge(rows.map(\.row)), isShort: false,
             then: looking(request.call) { [self] counted in
                 var result = Method.StorePrune.Result(counted, isMore: all > rows.count)
                 if request.parameters.isDryRun { return request.reply(result) }
-                purges.purge(rows, onlyTrashed: request.parameters.scope == .trashed, archives) { purged in
+                let meant = rows.map { (row: $0.row, activity: $0.activity) }
+                purges.purge(meant, onlyTrashed: request.parameters.scope == .trashed, archives) {
+                    [self] purged in
                     switch purged {
                     case .success(let sums):
+                        for one in rows where sums[one.row] != nil { tellPurged(one.row, one.id) }
                         let sum = sums.values.reduce(PurgeSum(), +)
                         (result.sessions, result.messages) = (sum.sessions, sum.messages)
                         result.bytes = sum.bytes
@@ -122,6 +126,17 @@ extension Handlers {
             })
     }
 
+    /// Who hears of a session hears that it is gone, and no more.
+    private func tellPurged(_ row: SessionRow, _ id: SessionID) {
+        let subscriptions = channels.subscribers(of: row)
+        if subscriptions.isEmpty { return }
+        let clients = server.clients(), error = WireError(.notFound, "session '\(id.text)' was purged")
+        for subscription in subscriptions {
+            let client = clients.first { $0.number == subscription.client }
+            channels.dismiss(client, subscription, from: row, id, error)
+        }
+    }
+
     private func purgeSession(_ request: Request<Method.SessionPurge>) throws(WireError) {
         let id = request.parameters.id
         withSession(request.call, id, orTrashed: true) { [self] (record) throws(WireError) in
@@ -130,16 +145,11 @@ extension Handlers {
                 throw WireError(
                     .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
             }
-            purges.purge([(record.row, nil)], archives) { [channels, server] result in
+            purges.purge([(record.row, nil)], archives) { [self] result in
                 switch result {
                 case .success(let sums) where sums.isEmpty: request.fail(.noSession(id))
                 case .success(let sums):
-                    let clients = server.clients()
-                    for subscription in channels.subscribers(of: record.row) {
-                        let client = clients.first { $0.number == subscription.client }
-                        let error = WireError(.notFound, "session '\(id.text)' was purged")
-                        channels.dismiss(client, subscription, from: record.row, id, error)
-                    }
+                    tellPurged(record.row, id)
                     let sum = sums.values.reduce(PurgeSum(), +)
                     request.reply(
                         .init(messages: sum.messages, bytes: sum.bytes, sharedMessages: sum.shared))

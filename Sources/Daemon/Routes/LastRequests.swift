@@ -31,17 +31,24 @@ final class LastRequests {
     }
 
     private var known: [Key: Sent] = [:]
-    /// Where a request was refused with images of the history, and taken without them.
-    private var mediaRefused: Set<Key> = []
-
-    /// Whether a session's media are sent to a model no more; nobody knows which of them it does not take.
-    func refusesMedia(of session: SessionRow, _ upstream: String, _ model: String) -> Bool {
-        mediaRefused.contains(Key(session: session, upstream: upstream, model: model))
+    /// A path of a session, where a model refused media of it.
+    private struct Path: Hashable {
+        let branch: BranchRow
+        let upstream: String
+        let model: String
     }
 
-    func noteMediaRefused(of session: SessionRow, _ upstream: String, _ model: String) {
-        if mediaRefused.count >= LastRequests.most { mediaRefused = [] }
-        mediaRefused.insert(Key(session: session, upstream: upstream, model: model))
+    /// Up to which message a request was refused with media of the history, and taken without them.
+    private var mediaRefused: [Path: Int] = [:]
+
+    /// Up to which message of a session's path a model is sent no media any more; nobody knows which of them it does not take.
+    func mediaRefused(of session: SessionRecord, _ upstream: String, _ model: String) -> Int? {
+        mediaRefused[Path(branch: session.branch, upstream: upstream, model: model)]
+    }
+
+    func noteMediaRefused(through seq: Int, of session: SessionRecord, _ upstream: String, _ model: String) {
+        if mediaRefused.count >= LastRequests.most { mediaRefused = [:] }
+        mediaRefused[Path(branch: session.branch, upstream: upstream, model: model)] = seq
     }
 
     /// The last one; nil where none is known.

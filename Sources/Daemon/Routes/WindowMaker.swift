@@ -19,8 +19,8 @@ struct WindowRequest: Sendable {
     var limit: Int?
     /// Whether it may have no older turns.
     var isNewestOnly = false
-    /// Whether texts stand for all images, sounds and documents.
-    var isWithoutMedia = false
+    /// Up to which message texts stand for all images, sounds and documents; nil for none.
+    var mediaRefused: Int?
 }
 
 extension WireError {
@@ -288,7 +288,7 @@ struct WindowMaker {
                     "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
                 ])
         }
-        let rules = rules(for: candidate, of: session.row, isWithoutMedia: question.isWithoutMedia)
+        let rules = rules(for: candidate, of: session, mediaRefused: question.mediaRefused)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)
         let last = lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)
@@ -306,14 +306,11 @@ struct WindowMaker {
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
     }
 
-    /// What a candidate demands of a session's requests.
-    func rules(for candidate: Candidate, of session: SessionRow, isWithoutMedia: Bool) -> DialectRules {
+    /// What a candidate demands of a session's requests; it is sent no media up to `mediaRefused`, as far as that is known now.
+    func rules(for candidate: Candidate, of session: SessionRecord, mediaRefused: Int?) -> DialectRules {
         var rules = candidate.upstream.rules(for: candidate.model)
-        if isWithoutMedia
-            || lastRequests.refusesMedia(of: session, candidate.upstream.name, candidate.model)
-        {
-            rules.media = rules.media.none
-        }
+        let known = lastRequests.mediaRefused(of: session, candidate.upstream.name, candidate.model)
+        rules.media.refusedThrough = [known, mediaRefused].compactMap(\.self).max()
         return rules
     }
 

@@ -59,7 +59,8 @@ package struct TurnRequest: Sendable {
             !["any", "auto", "none", "required"].contains(choice.string)
         {
             throw .invalid(
-                "'params.toolChoice' must be 'auto', 'none', 'required', or an object that names a function")
+                "'params.toolChoice' must be 'any', 'auto', 'none', 'required', or an object that names a function"
+            )
         }
         if let schema = inner.value("schema"), schema.kind != .object {
             throw .invalid("'params.schema' must be a JSON Schema, an object")
