@@ -8,7 +8,7 @@ internal import Protocol
 /// A client that sends lines as they are; every line in both directions is held against the protocol's description.
 package final class TestClient {
     /// How long a test waits for anything, in milliseconds.
-    private static let patience: Int32 =
+    package static let patience: Int32 =
         20_000 * (Process.environment["CONVOD_TEST_PATIENCE"].flatMap { Int32($0) } ?? 1)
 
     private let socket: Descriptor
