@@ -38,6 +38,31 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
 }
 
 @Suite struct `Media in a request` {
+    /// Anthropic refuses larger images for ever; of one that somebody asks about it says so itself.
+    @Test func `of the history that are too large are named, and what the newest question has goes`() throws {
+        let large = Part.image(mimeType: "image/png", data: "iVBOiVBO", uri: nil)
+        let window = try window([
+            (.user, [.text("look"), large, png]), (.assistant, [call("f", "c")]),
+            (.tool, [result("c", [large, png])]), (.user, [.text("and this?"), large]),
+        ])
+        var limited = rules(.inside, pdf: true)
+        limited.media.mostImageData = 7
+        let gated = window.gated(for: limited)
+        #expect(gated.messages[0].parts == [.text("look"), .text("[image image/png]"), png])
+        #expect(gated.messages[2].parts == [result("c", [.text("[image image/png]"), png])])
+        #expect(gated.messages[3].parts == [.text("and this?"), large])
+        #expect(gated.mapped.parts == 2)
+        #expect(window.gated(for: rules(.inside, pdf: true)).mapped.parts == 0)
+        // What was refused is named up to its place, in results too.
+        var refused = rules(.inside, pdf: true)
+        refused.media.refusedThrough = 3
+        let told = window.gated(for: refused)
+        #expect(told.messages[0].parts.dropFirst().allSatisfy { $0 == .text("[image image/png]") })
+        #expect(
+            told.messages[2].parts == [result("c", [.text("[image image/png]"), .text("[image image/png]")])])
+        #expect(told.messages[3].parts == [.text("and this?"), large])
+    }
+
     @Test func `stand where the dialect takes them, and are named where it does not (N037)`() throws {
         let window = try window([
             (.user, [.text("look"), png, .audio(mimeType: "audio/ogg", data: "AA"), pdf, binary]),

@@ -153,20 +153,6 @@ internal import Testing
         #expect(bench.servers[0].requests.count == 2)
     }
 
-    @Test func `of an image of the history that is too large is left out before a server says so`() throws {
-        let bench = try Bench([[thinking("S1")]], kind: "anthropic")
-        try bench.client.open("s")
-        let data = "iVBORw0KGgoA" + String(repeating: "AAAA", count: 5_242_880 / 4)
-        let image = #"{"type":"image","mimeType":"image/png","data":"\#(data)"}"#
-        try bench.client.call(
-            "_convod/message/append",
-            #"{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"look"},\#(image)]},{"role":"assistant","content":[{"type":"text","text":"nice"}]}]}"#
-        )
-        #expect(try bench.client.prompt("s", "and?").text() == "fine")
-        let request = try #require(bench.servers[0].requests.first)
-        #expect(request.contains("[image image/png]") && request.utf8.count < 1 << 20)
-    }
-
     @Test func `of an image is known by the table of models, before a server says so`() throws {
         let bench = try Bench(
             [[ScriptedUpstream.answer(["fine"])]], more: "models: { openai: [{ match: 'm', image: false }] }")
