@@ -32,8 +32,8 @@ package struct MediaRules: Sendable, Equatable {
     ///
     /// It holds for the history: of an image that somebody asks about the provider says so itself.
     package var mostImageData: Int?
-    /// Up to which message of the path nothing is taken; nil for all that is taken at all.
-    package var refusedThrough: Int?
+    /// Messages of which nothing is taken, since a request with them was refused.
+    package var refused: Set<MessageID> = []
     /// Beginnings of addresses under which a server fetches an image itself.
     package var addresses: [String]
 
@@ -55,7 +55,7 @@ package struct MediaRules: Sendable, Equatable {
     /// What holds for a message, where the user's newest has this number.
     func of(_ message: Message, newest: Int) -> MediaRules {
         var rules = self
-        if let refusedThrough, message.seq <= refusedThrough {
+        if refused.contains(message.id) {
             (rules.images, rules.takesPDF, rules.sounds) = ([], false, .some([]))
         } else if message.role == .user, message.seq >= newest {
             rules.mostImageData = nil

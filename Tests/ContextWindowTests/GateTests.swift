@@ -53,9 +53,9 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
         #expect(gated.messages[3].parts == [.text("and this?"), large])
         #expect(gated.mapped.parts == 2)
         #expect(window.gated(for: rules(.inside, pdf: true)).mapped.parts == 0)
-        // What was refused is named up to its place, in results too.
+        // What was refused is named, in results too.
         var refused = rules(.inside, pdf: true)
-        refused.media.refusedThrough = 3
+        refused.media.refused = Set(window.messages.dropLast().map(\.id))
         let told = window.gated(for: refused)
         #expect(told.messages[0].parts.dropFirst().allSatisfy { $0 == .text("[image image/png]") })
         #expect(

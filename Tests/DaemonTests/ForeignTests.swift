@@ -101,7 +101,7 @@ internal import Testing
             "400 Bad Request", #"{"error":{"message":"I cannot make sense of that"}}"#)
         let fine = ScriptedUpstream.answer(["fine"])
         // To other dialects it is no answer, which says as much of what was sent.
-        let bench = try Bench([[refusal, fine, fine, fine]], kind: kind)
+        let bench = try Bench([[refusal, fine, fine, refusal, fine]], kind: kind)
         try bench.client.open("s")
         let image = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgo="}"#
         try bench.client.call(
@@ -117,12 +117,15 @@ internal import Testing
         // It was taken without the image: that is not tried again there.
         #expect(try bench.client.prompt("s", "once more").text() == "fine")
         #expect(bench.servers[0].requests.map { $0.contains("iVBORw0KGgo") } == [true, false, false])
+        // Another refusal is of something else.
+        #expect(try bench.client.prompt("s", "and more").error != nil)
+        #expect(bench.servers[0].requests.count == 4)
         // What is asked about now goes there all the same.
         let other = #"{"type":"image","mimeType":"image/png","data":"iVBORw0KGgpvdGhlcg=="}"#
         let id = try bench.client.start(
             "session/prompt", #"{"sessionId":"s","prompt":[{"type":"text","text":"and this?"},\#(other)]}"#)
         #expect(try bench.client.finish(id).text() == "fine")
-        let last = bench.servers[0].requests[3]
+        let last = bench.servers[0].requests[4]
         #expect(last.contains("iVBORw0KGgpvdGhlcg==") && !last.contains("iVBORw0KGgo="))
     }
 

@@ -1,5 +1,6 @@
 internal import Archive
 internal import ContextWindow
+internal import Conversation
 internal import Upstream
 
 /// What went out last for a session to an upstream and model: when, and how its body began.
@@ -31,24 +32,19 @@ final class LastRequests {
     }
 
     private var known: [Key: Sent] = [:]
-    /// A path of a session, where a model refused media of it.
-    private struct Path: Hashable {
-        let branch: BranchRow
-        let upstream: String
-        let model: String
+    /// Messages with media with which a request was refused, and without those taken.
+    private var mediaRefused: [Key: Set<MessageID>] = [:]
+
+    /// The messages of a session of which a model is sent no media any more; nobody knows which of them it does not take.
+    func mediaRefused(of session: SessionRow, _ upstream: String, _ model: String) -> Set<MessageID> {
+        mediaRefused[Key(session: session, upstream: upstream, model: model)] ?? []
     }
 
-    /// Up to which message a request was refused with media of the history, and taken without them.
-    private var mediaRefused: [Path: Int] = [:]
-
-    /// Up to which message of a session's path a model is sent no media any more; nobody knows which of them it does not take.
-    func mediaRefused(of session: SessionRecord, _ upstream: String, _ model: String) -> Int? {
-        mediaRefused[Path(branch: session.branch, upstream: upstream, model: model)]
-    }
-
-    func noteMediaRefused(through seq: Int, of session: SessionRecord, _ upstream: String, _ model: String) {
+    func noteMediaRefused(
+        _ messages: Set<MessageID>, of session: SessionRow, _ upstream: String, _ model: String
+    ) {
         if mediaRefused.count >= LastRequests.most { mediaRefused = [:] }
-        mediaRefused[Path(branch: session.branch, upstream: upstream, model: model)] = seq
+        mediaRefused[Key(session: session, upstream: upstream, model: model), default: []].formUnion(messages)
     }
 
     /// The last one; nil where none is known.

@@ -32,8 +32,8 @@ final class RouteWindows: RouteRequests {
     private var limits: [String: Int] = [:]
     /// Upstreams that refused thoughts in this turn, and are sent none.
     private var thoughtless: Set<String> = []
-    /// Upstreams that refused a request with media of the history in this turn, and up to which message they are sent none.
-    private var mediaRefused: [String: Int] = [:]
+    /// Upstreams that refused a request with media of the history in this turn, and the messages of which they are sent none.
+    private var mediaRefused: [String: Set<MessageID>] = [:]
     /// Called with what people may want to know of windows that are made after the turn began.
     var heard: (([WindowNews]) -> Void)?
     /// Called when the answer has begun, and what was asked is no more in memory.
@@ -104,7 +104,9 @@ final class RouteWindows: RouteRequests {
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let name = candidate.upstream.name
         // What a refusal taught of images and sounds is for the window too, and for its receipt.
-        let media = maker.rules(for: candidate, of: session, mediaRefused: mediaRefused[name]).media
+        let media = maker.rules(
+            for: candidate, of: session.row, mediaRefused: mediaRefused[name] ?? []
+        ).media
         if let known = windows[name], known.isWhole, known.media == media {
             return count(known, for: candidate, then)
         }
@@ -114,7 +116,7 @@ final class RouteWindows: RouteRequests {
         let limit = [overflow?.limit, limits[name]].compactMap(\.self).min()
         let wanted = WindowRequest(
             options: question.options, limit: limit, isNewestOnly: overflow?.isNewestOnly ?? false,
-            mediaRefused: mediaRefused[name])
+            mediaRefused: mediaRefused[name] ?? [])
         maker.make(session, wanted, candidate, making) { [weak self] result in
             guard let self, self.making === making else { return }
             self.making = nil
@@ -227,8 +229,8 @@ final class RouteWindows: RouteRequests {
             windows[name]?.lose(thoughtsTo: request)
             return true
         }
-        if let seq = lastMedia(behind: failure, name) {
-            mediaRefused[name] = seq
+        if let messages = media(behind: failure, name) {
+            mediaRefused[name] = messages
             windows[name] = nil
             return true
         }
@@ -263,25 +265,28 @@ final class RouteWindows: RouteRequests {
         return true
     }
 
-    /// The newest message of the history with media where a refusal that nobody can explain may be about those, as of an image
-    /// that is damaged, or that this server does not take: then it is asked once more with texts in their place.
+    /// The messages of the history with media where a refusal that nobody can explain may be about those, as of an image that is
+    /// damaged, or that this server does not take: then it is asked once more with texts in their place.
     ///
     /// Nil where nothing is to be tried. What the user's newest message has, or came behind it, is asked about: without it that would
     /// be another question.
-    private func lastMedia(behind failure: UpstreamFailure, _ name: String) -> Int? {
+    private func media(behind failure: UpstreamFailure, _ name: String) -> Set<MessageID>? {
         guard failure.kind == .refused, failure.parameter == nil, failure.mostTokens == nil,
             failure.overflow == nil, !failure.retriesAtOnce, let status = failure.status,
             [400, 413, 415, 422].contains(status), mediaRefused[name] == nil,
-            let messages = windows[name]?.cut?.messages
+            let window = windows[name], let messages = window.cut?.messages
         else { return nil }
         let newest = messages.last { $0.role == .user }?.seq ?? 0
-        let last = messages.last { message in
-            message.parts.contains { part in
-                if case .toolResult(let result) = part { return result.parts.contains(where: \.isNoText) }
-                return part.isNoText
-            }
-        }?.seq
-        return last.flatMap { $0 < newest ? $0 : nil }
+        let found = messages.filter { message in
+            // What did not go cannot be what was refused.
+            !window.media.refused.contains(message.id)
+                && message.parts.contains { part in
+                    if case .toolResult(let result) = part { return result.parts.contains(where: \.isNoText) }
+                    return part.isNoText
+                }
+        }
+        guard let last = found.last, last.seq < newest else { return nil }
+        return Set(found.map(\.id))
     }
 
     /// A provider refused thoughts: those that it was sent go back no more, with this turn or another (design-2 section 2).
@@ -395,9 +400,9 @@ final class RouteWindows: RouteRequests {
         learnLength(from: candidate, ending)
         if let bytes, let candidate, ending.state == .complete, !ending.isCached {
             learnBytes(bytes, candidate)
-            if let seq = mediaRefused[candidate.upstream.name] {
+            if let messages = mediaRefused[candidate.upstream.name] {
                 maker.lastRequests.noteMediaRefused(
-                    through: seq, of: session, candidate.upstream.name, candidate.model)
+                    messages, of: session.row, candidate.upstream.name, candidate.model)
             }
         }
         guard !ending.isCached, let counted = ending.usage?.inputTokens, let candidate,

@@ -19,8 +19,8 @@ struct WindowRequest: Sendable {
     var limit: Int?
     /// Whether it may have no older turns.
     var isNewestOnly = false
-    /// Up to which message texts stand for all images, sounds and documents; nil for none.
-    var mediaRefused: Int?
+    /// Messages for whose images, sounds and documents texts stand.
+    var mediaRefused: Set<MessageID> = []
 }
 
 extension WireError {
@@ -288,7 +288,7 @@ struct WindowMaker {
                     "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
                 ])
         }
-        let rules = rules(for: candidate, of: session, mediaRefused: question.mediaRefused)
+        let rules = rules(for: candidate, of: session.row, mediaRefused: question.mediaRefused)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)
         let last = lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)
@@ -306,11 +306,12 @@ struct WindowMaker {
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
     }
 
-    /// What a candidate demands of a session's requests; it is sent no media up to `mediaRefused`, as far as that is known now.
-    func rules(for candidate: Candidate, of session: SessionRecord, mediaRefused: Int?) -> DialectRules {
+    /// What a candidate demands of a session's requests; it is sent no media of `mediaRefused`, and of those that are known now.
+    func rules(for candidate: Candidate, of session: SessionRow, mediaRefused: Set<MessageID>) -> DialectRules
+    {
         var rules = candidate.upstream.rules(for: candidate.model)
-        let known = lastRequests.mediaRefused(of: session, candidate.upstream.name, candidate.model)
-        rules.media.refusedThrough = [known, mediaRefused].compactMap(\.self).max()
+        rules.media.refused = mediaRefused.union(
+            lastRequests.mediaRefused(of: session, candidate.upstream.name, candidate.model))
         return rules
     }
 
