@@ -54,6 +54,7 @@ package struct MediaRules: Sendable, Equatable {
 
     /// What holds for a message, where the user's newest has this number.
     func of(_ message: Message, newest: Int) -> MediaRules {
+        if refused.isEmpty && mostImageData == nil { return self }
         var rules = self
         if refused.contains(message.id) {
             (rules.images, rules.takesPDF, rules.sounds) = ([], false, .some([]))

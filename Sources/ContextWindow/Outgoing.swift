@@ -111,7 +111,7 @@ extension Window {
             for part in stored where part.isThought && !rules.sends(part) { gated.unsent.append(part.issuer) }
             let parts = stored.filter { rules.sends($0) }.map { part -> Part in
                 // What a result holds is looked at where it stands, but for what is taken nowhere.
-                if case .toolResult(let result) = part, media.images.isEmpty, !rules.media.images.isEmpty {
+                if case .toolResult(let result) = part, rules.media.refused.contains(message.id) {
                     return .toolResult(media.taken(result, &gated.mapped).result)
                 }
                 return media.taken(rules.unsealed(part), in: message.role, &gated.mapped)

@@ -17,8 +17,8 @@ extension Command {
         options: [.address, .force, .model],
         details: """
             Takes what is there (a key in the environment, Ollama on this machine), else asks on the terminal; without a
-            terminal the provider must be named, and its key comes from standard input. Writes the configuration and the key 0600, starts the daemon anew and
-            makes one small call.
+            terminal the provider must be named, and its key comes from standard input. Writes the configuration and the key
+            0600, starts the daemon anew and makes one small call.
             """
     ) { invocation throws(CommandError) in
         var setup = Setup(invocation)

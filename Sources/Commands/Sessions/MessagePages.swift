@@ -55,6 +55,28 @@ struct MessagePages {
         try newest(50).last { $0.role == .user }
     }
 
+    /// What joins a session behind a place in its messages, or where none is known from now on.
+    static func resuming(_ session: String, behind place: (id: String, offset: Int)?, isObserver: Bool)
+        -> [UInt8]
+    {
+        JSONWriter.object {
+            $0.member("sessionId", session)
+            $0.member("cwd", "/")
+            $0.key("mcpServers")
+            $0.array { _ in }
+            $0.member("_meta") {
+                $0.member("convod") {
+                    if isObserver { $0.member("role", "observer") }
+                    guard let place else { return }
+                    $0.member("after") {
+                        $0.member("messageId", place.id)
+                        $0.member("offset", place.offset)
+                    }
+                }
+            }
+        }
+    }
+
     private func write(_ start: String, to writer: inout JSONWriter) {
         if let number = Int(start) { writer.member("at", number) } else { writer.member("at", start) }
     }

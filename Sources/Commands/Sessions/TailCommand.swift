@@ -110,23 +110,7 @@ private struct Tail {
     private mutating func listen(to session: String, _ interrupts: Interrupts?) throws(CommandError)
         -> ExitCode?
     {
-        let params = JSONWriter.object {
-            $0.member("sessionId", session)
-            $0.member("cwd", "/")
-            $0.key("mcpServers")
-            $0.array { _ in }
-            $0.member("_meta") {
-                $0.member("convod") {
-                    $0.member("role", "observer")
-                    if let place {
-                        $0.member("after") {
-                            $0.member("messageId", place.id)
-                            $0.member("offset", place.offset)
-                        }
-                    }
-                }
-            }
-        }
+        let params = MessagePages.resuming(session, behind: place, isObserver: true)
         var events: [JSONView] = []
         func hear(_ event: Client.Event) {
             if case .notification("session/update", let params?) = event { events.append(params) }

@@ -160,21 +160,8 @@ final class Prompt {
     /// Shows the answer of a turn that runs already, behind this message of the session, and returns when it has ended.
     func follow(_ turn: TurnID, behind last: Wire.Message?) -> Outcome {
         (turnID, isFollowed) = (turn, true)
-        let params = JSONWriter.object {
-            $0.member("sessionId", session)
-            $0.member("cwd", "/")
-            $0.key("mcpServers")
-            $0.array { _ in }
-            guard let last else { return }
-            $0.member("_meta") {
-                $0.member("convod") {
-                    $0.member("after") {
-                        $0.member("messageId", last.id.description)
-                        $0.member("offset", last.length)
-                    }
-                }
-            }
-        }
+        let params = MessagePages.resuming(
+            session, behind: last.map { ($0.id.description, $0.length) }, isObserver: false)
         do {
             let opened = try client.call(
                 Method.SessionResume.self, params, following: session, signals: signals, tick: tick

@@ -13,12 +13,11 @@ package enum OverflowTrim {
     /// What to change, nil when the failure tells of no overflow.
     ///
     /// `estimate` is ours for the request, `length` the model's window as far as it is known, `answer` the cap that was
-    /// asked for, `mayShrink` whether less can be asked for and `least` how much must be, `trims` how often it was trimmed before; all in tokens. `bytes`
-    /// are those of the request's body; nil where it did not go out.
+    /// asked for, `mayShrink` whether less can be asked for and `least` how much must be, `trims` how often it was trimmed before;
+    /// all in tokens. `bytes` are those of the request's body; nil where it did not go out.
     package static func change(
         after failure: UpstreamFailure, estimate: Int, length: Int?, answer: Int?, mayShrink: Bool = true,
-        least: Int = 0,
-        trims: Int, bytes: Int? = nil
+        least: Int = 0, trims: Int, bytes: Int? = nil
     ) -> Change? {
         guard let said = failure.overflow, estimate > 0 else { return nil }
         if said.isBytes {
