@@ -253,7 +253,7 @@ func expectScreen(_ text: String, _ name: String) throws {
         let history = try #require(try Files.status(place.home.directory.file(".local/state/convod/prompts")))
         #expect(history.mode & 0o777 == 0o600)
         let other = try Screen(
-            "\(Built.convo) chat", columns: columns, home: place.home, name: "other")
+            "\(Built.convo) chat", columns: columns, home: place.home)
         try other.seeLast("›")
         try other.strike("Up")
         try other.see("› bread")
@@ -283,7 +283,7 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.see("first word")
         let drawn = try screen.seeLast("›").split(separator: "\n", omittingEmptySubsequences: false)
         let whole = try Screen(
-            "PAGER= \(Built.convo) show -c", columns: 60, rows: 60, home: place.home, name: "whole")
+            "PAGER= \(Built.convo) show -c", columns: 60, rows: 60, home: place.home)
         _ = try whole.end()
         let shown = try whole.text().split(separator: "\n", omittingEmptySubsequences: false)
         let start = try #require(shown.lastIndex { $0.hasPrefix("── assistant") })
@@ -301,7 +301,7 @@ func expectScreen(_ text: String, _ name: String) throws {
         for end in ["TERM", "HUP", "QUIT"] {
             let screen = try Screen(
                 "set -m; sh -c 'echo pid $$; exec \(Built.convo) \(command)'; stty -a | grep -q ' echo ' && echo given back",
-                columns: 80, home: place.home, name: "t\(end)")
+                columns: 80, home: place.home)
             let shown = try screen.see(command.isEmpty ? "▸ a new session" : "new session")
             if !command.isEmpty { try screen.seeLast("›") }
             let line = shown.split(separator: "\n").first { $0.hasPrefix("pid ") }

@@ -33,7 +33,7 @@ private func place(_ scripts: [[ScriptedUpstream.Step]], more: String = "") thro
 
         let other = try Running("other", ["send", "-s", "s", "more"], home)
         try soon("it has begun") { try other.said.contains("beginning") }
-        let again = try Screen("\(Built.convo) chat -s s", columns: 80, home: home, name: "again")
+        let again = try Screen("\(Built.convo) chat -s s", columns: 80, home: home)
         try again.see("── assistant · now\nthe beginning and")
         try again.strike("C-c")
         try again.see("'convo continue'")
@@ -135,7 +135,7 @@ private func place(_ scripts: [[ScriptedUpstream.Step]], more: String = "") thro
         try screen.seeLast("›")
         // Told from the answer without a colour too, and folded where a chat folds.
         #expect(try home.convo("show", "-c").said.contains("\n> hm hm \nfine"))
-        let again = try Screen("\(Built.convo) chat -c", columns: 80, home: home, name: "again")
+        let again = try Screen("\(Built.convo) chat -c", columns: 80, home: home)
         let old = try again.seeLast("›")
         #expect(old.contains("(a thought; /thoughts shows it from here on)") && !old.contains("hm"), "\(old)")
     }

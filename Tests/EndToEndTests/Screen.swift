@@ -10,10 +10,10 @@ final class Screen {
 
     /// Starts a shell's command with the terminal as its input, output and error.
     init(
-        _ command: String, columns: Int, rows: Int = 30, home: Home,
-        name: String = "tmux"
+        _ command: String, columns: Int, rows: Int = 30, home: Home
     ) throws {
-        socket = home.directory.file(name)
+        // No two have one server: a start that finds one which is just about to end fails.
+        socket = home.directory.file("tmux-" + Machine.random(6).map { String($0, radix: 36) }.joined())
         var environment = home.environment
         environment["TERM"] = "xterm-256color"
         environment["LC_ALL"] = "C.UTF-8"

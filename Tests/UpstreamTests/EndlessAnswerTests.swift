@@ -106,9 +106,8 @@ private func checkLinear(
 
     @Test func `is no event of more than 16 MiB, of many lines or of one`() {
         let openai = OpenAIDialect(base: "http://x")
-        let lines =
-            [UInt8](repeating: 0, count: 0)
-            + Array(repeating: Array("data:\n".utf8), count: 17 << 20).joined()
+        let line = Array("data:".utf8) + [UInt8](repeating: 0x78, count: 255) + [0x0A]
+        let lines = Array(Array(repeating: line, count: 17 << 12).joined())
         #expect(kind(openai, lines).contains("16 MiB"))
         #expect(
             kind(openai, Array("data: ".utf8) + [UInt8](repeating: 0x78, count: 17 << 20)).contains("16 MiB"))

@@ -18,7 +18,7 @@ struct StreamReading: Equatable, CustomStringConvertible {
 
     /// Reads bytes whole, one at a time, and in two pieces cut at every place; all must give the same.
     ///
-    /// Long streams are cut at some hundred places, near each line end among them.
+    /// Long streams are cut at some dozen or hundred places, near each line end among them.
     static func of(
         _ bytes: [UInt8], _ dialect: any Dialect, issuer: String = "me",
         _ location: SourceLocation = #_sourceLocation
@@ -26,7 +26,7 @@ struct StreamReading: Equatable, CustomStringConvertible {
         let reader = dialect.reader(issuer: issuer)
         let whole = reading(reader, [], bytes[...], issuer)
         var running = reader, before: [Piece] = []
-        let stride = max(1, bytes.count / 700)
+        let stride = max(1, bytes.count / (bytes.count > 100_000 ? 70 : 700))
         for (at, byte) in bytes.enumerated() {
             let isNearEnd = at > 0 && (bytes[at - 1] == 0x0A || byte == 0x0A || byte == 0x0D)
             if at.isMultiple(of: stride) || isNearEnd {
