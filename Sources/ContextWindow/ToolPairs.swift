@@ -1,4 +1,5 @@
 internal import Conversation
+internal import JSON
 
 /// Tool calls and their results in a run of messages, paired by ID.
 ///
@@ -81,6 +82,7 @@ struct ToolPairs {
     /// Leaves out results whose callers are not among the messages; calls without a result are closed when the request
     /// is made.
     func complete(_ messages: [Message]) -> [Message] {
+        guard messages.contains(where: { $0.role == .tool }) else { return messages }
         let seqs = Set(messages.map(\.seq))
         return messages.filter { $0.role != .tool || !seqs.isDisjoint(with: partners[$0.seq] ?? []) }
     }
@@ -90,14 +92,16 @@ struct ToolPairs {
         message.role != .tool || partners[message.seq]?.contains { $0 >= start } ?? false
     }
 
-    /// A quick look that spares most messages a decoding: every tool part's type begins with `tool_`.
+    /// A quick look that spares most messages a decoding: every tool part's type is a string that begins with `tool_`.
     private static func mayHoldTools(_ content: [UInt8]) -> Bool {
-        let mark = Array("tool_".utf8)
-        guard content.count > mark.count else { return false }
-        let text = content.span
-        for at in 0..<(text.count - mark.count) where text[at] == mark[0] && text[at + 1] == mark[1] {
-            if mark.indices.allSatisfy({ text[at + $0] == mark[$0] }) { return true }
+        let text = content.span, mark = toolMark.span
+        var at = ByteSearch.quote(in: text, from: 0)
+        while at < text.count {
+            if ByteSearch.matches(mark, in: text, at: at + 1) { return true }
+            at = ByteSearch.quote(in: text, from: at + 1)
         }
         return false
     }
+
+    private static let toolMark = Array("tool_".utf8)
 }

@@ -125,15 +125,28 @@ package struct Message: Sendable, Equatable {
     package var isExcluded: Bool
     /// Whether what it said was taken out for good: its place is empty.
     package var isDeleted = false
-    /// A raw JSON object, byte for byte as the client gave it.
-    package var metadata: [UInt8]?
     /// A raw JSON array of parts, byte for byte as it came.
     package var content: [UInt8]
-    /// What its thoughts are bound to; nil where nothing is known.
-    package var binding: Binding?
-    /// The parts where they were read already, so that a long prompt is not read again.
-    package var decoded: [Part]?
+    private var rare: Rare?
 
+    /// What few messages have, in one place: a window copies each message some times.
+    private final class Rare: Sendable, Equatable {
+        let metadata: [UInt8]?
+        let binding: Binding?
+        let decoded: [Part]?
+
+        init(metadata: [UInt8]?, binding: Binding?, decoded: [Part]?) {
+            self.metadata = metadata
+            self.binding = binding
+            self.decoded = decoded
+        }
+
+        static func == (one: Rare, other: Rare) -> Bool {
+            one.metadata == other.metadata && one.binding == other.binding && one.decoded == other.decoded
+        }
+    }
+
+    /// Takes what each message has.
     package init(
         id: MessageID, parentID: MessageID? = nil, seq: Int, role: Role, status: Status = .complete,
         turnID: TurnID? = nil,
@@ -151,8 +164,29 @@ package struct Message: Sendable, Equatable {
         self.tokens = tokens
         self.isPinned = isPinned
         self.isExcluded = isExcluded
-        self.metadata = metadata
         self.content = content
+        if metadata != nil { rare = Rare(metadata: metadata, binding: nil, decoded: nil) }
+    }
+
+    /// A raw JSON object, byte for byte as the client gave it.
+    package var metadata: [UInt8]? {
+        get { rare?.metadata }
+        set { set(metadata: newValue, binding, decoded) }
+    }
+    /// What its thoughts are bound to; nil where nothing is known.
+    package var binding: Binding? {
+        get { rare?.binding }
+        set { set(metadata: metadata, newValue, decoded) }
+    }
+    /// The parts where they were read already, so that a long prompt is not read again.
+    package var decoded: [Part]? {
+        get { rare?.decoded }
+        set { set(metadata: metadata, binding, newValue) }
+    }
+
+    private mutating func set(metadata: [UInt8]?, _ binding: Binding?, _ decoded: [Part]?) {
+        let isEmpty = metadata == nil && binding == nil && decoded == nil
+        rare = isEmpty ? nil : Rare(metadata: metadata, binding: binding, decoded: decoded)
     }
 
     /// What tokens are estimated from for any vocabulary.

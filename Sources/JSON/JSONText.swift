@@ -32,13 +32,18 @@ package enum JSONText {
     package static func text(_ string: ArraySlice<UInt8>) -> String? {
         let inner = string.dropFirst().dropLast(), bytes = inner.span
         var at = ByteSearch.backslash(in: bytes, from: 0)
-        let hasEscapes = at < bytes.count
+        if at == bytes.count { return String(validating: inner, as: UTF8.self) }
+        var out: [UInt8] = [], start = 0
+        out.reserveCapacity(bytes.count)
         while at < bytes.count {
             guard at + 1 < bytes.count, isSimple(bytes[at + 1]) else { return nil }
-            at = ByteSearch.backslash(in: bytes, from: at + 2)
+            out.append(contentsOf: inner[(inner.startIndex + start)..<(inner.startIndex + at)])
+            out.append(simple(bytes[at + 1]))
+            start = at + 2
+            at = ByteSearch.backslash(in: bytes, from: start)
         }
-        if hasEscapes { return String(validating: unescaped(inner), as: UTF8.self) }
-        return String(validating: inner, as: UTF8.self)
+        out.append(contentsOf: inner[(inner.startIndex + start)...])
+        return String(validating: out, as: UTF8.self)
     }
 
     /// Appends a character's UTF-8 (RFC 3629, section 3).

@@ -10,8 +10,12 @@ import Testing
             0x00,
         ]
         for _ in 0..<20_000 {
-            let text = (0..<random.int(0...40)).map { _ in
-                random.oneIn(3) ? often[random.int(0...(often.count - 1))] : UInt8(random.int(0...255))
+            // Few of them, so that some stand far from the beginning.
+            let common = random.int(2...60)
+            let text = (0..<random.int(0...140)).map { _ in
+                random.oneIn(common)
+                    ? often[random.int(0...(often.count - 1))]
+                    : random.oneIn(common) ? UInt8(random.int(0...255)) : 0x61
             }
             let start = random.int(0...text.count)
             func first(_ holds: (UInt8) -> Bool) -> Int {
@@ -22,10 +26,31 @@ import Testing
             #expect(
                 ByteSearch.lineEnd(in: span, from: start) == first { $0 == 0x0A || $0 == 0x0D },
                 "\(text) \(random)")
+            #expect(ByteSearch.quote(in: span, from: start) == first { $0 == 0x22 }, "\(text) \(random)")
             #expect(ByteSearch.backslash(in: span, from: start) == first { $0 == 0x5C }, "\(text) \(random)")
             #expect(
                 ByteSearch.special(in: span, from: start) == first { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C },
                 "\(text) \(random)")
+        }
+    }
+
+    @Test func `finds a part of a text where it stands first`() {
+        var random = SeededRandom()
+        for _ in 0..<20_000 {
+            let letters = UInt8(random.int(1...3))
+            func text(_ most: Int) -> [UInt8] {
+                (0..<random.int(0...most)).map { _ in 0x61 + UInt8(random.int(0...Int(letters))) }
+            }
+            let part = text(6), whole = text(120)
+            let start = random.int(0...whole.count)
+            let places = start...max(start, whole.count - part.count)
+            let there = places.first { place in
+                !part.isEmpty && place + part.count <= whole.count
+                    && whole[place..<(place + part.count)] == part[...]
+            }
+            #expect(
+                ByteSearch.first(part.span, in: whole.span, from: start) == there,
+                "\(part) in \(whole) from \(start) \(random)")
         }
     }
 
