@@ -100,29 +100,23 @@ extension Window {
     package func gated(for rules: DialectRules, tools: Set<String> = []) -> Gated {
         var gated = Gated(system: system, messages: [])
         var plain: [OutgoingMessage] = []
-        var before: Message?
+        var before: Int?
         let isChained = rules.replay == .chained && rules.thoughtIssuer != nil
         let newest = messages.last { $0.role == .user }?.seq ?? 0
-        for message in messages {
-            let media = rules.media.of(message, newest: newest)
+        for index in messages.indices {
+            let message = messages[index]
             let isDead = rules.replay == .seals && message.binding == .dead
             let stored = isDead ? message.parts.compactMap(\.withoutSeal) : message.parts
             if isChained { gated.bind(message, stored) }
-            for part in stored where part.isThought && !rules.sends(part) { gated.unsent.append(part.issuer) }
-            let parts = stored.filter { rules.sends($0) }.map { part -> Part in
-                // What a result holds is looked at where it stands, but for what is taken nowhere.
-                if case .toolResult(let result) = part, rules.media.refused.contains(message.id) {
-                    return .toolResult(media.taken(result, &gated.mapped).result)
-                }
-                return media.taken(rules.unsealed(part), in: message.role, &gated.mapped)
-            }
-            gated.hasMedia = gated.hasMedia || parts.contains(where: \.isMedia)
-            if let before, message.goesOn(from: before), let last = plain.indices.last {
+            // Most are words alone, which go as they are.
+            let isPlain = stored.allSatisfy(\.isWords)
+            let parts = isPlain ? stored : gated.taken(stored, of: message, rules, newest: newest)
+            if let before, message.goesOn(from: messages[before]), let last = plain.indices.last {
                 plain[last].parts = join(plain[last].parts, parts, "")
             } else {
                 plain.append(OutgoingMessage(role: message.role, parts: parts))
             }
-            before = message
+            before = index
         }
         // What says nothing stands between nobody.
         plain.removeAll { $0.parts.isEmpty }
@@ -155,6 +149,10 @@ extension Window {
     private func pairResults(_ messages: [OutgoingMessage], _ mapped: inout Mapped) -> [OutgoingMessage] {
         var out: [OutgoingMessage] = [], waiting: [String: [Place]] = [:]
         for message in messages {
+            if message.role != .tool, !message.parts.contains(where: \.isOfTool) {
+                out.append(message)
+                continue
+            }
             if message.role == .tool {
                 for part in message.parts {
                     guard case .toolResult(let result) = part, let place = waiting[result.callID]?.first
@@ -211,6 +209,23 @@ extension Window {
 }
 
 extension Gated {
+    /// The parts of a message that go, as its provider takes them.
+    fileprivate mutating func taken(
+        _ stored: [Part], of message: Message, _ rules: DialectRules, newest: Int
+    ) -> [Part] {
+        let media = rules.media.of(message, newest: newest)
+        for part in stored where part.isThought && !rules.sends(part) { unsent.append(part.issuer) }
+        let parts = stored.filter { rules.sends($0) }.map { part -> Part in
+            // What a result holds is looked at where it stands, but for what is taken nowhere.
+            if case .toolResult(let result) = part, rules.media.refused.contains(message.id) {
+                return .toolResult(media.taken(result, &mapped).result)
+            }
+            return media.taken(rules.unsealed(part), in: message.role, &mapped)
+        }
+        hasMedia = hasMedia || parts.contains(where: \.isMedia)
+        return parts
+    }
+
     /// Notes what thoughts are bound to; of several in one answer each follows the one before.
     fileprivate mutating func bind(_ message: Message, _ parts: [Part]) {
         guard let binding = message.binding else { return }
@@ -241,6 +256,7 @@ extension Gated {
     fileprivate mutating func moveMedia(in messages: [OutgoingMessage], _ rules: MediaRules)
         -> [OutgoingMessage]
     {
+        guard messages.contains(where: { $0.role == .tool }) else { return messages }
         var out: [OutgoingMessage] = []
         for var message in messages {
             guard message.role == .tool else {
@@ -390,6 +406,19 @@ extension Part {
 }
 
 extension Part {
+    /// Whether it is text that says something.
+    fileprivate var isWords: Bool {
+        if case .text = self { !isBlank } else { false }
+    }
+
+    /// Whether a tool is called with it, or gave it.
+    fileprivate var isOfTool: Bool {
+        switch self {
+        case .toolCall, .toolResult: true
+        default: false
+        }
+    }
+
     /// Who made a thought; nil for what is none, and where nobody knows.
     fileprivate var issuer: String? {
         switch self {

@@ -150,14 +150,15 @@ package struct Receipt: Sendable, Equatable {
         leftOutTokens = history.tokens - kept.reduce(0) { $0 + $1.tokens }
         // Results of calls that are not there do not go, wherever they stand.
         let begin = suffix.first?.seq ?? Int.max
-        let results = (history.olderPins + history.messages).filter {
-            $0.role == .tool && ($0.seq >= begin || $0.isPinned) && !$0.isExcluded && $0.status.isSent
-        }
+        let results = [history.olderPins, history.messages].flatMap { messages in
+            messages.indices.lazy.filter { messages[$0].role == .tool }.map { messages[$0] }
+        }.filter { ($0.seq >= begin || $0.isPinned) && !$0.isExcluded && $0.status.isSent }
         let going = results.isEmpty ? [] : Set(kept.map(\.seq))
         unpaired = Array(results.map(\.seq).filter { !going.contains($0) }.prefix(Receipt.listed))
-        let excludedHere = history.messages.filter(\.isExcluded)
+        let messages = history.messages
+        let excludedHere = messages.indices.filter { messages[$0].isExcluded }.map { messages[$0].seq }
         pinned = pins.prefix(Receipt.listed).map(\.seq)
-        excluded = excludedHere.prefix(Receipt.listed).map(\.seq)
+        excluded = Array(excludedHere.prefix(Receipt.listed))
         pinnedCount = pins.count
         excludedCount = excludedHere.count + history.olderExcluded
     }

@@ -34,8 +34,11 @@ struct ToolPairs {
 
     init(_ messages: [Message]) {
         var waiting: [String: Waiting] = [:], open: [Int: Int] = [:]
-        for message in messages where message.role == .assistant || message.role == .tool {
-            guard ToolPairs.mayHoldTools(message.content) else { continue }
+        for index in messages.indices {
+            let role = messages[index].role
+            guard role == .assistant || role == .tool, ToolPairs.mayHoldTools(messages[index].content)
+            else { continue }
+            let message = messages[index]
             for part in message.parts {
                 switch part {
                 case .toolCall(let call) where message.role == .assistant:
@@ -82,7 +85,7 @@ struct ToolPairs {
     /// Leaves out results whose callers are not among the messages; calls without a result are closed when the request
     /// is made.
     func complete(_ messages: [Message]) -> [Message] {
-        guard messages.contains(where: { $0.role == .tool }) else { return messages }
+        guard messages.indices.contains(where: { messages[$0].role == .tool }) else { return messages }
         let seqs = Set(messages.map(\.seq))
         return messages.filter { $0.role != .tool || !seqs.isDisjoint(with: partners[$0.seq] ?? []) }
     }

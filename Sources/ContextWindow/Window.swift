@@ -69,6 +69,12 @@ package struct History: Sendable, Equatable {
     /// The estimate over all of them.
     package var tokens: Int
 
+    /// What of it may go at all, oldest first.
+    fileprivate var sendable: [Message] {
+        if olderPins.isEmpty, messages.indices.allSatisfy({ messages[$0].isSendable }) { return messages }
+        return (olderPins + messages).filter(\.isSendable)
+    }
+
     /// Without `count` and `tokens` there is nothing older than `messages`.
     package init(
         messages: [Message], olderPins: [Message] = [], olderExcluded: Int = 0, count: Int? = nil,
@@ -146,7 +152,7 @@ extension Window {
     ) throws(WindowError) -> Window {
         // A prompt that says nothing is none: as a block of text it is refused by some (wire.md E2).
         let system = system.flatMap { $0.isBlank ? nil : $0 }
-        let sendable = (history.olderPins + history.messages).filter(\.isSendable)
+        let sendable = history.sendable
         let pairs = ToolPairs(sendable), all = pairs.complete(sendable)
         let weights = context.weights
         func size(of message: Message) -> ContentSize {
@@ -159,14 +165,16 @@ extension Window {
             weights.tokens(size(of: message)) + (pairs.closing[message.seq]?.tokens(weights) ?? 0)
         }
 
-        let sent = Array(all.drop { message in history.messages.first.map { message.seq < $0.seq } ?? true })
+        let start = history.messages.first?.seq ?? Int.max
+        let sent = Array(all[(all.indices.first { all[$0].seq >= start } ?? all.endIndex)...])
         let isWhole = history.count == history.messages.count
         let turns = Turns(sent, isWhole: isWhole)
         let systemSize = TokenEstimate.size(ofSystem: system), systemTokens = weights.tokens(systemSize)
         let demandTokens = demands == ContentSize() ? 0 : weights.tokens(demands)
         let older = all.prefix(all.count - sent.count)
-        let pinnedSeqs = pairs.closure(of: older.map(\.seq) + sent.filter(\.isPinned).map(\.seq))
-        let always = all.filter { pinnedSeqs.contains($0.seq) }
+        let pins = older.map(\.seq) + sent.indices.filter { sent[$0].isPinned }.map { sent[$0].seq }
+        let pinnedSeqs = pairs.closure(of: pins)
+        let always = pinnedSeqs.isEmpty ? [] : all.filter { pinnedSeqs.contains($0.seq) }
         let newest = turns.starts.last.map { sent[$0...] } ?? []
         let goOn =
             context.endsWithUser && mayEndWithAnswer(newest) ? weights.tokens(Window.goOnSize) : 0
@@ -212,8 +220,8 @@ extension Window {
         let first = turns.starts.count - question.turns.count + cut.first
         let suffix = turns.starts.isEmpty ? [] : Array(sent[turns.starts[first]...])
         let begin = suffix.first?.seq ?? Int.max
-        let pins = always.filter { $0.seq < begin }
-        let kept = pairs.complete(pins + suffix)
+        let before = always.filter { $0.seq < begin }
+        let kept = pairs.complete(before.isEmpty ? suffix : before + suffix)
         let summary = summaries.last(before: begin)
         let estimate = question.turns.dropFirst(cut.first).reduce(fixed + (summary?.tokens ?? 0)) {
             $0 + $1.tokens
@@ -262,9 +270,9 @@ extension Window {
     private struct Turns {
         var starts: [Int] = []
         init(_ messages: [Message], isWhole: Bool) {
-            for (index, message) in messages.enumerated()
-            where message.role == .user || message.role == .system && isWhole && starts.isEmpty {
-                starts.append(index)
+            for index in messages.indices {
+                let role = messages[index].role
+                if role == .user || role == .system && isWhole && starts.isEmpty { starts.append(index) }
             }
         }
 
