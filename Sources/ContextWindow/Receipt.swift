@@ -11,6 +11,8 @@ package struct Receipt: Sendable, Equatable {
         case maxTokens, maxTurns, maxMessages
         /// The provider takes no more bytes.
         case maxBytes
+        /// The provider refused more.
+        case overflow
         /// It is where the last cut was.
         case anchor
         /// It was made early, since the provider had forgotten the request before.

@@ -108,6 +108,10 @@ package struct Quirks: Sendable, Equatable {
     static let images = "images", sounds = "sounds"
     /// What a failure names where a thought that was sent back is refused.
     static let thoughts = "thoughts"
+    /// What a failure names where a thought that was not sent back is missed.
+    static let missingThoughts = "missingThoughts"
+    /// Whether what the model thought before it called goes back to it, as by its server's words it must.
+    var wantsThoughts = false
 
     package init(maxTokensField: MaxTokensField = .maxTokens) { self.maxTokensField = maxTokensField }
 
@@ -142,6 +146,11 @@ package struct Quirks: Sendable, Equatable {
         guard failure.kind == .refused else { return false }
         if let most = failure.mostTokens, most < mostTokens ?? Int.max {
             mostTokens = most
+            return true
+        }
+        if failure.parameter == Quirks.missingThoughts {
+            if wantsThoughts { return false }
+            wantsThoughts = true
             return true
         }
         // What one conversation holds is nothing that the model refuses.

@@ -89,8 +89,9 @@ package final class HTTPUpstream: Upstream {
         var rules = dialect.rules(issuer: issuer(of: model))
         rules.issuers = [name, issuer.server, issuer.account]
         if let weights = vocabulary(of: model) { rules.weights = weights }
-        rules.weights = rules.weights.counting(thoughts: rules.thoughtIssuer != nil && rules.replay == .all)
         let learned = quirks(of: model)
+        if learned.wantsThoughts, rules.replay == .all { rules.thoughtIssuer = issuer(of: model) }
+        rules.weights = rules.weights.counting(thoughts: rules.thoughtIssuer != nil && rules.replay == .all)
         // "When thinking is enabled, a final assistant message must start with a thinking block" (issue 3077 of
         // anomalyco/opencode); where it is adaptive none must.
         if rules.replay == .chained {
@@ -306,7 +307,12 @@ package final class HTTPUpstream: Upstream {
                 if failure.retriesAtOnce { quirks[request.model] = known }
             }
         case .overflow:
-            if let limit = failure.overflow?.limit, limit >= 256 { learned[request.model] = limit }
+            guard let said = failure.overflow, let limit = said.limit, limit >= 256 else { break }
+            if said.isOfMinute {
+                self.learned(length: limit, of: request.model)
+            } else {
+                learned[request.model] = limit
+            }
         default: break
         }
         if failure.status != nil, failure.status != 401 { authorizer.succeeded(used, for: request.model) }

@@ -21,10 +21,11 @@ private func change(
         #expect(change(overflow(8_192, 9_000), estimate: 0) == nil)
     }
 
-    @Test func `loses a quarter, then all but the newest turn, where nothing is said`() {
+    @Test func `loses a quarter, then as much as nearly any server takes, where nothing is said`() {
         #expect(change(overflow(nil, nil), estimate: 8_000) == .window(6_000))
         #expect(change(overflow(nil, 9_000), estimate: 8_000) == .window(6_000))
-        #expect(change(overflow(nil, nil), estimate: 6_000, trims: 1) == .newest)
+        #expect(change(overflow(nil, nil), estimate: 6_000, trims: 1) == .few(1_024))
+        #expect(change(overflow(nil, nil), estimate: 2_000, trims: 1) == .few(500))
         #expect(change(overflow(nil, nil), estimate: 1) == .window(1))
     }
 
@@ -47,7 +48,8 @@ private func change(
                 after: overflow(12_000, 9_173), estimate: 9_100, length: 12_000, answer: 3_664, least: $0,
                 trims: 0)
         }
-        #expect(least == [.answer(2_571), .window(8_015)])
+        // 12000 less 3072 and a margin of 240, by a count that is 9173 / 9100 of ours.
+        #expect(least == [.answer(2_571), .window(8_531)])
     }
 
     @Test func `is made to fit what the server holds, in our measure`() {
@@ -70,6 +72,27 @@ private func change(
             Issue.record("the answer was cut to nothing")
             return
         }
+    }
+
+    @Test func `keeps its history where what is kept for the answer is most of what the server holds`() {
+        // A quarter of 4096 is kept, whoever asked for 4096.
+        #expect(change(overflow(4_096, 6_814), estimate: 6_814, answer: 4_096) == .window(2_816))
+        #expect(change(overflow(3_000, 2_950), estimate: 2_950, answer: 2_900) == .window(2_063))
+        #expect(OverflowTrim.mostAnswer(4_096, of: 4_096, least: 0) == 1_024)
+        #expect(OverflowTrim.mostAnswer(4_096, of: 4_096, least: 3_000) == 3_000)
+        #expect(OverflowTrim.mostAnswer(500, of: 4_096, least: 0) == 500)
+        // What must be kept is.
+        let failure = overflow(4_096, 6_814)
+        let needed = OverflowTrim.change(
+            after: failure, estimate: 6_814, length: 4_096, answer: 3_000, mayShrink: false, trims: 0)
+        #expect(needed == .window(840))
+    }
+
+    @Test func `loses what is too much where that is all that is said`() {
+        var failure = overflow(nil, nil)
+        failure.overflow?.excess = 512
+        #expect(change(failure, estimate: 8_000) == .window(7_424))
+        #expect(change(failure, estimate: 6_000, trims: 1) == .few(1_024))
     }
 
     @Test func `does not trust a lower bound`() {
@@ -100,7 +123,7 @@ private func change(
                     switch change(failure, estimate: 5_000, answer: answer) {
                     case .window(let size): #expect(size >= 1 && size < 5_000)
                     case .answer(let size): #expect(size >= 64 && size < answer ?? 0)
-                    case .newest: #expect(limit == nil)
+                    case .few, .newest: #expect(limit == nil)
                     case nil: Issue.record("nothing was changed")
                     }
                 }

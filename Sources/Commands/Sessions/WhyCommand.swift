@@ -149,6 +149,7 @@ extension Wire.Receipt {
         case "maxTurns": "turns"
         case "maxMessages": "messages"
         case "maxBytes": "bytes"
+        case "overflow": "refused"
         case "summary": "summary"
         case "unpaired": "without its call"
         default: rule
@@ -164,6 +165,7 @@ extension Wire.Receipt {
         case "maxTurns": "the limit of turns"
         case "maxMessages": "the limit of messages"
         case "maxBytes": "what the provider takes in bytes"
+        case "overflow": "the provider, which refused more"
         case "summary": "a summary, which goes in their place"
         case "unpaired": "its own kind: the tool call that it answers did not go"
         case "failed", "refused": "its own end: it \(rule == "failed" ? "failed" : "was refused")"

@@ -43,21 +43,11 @@ final class RouteWindows: RouteRequests {
     /// Who was passed over, since what must be sent does not fit there.
     private var passed: [TooSmall]
     /// What was too long for an upstream, by its name.
-    private var overflows: [String: Overflow] = [:]
+    private var overflows: [String: RouteOverflow] = [:]
     /// Upstreams that refused so many bytes, and how many they said they take.
     private var refusedBytes: [String: (bytes: Int, most: Int?)] = [:]
     /// Whether who answered read less than it was sent, and did not say so.
     private var cutSilently = false
-
-    /// A request that was too long.
-    private struct Overflow {
-        /// What the next may have at most; nil where only its newest turn may be in it.
-        let limit: Int?
-        let failure: UpstreamFailure
-        /// The estimate of what was refused.
-        let refused: Int
-        var isNewestOnly: Bool { limit == nil }
-    }
 
     init(
         _ session: SessionRecord, _ question: WindowRequest, _ choice: WindowChoice, _ maker: WindowMaker,
@@ -103,20 +93,23 @@ final class RouteWindows: RouteRequests {
     /// Makes the request for an upstream.
     func request(for candidate: Candidate, _ then: @escaping (RouteRequest) -> Void) {
         let name = candidate.upstream.name
-        // What a refusal taught of images and sounds is for the window too, and for its receipt.
-        let media = maker.rules(
-            for: candidate, of: session.row, mediaRefused: mediaRefused[name] ?? []
-        ).media
-        if let known = windows[name], known.isWhole, known.media == media {
+        // What a refusal taught of images, sounds and thoughts is for the window too, and for its receipt.
+        let rules = maker.rules(for: candidate, of: session.row, mediaRefused: mediaRefused[name] ?? [])
+        if let known = windows[name], known.isWhole, known.media == rules.media,
+            known.thoughtIssuer == rules.thoughtIssuer
+        {
             return count(known, for: candidate, then)
         }
         // Another upstream may hold less, and has rules of its own.
         let overflow = overflows[name], making = WindowMaking()
         self.making = making
         let limit = [overflow?.limit, limits[name]].compactMap(\.self).min()
-        let wanted = WindowRequest(
+        var wanted = WindowRequest(
             options: question.options, limit: limit, isNewestOnly: overflow?.isNewestOnly ?? false,
             mediaRefused: mediaRefused[name] ?? [])
+        wanted.isRefused = overflow != nil
+        wanted.isGuess = overflow?.isGuess ?? false
+        wanted.mostAnswer = overflow?.mostAnswer
         maker.make(session, wanted, candidate, making) { [weak self] result in
             guard let self, self.making === making else { return }
             self.making = nil
@@ -124,9 +117,17 @@ final class RouteWindows: RouteRequests {
                 var window = try result.get().answerable()
                 if thoughtless.contains(name) { window.lose(thoughtsTo: window.request.thoughtless) }
                 windows[name] = window
-                if told.insert(name).inserted, !window.news.isEmpty { heard?(window.news) }
+                // What was told of one that was refused is not what went.
+                if told.insert(name).inserted || wanted.isRefused, !window.news.isEmpty {
+                    heard?(window.news)
+                }
                 count(window, for: candidate, then)
             } catch {
+                if error.isTooSmall, overflow?.isGuess ?? false {
+                    // What must go needs more than was guessed.
+                    overflows[name]?.limit = nil
+                    return request(for: candidate, then)
+                }
                 then(problem(error, overflow?.failure).map { .unfit($0) } ?? .failed(error))
             }
         }
@@ -238,28 +239,37 @@ final class RouteWindows: RouteRequests {
         if let said = failure.overflow, said.isBytes, let bytes {
             refusedBytes[name] = (bytes, said.mostBytes)
         }
-        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound {
+        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound, !said.isOfMinute {
             taught = learn(counted, before.request, candidate) ?? taught
         }
         // The window that is made next is estimated with what this has taught.
         let weights = calibrations.of(name, candidate.model).applied(
             to: candidate.upstream.rules(for: candidate.model).weights)
         let cap = candidate.upstream.answerCap(before.request.parameters, of: candidate.model)
+        let answer = cap?.tokens(in: before.request.answerRoom) ?? before.request.parameters.maxTokens
+        let mayShrink = cap?.source != .needed, least = cap?.needed ?? 0
         guard
             let change = OverflowTrim.change(
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
-                answer: cap?.tokens(in: before.request.answerRoom) ?? before.request.parameters.maxTokens,
-                mayShrink: cap?.source != .needed, least: cap?.needed ?? 0, trims: trims, bytes: bytes)
+                answer: answer, mayShrink: mayShrink, least: least, trims: trims, bytes: bytes)
         else { return false }
         trims += 1
         switch change {
         case .answer(let tokens): windows[name]?.request.parameters.maxTokens = tokens
         case .window(let tokens):  // it is made anew for the next try
-            overflows[name] = Overflow(limit: tokens, failure: failure, refused: before.request.estimate)
+            overflows[name] = RouteOverflow(
+                limit: tokens,
+                mostAnswer: failure.overflow?.limit.flatMap { limit in
+                    mayShrink ? answer.map { OverflowTrim.mostAnswer($0, of: limit, least: least) } : nil
+                }, failure: failure, refused: before.request.estimate)
+            windows[name] = nil
+        case .few(let tokens):
+            overflows[name] = RouteOverflow(
+                limit: tokens, isGuess: true, failure: failure, refused: before.request.estimate)
             windows[name] = nil
         case .newest:
-            overflows[name] = Overflow(limit: nil, failure: failure, refused: before.request.estimate)
+            overflows[name] = RouteOverflow(failure: failure, refused: before.request.estimate)
             windows[name] = nil
         }
         return true
@@ -414,17 +424,11 @@ final class RouteWindows: RouteRequests {
     /// Where nobody said by how much a request was too long, what was tried then and went through is taken for what the server
     /// holds.
     private func learnLength(from candidate: Candidate?, _ ending: Turn.Ending) {
-        guard let candidate, let overflow = overflows[candidate.upstream.name],
-            // A bare refusal, or one of too many bytes, says nothing of tokens.
-            overflow.failure.overflow?.limit == nil, overflow.failure.kind == .overflow,
-            !(overflow.failure.overflow?.isBytes ?? false), overflow.failure.status != 413,
-            ending.state == .complete,
-            let window = windows[candidate.upstream.name]
+        guard let candidate, let overflow = overflows[candidate.upstream.name], let held = overflow.held,
+            ending.state == .complete, let window = windows[candidate.upstream.name]
         else { return }
         let length = candidate.upstream.contextLength(of: candidate.model)
         if let length, overflow.refused < length / 16 { return }
-        // The newest turn alone says little: half of what was refused is tried next.
-        let held = overflow.limit ?? overflow.refused / 2
         candidate.upstream.learned(length: held + window.reserved, of: candidate.model)
     }
 
@@ -466,23 +470,5 @@ final class RouteWindows: RouteRequests {
         used.hasFailed = ending.state == .failed
         used.firstMs = first
         return used
-    }
-}
-
-extension TurnUsage {
-    /// What a call used by the provider's count, or by the estimates where it gave none, and what that costs.
-    init(_ usage: Usage?, owner: UserID, input: Int, output: Int, candidate: Candidate?) {
-        var tokens = Prices.Tokens(
-            input: usage?.inputTokens ?? input, output: usage?.outputTokens ?? output,
-            cached: usage?.cachedTokens ?? 0)
-        tokens.written = usage?.writtenTokens ?? 0
-        let upstream = candidate?.upstream
-        let prices = candidate.flatMap { $0.upstream.prices(of: $0.model, tokens: tokens.input) }
-        let isCall = tokens.input > 0 || tokens.output > 0
-        self.init(
-            owner: owner, input: tokens.input, output: tokens.output, cached: tokens.cached,
-            cost: isCall ? prices?.cost(tokens, cache: upstream?.promptCache ?? .none) : nil)
-        written = tokens.written
-        thoughts = usage?.reasoningTokens ?? 0
     }
 }

@@ -17,6 +17,10 @@ struct WindowRequest: Sendable {
     var content: [UInt8]?
     /// Tokens that the request may have at most, after a provider said that it was too long.
     var limit: Int?
+    /// Whether more was refused, and whether `limit` is a guess since nobody said how much there may be.
+    var isRefused = false, isGuess = false
+    /// Tokens of the answer that may be asked for at most, after a provider said that its limit is passed; nil for any.
+    var mostAnswer: Int?
     /// Whether it may have no older turns.
     var isNewestOnly = false
     /// Messages for whose images, sounds and documents texts stand.
@@ -257,6 +261,9 @@ struct WindowMaker {
         var parameters = try modelParameters(question.options)
         // No room is kept for what is not asked for.
         if let asked = parameters.maxTokens, let most = candidate.upstream.mostTokens(of: candidate.model) {
+            parameters.maxTokens = min(asked, most)
+        }
+        if let asked = parameters.maxTokens, let most = question.mostAnswer {
             parameters.maxTokens = min(asked, most)
         }
         var policy = try policy(session.session, question.options, at: candidate.upstream.name)

@@ -9,7 +9,7 @@ internal import Upstream
 enum WindowNews: Sendable, Equatable {
     /// So many messages are left out, by a rule of the receipt; `once` has the settings of a strategy that cuts each time, so
     /// that only its first cut is told.
-    case cut(Int, rule: String, once: String?)
+    case cut(Int, rule: Receipt.Rule, once: String?)
     /// So many thoughts do not go back to who made them; `isLost` says that they went with the last request, else that is told
     /// once for a reason and an upstream.
     case thoughts(Int, Receipt.Thoughts.Reason, isLost: Bool, upstream: String)
@@ -39,6 +39,8 @@ struct ModelWindow: Sendable {
     fileprivate(set) var upstream = ""
     /// The media that its upstream was known to take when it was made.
     fileprivate(set) var media = MediaRules.openAI
+    /// Whose thoughts its upstream was known to take back then; nil for nobody's.
+    fileprivate(set) var thoughtIssuer: String?
     /// What somebody wanted made of it.
     fileprivate(set) var rendered: [UInt8] = []
 
@@ -290,7 +292,13 @@ struct WindowPlan: Sendable {
         var receipt = window.receipt, request = draft.request
         receipt.mapped = gated.mapped
         receipt.ratio = ratio
-        if question.isNewestOnly, receipt.rule == .maxTurns { receipt.rule = .maxTokens }
+        if question.isNewestOnly {
+            // Nobody says how much there may be: what goes is all of it.
+            if receipt.rule == .maxTurns { receipt.rule = .overflow }
+            receipt.budget = receipt.estimate
+        } else if question.isRefused, receipt.rule == .maxTokens {
+            receipt.rule = .overflow
+        }
         if let wholeBudget {
             receipt.budget = wholeBudget
             if receipt.rule == .maxTokens { receipt.rule = .maxBytes }
@@ -324,16 +332,23 @@ struct WindowPlan: Sendable {
         result.promptSize = promptSize
         result.upstream = upstream
         result.media = rules.media
+        result.thoughtIssuer = rules.thoughtIssuer
         result.outlook = window.outlook
         result.outlook?.used = receipt.estimate
         result.weights = weights
         // What is left out for once, since nobody says what would fit, moves no cut.
-        if !question.isNewestOnly { result.anchor = moved(to: window, from: anchor(stored)) }
+        if !question.isNewestOnly, !question.isGuess {
+            result.anchor = moved(to: window, from: anchor(stored))
+        }
         // A sawtooth's cut is one when its place moves; `slide` cuts each time, and the first is told.
-        let isCut = ![.fits, .anchor].contains(receipt.rule) && (asker == nil || result.anchor != nil)
+        let isCut =
+            ![.fits, .anchor].contains(receipt.rule)
+            && (asker == nil || result.anchor != nil || question.isRefused)
         if isCut, receipt.leftOutCount > 0 {
             result.news.append(
-                .cut(receipt.leftOutCount, rule: receipt.rule.rawValue, once: asker == nil ? settings : nil))
+                .cut(
+                    receipt.leftOutCount, rule: receipt.rule,
+                    once: asker == nil && !question.isRefused ? settings : nil))
         }
         if let thoughts = receipt.thoughts, thoughts.leftOut > 0, let reason = thoughts.reason {
             // What was taken back is not lost, and `slide` loses some with each cut.

@@ -78,6 +78,20 @@ struct TurnTelling {
     /// Milliseconds of a wait that people want to know of.
     private static let longWait = 2_000
 
+    /// What made a cut, for people.
+    private static func cause(of rule: Receipt.Rule) -> String {
+        switch rule {
+        case .fits, .anchor: "that was so before"
+        case .maxTokens: "the window's limit of tokens is reached"
+        case .maxTurns: "the window's limit of turns is reached"
+        case .maxMessages: "the window's limit of messages is reached"
+        case .maxBytes: "the provider takes no more bytes"
+        case .overflow: "the provider refused more"
+        case .cold: "the provider reads all of it anew after the pause anyway"
+        case .summary: "a summary of them goes in their place"
+        }
+    }
+
     /// What of a window is new to those who watch.
     func cut(_ news: [WindowNews], _ noticed: Noticed) {
         for one in news {
@@ -86,12 +100,9 @@ struct TurnTelling {
             case .cut(let count, let rule, _):
                 notify(
                     .info,
-                    count == 1
-                        ? "1 message is left out from here on"
-                        : "\(count) messages are left out from here on",
-                    rule == Receipt.Rule.summary.rawValue
-                        ? "a summary of them goes in their place; they stay stored"
-                        : "the limit was '\(rule)'; they stay stored")
+                    (count == 1 ? "1 message is left out" : "\(count) messages are left out")
+                        + (rule == .overflow ? "" : " from here on"),
+                    TurnTelling.cause(of: rule) + "; they stay stored")
             case .refused(let count):
                 notify(
                     .warning,

@@ -112,6 +112,13 @@ package enum FailureClassifier {
         if text.contains("failed to parse tool call arguments as json") {
             return failure(.refused, "the upstream refused the request", report, status, isRetryable: false)
         }
+        if Unsupported.isThoughtMissing(text), status == 400 {
+            var failure = failure(
+                .refused, "the upstream wants back what its model thought", report, status, isRetryable: false
+            )
+            failure.parameter = Quirks.missingThoughts
+            return failure
+        }
         if Unsupported.isThought(text), status == 400 {
             var failure = failure(
                 .refused, "the upstream does not take a thought back", report, status, isRetryable: false)
@@ -146,10 +153,11 @@ package enum FailureClassifier {
             return failure(
                 .quota, "the upstream's quota for the day is spent", report, 429, isRetryable: false)
         }
-        if let (limit, requested) = sizes(in: text), requested > limit {
+        if let (limit, requested) = OverflowReport.rate(in: text), requested > limit {
             var failure = failure(
-                .throttled, "the request alone is more than the upstream takes in a minute", report, 429,
-                isRetryable: false)
+                .throttled,
+                "the request alone is more than the upstream takes in a minute, make 'window.maxTokens' smaller",
+                report, 429, isRetryable: false)
             failure.concernsRequest = true
             return failure
         }
@@ -159,14 +167,6 @@ package enum FailureClassifier {
         }
         if let verdict = report.shouldRetry { failure.isRetryable = verdict }
         return failure
-    }
-
-    /// `Limit 30000, Requested 45000` (wire.md C5).
-    private static func sizes(in text: String) -> (limit: Int, requested: Int)? {
-        guard !text.contains("used "), let limit = OverflowReport.number(after: "limit ", in: text),
-            let requested = OverflowReport.number(after: "requested ", in: text)
-        else { return nil }
-        return (limit, requested)
     }
 
     private static func byStatus(_ report: FailureReport, _ status: Int?) -> UpstreamFailure {
@@ -267,6 +267,15 @@ enum Unsupported {
             // Gemini's, of a thought, a text or a call (wire-2.md E).
             "corrupted thought signature", "invalid thought signature", "thought signature is not valid",
         ].contains(where: text.contains)
+    }
+
+    /// Whether a report says that what a model thought before it called must go back to it: DeepSeek's words (wire.md C6), and
+    /// Moonshot's as threads of its users quote them.
+    static func isThoughtMissing(_ text: String) -> Bool {
+        text.contains("reasoning_content")
+            && ["must be passed back", "reasoning_content is missing"].contains {
+                text.replacing("`", with: "").contains($0)
+            }
     }
 
     /// Which media a report says that the model does not read: words of OpenRouter, OpenAI, DeepSeek, llama.cpp, vLLM, Volcengine,

@@ -6,7 +6,8 @@ enum OverflowReport {
 
     /// How servers put it into words (wire.md C5, step 4).
     private static let phrases = [
-        "`inputs` tokens + `max_new_tokens` must be", "configured context size is", "context length is only",
+        "`inputs` tokens + `max_new_tokens` must be", "cannot truncate prompt with n_keep",
+        "configured context size is", "context length is only",
         "context limit is", "context size has been exceeded", "context window exceeds limit",
         "contextwindowexceedederror",
         "exceed context limit", "exceed model maximum", "exceeded context length",
@@ -57,7 +58,7 @@ enum OverflowReport {
         "maximum allowed input length of ", "maximum context length of ", "maximum context length (",
         "available context size (", "context length of only ", "context limit is ",
         "`max_new_tokens` must be <= ", "input length should be [1, ", "too large for model with ",
-        "model maximum (", "context length (",
+        "model maximum (", "context length (", "n_ctx (",
         " > ",
     ]
 
@@ -67,6 +68,7 @@ enum OverflowReport {
         "input length (", "input length ", "prompt token count of ", "prompt has ", "(requested: ",
         "trying to keep the first ", "prompt=", "given: ", "request (",
         "you passed ", "prompt contains ", "contains ", "prompt tokens (", "input (", "context limit: ",
+        "n_keep (",
     ]
 
     /// The numbers of a report, as far as they can be read.
@@ -82,7 +84,21 @@ enum OverflowReport {
         }
         if counted == nil { counted = countLeads.lazy.compactMap { number(after: $0, in: text) }.first }
         if counted == limit { counted = report.promptTokens }
-        return .init(limit: limit, counted: counted, isLowerBound: text.contains("at least"))
+        var said = UpstreamFailure.Overflow(
+            limit: limit, counted: counted, isLowerBound: text.contains("at least"))
+        if limit == nil, let (limit, requested) = rate(in: text) {
+            (said.limit, said.counted, said.isOfMinute) = (limit, requested, true)
+        }
+        said.excess = number(after: "exceeded max context length by ", in: text)  // Ollama's cloud
+        return said
+    }
+
+    /// `Limit 30000, Requested 45000`, both tokens of a minute (wire.md C5).
+    static func rate(in text: String) -> (limit: Int, requested: Int)? {
+        guard !text.contains("used "), let limit = number(after: "limit ", in: text),
+            let requested = number(after: "requested ", in: text)
+        else { return nil }
+        return (limit, requested)
     }
 
     /// The first number right behind `lead`, unless it counts characters (wire.md C5, vLLM).

@@ -6,6 +6,8 @@ package enum OverflowTrim {
         case answer(Int)
         /// The request may have so many tokens by our own estimate.
         case window(Int)
+        /// The request may have so few tokens, with nobody saying how many would fit: nearly any server takes them.
+        case few(Int)
         /// The request may have the newest turn alone, with what is always in: nobody says how much would fit.
         case newest
     }
@@ -36,7 +38,10 @@ package enum OverflowTrim {
             if mayShrink, let answer, answer / 4 >= max(64, least), answer > 2 * estimate {
                 return .answer(answer / 4)
             }
-            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .newest
+            if let excess = said.excess, trims == 0 {
+                return .window(max(1, estimate - excess - max(64, excess / 8)))
+            }
+            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .few(max(1, min(estimate / 4, few)))
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
         if mayShrink, let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,
@@ -44,11 +49,21 @@ package enum OverflowTrim {
         {
             return .answer(limit - counted - margin)
         }
-        var target = Double(max(1, limit - (answer ?? 0) - margin))
+        let kept = answer.map { mayShrink ? mostAnswer($0, of: limit, least: least) : $0 }
+        var target = Double(max(1, limit - (kept ?? 0) - margin))
         if let counted = said.counted, !said.isLowerBound {
             target /= min(max(Double(counted) / Double(estimate), 0.5), 3)
             return .window(max(1, min(Int(target), estimate * 15 / 16)))
         }
         return .window(max(1, min(Int(target), estimate * 3 / 4)))
+    }
+
+    /// Tokens of a request for which there is room almost anywhere.
+    private static let few = 1_024
+
+    /// What is kept for an answer where less than was asked for may be: a quarter of what the server holds, and no less than what
+    /// is to be thought takes; all in tokens.
+    package static func mostAnswer(_ answer: Int, of limit: Int, least: Int) -> Int {
+        min(answer, max(least, limit / 4))
     }
 }

@@ -32,6 +32,10 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         package var isLowerBound: Bool
         /// Whether the request has too many bytes, whatever its tokens; and how many it may have, nil when it was not said.
         package var isBytes = false
+        /// Whether the limit is of a minute, which one request alone passes; it may be another tomorrow.
+        package var isOfMinute = false
+        /// Tokens that were too many, where only that was said; nil where it was not.
+        package var excess: Int?
         package var mostBytes: Int?
 
         package init(limit: Int?, counted: Int?, isLowerBound: Bool = false) {
