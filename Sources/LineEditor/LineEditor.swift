@@ -11,7 +11,8 @@ internal import Posix
 package final class LineEditor {
     /// What a reading came back with.
     package enum Line: Sendable, Equatable {
-        case text(String)
+        /// A text, and whether it begins with a paste.
+        case text(String, isPasted: Bool)
         /// Ctrl-C, with whether something had been typed.
         case interrupted(hadText: Bool)
         /// Another signal.
@@ -65,6 +66,14 @@ package final class LineEditor {
     /// The terminal's width when the line was drawn last.
     private var columns = 0
 
+    /// What was pasted at the beginning of the line; nil where nothing was.
+    private var pastedStart: String?
+
+    /// Whether the line begins with what was pasted, whatever was typed behind it.
+    private func beginsPasted(_ text: String) -> Bool {
+        pastedStart.map { text.utf8.starts(with: $0.utf8) } ?? false
+    }
+
     /// Nil where standard input cannot be edited; `prompt` has what takes no room between characters U+0001, `signals` is a
     /// descriptor as `Signals.descriptor` makes it.
     package init?(program: String, prompt: String, signals: Int32?, _ listener: Listener) {
@@ -100,6 +109,7 @@ package final class LineEditor {
     /// Reads a text, and keeps the terminal from echoing what is typed behind it.
     package func read() -> Line {
         (ending, isOver) = (.end, false)
+        pastedStart = nil
         columns = Process.terminalColumns(1) ?? 0
         Output.write("\u{1B}[?2004h")
         var count: Int32 = 0
@@ -114,7 +124,8 @@ package final class LineEditor {
         }
         // Struck behind Enter, and come with it: it is for what is asked now.
         if signalKeys.interrupt != 0, keys.takes(signalKeys.interrupt) { cedit_interrupt() }
-        return .text(unsafe text(line, Int(count) - 1))
+        let whole = unsafe text(line, Int(count) - 1)
+        return .text(whole, isPasted: beginsPasted(whole))
     }
 
     /// Lets the terminal echo and gather lines again, as another program expects.
@@ -215,7 +226,8 @@ package final class LineEditor {
         case CEDIT_NEWLINE: return insert("\n")
         case CEDIT_PASTE: return paste()
         default:
-            guard listener.isWhole(current.text) else { return insert("\n") }
+            let text = current.text
+            guard beginsPasted(text) || listener.isWhole(text) else { return insert("\n") }
             unsafe cedit_send(editor)
             return Int32(CC_NORM)
         }
@@ -258,6 +270,7 @@ package final class LineEditor {
             }
         }
         while text.last == "\n" { text.removeLast() }
+        if current.cursor == 0 { pastedStart = String(text) }
         return insert(String(text))
     }
 

@@ -47,9 +47,7 @@ package enum Files {
         try makeDirectories(directory(of: path))
         if unsafe mkdir(path, 0o700) == 0 {
             guard try status(path)?.mode != 0o700 else { return }
-            guard unsafe fchmodat(AT_FDCWD, path, 0o700, AT_SYMLINK_NOFOLLOW) == 0 else {
-                throw .last("chmod", path)
-            }
+            try setMode(0o700, of: path)
         } else if errno != EEXIST {
             throw .last("mkdir", path)
         }
@@ -96,6 +94,23 @@ package enum Files {
             guard fchmod(file.raw, 0o600) == 0 else { throw .last("fchmod", path) }
         }
         return file
+    }
+
+    /// Takes every right of others from a regular file of this user; returns the mode that it had, nil where nothing had to be
+    /// done.
+    package static func close(_ path: String) throws(PosixError) -> UInt32? {
+        guard let before = try status(path), before.kind == .regular, before.owner == geteuid(),
+            before.mode & 0o077 != 0
+        else { return nil }
+        try setMode(0o600, of: path)
+        return before.mode
+    }
+
+    /// Sets the mode of what is at a path; a link there fails, and what it leads to is left as it is.
+    static func setMode(_ mode: UInt32, of path: String) throws(PosixError) {
+        guard unsafe fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw .last("chmod", path)
+        }
     }
 
     private static func opened(_ path: String, _ access: Access, _ more: Int32) throws(PosixError)

@@ -107,9 +107,31 @@ package struct Locations: Sendable, Equatable {
     package func prepareDirectory(ofSocket path: String) throws(PosixError) {
         let directory = Files.directory(of: path)
         try Files.makeDirectories(directory)
-        guard problem(ofSocketDirectory: directory) == nil else {
+        guard problem(listeningIn: directory) == nil else {
             throw PosixError("use", directory, errno: PosixError.notOwn)
         }
+    }
+
+    /// Why a daemon must not listen in a directory: somebody else could put another socket in place of its own; nil where
+    /// nobody can, and where none is there.
+    package func problem(listeningIn directory: String) -> String? {
+        if let problem = problem(ofSocketDirectory: directory) { return problem }
+        // One that cannot be looked at cannot be used either, and that is said then.
+        guard let status = try? Files.status(directory, follows: true), status.kind == .directory else {
+            return nil
+        }
+        let advice = "give the socket a directory of your own, or let the service manager open it"
+        if status.owner != uid, status.owner != 0 {
+            let owner = Process.userName(status.owner).map { "'\($0)'" } ?? "\(status.owner)"
+            return
+                "'\(directory)' belongs to user \(owner), who could put another socket in its place; \(advice)"
+        }
+        // Where the sticky bit is set, as in /tmp, nobody can take away what belongs to others.
+        if status.mode & 0o002 != 0, status.mode & 0o1000 == 0 {
+            return
+                "everybody may write into '\(directory)' (mode \(String(status.mode, radix: 8))), and put another socket in its place; \(advice)"
+        }
+        return nil
     }
 
     /// What is wrong with what is at the place of the private directory, as one sentence with its owner and mode: in

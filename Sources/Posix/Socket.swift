@@ -54,7 +54,8 @@ package enum UnixSocket {
         try unsafe withAddress(path) { (address, length) throws(PosixError) in
             guard unsafe clinux_bind(socket.raw, address, length) == 0 else { throw .last("bind", path) }
         }
-        guard unsafe chmod(path, mode) == 0 else { throw .last("chmod", path) }  // what the umask took away
+        // What the umask took away; never of what somebody put in its place meanwhile.
+        if try Files.status(path)?.mode != mode { try Files.setMode(mode, of: path) }
         guard CLinux.listen(socket.raw, backlog) == 0 else { throw .last("listen", path) }
         return socket
     }

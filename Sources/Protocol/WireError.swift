@@ -8,6 +8,8 @@ package struct WireError: Error, Sendable, Equatable {
     ///
     /// Never message text, never a key.
     package let message: String
+    /// Whether the same request may succeed later, and does no harm then.
+    package var isRetryable: Bool
     /// Milliseconds to wait before the next try; nil when nobody knows.
     package var retryAfterMs: Int?
     /// Further members of `data`, raw JSON by name.
@@ -22,6 +24,7 @@ package struct WireError: Error, Sendable, Equatable {
     ) {
         self.kind = kind
         self.message = message
+        isRetryable = kind.isRetryable
         self.retryAfterMs = retryAfterMs
         self.details = details
     }
@@ -50,7 +53,7 @@ package struct WireError: Error, Sendable, Equatable {
             $0.member("message", message)
             $0.member("data") {
                 $0.member("kind", kind.rawValue)
-                $0.member("retryable", kind.isRetryable)
+                $0.member("retryable", isRetryable)
                 $0.optional("retryAfterMs", retryAfterMs)
                 // acp.md 1.7: clients show data.details or data.error
                 $0.member("details", message)

@@ -27,6 +27,17 @@ internal import Testing
         #expect(try home.convo("archive", "-q", "--where", "title=three").said == "convo unarchive three\n")
         #expect(try names() == ["one", "two"])
         #expect(try home.convo("unarchive", "-q", "--where", "newer-than=1d").said == "convo archive three\n")
+        for more in [["-s", "one"], ["-c"], ["--json"]] {
+            let refused = try Built.run(
+                Built.convo, ["tag", "--where", "title=three"] + more + ["z"], environment: home.environment,
+                input: "")
+            #expect(
+                refused.code == 2
+                    && refused.said.contains(
+                        "leave \(more[0] == "-s" ? "--session" : more[0] == "-c" ? "--continue" : "--json") away"
+                    ), "\(refused)")
+        }
+        #expect(try home.convo("ls", "--tag", "z").said.isEmpty)
         let tagged = try home.convo("tag", "-q", "--where", "older-than=0m", "y").said
         #expect(
             tagged.split(separator: "\n").count == 3 && tagged.contains("convo untag -s one -- y"),

@@ -49,7 +49,7 @@ internal import Testing
         try Files.makeDirectories(mount)
         try shell("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount)
         defer { _ = try? shell("umount", mount) }
-        try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 2_200 << 10))
+        try Files.replace(mount + "/filler", with: [UInt8](repeating: 0x78, count: 2_800 << 10))
         do {
             let daemon = try RealDaemon(in: directory, database: mount + "/convod.db")
             let client = try daemon.client()
@@ -57,6 +57,13 @@ internal import Testing
             let cut = try client.prompt("demo", "count to 10000")
             #expect(cut.kind == "disk_full")
             #expect(!cut.text().isEmpty)
+            // The prompt is there: who sends it again has it twice.
+            let said = cut.error?["message"]?.string ?? ""
+            #expect(
+                said.contains("the prompt is stored") && said.contains("do not send the prompt again"),
+                "\(said)")
+            #expect(
+                cut.error?["data"]?["retryable"]?.bool == false && cut.error?["data"]?["turnId"] != nil)
 
             try Files.remove(mount + "/filler")
             try soon("no turn is open", milliseconds: 10_000) {

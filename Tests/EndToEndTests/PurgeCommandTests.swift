@@ -23,6 +23,21 @@ internal import Testing
         #expect(try home.convo("restore", "second").code == 3)
     }
 
+    @Test func `goes out of the trash by its name where it was archived too, and is listed and found there`()
+        throws
+    {
+        let home = try Home(Home.echo)
+        #expect(try home.convo("send", "-q", "--new", "put-away", "plantedword").code == 0)
+        #expect(try home.convo("archive", "-q", "put-away").code == 0)
+        #expect(try home.convo("rm", "-q", "put-away").code == 0)
+        #expect(try home.convo("ls", "--trashed").said.contains("put-away"))
+        #expect(try home.convo("search", "plantedword", "--trashed").said.contains("put-away"))
+        #expect(try home.convo("ls", "--trashed", "--archived").said.contains("put-away"))
+        #expect(try home.convo("ls", "--archived").said.contains("put-away") == false)
+        #expect(try home.convo("purge", "-y", "put-away").code == 0)
+        #expect(try home.convo("ls", "--trashed").said.contains("put-away") == false)
+    }
+
     @Test func `and cannot leave the file yet says so, and goes by itself when it can`() throws {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         #expect(try home.convo("send", "-q", "--new", "talk", "my plantedsecret").code == 0)

@@ -88,6 +88,19 @@ internal import Testing
         #expect(try daemon.client().call("_convod/server/info").result != nil)
     }
 
+    @Test func `takes a database from others that somebody copied there with its mode, and says so`() throws {
+        let daemon = try RealDaemon()
+        _ = try daemon.client().open("s")
+        try daemon.stop()
+        try shell("chmod", "644", daemon.database)
+        try daemon.start()
+        _ = try daemon.client().open("t")
+        for end in ["", "-wal", "-shm"] {
+            #expect(try Files.status(daemon.database + end)?.mode == 0o600, "\(end)")
+        }
+        #expect(daemon.logged.contains("file_was_open_to_others") && daemon.logged.contains("mode=644"))
+    }
+
     @Test func `does not replace one that was stopped and lives`() throws {
         let daemon = try RealDaemon()
         let before = try Files.status(daemon.socket)

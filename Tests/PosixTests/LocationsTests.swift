@@ -83,6 +83,39 @@ extension `A place for files` {
 }
 
 extension `A place for files` {
+    @Test func `of a socket is no directory in which others could put another socket (N049)`() throws {
+        let directory = try TemporaryDirectory()
+        let other = Locations(environment: [:], uid: 4_000_000_000, home: nil)
+        let me = Locations(environment: [:], uid: Process.userID, home: nil)
+        let path = directory.file("there"), socket = path + "/convod.sock"
+        try Files.makeDirectories(path)
+        try me.prepareDirectory(ofSocket: socket)
+        for (mode, isGood) in [("755", true), ("770", true), ("1777", true), ("777", false), ("702", false)] {
+            try shell("chmod", mode, path)
+            #expect((me.problem(listeningIn: path) == nil) == isGood, "\(mode)")
+        }
+        try shell("chmod", "700", path)
+        // What belongs to root is nobody's who would.
+        if Process.userID == 0 { try shell("chown", "65534", path) }
+        let problem = (Process.userID == 0 ? me : other).problem(listeningIn: path)
+        #expect(problem?.contains("who could put another socket in its place") ?? false, "\(problem ?? "")")
+        #expect(throws: PosixError.self) {
+            try (Process.userID == 0 ? me : other).prepareDirectory(ofSocket: socket)
+        }
+    }
+
+    @Test func `keeps its mode from others, whoever brought it, and a link to it is left as it is`() throws {
+        let directory = try TemporaryDirectory(), file = directory.file("a.db"), link = directory.file("l")
+        try Files.replace(file, with: [0x78])
+        try shell("chmod", "644", file)
+        try shell("ln", "-s", file, link)
+        #expect(try Files.close(link) == nil)
+        #expect(try Files.status(file)?.mode == 0o644)
+        #expect(try Files.close(file) == 0o644)
+        #expect(try Files.status(file)?.mode == 0o600)
+        #expect(try Files.close(file) == nil && Files.close(directory.file("none")) == nil)
+    }
+
     @Test func `is not the runtime directory that another user left in the environment (N052)`() {
         let locations = locations(["XDG_RUNTIME_DIR": "/run/user/0"])
         #expect(

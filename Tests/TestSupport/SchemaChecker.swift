@@ -182,7 +182,9 @@ extension SchemaChecker {
         if let code = row["code"]?.int, error["code"]?.int != code {
             found.append("error.code: '\(kind)' has the code \(code), not \(error["code"]?.int ?? 0)")
         }
-        if let retryable = row["retryable"]?.bool, error["data"]?["retryable"]?.bool != retryable {
+        // What is stored already must not come again.
+        let isStored = row["unlessStored"]?.bool == true && error["data"]?["turnId"] != nil
+        if !isStored, let retryable = row["retryable"]?.bool, error["data"]?["retryable"]?.bool != retryable {
             found.append("error.data.retryable: must be \(retryable) for '\(kind)'")
         }
         return found

@@ -69,7 +69,8 @@ package struct FindSessions: ArchiveRead {
     /// Whether a session passes the filters, whoever it belongs to.
     package func matches(_ session: Session) -> Bool {
         if (session.trashedAt != nil) != isTrashed { return false }
-        if session.isArchived != (isArchived ?? false) { return false }
+        // In the trash those are wanted that were archived too, unless somebody asks for one kind.
+        if let wanted = isArchived ?? (isTrashed ? nil : false), session.isArchived != wanted { return false }
         if session.isEmpty && !includesEmpty { return false }
         if let tag, !session.tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) { return false }
         if let cwd, !session.cwd.utf8.elementsEqual(cwd.utf8) { return false }

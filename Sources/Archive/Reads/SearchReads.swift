@@ -30,7 +30,8 @@ package struct MessageFilter: Sendable {
     package func passes(_ session: Session) -> Bool {
         if let owner, session.owner != owner { return false }
         if self.session != nil { return true }
-        if (session.trashedAt != nil) != isTrashed || session.isArchived != isArchived { return false }
+        if (session.trashedAt != nil) != isTrashed { return false }
+        if session.isArchived != isArchived, isArchived || !isTrashed { return false }
         if let tag, !session.tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) { return false }
         return true
     }

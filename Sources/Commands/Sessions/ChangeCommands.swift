@@ -157,8 +157,14 @@ extension Command {
                 """
         ) { invocation throws(CommandError) in
             let given = invocation.positionals
-            if invocation.has(.bulkWhere), given.isEmpty {
-                throw .usage("--where changes tags: name at least one")
+            if invocation.has(.bulkWhere) {
+                if given.isEmpty { throw .usage("--where changes tags: name at least one") }
+                for option in [Option.session, .continue] where invocation.has(option) {
+                    throw .usage("--where says which sessions: leave --\(option.long) away")
+                }
+                if invocation.has(.json) {
+                    throw .usage("--where prints the command that undoes it: leave --json away")
+                }
             }
             let opposite = name == "tag" ? "untag" : "tag"
             var changed: [String: [String]] = [:]

@@ -222,7 +222,12 @@ extension Chat {
         guard let prompt = newest.last(where: { $0.role == .user }) else {
             throw CommandError(.notFound, "nothing was said here that could be undone")
         }
-        if let seen, prompt.seq > seen {
+        let isMine = lastTurn != nil && prompt.turnId == lastTurn
+        // A prompt behind the last one from here is somebody else's, also where its answer was shown.
+        let isBehindMine = newest.contains {
+            $0.turnId != nil && $0.turnId == lastTurn && $0.seq < prompt.seq
+        }
+        if !isMine, isBehindMine || seen.map({ prompt.seq > $0 }) ?? (lastTurn != nil) {
             let words = Console.harmless(TextWidth.fitted(prompt.text, to: 60), keepingLines: false)
             let answer = try source?.answer(
                 to: "The newest prompt came from elsewhere: “\(words)”. Take it back? [y/N] ")
@@ -235,6 +240,7 @@ extension Chat {
             $0.member("before", prompt.id)
         }
         seen = prompt.seq - 1
+        lastTurn = nil
         say("back before message \(prompt.seq); what was said since stays on a branch: /branches shows it")
     }
 

@@ -37,9 +37,17 @@ extension Chat {
         ("/window", "", "what of this session a model is sent"),
     ]
 
+    /// Whether something that was typed is a command: a line with a slash, or several lines of which the first begins with a
+    /// command that takes words.
+    static func isCommand(_ text: String) -> Bool {
+        guard text.hasPrefix("/") else { return false }
+        let name = text.prefix { !$0.isWhitespace }
+        return !text.contains("\n") || commands.contains { $0.name == name && $0.arguments.contains("TEXT") }
+    }
+
     /// Does what a line with a slash says; a code means that the chat ends with it.
     func obey(_ line: String) throws(CommandError) -> ExitCode? {
-        let parts = line.split(separator: " ", maxSplits: 1)
+        let parts = line.split(maxSplits: 1) { $0 == " " || $0 == "\n" }
         let name = String(parts.first ?? "")
         let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
         let text = String(rest)
@@ -131,7 +139,7 @@ extension Chat {
             $0.member("sessionId", id)
             $0.member("branch", branch.branch)
         }
-        seen = nil
+        (seen, lastTurn) = (nil, nil)
         say("branch \(number) is the active one; 'convo show' has it")
     }
 
@@ -196,7 +204,7 @@ extension Chat {
 
     private func startOver() throws(CommandError) {
         session = nil
-        seen = nil
+        (seen, lastTurn) = (nil, nil)
         new.id = nil
         forgetTarget()
         console.print(console.styled("new session", .dim))

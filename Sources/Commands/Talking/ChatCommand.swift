@@ -53,6 +53,8 @@ final class Chat {
     private var isGone = false
     /// How many messages the session had when it was last looked at; nil before that.
     var seen: Int?
+    /// The newest turn that was asked for here.
+    var lastTurn: TurnID?
     /// Whether the session that was asked about last leaves no trace.
     private var traceless: (session: String, is: Bool)?
     /// For which limits it was said that messages are left out; nil for none.
@@ -86,7 +88,7 @@ final class Chat {
     func resume(_ id: String) {
         session = id
         target = nil
-        seen = nil
+        (seen, lastTurn) = (nil, nil)
     }
 
     /// Settings given for a session that exists already.
@@ -133,7 +135,7 @@ final class Chat {
                 case .text(let words):
                     if words.allSatisfy(\.isWhitespace) { continue }
                     source.remember(words, leavesNoTrace: leavesNoTrace())
-                    if words.hasPrefix("/"), !words.contains("\n") {
+                    if Chat.isCommand(words), !source.isQuoted {
                         code = try obey(words)
                     } else {
                         let ended: ExitCode
@@ -212,8 +214,14 @@ final class Chat {
         tellOthers()
         let files = attachments
         let text = try template.map { (template) throws(CommandError) in try template.filled(words) } ?? words
-        let code = try ask { prompt, settings in prompt.send(text, files, settings) }
-        if code != .usage { attachments = [] }
+        // What was not stored is asked again, with the same files.
+        var isStored = false
+        let code = try ask { prompt, settings in
+            let outcome = prompt.send(text, files, settings)
+            isStored = outcome.turnID != nil || outcome.error == nil
+            return outcome
+        }
+        if isStored { attachments = [] }
         return code
     }
 
@@ -247,6 +255,7 @@ final class Chat {
         let outcome = how(prompt, Prompt.Settings(params: params))
         view.finish()
         seen = outcome.error == nil ? messageCount() : nil
+        lastTurn = outcome.turnID ?? lastTurn
         if let code = outcome.error?.code, case .closed = code { isGone = true }
         if let receipt = outcome.extras?.receipt?.value { tellCut(receipt) }
         if console.isOutputTerminal, StandardInput.isTerminal {
@@ -300,7 +309,7 @@ final class Chat {
         toldCut = limits
         let count = Times.count(receipt.leftOutMessages, "older message")
         console.note(
-            "\(count) \(receipt.leftOutMessages == 1 ? "is" : "are") left out from here on, by \(Wire.Receipt.cause(of: receipt.rule)); /context shows which"
+            "\(count) \(receipt.leftOutMessages == 1 ? "is" : "are") left out\(receipt.rule == "overflow" ? "" : " from here on"), by \(Wire.Receipt.cause(of: receipt.rule)); /context shows which"
         )
     }
 

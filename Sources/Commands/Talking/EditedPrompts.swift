@@ -8,6 +8,7 @@ final class EditedPrompts: PromptSource {
     private let signals: Int32?
     /// Nil where nothing is to be remembered.
     private let history: PromptHistory?
+    private(set) var isQuoted = false
     /// Whether Ctrl-C was the last thing that was typed, on an empty line.
     private var isLeaving = false
 
@@ -36,9 +37,12 @@ final class EditedPrompts: PromptSource {
     func next() throws(CommandError) -> StandardInput.Line {
         while true {
             switch editor.read() {
-            case .text(let text):
+            case .text(let text, let isPasted):
                 isLeaving = false
-                return .text(EditedPrompts.unquoted(text))
+                // Quotes that somebody typed stand around a prompt, those of a paste are his text.
+                let isTypedQuote = !isPasted && text.hasPrefix("\"\"\"")
+                isQuoted = isTypedQuote
+                return .text(isTypedQuote ? EditedPrompts.unquoted(text) : text)
             case .end: return .end
             case .signal(let number):
                 console.print("")
@@ -53,7 +57,6 @@ final class EditedPrompts: PromptSource {
     }
 
     private static func unquoted(_ text: String) -> String {
-        guard text.hasPrefix("\"\"\"") else { return text }
         var out = String(text.dropFirst(3))
         if let end = out.firstRange(of: "\"\"\"") { out.removeSubrange(end) }
         if out.hasPrefix("\n") { out.removeFirst() }

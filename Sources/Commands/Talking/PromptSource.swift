@@ -4,6 +4,8 @@ internal import Posix
 protocol PromptSource: AnyObject {
     /// The next prompt or command; a signal only where it ends the chat.
     func next() throws(CommandError) -> StandardInput.Line
+    /// Whether the text that came last stood in quotes, and so is a prompt whatever it begins with.
+    var isQuoted: Bool { get }
     /// Answers one question with a line; nil where there is none.
     func answer(to question: String) throws(CommandError) -> String?
     /// Who cancels an answer does not want what was typed for after it.

@@ -4,6 +4,7 @@ internal import Posix
 final class TypedLines: PromptSource {
     private let console: Console
     private let watch: PromptWatch
+    let isQuoted = false
     private var input = StandardInput(isTyped: true)
     /// Lines that were typed while an answer came; each waits for its turn.
     private var ahead: [String] = []

@@ -1,5 +1,6 @@
 internal import Archive
 internal import Conversation
+internal import EventLoop
 internal import JSON
 internal import Protocol
 internal import Store
@@ -17,7 +18,10 @@ extension Handlers {
         }
         let after = try PageCursor.number("w", parameters.cursor)
         // All are looked for before one is joined: a refused request changes nothing.
-        find(parameters.sessions[...], [], request.call) { [self] records in
+        var known: Set<SessionID> = []
+        let looks = SessionLooks(
+            parameters.sessions.filter { known.insert($0).inserted }, request.call, self
+        ) { [self] records in
             let limits = configuration.limits
             let changes = Changes(
                 owner: client.user, after: after, limit: limits.pageRows, bytes: limits.pageBytes)
@@ -28,14 +32,7 @@ extension Handlers {
                     reply(found, request)
                 })
         }
-    }
-
-    private func find(
-        _ ids: ArraySlice<SessionID>, _ found: [SessionRecord], _ call: Client.Call,
-        _ then: @escaping ([SessionRecord]) -> Void
-    ) {
-        guard let id = ids.first else { return then(found) }
-        withSession(call, id) { [self] record in find(ids.dropFirst(), found + [record], call, then) }
+        looks.goOn()
     }
 
     private func reply(_ found: Changes.Output, _ request: Request<Method.Watch>) {
@@ -47,5 +44,61 @@ extension Handlers {
                 changes: found.records.map { .init($0.session) }))
         // What changed since it was looked for.
         if isLive { lists.changed() }
+    }
+}
+
+/// Looks for the sessions of a call one behind the other, some in one turn of the loop; the call holds up what is behind it until
+/// all are there, or one is not.
+private final class SessionLooks {
+    /// Looks in one turn of the loop.
+    private static let inTurn = 64
+
+    private var left: ArraySlice<SessionID>
+    private var found: [SessionRecord] = []
+    private let call: Client.Call
+    private let handlers: Handlers
+    private let then: ([SessionRecord]) -> Void
+
+    init(
+        _ ids: [SessionID], _ call: Client.Call, _ handlers: Handlers,
+        _ then: @escaping ([SessionRecord]) -> Void
+    ) {
+        left = ids[...]
+        self.call = call
+        self.handlers = handlers
+        self.then = then
+        call.beginLook()
+    }
+
+    func goOn() {
+        for _ in 0..<SessionLooks.inTurn {
+            if call.isAnswered { return call.endLook() }
+            guard let id = left.popFirst() else {
+                then(found)
+                return call.endLook()
+            }
+            var isBack = false, isLate = false
+            handlers.archives.session(id, owner: call.client.user, orAnyones: call.client.seesAll) { [self] in
+                isBack = true
+                take($0, id)
+                if isLate { goOn() }
+            }
+            if !isBack {
+                isLate = true
+                return
+            }
+        }
+        // Others have their turn.
+        handlers.loop.after(milliseconds: 0) { [self] in goOn() }
+    }
+
+    private func take(_ result: Result<SessionRecord?, ArchiveError>, _ id: SessionID) {
+        if call.isAnswered { return }
+        do throws(WireError) {
+            switch result {
+            case .success(let record): found.append(try handlers.seen(record, id, call, false))
+            case .failure(let error): throw WireError(error)
+            }
+        } catch { call.fail(error) }
     }
 }

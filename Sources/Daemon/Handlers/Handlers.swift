@@ -146,7 +146,8 @@ final class Handlers {
             })
     }
 
-    private func seen(_ found: SessionRecord?, _ id: SessionID, _ call: Client.Call, _ orTrashed: Bool)
+    /// A session that was found, where the caller may see it; those in the trash only where they are asked for.
+    func seen(_ found: SessionRecord?, _ id: SessionID, _ call: Client.Call, _ orTrashed: Bool)
         throws(WireError) -> SessionRecord
     {
         guard let found else { throw .noSession(id) }

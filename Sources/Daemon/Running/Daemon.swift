@@ -95,6 +95,15 @@ package final class Daemon {
         } catch { throw DaemonError("cannot start: \(error)") }
         let store: Store,
             lateness = options.gate.map { Lateness($0) } ?? Lateness.setting(in: options.environment)
+        do throws(PosixError) {
+            // What was copied here may have brought its mode; nobody else reads conversations.
+            for path in [database, database + "-wal", database + "-shm"] {
+                guard let mode = try Files.close(path) else { continue }
+                options.log.warning(
+                    "file_was_open_to_others", ("path", path), ("mode", String(mode, radix: 8)),
+                    ("now", "600"))
+            }
+        } catch { throw DaemonError("cannot close the database to other users: \(error)") }
         do throws(ArchiveError) {
             lock = try StoreLock(database: database, socket: options.socket)
             store = try Store(
@@ -203,7 +212,7 @@ package final class Daemon {
         }
         let locations = Locations(environment: options.environment, uid: Process.userID, home: nil)
         do { try locations.prepareDirectory(ofSocket: options.socket) } catch {
-            let problem = locations.problem(ofSocketDirectory: Files.directory(of: options.socket))
+            let problem = locations.problem(listeningIn: Files.directory(of: options.socket))
             throw DaemonError("cannot listen at '\(options.socket)': \(problem ?? error.description)")
         }
         listener = try Listener(path: options.socket, mode: options.configuration.access.mode)

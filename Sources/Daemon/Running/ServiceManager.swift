@@ -11,7 +11,10 @@ struct ServiceManager {
         let isMine = environment["WATCHDOG_PID"].map { Int32($0) == pid } ?? true
         watchdogInterval =
             isMine
-            ? environment["WATCHDOG_USEC"].flatMap { Int($0) }.map { min(max(1, $0 / 2000), 86_400_000) }
+            // None is wanted by what is no time (sd_watchdog_enabled(3)).
+            ? environment["WATCHDOG_USEC"].flatMap { Int($0) }.flatMap { time in
+                time > 0 ? min(max(1, time / 2000), 86_400_000) : nil
+            }
             : nil
     }
 

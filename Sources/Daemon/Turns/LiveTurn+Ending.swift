@@ -63,8 +63,8 @@ extension LiveTurn {
         write(end, patience: LiveTurn.firstPatience)
     }
 
-    /// Milliseconds before an ending that could not be stored is tried again: doubled each time, up to a minute.
-    static let firstPatience = 1_000, longestPatience = 60_000
+    /// Milliseconds before an ending that could not be stored is tried again: doubled each time, up to ten seconds.
+    static let firstPatience = 1_000, longestPatience = 10_000
 
     /// Stores the ending; as long as that fails the turn stays the session's running one, so that nothing overtakes it.
     private func write(_ end: EndTurn, patience: Int, cuts: Int = 0) {
@@ -79,7 +79,8 @@ extension LiveTurn {
             // It never was in the store, and what it was told to end by came before that was known.
             if isVoid { return }
             let words = WireError(error)
-            log.error("turn_not_stored", ("turn", id.description), ("reason", words.message))
+            let later = TurnAnswers.delayed(error, of: id, session: session.session.id)
+            log.error("turn_not_stored", ("turn", id.description), ("reason", later.message))
             switch error.code {
             case .changedElsewhere, .corrupt:
                 failed(as: words, .failed)
@@ -91,7 +92,7 @@ extension LiveTurn {
                 }
             default: break
             }
-            delayed(words)
+            delayed(later)
             loop.after(milliseconds: patience) { [weak self] in
                 self?.write(end, patience: min(2 * patience, LiveTurn.longestPatience), cuts: cuts)
             }

@@ -42,12 +42,13 @@ extension SessionDriver {
                 return handle(.ended(turn.id, answer))
             }
             let words = WireError(error)
-            log.error("turn_not_stored", ("turn", turn.id.description), ("reason", words.message))
+            let later = TurnAnswers.delayed(error, of: turn.id, session: turn.session.session.id)
+            log.error("turn_not_stored", ("turn", turn.id.description), ("reason", later.message))
             if error.code == .changedElsewhere || error.code == .corrupt {
                 if case .failed = answer { tellEnded(turn) }
                 return handle(.ended(turn.id, .notStored(words)))
             }
-            handle(.delayed(turn.id, words))
+            handle(.delayed(turn.id, later))
             loop.after(milliseconds: patience) { [weak self] in
                 self?.end(turn, ending, answer, patience: min(2 * patience, LiveTurn.longestPatience))
             }

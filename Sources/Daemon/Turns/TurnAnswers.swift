@@ -1,3 +1,4 @@
+internal import Archive
 internal import Conversation
 internal import JSON
 internal import Protocol
@@ -31,6 +32,18 @@ enum TurnAnswers {
     /// Where a turn stands or ended: the answer to `_convod/turn/cancel`.
     static func state(_ id: TurnID, _ state: TurnRecord.State) -> [UInt8] {
         JSONWriter.bytes(of: Method.TurnCancel.Result(turnId: id, state: state))
+    }
+
+    /// That the end of a turn could not be stored yet; it must not be asked for again.
+    static func delayed(_ error: ArchiveError, of turn: TurnID, session: SessionID) -> WireError {
+        let kind = WireError(error).kind
+        var words = failure(
+            WireError(
+                kind,
+                "\(kind == .diskFull ? "the disk is full" : "the store fails"): the prompt is stored, the end of its answer not yet: \(error.description); it is stored once that works, so do not send the prompt again"
+            ), of: turn, session: session)
+        words.isRetryable = false
+        return words
     }
 
     /// The failure of a turn that is stored, before it could begin.
