@@ -68,12 +68,14 @@ package struct DaemonLocator: Sendable {
     }
 
     /// The locator of this process; relative paths in flags are made absolute, since the daemon runs in `/`.
-    package init(flags: Flags, environment: [String: String]) {
+    package init(
+        flags: Flags, environment: [String: String], locations: Locations = .ofThisProcess
+    ) {
         let absolute = Flags(
             configuration: flags.configuration.map(Files.absolute), socket: flags.socket.map(Files.absolute),
             database: flags.database.map(Files.absolute))
         self.init(
-            flags: absolute, environment: environment, locations: .ofThisProcess,
+            flags: absolute, environment: environment, locations: locations,
             read: { try? Files.read($0, limit: 1 << 20) }, isUsable: Locations.isUsable,
             isForeign: Locations.isForeign)
     }

@@ -448,6 +448,10 @@ private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"
                 "PATH=\(Files.directory(of: Built.convo)):$PATH; source \(script); COMP_WORDS=(convo \(words)); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _convo; echo ${COMPREPLY[@]}"
             return try run("/bin/bash", ["-c", line], environment: home.environment).1
         }
+        _ = try home.convo("send", "--new", "at:two:three", "words")
+        #expect(try completed("show at :") == "two:three\n")
+        #expect(try completed("send -s at : two : t") == "three\n")
+        _ = try home.convo("purge", "-y", "at:two:three")
         #expect(try completed("sho") == "show\n")
         #expect(try completed("show tr") == "trip\n")
         #expect(try completed("send --sess") == "--session\n")

@@ -189,7 +189,12 @@ struct Completion {
         "bash": #"""
         # bash completion of convo
         _convo() {
-            local found words=("${COMP_WORDS[@]:1:COMP_CWORD}")
+            local found word glue words=()
+            # bash takes words apart at colons, and "=" is seen to by convo.
+            for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
+                if [[ ${#words[@]} -gt 0 && ( $word == :* || -n $glue ) ]]; then words[-1]+=$word; else words+=("$word"); fi
+                if [[ $word == *: ]]; then glue=1; else glue=; fi
+            done
             mapfile -t found < <(convo __complete -- "${words[@]}" 2>/dev/null)
             mapfile -t COMPREPLY < <(printf '%s\n' "${found[@]%%$'\t'*}" | sort -u)
             [[ ${#found[@]} -gt 0 ]] || COMPREPLY=()
@@ -201,6 +206,10 @@ struct Completion {
                 # What was found by titles has nothing in common with what is typed.
                 [[ ${plain[0]} == "$last"* ]] || COMPREPLY+=(" ")
             fi
+            # What stands before the last colon is in the line already.
+            local typed=${words[-1]}
+            [[ $typed != *:* ]] || COMPREPLY=("${COMPREPLY[@]#"${typed%"${typed##*:}"}"}")
+            [[ ${#COMPREPLY[@]} -ne 1 || $COMPREPLY != *[[:blank:]]* ]] || COMPREPLY=("$(printf %q "$COMPREPLY")")
             [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default 2>/dev/null
             [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
         }

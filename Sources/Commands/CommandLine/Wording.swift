@@ -16,7 +16,9 @@ enum Wording {
         ("; '_convod/turn/list' shows those of a session", ""),
         ("raise 'quota' by '_convod/session/set'", "raise its quota"),
         ("; name one with 'model'", "; name one with '-m'"),
-        ("raise 'window.maxTokens'", "raise it with 'convo window --max-tokens'"),
+        ("raise 'window.maxTokens'", "make the window larger with 'convo window --max-tokens'"),
+        ("make 'window.maxTokens' smaller", "make the window smaller with 'convo window --max-tokens'"),
+        ("'everywhere': true", "'--everywhere'"),
         ("raise 'window.pinTokens'", "raise that with 'convo window --pin-tokens'"),
         ("of its upstream or 'window.maxTokens'", "of its upstream, or use 'convo window --max-tokens'"),
         ("leave 'params.schema' away", "leave '--schema' away"), ("'params.schema'", "'--schema'"),
@@ -29,10 +31,12 @@ enum Wording {
 
     /// Parameters, where a sentence is about one: a name that a person gave may be the same word.
     private static let parameters: [(wire: String, here: String)] = [
-        ("branch", "the branch"), ("cwd", "the directory"), ("messageId", "the message's ID"),
+        ("around", "-C"), ("branch", "the branch"), ("cwd", "the directory"),
+        ("messageId", "the message's ID"),
         ("model", "the model's name"), ("newSessionId", "the new session's ID"), ("prompt", "the prompt"),
         ("query", "what is searched for"), ("tags", "a session's tags"),
-        ("requestId", "the request ID"), ("sessionId", "the session's ID"), ("system", "the system prompt"),
+        ("order", "--rank"), ("requestId", "the request ID"), ("sessionId", "the session's ID"),
+        ("system", "the system prompt"),
         ("title", "the title"), ("turnId", "the turn's ID"), ("upstream", "the upstream's name"),
         ("window.lowMark", "--low-mark"), ("window.maxMessages", "--max-messages"),
         ("window.maxTokens", "--max-tokens"), ("window.pinTokens", "--pin-tokens"),

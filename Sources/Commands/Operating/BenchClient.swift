@@ -32,6 +32,8 @@ final class BenchClient {
     private let socket: String
     private let session: String
     private let plan: BenchPlan
+    /// Which of the clients it is, from 0.
+    private let number: Int
     private var dice: UInt64
     private var result = BenchResult()
 
@@ -39,6 +41,7 @@ final class BenchClient {
         self.socket = socket
         self.session = session
         self.plan = plan
+        self.number = number
         dice = UInt64(number + 1) &* 0x9E37_79B9_7F4A_7C15
     }
 
@@ -46,7 +49,8 @@ final class BenchClient {
         do throws(ClientError) {
             let client = try Client(connectingTo: socket)
             try begin(client)
-            var next = start
+            // All of them at once would be a burst, and more than was asked for.
+            var next = start + (plan.pause.map { $0 / UInt64(plan.clients) * UInt64(number) } ?? 0)
             while next < start + plan.end, !isOver.withLock({ $0 }) {
                 let now = Machine.monotonic()
                 // What is left of a millisecond goes by at once.

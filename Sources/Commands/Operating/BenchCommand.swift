@@ -53,7 +53,7 @@ enum BenchKind: String, CaseIterable, Sendable {
 
 /// What is asked, how often, by how many and for how long.
 struct BenchPlan: Sendable {
-    private let clients: Int
+    let clients: Int
     private let seconds: Int
     /// Requests a second over all clients; nil for as fast as they come.
     private let rate: Int?

@@ -21,10 +21,11 @@ final class BenchDaemon {
             let configuration = #"{ upstreams: { echo: { kind: "echo" } } }"#
             try Files.replace(directory + "/config.json5", with: Array(configuration.utf8))
         } catch { throw CommandError(.failure, "cannot make '\(directory)': \(error.reason)") }
+        // Its log too is none of the user's.
         locator = DaemonLocator(
             flags: DaemonLocator.Flags(
                 configuration: directory + "/config.json5", socket: socket, database: directory + "/c.db"),
-            environment: own)
+            environment: own, locations: Locations(environment: own, uid: Process.userID, home: nil))
         do throws(ClientError) {
             pid = try DaemonStarter(locator, environment: own).connect().peer.pid
         } catch { throw CommandError(error) }

@@ -23,11 +23,12 @@ extension Command {
         var told = try check(invocation, client, repairs: false)
         if invocation.has(.json) && !invocation.has(.repair) {
             console.print(json: told)
-        } else {
+        } else if !invocation.has(.json) {
             for finding in told.findings { print(finding, console) }
         }
         let mended = told.findings.count { $0.repair != nil }
         guard invocation.has(.repair), mended > 0 else {
+            if invocation.has(.json) && invocation.has(.repair) { console.print(json: told) }
             if told.findings.isEmpty { console.note("all is as it should be") }
             return told.findings.isEmpty ? .success : .failure
         }

@@ -144,8 +144,38 @@ struct Doctor {
                 return ("none can start: '\(file)' may not be written to", "chmod 600 '\(file)'")
             }
         }
+        if let problem = socketProblem { return problem }
         if let free = Files.freeBytes(database), free < Doctor.leastRoom {
             return ("none can start: the disk of '\(database)' is full", "make room there")
+        }
+        return nil
+    }
+
+    /// What would keep a daemon from listening.
+    private var socketProblem: (words: String, advice: String)? {
+        let socket = locator.socket, directory = Files.directory(of: socket)
+        let advice = "give another with --socket, CONVOD_SOCKET or 'socket.path'"
+        if socket.utf8.count > UnixSocket.longestPath {
+            return (
+                "none can start: the socket's path '\(socket)' has \(socket.utf8.count) bytes, and may have \(UnixSocket.longestPath)",
+                advice
+            )
+        }
+        if let there = try? Files.status(socket), there.kind != .socket {
+            return ("none can start: '\(socket)' is there and is no socket", "move it away, or \(advice)")
+        }
+        if let problem = locator.locations.problem(listeningIn: directory) {
+            return ("none can start: \(problem)", advice)
+        }
+        var known = directory
+        while (try? Files.status(known, follows: true)) == nil, known.count > 1 {
+            known = Files.directory(of: known)
+        }
+        guard let status = try? Files.status(known, follows: true), status.kind == .directory else {
+            return ("none can start: '\(known)' is no directory, and the socket is to be below it", advice)
+        }
+        if !Files.isWritable(known) {
+            return ("none can start: '\(known)' may not be written to, and the socket is to be there", advice)
         }
         return nil
     }

@@ -1,6 +1,7 @@
 internal import Conversation
 internal import ConvoClient
 internal import JSON
+internal import Posix
 internal import Protocol
 
 extension Option {
@@ -31,6 +32,7 @@ struct BulkFilter {
                 guard let time = try Invocation.time(value, of: "--where \(parts[0])") else { continue }
                 value = Timestamp.text(time)
             }
+            if parts[0] == "model" { value = try ModelAliases(Locations.ofThisProcess).model(for: value) }
             values.append((String(parts[0]), value))
         }
     }

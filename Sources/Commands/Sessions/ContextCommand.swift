@@ -240,10 +240,17 @@ struct NextWindow {
             }
             return try client.call(Method.ContextBuild.self, params)
         }
-        let built: Method.ContextBuild.Result
+        var built: Method.ContextBuild.Result
         var hasPrompt = false
         do throws(ClientError) {
-            do throws(ClientError) { built = try build(behind: nil) } catch {
+            do throws(ClientError) {
+                built = try build(behind: nil)
+                // A summary of all that was said stands before the next prompt, and before nothing else.
+                if built.receipt.value?.summary == nil, try NextWindow.endsWithSummary(session, client) {
+                    built = try build(behind: "…")
+                    hasPrompt = true
+                }
+            } catch {
                 guard case .remote(let remote) = error.code,
                     remote.kind == ErrorKind.contextOverflow.rawValue
                 else { throw error }
@@ -259,6 +266,16 @@ struct NextWindow {
         self.receipt = receipt
         if hasPrompt { self.receipt.sentMessages -= 1 }
         (system, cost) = (built.system, built.cost)
+    }
+}
+
+extension NextWindow {
+    /// Whether a summary reaches to the end of a session.
+    private static func endsWithSummary(_ session: String, _ client: Client) throws(ClientError) -> Bool {
+        let params = JSONWriter.object { $0.member("sessionId", session) }
+        let summaries = try client.call(Method.SummaryList.self, params).summaries
+        guard let last = summaries.filter({ $0.text != nil }).map(\.to).max() else { return false }
+        return try client.call(Method.SessionGet.self, params).summary.messageCount == last
     }
 }
 

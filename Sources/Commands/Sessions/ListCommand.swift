@@ -77,6 +77,7 @@ extension Command {
         }
         let owner = try Command.owner(invocation.value(.owner))
         let (since, until) = (try invocation.since(), try invocation.time(.until))
+        let model = try invocation.model(.listedModel)
         repeat {
             let page = try client.ask(Method.SessionFind.self) {
                 $0.optional("query", invocation.value(.query))
@@ -87,7 +88,7 @@ extension Command {
                 case .user(let uid): $0.member("owner", Int(uid))
                 }
                 $0.optional("cwd", invocation.value(.cwd).map(Files.absolute))
-                $0.optional("model", invocation.value(.listedModel))
+                $0.optional("model", model)
                 $0.optional("upstream", invocation.value(.listedUpstream))
                 if let since { $0.member("since", Timestamp.text(since)) }
                 if let until { $0.member("until", Timestamp.text(until)) }

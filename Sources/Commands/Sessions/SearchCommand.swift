@@ -59,6 +59,7 @@ extension Command {
         let session = try invocation.value(.session).map { name throws(CommandError) in
             try SessionChoice(client: client).session(named: name)
         }
+        let model = try invocation.model(.searchedModel)
         var printer = HitPrinter(invocation, client)
         var cursor: String?
         let most = number == 0 ? Int.max : number
@@ -72,7 +73,7 @@ extension Command {
                 if let until { $0.member("to", Timestamp.text(until)) }
                 $0.optional("tag", invocation.value(.tag))
                 $0.optional("upstream", invocation.value(.searchedUpstream))
-                $0.optional("model", invocation.value(.searchedModel))
+                $0.optional("model", model)
                 if invocation.has(.archived) { $0.member("archived", true) }
                 if invocation.has(.trashed) { $0.member("trashed", true) }
                 if invocation.has(.branches) { $0.member("branches", "all") }

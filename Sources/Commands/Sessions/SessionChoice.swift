@@ -77,6 +77,10 @@ struct SessionChoice {
     private func used(_ id: String) throws(CommandError) -> Wire.SessionSummary? {
         do throws(CommandError) {
             let session = try client.ask(Method.SessionGet.self) { $0.member("sessionId", id) }.summary
+            if session.archived {
+                console?.note(
+                    "passes over session '\(id)', which is archived; 'convo unarchive \(id)' brings it back")
+            }
             return session.archived || session.ephemeral == true ? nil : session
         } catch {
             guard error.code == .notFound else { throw error }

@@ -21,6 +21,14 @@ extension Command {
         let client = try invocation.connect()
         let session = try invocation.sessionToChange(client)
         let words = invocation.positionals.joined(separator: " ")
+        // Elsewhere a session is named so, and this one costs money.
+        if invocation.positionals.count == 1,
+            let named = try? SessionChoice(client: client).session(withID: words), named.id != session.id
+        {
+            throw .usage(
+                "'\(words)' is a session: 'convo compact -s \(words)' summarizes it; words for the summary are more than one"
+            )
+        }
         let list = SummaryList(client, session.id)
         if invocation.has(.dryRun) {
             let estimate = try list.estimate(words)
@@ -178,9 +186,15 @@ struct SummaryList {
             $0.member("sessionId", session)
             $0.member("summaryId", summary.summaryId)
         }
-        console.note(
-            "the summary of messages \(summary.from) to \(summary.to) is gone; the messages go to the model again as far as they fit"
-        )
+        // Another one may stand for them still.
+        let told = try all().filter { $0.text != nil }.map(\.to).max() ?? 0
+        let next =
+            told >= summary.to
+            ? "another summary stands for them"
+            : told >= summary.from
+                ? "another summary stands for those up to \(told), and the others go to the model again as far as they fit"
+                : "the messages go to the model again as far as they fit"
+        console.note("the summary of messages \(summary.from) to \(summary.to) is gone; \(next)")
     }
 
     /// What that would take.

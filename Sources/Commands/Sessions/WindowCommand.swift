@@ -147,15 +147,21 @@ struct WindowChange {
         return all
     }
 
-    /// Prints what is set, and what is configured where nothing is.
-    static func show(_ window: [UInt8]?, _ configured: JSONView?, on console: Console) {
+    /// Prints what is set, and what is configured where nothing is: `theirs` by the upstream that is asked, before all others.
+    static func show(
+        _ window: [UInt8]?, _ configured: JSONView?, _ theirs: (name: String, window: JSONView)? = nil,
+        on console: Console
+    ) {
         let root = window.flatMap { try? JSONDocument($0).root }  // as above
         func text(_ value: JSONView?) -> String? {
             value.flatMap { $0.isNull ? nil : $0.string ?? String(decoding: $0.raw, as: UTF8.self) }
         }
         for (_, name, words, without) in members {
             let set = text(root?[name])
-            let other = configured.map { "as configured (\(text($0[name]) ?? without))" } ?? without
+            let own = theirs.flatMap { theirs in
+                text(theirs.window[name]).map { "as upstream '\(theirs.name)' has it (\($0))" }
+            }
+            let other = own ?? configured.map { "as configured (\(text($0[name]) ?? without))" } ?? without
             line(words, set ?? other, console)
         }
     }
@@ -164,8 +170,24 @@ struct WindowChange {
     static func show(
         _ window: [UInt8]?, _ configured: JSONView?, _ session: String, _ client: Client, on console: Console
     ) throws(CommandError) {
-        show(window, configured, on: console)
+        show(window, configured, try theirs(session, client), on: console)
         try showForce(client, session, on: console)
+    }
+
+    /// The upstream that a session's next prompt would ask first, with its own window; nil where it has none, and where the daemon
+    /// does not tell.
+    private static func theirs(_ session: String, _ client: Client) throws(CommandError)
+        -> (name: String, window: JSONView)?
+    {
+        let info = try client.info(withConfiguration: true)
+        let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
+        let route = found.upstream ?? "default"
+        // The daemon wrote it.
+        guard let name = info.routes.members[route]?.first ?? found.upstream,
+            let root = info.config.flatMap({ try? JSONDocument($0.bytes).root }),
+            let window = root["upstreams"]?[name]?["window"], window.kind == .object
+        else { return nil }
+        return (name, window)
     }
 
     /// 'window' of the configuration; nil where the daemon does not tell it.

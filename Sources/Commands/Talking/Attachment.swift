@@ -106,8 +106,10 @@ enum ContentKind: Equatable {
             self = .image("image/webp")
         } else if begins("RIFF"), begins("WAVE", at: 8) {
             self = .audio("audio/wav")
-        } else if begins("ID3") || data.count > 1 && data[0] == 0xFF && data[1] & 0xE6 == 0xE2 {
-            // A frame of MPEG's layer III (ISO 11172-3, 2.4.1.3).
+        } else if begins("ID3") && data.count > 3 && data[3] < 0x10
+            || data.count > 1 && data[0] == 0xFF && data[1] & 0xE6 == 0xE2
+        {
+            // A tag, which has its version behind its name, or a frame of MPEG's layer III (ISO 11172-3, 2.4.1.3).
             self = .audio("audio/mpeg")
         } else if begins("OggS") {
             self = .audio("audio/ogg")

@@ -71,6 +71,7 @@ extension Command {
         var aliases = try ModelAliases(Locations.ofThisProcess)
         let words = invocation.positionals
         guard let name = words.first else {
+            if invocation.has(.remove) { throw .usage("--remove needs the NAME to take away") }
             var table = Table([Table.Column(title: "ALIAS"), Table.Column(title: "MODEL", isFlexible: true)])
             for (name, model) in aliases.models.sorted(by: { $0.key < $1.key }) { table.add([name, model]) }
             if aliases.models.isEmpty {
@@ -88,6 +89,9 @@ extension Command {
                 words[1].isEmpty || words[1].contains(where: { $0.isNewline || $0.isASCII && $0 < " " })
             {
                 throw .usage("a model has a name of one line")
+            }
+            if words.count == 2, words[1].contains(where: \.isWhitespace) {
+                throw .usage("a model's name has no blanks, and '\(words[1].prefix(60))' has some")
             }
             if words.count == 2 && invocation.has(.remove) { throw .usage("--remove takes the name alone") }
             if words.count == 1, aliases.models[name] == nil {

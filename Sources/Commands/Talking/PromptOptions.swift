@@ -30,9 +30,9 @@ extension Invocation {
         return files
     }
 
-    /// The model of `-m`, which may be an alias.
-    func model() throws(CommandError) -> String? {
-        guard let name = value(.model) else { return nil }
+    /// The model of `-m`, or of another option for one, which may be an alias.
+    func model(_ option: Option = .model) throws(CommandError) -> String? {
+        guard let name = value(option) else { return nil }
         return try ModelAliases(Locations.ofThisProcess).model(for: name)
     }
 

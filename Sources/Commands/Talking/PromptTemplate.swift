@@ -155,6 +155,9 @@ extension Invocation {
             guard parts.count == 2, !parts[0].isEmpty else {
                 throw .usage("-p takes NAME=VALUE, not '\(text)'")
             }
+            if parts[0] == "input" {
+                throw .usage("{{input}} is the prompt itself: give it as TEXT, not with -p")
+            }
             values[String(parts[0])] = String(parts[1])
         }
         guard let name = value(.template) else {

@@ -259,7 +259,7 @@ extension Handlers {
     func tooManyPins(_ tokens: Int, _ room: PinRoom, with what: String) -> WireError {
         WireError(
             .contextOverflow,
-            "with \(what) the pinned messages would need \(tokens) tokens, and may have \(room.tokens); unpin others, or raise 'window.pinTokens'",
+            "with \(what) the pinned messages would need \(tokens) tokens, and may have \(room.tokens); \(room.tokens == 0 ? "the system prompt takes the whole window: shorten it, or raise 'window.maxTokens'" : "unpin others, or raise 'window.pinTokens'")",
             details: [
                 "needed": Array(String(tokens).utf8), "budget": Array(String(room.tokens).utf8),
             ])

@@ -76,16 +76,54 @@ extension Handlers {
     private func setSummary(_ request: Request<Method.SummarySet>) throws(WireError) {
         let id = request.parameters.summaryID
         withSession(request.call, request.parameters.id) { [self] record in
-            let edit = EditSummary(id, of: record.row, text: request.parameters.text)
-            archives.write(edit, of: record.row) { [self] result in
-                switch result {
-                case .success(let changed?):
-                    channels.tell(
-                        Wire.CompactionUpdate(changed, .completed), of: record.session.id, on: record.row)
-                    request.reply(Wire.Summary(changed))
-                case .success(nil): request.fail(noSummary(id, record))
-                case .failure(let error): request.fail(WireError(error))
+            look(request.call, SummaryByID(id, of: record.row), of: record.row) {
+                [self] (found) throws(WireError) in
+                guard let found else { throw noSummary(id, record) }
+                // Whether it goes hangs on who is asked now; who cannot be asked has no window.
+                request.call.beginLook()
+                routes.resolve(record.session, TurnOptions()) { [self] candidates in
+                    defer { request.call.endLook() }
+                    if request.call.isAnswered { return }
+                    do throws(WireError) {
+                        if let candidate = (try? candidates.get())?.first {
+                            try checkRoom(found.summary, request.parameters.text, record, candidate)
+                        }
+                        edit(request, record)
+                    } catch { request.fail(error) }
                 }
+            }
+        }
+    }
+
+    /// A summary that goes into no window would be shown as one that does.
+    private func checkRoom(
+        _ summary: Summary, _ text: String, _ record: SessionRecord, _ candidate: Candidate
+    ) throws(WireError) {
+        var edited = summary
+        edited.text = text
+        let room = try routes.windows.summaryRoom(
+            of: record, for: candidate, isRequested: summary.isRequested)
+        let needed = room.weights.tokens(TokenEstimate.size(of: [.text(edited.told ?? text)]))
+        if needed <= room.tokens { return }
+        throw WireError(
+            .contextOverflow,
+            "the summary would need \(needed) tokens, and may have \(room.tokens) in this session's window; say it shorter, or raise 'window.maxTokens'",
+            details: [
+                "needed": Array(String(needed).utf8), "budget": Array(String(room.tokens).utf8),
+            ])
+    }
+
+    private func edit(_ request: Request<Method.SummarySet>, _ record: SessionRecord) {
+        let id = request.parameters.summaryID
+        let edit = EditSummary(id, of: record.row, text: request.parameters.text)
+        archives.write(edit, of: record.row) { [self] result in
+            switch result {
+            case .success(let changed?):
+                channels.tell(
+                    Wire.CompactionUpdate(changed, .completed), of: record.session.id, on: record.row)
+                request.reply(Wire.Summary(changed))
+            case .success(nil): request.fail(noSummary(id, record))
+            case .failure(let error): request.fail(WireError(error))
             }
         }
     }

@@ -255,6 +255,17 @@ struct WindowMaker {
             weights: plan.weights)
     }
 
+    /// Tokens that a session's summary may have to go to a candidate, and the weights that it is measured by: a window holds the
+    /// system prompt and what is said besides; one that was asked for may take what those leave.
+    func summaryRoom(of session: SessionRecord, for candidate: Candidate, isRequested: Bool) throws(WireError)
+        -> (tokens: Int, weights: TokenWeights)
+    {
+        let plan = try plan(session, WindowRequest(options: TurnOptions()), candidate)
+        let system = plan.weights.tokens(TokenEstimate.size(ofSystem: session.session.wholeSystem))
+        let room = max(0, plan.budget - system)
+        return (isRequested ? room : room / 2, plan.weights)
+    }
+
     private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
         throws(WireError) -> WindowPlan
     {

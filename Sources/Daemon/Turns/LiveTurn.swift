@@ -212,7 +212,7 @@ final class LiveTurn {
         case .failed(let error):
             guard machine.state == .streaming || machine.state == .waiting else { return }
             route.drop()
-            handle(.callFailed(TurnError(WireError(error)), wait: nil))
+            handle(.callFailed(TurnError(TurnAnswers.cut(error)), wait: nil))
         }
     }
 

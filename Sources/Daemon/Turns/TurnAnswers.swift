@@ -40,10 +40,22 @@ enum TurnAnswers {
         var words = failure(
             WireError(
                 kind,
-                "\(kind == .diskFull ? "the disk is full" : "the store fails"): the prompt is stored, the end of its answer not yet: \(error.description); it is stored once that works, so do not send the prompt again"
+                "\(problem(error)): the prompt is stored, the end of its answer not yet: \(error.description); it is stored once that works, so do not send the prompt again"
             ), of: turn, session: session)
         words.isRetryable = false
         return words
+    }
+
+    /// That an answer ends since what comes of it cannot be stored.
+    static func cut(_ error: ArchiveError) -> WireError {
+        WireError(
+            WireError(error).kind,
+            "\(problem(error)), and the answer was cut: the prompt is stored, with what came of the answer: \(error.description); do not send the prompt again, but go on with the answer once that is mended"
+        )
+    }
+
+    private static func problem(_ error: ArchiveError) -> String {
+        WireError(error).kind == .diskFull ? "the disk is full" : "the store fails"
     }
 
     /// The failure of a turn that is stored, before it could begin.
@@ -60,9 +72,12 @@ enum TurnAnswers {
             "turnId": quoted(turn.id.description), "sessionId": quoted(session.text),
         ]
         if hasMessage { details["messageId"] = quoted(turn.answerID.description) }
-        return WireError(
+        var failure = WireError(
             ErrorKind(rawValue: error.kind) ?? .internalError, error.message,
             retryAfterMs: error.retryAfter, details: details)
+        // The prompt is there already.
+        if [.diskFull, .storeFailed].contains(failure.kind) { failure.isRetryable = false }
+        return failure
     }
 
     private static func quoted(_ text: String) -> [UInt8] {

@@ -328,6 +328,10 @@ enum Unsupported {
             ]
             .contains(where: text.contains)
         if isThinking(text) { return "thinking" }
+        // Anthropic's newer models take one of both, and whoever sets the one rarely minds the other.
+        if text.contains("cannot both be specified"), text.contains("top_p"), text.contains("temperature") {
+            return "top_p"
+        }
         guard isSaid else { return nil }
         if let named = report.parameter { return names.contains(named) ? named : nil }
         return names.filter { text.contains($0) }.min { place(of: $0, in: text) < place(of: $1, in: text) }
