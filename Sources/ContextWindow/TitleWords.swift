@@ -8,6 +8,8 @@ package enum TitleWords {
     package static let mostBytes = 1_500
     /// Tokens that a title may have.
     package static let maxTokens = 128
+    /// Tokens that the asking and the answer take at most, about.
+    package static let mostTokens = messages * mostBytes / 4 + maxTokens
 
     /// What the model is.
     package static let system = """

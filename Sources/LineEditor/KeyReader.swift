@@ -26,9 +26,15 @@ package final class KeyReader {
     }
 
     /// Nil where standard input is no terminal.
-    package init?() { if cedit_keys(1) == 0 { return nil } }
+    package init?() {
+        if cedit_keys(1) == 0 { return nil }
+        Output.write("\u{1B}[?2004h")
+    }
 
-    deinit { _ = cedit_keys(0) }
+    deinit {
+        Output.write("\u{1B}[?2004l")
+        _ = cedit_keys(0)
+    }
 
     /// Waits for the next key that means something.
     package func next() -> Key {
@@ -37,6 +43,10 @@ package final class KeyReader {
                 if !isResized { return .end }
                 isResized = false
                 return .resized
+            }
+            if keys.isPasting {
+                if let character = pasted(scalar) { return .text(character) }
+                continue
             }
             switch scalar {
             case "\r", "\n": return .enter
@@ -56,11 +66,27 @@ package final class KeyReader {
         }
     }
 
+    /// What of a paste is text here: its lines are words of one; its end is a sequence of its own.
+    private func pasted(_ scalar: Unicode.Scalar) -> Character? {
+        if scalar == "\u{1B}" {
+            while let next = self.scalar(milliseconds: 30), next != "~" {}
+            keys.isPasting = false
+            return nil
+        }
+        if scalar == "\r" || scalar == "\n" || scalar == "\t" { return " " }
+        return scalar.properties.generalCategory == .control ? nil : Character(scalar)
+    }
+
     /// The rest of a key's sequence (ECMA-48, 5.4); nil for one that means nothing here.
     private func sequence(_ kind: Unicode.Scalar) -> Key? {
         guard kind == "[" || kind == "O" else { return nil }
+        var numbers = ""
         while let scalar = self.scalar(milliseconds: 30) {
-            if (0x20...0x3F).contains(scalar.value) { continue }
+            if (0x20...0x3F).contains(scalar.value) {
+                numbers.unicodeScalars.append(scalar)
+                continue
+            }
+            if scalar == "~", numbers == "200" { keys.isPasting = true }
             return scalar == "A" ? .up : scalar == "B" ? .down : nil
         }
         return nil

@@ -310,7 +310,7 @@ extension String {
 }
 
 /// The terminal's side of it.
-private enum Output {
+enum Output {
     static func write(_ text: String) {
         let bytes = Array(text.utf8)
         var at = 0

@@ -44,7 +44,7 @@ package struct ModelParameters: Sendable, Equatable {
 
 extension ModelParameters {
     /// Whether the model is asked to think.
-    var isThinking: Bool { thinking.map { $0 != 0 } ?? false }
+    package var isThinking: Bool { thinking.map { $0 != 0 } ?? false }
 
     /// Whether a tool must be called: any, or one that is named.
     var forcesTool: Bool {

@@ -376,6 +376,11 @@ private struct SummaryBench {
         #expect(failures.map { $0["attempt"]?["outcome"]?.string } == ["upstream_timeout"])
         #expect(try bench.summaries().first?["problem"]?.string?.contains("50 ms") == true)
         #expect(try bench.ask(2).receipt["summary"] == nil)
+        // What was asked is paid, whatever came of it.
+        let used = try shell(
+            "sqlite3", bench.bench.daemon.database,
+            "SELECT input_tokens > 100, output_tokens FROM usage WHERE upstream = 'b'")
+        #expect(used == "1|0\n")
     }
 
     @Test func `is made by the session's own upstream where the configuration names none`() throws {

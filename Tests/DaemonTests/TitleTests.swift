@@ -52,6 +52,30 @@ private struct TitleBench {
                 == 2)
     }
 
+    @Test func `asked for by many sessions at once uses no more than one behind the other`() throws {
+        let title = ScriptedUpstream.answer(["Monads"])
+        let bench = try Bench(
+            [(1...6).map { _ in title }],
+            more: "summarizer: { upstream: 'a' }, quotas: { user: { tokensPerDay: 150 } }")
+        for number in 1...6 {
+            _ = try bench.client.call(
+                "_convod/message/append",
+                #"{"sessionId":"s\#(number)","ifMissing":"create","messages":[{"role":"user","content":[{"type":"text","text":"what is a monad?"}]}]}"#
+            )
+        }
+        let asked = try (1...6).map {
+            try bench.client.start("_convod/session/title", #"{"sessionId":"s\#($0)"}"#)
+        }
+        var kinds: [String] = []
+        while kinds.count < asked.count {
+            let message = try bench.client.next()
+            guard let id = message["id"]?.int, asked.contains(id) else { continue }
+            kinds.append(message["error"]?["data"]?["kind"]?.string ?? "done")
+        }
+        #expect(kinds.count { $0 == "done" } == 1 && kinds.count { $0 == "throttled" } == 5, "\(kinds)")
+        #expect(bench.counts == [1])
+    }
+
     @Test func `that does not come leaves the one before, and says why`() throws {
         let down = ScriptedUpstream.failure("400 Bad Request", #"{"error":{"message":"no"}}"#)
         let bench = try TitleBench([down, ScriptedUpstream.answer(["  \n "])])

@@ -27,6 +27,7 @@ internal import Testing
         #expect(try home.convo("archive", "-q", "--where", "title=three").said == "convo unarchive three\n")
         #expect(try names() == ["one", "two"])
         #expect(try home.convo("unarchive", "-q", "--where", "newer-than=1d").said == "convo archive three\n")
+        #expect(try home.convo("untag", "-s", "one", "convo").code == 2)
         for more in [["-s", "one"], ["-c"], ["--json"]] {
             let refused = try Built.run(
                 Built.convo, ["tag", "--where", "title=three"] + more + ["z"], environment: home.environment,

@@ -556,6 +556,20 @@ func expectScreen(_ text: String, _ name: String) throws {
         try screen.see("code 0")
     }
 
+    @Test func `are filtered by what is pasted, of which no line chooses one`() throws {
+        let home = try Home(Home.echo)
+        for (id, words) in [("trip", "go away"), ("bread", "bake it")] {
+            #expect(try home.convo("send", "--new", id, words).code == 0)
+        }
+        let screen = try Screen(Built.convo, columns: 80, home: home)
+        try screen.see("▸ a new session")
+        try screen.paste("bake\nbread\n")
+        try screen.see("› bake bread")
+        #expect(try screen.text().contains("▸ bake it"))
+        try screen.strike("Escape")
+        #expect(try screen.end() == "0")
+    }
+
     @Test(arguments: [40, 80, 200]) func `are explained in lines that fit`(_ columns: Int) throws {
         let home = try Home()
         let screen = try Screen(

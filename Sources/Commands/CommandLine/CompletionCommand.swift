@@ -155,7 +155,9 @@ struct Completion {
         words(of: newest)
     }
 
-    private var tags: [Word] { plain(Set(newest.flatMap(\.tags)).sorted()) }
+    private var tags: [Word] {
+        plain(Set(newest.flatMap(\.tags)).subtracting([SessionChoice.tag]).sorted())
+    }
 
     private var aliases: [Word] {
         let aliases = (try? ModelAliases(Locations.ofThisProcess))?.models ?? [:]

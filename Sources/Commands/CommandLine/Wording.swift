@@ -21,6 +21,7 @@ enum Wording {
         ("'everywhere': true", "'--everywhere'"),
         ("raise 'window.pinTokens'", "raise that with 'convo window --pin-tokens'"),
         ("of its upstream or 'window.maxTokens'", "of its upstream, or use 'convo window --max-tokens'"),
+        ("reserve less with 'window.reserveTokens'", "reserve less with 'convo window --reserve-tokens'"),
         ("leave 'params.schema' away", "leave '--schema' away"), ("'params.schema'", "'--schema'"),
         ("'params.", "'-o "), ("'path': cannot ", "cannot "),
         ("'_meta.convod.model'", "the model's name"), ("'_meta.convod.upstream'", "the upstream's name"),

@@ -166,6 +166,10 @@ extension Command {
                     throw .usage("--where prints the command that undoes it: leave --json away")
                 }
             }
+            if name == "untag", given.contains(SessionChoice.tag) {
+                throw .usage(
+                    "'\(SessionChoice.tag)' is convo's own mark of the sessions that it made, and stays")
+            }
             let opposite = name == "tag" ? "untag" : "tag"
             var changed: [String: [String]] = [:]
             let many = try invocation.bulk(

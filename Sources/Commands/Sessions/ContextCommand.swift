@@ -309,7 +309,7 @@ extension Wire.Receipt {
             of: message.seq, message.status, pinned: message.pinned, excluded: message.excluded)
         return switch fate {
         case .sent, .pinned: nil
-        case .excluded: "excluded"
+        case .excluded: message.deleted == true ? "redacted" : "excluded"
         case .summarized: "summarized"
         case .leftOut where !message.status.isSent: message.status.name
         case .leftOut: "left out (\(Wire.Receipt.word(for: rule ?? "")))"

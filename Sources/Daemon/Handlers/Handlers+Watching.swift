@@ -20,8 +20,10 @@ extension Handlers {
         // All are looked for before one is joined: a refused request changes nothing.
         var known: Set<SessionID> = []
         let looks = SessionLooks(
-            parameters.sessions.filter { known.insert($0).inserted }, request.call, self
-        ) { [self] records in
+            parameters.sessions.filter { known.insert($0).inserted }, request.call, archives, loop
+        ) { [self] (record, id) throws(WireError) in
+            try seen(record, id, request.call, false)
+        } then: { [self] records in
             let limits = configuration.limits
             let changes = Changes(
                 owner: client.user, after: after, limit: limits.pageRows, bytes: limits.pageBytes)
@@ -56,16 +58,22 @@ private final class SessionLooks {
     private var left: ArraySlice<SessionID>
     private var found: [SessionRecord] = []
     private let call: Client.Call
-    private let handlers: Handlers
+    private let archives: Archives
+    private let loop: EventLoop
+    private let see: (SessionRecord?, SessionID) throws(WireError) -> SessionRecord
     private let then: ([SessionRecord]) -> Void
 
+    /// `see` gives what was found where the caller may see it, and says why not otherwise.
     init(
-        _ ids: [SessionID], _ call: Client.Call, _ handlers: Handlers,
-        _ then: @escaping ([SessionRecord]) -> Void
+        _ ids: [SessionID], _ call: Client.Call, _ archives: Archives, _ loop: EventLoop,
+        see: @escaping (SessionRecord?, SessionID) throws(WireError) -> SessionRecord,
+        then: @escaping ([SessionRecord]) -> Void
     ) {
         left = ids[...]
         self.call = call
-        self.handlers = handlers
+        self.archives = archives
+        self.loop = loop
+        self.see = see
         self.then = then
         call.beginLook()
     }
@@ -78,7 +86,7 @@ private final class SessionLooks {
                 return call.endLook()
             }
             var isBack = false, isLate = false
-            handlers.archives.session(id, owner: call.client.user, orAnyones: call.client.seesAll) { [self] in
+            archives.session(id, owner: call.client.user, orAnyones: call.client.seesAll) { [self] in
                 isBack = true
                 take($0, id)
                 if isLate { goOn() }
@@ -89,14 +97,14 @@ private final class SessionLooks {
             }
         }
         // Others have their turn.
-        handlers.loop.after(milliseconds: 0) { [self] in goOn() }
+        loop.after(milliseconds: 0) { [self] in goOn() }
     }
 
     private func take(_ result: Result<SessionRecord?, ArchiveError>, _ id: SessionID) {
         if call.isAnswered { return }
         do throws(WireError) {
             switch result {
-            case .success(let record): found.append(try handlers.seen(record, id, call, false))
+            case .success(let record): found.append(try see(record, id))
             case .failure(let error): throw WireError(error)
             }
         } catch { call.fail(error) }

@@ -301,7 +301,7 @@ struct WindowMaker {
         if let length, policy.reserveTokens >= length {
             throw WireError(
                 .invalidParams,
-                "\(policy.reserveTokens) tokens are reserved for the answer, but model '\(candidate.model.prefix(80))' holds \(length) in all; reserve less",
+                "model '\(candidate.model.prefix(80))' holds \(length) tokens in all, and \(policy.reserveTokens) \(reserved(for: parameters))",
                 details: [
                     "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
                 ])
@@ -322,6 +322,17 @@ struct WindowMaker {
             asked: last?.at, lastBegin: last?.begin, lastThoughts: last?.thoughts,
             cacheLife: candidate.upstream.promptCache.life,
             cacheKey: candidate.upstream.takesCacheKey ? cacheKeys.key(of: session.session) : nil)
+    }
+
+    /// Why so much is kept for the answer, and what to do about it.
+    private func reserved(for parameters: ModelParameters) -> String {
+        if parameters.isThinking {
+            return "are kept for what is thought and answered; ask for less with 'params.thinking'"
+        }
+        if parameters.maxTokens != nil {
+            return "were asked for as the answer; ask for less with 'params.maxTokens'"
+        }
+        return "are reserved for the answer; reserve less with 'window.reserveTokens'"
     }
 
     /// What a candidate demands of a session's requests; it is sent no media of `mediaRefused`, and of those that are known now.

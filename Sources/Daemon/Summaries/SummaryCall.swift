@@ -34,6 +34,8 @@ final class SummaryCall {
     private var spent: [RouteCall.Spent] = []
     /// Whether the answer came to its end, so that what is counted is counted.
     private var hasFinished = false
+    /// Whether a request went out and was broken off: that is paid, whatever came of it.
+    private var wasCut = false
     /// Who answered, or was asked last.
     private(set) var candidate: Candidate?
 
@@ -50,7 +52,9 @@ final class SummaryCall {
         timers.append(
             loop.after(milliseconds: timeout) { [weak self] in
                 guard let self, let call = self.call else { return }
-                let problem = "no \(what) came within \(timeout) ms; see 'summarizer.timeout'"
+                let time = timeout < 10_000 ? "\(timeout) ms" : "\(timeout / 1_000) s"
+                let problem =
+                    "no \(what) came within \(time); 'summarizer.timeout' in the configuration is more"
                 call.cancel(as: ErrorKind.upstreamTimeout.rawValue, detail: problem)
                 end(.failed(WireError(.upstreamTimeout, problem), call.counted))
             })
@@ -70,6 +74,7 @@ final class SummaryCall {
             counted = call.counted
             spent = call.spent
             candidate = call.current
+            wasCut = call.wasCut
         }
         call = nil
         for timer in timers { loop.cancel(timer) }
@@ -108,20 +113,27 @@ final class SummaryCall {
         let said = String(decoding: text, as: UTF8.self).trimmed
         if finish.reason == "content_filter" || said.isBlank {
             let why = finish.detail.map { ": \($0)" } ?? ""
+            let cause =
+                switch finish.reason {
+                case "content_filter": ", since its provider's filter stopped it"
+                case "length": " within its limit of tokens"
+                case "tool_calls": ", but asked for a tool"
+                default: ""
+                }
             return end(
                 .failed(
-                    WireError(.upstreamRefused, "the model wrote no \(what) (\(finish.reason)\(why))"),
+                    WireError(.upstreamRefused, "the model wrote no \(what)\(cause)\(why)"),
                     finish.usage))
         }
         end(.text(said, finish.usage, isCut: finish.reason == "length"))
     }
 
     /// What it is paid for, tries that came to nothing with it, by what the provider counted, else by estimate; nil where
-    /// nothing was said and nothing counted: that is not paid.
+    /// nothing was said and nothing counted, and nothing was broken off: that is not paid.
     func used(_ usage: Usage?, owner: UserID) -> TurnUsage? {
         let estimate = estimate
         let before = spent.map { $0.used(by: owner) }.reduce(nil) { sum, one in sum.map { $0 + one } ?? one }
-        if usage == nil && estimate.output == 0 { return before }
+        if usage == nil && estimate.output == 0 && !wasCut { return before }
         let last = TurnUsage(
             hasFinished ? usage : usage?.cut(output: estimate.output), owner: owner, input: estimate.input,
             output: estimate.output, candidate: candidate)

@@ -51,6 +51,8 @@ final class SummaryRound {
     private var isOver = false
     /// Whether what it used is on its way to the archive.
     private var isKeeping = false
+    /// What it will use of what its user may, about, until that is stored.
+    private var share: QuotaKeeper.Share?
     /// Reads the stretch anew and cuts it into smaller pieces; how often that was done since some were too long, and how often
     /// nobody said what would fit.
     private var readAnew: (() -> Void)?
@@ -126,12 +128,19 @@ final class SummaryRound {
     }
 
     private func checkQuota(_ found: SessionRecord) {
-        let quota = tools.quotas.look(for: found)
+        let quota = tools.quotas.look(for: found), mark = tools.quotas.mark
         tools.archives.read(quota, of: order.row) { [self] result in
             if isOver { return }
             switch result {
             case .success(let used):
                 if let refusal = tools.quotas.refusal(found, used) { return finish(.failure(refusal)) }
+                do throws(WireError) {
+                    share = try tools.quotas.share(
+                        order.owner, used.userUsage.map { ($0, mark) },
+                        UsageSum(
+                            turns: 1,
+                            tokens: found.session.tokens + tools.configuration.summarizer.maxTokens))
+                } catch { return finish(.failure(error)) }
                 findTarget(found)
             case .failure(let error): finish(.failure(WireError(error)))
             }
@@ -141,7 +150,7 @@ final class SummaryRound {
     private func findTarget(_ found: SessionRecord) {
         if let target = order.target { return findBefore(found, target) }
         look(NewestPrompt(found, farthest: SummaryRound.farthestPrompt)) { [self] prompt in
-            guard let prompt else { return nothing("no prompt stands near the end of the session") }
+            guard let prompt else { return nothing("nothing was asked in the session lately") }
             let target = prompt - 1
             guard target > 0 else { return nothing("the session has no more than one turn") }
             findBefore(found, target)

@@ -61,6 +61,8 @@ private final class TitleRound {
     private var isOver = false
     /// Whether what came of it is on its way to the archive: then it is too late to break it off.
     private var isKeeping = false
+    /// What it will use of what its user may, about, until that is stored.
+    private var share: QuotaKeeper.Share?
 
     init(
         _ session: SessionRecord, _ tools: SummaryTools,
@@ -99,11 +101,16 @@ private final class TitleRound {
     }
 
     func begin() {
-        let quota = tools.quotas.look(for: session)
+        let quota = tools.quotas.look(for: session), mark = tools.quotas.mark
         tools.archives.read(
             quota, of: session.row,
             then: take { [self] used in
                 if let refusal = tools.quotas.refusal(session, used) { return finish(.failure(refusal)) }
+                do throws(WireError) {
+                    share = try tools.quotas.share(
+                        session.session.owner, used.userUsage.map { ($0, mark) },
+                        UsageSum(turns: 1, tokens: TitleWords.mostTokens))
+                } catch { return finish(.failure(error)) }
                 read()
             })
     }
