@@ -36,7 +36,8 @@ struct ToolPairs {
         var waiting: [String: Waiting] = [:], open: [Int: Int] = [:]
         for index in messages.indices {
             let role = messages[index].role
-            guard role == .assistant || role == .tool, ToolPairs.mayHoldTools(messages[index].content)
+            guard role == .assistant || role == .tool, !messages[index].isPlainText,
+                ToolPairs.mayHoldTools(messages[index].content)
             else { continue }
             let message = messages[index]
             for part in message.parts {

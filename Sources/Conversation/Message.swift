@@ -126,7 +126,11 @@ package struct Message: Sendable, Equatable {
     /// Whether what it said was taken out for good: its place is empty.
     package var isDeleted = false
     /// A raw JSON array of parts, byte for byte as it came.
-    package var content: [UInt8]
+    package var content: [UInt8] {
+        didSet { isPlainText = Message.plainTextTraits(of: content) != nil }
+    }
+    /// Whether the content is one plain text part and nothing else, spelled as `content(_:)` spells it.
+    package private(set) var isPlainText: Bool
     private var rare: Rare?
 
     /// What few messages have, in one place: a window copies each message some times.
@@ -146,13 +150,13 @@ package struct Message: Sendable, Equatable {
         }
     }
 
-    /// Takes what each message has.
+    /// Takes what each message has; `isPlainText` where somebody has looked already.
     package init(
         id: MessageID, parentID: MessageID? = nil, seq: Int, role: Role, status: Status = .complete,
         turnID: TurnID? = nil,
         createdAt: Int64, tokens: Int, isPinned: Bool = false, isExcluded: Bool = false,
         metadata: [UInt8]? = nil,
-        content: [UInt8]
+        content: [UInt8], isPlainText: Bool? = nil
     ) {
         self.id = id
         self.parentID = parentID
@@ -165,6 +169,7 @@ package struct Message: Sendable, Equatable {
         self.isPinned = isPinned
         self.isExcluded = isExcluded
         self.content = content
+        self.isPlainText = isPlainText ?? (Message.plainTextTraits(of: content) != nil)
         if metadata != nil { rare = Rare(metadata: metadata, binding: nil, decoded: nil) }
     }
 
@@ -195,7 +200,11 @@ package struct Message: Sendable, Equatable {
     /// The parts, decoded.
     ///
     /// Parts of an unknown type are left out.
-    package var parts: [Part] { decoded ?? Part.decode(content) }
+    package var parts: [Part] {
+        if let decoded { return decoded }
+        if let plain = plainTextJSON, let text = JSONText.text(plain) { return [.text(text)] }
+        return Part.decode(content)
+    }
 }
 
 extension Message {
@@ -226,23 +235,22 @@ extension Message {
     ///
     /// Most messages are so, and then copying the string spares decoding and writing it again. Other spellings of the
     /// same part give nil, which only costs time.
-    package var plainTextJSON: ArraySlice<UInt8>? { Message.plainTextJSON(in: content) }
+    package var plainTextJSON: ArraySlice<UInt8>? {
+        isPlainText ? Message.plainText(of: content) : nil
+    }
 
-    /// The same of a content.
-    static func plainTextJSON(in content: [UInt8]) -> ArraySlice<UInt8>? {
-        let start = Message.plainTextHead.count, end = content.count - 2
-        guard end - start >= 2, content.starts(with: Message.plainTextHead) else { return nil }
-        guard content[end] == UInt8(ascii: "}"), content[end + 1] == UInt8(ascii: "]") else { return nil }
-        let text = content.span
-        guard text[start] == UInt8(ascii: "\"") else { return nil }
-        var at = ByteSearch.special(in: text, from: start + 1)
-        while at < end {
-            switch text[at] {
-            case UInt8(ascii: "\\"): at = ByteSearch.special(in: text, from: at + 2)
-            case UInt8(ascii: "\""): return at == end - 1 ? content[start..<end] : nil
-            default: return nil
-            }
-        }
-        return nil
+    /// The JSON string of a content that is one plain text.
+    static func plainText(of content: [UInt8]) -> ArraySlice<UInt8> {
+        content[plainTextHead.count..<(content.count - plainTextTail.count)]
+    }
+
+    /// What one look tells of a content that is one plain text part and nothing else, which then is JSON; nil for others.
+    package static func plainTextTraits(of content: [UInt8]) -> JSONCheck.Traits? {
+        let start = plainTextHead.count, end = content.count - plainTextTail.count, text = content.span
+        guard end > start, ByteSearch.matches(plainTextHead.span, in: text, at: 0),
+            let string = JSONCheck.string(in: text, at: start), string.end == end,
+            text[end] == UInt8(ascii: "}"), text[end + 1] == UInt8(ascii: "]")
+        else { return nil }
+        return JSONCheck.Traits(isASCII: string.isASCII, hasLineEnd: false)
     }
 }

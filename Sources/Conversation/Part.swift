@@ -96,7 +96,9 @@ package enum Part: Sendable, Equatable {
 
     /// Reads a raw JSON array of parts; what is not a part is left out.
     package static func decode(_ content: [UInt8]) -> [Part] {
-        if let plain = Message.plainTextJSON(in: content), let text = JSONText.text(plain) {
+        if Message.plainTextTraits(of: content) != nil,
+            let text = JSONText.text(Message.plainText(of: content))
+        {
             return [.text(text)]
         }
         guard let document = try? JSONDocument(content) else { return [] }

@@ -5,6 +5,11 @@ package enum JSONCheck {
 
     /// What one look at a JSON value tells besides that it is one.
     package struct Traits: Equatable {
+        package init(isASCII: Bool, hasLineEnd: Bool) {
+            self.isASCII = isASCII
+            self.hasLineEnd = hasLineEnd
+        }
+
         /// Whether each byte is below 128; otherwise nobody has looked whether the text is UTF-8.
         package let isASCII: Bool
         /// Whether it has a line feed or a carriage return, which can only be white space between values.
@@ -20,8 +25,16 @@ package enum JSONCheck {
         return Traits(isASCII: scanner.isASCII, hasLineEnd: scanner.hasLineEnd)
     }
 
+    /// Where a string ends that begins at an index, and whether all of it is ASCII; nil where none does.
+    package static func string(in text: Span<UInt8>, at start: Int) -> (end: Int, isASCII: Bool)? {
+        var scanner = Scanner()
+        scanner.at = start
+        guard start < text.count, text[start] == 0x22, scanner.string(text) else { return nil }
+        return (scanner.at, scanner.isASCII)
+    }
+
     private struct Scanner {
-        private var at = 0
+        fileprivate var at = 0
         private var depth = 0
         private(set) var isASCII = true
         private(set) var hasLineEnd = false
@@ -109,7 +122,7 @@ package enum JSONCheck {
             return true
         }
 
-        private mutating func string(_ text: Span<UInt8>) -> Bool {
+        fileprivate mutating func string(_ text: Span<UInt8>) -> Bool {
             at += 1
             var all: UInt64 = 0
             while true {

@@ -63,6 +63,7 @@ extension Message {
     ///
     /// A value that cannot be is an error that names the row. Marks are the session's.
     init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
+        let content = try row.content(8, "content")
         self.init(
             id: row.id(1) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
             role: Role(rawValue: Int(row.int(2))) ?? .user,
@@ -72,7 +73,7 @@ extension Message {
             tokens: try row.number(6, "tokens", in: 0...Row.mostTokens, of: .message),
             isPinned: mark == .pin, isExcluded: mark == .exclusion,
             metadata: try row.optionalJSON(7, "metadata", of: .message),
-            content: try row.json(8, "content", of: .message))
+            content: content.bytes, isPlainText: content.isPlainText)
         // What cannot be read was not kept: then the tokens count.
         knownSize = row.size(10)
         isDeleted = row.optionalInt(11) != nil

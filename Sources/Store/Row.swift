@@ -170,6 +170,16 @@ extension Row {
         return traits.hasLineEnd ? bytes.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 } : bytes
     }
 
+    /// A message's content, and whether it is one plain text.
+    func content(_ column: Int32, _ name: String) throws(ArchiveError) -> (bytes: [UInt8], isPlainText: Bool)
+    {
+        let bytes = statement.bytes(column)
+        if let traits = Message.plainTextTraits(of: bytes), traits.isASCII || ByteSearch.isUTF8(bytes.span) {
+            return (bytes, true)
+        }
+        return (try json(column, name, of: .message), false)
+    }
+
     func optionalJSON(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> [UInt8]? {
         statement.isNull(column) ? nil : try json(column, name, of: place)
     }
