@@ -45,6 +45,9 @@ static const unsigned char v014[] = {
 static const unsigned char v015[] = {
 #embed "migrations/v015_purge.sql"
 };
+static const unsigned char v016[] = {
+#embed "migrations/v016_audit.sql"
+};
 static const unsigned char views[] = {
 #embed "views.sql"
 };
@@ -99,6 +102,7 @@ static const schema_file migrations[] = {
     { "v013_failures.sql", v013, sizeof v013 },
     { "v014_search.sql", v014, sizeof v014 },
     { "v015_purge.sql", v015, sizeof v015 },
+    { "v016_audit.sql", v016, sizeof v016 },
 };
 const size_t schema_migration_count = sizeof migrations / sizeof migrations[0];
 schema_file schema_migration(size_t k) { return migrations[k - 1]; }

@@ -140,7 +140,16 @@ extension AuditList: LocalRead {
             found.append(entry)
             return found.count < limit
         }
-        if let session {
+        if let session, let user {
+            // What others did is not even walked: how long that takes would tell of it.
+            try reader.database.rows(
+                """
+                SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome
+                  FROM audit INDEXED BY audit_session
+                 WHERE session = ? AND uid = ? AND id < ? ORDER BY id DESC
+                """, [.text(session), .int(Int64(user.number)), .int(before ?? .max)], doing: "list changes",
+                take)
+        } else if let session {
             try reader.database.rows(
                 """
                 SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome

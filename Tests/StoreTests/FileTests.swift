@@ -16,12 +16,12 @@ internal import Testing
     @Test func `from a newer version is refused before anything in it is touched (B085)`() throws {
         let directory = try TemporaryDirectory()
         try open(directory)
-        try shell("sqlite3", directory.file("c.db"), "PRAGMA user_version = 16; DROP INDEX session_here")
+        try shell("sqlite3", directory.file("c.db"), "PRAGMA user_version = 17; DROP INDEX session_here")
         let before = try digest(directory)
         let error = #expect(throws: ArchiveError.self) { try open(directory) }
-        #expect(error?.code == .fromTheFuture(16, known: 15))
+        #expect(error?.code == .fromTheFuture(17, known: 16))
         #expect(
-            error?.description.contains("made by version 16, this build knows 15; start a newer build")
+            error?.description.contains("made by version 17, this build knows 16; start a newer build")
                 == true
         )
         #expect(try digest(directory) == before)
@@ -86,6 +86,7 @@ internal import Testing
             ("v013_failures.sql", "efafcc41cbb8d6df7ef0d88db7511b331ef599dd1ab0d6a2524794145ebf2521"),
             ("v014_search.sql", "d4b9cbb6dd37c7dd1d23d311fd863fb30491e938ebcc834f02e43e8c108e2464"),
             ("v015_purge.sql", "1885bd2377b4c053337ba1c843468bbbbd2c775274a698e848111105f5a5f37d"),
+            ("v016_audit.sql", "aca7fd32d1db79ae9acabc433d774e350da14d290593f8b1f0c7a6bc704bd3b0"),
         ]
         for (name, digest) in pinned {
             let migration = Files.directory(of: #filePath) + "/../../schema/migrations/\(name)"
@@ -97,7 +98,7 @@ internal import Testing
             try shell(
                 "sqlite3", directory.file("c.db"),
                 "PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version; PRAGMA application_id"
-            ) == "ok\n15\n1131312740\n")
+            ) == "ok\n16\n1131312740\n")
     }
 
     @Test func `of the version before is brought up to this one, with a backup, and loses no piece (N017)`()
@@ -117,7 +118,7 @@ internal import Testing
         try shell("sqlite3", directory.file("c.db"), ".read '\(old)'", rows)
         try open(directory)
         let asked = "SELECT number, kind, hex(bytes) FROM piece; SELECT cached FROM turn; PRAGMA user_version"
-        #expect(try shell("sqlite3", directory.file("c.db"), asked) == "0|0|6869\n0\n15\n")
+        #expect(try shell("sqlite3", directory.file("c.db"), asked) == "0|0|6869\n0\n16\n")
         #expect(try Files.status(directory.file("c.db") + ".v1.backup") != nil)
     }
 

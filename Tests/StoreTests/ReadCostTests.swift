@@ -70,6 +70,8 @@ extension `A read on the loop` {
             INSERT INTO message (key, id, role, status, created_at, tokens, total, content, arrival)
             SELECT (s.id << 32) + x, randomblob(16), 1, 0, 1000, 5, 5 * x, '[{"type":"text","text":"x"}]', s.id * 10 + x
               FROM session s, n;
+            WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5000)
+            INSERT INTO audit (at, uid, pid, method, session, outcome) SELECT 1, 7, 1, 'm', 'theirs', 'done' FROM n;
             """)
         let bench = try Bench(directory)
         let reader = bench.store.reader, session = try bench.record("s5000")
@@ -85,5 +87,10 @@ extension `A read on the loop` {
         try check(Opening(session), rows: 10)
         try check(PromptBase(session, nil, farthest: 64), rows: 64)
         try check(OpenTurns(.running), rows: 1)
+        // Who did nothing there learns nothing, from the time neither.
+        let audit = AuditList(user: 8, session: "theirs", since: 0, limit: 20)
+        try check(audit, rows: 0)
+        #expect(try bench.read(audit).isEmpty)
+        #expect(try bench.read(AuditList(user: 7, session: "theirs", since: 0, limit: 20)).count == 20)
     }
 }
