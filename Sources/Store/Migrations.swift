@@ -81,6 +81,28 @@ package enum Migrations {
         }
     }
 
+    /// Indexes that a database of the newest version has and this one has not, by name.
+    static func lackedIndexes(of database: Database) throws(ArchiveError) -> [String] {
+        let whole = try Database(path: ":memory:", .writing)
+        defer { whole.close() }
+        for version in 1..<(newest + 1) {
+            try whole.execute(sql(version), doing: "make the schema of version \(version)")
+        }
+        func names(_ database: Database) throws(ArchiveError) -> [String] {
+            var found: [String] = []
+            try database.rows(
+                "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name",
+                doing: "look at the schema"
+            ) { row in
+                found.append(row.text(0))
+                return true
+            }
+            return found
+        }
+        let there = Set(try names(database))
+        return try names(whole).filter { !there.contains($0) }
+    }
+
     /// Writes a file of an older version anew, once, so that free pages can be given back a few at a time.
     private static func makeShrinkable(_ database: Database) throws(ArchiveError) {
         if try database.isShrinkable() { return }

@@ -221,6 +221,9 @@ extension CheckStore: LocalRead {
                 take(row)
                 return true
             }
+            for index in try Migrations.lackedIndexes(of: database) {
+                output.found.append(DamageFound(.file, row: 0, words: "the index '\(index)' is missing"))
+            }
         case .index:
             do throws(ArchiveError) {
                 if afterWord.isEmpty, let words = try indexProblem(reader) {

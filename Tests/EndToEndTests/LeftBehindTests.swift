@@ -193,6 +193,8 @@ extension `Under systemd` {
                     s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); os.dup2(s.fileno(), 3)
                 elif kind == 'datagram':
                     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[4]); os.dup2(s.fileno(), 3)
+                elif kind == 'abstract':
+                    s = socket.socket(socket.AF_UNIX); s.bind(chr(0) + sys.argv[4]); s.listen(); os.dup2(s.fileno(), 3)
                 elif kind == 'connected':
                     a, b = socket.socketpair(); os.dup2(a.fileno(), 3)
                 elif kind == 'pipe':
@@ -216,6 +218,11 @@ extension `Under systemd` {
         #expect(code == 1, "\(said)")
         #expect(said.contains("no Unix stream socket that listens"), "\(said)")
         #expect(said.split(separator: "\n").count == 1, "\(said)")
+    }
+
+    @Test func `one that has no path is refused, since no client would find it`() throws {
+        let (code, said) = try start(with: "abstract", try TemporaryDirectory())
+        #expect(code == 1 && said.contains("has no path"), "\(said)")
     }
 }
 

@@ -127,6 +127,15 @@ extension Bench {
         #expect(try !bench.texts("s").isEmpty && !bench.texts("f").isEmpty)
     }
 
+    @Test func `finds an index that is not there`() throws {
+        let bench = try Bench()
+        try bench.fill()
+        #expect(try bench.check() == [])
+        try bench.shell("DROP INDEX audit_session")
+        let found = try bench.check()
+        #expect(found.map(\.kind) == [.file] && found[0].words == "the index 'audit_session' is missing")
+    }
+
     @Test func `mends what a session that is gone left behind, and keeps what a fork shares of it`() throws {
         let bench = try Bench()
         try bench.fill()

@@ -70,7 +70,14 @@ package enum Launch {
             Process.closeToOthers()
             options.activated = try activated(environment)
             // Where it listens is the unit's affair.
-            if let path = options.activated.flatMap({ UnixSocket.path(of: $0) }) { options.socket = path }
+            if let fd = options.activated, UnixSocket.isListening(fd) {
+                guard let path = UnixSocket.path(of: fd) else {
+                    throw DaemonError(
+                        "the service manager's socket has no path, so that no client would find it; give ListenStream= one in the socket unit"
+                    )
+                }
+                options.socket = path
+            }
             try checkHome(options, flags, environment)
             try Daemon(options).run()
             return 0
