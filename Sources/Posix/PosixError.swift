@@ -74,6 +74,8 @@ package struct PosixError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isNotFound: Bool { errno == ENOENT }
     /// EAGAIN: it would have to wait, or a lock is held by another.
     package var isAgain: Bool { errno == EAGAIN }
+    /// EACCES: this user may not.
+    package var isDenied: Bool { errno == EACCES }
     /// ECONNREFUSED: nobody listens at the socket.
     package var isConnectionRefused: Bool { errno == ECONNREFUSED }
 }

@@ -260,6 +260,23 @@ struct `Another user` {
         }
     }
 
+    @Test func `is told that the socket is another's, and starts no daemon beside it`() throws {
+        let daemon = try RealDaemon()
+        let place = try TemporaryDirectory(), home = place.file("home")
+        // Programs that this user may run, and a home of his own.
+        for program in [Built.convo, Built.convod] {
+            try shell("install", "-m", "755", program, place.path)
+        }
+        try Files.makeDirectories(home)
+        try shell("chown", "65534", home)
+        try shell("chmod", "711", place.path)
+        let (code, said) = try run(
+            setpriv, ["--reuid=65534", "--clear-groups", place.file("convo"), "ls"],
+            environment: ["HOME": home, "CONVOD_SOCKET": daemon.socket])
+        #expect(code == .exited(4) && said.contains("you may not use '\(daemon.socket)'"), "\(said)")
+        #expect(try shell("find", home, "-type", "f") == "")
+    }
+
     @Test func `has a session of the same ID as a third: an administrator's request goes to neither`() throws
     {
         let daemon = try daemon("allow: { users: ['nobody', 'games', 'root'] }")
