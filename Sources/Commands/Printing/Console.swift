@@ -104,9 +104,9 @@ final class Console {
     }
 
     /// Prints sentences, on a terminal in lines that end between words.
-    func print(sentences text: String) {
-        guard isOutputTerminal else { return print(text) }
-        for line in TextWidth.wrapped(text, to: columns - 1) { print(line) }
+    func print(sentences text: String, _ style: Style? = nil) {
+        let lines = isOutputTerminal ? TextWidth.wrapped(text, to: columns - 1) : [text]
+        for line in lines { print(style.map { styled(line, $0) } ?? line) }
     }
 
     /// Prints facts quietly, with as many on a line as it holds.

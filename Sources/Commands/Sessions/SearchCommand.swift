@@ -148,11 +148,18 @@ private struct HitPrinter {
             if last != nil { console.print("") }
             let title = hit.title.map { Console.harmless($0, keepingLines: false) }
             let id = hit.sessionId.text
-            let room = max(8, console.columns - (title == nil ? 0 : TextWidth.of(id) + 2))
-            console.print(
-                title.map {
-                    console.styled(TextWidth.fitted($0, to: room), .bold) + "  " + console.styled(id, .dim)
-                } ?? console.styled(id, .bold))
+            let room = console.columns - TextWidth.of(id) - 2
+            if let title, room < 8 {
+                // Beside an ID so long there is no room for a title.
+                console.print(console.styled(TextWidth.fitted(title, to: console.columns - 1), .bold))
+                console.print(console.styled(id, .dim))
+            } else if let title {
+                console.print(
+                    console.styled(TextWidth.fitted(title, to: room), .bold) + "  "
+                        + console.styled(id, .dim))
+            } else {
+                console.print(console.styled(id, .bold))
+            }
         }
         last = hit.sessionId
         guard let seq = hit.seq, let role = hit.role else { return }

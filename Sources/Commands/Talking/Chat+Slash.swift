@@ -290,6 +290,6 @@ extension Chat {
 
     /// A quiet line of the chat's own.
     func say(_ words: String) {
-        console.print(console.styled(Console.harmless(words, keepingLines: false), .dim))
+        console.print(sentences: Console.harmless(words, keepingLines: false), .dim)
     }
 }
