@@ -67,14 +67,16 @@ package struct JSONWriter: Sendable {
     package mutating func int(_ value: Int) {
         comma()
         if value < 0 { bytes.append(0x2D) }
-        let size = value.magnitude
-        bytes.append(addingCapacity: 20) { out in
-            var unit: UInt = 1
-            while size / unit >= 10 { unit *= 10 }
-            while unit > 0 {
-                out.append(UInt8(truncatingIfNeeded: 0x30 + size / unit % 10))
-                unit /= 10
-            }
+        // The last digit first: the compiler knows no faster division than one by ten.
+        var rest = value.magnitude, digits = InlineArray<20, UInt8>(repeating: 0x30), start = 20
+        repeat {
+            start -= 1
+            let tenth = rest / 10
+            digits[start] = 0x30 + UInt8(truncatingIfNeeded: rest &- tenth &* 10)
+            rest = tenth
+        } while rest > 0
+        bytes.append(addingCapacity: 20 - start) { out in
+            for place in start..<20 { out.append(digits[place]) }
         }
         needsComma = true
     }

@@ -11,8 +11,8 @@ internal import Posix
 package final class LineEditor {
     /// What a reading came back with.
     package enum Line: Sendable, Equatable {
-        /// A text, and whether it begins with a paste.
-        case text(String, isPasted: Bool)
+        /// A text, and whether somebody typed the three quotes that it begins with.
+        case text(String, isQuoted: Bool)
         /// Ctrl-C, with whether something had been typed.
         case interrupted(hadText: Bool)
         /// Another signal.
@@ -66,12 +66,17 @@ package final class LineEditor {
     /// The terminal's width when the line was drawn last.
     private var columns = 0
 
-    /// What was pasted at the beginning of the line; nil where nothing was.
-    private var pastedStart: String?
+    /// Quotes at the beginning of the line that were typed: those of a paste, or of a text out of the history, are its own.
+    private var typedQuotes = 0
 
-    /// Whether the line begins with what was pasted, whatever was typed behind it.
-    private func beginsPasted(_ text: String) -> Bool {
-        pastedStart.map { text.utf8.starts(with: $0.utf8) } ?? false
+    private func isQuoted(_ text: String) -> Bool { typedQuotes >= 3 && text.hasPrefix("\"\"\"") }
+
+    /// Counts the quotes that are typed at the beginning of the line.
+    private func count(_ scalar: Unicode.Scalar) {
+        if scalar != "\"" && typedQuotes == 0 { return }
+        let (text, cursor) = current
+        if !text.hasPrefix(String(repeating: "\"", count: typedQuotes)) { typedQuotes = 0 }
+        if scalar == "\"", cursor == typedQuotes { typedQuotes += 1 }
     }
 
     /// Nil where standard input cannot be edited; `prompt` has what takes no room between characters U+0001, `signals` is a
@@ -109,7 +114,7 @@ package final class LineEditor {
     /// Reads a text, and keeps the terminal from echoing what is typed behind it.
     package func read() -> Line {
         (ending, isOver) = (.end, false)
-        pastedStart = nil
+        typedQuotes = 0
         columns = Process.terminalColumns(1) ?? 0
         Output.write("\u{1B}[?2004h")
         var count: Int32 = 0
@@ -125,7 +130,7 @@ package final class LineEditor {
         // Struck behind Enter, and come with it: it is for what is asked now.
         if signalKeys.interrupt != 0, keys.takes(signalKeys.interrupt) { cedit_interrupt() }
         let whole = unsafe text(line, Int(count) - 1)
-        return .text(whole, isPasted: beginsPasted(whole))
+        return .text(whole, isQuoted: isQuoted(whole))
     }
 
     /// Lets the terminal echo and gather lines again, as another program expects.
@@ -153,6 +158,7 @@ package final class LineEditor {
             if let scalar = keys.next() {
                 if keys.isPasting { return Int32(scalar.value) }
                 redrawAfterResize()
+                count(scalar)
                 switch UInt8(exactly: scalar.value) {
                 case signalKeys.interrupt? where signalKeys.interrupt != 0: return interrupted()
                 case signalKeys.stop? where signalKeys.stop != 0: unsafe cedit_stop(editor)
@@ -227,7 +233,7 @@ package final class LineEditor {
         case CEDIT_PASTE: return paste()
         default:
             let text = current.text
-            guard beginsPasted(text) || listener.isWhole(text) else { return insert("\n") }
+            guard !isQuoted(text) || listener.isWhole(text) else { return insert("\n") }
             unsafe cedit_send(editor)
             return Int32(CC_NORM)
         }
@@ -270,7 +276,7 @@ package final class LineEditor {
             }
         }
         while text.last == "\n" { text.removeLast() }
-        if current.cursor == 0 { pastedStart = String(text) }
+        if current.cursor == 0, !text.isEmpty { typedQuotes = 0 }
         return insert(String(text))
     }
 

@@ -143,6 +143,10 @@ package final class HTTPUpstream: Upstream {
         return [learned[model], guess(of: model), known].compactMap(\.self).min()
     }
 
+    package func isLengthLearned(of model: String) -> Bool {
+        learned[model] != nil || guess(of: model) != nil
+    }
+
     /// What a model was seen to hold, as long as that is believed.
     private func guess(of model: String) -> Int? {
         guesses[model].flatMap { steady() < $0.until ? $0.length : nil }

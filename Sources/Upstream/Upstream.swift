@@ -188,6 +188,8 @@ package protocol Upstream: AnyObject {
     /// Asks for the length of a model that nobody knows, and calls back whatever comes of it; nil where nothing is asked, since it
     /// is known, or was asked for lately.
     func learnLength(of model: String, _ then: @escaping () -> Void) -> (any UpstreamQuestion)?
+    /// Whether a model's length is what its server was found to hold, and not what somebody said.
+    func isLengthLearned(of model: String) -> Bool
     /// A model's server refused more than so many tokens, the answer's with them, without a word of its limit: that is believed for
     /// a while.
     func learned(length: Int, of model: String)

@@ -108,6 +108,33 @@ private func cap(_ request: String) -> Int? {
                 && told.last?.contains("the provider refused more; they stay stored") ?? false, "\(told)")
     }
 
+    @Test func `is not refused here then for what went through there`() throws {
+        let said = refusal("Context size has been exceeded.")
+        let fine = ScriptedUpstream.answer(["fine"], usage: "null")
+        let bench = try filled([said, said, fine, fine, fine])
+        let long = String(repeating: "long ", count: 1_500)
+        for _ in 1...3 { #expect(try bench.client.prompt("s", long).text() == "fine") }
+        #expect(counts(bench).count == 5)
+    }
+
+    @Test
+    func `for an answer of all that the server holds is not asked for so again, nor shortened for others`()
+        throws
+    {
+        let said = refusal(
+            "This model's maximum context length is 4096 tokens. However, you requested 9800 tokens (3800 in the messages, 6000 in the completion)."
+        )
+        let fine = ScriptedUpstream.answer(["fine"], usage: "null")
+        let bench = try filled([said, fine, fine, fine])
+        for _ in 1...2 {
+            #expect(try bench.client.prompt("s", "q", #""params":{"maxTokens":6000}"#).text() == "fine")
+        }
+        #expect(try bench.client.prompt("s", "plain").text() == "fine")
+        let sent = counts(bench), caps = bench.servers[0].requests.map(cap)
+        #expect(sent.count == 4 && sent.dropFirst().allSatisfy { $0 > 10 }, "\(sent)")
+        #expect(caps[1...2].allSatisfy { $0 == 1_024 } && caps[3] == nil, "\(caps)")
+    }
+
     @Test func `goes out with its newest turn alone where even the least does not hold that`() throws {
         let said = refusal("Context size has been exceeded.")
         let bench = try filled([said, said, ScriptedUpstream.answer(["fine"])])

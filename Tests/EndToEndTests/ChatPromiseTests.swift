@@ -48,6 +48,72 @@ private struct Talk {
         }
     }
 
+    @Test func `is a paste also where it is edited, comes out of the history, or was wiped before`() throws {
+        let talk = try Talk([fine, fine, fine])
+        func sent(_ count: Int, _ words: String) throws {
+            try soon("\(words) is sent") { try talk.prompts().count == count }
+            #expect(try talk.prompts().last == words)
+            try talk.screen.seeLast("›")
+        }
+        try talk.screen.paste("\"\"\"doc\"\"\" x")
+        try talk.screen.strike("BSpace")
+        try talk.enter("Y")
+        try sent(1, "\"\"\"doc\"\"\" Y")
+        try talk.screen.strike("Up")
+        try talk.screen.see("› \"\"\"doc\"\"\" Y")
+        try talk.screen.strike("Enter")
+        try sent(2, "\"\"\"doc\"\"\" Y")
+        // What is typed then opens a block, as ever.
+        try talk.screen.paste("\"\"\"")
+        try talk.screen.strike("C-u")
+        try talk.enter("\"\"\"multi")
+        try talk.enter("line\"\"\"")
+        try sent(3, "multi\nline")
+    }
+
+    @Test func `in quotes is a prompt also where nothing can be edited`() throws {
+        let server = try ScriptedUpstream([fine])
+        let home = try Home(
+            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } } }")
+        let screen = try Screen("TERM=dumb \(Built.convo) chat", columns: 80, home: home)
+        try screen.see("/help")
+        for line in ["\"\"\"", "/quit", "second", "\"\"\""] {
+            try screen.type(line)
+            try screen.strike("Enter")
+        }
+        try screen.see("fine")
+        #expect(server.requests[0].contains(#"/quit\nsecond"#))
+    }
+
+    @Test func `edits the prompt of its number, whatever white space stands behind that`() throws {
+        let talk = try Talk([fine, fine, fine, fine])
+        for (count, words) in ["one", "two"].enumerated() {
+            try talk.enter(words)
+            try soon("it is asked") { talk.server.requests.count == count + 1 }
+            try talk.screen.seeLast("›")
+        }
+        try talk.screen.paste("/edit 1\n\"yes\" or \"no\"")
+        try talk.screen.strike("Enter")
+        try soon("it is asked anew") { talk.server.requests.count == 3 }
+        #expect(try talk.prompts().last == "\"yes\" or \"no\"")
+        #expect(!talk.server.requests[2].contains("two"))
+    }
+
+    @Test func `of one's own is taken back without a question also behind one that was refused`() throws {
+        let talk = try Talk([
+            fine, ScriptedUpstream.failure("400 Bad Request", #"{"error":{"message":"no"}}"#),
+        ])
+        try talk.enter("one")
+        try talk.screen.see("fine")
+        try talk.screen.seeLast("›")
+        try talk.enter("two")
+        try talk.screen.see("(HTTP 400)")
+        try talk.screen.seeLast("›")
+        try talk.enter("/undo")
+        try talk.screen.see("back before message")
+        #expect(try !talk.screen.text().contains("came from elsewhere"))
+    }
+
     @Test
     func `is a command where it begins with one that takes words, of several lines too, and none in quotes`()
         throws

@@ -39,6 +39,7 @@ private let fine = ScriptedUpstream.answer(["fine"])
         let named = try home.convo("compact", "first-one")
         #expect(
             named.code == 2 && named.said.contains("'convo compact -s first-one' summarizes it"), "\(named)")
+        #expect(try home.convo("compact", "@2").code == 2)
         #expect(try home.convo("summaries", "-s", "second-one").said.contains("no summar"))
     }
 

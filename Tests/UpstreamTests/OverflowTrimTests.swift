@@ -93,6 +93,9 @@ private func change(
         failure.overflow?.excess = 512
         #expect(change(failure, estimate: 8_000) == .window(7_424))
         #expect(change(failure, estimate: 6_000, trims: 1) == .few(1_024))
+        // More than all of it by its count: then as much as nearly any server takes.
+        failure.overflow?.excess = 9_000
+        #expect(change(failure, estimate: 6_000) == .few(1_024))
     }
 
     @Test func `does not trust a lower bound`() {

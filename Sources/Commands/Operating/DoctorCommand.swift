@@ -167,10 +167,15 @@ struct Doctor {
         if let problem = locator.locations.problem(listeningIn: directory) {
             return ("none can start: \(problem)", advice)
         }
-        var known = directory
-        while (try? Files.status(known, follows: true)) == nil, known.count > 1 {
-            known = Files.directory(of: known)
+        if let lock = try? Files.status(socket + ".lock"), lock.kind != .regular {
+            return (
+                "none can start: '\(socket).lock' is there and is no file of a daemon's",
+                "move it away, or \(advice)"
+            )
         }
+        var known = directory
+        // A link that leads nowhere is there all the same.
+        while (try? Files.status(known)) == nil, known.count > 1 { known = Files.directory(of: known) }
         guard let status = try? Files.status(known, follows: true), status.kind == .directory else {
             return ("none can start: '\(known)' is no directory, and the socket is to be below it", advice)
         }

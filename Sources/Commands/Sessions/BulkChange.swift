@@ -9,7 +9,7 @@ extension Option {
     static let bulkWhere = Option(
         long: "where", value: "KEY=VALUE",
         help:
-            "every session that is so: tag, title, model, upstream, cwd, older-than, newer-than; several must all hold"
+            "every session that is so: tag, title, model, upstream, cwd, older-than, newer-than; several must all hold; archived ones are left out"
     )
 }
 
@@ -33,6 +33,9 @@ struct BulkFilter {
                 value = Timestamp.text(time)
             }
             if parts[0] == "model" { value = try ModelAliases(Locations.ofThisProcess).model(for: value) }
+            if values.contains(where: { $0.key == parts[0] }) {
+                throw .usage("--where takes '\(parts[0])' once, and it is given twice")
+            }
             values.append((String(parts[0]), value))
         }
     }

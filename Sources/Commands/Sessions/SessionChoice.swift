@@ -51,8 +51,9 @@ struct SessionChoice {
                 "'@\(number)' is no session: '@1' is the latest, '@2' the one before it, up to '@500'")
         }
         var known: [Wire.SessionSummary] = []
+        var isPassedOver = false
         for id in UsedSessions().ids where known.count < number {
-            if let session = try used(id) { known.append(session) }
+            if let session = try used(id) { known.append(session) } else { isPassedOver = true }
         }
         if known.count < number {
             let found = try client.ask(Method.SessionFind.self) {
@@ -66,7 +67,9 @@ struct SessionChoice {
             throw CommandError(
                 .notFound,
                 known.isEmpty
-                    ? "convo has made no session yet; 'convo send TEXT' makes one"
+                    ? isPassedOver
+                        ? "every session that convo used was put away; 'convo ls' lists others, 'convo send --new TEXT' makes one"
+                        : "convo has made no session yet; 'convo send TEXT' makes one"
                     : "there is no '@\(number)': convo has made \(Times.count(known.count, "session")); 'convo ls' lists them"
             )
         }

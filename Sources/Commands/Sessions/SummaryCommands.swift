@@ -23,6 +23,11 @@ extension Command {
         let words = invocation.positionals.joined(separator: " ")
         // Elsewhere a session is named so, and this one costs money.
         if invocation.positionals.count == 1,
+            words == "@last" || words.first == "@" && Int(words.dropFirst()) != nil
+        {
+            throw .usage("'\(words)' is a session: 'convo compact -s \(words)' summarizes it")
+        }
+        if invocation.positionals.count == 1,
             let named = try? SessionChoice(client: client).session(withID: words), named.id != session.id
         {
             throw .usage(

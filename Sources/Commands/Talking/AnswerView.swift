@@ -118,7 +118,14 @@ final class AnswerView {
             thinkingSince = Machine.monotonic()
             waiting.say(asked.isEmpty ? "thinking" : "\(asked) is thinking")
             if !settings.showsThoughts, showsProgress { waiting.show() }
-            if settings.showsThoughts, console.isColored { console.write(Array("\u{1B}[2m".utf8)) }
+            if settings.showsThoughts {
+                // Where no colour tells them from the answer, words do.
+                if console.isColored {
+                    console.write(Array("\u{1B}[2m".utf8))
+                } else {
+                    console.print("── thinks")
+                }
+            }
         }
         guard settings.showsThoughts else { return }
         var flow = thought ?? FlowingText(width: console.columns - 1)
@@ -136,6 +143,7 @@ final class AnswerView {
             thought = nil
             console.write(Array(((console.isColored ? "\u{1B}[0m" : "") + (isAtLineStart ? "" : "\n")).utf8))
             isAtLineStart = true
+            if !console.isColored { console.print("── says") }
         } else if settings.showsProgress {
             let seconds = (Machine.monotonic() - since) / 1_000_000_000
             let words = "(thought for \(seconds) s; \(settings.thoughtsPlace))"

@@ -45,12 +45,17 @@ extension Chat {
         return !text.contains("\n") || commands.contains { $0.name == name && $0.arguments.contains("TEXT") }
     }
 
+    /// What stands behind a word: without the white space between, of which one line end is none of a text's.
+    static func words(behind word: String, in line: String) -> String {
+        let rest = line.dropFirst(word.count).drop { $0 == " " || $0 == "\t" }
+        let behind = rest.hasPrefix("\n") ? rest.dropFirst() : rest
+        return String(behind.drop { $0 == " " || $0 == "\t" })
+    }
+
     /// Does what a line with a slash says; a code means that the chat ends with it.
     func obey(_ line: String) throws(CommandError) -> ExitCode? {
-        let parts = line.split(maxSplits: 1) { $0 == " " || $0 == "\n" }
-        let name = String(parts.first ?? "")
-        let rest = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
-        let text = String(rest)
+        let name = String(line.prefix { !$0.isWhitespace })
+        let text = Chat.words(behind: name, in: line)
         if !text.isEmpty, Chat.commands.contains(where: { $0.name == name && $0.arguments.isEmpty }) {
             throw .usage("\(name) takes no words, and '\(text.prefix(40))' is some")
         }
@@ -139,24 +144,26 @@ extension Chat {
             $0.member("sessionId", id)
             $0.member("branch", branch.branch)
         }
-        (seen, lastTurn) = (nil, nil)
+        (seen, lastTurn) = (messageCount(), nil)
         say("branch \(number) is the active one; 'convo show' has it")
     }
 
     /// `N TEXT` edits prompt N, `TEXT` the newest; a text that is a number stands in double quotes.
     private func edit(_ text: String) throws(CommandError) -> ExitCode {
-        let words = text.split(separator: " ", maxSplits: 1).map(String.init)
-        let name = words.first.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 } ?? ""
+        let first = String(text.prefix { !$0.isWhitespace }), behind = Chat.words(behind: first, in: text)
+        let name = first.hasPrefix("#") ? String(first.dropFirst()) : first
         let isNumbered = Int(name) != nil
-        if isNumbered && words.count == 1 {
+        if isNumbered && behind.isEmpty {
             throw .usage(
                 "/edit \(text) names a message and has no words for it: /edit \(name) TEXT; for the words \"\(text)\" in the place of the newest prompt: /edit \"\(text)\""
             )
         }
         let message = isNumbered ? try MessageChoice(client, try summary()).id(of: name) : nil
-        var rest = isNumbered ? words[1] : text
+        var rest = isNumbered ? behind : text
         if rest.count > 1 && rest.hasPrefix("\"") && rest.hasSuffix("\"") {
-            rest = String(rest.dropFirst().dropLast())
+            // A number alone would name a message; other quotes are the text's own.
+            let inner = rest.dropFirst().dropLast()
+            if Int(inner) != nil { rest = String(inner) }
         }
         guard !rest.isEmpty else { throw .usage("/edit needs the new words") }
         let files = try MessagePages(client: client, session: try summary().id).files(of: message)
@@ -171,6 +178,7 @@ extension Chat {
             $0.optional("messageId", message)
         }
         resume(fork.sessionId.text)
+        seen = messageCount()
         console.print(console.styled("forked into \(fork.sessionId)", .dim))
     }
 

@@ -254,9 +254,9 @@ final class Chat {
         ) { view.show($0) }
         let outcome = how(prompt, Prompt.Settings(params: params))
         view.finish()
-        seen = outcome.error == nil ? messageCount() : nil
-        lastTurn = outcome.turnID ?? lastTurn
         if let code = outcome.error?.code, case .closed = code { isGone = true }
+        seen = isGone ? nil : messageCount()
+        lastTurn = outcome.turnID ?? lastTurn
         if let receipt = outcome.extras?.receipt?.value { tellCut(receipt) }
         if console.isOutputTerminal, StandardInput.isTerminal {
             console.print(facts: view.facts(of: outcome))
@@ -384,7 +384,7 @@ final class Chat {
         let outcome = prompt.follow(turn, behind: last)
         view.finish()
         if let code = outcome.error?.code, case .closed = code { isGone = true }
-        seen = outcome.error == nil ? messageCount() : nil
+        seen = isGone ? nil : messageCount()
         let (code, message) = outcome.ending
         if let message { console.note(message) }
         return code

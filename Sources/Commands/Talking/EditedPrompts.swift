@@ -37,12 +37,10 @@ final class EditedPrompts: PromptSource {
     func next() throws(CommandError) -> StandardInput.Line {
         while true {
             switch editor.read() {
-            case .text(let text, let isPasted):
+            case .text(let text, let isQuoted):
                 isLeaving = false
-                // Quotes that somebody typed stand around a prompt, those of a paste are his text.
-                let isTypedQuote = !isPasted && text.hasPrefix("\"\"\"")
-                isQuoted = isTypedQuote
-                return .text(isTypedQuote ? EditedPrompts.unquoted(text) : text)
+                self.isQuoted = isQuoted
+                return .text(isQuoted ? EditedPrompts.unquoted(text) : text)
             case .end: return .end
             case .signal(let number):
                 console.print("")

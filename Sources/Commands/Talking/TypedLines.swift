@@ -4,7 +4,7 @@ internal import Posix
 final class TypedLines: PromptSource {
     private let console: Console
     private let watch: PromptWatch
-    let isQuoted = false
+    private(set) var isQuoted = false
     private var input = StandardInput(isTyped: true)
     /// Lines that were typed while an answer came; each waits for its turn.
     private var ahead: [String] = []
@@ -40,6 +40,7 @@ final class TypedLines: PromptSource {
     /// a signal only where it ends the chat.
     private func read() throws(CommandError) -> StandardInput.Line {
         var block: [String]?
+        isQuoted = false
         while true {
             let next: StandardInput.Line, isAhead = !ahead.isEmpty
             if isAhead {
@@ -68,7 +69,10 @@ final class TypedLines: PromptSource {
                 }
                 let words = TypedLines.typed(line)
                 if words == "\"\"\"" {
-                    if let block { return .text(block.joined(separator: "\n")) }
+                    if let block {
+                        isQuoted = true
+                        return .text(block.joined(separator: "\n"))
+                    }
                     block = []
                 } else if block != nil {
                     block?.append(words)

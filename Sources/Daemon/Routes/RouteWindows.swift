@@ -24,7 +24,7 @@ final class RouteWindows: RouteRequests {
     private let stored: Anchor?
     /// The window that is being made.
     private var making: WindowMaking?
-    private var trims = 0
+    private var trims: [String: Int] = [:]
     /// What a refusal that names the count taught of our estimate.
     private var taught: Learned?
     /// Those that were asked to count, and what their windows may have since they did.
@@ -217,7 +217,8 @@ final class RouteWindows: RouteRequests {
         let length =
             now.upstream.contextLength(of: now.model) ?? windows[now.upstream.name]?.request.estimate
             ?? WindowPolicy.unknownModelTokens
-        return other.upstream.contextLength(of: other.model).map { $0 > length } ?? false
+        // Where nobody knows, it may.
+        return other.upstream.contextLength(of: other.model).map { $0 > length } ?? true
     }
 
     /// Makes a smaller window after a provider said that the context is too long; false when that is of no use.
@@ -235,7 +236,8 @@ final class RouteWindows: RouteRequests {
             windows[name] = nil
             return true
         }
-        guard let before = windows[name], trims < RouteWindows.mostTrims else { return false }
+        let trimmed = trims[name] ?? 0
+        guard let before = windows[name], trimmed < RouteWindows.mostTrims else { return false }
         if let said = failure.overflow, said.isBytes, let bytes {
             refusedBytes[name] = (bytes, said.mostBytes)
         }
@@ -252,9 +254,9 @@ final class RouteWindows: RouteRequests {
             let change = OverflowTrim.change(
                 after: failure, estimate: weights.tokens(before.request.size),
                 length: candidate.upstream.contextLength(of: candidate.model),
-                answer: answer, mayShrink: mayShrink, least: least, trims: trims, bytes: bytes)
+                answer: answer, mayShrink: mayShrink, least: least, trims: trimmed, bytes: bytes)
         else { return false }
-        trims += 1
+        trims[name] = trimmed + 1
         switch change {
         case .answer(let tokens): windows[name]?.request.parameters.maxTokens = tokens
         case .window(let tokens):  // it is made anew for the next try
@@ -429,7 +431,9 @@ final class RouteWindows: RouteRequests {
         else { return }
         let length = candidate.upstream.contextLength(of: candidate.model)
         if let length, overflow.refused < length / 16 { return }
-        candidate.upstream.learned(length: held + window.reserved, of: candidate.model)
+        // It holds what went through, at the least.
+        candidate.upstream.learned(
+            length: max(held, window.request.estimate) + window.reserved, of: candidate.model)
     }
 
     private func learn(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Learned? {

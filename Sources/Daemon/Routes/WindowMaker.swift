@@ -277,12 +277,18 @@ struct WindowMaker {
         if let asked = parameters.maxTokens, let most = question.mostAnswer {
             parameters.maxTokens = min(asked, most)
         }
+        let length = candidate.upstream.contextLength(of: candidate.model)
+        let isLearned = candidate.upstream.isLengthLearned(of: candidate.model)
+        // More was asked for than the server was found to hold: what a refused turn asked for then is asked for at once.
+        if let asked = parameters.maxTokens, let length, isLearned, asked > length / 2 {
+            parameters.maxTokens = OverflowTrim.mostAnswer(asked, of: length, least: 0)
+        }
         var policy = try policy(session.session, question.options, at: candidate.upstream.name)
-        let settings = policy.fingerprint
+        if let length, isLearned, policy.reserveTokens >= length { policy.reserveTokens = length / 4 }
+        var keyed = policy
         let chosen = policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none)
         if question.isNewestOnly { policy.maxTurns = 1 }
         if let most = parameters.maxTokens { policy.reserveTokens = most }
-        let length = candidate.upstream.contextLength(of: candidate.model)
         // What the request will ask for must be kept free, or it is refused with what it has.
         if let cap = candidate.upstream.answerCap(parameters, of: candidate.model),
             parameters.maxTokens == nil
@@ -306,6 +312,9 @@ struct WindowMaker {
                     "needed": Array(String(policy.reserveTokens).utf8), "budget": Array(String(length).utf8),
                 ])
         }
+        // A prompt that keeps more free for its own answer moves no cut of others.
+        if parameters.maxTokens != nil || parameters.isThinking { keyed.reserveTokens = policy.reserveTokens }
+        let settings = keyed.fingerprint
         let rules = rules(for: candidate, of: session.row, mediaRefused: question.mediaRefused)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
         let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)

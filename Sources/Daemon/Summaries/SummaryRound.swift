@@ -53,6 +53,8 @@ final class SummaryRound {
     private var isKeeping = false
     /// What it will use of what its user may, about, until that is stored.
     private var share: QuotaKeeper.Share?
+    /// What that has used, and which others were under way when it was looked up.
+    private var usedBefore: (sum: UsageSum, mark: Int)?
     /// Reads the stretch anew and cuts it into smaller pieces; how often that was done since some were too long, and how often
     /// nobody said what would fit.
     private var readAnew: (() -> Void)?
@@ -134,13 +136,7 @@ final class SummaryRound {
             switch result {
             case .success(let used):
                 if let refusal = tools.quotas.refusal(found, used) { return finish(.failure(refusal)) }
-                do throws(WireError) {
-                    share = try tools.quotas.share(
-                        order.owner, used.userUsage.map { ($0, mark) },
-                        UsageSum(
-                            turns: 1,
-                            tokens: found.session.tokens + tools.configuration.summarizer.maxTokens))
-                } catch { return finish(.failure(error)) }
+                usedBefore = used.userUsage.map { ($0, mark) }
                 findTarget(found)
             case .failure(let error): finish(.failure(WireError(error)))
             }
@@ -182,6 +178,13 @@ final class SummaryRound {
                 switch result {
                 case .success(let candidates):
                     self.candidates = candidates
+                    do throws(WireError) {
+                        share = try tools.quotas.share(
+                            order.owner, usedBefore, isBeside: true,
+                            QuotaKeeper.expected(
+                                input: found.session.tokens,
+                                output: tools.configuration.summarizer.maxTokens, candidates.first))
+                    } catch { return finish(.failure(error)) }
                     readAnew = { [weak self] in self?.readBack(found, before, untold: untold, target) }
                     findBudget(found) { [self] in readAnew?() }
                 case .failure(let error): finish(.failure(error))

@@ -63,6 +63,8 @@ private final class TitleRound {
     private var isKeeping = false
     /// What it will use of what its user may, about, until that is stored.
     private var share: QuotaKeeper.Share?
+    /// What that has used, and which others were under way when it was looked up.
+    private var found: (sum: UsageSum, mark: Int)?
 
     init(
         _ session: SessionRecord, _ tools: SummaryTools,
@@ -106,11 +108,7 @@ private final class TitleRound {
             quota, of: session.row,
             then: take { [self] used in
                 if let refusal = tools.quotas.refusal(session, used) { return finish(.failure(refusal)) }
-                do throws(WireError) {
-                    share = try tools.quotas.share(
-                        session.session.owner, used.userUsage.map { ($0, mark) },
-                        UsageSum(turns: 1, tokens: TitleWords.mostTokens))
-                } catch { return finish(.failure(error)) }
+                found = used.userUsage.map { ($0, mark) }
                 read()
             })
     }
@@ -128,7 +126,15 @@ private final class TitleRound {
                 tools.candidates(for: session) { [self] result in
                     if isOver { return }
                     switch result {
-                    case .success(let candidates): ask(candidates, prompt)
+                    case .success(let candidates):
+                        do throws(WireError) {
+                            share = try tools.quotas.share(
+                                session.session.owner, found, isBeside: true,
+                                QuotaKeeper.expected(
+                                    input: TitleWords.mostTokens, output: TitleWords.maxTokens,
+                                    candidates.first))
+                        } catch { return finish(.failure(error)) }
+                        ask(candidates, prompt)
                     case .failure(let error): finish(.failure(error))
                     }
                 }

@@ -23,24 +23,31 @@ final class QuotaKeeper {
     ///
     /// It counts for as long as somebody holds it.
     final class Share {
-        fileprivate let user: UserID
+        fileprivate let holder: Holder
         fileprivate let sum: UsageSum
         private weak var keeper: QuotaKeeper?
 
-        fileprivate init(_ user: UserID, _ sum: UsageSum, _ keeper: QuotaKeeper) {
-            self.user = user
+        fileprivate init(_ holder: Holder, _ sum: UsageSum, _ keeper: QuotaKeeper) {
+            self.holder = holder
             self.sum = sum
             self.keeper = keeper
-            keeper.running[user, default: UsageSum()] = keeper.running[user, default: UsageSum()] + sum
+            keeper.running[holder, default: UsageSum()] = keeper.running[holder, default: UsageSum()] + sum
         }
 
         deinit { keeper?.release(self) }
     }
 
-    /// What users' turns that run will use, about.
-    private var running: [UserID: UsageSum] = [:]
+    /// Whose something is that runs: a prompt never waits for a summary, so those count beside it.
+    fileprivate struct Holder: Hashable {
+        let user: UserID
+        /// Whether it is a summary or a title.
+        let isBeside: Bool
+    }
+
+    /// What users' turns that run will use, about, and what is made beside them.
+    private var running: [Holder: UsageSum] = [:]
     /// The shares that ended last, newest last, which a look from before does not know of.
-    private var ended: [(number: Int, user: UserID, sum: UsageSum)] = []
+    private var ended: [(number: Int, holder: Holder, sum: UsageSum)] = []
     private var endedCount = 0
     /// Shares that are remembered: a turn begins long before so many others end.
     private static let mostEnded = 1_024
@@ -49,17 +56,17 @@ final class QuotaKeeper {
     var mark: Int { endedCount }
 
     private func release(_ share: Share) {
-        let left = (running[share.user] ?? share.sum) - share.sum
-        running[share.user] = left.turns > 0 ? left : nil
+        let left = (running[share.holder] ?? share.sum) - share.sum
+        running[share.holder] = left.turns > 0 ? left : nil
         endedCount += 1
         if ended.count >= QuotaKeeper.mostEnded { ended.removeFirst(QuotaKeeper.mostEnded / 2) }
-        ended.append((endedCount, share.user, share.sum))
+        ended.append((endedCount, share.holder, share.sum))
     }
 
-    /// What a user's other turns will use that were under way at a mark.
-    private func underWay(_ user: UserID, since mark: Int) -> UsageSum {
-        ended.reversed().prefix { $0.number > mark }.filter { $0.user == user }
-            .reduce(running[user] ?? UsageSum()) { $0 + $1.sum }
+    /// What else will be used that was under way at a mark.
+    private func underWay(_ holder: Holder, since mark: Int) -> UsageSum {
+        ended.reversed().prefix { $0.number > mark }.filter { $0.holder == holder }
+            .reduce(running[holder] ?? UsageSum()) { $0 + $1.sum }
     }
 
     /// Takes a share for a turn that begins, where its user has a cap; nil where there is none.
@@ -67,26 +74,40 @@ final class QuotaKeeper {
     /// Throws where what the user has used, as a look told it at a mark, and what others of its turns will use is all there is:
     /// prompts that come at once use no more than those that come one by one.
     func share(
-        _ user: UserID, _ found: (sum: UsageSum, mark: Int)?, _ expected: @autoclosure () -> UsageSum
+        _ user: UserID, _ found: (sum: UsageSum, mark: Int)?, isBeside: Bool = false,
+        _ expected: @autoclosure () -> UsageSum
     ) throws(WireError) -> Share? {
         let cap = configuration.quotas.user
         if cap.isNone { return nil }
+        let own = Holder(user: user, isBeside: isBeside)
         if let found {
-            let others = underWay(user, since: found.mark)
+            let others = underWay(own, since: found.mark)
             if others.turns > 0, let words = QuotaKeeper.excess(found.sum + others, cap) {
-                let running = others.turns == 1 ? "prompt that is" : "\(others.turns) prompts that are"
+                let what = isBeside ? ("summary", "summaries", "made") : ("prompt", "prompts", "answered")
+                let running =
+                    others.turns == 1 ? "\(what.0) that is" : "\(others.turns) \(what.1) that are"
                 throw WireError(
                     .throttled,
-                    "user \(user) has used, with the \(running) being answered, \(words) of today (UTC); wait until that is done, or raise 'quotas.user' in the configuration",
+                    "user \(user) has used, with the \(running) being \(what.2), \(words) of today (UTC); wait until that is done, or raise 'quotas.user' in the configuration",
                     retryAfterMs: 1_000)
             }
         }
-        return Share(user, expected(), self)
+        return Share(own, expected(), self)
+    }
+
+    /// What a call of so many tokens will use, about.
+    static func expected(input: Int, output: Int, _ candidate: Candidate?) -> UsageSum {
+        let prices = candidate.flatMap { $0.upstream.prices(of: $0.model, tokens: input) }
+        let cost = prices?.cost(Prices.Tokens(input: input, output: output), cache: .none) ?? 0
+        return UsageSum(
+            turns: 1, tokens: UsageSum.bounded(input + output), cost: UsageSum.bounded(cost))
     }
 
     /// Whether a user's turns that run, those that have this share aside, will use up what is left.
     func isTaken(_ user: UserID, _ found: PromptLook.Output, but own: Share?) -> Bool {
-        guard let used = found.userUsage, let all = running[user] else { return false }
+        guard let used = found.userUsage, let all = running[Holder(user: user, isBeside: false)] else {
+            return false
+        }
         let others = all - (own?.sum ?? UsageSum())
         return others.turns > 0 && QuotaKeeper.excess(used + others, configuration.quotas.user) != nil
     }

@@ -182,10 +182,7 @@ extension SessionDriver {
 
     /// What a turn will use, about: its request, since nobody knows how long the answer gets.
     private func expected(_ choice: WindowChoice) -> UsageSum {
-        let tokens = choice.window.request.estimate
-        let prices = choice.candidates.first.flatMap { $0.upstream.prices(of: $0.model, tokens: tokens) }
-        let cost = prices?.cost(Prices.Tokens(input: tokens, output: 0), cache: .none) ?? 0
-        return UsageSum(turns: 1, tokens: UsageSum.bounded(tokens), cost: UsageSum.bounded(cost))
+        QuotaKeeper.expected(input: choice.window.request.estimate, output: 0, choice.candidates.first)
     }
 
     /// Stores a turn as running, in one write.

@@ -92,6 +92,7 @@ package final class EchoUpstream: Upstream {
         return question
     }
 
+    package func isLengthLearned(of model: String) -> Bool { false }
     package func learned(length: Int, of model: String) {}
     package var mostBytes: Int? { nil }
     package func learned(bytes: Int) {}

@@ -273,7 +273,9 @@ enum Unsupported {
     /// Moonshot's as threads of its users quote them.
     static func isThoughtMissing(_ text: String) -> Bool {
         text.contains("reasoning_content")
-            && ["must be passed back", "reasoning_content is missing"].contains {
+            && [
+                "must be passed back", "reasoning_content is missing", "missing reasoning_content field",
+            ].contains {
                 text.replacing("`", with: "").contains($0)
             }
     }

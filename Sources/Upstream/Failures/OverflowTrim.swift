@@ -38,10 +38,12 @@ package enum OverflowTrim {
             if mayShrink, let answer, answer / 4 >= max(64, least), answer > 2 * estimate {
                 return .answer(answer / 4)
             }
+            let least = max(1, min(estimate / 4, few))
             if let excess = said.excess, trims == 0 {
-                return .window(max(1, estimate - excess - max(64, excess / 8)))
+                let rest = estimate - excess - max(64, excess / 8)
+                return rest > least ? .window(rest) : .few(least)
             }
-            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .few(max(1, min(estimate / 4, few)))
+            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .few(least)
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
         if mayShrink, let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,

@@ -10,7 +10,8 @@ package enum OpenAIRequest {
         writer.object {
             $0.member("model", request.model)
             $0.key("messages")
-            writeMessages(request.messages, system: request.system, to: &$0)
+            writeMessages(
+                request.messages, system: request.system, wantsThoughts: quirks.wantsThoughts, to: &$0)
             $0.member("stream", true)
             if quirks.sends("stream_options") {
                 $0.member("stream_options") { $0.member("include_usage", true) }
@@ -54,7 +55,8 @@ package enum OpenAIRequest {
 
     /// The messages alone, as `_convod/context/build` gives them.
     package static func writeMessages(
-        _ messages: [OutgoingMessage], system: String?, to writer: inout JSONWriter
+        _ messages: [OutgoingMessage], system: String?, wantsThoughts: Bool = false,
+        to writer: inout JSONWriter
     ) {
         writer.array {
             if let system, !system.isEmpty {
@@ -63,7 +65,7 @@ package enum OpenAIRequest {
                     $0.member("content", system)
                 }
             }
-            for message in messages where isSaying(message) { write(message, to: &$0) }
+            for message in messages where isSaying(message) { write(message, wantsThoughts, to: &$0) }
         }
     }
 
@@ -72,7 +74,9 @@ package enum OpenAIRequest {
         message.parts.contains { !$0.isThought }
     }
 
-    private static func write(_ message: OutgoingMessage, to writer: inout JSONWriter) {
+    private static func write(
+        _ message: OutgoingMessage, _ wantsThoughts: Bool, to writer: inout JSONWriter
+    ) {
         guard message.role != .tool else {
             for case .toolResult(let result) in message.parts {
                 writer.object {
@@ -92,7 +96,12 @@ package enum OpenAIRequest {
                 if case .thought(let text, _, _) = $0 { text } else { nil }
             }
             // DeepSeek demands them back in turns with calls and ignores them in others (wire.md C6).
-            if !calls.isEmpty && !thoughts.isEmpty { $0.member("reasoning_content", thoughts.joined()) }
+            if !calls.isEmpty && !thoughts.isEmpty {
+                $0.member("reasoning_content", thoughts.joined())
+            } else if !calls.isEmpty && wantsThoughts {
+                // Another model made the call; who wants a thought takes no call without one, and an empty one for none.
+                $0.member("reasoning_content", " ")
+            }
             if !calls.isEmpty {
                 $0.key("tool_calls"); $0.array { for call in calls { write(call, to: &$0) } }
             }
