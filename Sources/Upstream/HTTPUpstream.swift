@@ -40,10 +40,7 @@ package final class HTTPUpstream: Upstream {
     private var lengthsAsked: [String: Int64] = [:]
     /// Since when a list of models is on its way that was asked for lengths, by the steady clock; nil for none.
     private var listingSince: Int64?
-    /// What models were seen to hold where their servers named no limit, and until when that is believed, by the steady clock.
-    private var guesses: [String: (length: Int, until: Int64)] = [:]
-    /// Limits that servers named when a request was too long.
-    private var learned: [String: Int] = [:]
+    private var learned = LearnedLengths()
     /// Bytes of a request that were taken where more were refused, and until when that is believed.
     private var taken: (bytes: Int, until: Int64)?
 
@@ -140,16 +137,11 @@ package final class HTTPUpstream: Upstream {
 
     package func contextLength(of model: String) -> Int? {
         let known = settings.contextLength ?? lengths[model] ?? known(model)?.contextLength
-        return [learned[model], guess(of: model), known].compactMap(\.self).min()
+        return [learned.length(of: model, now: steady()), known].compactMap(\.self).min()
     }
 
     package func isLengthLearned(of model: String) -> Bool {
-        learned[model] != nil || guess(of: model) != nil
-    }
-
-    /// What a model was seen to hold, as long as that is believed.
-    private func guess(of model: String) -> Int? {
-        guesses[model].flatMap { steady() < $0.until ? $0.length : nil }
+        learned.length(of: model, now: steady()) != nil
     }
 
     /// What the table says of a model at this server.
@@ -315,7 +307,7 @@ package final class HTTPUpstream: Upstream {
             if said.isOfMinute {
                 self.learned(length: limit, of: request.model)
             } else {
-                learned[request.model] = limit
+                learned.tell(limit, of: request.model, now: steady())
             }
         default: break
         }
@@ -404,14 +396,13 @@ package final class HTTPUpstream: Upstream {
     private static let listPatience: Int64 = 2_000
 
     package func learned(length: Int, of model: String) {
-        let held = min(guess(of: model) ?? Int.max, max(length, 256))
-        guesses[model] = (held, steady() + HTTPUpstream.lengthPause)
+        learned.guess(length, of: model, now: steady())
     }
 
     package var mostBytes: Int? { taken.flatMap { $0.until > steady() ? $0.bytes : nil } }
     package func learned(bytes: Int) { taken = (max(bytes, 1), steady() + HTTPUpstream.lengthPause) }
 
-    /// Milliseconds until a length is asked for again that nobody knew, and for which one is believed that was guessed.
+    /// Milliseconds until a length is asked for again that nobody knew, and for which it is believed what is taken in bytes.
     private static let lengthPause: Int64 = 600_000
 
     package func countsTokens(of model: String) -> Bool { dialect.countsTokens(counters[model]) }
