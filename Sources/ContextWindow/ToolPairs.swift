@@ -36,9 +36,8 @@ struct ToolPairs {
         var waiting: [String: Waiting] = [:], open: [Int: Int] = [:]
         for index in messages.indices {
             let role = messages[index].role
-            // A result's type may be spelled in any way; a call's is written here.
             guard role == .assistant || role == .tool, !messages[index].isPlainText,
-                role == .tool || ToolPairs.mayHoldTools(messages[index].content)
+                ToolPairs.mayHoldTools(messages[index].content)
             else { continue }
             let message = messages[index]
             for part in message.parts {
@@ -97,17 +96,16 @@ struct ToolPairs {
         message.role != .tool || partners[message.seq]?.contains { $0 >= start } ?? false
     }
 
-    /// A quick look that spares most messages a decoding: every call's type is a string that begins with `tool_`.
+    /// A quick look that spares most messages a decoding: every tool part's type is a string that begins with `tool_`, or is
+    /// spelled with numbers in place of letters.
     private static func mayHoldTools(_ content: [UInt8]) -> Bool {
-        let text = content.span, mark = toolMark.span, escape = escapeMark.span
+        let text = content.span, mark = toolMark.span
         var at = ByteSearch.quote(in: text, from: 0)
         while at < text.count {
             if ByteSearch.matches(mark, in: text, at: at + 1) { return true }
-            // Or with numbers in place of letters.
-            if ByteSearch.matches(escape, in: text, at: at + 1) { return true }
             at = ByteSearch.quote(in: text, from: at + 1)
         }
-        return false
+        return ByteSearch.first(escapeMark.span, in: text) != nil
     }
 
     private static let toolMark = Array("tool_".utf8), escapeMark = Array("\\u".utf8)

@@ -20,6 +20,8 @@ package final class KeyReader {
     private var keys = KeyDecoder()
     private var size = KeyReader.size
     private var isResized = false
+    /// What of the mark behind a paste has come.
+    private var mark = ""
 
     private static var size: [Int] {
         [Process.terminalColumns(1) ?? 0, Process.terminalRows(1) ?? 0]
@@ -68,10 +70,14 @@ package final class KeyReader {
 
     /// What of a paste is text here: its lines are words of one; its end is a sequence of its own.
     private func pasted(_ scalar: Unicode.Scalar) -> Character? {
-        if scalar == "\u{1B}" {
-            while let next = self.scalar(milliseconds: 30), next != "~" {}
-            keys.isPasting = false
-            return nil
+        if scalar == "\u{1B}" || !mark.isEmpty {
+            mark = scalar == "\u{1B}" ? "\u{1B}" : mark + String(scalar)
+            if "\u{1B}[201~".hasPrefix(mark) {
+                if mark.hasSuffix("~") { (mark, keys.isPasting) = ("", false) }
+                return nil
+            }
+            // It was none: what it began with is dropped as the other control characters are.
+            mark = ""
         }
         if scalar == "\r" || scalar == "\n" || scalar == "\t" { return " " }
         return scalar.properties.generalCategory == .control ? nil : Character(scalar)

@@ -75,7 +75,7 @@ package final class LineEditor {
     private func count(_ scalar: Unicode.Scalar) {
         if scalar != "\"" && typedQuotes == 0 { return }
         let (text, cursor) = current
-        if !text.hasPrefix(String(repeating: "\"", count: typedQuotes)) { typedQuotes = 0 }
+        typedQuotes = min(typedQuotes, text.prefix { $0 == "\"" }.count)
         if scalar == "\"", cursor == typedQuotes { typedQuotes += 1 }
     }
 

@@ -95,7 +95,7 @@ package struct Quirks: Sendable, Equatable {
     }
 
     package var maxTokensField = MaxTokensField.maxTokens
-    /// Parameters that are left out, by their names on the wire; `NAME+thinking` while the model thinks, `thinking.FORM` for a
+    /// Parameters that are left out, by their names on the wire; `NAME+thinking` while the model thinks, `NAME+temperature` beside that, `thinking.FORM` for a
     /// form of that parameter.
     package var dropped: Set<String> = []
     /// Tokens of an answer that may be asked for at most; nil where nobody complained.
@@ -120,6 +120,7 @@ package struct Quirks: Sendable, Equatable {
     /// Whether a parameter goes out beside these others.
     func sends(_ name: String, with parameters: ModelParameters) -> Bool {
         sends(name) && !(parameters.isThinking && dropped.contains(name + "+thinking"))
+            && !(parameters.temperature != nil && dropped.contains(name + "+temperature"))
     }
 
     /// How thinking is asked for or switched off, of the forms that were not refused; nil says nothing.

@@ -17,8 +17,8 @@ package struct MessageFilter: Sendable {
     /// What answered the message's turn, by the names of upstream and model; nil for any.
     package var upstream: String?
     package var model: String?
-    /// Whether archived sessions are meant, in place of the others.
-    package var isArchived = false
+    /// Whether archived sessions are meant, or those that are not; nil means the latter, in the trash both.
+    package var isArchived: Bool?
     /// Whether sessions in the trash are meant, in place of the others.
     package var isTrashed = false
     /// Whether messages off the active path are found too.
@@ -31,7 +31,7 @@ package struct MessageFilter: Sendable {
         if let owner, session.owner != owner { return false }
         if self.session != nil { return true }
         if (session.trashedAt != nil) != isTrashed { return false }
-        if session.isArchived != isArchived, isArchived || !isTrashed { return false }
+        if let wanted = isArchived ?? (isTrashed ? nil : false), session.isArchived != wanted { return false }
         if let tag, !session.tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) { return false }
         return true
     }

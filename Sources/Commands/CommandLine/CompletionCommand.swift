@@ -210,7 +210,7 @@ struct Completion {
             fi
             # What stands before the last colon is in the line already.
             local typed=${words[-1]}
-            [[ $typed != *:* ]] || COMPREPLY=("${COMPREPLY[@]#"${typed%"${typed##*:}"}"}")
+            [[ $COMP_WORDBREAKS != *:* || $typed != *:* ]] || COMPREPLY=("${COMPREPLY[@]#"${typed%"${typed##*:}"}"}")
             [[ ${#COMPREPLY[@]} -ne 1 || $COMPREPLY != *[[:blank:]]* ]] || COMPREPLY=("$(printf %q "$COMPREPLY")")
             [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default 2>/dev/null
             [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null

@@ -161,6 +161,7 @@ struct Doctor {
                 advice
             )
         }
+        // What cannot be looked at is told of by the directory below.
         if let there = try? Files.status(socket), there.kind != .socket {
             return ("none can start: '\(socket)' is there and is no socket", "move it away, or \(advice)")
         }

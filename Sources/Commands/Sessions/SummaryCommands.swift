@@ -28,6 +28,7 @@ extension Command {
             throw .usage("'\(words)' is a session: 'convo compact -s \(words)' summarizes it")
         }
         if invocation.positionals.count == 1,
+            // Words that name none are words.
             let named = try? SessionChoice(client: client).session(withID: words), named.id != session.id
         {
             throw .usage(

@@ -20,6 +20,6 @@ struct RouteOverflow {
             !(failure.overflow?.isBytes ?? false), failure.status != 413
         else { return nil }
         // What was sent as a guess says little: half of what was refused is tried next.
-        return isGuess ? refused / 2 : limit ?? refused / 2
+        return isGuess ? refused / 2 : limit
     }
 }

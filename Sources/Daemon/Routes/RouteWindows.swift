@@ -123,7 +123,7 @@ final class RouteWindows: RouteRequests {
                 }
                 count(window, for: candidate, then)
             } catch {
-                if error.isTooSmall, overflow?.isGuess ?? false {
+                if error.isTooSmall, let overflow, overflow.isGuess, !overflow.isNewestOnly {
                     // What must go needs more than was guessed.
                     overflows[name]?.limit = nil
                     return request(for: candidate, then)

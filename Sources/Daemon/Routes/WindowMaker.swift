@@ -266,25 +266,26 @@ struct WindowMaker {
         return (isRequested ? room : room / 2, plan.weights)
     }
 
-    private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
-        throws(WireError) -> WindowPlan
+    /// What is asked for, and what is kept of a model's length for it.
+    private struct Terms {
+        var parameters: ModelParameters
+        var policy: WindowPolicy
+        /// The policy as anchors know it.
+        let settings: String
+        let chosen: WindowPolicy.Chosen
+        let length: Int?
+    }
+
+    private func terms(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
+        throws(WireError) -> Terms
     {
-        var parameters = try modelParameters(question.options)
-        // No room is kept for what is not asked for.
-        if let asked = parameters.maxTokens, let most = candidate.upstream.mostTokens(of: candidate.model) {
-            parameters.maxTokens = min(asked, most)
-        }
-        if let asked = parameters.maxTokens, let most = question.mostAnswer {
-            parameters.maxTokens = min(asked, most)
-        }
         let length = candidate.upstream.contextLength(of: candidate.model)
-        let isLearned = candidate.upstream.isLengthLearned(of: candidate.model)
-        // More was asked for than the server was found to hold: what a refused turn asked for then is asked for at once.
-        if let asked = parameters.maxTokens, let length, isLearned, asked > length / 2 {
-            parameters.maxTokens = OverflowTrim.mostAnswer(asked, of: length, least: 0)
-        }
+        let parameters = try parameters(question, candidate, length: length)
         var policy = try policy(session.session, question.options, at: candidate.upstream.name)
-        if let length, isLearned, policy.reserveTokens >= length { policy.reserveTokens = length / 4 }
+        if let length, policy.reserveTokens >= length, candidate.upstream.isLengthLearned(of: candidate.model)
+        {
+            policy.reserveTokens = length / 4  // whoever chose it did not know
+        }
         var keyed = policy
         let chosen = policy.chosen(cachesPrompts: candidate.upstream.promptCache != .none)
         if question.isNewestOnly { policy.maxTurns = 1 }
@@ -314,18 +315,45 @@ struct WindowMaker {
         }
         // A prompt that keeps more free for its own answer moves no cut of others.
         if parameters.maxTokens != nil || parameters.isThinking { keyed.reserveTokens = policy.reserveTokens }
-        let settings = keyed.fingerprint
+        return Terms(
+            parameters: parameters, policy: policy, settings: keyed.fingerprint, chosen: chosen,
+            length: length)
+    }
+
+    /// What a model is asked with: no answer longer than it, or its server, may give.
+    private func parameters(_ question: WindowRequest, _ candidate: Candidate, length: Int?) throws(WireError)
+        -> ModelParameters
+    {
+        var parameters = try modelParameters(question.options)
+        guard var asked = parameters.maxTokens else { return parameters }
+        // No room is kept for what is not asked for.
+        if let most = candidate.upstream.mostTokens(of: candidate.model) { asked = min(asked, most) }
+        if let most = question.mostAnswer { asked = min(asked, most) }
+        // More than the server was found to hold: what a refused turn asked for then is asked for at once.
+        if let length, asked > length / 2, candidate.upstream.isLengthLearned(of: candidate.model) {
+            let cap = candidate.upstream.answerCap(parameters, of: candidate.model)
+            let least = cap?.source == .needed ? cap?.tokens : cap?.needed
+            asked = OverflowTrim.mostAnswer(asked, of: length, least: least ?? 0)
+        }
+        parameters.maxTokens = asked
+        return parameters
+    }
+
+    private func plan(_ session: SessionRecord, _ question: WindowRequest, _ candidate: Candidate)
+        throws(WireError) -> WindowPlan
+    {
+        let terms = try terms(session, question, candidate), policy = terms.policy
         let rules = rules(for: candidate, of: session.row, mediaRefused: question.mediaRefused)
         let calibration = calibrations.of(candidate.upstream.name, candidate.model)
-        let budget = min(policy.budget(contextLength: length), question.limit ?? Int.max)
+        let budget = min(policy.budget(contextLength: terms.length), question.limit ?? Int.max)
         let last = lastRequests.last(of: session.row, candidate.upstream.name, candidate.model)
         return WindowPlan(
-            session: session, question: question, policy: policy, length: length,
+            session: session, question: question, policy: policy, length: terms.length,
             weights: calibration.applied(to: rules.weights), budget: budget,
-            mostBytes: question.isNewestOnly ? nil : candidate.upstream.mostBytes, parameters: parameters,
-            upstream: candidate.upstream.name,
+            mostBytes: question.isNewestOnly ? nil : candidate.upstream.mostBytes,
+            parameters: terms.parameters, upstream: candidate.upstream.name,
             model: candidate.model, rules: rules,
-            chosen: chosen, settings: settings,
+            chosen: terms.chosen, settings: terms.settings,
             ratio: calibration.plain.samples > 0 ? calibration.plain.value : nil,
             now: clocks.now(),
             asked: last?.at, lastBegin: last?.begin, lastThoughts: last?.thoughts,

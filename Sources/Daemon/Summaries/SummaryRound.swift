@@ -90,7 +90,7 @@ final class SummaryRound {
             if used != nil, !isKeeping {
                 let write = KeepSummary(
                     summary, of: order.row, on: order.branch, attempts: [], used: used, isKept: false)
-                tools.archives.write(write, of: order.row) { _ in }
+                tools.archives.write(write, of: order.row) { [share] _ in _ = share }
             }
         }
         finish(.failure(error))
@@ -178,13 +178,6 @@ final class SummaryRound {
                 switch result {
                 case .success(let candidates):
                     self.candidates = candidates
-                    do throws(WireError) {
-                        share = try tools.quotas.share(
-                            order.owner, usedBefore, isBeside: true,
-                            QuotaKeeper.expected(
-                                input: found.session.tokens,
-                                output: tools.configuration.summarizer.maxTokens, candidates.first))
-                    } catch { return finish(.failure(error)) }
                     readAnew = { [weak self] in self?.readBack(found, before, untold: untold, target) }
                     findBudget(found) { [self] in readAnew?() }
                 case .failure(let error): finish(.failure(error))
@@ -285,7 +278,16 @@ final class SummaryRound {
             id: self.summary?.id ?? tools.ids.newID(), first: before?.first ?? first, last: target, text: nil,
             isRequested: isRequested, madeAt: session.session.messageCount, createdAt: tools.clocks.now())
         summary.problem = "it is being made"
-        if order.request?.isDryRun ?? false { return finish(.success(estimated(summary))) }
+        let estimate = estimated(summary)
+        if order.request?.isDryRun ?? false { return finish(.success(estimate)) }
+        do throws(WireError) {
+            let tokens = (estimate.inputTokens ?? 0) + (estimate.outputTokens ?? 0)
+            if share == nil {
+                share = try tools.quotas.share(
+                    order.owner, usedBefore, isBeside: true,
+                    UsageSum(turns: 1, tokens: tokens, cost: estimate.cost ?? 0))
+            }
+        } catch { return finish(.failure(error)) }
         if let old = self.summary {
             (summary.inputTokens, summary.outputTokens, summary.cost) = (
                 old.inputTokens, old.outputTokens, old.cost

@@ -83,7 +83,9 @@ final class QuotaKeeper {
         if let found {
             let others = underWay(own, since: found.mark)
             if others.turns > 0, let words = QuotaKeeper.excess(found.sum + others, cap) {
-                let what = isBeside ? ("summary", "summaries", "made") : ("prompt", "prompts", "answered")
+                let what =
+                    isBeside
+                    ? ("summary or title", "summaries and titles", "made") : ("prompt", "prompts", "answered")
                 let running =
                     others.turns == 1 ? "\(what.0) that is" : "\(others.turns) \(what.1) that are"
                 throw WireError(

@@ -35,7 +35,7 @@ extension Method {
             package var tag: String?
             package var upstream: String?
             package var model: String?
-            package var isArchived: Bool
+            package var isArchived: Bool?
             package var isTrashed: Bool
             package var branches: Branches
             package var order: Order
@@ -61,7 +61,7 @@ extension Method {
                 tag = try reader.name("tag")
                 upstream = try reader.name("upstream")
                 model = try reader.name("model")
-                isArchived = try reader.bool("archived") ?? false
+                isArchived = try reader.bool("archived")
                 isTrashed = try reader.bool("trashed") ?? false
                 branches = try reader.word("branches", Branches.self) ?? .active
                 order = try reader.word("order", Order.self) ?? .newest

@@ -332,7 +332,7 @@ enum Unsupported {
         if isThinking(text) { return "thinking" }
         // Anthropic's newer models take one of both, and whoever sets the one rarely minds the other.
         if text.contains("cannot both be specified"), text.contains("top_p"), text.contains("temperature") {
-            return "top_p"
+            return "top_p+temperature"
         }
         guard isSaid else { return nil }
         if let named = report.parameter { return names.contains(named) ? named : nil }

@@ -8,7 +8,7 @@ package enum OverflowTrim {
         case window(Int)
         /// The request may have so few tokens, with nobody saying how many would fit: nearly any server takes them.
         case few(Int)
-        /// The request may have the newest turn alone, with what is always in: nobody says how much would fit.
+        /// The request may have the newest turn alone, with what is always in: it has too many bytes, a second time.
         case newest
     }
 
@@ -38,12 +38,12 @@ package enum OverflowTrim {
             if mayShrink, let answer, answer / 4 >= max(64, least), answer > 2 * estimate {
                 return .answer(answer / 4)
             }
-            let least = max(1, min(estimate / 4, few))
+            let little = max(1, min(estimate / 4, few))
             if let excess = said.excess, trims == 0 {
                 let rest = estimate - excess - max(64, excess / 8)
-                return rest > least ? .window(rest) : .few(least)
+                return rest > little ? .window(rest) : .few(little)
             }
-            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .few(least)
+            return trims == 0 ? .window(max(1, estimate * 3 / 4)) : .few(little)
         }
         let margin = max(16, min(256, limit / 16), limit / 50)
         if mayShrink, let answer, let counted = said.counted, !said.isLowerBound, counted <= limit,
