@@ -6,12 +6,15 @@ final class Screen {
     struct Unseen: Error, CustomStringConvertible { let description: String }
 
     private let socket: String
+    /// Its directory has the server's socket, by which that is ended.
+    private let home: Home
     private let environment: [String: String]
 
     /// Starts a shell's command with the terminal as its input, output and error.
     init(
         _ command: String, columns: Int, rows: Int = 30, home: Home
     ) throws {
+        self.home = home
         // No two have one server: a start that finds one which is just about to end fails.
         socket = home.directory.file("tmux-" + Machine.random(6).map { String($0, radix: 36) }.joined())
         var environment = home.environment
