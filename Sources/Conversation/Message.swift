@@ -203,7 +203,7 @@ package struct Message: Sendable, Equatable {
     package var parts: [Part] {
         if let decoded { return decoded }
         if let plain = plainTextJSON, let text = JSONText.text(plain) { return [.text(text)] }
-        return Part.decode(content)
+        return Part.parse(content)
     }
 }
 

@@ -101,6 +101,11 @@ package enum Part: Sendable, Equatable {
         {
             return [.text(text)]
         }
+        return parse(content)
+    }
+
+    /// The same of what is not one plain text.
+    static func parse(_ content: [UInt8]) -> [Part] {
         guard let document = try? JSONDocument(content) else { return [] }
         return document.root.elements.compactMap { try? Part(checking: $0) }
     }

@@ -49,9 +49,8 @@ extension Command {
             )
         }
         if isDefault && !change.isEmpty { try ConfigurationFile(client).set(change, client) }
-        let configured = try WindowChange.configured(client)
         if isDefault {
-            guard let configured else {
+            guard let configured = WindowChange.configured(try client.info(withConfiguration: true)) else {
                 throw CommandError(
                     .failure, "the daemon does not tell its configuration; only its administrators see it")
             }
@@ -74,8 +73,7 @@ extension Command {
         if invocation.has(.json) {
             invocation.console.print(PrettyJSON.text(of: session.window?.bytes ?? Array("{}".utf8)))
         } else {
-            try WindowChange.show(
-                session.window?.bytes, configured, choice.id, client, on: invocation.console)
+            try WindowChange.show(session, client, on: invocation.console)
         }
         return .success
     }
@@ -167,23 +165,22 @@ struct WindowChange {
     }
 
     /// Prints what a session's window is, and what of it is in force.
-    static func show(
-        _ window: [UInt8]?, _ configured: JSONView?, _ session: String, _ client: Client, on console: Console
-    ) throws(CommandError) {
-        show(window, configured, try theirs(session, client), on: console)
-        try showForce(client, session, on: console)
+    static func show(_ session: Method.SessionGet.Result, _ client: Client, on console: Console)
+        throws(CommandError)
+    {
+        let info = try client.info(withConfiguration: true)
+        show(session.window?.bytes, configured(info), theirs(session.summary, info), on: console)
+        try showForce(client, session.summary.id, on: console)
     }
 
     /// The upstream that a session's next prompt would ask first, with its own window; nil where it has none, and where the daemon
     /// does not tell.
-    private static func theirs(_ session: String, _ client: Client) throws(CommandError)
+    private static func theirs(_ session: Wire.SessionSummary, _ info: Method.ServerInfo.Result)
         -> (name: String, window: JSONView)?
     {
-        let info = try client.info(withConfiguration: true)
-        let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session) }.summary
-        let route = found.upstream ?? "default"
+        let route = session.upstream ?? "default"
         // The daemon wrote it.
-        guard let name = info.routes.members[route]?.first ?? found.upstream,
+        guard let name = info.routes.members[route]?.first ?? session.upstream,
             let root = info.config.flatMap({ try? JSONDocument($0.bytes).root }),
             let window = root["upstreams"]?[name]?["window"], window.kind == .object
         else { return nil }
@@ -191,8 +188,8 @@ struct WindowChange {
     }
 
     /// 'window' of the configuration; nil where the daemon does not tell it.
-    static func configured(_ client: Client) throws(CommandError) -> JSONView? {
-        try client.info(withConfiguration: true).config.flatMap {
+    static func configured(_ info: Method.ServerInfo.Result) -> JSONView? {
+        info.config.flatMap {
             (try? JSONDocument($0.bytes))?.root["window"]  // the daemon wrote it
         }
     }
@@ -202,8 +199,7 @@ struct WindowChange {
         throws(CommandError)
     {
         let found = try client.ask(Method.SessionGet.self) { $0.member("sessionId", session.id) }
-        let configured = try WindowChange.configured(client)
-        try show(found.window?.bytes, configured, session.id, client, on: console)
+        try show(found, client, on: console)
     }
 
     /// Prints what of all that is in force for the next prompt, or why nothing can be sent.
