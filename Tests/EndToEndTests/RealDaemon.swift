@@ -204,6 +204,17 @@ func soon(_ what: @autoclosure () -> String, milliseconds: Int = 20_000, _ holds
     }
 }
 
+/// Whether somebody listens at a path.
+///
+/// A socket's file is there before it (bind, then listen), and a connection that tries would use up the one that some
+/// listeners take: the kernel's own list tells it (proc(5), `__SO_ACCEPTCON`).
+func isListenedTo(_ path: String) throws -> Bool {
+    text(try Files.read("/proc/net/unix")).split(separator: "\n").contains { line in
+        let fields = line.split(separator: " ")
+        return fields.count == 8 && fields[7] == path && fields[3] == "00010000"
+    }
+}
+
 /// Whether this user may mount a file system here.
 let canMount: Bool = {
     guard let directory = try? TemporaryDirectory() else { return false }

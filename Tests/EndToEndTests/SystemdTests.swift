@@ -38,7 +38,7 @@ internal import Testing
             try? Process.signal(pid, Signals.kill)
             _ = try? Process.reap(pid)
         }
-        try soon("it listens") { try Files.status(socket)?.kind == .socket }
+        try soon("it listens") { try isListenedTo(socket) }
         let client = try TestClient(socket)
         #expect(try client.call("_convod/server/info").result?["socket"]?.string == socket)
         #expect(text(try Files.read(directory.file("c.db.lock"))).hasSuffix("\n\(socket)\n"))

@@ -20,7 +20,7 @@ private final class Impostor {
                 "--reuid=65534", "--clear-groups", "/usr/bin/socat", "UNIX-LISTEN:\(path),fork",
                 "OPEN:\(heard),creat,append",
             ], environment: ["PATH": "/usr/bin:/bin"])
-        try soon("it listens") { try Files.status(path)?.kind == .socket }
+        try soon("it listens") { try isListenedTo(path) }
     }
 
     deinit {
@@ -63,7 +63,7 @@ private final class Impostor {
                 "/usr/bin/socat",
                 ["UNIX-LISTEN:\(path)", "SYSTEM:read x; cat \(directory.file("answer")); cat"],
                 environment: ["PATH": "/usr/bin:/bin"])
-            try soon("it listens") { try Files.status(path)?.kind == .socket }
+            try soon("it listens") { try isListenedTo(path) }
             let (code, said) = try Built.run(
                 Built.convo, ["stop"],
                 environment: Built.environment(directory).merging(["CONVOD_SOCKET": path]) { $1 })
