@@ -23,8 +23,7 @@ package struct SessionRecord: Sendable, Equatable {
 
     /// Bytes that a session costs in a list.
     package var listedBytes: Int {
-        300 + session.cwd.utf8.count + (session.title?.utf8.count ?? 0)
-            + (session.settings.window?.count ?? 0) + session.tags.reduce(0) { $0 + $1.utf8.count }
+        300 + session.cwd.utf8.count + (session.title?.utf8.count ?? 0) + session.listedRareBytes
     }
 }
 

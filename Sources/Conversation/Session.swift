@@ -9,18 +9,6 @@ package struct Session: Sendable, Equatable {
     package var title: String?
     /// The directory that the client works in: an absolute path, not looked up on the disk.
     package var cwd: String
-    /// Raw JSON array, as the client gave it.
-    package var mcpServers: [UInt8]
-    private static let noServers = Array("[]".utf8)
-    /// The system prompt; nil for none.
-    package var system: String?
-    /// What a client brought along behind it; nil for nothing, and in lists.
-    package var appendedSystem: String?
-    package var settings: SessionSettings
-    /// At most 64, of 1 to 64 bytes each.
-    package var tags: [String]
-    /// A raw JSON object, byte for byte as the client gave it.
-    package var metadata: [UInt8]?
     /// How many messages are on the active path; also the seq of the newest.
     package var messageCount: Int
     /// The estimate over the active path.
@@ -33,12 +21,11 @@ package struct Session: Sendable, Equatable {
     package var activity: Int64
     /// Whether lists leave it out unless they are asked for it.
     package var isArchived: Bool
-    /// When it went to the trash, in milliseconds since 1970 UTC; nil when it is not there.
-    package var trashedAt: Int64?
     /// Whether nothing was ever said in it: it has neither messages on its path nor turns.
     package var isEmpty = true
     /// Whether it lives in memory only and is gone with the daemon.
     package var isEphemeral = false
+    private var rare: Rare?
 
     /// A new session with nothing in it; `createdAt` is in milliseconds since 1970 UTC.
     package init(id: SessionID, owner: UserID, cwd: String, createdAt: Int64) {
@@ -46,18 +33,80 @@ package struct Session: Sendable, Equatable {
         self.owner = owner
         self.cwd = cwd
         title = nil
-        mcpServers = Session.noServers
-        system = nil
-        settings = SessionSettings()
-        tags = []
-        metadata = nil
         messageCount = 0
         tokens = 0
         self.createdAt = createdAt
         updatedAt = createdAt
         activity = 0
         isArchived = false
-        trashedAt = nil
+    }
+
+    /// What few sessions have, in one place: a list copies each session some times.
+    private struct Few: Sendable, Equatable {
+        var mcpServers = noServers
+        var system: String?
+        var appendedSystem: String?
+        var settings = SessionSettings()
+        var tags: [String] = []
+        var metadata: [UInt8]?
+        var trashedAt: Int64?
+
+        static let noServers = Array("[]".utf8)
+        static let none = Few()
+    }
+
+    private final class Rare: Sendable, Equatable {
+        let few: Few
+
+        init(_ few: Few) { self.few = few }
+
+        static func == (one: Rare, other: Rare) -> Bool { one === other || one.few == other.few }
+    }
+
+    private var few: Few {
+        get { rare?.few ?? Few.none }
+        set { rare = newValue == Few.none ? nil : Rare(newValue) }
+    }
+
+    /// Bytes of its tags and of what its window is set to.
+    package var listedRareBytes: Int {
+        guard let rare else { return 0 }
+        return (rare.few.settings.window?.count ?? 0) + rare.few.tags.reduce(0) { $0 + $1.utf8.count }
+    }
+
+    /// Raw JSON array, as the client gave it.
+    package var mcpServers: [UInt8] {
+        get { rare?.few.mcpServers ?? Few.noServers }
+        set { few.mcpServers = newValue }
+    }
+    /// The system prompt; nil for none.
+    package var system: String? {
+        get { rare?.few.system }
+        set { few.system = newValue }
+    }
+    /// What a client brought along behind it; nil for nothing, and in lists.
+    package var appendedSystem: String? {
+        get { rare?.few.appendedSystem }
+        set { few.appendedSystem = newValue }
+    }
+    package var settings: SessionSettings {
+        get { rare?.few.settings ?? SessionSettings() }
+        set { few.settings = newValue }
+    }
+    /// At most 64, of 1 to 64 bytes each.
+    package var tags: [String] {
+        get { rare?.few.tags ?? [] }
+        set { few.tags = newValue }
+    }
+    /// A raw JSON object, byte for byte as the client gave it.
+    package var metadata: [UInt8]? {
+        get { rare?.few.metadata }
+        set { few.metadata = newValue }
+    }
+    /// When it went to the trash, in milliseconds since 1970 UTC; nil when it is not there.
+    package var trashedAt: Int64? {
+        get { rare?.few.trashedAt }
+        set { few.trashedAt = newValue }
     }
 }
 

@@ -17,21 +17,24 @@ package enum Timestamp {
         let rest = Int(milliseconds - days * Timestamp.day)
         let (year, month, day) = civil(days)
         text.append(addingCapacity: 24) { out in
-            func put(_ value: Int, _ mark: UInt8) {
-                out.append(UInt8(0x30 + value / 10 % 10))
-                out.append(UInt8(0x30 + value % 10))
-                out.append(mark)
+            @inline(__always) func put(_ value: Int, _ mark: UInt8?) {
+                let tens = value / 10
+                out.append(UInt8(truncatingIfNeeded: 0x30 &+ tens))
+                out.append(UInt8(truncatingIfNeeded: 0x30 &+ value &- tens &* 10))
+                if let mark { out.append(mark) }
             }
-            out.append(UInt8(0x30 + year / 1000))
-            out.append(UInt8(0x30 + year / 100 % 10))
-            put(year % 100, 0x2D)
+            let century = year / 100
+            put(century, nil)
+            put(year - century * 100, 0x2D)
             put(month, 0x2D)
             put(day, 0x54)
-            put(rest / 3_600_000, 0x3A)
-            put(rest / 60_000 % 60, 0x3A)
-            put(rest / 1000 % 60, 0x2E)
-            out.append(UInt8(0x30 + rest % 1000 / 100))
-            put(rest % 100, 0x5A)
+            let seconds = rest / 1000, minutes = seconds / 60, hours = minutes / 60
+            put(hours, 0x3A)
+            put(minutes - hours * 60, 0x3A)
+            put(seconds - minutes * 60, 0x2E)
+            let fraction = rest - seconds * 1000, hundreds = fraction / 100
+            out.append(UInt8(truncatingIfNeeded: 0x30 &+ hundreds))
+            put(fraction - hundreds * 100, 0x5A)
         }
     }
 

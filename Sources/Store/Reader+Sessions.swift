@@ -1,5 +1,6 @@
 internal import Archive
 internal import Conversation
+internal import Posix
 
 extension Reader {
     /// The session of this owner, trashed ones included.
@@ -33,6 +34,38 @@ extension Reader {
                 .listedSessions(
                     "INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity"),
                 values, doing: "list sessions", visit)
+        }
+    }
+
+    /// The same for a short list: one that stands where it stood when it was read last is not read again.
+    func shortList(
+        owner: UserID, isDescending: Bool, edge: Int64,
+        _ visit: (Int64, () throws(ArchiveError) -> SessionRecord) -> Bool
+    ) throws(ArchiveError) {
+        listed.forgetOld(now: Machine.monotonic())
+        func look(_ place: Row) -> Bool {
+            let row = SessionRow(place.int(0)), activity = place.int(1)
+            if let known = listed.session(row, at: activity) { return visit(activity) { known } }
+            return visit(activity) { () throws(ArchiveError) in
+                let found = try database.first(
+                    .listedSessions("WHERE id = ?"), [.int(row)], doing: "list sessions", SessionRecord.init)
+                guard let found else {
+                    throw ArchiveError(
+                        .corrupt, "list sessions", reason: "session \(row.number) is in their index alone")
+                }
+                listed.keep(found)
+                return found
+            }
+        }
+        let values: [Bound] = [.user(owner), .int(edge)]
+        if isDescending {
+            try database.rows(
+                "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC",
+                values, doing: "list sessions", look)
+        } else {
+            try database.rows(
+                "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity",
+                values, doing: "list sessions", look)
         }
     }
 
@@ -73,7 +106,7 @@ extension Reader {
             [.user(owner), .text(prefix), .text(prefix + "\u{7F}"), Bound(2_000)],
             doing: "find sessions by ID"
         ) { row in
-            room -= output.take(row, where: fits)
+            room -= output.take(row, where: fits).bytes
             return room > 0 && output.sessions.count < limit
         }
         return output

@@ -6,6 +6,8 @@ package final class Reader {
     let database: Database
     /// Where searches find nothing but empty sessions.
     var barren = BarrenStretches()
+    /// What short lists have read.
+    var listed = ListedSessions()
     /// Called by a long look between its slices, when no cursor is open.
     var betweenSlices: () -> Void = {}
     /// Whether nobody waits any more for the look that is being made.

@@ -12,7 +12,7 @@ extension SessionRecord {
             cwd: row.text(4), createdAt: try row.time(13, "created_at", of: .session))
         session.title = row.optionalText(3)
         if !row.isEmptyJSON(5) { session.mcpServers = try row.json(5, "mcp_servers", of: .session) }
-        session.system = row.optionalText(6)
+        if let system = row.optionalText(6) { session.system = system }
         let settings = row.isEmptyJSON(7) ? nil : try row.json(7, "settings", of: .session)
         let tags = row.isEmptyJSON(8) ? nil : try row.json(8, "tags", of: .session)
         // `json` has checked that both are JSON.
@@ -22,16 +22,16 @@ extension SessionRecord {
         if let tags, let view = try? JSONDocument(tags).root {  // as above
             session.tags = view.elements.compactMap(\.string)
         }
-        session.metadata = try row.optionalJSON(9, "metadata", of: .session)
+        if let metadata = try row.optionalJSON(9, "metadata", of: .session) { session.metadata = metadata }
         let branch = Int64(try row.number(10, "branch", in: MessageKey.branches, of: .session))
         session.messageCount = try row.number(11, "head", in: MessageKey.seqs, of: .session)
         session.tokens = try row.number(12, "tokens", in: 0...Row.mostTokens, of: .session)
         session.updatedAt = try row.time(14, "updated_at", of: .session)
         session.activity = Int64(try row.number(15, "activity", in: 0...Row.mostActivity, of: .session))
         session.isArchived = row.bool(16)
-        session.trashedAt = try row.optionalTime(17, "trashed_at", of: .session)
+        if let time = try row.optionalTime(17, "trashed_at", of: .session) { session.trashedAt = time }
         session.isEmpty = row.bool(18)
-        session.appendedSystem = row.optionalText(19)
+        if let appended = row.optionalText(19) { session.appendedSystem = appended }
         session.isEphemeral = number.isEphemeral
         self.init(session, row: number, branch: BranchRow(branch))
     }

@@ -112,9 +112,10 @@ extension Writer {
                     settings = CASE WHEN json_valid(settings) THEN CASE json_type(settings) WHEN 'object' THEN settings ELSE '{}' END ELSE '{}' END,
                     tags = CASE WHEN json_valid(tags) THEN CASE json_type(tags) WHEN 'array' THEN tags ELSE '[]' END ELSE '[]' END,
                     mcp_servers = CASE WHEN json_valid(mcp_servers) THEN CASE json_type(mcp_servers) WHEN 'array' THEN mcp_servers ELSE '[]' END ELSE '[]' END,
-                    metadata = CASE WHEN json_valid(metadata) THEN CASE json_type(metadata) WHEN 'object' THEN metadata END END
+                    metadata = CASE WHEN json_valid(metadata) THEN CASE json_type(metadata) WHEN 'object' THEN metadata END END,
+                    activity = ?
                  WHERE id = ?
-                """, [row], doing: doing)
+                """, [.int(nextActivity(of: SessionRow(found.row))), row], doing: doing)
         case .activeBranch: return try findBranch(of: SessionRow(found.row), doing)
         case .total: try sumUp(MessageKey.branch(found.row))
         case .head:

@@ -55,10 +55,11 @@ extension Wire {
 
         /// Writes a stored session as lists show it, without making one of the wire's of it.
         package static func write(_ session: Conversation.Session, to writer: inout JSONWriter) {
+            let settings = session.settings
             writer.begin("{")
             writeMembers(
                 session.id, session.title, session.cwd, Int(session.owner.number), session.messageCount,
-                session.tokens, session.settings.upstream, session.settings.model, session.tags,
+                session.tokens, settings.upstream, settings.model, session.tags,
                 session.isArchived, session.isEphemeral ? true : nil, session.createdAt, session.updatedAt,
                 session.trashedAt, to: &writer)
             writer.end("}")

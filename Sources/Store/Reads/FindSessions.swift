@@ -49,25 +49,33 @@ extension FindSessions: LocalRead {
         while !isDone {
             let stretch = leaps ? reader.barren.below(edge, of: uid) : nil
             isDone = true
-            try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
-                if let stretch, row.activity < stretch.upperBound {
+            func look(_ activity: Int64, _ read: () throws(ArchiveError) -> SessionRecord) -> Bool {
+                if let stretch, activity < stretch.upperBound {
                     run.leap(stretch)
                     edge = stretch.lowerBound
                     isDone = false
                     return false
                 }
                 looked += 1
-                room -= output.take(row, where: matches)
-                if row.isEmpty {
-                    run.add(row.activity)
+                let taken = output.take(read, where: matches)
+                room -= taken.bytes
+                if taken.isEmpty && activity < Row.mostActivity {
+                    run.add(activity)
                 } else {
                     note()
                     run = BarrenStretches.Run()
                 }
                 output.isFull = room <= 0
                 let isFull = output.sessions.count == limit || looked == slice || room <= 0
-                if isFull { output.next = row.activity }
+                if isFull { output.next = activity }
                 return !isFull
+            }
+            if slice <= ListedSessions.most {
+                try reader.shortList(owner: uid, isDescending: isDescending, edge: edge, look)
+            } else {
+                try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
+                    look(row.activity) { () throws(ArchiveError) in try SessionRecord(row) }
+                }
             }
         }
         note()
@@ -107,22 +115,27 @@ extension FindSessions: LocalRead {
 extension Row {
     /// The place in the order of changes of a listed session.
     fileprivate var activity: Int64 { int(15) }
-    /// Whether nothing was said in a listed session, and its place in the order is as the daemon writes them.
-    fileprivate var isEmpty: Bool { bool(18) && activity < Row.mostActivity }
 }
 
 extension FindSessions.Output {
-    /// Takes a row in if it fits, or notes what is wrong with it; gives the bytes that it takes of the page.
-    mutating func take(_ row: Row, where fits: (Session) -> Bool) -> Int {
+    /// Takes a row in as below.
+    mutating func take(_ row: Row, where fits: (Session) -> Bool) -> (bytes: Int, isEmpty: Bool) {
+        take({ () throws(ArchiveError) in try SessionRecord(row) }, where: fits)
+    }
+
+    /// Takes a session in if it fits, or notes what is wrong with it; gives the bytes that it takes of the page, and whether
+    /// nothing was said in it.
+    mutating func take(_ read: () throws(ArchiveError) -> SessionRecord, where fits: (Session) -> Bool)
+        -> (bytes: Int, isEmpty: Bool)
+    {
         do throws(ArchiveError) {
-            let record = try SessionRecord(row)
-            guard fits(record.session) else { return 0 }
-            let bytes = record.listedBytes
+            let record = try read()
+            guard fits(record.session) else { return (0, record.session.isEmpty) }
             sessions.append(record)
-            return bytes
+            return (record.listedBytes, record.session.isEmpty)
         } catch {
             damaged.append(error.description)
-            return 0
+            return (0, false)
         }
     }
 }
