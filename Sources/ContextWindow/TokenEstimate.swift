@@ -23,7 +23,7 @@ package enum TokenEstimate {
     package static func size(of text: String) -> ContentSize {
         var utf8 = text
         utf8.makeContiguousUTF8()
-        return size(utf8.utf8.span)
+        return TextTally.size(utf8.utf8.span)
     }
 
     /// The size of a message with these parts, its overhead included.
@@ -51,8 +51,8 @@ package enum TokenEstimate {
         var sum = ContentSize(tokens: perMessage), thoughts = ContentSize()
         for piece in answer.pieces {
             switch piece.kind {
-            case .text: sum += size(piece.bytes.span)
-            case .thought: thoughts += size(piece.bytes.span)
+            case .text: sum += TextTally.size(piece.bytes.span)
+            case .thought: thoughts += TextTally.size(piece.bytes.span)
             case .part: for part in Part.decode([0x5B] + piece.bytes + [0x5D]) { sum += size(of: part) }
             case .signature: break
             }
@@ -67,7 +67,7 @@ package enum TokenEstimate {
     }
 
     /// The size of raw JSON that a request carries beside its messages, as definitions of tools.
-    package static func size(ofDemand json: [UInt8]) -> ContentSize { size(json.span) }
+    package static func size(ofDemand json: [UInt8]) -> ContentSize { TextTally.size(json.span) }
 
     /// What a PDF costs at least, and for each `documentBytes` of its base64: about that of a page (wire.md H5).
     private static let perDocument = 3_000, documentBytes = 24_000
@@ -84,7 +84,8 @@ package enum TokenEstimate {
         case .resource(let uri, nil, _):
             size(of: uri) + (part.asMedia.isMedia ? media(part.asMedia) : ContentSize(tokens: 8))
         case .resourceLink(let uri, let name, _): size(of: uri) + size(of: name) + ContentSize(tokens: 4)
-        case .toolCall(let call): name(call.name) + size(call.arguments.span) + ContentSize(tokens: 8)
+        case .toolCall(let call):
+            name(call.name) + TextTally.size(call.arguments.span) + ContentSize(tokens: 8)
         case .toolResult(let result): self.result(result)
         }
     }
@@ -146,141 +147,4 @@ package enum TokenEstimate {
     /// What a part of a result may cost beyond itself: its name where it was, and the marks around it.
     private static let perMoved = 24
     private static let movedLead = size(of: Gated.movedLead)
-
-    /// A run of ASCII letters and digits.
-    private struct Run {
-        var letters: UInt32 = 0, digits: UInt32 = 0, changes = 0
-        var isLastDigit = false
-        var isEmpty: Bool { letters | digits == 0 }
-
-        /// Adds so many of one kind.
-        mutating func add(_ count: Int, isDigit: Bool) {
-            if !isEmpty && isDigit != isLastDigit { changes += 1 }
-            isLastDigit = isDigit
-            if isDigit { digits += UInt32(count) } else { letters += UInt32(count) }
-        }
-    }
-
-    /// What was counted of a text, by classes.
-    private struct Tally {
-        var words: UInt32 = 0, letters: UInt32 = 0, digits: UInt32 = 0, signs: UInt32 = 0
-        var newlines: UInt32 = 0, blanks: UInt32 = 0, random: UInt32 = 0
-        var others = ContentSize()
-        private var run = Run()
-
-        mutating func addDigit() { run.add(1, isDigit: true) }
-
-        /// Adds so many letters; `isWord` tells that no digit follows them.
-        @inline(__always)
-        mutating func addLetters(_ count: Int, isWord: Bool) {
-            if isWord && run.isEmpty {
-                words &+= 1
-                letters &+= UInt32(truncatingIfNeeded: count)
-            } else {
-                run.add(count, isDigit: false)
-            }
-        }
-
-        mutating func endRun() {
-            if run.isEmpty { return }
-            let length = run.letters + run.digits
-            if run.letters > 0 && ((length >= 24 && run.digits > 0) || (length >= 4 && run.changes >= 2)) {
-                random += length
-            } else {
-                words += run.letters > 0 ? 1 : 0
-                letters += run.letters
-                digits += run.digits
-            }
-            run = Run()
-        }
-
-        var size: ContentSize {
-            var size = others
-            size[.word] = words
-            size[.letter] = letters
-            size[.digit] = digits
-            size[.sign] = signs
-            size[.newline] = newlines
-            size[.blank] = blanks
-            size[.random] = random
-            return size
-        }
-    }
-
-    private static func size(_ text: Span<UInt8>) -> ContentSize {
-        var tally = Tally(), at = 0, same = 0
-        var last: UInt8 = 0
-        while at < text.count {
-            let byte = text[at]
-            // Most of a text are words: a whole one is counted at once.
-            var end = at
-            while end < text.count, isLetter(text[end]) { end &+= 1 }
-            if end > at {
-                tally.addLetters(end - at, isWord: end == text.count || !isDigit(text[end]))
-                last = text[end - 1]
-                at = end
-                continue
-            }
-            switch byte {
-            case 0x30...0x39: tally.addDigit()
-            case 0x80...:
-                let (scalar, length) = decode(text, at)
-                tally.endRun()
-                tally.others[Self.class(of: scalar)] += 1
-                at += length
-                last = 0
-                continue
-            default:
-                tally.endRun()
-                switch byte {
-                case 0x0A: if last == 0x0A { tally.blanks += 1 } else { tally.newlines += 1 }
-                case 0x09: tally.blanks += last == 0x09 ? 1 : 4
-                // A single one between words is free.
-                case 0x20: if last == 0x20 || last == 0x0A || last == 0x09 { tally.blanks += 1 }
-                // Lines of one sign are few tokens.
-                default:
-                    same = byte == last ? same + 1 : 0
-                    if same < 2 { tally.signs += 1 } else { tally.blanks += 1 }
-                }
-            }
-            last = byte
-            at += 1
-        }
-        tally.endRun()
-        var size = tally.size
-        // No text is free, a single blank neither.
-        if size == ContentSize(), !text.isEmpty { size[.token] = 1 }
-        return size
-    }
-
-    @inline(__always)
-    private static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
-
-    @inline(__always)
-    private static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
-
-    private static func `class`(of scalar: UInt32) -> ContentSize.Class {
-        switch scalar {
-        case 0x3400...0x9FFF, 0xF900...0xFAFF: .han
-        case 0x3040...0x30FF, 0xFF66...0xFF9D: .kana
-        case 0xAC00...0xD7A3, 0x1100...0x11FF, 0x3130...0x318F, 0xFFA0...0xFFDC: .hangul
-        // Han among the signs of the next line.
-        case 0x3005, 0x3007, 0x3021...0x3029, 0x3038...0x303B: .han
-        case 0x3000...0x303F, 0xFF00...0xFFEF: .wideSign
-        case 0x20000...0x3FFFF: .rare
-        case 0x1F000...: .emoji
-        case ..<0x0800: .twoByte
-        default: .threeByte
-        }
-    }
-
-    /// The scalar at a byte of 0x80 or more in valid UTF-8, and how many bytes it has.
-    private static func decode(_ text: Span<UInt8>, _ at: Int) -> (UInt32, Int) {
-        let lead = text[at]
-        let length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2
-        guard at + length <= text.count else { return (0xFFFD, text.count - at) }
-        var scalar = UInt32(lead) & (0xFF >> UInt32(length + 1))
-        for index in (at + 1)..<(at + length) { scalar = scalar << 6 | UInt32(text[index] & 0x3F) }
-        return (scalar, length)
-    }
 }

@@ -38,7 +38,7 @@ final class SearchIndexing: BackgroundWork, Sendable {
         let isWanted = now &- searched.withLock { $0 } < 1_000_000_000
         return BackgroundSlot.Pace(
             step: newest - mark > SearchIndexing.many ? SearchIndexing.longStep : BackgroundSlot.step,
-            rest: isLate || isWanted ? 1 : 9, idleRest: 0)
+            rest: isLate || isWanted ? 1 : 29, idleRest: 0)
     }
 
     /// The table as version 14 made it.
