@@ -5,7 +5,7 @@ package struct HistoryNeed: Sendable {
     /// The budget.
     package let tokens: Int
     /// What a message costs of it.
-    package let weights: TokenWeights
+    package let costs: MessageCosts
     /// Whole turns at most; nil for any number.
     package let turns: Int?
     /// Messages at most; nil for any number.
@@ -14,11 +14,11 @@ package struct HistoryNeed: Sendable {
     package let hasPrompt: Bool
 
     package init(
-        tokens: Int, weights: TokenWeights = .unknown, turns: Int? = nil, messages: Int? = nil,
+        tokens: Int, costs: MessageCosts = MessageCosts(), turns: Int? = nil, messages: Int? = nil,
         hasPrompt: Bool
     ) {
         self.tokens = tokens
-        self.weights = weights
+        self.costs = costs
         self.turns = turns
         self.messages = messages
         self.hasPrompt = hasPrompt

@@ -45,12 +45,9 @@ extension Part {
 
     /// An image at an address, or in it.
     private init(address: String) {
-        let head = address.prefix { $0 != "," }
-        if head.hasPrefix("data:"), head.hasSuffix(";base64"), head.count < address.count {
-            let type = head.dropFirst(5).prefix { $0 != ";" }
+        if let inside = DataAddress(address) {
             self = .image(
-                mimeType: type.isEmpty ? "image/png" : String(type),
-                data: String(address.dropFirst(head.count + 1)), uri: nil)
+                mimeType: inside.type.isEmpty ? "image/png" : inside.type, data: inside.data, uri: nil)
         } else {
             self = .image(mimeType: "image/jpeg", data: nil, uri: address)
         }

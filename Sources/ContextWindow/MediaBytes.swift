@@ -8,13 +8,10 @@ enum MediaBytes {
     static func repaired(_ data: String) -> (data: String, type: String?)? {
         if isStrict(data) { return (data, nil) }
         var text = Substring(data), type: String?
-        if text.hasPrefix("data:") {
-            guard let comma = text.firstIndex(of: ","), text[..<comma].hasSuffix(";base64") else {
-                return nil
-            }
-            let said = text.dropFirst(5).prefix { $0 != ";" && $0 != "," }
-            if !said.isEmpty { type = String(said) }
-            text = text[text.index(after: comma)...]
+        if text.hasScheme(DataAddress.scheme) {
+            guard let inside = DataAddress(data) else { return nil }
+            if !inside.type.isEmpty { type = inside.type }
+            text = inside.data[...]
         }
         var out: [UInt8] = []
         out.reserveCapacity(text.utf8.count + 3)

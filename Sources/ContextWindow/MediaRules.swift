@@ -64,6 +64,37 @@ package struct MediaRules: Sendable, Equatable {
         return rules
     }
 
+    /// What is counted of a message as it goes, its overhead included: a text that stands for an image costs what it says.
+    ///
+    /// `isNewest` tells that the user asks about what is in it.
+    package func size(of message: Message, isNewest: Bool = false) -> ContentSize {
+        let stored = message.size
+        // Images are counted by themselves, sounds and documents in tokens.
+        guard stored[.image] > 0 || stored[.token] >= MediaRules.leastMedia else { return stored }
+        return size(
+            of: message.parts, of(message, newest: isNewest ? message.seq : message.seq + 1), message.role)
+    }
+
+    /// The same of a prompt that is not stored yet.
+    package func size(ofPrompt parts: [Part]) -> ContentSize {
+        var rules = self
+        rules.mostImageData = nil
+        return size(of: parts, rules, .user)
+    }
+
+    private func size(of parts: [Part], _ rules: MediaRules, _ role: Message.Role) -> ContentSize {
+        var mapped = Mapped()
+        let sent = parts.flatMap { part -> [Part] in
+            guard case .toolResult(let result) = part else { return [rules.taken(part, in: role, &mapped)] }
+            let (kept, moved, _) = rules.taken(result, &mapped)
+            return [.toolResult(kept)] + moved
+        }
+        return TokenEstimate.size(of: sent)
+    }
+
+    /// Tokens from which on a message may have a sound or a document.
+    private static let leastMedia: UInt32 = 64
+
     /// A part as it may stand in a message of a role; what is not taken there becomes a text that names it.
     ///
     /// `mapped` counts those, and resources whose bytes no model reads, of which a request has the name alone.
@@ -82,7 +113,7 @@ package struct MediaRules: Sendable, Equatable {
         case .image(let type, let data?, _):
             images.contains(type) && !data.isEmpty && data.utf8.count <= mostImageData ?? Int.max
         case .image(_, nil, let uri):
-            !images.isEmpty && addresses.contains { uri?.hasPrefix($0) ?? false }
+            !images.isEmpty && addresses.contains { uri?.hasScheme($0) ?? false }
         case .audio(_, ""): false
         case .audio(let type, _):
             switch sounds {
@@ -162,11 +193,10 @@ extension Part {
 
     private var withBytes: Part {
         switch self {
-        case .image(let type, nil, let uri?) where uri.hasPrefix("data:"):
-            guard let comma = uri.firstIndex(of: ","), uri[..<comma].hasSuffix(";base64") else { return self }
-            let said = uri[uri.index(uri.startIndex, offsetBy: 5)..<comma].prefix { $0 != ";" }
-            let data = String(uri[uri.index(after: comma)...])
-            return .image(mimeType: Part.known(said.isEmpty ? type : String(said)), data: data, uri: nil)
+        case .image(let type, nil, let uri?):
+            guard let inside = DataAddress(uri) else { return self }
+            return .image(
+                mimeType: Part.known(inside.type.isEmpty ? type : inside.type), data: inside.data, uri: nil)
         case .image(let type, let data?, let uri) where Part.known(type) != type:
             return .image(mimeType: Part.known(type), data: data, uri: uri)
         case .resource(let uri, nil, let raw):
@@ -190,8 +220,9 @@ extension Part {
     /// What stands for media where they cannot go.
     package var placeholder: String {
         switch self {
-        case .image(Part.pdf, _, let uri): "[document \(uri ?? Part.pdf)]"
-        case .image(let type, _, let uri?) where !uri.hasPrefix("data:"): "[image \(type) \(uri)]"
+        case .image(Part.pdf, _, let uri?) where !uri.hasScheme(DataAddress.scheme): "[document \(uri)]"
+        case .image(Part.pdf, _, _): "[document \(Part.pdf)]"
+        case .image(let type, _, let uri?) where !uri.hasScheme(DataAddress.scheme): "[image \(type) \(uri)]"
         case .image(let type, _, _): "[image \(type)]"
         case .audio(let type, _): "[audio \(type)]"
         default: ""

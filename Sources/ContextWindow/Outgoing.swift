@@ -88,7 +88,7 @@ package struct Gated: Sendable, Equatable {
     package var bindings: [String: Message.Binding] = [:]
     /// Who made each thought of the window that is not sent; nil where nobody knows.
     package var unsent: [String?] = []
-    /// Whether the window has media, sent or named.
+    /// Whether the window has media that are sent.
     package var hasMedia = false
 }
 
@@ -137,7 +137,6 @@ extension Window {
         for message in out.indices { out[message].close(&gated.mapped) }
         out = gated.moveMedia(in: out, rules.media)
         gated.mapNames(in: &out, rules, tools)
-        gated.hasMedia = gated.hasMedia || gated.mapped.parts > 0
         gated.messages = rules.isAlternating ? merged(out) : out
         return gated
     }

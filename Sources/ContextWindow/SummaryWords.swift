@@ -36,6 +36,17 @@ package enum SummaryWords {
         return Line(seq: message.seq, text: text, tokens: TokenEstimate.text(text))
     }
 
+    /// The lines of messages of a page, newest first; a result goes where its call does, and says nothing where that is left
+    /// out.
+    package static func lines(_ messages: [Message], most: Int) -> [Line] {
+        let pairs = ToolPairs(messages.reversed())
+        let unsent = Set(messages.lazy.filter { !$0.isSendable }.map(\.seq))
+        return messages.compactMap { message in
+            let callers = message.role == .tool ? pairs.partners[message.seq] ?? [] : []
+            return callers.isEmpty || !callers.isSubset(of: unsent) ? line(message, most: most) : nil
+        }
+    }
+
     /// What a part says to a reader; nil for a thought.
     private static func said(_ part: Part) -> String? {
         switch part {
@@ -43,12 +54,18 @@ package enum SummaryWords {
         case .thought, .redactedThought: nil
         case .image(let type, _, _), .audio(let type, _): "(\(type))"
         case .resource(_, let text?, _): text
-        case .resource(let uri, nil, _): "(\(uri))"
-        case .resourceLink(let uri, let name, _): "(\(name.isBlank ? uri : name))"
+        case .resource(let uri, nil, _): "(\(address(uri)))"
+        case .resourceLink(let uri, let name, _): "(\(address(name.isBlank ? uri : name)))"
         case .toolCall(let call):
             "(calls \(call.name) with \(String(decoding: call.arguments, as: UTF8.self)))"
-        case .toolResult(let result): "(result: \(result.text))"
+        case .toolResult(let result):
+            "(result: \(result.parts.compactMap { said($0) }.joined(separator: "\n")))"
         }
+    }
+
+    /// An address, without the bytes that may stand in it.
+    private static func address(_ uri: String) -> String {
+        uri.hasScheme(DataAddress.scheme) ? String(uri.prefix { $0 != "," && $0 != ";" }) : uri
     }
 
     /// The beginning and the end of what is too long.

@@ -103,7 +103,8 @@ package enum TokenEstimate {
             ContentSize(tokens: max(1, (data?.utf8.count ?? 0) / documentBytes) * perDocument)
         case .image(_, let data, let uri):
             size(ofImage: data.flatMap { PixelSize(base64: $0) })
-                + (uri.map { $0.hasPrefix("data:") ? ContentSize() : size(of: $0) } ?? ContentSize())
+                + (uri.map { $0.hasScheme(DataAddress.scheme) ? ContentSize() : size(of: $0) }
+                    ?? ContentSize())
         // 32 tokens a second (wire.md H5): at about 3 kB a second as speech is packed, else at 12.
         case .audio(let type, let data):
             ContentSize(

@@ -21,7 +21,7 @@ struct HistoryReach {
         bytes += message.content.count + 300
         if bytes > HistoryReach.most { return true }
         if !message.isExcluded && message.status.isSent {
-            tokens += need.weights.tokens(message.size)
+            tokens += need.costs.tokens(message)
             count += 1
             if message.role == .user { turns += 1 }
         }

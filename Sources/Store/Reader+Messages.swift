@@ -107,12 +107,12 @@ extension Reader {
         guard let first = messages.first, first.seq > 1 else {
             return StoredHistory(messages: messages, olderPins: [], olderExcluded: 0)
         }
-        guard let pins = try pins(session, below: first.seq, need.tokens, need.weights, bound) else {
+        guard let pins = try pins(session, below: first.seq, need.tokens, need.costs, bound) else {
             return nil
         }
         guard let excluded = try excludedCount(session, below: first.seq, bound) else { return nil }
         var history = StoredHistory(messages: messages, olderPins: pins, olderExcluded: excluded)
-        if pins.reduce(0, { $0 + need.weights.tokens($1.size) }) > need.tokens {
+        if pins.reduce(0, { $0 + need.costs.tokens($1) }) > need.tokens {
             history.unreadPinTokens = try pinTokens(
                 session, between: (pins.last?.seq ?? 0) + 1, and: first.seq - 1)
         }
@@ -129,7 +129,8 @@ extension Reader {
             while let top = next, !isEnough, !isTooMuch {
                 let rows = found.count + Reader.slice.rows, bytes = reach.bytes + Reader.slice.bytes
                 next = nil
-                try descending(session, segment, to: top) { message in
+                try descending(session, segment, to: top) { stored in
+                    let message = need.costs.measured(stored)
                     found.append(message)
                     isEnough = reach.isEnough(with: message)
                     isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
@@ -200,7 +201,7 @@ extension Reader {
     ///
     /// No more of them are read than have `tokens`: those do not fit into any window, and the window says so.
     private func pins(
-        _ session: SessionRecord, below seq: Int, _ tokens: Int, _ weights: TokenWeights,
+        _ session: SessionRecord, below seq: Int, _ tokens: Int, _ costs: MessageCosts,
         _ bound: HistoryBound?
     ) throws(ArchiveError) -> [Message]? {
         var found: [Message] = [], sum = 0, bytes = 0, isTooMuch = false
@@ -215,9 +216,9 @@ extension Reader {
                     "LEFT JOIN turn t ON t.id = m.turn WHERE k.session = ? AND k.kind = 0 AND k.message BETWEEN ? AND ? ORDER BY k.message"
                 ), range, doing: "read pinned messages"
             ) { (row) throws(ArchiveError) in
-                let message = try Message(row, .pin)
+                let message = costs.measured(try Message(row, .pin))
                 found.append(message)
-                sum += weights.tokens(message.size)
+                sum += costs.tokens(message)
                 bytes += message.content.count
                 // What does not fit is told whole, and that may be long to count.
                 isTooMuch = bound.map { found.count > $0.pins || bytes > $0.bytes || sum > tokens } ?? false
@@ -225,7 +226,7 @@ extension Reader {
             }
         }
         if isTooMuch { return nil }
-        guard try addPartners(&found, session, bound) else { return nil }
+        guard try addPartners(&found, session, costs, bound) else { return nil }
         for index in found.indices { found[index].parentID = try id(at: found[index].seq - 1, path) }
         return found
     }
@@ -234,10 +235,22 @@ extension Reader {
     /// numbers alone.
     func tokensOfPins(_ session: SessionRecord, _ room: PinRoom) throws(ArchiveError) -> Int {
         let head = session.session.messageCount
-        let pins = try pins(session, below: head + 1, room.tokens, room.weights, nil) ?? []
-        let sum = pins.reduce(0) { $0 + room.weights.tokens($1.size) }
+        let pins = try pins(session, below: head + 1, room.tokens, room.costs, nil) ?? []
+        let sum = pins.reduce(0) { $0 + room.costs.tokens($1) }
         guard sum > room.tokens, let last = pins.last?.seq, last < head else { return sum }
         return try sum + pinTokens(session, between: last + 1, and: head)
+    }
+
+    /// The same with messages that are to come behind the path; nil where they add nothing to the pins.
+    func tokensOfPins(_ session: SessionRecord, _ room: PinRoom, with new: AppendMessages)
+        throws(ArchiveError) -> Int?
+    {
+        let pins =
+            try pins(
+                session, below: session.session.messageCount + 1, room.tokens, room.costs, nil) ?? []
+        let calls = Set(pins.lazy.flatMap(\.toolIDs))
+        let added = new.tokensOfPins(room.costs.weights, behind: calls)
+        return added == 0 ? nil : try tokensOfPins(session, room) + added
     }
 
     /// The estimate for the pins of a stretch of the path, of which only their numbers are read.
@@ -268,9 +281,9 @@ extension Reader {
     /// Adds what belongs to pinned tool calls and results, so that no pair is parted; false past the bound.
     ///
     /// Each stretch of the path is read once, however many pins lie in it.
-    private func addPartners(_ pins: inout [Message], _ session: SessionRecord, _ bound: HistoryBound?)
-        throws(ArchiveError) -> Bool
-    {
+    private func addPartners(
+        _ pins: inout [Message], _ session: SessionRecord, _ costs: MessageCosts, _ bound: HistoryBound?
+    ) throws(ArchiveError) -> Bool {
         var places: [String: [Int]] = [:], seqs = Set(pins.map(\.seq)), stretches: [ClosedRange<Int>] = []
         for pin in pins {
             let calls = pin.toolIDs
@@ -296,7 +309,9 @@ extension Reader {
                 rows += page.messages.count
                 bytes += page.messages.reduce(0) { $0 + $1.content.count }
                 for message in page.messages
-                where isPartner(message, places) && seqs.insert(message.seq).inserted { pins.append(message) }
+                where isPartner(message, places) && seqs.insert(message.seq).inserted {
+                    pins.append(costs.measured(message))
+                }
                 next = page.next
             }
         }

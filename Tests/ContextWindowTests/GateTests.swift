@@ -87,6 +87,13 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
         arguments: [
             ("data:image/gif;base64,R0lG", Part.image(mimeType: "image/gif", data: "R0lG", uri: nil)),
             ("data:image/gif;x=y;base64,R0lG", Part.image(mimeType: "image/gif", data: "R0lG", uri: nil)),
+            ("Data:image/gif;base64,R0lG", Part.image(mimeType: "image/gif", data: "R0lG", uri: nil)),
+            (" DATA:image/gif;BASE64,R0lG", Part.image(mimeType: "image/gif", data: "R0lG", uri: nil)),
+            (" DATA:image/svg+xml,<svg/>", Part.text("[image image/png]")),
+            (
+                "HTTPS://example.com/a.png",
+                Part.image(mimeType: "image/png", data: nil, uri: "HTTPS://example.com/a.png")
+            ),
             ("https://x/y.png", Part.image(mimeType: "image/png", data: nil, uri: "https://x/y.png")),
             ("file:///y.png", Part.text("[image image/png file:///y.png]")),
             ("data:image/svg+xml,<svg/>", Part.text("[image image/png]")),

@@ -29,6 +29,31 @@ private let call =
     }
 }
 
+@Suite struct `A document that its server does not take` {
+    @Test func `costs what its name does, in the prompt, in the history and as a pin`() throws {
+        let bench = try Bench(
+            [Array(repeating: ScriptedUpstream.answer(["fine"]), count: 3)], each: "contextLength: 8192")
+        let pdf = String(repeating: "JVBE", count: 100_000)
+        let document =
+            #"{"type":"resource","resource":{"uri":"file:///a.pdf","mimeType":"application/pdf","blob":"\#(pdf)"}}"#
+        try append(bench.client, #"{"role":"user","content":[{"type":"text","text":"my name is Bob"}]}"#)
+        try append(bench.client, #"{"role":"user","content":[\#(document)]}"#)
+        let asked = try bench.client.call(
+            "session/prompt",
+            #"{"sessionId":"s","prompt":[{"type":"text","text":"what is in it?"},\#(document)]}"#)
+        let receipt = asked.extras?["receipt"]
+        #expect(receipt?["rule"]?.string == "fits", "\(text(asked.message.raw))")
+        #expect(receipt?["estimate"]?.int ?? 10_000 < 200)
+        #expect(bench.servers[0].requests[0].contains("my name is Bob"))
+        #expect(bench.servers[0].requests[0].contains("[document file:///a.pdf]"))
+        let list = try bench.client.call("_convod/message/list", #"{"sessionId":"s","limit":2}"#).result
+        let id = list?["messages"]?.elements.dropFirst().first { _ in true }?["id"]?.string ?? ""
+        let pinned = try bench.client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(id)","pinned":true}"#)
+        #expect(pinned.result != nil, "\(text(pinned.message.raw))")
+    }
+}
+
 @Suite struct `A call that another model made` {
     @Test func `goes with a thought of nothing to who takes none without one`() throws {
         let refused = ScriptedUpstream.failure(

@@ -41,6 +41,34 @@ extension TestClient {
         #expect(try client.window("s", #"{"maxTurns":1}"#) == [5, 6])
     }
 
+    @Test func `as excluded is answered by nobody, until it goes again`() throws {
+        let client = try talked()
+        #expect(try client.set("s", 5, #""excluded":true"#).error == nil)
+        let refused = try client.call("_convod/turn/retry", #"{"sessionId":"s"}"#)
+        #expect(refused.kind == "conflict")
+        #expect(text(refused.message.raw).contains("message 5 is excluded"), "\(text(refused.message.raw))")
+        #expect(try client.set("s", 5, #""excluded":false"#).error == nil)
+        #expect(try client.call("_convod/turn/retry", #"{"sessionId":"s"}"#).result != nil)
+    }
+
+    @Test func `as pinned is refused a result that passes the room of pins`() throws {
+        let client = try talked()
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":100}}"#)
+        func append(_ message: String) throws -> TestClient.Answer {
+            try client.call("_convod/message/append", #"{"sessionId":"s","messages":[\#(message)]}"#)
+        }
+        let call = #"{"type":"tool_call","id":"c","name":"f","arguments":{}}"#
+        #expect(try append(#"{"role":"assistant","pinned":true,"content":[\#(call)]}"#).result != nil)
+        func result(_ id: String, _ words: String) -> String {
+            #"{"role":"tool","content":[{"type":"tool_result","toolCallId":"\#(id)","content":"\#(words)"}]}"#
+        }
+        let long = String(repeating: "word ", count: 200)
+        let refused = try append(result("c", long))
+        #expect(refused.kind == "context_overflow", "\(text(refused.message.raw))")
+        #expect(try append(result("other", long)).result != nil)
+        #expect(try append(result("c", "mild")).result != nil)
+    }
+
     @Test func `twice keeps the newer mark, and taking the other away changes nothing`() throws {
         let client = try talked()
         for members in [#""pinned":true"#, #""excluded":true"#, #""pinned":false"#] {

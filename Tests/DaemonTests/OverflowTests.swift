@@ -57,6 +57,17 @@ private func cap(_ request: String) -> Int? {
         #expect(counts(bench).count == 3)
     }
 
+    @Test func `has less in all with each try where nobody says what fits`() throws {
+        let wordless = refusal("Input is too long for requested model.")
+        let bench = try filled(
+            [wordless, wordless, ScriptedUpstream.fineByAnthropic, ScriptedUpstream.fineByAnthropic],
+            kind: "anthropic")
+        #expect(try bench.client.prompt("s", "question").text() == "fine")
+        let sent = counts(bench), caps = bench.servers[0].requests.compactMap(cap)
+        #expect(sent.count == 3 && sent[0] > sent[1] && sent[1] > sent[2], "\(sent)")
+        #expect(caps[0] >= caps[1] && caps[1] >= caps[2] && caps[2] <= 1_024, "\(caps)")
+    }
+
     @Test func `is sent again with a shorter answer where somebody asked for one that takes it all`() throws {
         let said =
             "'max_tokens' or 'max_completion_tokens' is too large: 2900. This model's maximum context length is 3000 tokens and your request has 2950 input tokens"

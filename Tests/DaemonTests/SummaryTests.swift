@@ -536,6 +536,49 @@ private struct SummaryBench {
         #expect(bench.bench.servers[1].requests.last?.contains("question 0 ") == false)
     }
 
+    /// As messages that are marked do, a summary that is changed changes what the next one is made of.
+    @Test(arguments: ["_convod/summary/delete", "_convod/summary/set"])
+    func `is not kept of one that was changed while it was made`(method: String) throws {
+        let held: [ScriptedUpstream.Step] = [.hold] + ScriptedUpstream.answer(["told of the secret"])
+        let bench = try slide([ScriptedUpstream.answer(["the secret"]), held])
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let before = try compact(bench).result?["summaryId"]?.string ?? ""
+        for number in 3..<6 { _ = try bench.ask(number) }
+        let id = try bench.client.start("_convod/session/compact", #"{"sessionId":"s"}"#)
+        _ = try bench.client.update { !bench.compactions([$0]).isEmpty }
+        let words = method.hasSuffix("set") ? #","text":"corrected""# : ""
+        try bench.client.send(
+            #"{"jsonrpc":"2.0","id":900,"method":"\#(method)","params":{"sessionId":"s","summaryId":"\#(before)"\#(words)}}"#
+        )
+        #expect(try bench.client.finish(id).kind == "conflict")
+        _ = try bench.client.finish(900)
+        bench.bench.servers[1].proceed()
+        let texts = try bench.summaries().compactMap { $0["text"]?.string }
+        #expect(texts == (words.isEmpty ? [] : ["corrected"]))
+    }
+
+    @Test func `leaves out what a call gave that is left out, and the bytes of images`() throws {
+        let bench = try slide()
+        let image = String(repeating: "iVBO", count: 20_000)
+        let turn = { (id: String, result: String) in
+            #"{"role":"user","content":[{"type":"text","text":"look \#(id)"}]},"#
+                + #"{"role":"assistant","content":[{"type":"tool_call","id":"\#(id)","name":"read","arguments":{}}]},"#
+                + #"{"role":"tool","content":[{"type":"tool_result","toolCallId":"\#(id)","content":\#(result)}]},"#
+        }
+        let messages =
+            turn("c1", #""HUNTER2""#)
+            + turn("c2", #"[{"type":"image","mimeType":"image/png","data":"\#(image)"}]"#)
+            + #"{"role":"user","content":[{"type":"text","text":"end"}]}"#
+        _ = try bench.client.call(
+            "_convod/message/append", #"{"sessionId":"s","messages":[\#(messages)]}"#)
+        for number in 0..<2 { _ = try bench.ask(number) }
+        try mark(bench, try ids(bench)[1], "\"excluded\":true")
+        #expect(try compact(bench).result?["text"] != nil)
+        let asked = try #require(bench.bench.servers[1].requests.last)
+        #expect(asked.contains("look c1") && !asked.contains("HUNTER2"))
+        #expect(asked.contains("(image/png)") && !asked.contains("iVBOiVBO"))
+    }
+
     @Test func `goes where a message that it left out may go again`() throws {
         for (on, off) in [
             ("\"pinned\":true", "\"pinned\":false"), ("\"excluded\":true", "\"excluded\":false"),

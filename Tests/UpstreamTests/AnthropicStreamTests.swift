@@ -95,6 +95,11 @@ private func words(_ text: String, _ index: Int = 0) -> String {
                 + ends("end_turn", #""input_tokens":null,"cache_read_input_tokens":200,"output_tokens":5"#)
                 + last)
         #expect(null.usage == Usage(inputTokens: 215, outputTokens: 5, cachedTokens: 200, writtenTokens: 3))
+        let thought = read(
+            start + words("x")
+                + ends("end_turn", #""output_tokens":850,"output_tokens_details":{"thinking_tokens":800}"#)
+                + last)
+        #expect(thought.usage?.reasoningTokens == 800 && thought.usage?.outputTokens == 850)
         let bare = read(event("message_start", "\"message\":{}") + words("x") + ends("end_turn", "") + last)
         #expect(bare.end == "stop" && bare.usage == nil)
     }

@@ -35,8 +35,8 @@ package struct AppendMessages: ArchiveWrite {
     }
 
     /// What the pins among them cost, with the results of tools that stand behind a call and the call that stands before results:
-    /// those go along.
-    package func tokensOfPins(_ weights: TokenWeights) -> Int {
+    /// those go along, as do those of pinned calls that are stored, which `calls` has by their IDs.
+    package func tokensOfPins(_ weights: TokenWeights, behind calls: Set<String> = []) -> Int {
         var sum = 0, group: (tokens: Int, isPinned: Bool) = (0, false)
         for message in messages {
             if message.role != .tool {
@@ -44,7 +44,7 @@ package struct AppendMessages: ArchiveWrite {
                 group = (0, false)
             }
             group.tokens += weights.tokens(message.size)
-            group.isPinned = group.isPinned || message.mark == .pin
+            group.isPinned = group.isPinned || message.mark == .pin || message.answers(calls)
         }
         return group.isPinned ? sum + group.tokens : sum
     }

@@ -1,18 +1,20 @@
 package import Conversation
 
 /// What the pins of a session's path may have together.
-package struct PinRoom: Sendable, Equatable {
+package struct PinRoom: Sendable {
     /// In tokens, with what goes along with them.
     package let tokens: Int
     /// What a message costs of them.
-    package let weights: TokenWeights
+    package let costs: MessageCosts
 
-    package init(tokens: Int, weights: TokenWeights = .unknown) {
+    package init(tokens: Int, costs: MessageCosts = MessageCosts()) {
         self.tokens = tokens
-        self.weights = weights
+        self.costs = costs
     }
 
     package static let unlimited = PinRoom(tokens: .max)
+
+    package var isLimited: Bool { tokens < .max }
 }
 
 /// Gives a message of the active path another mark, in the place of the one it has.

@@ -34,4 +34,12 @@ package struct NewMessage: Sendable, Equatable {
         self.createdAt = createdAt
         self.mark = mark
     }
+
+    /// Whether it has the result of one of some calls.
+    func answers(_ calls: Set<String>) -> Bool {
+        if role != .tool || calls.isEmpty { return false }
+        return Part.decode(content).contains { part in
+            if case .toolResult(let result) = part { calls.contains(result.callID) } else { false }
+        }
+    }
 }

@@ -18,7 +18,10 @@ extension Handlers {
     func appendMessages(_ request: Request<Method.MessageAppend>) throws(WireError) {
         let user = request.client.user, id = request.parameters.id
         // What a system says is pinned unasked, and must not be refused for that.
-        let pins = request.parameters.messages.contains { $0.isPinned && $0.role != .system }
+        // The result of a pinned call goes along with it.
+        let pins = request.parameters.messages.contains {
+            $0.isPinned && $0.role != .system || $0.role == .tool
+        }
         // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
         let isPlain =
             engine.isEmpty && user == server.user && !channels.hadObservers && !archives.hasMemory

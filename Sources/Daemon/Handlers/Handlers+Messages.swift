@@ -191,7 +191,7 @@ extension Handlers {
         withSession(request.call, parameters.id) { [self] (record) throws(WireError) in
             try checkIdle(record)
             // A round that has read it already must not be kept behind this.
-            summaries.marked(record.row)
+            summaries.changed(record.row)
             let delete = DeleteMessage(
                 parameters.messageID, of: record.row, isEverywhere: parameters.isEverywhere,
                 isByAdministrator: request.client.isAdmin)
@@ -199,7 +199,7 @@ extension Handlers {
                 switch result {
                 case .success(.deleted(let ids, let sessions)):
                     // Rounds of others may have read it as well.
-                    for session in sessions { summaries.marked(session) }
+                    for session in sessions { summaries.changed(session) }
                     purges.afterNext(record.row.isEphemeral) { result in
                         switch result {
                         case .success: request.reply(.init(messageIds: ids))
@@ -270,7 +270,7 @@ extension Handlers {
         _ request: Request<Method.MessageSet>
     ) {
         // A round that has read it already must not be kept behind this; one that was is dropped by it.
-        if write.isExcluded != nil || write.isPinned == false { summaries.marked(record.row) }
+        if write.isExcluded != nil || write.isPinned == false { summaries.changed(record.row) }
         archives.write(write, of: record.row) { [self] result in
             switch result {
             case .success(.marked(let changed, let dropped)):

@@ -116,6 +116,8 @@ extension Handlers {
     private func edit(_ request: Request<Method.SummarySet>, _ record: SessionRecord) {
         let id = request.parameters.summaryID
         let edit = EditSummary(id, of: record.row, text: request.parameters.text)
+        // What is being made is told the words that it had.
+        summaries.changed(record.row)
         archives.write(edit, of: record.row) { [self] result in
             switch result {
             case .success(let changed?):
@@ -131,6 +133,7 @@ extension Handlers {
     private func deleteSummary(_ request: Request<Method.SummaryDelete>) throws(WireError) {
         let id = request.parameters.summaryID
         withSession(request.call, request.parameters.id) { [self] record in
+            summaries.changed(record.row)  // as above
             archives.write(RemoveSummary(id, of: record.row), of: record.row) { [self] result in
                 switch result {
                 case .success(true): request.reply(Done())

@@ -157,6 +157,14 @@ extension Handlers {
                 )
             }
             var prompt = parameters.prompt
+            if prompt == nil, old.isExcluded || old.isDeleted {
+                throw WireError(
+                    .conflict,
+                    old.isDeleted
+                        ? "message \(old.seq) was deleted, so there is nothing to answer; send another prompt"
+                        : "message \(old.seq) is excluded, so no model sees it; include it first, or send another prompt"
+                )
+            }
             // A refused or failed prompt stays out of every window: it goes as a new one.
             if prompt == nil && !old.status.isSent {
                 prompt = PromptContent(content: old.content, parts: old.parts)

@@ -262,13 +262,15 @@ final class RouteWindows: RouteRequests {
         case .window(let tokens):  // it is made anew for the next try
             overflows[name] = RouteOverflow(
                 limit: tokens,
-                mostAnswer: failure.overflow?.limit.flatMap { limit in
-                    mayShrink ? answer.map { OverflowTrim.mostAnswer($0, of: limit, least: least) } : nil
-                }, failure: failure, refused: before.request.estimate)
+                mostAnswer: mayShrink
+                    ? answer.map { OverflowTrim.mostAnswer($0, of: failure.overflow?.limit, least: least) }
+                    : nil, failure: failure, refused: before.request.estimate)
             windows[name] = nil
         case .few(let tokens):
             overflows[name] = RouteOverflow(
-                limit: tokens, isGuess: true, failure: failure, refused: before.request.estimate)
+                limit: tokens, isGuess: true,
+                mostAnswer: mayShrink ? answer.map { min($0, max(least, OverflowTrim.few)) } : nil,
+                failure: failure, refused: before.request.estimate)
             windows[name] = nil
         case .newest:
             overflows[name] = RouteOverflow(failure: failure, refused: before.request.estimate)
@@ -431,9 +433,11 @@ final class RouteWindows: RouteRequests {
         else { return }
         let length = candidate.upstream.contextLength(of: candidate.model)
         if let length, overflow.refused < length / 16 { return }
-        // It holds what went through, at the least.
+        // It holds what went through, at the least, with as long an answer as it was asked for.
+        let kept = candidate.upstream.answerCap(window.request.parameters, of: candidate.model)
+            .map { min(window.reserved, $0.tokens(in: window.request.answerRoom)) }
         candidate.upstream.learned(
-            length: max(held, window.request.estimate) + window.reserved, of: candidate.model)
+            length: max(held, window.request.estimate) + (kept ?? window.reserved), of: candidate.model)
     }
 
     private func learn(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Learned? {

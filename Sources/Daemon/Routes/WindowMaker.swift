@@ -252,7 +252,7 @@ struct WindowMaker {
         let system = plan.weights.tokens(TokenEstimate.size(ofSystem: session.session.wholeSystem))
         return PinRoom(
             tokens: min(plan.policy.pinTokens(of: plan.budget), max(0, plan.budget - system)),
-            weights: plan.weights)
+            costs: plan.rules.media.costs(plan.weights))
     }
 
     /// Tokens that a session's summary may have to go to a candidate, and the weights that it is measured by: a window holds the

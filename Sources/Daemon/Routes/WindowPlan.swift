@@ -5,6 +5,11 @@ internal import JSON
 internal import Protocol
 internal import Upstream
 
+extension MediaRules {
+    /// What messages cost where these hold.
+    func costs(_ weights: TokenWeights) -> MessageCosts { MessageCosts(weights) { size(of: $0) } }
+}
+
 /// What of a window people may want to know.
 enum WindowNews: Sendable, Equatable {
     /// So many messages are left out, by a rule of the receipt; `once` has the settings of a strategy that cuts each time, so
@@ -155,7 +160,8 @@ struct WindowPlan: Sendable {
     /// What must be read for it.
     var need: HistoryNeed {
         HistoryNeed(
-            tokens: budget, weights: weights.counting(thoughts: false), turns: policy.maxTurns,
+            tokens: budget, costs: rules.media.costs(weights.counting(thoughts: false)),
+            turns: policy.maxTurns,
             messages: policy.maxMessages,
             hasPrompt: question.prompt != nil)
     }
@@ -319,6 +325,8 @@ struct WindowPlan: Sendable {
             let estimate = receipt.estimate
             request.answerRoom = max(policy.reserveTokens / 2, length - estimate - estimate / 50 - 64)
         }
+        // What was refused does not come back as room for the answer.
+        if let most = question.mostAnswer { request.answerRoom = min(request.answerRoom ?? most, most) }
         request.cacheKey = cacheKey
         request.names = gated.names
         request.hasMedia = gated.hasMedia
@@ -386,7 +394,7 @@ struct WindowPlan: Sendable {
             var prompt = Message(
                 id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: size.tokens,
                 content: content)
-            prompt.knownSize = size
+            prompt.knownSize = rules.media.size(ofPrompt: parts)
             prompt.decoded = parts
             messages.append(prompt)
         }

@@ -73,12 +73,13 @@ final class Summaries {
         waiting.count { $0.order.owner == owner } >= Summaries.mostWaiting
     }
 
-    /// Messages of a session are marked otherwise: what is being summarized of it may hold what it must not.
-    func marked(_ row: SessionRow) {
+    /// Messages or summaries of a session are otherwise: what is being summarized of it may hold what it must not.
+    func changed(_ row: SessionRow) {
         for round in running + waiting where round.order.row == row {
             round.cancel(
                 WireError(
-                    .conflict, "messages were pinned or excluded meanwhile; summarize the session again"))
+                    .conflict,
+                    "its messages or its summary were changed meanwhile; summarize the session again"))
         }
     }
 

@@ -237,7 +237,7 @@ final class SummaryRound {
             guard seq >= first else { return cut(lines, from: first, before, target, room) }
             let page = ReadMessages(found, .backFrom(seq), limit: 200, bytes: 256 << 10)
             stopLook = tools.archives.readAway(page, of: order.row, isShort: false) { page in
-                (page.messages.map(\.seq).min(), page.messages.map { SummaryWords.line($0, most: most) })
+                (page.messages.map(\.seq).min(), SummaryWords.lines(page.messages, most: most))
             } then: { [self] result in
                 stopLook = nil
                 if isOver { return }
@@ -245,7 +245,7 @@ final class SummaryRound {
                 case .failure(let error): over(WireError(error))
                 case .success((let least, let page)):
                     // Newest first, and what the summary before covers is not read again.
-                    for line in page.compactMap(\.self) where line.seq >= first {
+                    for line in page where line.seq >= first {
                         tokens += line.tokens
                         if tokens > room.piece * mostPieces, let last = lines.last {
                             return cut(lines, from: last.seq, before, target, room)

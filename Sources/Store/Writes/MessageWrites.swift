@@ -6,15 +6,14 @@ extension AppendMessages: LocalWrite {
         var place: Place
         if let found = try writer.place(of: id, owner: owner) {
             if found.isTrashed { return .trashed }
-            if room != .unlimited, let record = try writer.database.session(row: found.row) {
-                let tokens =
-                    try Reader(over: writer.database).tokensOfPins(record, room) + tokensOfPins(room.weights)
-                if tokens > room.tokens { return .tooMuch(tokens) }
+            if room.isLimited, let record = try writer.database.session(row: found.row) {
+                let tokens = try Reader(over: writer.database).tokensOfPins(record, room, with: self)
+                if let tokens, tokens > room.tokens { return .tooMuch(tokens) }
             }
             place = found
         } else {
             guard let ifMissing else { return .missing }
-            let tokens = tokensOfPins(room.weights)
+            let tokens = tokensOfPins(room.costs.weights)
             if tokens > room.tokens { return .tooMuch(tokens) }
             let new = try writer.insert(ifMissing)
             place = Place(

@@ -191,6 +191,10 @@ package struct AnthropicAnswer: AnswerBody {
     /// Totals so far; a later value takes the place of an earlier one, the input is the sum of its three kinds.
     private mutating func add(_ view: JSONView) {
         for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
+        // Of the tokens of the answer (wire-2.md F).
+        if let count = view["output_tokens_details"]?["thinking_tokens"]?.tokens {
+            counts["thinking_tokens"] = count
+        }
     }
 
     package var usage: Usage? {
@@ -200,7 +204,7 @@ package struct AnthropicAnswer: AnswerBody {
         return Usage(
             inputTokens: input.isEmpty ? nil : input.reduce(0, +), outputTokens: counts["output_tokens"],
             cachedTokens: counts["cache_read_input_tokens"],
-            writtenTokens: counts["cache_creation_input_tokens"])
+            writtenTokens: counts["cache_creation_input_tokens"], reasoningTokens: counts["thinking_tokens"])
     }
 
     package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)

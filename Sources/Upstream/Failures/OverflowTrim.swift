@@ -61,11 +61,11 @@ package enum OverflowTrim {
     }
 
     /// Tokens of a request for which there is room almost anywhere.
-    private static let few = 1_024
+    package static let few = 1_024
 
-    /// What is kept for an answer where less than was asked for may be: a quarter of what the server holds, and no less than what
-    /// is to be thought takes; all in tokens.
-    package static func mostAnswer(_ answer: Int, of limit: Int, least: Int) -> Int {
-        min(answer, max(least, limit / 4))
+    /// What is kept for an answer where less than was asked for may be: a quarter of what the server holds, or no more than
+    /// before where nobody says how much that is, and no less than what is to be thought takes; all in tokens.
+    package static func mostAnswer(_ answer: Int, of limit: Int?, least: Int) -> Int {
+        min(answer, max(least, limit.map { $0 / 4 } ?? answer))
     }
 }
