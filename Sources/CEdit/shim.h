@@ -107,13 +107,20 @@ static inline int cedit_speak_utf8(void) {
 }
 
 // An editor of standard input, NULL where there can be none; the parts of the prompt that take no room stand between
-// characters 1.
-static inline cedit_editor *cedit_open(const char *program, const char *prompt, int most, cedit_hooks hooks) {
+// characters 1. `entry` names the terminal whose entry is read in place of TERM's, NULL for that one's own.
+static inline cedit_editor *cedit_open(
+    const char *program, const char *prompt, const char *entry, int most, cedit_hooks hooks) {
     cedit_terminal *terminal = cedit_the_terminal();
     if (!cedit_speak_utf8() || tcgetattr(0, &terminal->found) != 0) return NULL;
     cedit_editor *editor = calloc(1, sizeof *editor);
     if (editor == NULL) return NULL;
+    // libedit reads the entry of TERM, and the processes that are started get it as it was.
+    char *term = getenv("TERM");
+    char *found = entry != NULL && term != NULL ? strdup(term) : NULL;
+    if (entry != NULL) setenv("TERM", entry, 1);
     editor->line = el_init(program, stdin, stdout, stderr);
+    if (found != NULL) setenv("TERM", found, 1);
+    free(found);
     editor->history = history_winit();
     if (editor->line == NULL || editor->history == NULL) {
         if (editor->line != NULL) el_end(editor->line);

@@ -13,6 +13,29 @@ struct KeyDecoder {
         return true
     }
 
+    /// Whether something stands behind what was taken.
+    var hasMore: Bool { at < bytes.count }
+
+    /// Takes all up to the last end of a line before a sequence of keys.
+    mutating func takeLines() -> [UInt8] {
+        let plain = bytes[at...].prefix { $0 != 0x1B }
+        guard let end = plain.lastIndex(where: { $0 == 0x0D || $0 == 0x0A }) else { return [] }
+        defer { at = end + 1 }
+        return Array(bytes[at...end])
+    }
+
+    /// What was not taken, all of it.
+    mutating func takeRest() -> [UInt8] {
+        defer { at = bytes.count }
+        return Array(bytes[at...])
+    }
+
+    /// Puts bytes before all that is left.
+    mutating func putBack(_ typed: [UInt8]) {
+        bytes = typed + bytes[at...]
+        at = 0
+    }
+
     mutating func add(_ more: [UInt8]) {
         bytes.removeFirst(at)
         at = 0

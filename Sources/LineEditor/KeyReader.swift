@@ -38,6 +38,9 @@ package final class KeyReader {
         _ = cedit_keys(0)
     }
 
+    /// What came behind the keys that were taken; nobody else gets it from here.
+    package func takeRest() -> [UInt8] { keys.takeRest() }
+
     /// Waits for the next key that means something.
     package func next() -> Key {
         while true {

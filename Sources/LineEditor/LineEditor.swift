@@ -69,6 +69,24 @@ package final class LineEditor {
     /// Quotes at the beginning of the line that were typed: those of a paste, or of a text out of the history, are its own.
     private var typedQuotes = 0
 
+    /// Whether the history is being searched, where libedit takes an escape for the search's end, and what stands behind it for
+    /// text; and whether the escape of a key is still to come behind the one that ended it.
+    private var isSearching = false, owesEscape = false
+
+    /// Ends a search before a key that is a sequence, with an escape of its own.
+    private func endsSearch(_ scalar: Unicode.Scalar) -> Bool {
+        if !isSearching {
+            isSearching = scalar == "\u{12}" || scalar == "\u{13}"
+            return false
+        }
+        // What is looked for goes on, the next place is looked for, a sign or a word is taken away or added.
+        isSearching =
+            scalar.properties.generalCategory != .control
+            || ["\u{12}", "\u{13}", "\u{8}", "\u{7F}", "\u{17}"].contains(scalar)
+        owesEscape = scalar == "\u{1B}" && keys.hasMore
+        return owesEscape
+    }
+
     private func isQuoted(_ text: String) -> Bool { typedQuotes >= 3 && text.hasPrefix("\"\"\"") }
 
     /// Counts the quotes that are typed at the beginning of the line.
@@ -81,7 +99,11 @@ package final class LineEditor {
 
     /// Nil where standard input cannot be edited; `prompt` has what takes no room between characters U+0001, `signals` is a
     /// descriptor as `Signals.descriptor` makes it.
-    package init?(program: String, prompt: String, signals: Int32?, _ listener: Listener) {
+    ///
+    /// `terminal` is whose entry is read in place of `TERM`'s; nil for that one's own.
+    package init?(
+        program: String, prompt: String, terminal: String?, signals: Int32?, _ listener: Listener
+    ) {
         self.signals = signals
         self.listener = listener
         let context = LineEditor.Box()
@@ -89,7 +111,8 @@ package final class LineEditor {
             context: Unmanaged.passRetained(context).toOpaque(),
             next: { unsafe LineEditor.found($0)?.nextScalar() ?? -1 },
             key: { unsafe LineEditor.found($0)?.struck($1) ?? Int32(CC_ERROR) })
-        guard let editor = unsafe cedit_open(program, prompt, Int32(LineEditor.remembered), hooks) else {
+        guard let editor = unsafe cedit_open(program, prompt, terminal, Int32(LineEditor.remembered), hooks)
+        else {
             return nil
         }
         unsafe self.editor = editor
@@ -115,6 +138,7 @@ package final class LineEditor {
     package func read() -> Line {
         (ending, isOver) = (.end, false)
         typedQuotes = 0
+        (isSearching, owesEscape) = (false, false)
         columns = Process.terminalColumns(1) ?? 0
         Output.write("\u{1B}[?2004h")
         var count: Int32 = 0
@@ -139,6 +163,12 @@ package final class LineEditor {
         unsafe cedit_set_raw(editor, 0)
     }
 
+    /// The lines that were typed while nobody read, as bytes; what a key or a paste began stays.
+    package func takeTypedAhead() -> [UInt8] { keys.takeLines() }
+
+    /// Puts back what was typed and nobody took, before all else.
+    package func giveBack(_ typed: [UInt8]) { keys.putBack(typed) }
+
     /// Drops what was typed while nobody read.
     package func dropTypedAhead() {
         keys = KeyDecoder()
@@ -155,8 +185,13 @@ package final class LineEditor {
     /// The next scalar; nil ends the reading, and `ending` says why.
     private func nextScalar() -> Int32? {
         while !isOver {
+            if owesEscape {
+                owesEscape = false
+                return 0x1B
+            }
             if let scalar = keys.next() {
                 if keys.isPasting { return Int32(scalar.value) }
+                if endsSearch(scalar) { return 0x1B }
                 redrawAfterResize()
                 count(scalar)
                 switch UInt8(exactly: scalar.value) {

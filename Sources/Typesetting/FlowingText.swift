@@ -30,7 +30,7 @@ package struct FlowingText: Sendable {
                 if wordWidth + cells > width { out += taken() }
                 word.append(character)
                 wordWidth += cells
-                if cells == 2 { out += taken() }
+                if TextWidth.mayEndLine(character) { out += taken() }
             }
         }
         return out

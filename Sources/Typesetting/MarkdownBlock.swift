@@ -64,7 +64,15 @@ extension MarkdownBlock {
                     break
                 }
                 var inner = line
-                for _ in prefix where inner.first == " " || inner.first == ">" { inner.removeFirst() }
+                for sign in prefix {
+                    // A tab is four blanks at most, and stands where a mark of the list did.
+                    if sign == "\t", inner.first == " " {
+                        inner = inner.dropFirst(min(4, inner.prefix { $0 == " " }.count))
+                    } else if inner.first == " " || inner.first == ">" || sign == "\t" && inner.first == "\t"
+                    {
+                        inner.removeFirst()
+                    }
+                }
                 found.append(inner)
             }
             let raw = found.joined(separator: "\n")

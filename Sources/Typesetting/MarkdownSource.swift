@@ -10,12 +10,12 @@ enum MarkdownSource {
         for index in lines.indices {
             let line = lines[index], body = withoutMarker(line)
             if let open = fence {
-                if open.isClosed(by: body) { fence = nil }
+                if open.isClosed(by: line) { fence = nil }
                 continue
             }
-            fence = Fence(body)
+            fence = Fence(body, behind: line.prefix(line.count - body.count))
             let indent = line.prefix { $0 == " " }.count
-            if fence != nil || indent > 3 {
+            if fence != nil || line.indent > 3 {
                 columns = nil
                 continue
             }
@@ -51,30 +51,38 @@ enum MarkdownSource {
     private struct Fence {
         let mark: Character
         let count: Int
+        /// The column in which it begins.
+        let indent: Int
 
-        /// Nil where the line opens none (CommonMark 4.5).
-        init?(_ line: Substring) {
+        /// Nil where the line opens none (CommonMark 4.5); `start` stands before it.
+        init?(_ line: Substring, behind start: Substring) {
             guard let mark = line.first, mark == "`" || mark == "~" else { return nil }
             let count = line.prefix { $0 == mark }.count
             if count < 3 || mark == "`" && line.dropFirst(count).contains("`") { return nil }
             (self.mark, self.count) = (mark, count)
+            indent = start.reduce(0) { $0 + ($1 == "\t" ? 4 - $0 % 4 : 1) }
         }
 
-        func isClosed(by line: Substring) -> Bool {
-            let marks = line.prefix { $0 == mark }.count
-            return marks >= count && line.dropFirst(marks).allSatisfy(\.isWhitespace)
+        /// One that stands further in is code.
+        func isClosed(by line: String) -> Bool {
+            let bare = line.drop { $0 == " " || $0 == "\t" }, marks = bare.prefix { $0 == mark }.count
+            return line.indent <= indent + 3 && marks >= count
+                && bare.dropFirst(marks).allSatisfy(\.isWhitespace)
         }
     }
 
     /// A line without its blanks and the marks of the items that begin in it.
     private static func withoutMarker(_ line: String) -> Substring {
-        var rest = line.drop { $0 == " " }
+        var rest = line.drop { $0 == " " || $0 == "\t" }
         while true {
             let digits = rest.prefix { $0.isASCII && $0.isNumber }
             let mark = rest.dropFirst(digits.count)
             let isItem = digits.isEmpty ? "-*+".contains(mark.first ?? "x") : ".)".contains(mark.first ?? "x")
-            guard isItem, digits.count < 10, mark.dropFirst().first == " " else { return rest }
-            rest = mark.dropFirst().drop { $0 == " " }
+            guard isItem, digits.count < 10, let next = mark.dropFirst().first, next == " " || next == "\t"
+            else {
+                return rest
+            }
+            rest = mark.dropFirst().drop { $0 == " " || $0 == "\t" }
         }
     }
 

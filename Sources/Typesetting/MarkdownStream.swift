@@ -13,8 +13,8 @@ package struct MarkdownStream: Sendable {
 
     private enum Kind: Sendable, Equatable {
         case none, text, list, indented
-        /// A fence of so many of a sign.
-        case fence(Character, Int)
+        /// A fence of so many of a sign, behind so many columns.
+        case fence(Character, Int, indent: Int)
     }
 
     package init() {}
@@ -42,13 +42,14 @@ package struct MarkdownStream: Sendable {
 
     /// Takes a line; what is complete with it or before it.
     private mutating func take(_ line: Substring) -> String? {
-        if case .fence(let sign, let count) = kind {
+        if case .fence(let sign, let count, let indent) = kind {
             lines.append(line)
             let mark = line.trimmed
-            let isEnd = mark.count >= count && mark.allSatisfy { $0 == sign }
+            // One that stands further in is code (CommonMark, 4.5).
+            let isEnd = mark.count >= count && mark.allSatisfy { $0 == sign } && line.indent <= indent + 3
             return isEnd ? closed() : nil
         }
-        let isBlank = line.trimmed.isEmpty, indent = line.prefix { $0 == " " }.count
+        let isBlank = line.trimmed.isEmpty, indent = line.indent
         if isBlank {
             isAfterBlank = true
             switch kind {
@@ -82,11 +83,13 @@ package struct MarkdownStream: Sendable {
     }
 
     private func kind(of line: Substring, _ indent: Int) -> Kind {
-        let text = line.drop { $0 == " " }
+        let text = line.trimmed
         if indent >= 4 { return .indented }
         for sign: Character in ["`", "~"] {
             let count = text.prefix { $0 == sign }.count
-            if count >= 3, sign == "~" || !text.dropFirst(count).contains("`") { return .fence(sign, count) }
+            if count >= 3, sign == "~" || !text.dropFirst(count).contains("`") {
+                return .fence(sign, count, indent: indent)
+            }
         }
         return text.isListItem ? .list : .text
     }
@@ -94,6 +97,18 @@ package struct MarkdownStream: Sendable {
     private mutating func closed() -> String? {
         defer { (lines, kind) = ([], .none) }
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
+    }
+}
+
+extension StringProtocol {
+    /// Columns of the blanks and tabs that it begins with (CommonMark, 2.2).
+    var indent: Int {
+        var columns = 0
+        for sign in self {
+            if sign != " " && sign != "\t" { break }
+            columns += sign == " " ? 1 : 4 - columns % 4
+        }
+        return columns
     }
 }
 
@@ -121,11 +136,11 @@ extension Substring {
         guard isMark else { return false }
         let next = mark.dropFirst().first
         // A rule is no item.
-        return next == nil && digits > 0 || next == " " && !isRule
+        return next == nil && digits > 0 || (next == " " || next == "\t") && !isRule
     }
 
     private var isRule: Bool {
-        let signs = filter { $0 != " " }
+        let signs = filter { $0 != " " && $0 != "\t" }
         return signs.count >= 3 && Set(signs).count == 1
     }
 }

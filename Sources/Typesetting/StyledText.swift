@@ -43,6 +43,8 @@ package struct StyledLine: Sendable, Hashable {
 
     /// The text alone.
     package var plain: String { runs.map(\.text).joined() }
+    /// Whether nothing is seen on it.
+    package var isBlank: Bool { runs.allSatisfy { $0.text.allSatisfy(\.isWhitespace) } }
 
     /// The text with its styles, for a terminal that shows them.
     package var painted: String { runs.map { $0.style.painted($0.text) }.joined() }
@@ -155,7 +157,7 @@ extension StyledLine {
                     if !words.isEmpty, !words[words.count - 1].isBreak {
                         words[words.count - 1].blank = run.style
                     }
-                } else if TextWidth.of(character) == 2 {
+                } else if TextWidth.mayEndLine(character) {
                     // Between two of these a line may end.
                     flush()
                     close()

@@ -7,15 +7,22 @@ package enum TextWidth {
     /// The columns of a whole text.
     package static func of(_ text: String) -> Int { text.reduce(0) { $0 + of($1) } }
 
-    /// A character takes two columns when East Asian or an emoji, none when it is only marks, else one.
+    /// A character takes two columns when East Asian or an emoji, none when it is only marks, else one for each of its letters
+    /// and of the marks that stand beside them: terminals put the letters of an Indic cluster side by side.
     package static func of(_ character: Character) -> Int {
         var width = 0
         for scalar in character.unicodeScalars {
             if scalar == "\u{FE0F}" && width == 1 { return 2 }  // asks for the emoji form
             if isWide(scalar) { return 2 }
-            if !isMark(scalar) { width = 1 }
+            if !isMark(scalar) { width += 1 }
         }
         return width
+    }
+
+    /// Whether a line may end behind a character that stands in a word: an ideograph or an emoji, which takes two columns.
+    static func mayEndLine(_ character: Character) -> Bool {
+        of(character) == 2
+            && character.unicodeScalars.allSatisfy { isMark($0) || isWide($0) || $0.value >= 0x2000 }
     }
 
     /// The text with spaces behind it, or before it with `isRight`.
@@ -57,7 +64,8 @@ package enum TextWidth {
     private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .nonspacingMark, .enclosingMark, .format, .control: true
-        default: false
+        // The vowels and ends of a Hangul syllable stand in its first letter's columns.
+        default: (0x1160...0x11FF).contains(scalar.value)
         }
     }
 

@@ -56,6 +56,18 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
     }
 
     /// Found by the fuzzer: what is drawn in quotes in quotes was given less than no columns.
+    @Test func `takes a column for each letter and each mark beside it, as terminals have it`() {
+        let widths = [
+            ("क्षेत्र", 4), ("ที่", 1), ("ทำ", 2), ("é", 1), ("e\u{301}", 1), ("你", 2), ("👩‍💻", 2), ("한", 2),
+            ("\u{1112}\u{1161}\u{11AB}", 2), ("🇮🇸", 2), ("1️⃣", 2), ("हि", 2),
+        ]
+        for (text, width) in widths { #expect(TextWidth.of(text) == width, "\(text)") }
+        let words = "जिसमें मॉडल यह बताता है कि खिड़की क्या होती है"
+        for width in 9...40 {
+            #expect(drawn(words, width).joined(separator: " ") == words, "\(width)")
+        }
+    }
+
     @Test func `is drawn in quotes deeper than the terminal is wide`() {
         for columns in [1, 10, 40] {
             for inner in [
@@ -108,6 +120,14 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
             #expect(code == "all:\tx\n\t@echo built\n   \tz", "\(before): \(code ?? "none")")
         }
         #expect(MarkdownBlock.firstCode(of: "    let x = 1\n") == "let x = 1")
+        // A list whose items are indented by tabs.
+        #expect(
+            MarkdownBlock.firstCode(of: "1.\tSave:\n\n\t```\n\tdef f():\n\t    return 1\n\t```\n")
+                == "def f():\n    return 1")
+        // A fence further in is code, and so is what looks like a definition behind it.
+        #expect(
+            drawn("```\na\n    ```\n[docs]: https://example.com\n```").contains("[docs]: https://example.com")
+        )
         #expect(MarkdownBlock.firstCode(of: "~~~\n```\n\ta\n```\n~~~\n```\nb\n```") == "```\n\ta\n```")
     }
 
@@ -123,6 +143,8 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         "```python\nprint(1)\n\n# no heading\n```\ntext behind\n\n> q\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nend",
         "1. a\n2. b\n   ```\n   code\n   ```\n3. c\n\n---\n\n~~~~\n```\n~~~~\nx\r\ny\r\n",
         "para\n# heading right behind\ntext\n\n    indented\n\n    code\n\nlast",
+        "```markdown\n1. Run:\n\n    ```sh\n    ls\n    ```\n\n[docs]: https://example.com\n```\n\nGood luck!\n\nend",
+        "1.\tSave this:\n\n\t```python\n\tdef f():\n\t    return 1\n\t```\n\n2.\tRun it.\n\n\t- nested **one**\n\nx\n\ny",
     ]
 
     @Test(arguments: documents.indices)

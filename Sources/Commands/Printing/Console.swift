@@ -20,8 +20,11 @@ final class Console {
     let isQuiet: Bool
     /// Whether standard output gets colours.
     let isColored: Bool
-    /// The width to lay text out for; a terminal's may change.
-    var columns: Int { fixedColumns ?? Process.terminalColumns(1) ?? 80 }
+    /// The width to lay text out for; a terminal's may change, and what is wider than it would be broken by it.
+    var columns: Int {
+        guard let real = Process.terminalColumns(1) else { return fixedColumns ?? 80 }
+        return min(fixedColumns ?? real, real)
+    }
     /// The height of the terminal.
     var rows: Int { Process.terminalRows(1) ?? 24 }
     private let fixedColumns: Int?

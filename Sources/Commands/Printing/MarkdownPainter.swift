@@ -88,16 +88,28 @@ final class MarkdownPainter {
                 same += 1
                 isStale = true
             }
+            let from = place(in: lines, behind: painted[..<same])
             if same == painted.count {
-                out = same < lines.count ? "\n" + joined(lines[same...]) : ""
+                out = from < lines.count ? "\n" + joined(lines[from...]) : ""
             } else {
+                // A screen that is cleared from its first cell is kept by some terminals.
                 out =
-                    "\r" + (up > 1 ? "\u{1B}[\(up - 1)A" : "") + "\u{1B}[J"
-                    + joined(lines[min(same, lines.count)...])
+                    "\r" + (up > 1 ? "\u{1B}[\(up - 1)A\u{1B}[J" : "\u{1B}[K") + joined(lines[from...])
             }
         }
         painted = lines
         console.write(Array(out.utf8))
+    }
+
+    /// Where lines go on that stand already: a list that gets blank lines between its items has each further down.
+    private func place(in lines: [StyledLine], behind told: ArraySlice<StyledLine>) -> Int {
+        if lines.starts(with: told) { return told.count }
+        var rest = told.count { !$0.isBlank }
+        return lines.firstIndex { line in
+            if rest == 0 { return true }
+            rest -= line.isBlank ? 0 : 1
+            return false
+        } ?? lines.count
     }
 
     private func joined(_ lines: ArraySlice<StyledLine>) -> String {

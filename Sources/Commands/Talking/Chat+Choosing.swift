@@ -137,15 +137,19 @@ extension Chat {
         let info = try client.info(), asked = try currentTarget()
         let routes = info.routes.members.keys.sorted()
         var chosen = name
+        let names = info.upstreams.map(\.name) + routes
         if name.isEmpty {
             let lines =
                 info.upstreams.map {
                     "\($0.name)\($0.model.map { " (\($0))" } ?? "")\($0.name == asked.upstream ? "  ← now" : "")"
                 }
                 + routes.map { "\($0): \((info.routes.members[$0] ?? []).joined(separator: ", then "))" }
-            let names = info.upstreams.map(\.name) + routes
             guard let index = try choose(lines, "upstream or route", names: names) else { return }
             chosen = names[index]
+        }
+        guard names.contains(chosen) else {
+            throw CommandError(
+                .notFound, "there is no upstream or route '\(chosen)'; \(hint(chosen, names, "/upstream"))")
         }
         try tellSwitch(model: nil, upstream: chosen)
         try set("upstream", chosen, "an upstream") { $0.upstream = chosen }

@@ -235,13 +235,17 @@ extension Chat {
         _ member: String, _ text: String, _ what: String, _ remember: ((inout NewSession) -> Void)?
     ) throws(CommandError) {
         guard !text.isEmpty else { throw .usage("/\(member) needs \(what)") }
-        remember?(&new)
-        guard session != nil || remember == nil else { return }
+        guard session != nil || remember == nil else {
+            remember?(&new)
+            return
+        }
         let id = try current()
         _ = try client.ask(Method.SessionSet.self) {
             $0.member("sessionId", id)
             $0.member(member, text)
         }
+        // What was refused is asked of no other session.
+        remember?(&new)
     }
 
     /// The model that the session or the chat names; nil where the upstream's own is asked.

@@ -1,3 +1,4 @@
+internal import LineEditor
 internal import Conversation
 internal import ConvoClient
 internal import JSON
@@ -63,8 +64,14 @@ final class Chat {
     private var target: ChatTarget?
     let interrupts = Interrupts()
     private(set) var source: (any PromptSource)?
+    /// What was typed before there was one.
+    private let typedAhead: [UInt8]
 
-    init(_ client: Client, _ info: Method.ServerInfo.Result, _ invocation: Invocation) throws(CommandError) {
+    init(
+        _ client: Client, _ info: Method.ServerInfo.Result, _ invocation: Invocation,
+        typedAhead: [UInt8] = []
+    ) throws(CommandError) {
+        self.typedAhead = typedAhead
         self.client = client
         self.info = info
         self.invocation = invocation
@@ -164,10 +171,15 @@ final class Chat {
             onReady: { [self] in listen() }, complete: { [self] in complete($0) },
             listed: { [self] in listed($0, $1) })
         let history = new.isEphemeral ? nil : PromptHistory(Locations.ofThisProcess)
-        let canEdit =
-            console.isOutputTerminal && !["", "dumb"].contains(invocation.environment["TERM"] ?? "")
-        let edited = canEdit ? EditedPrompts(console, history, watch) : nil
-        return edited ?? TypedLines(console, watch)
+        if !console.isOutputTerminal { return TypedLines(console, watch) }
+        let entry: String?
+        switch TerminalEntries.choice(invocation.environment) {
+        case .none: return TypedLines(console, watch)
+        case .own: entry = nil
+        case .other(let name): entry = name
+        }
+        return EditedPrompts(console, history, watch, entry: entry, typed: typedAhead)
+            ?? TypedLines(console, watch)
     }
 
     /// Whether what is said here may be on no disk: the session is in memory, or nobody can tell.

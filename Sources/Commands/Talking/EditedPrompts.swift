@@ -13,14 +13,21 @@ final class EditedPrompts: PromptSource {
     private var isLeaving = false
 
     /// Nil where standard input cannot be edited.
-    init?(_ console: Console, _ history: PromptHistory?, _ watch: PromptWatch) {
+    ///
+    /// `entry` is whose terminal's entry is read in place of `TERM`'s, `typed` what came in before.
+    init?(
+        _ console: Console, _ history: PromptHistory?, _ watch: PromptWatch, entry: String?, typed: [UInt8]
+    ) {
         let listener = LineEditor.Listener(
             complete: watch.complete, listed: watch.listed, isWhole: EditedPrompts.isWhole,
             others: watch.others,
             onReady: watch.onReady)
         let prompt = console.isColored ? "\u{1}\u{1B}[1m\u{1}›\u{1}\u{1B}[0m\u{1} " : "› "
-        guard let editor = LineEditor(program: "convo", prompt: prompt, signals: watch.signals, listener)
+        guard
+            let editor = LineEditor(
+                program: "convo", prompt: prompt, terminal: entry, signals: watch.signals, listener)
         else { return nil }
+        editor.giveBack(typed)
         self.console = console
         self.editor = editor
         self.history = history
@@ -64,8 +71,13 @@ final class EditedPrompts: PromptSource {
 
     func answer(to question: String) throws(CommandError) -> String? {
         editor.giveTerminal()
-        var input = StandardInput(isTyped: true)
-        return try input.answer(to: question, signals: signals)
+        // What was typed ahead of the question answers it, and what comes behind that is for whoever reads next.
+        var input = StandardInput(isTyped: true, editor.takeTypedAhead())
+        let isAhead = input.hasLine
+        let answer = try input.answer(to: question, signals: signals)
+        if isAhead, let answer { Console.write(question: answer + "\n") }
+        editor.giveBack(input.rest)
+        return answer
     }
 
     func dropAhead() { editor.dropTypedAhead() }

@@ -52,7 +52,9 @@ extension Command {
             upstream: settings.upstream ?? session.found?.upstream)
         return try SendCommand.run(
             id, client, invocation, settings,
-            SendCommand.Show(target: target.words, files: files, extracts: invocation.has(.extract))
+            SendCommand.Show(
+                target: target.words, files: files, extracts: invocation.has(.extract),
+                isNew: session.found == nil)
         ) {
             prompt, settings in prompt.send(words, files, settings)
         }
@@ -176,6 +178,8 @@ enum SendCommand {
         var files: [Attachment] = []
         /// Whether only the first block of code of the answer is printed.
         var extracts = false
+        /// Whether the session was made for it.
+        var isNew = false
     }
 
     /// Asks, and prints as `show` says.
@@ -218,6 +222,12 @@ enum SendCommand {
             let turn = outcome.turnID
         {
             message = words + (client.whoElseHasModel(of: turn) ?? "")
+        }
+        // What was refused for how it was asked left a session in which nothing is.
+        if show.isNew, code == .usage, outcome.turnID == nil {
+            let params = JSONWriter.object { $0.member("sessionId", session) }
+            // One that cannot be taken away is an empty one more.
+            _ = try? client.call(Method.SessionPurge.self, params)
         }
         if let message { if code == .success { console.note(message) } else { Console.complain(message) } }
         if show.extracts, !isJSON, code == .success { return try printCode(of: outcome.text, console) }

@@ -35,9 +35,15 @@ struct SessionPicker {
     /// Whether there is nothing to choose.
     var isEmpty: Bool { sessions.isEmpty }
 
+    /// What was typed behind the choice.
+    private(set) var typedAhead: [UInt8] = []
+
     mutating func choose() -> Choice {
         guard let keys = KeyReader() else { return .left }
-        defer { clear() }
+        defer {
+            clear()
+            typedAhead = keys.takeRest()
+        }
         while true {
             draw()
             switch keys.next() {
@@ -119,7 +125,7 @@ extension Command {
         let found = try client.info()
         invocation.warn(about: found)
         let info = try invocation.offeringSetup(found, &client)
-        let chat = try Chat(client, info, invocation)
+        let chat = try Chat(client, info, invocation, typedAhead: picker.typedAhead)
         if case .session(let id) = choice { chat.resume(id) }
         return try chat.talk()
     }

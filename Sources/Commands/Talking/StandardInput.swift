@@ -66,7 +66,23 @@ struct StandardInput {
     /// Whether lines are typed: then what is no text is told by U+FFFD, and ends nothing.
     private let isTyped: Bool
 
-    init(isTyped: Bool = false) { self.isTyped = isTyped }
+    /// `ahead` are bytes that were read already.
+    init(isTyped: Bool = false, _ ahead: [UInt8] = []) {
+        self.isTyped = isTyped
+        buffer = ahead
+        endLines(from: 0)
+    }
+
+    /// Whether a line is there already.
+    var hasLine: Bool { buffer.contains(0x0A) }
+    /// What was read and not taken.
+    var rest: [UInt8] { buffer }
+
+    /// While each key is read by itself, a terminal gives Enter as it is.
+    private mutating func endLines(from start: Int) {
+        if !isTyped { return }
+        for index in buffer[start...].indices where buffer[index] == 0x0D { buffer[index] = 0x0A }
+    }
 
     /// Milliseconds without a further line after which what came at once is all of it.
     private static let pause: Int32 = 30
@@ -120,6 +136,7 @@ struct StandardInput {
                 if ready.contains(0), try System.read(0, into: &buffer, most: 64 << 10) == 0 {
                     isAtEnd = true
                 }
+                endLines(from: searched)
             } catch { throw CommandError(.failure, "cannot read standard input: \(error.reason)") }
         }
     }

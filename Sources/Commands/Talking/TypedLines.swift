@@ -17,7 +17,11 @@ final class TypedLines: PromptSource {
     func remember(_ text: String, leavesNoTrace: Bool) {}
 
     func answer(to question: String) throws(CommandError) -> String? {
-        try input.answer(to: question, signals: watch.signals)
+        if ahead.isEmpty { return try input.answer(to: question, signals: watch.signals) }
+        // What was typed ahead of the question answers it.
+        let line = ahead.removeFirst()
+        Console.write(question: question + line + "\n")
+        return line
     }
 
     func dropAhead() {

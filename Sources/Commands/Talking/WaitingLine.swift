@@ -37,12 +37,11 @@ final class WaitingLine {
         guard console.isOutputTerminal else { return }
         let now = Machine.monotonic()
         let seconds = (now - start) / 1_000_000_000
-        var text = "\(words) · \(seconds) s"
-        if let pauseEnd {
-            text = "\(words) · in \((max(pauseEnd, now) - now + 999_999_999) / 1_000_000_000) s"
-        }
-        let line = TextWidth.fitted(
-            Console.harmless(text, keepingLines: false), to: max(1, console.columns - 1))
+        var time = " · \(seconds) s"
+        if let pauseEnd { time = " · in \((max(pauseEnd, now) - now + 999_999_999) / 1_000_000_000) s" }
+        // Of what is too long the words are cut: that the time moves shows that something lives.
+        let room = max(1, console.columns - 1 - TextWidth.of(time))
+        let line = TextWidth.fitted(Console.harmless(words, keepingLines: false), to: room) + time
         console.write(Array("\r\(console.isColored ? "\u{1B}[K" : "")\(console.styled(line, .dim))".utf8))
         isShown = true
     }
