@@ -133,6 +133,12 @@ static inline void clinux_forbid_dumps(void) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+// Has this process told to end when the one that started it ends (PR_SET_PDEATHSIG(2const)); its process ID.
+static inline pid_t clinux_end_with_parent(int signal) {
+    prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+    return getppid();
+}
+
 // The beginning of struct dl_phdr_info, which is hidden without _GNU_SOURCE (dl_iterate_phdr(3)).
 struct clinux_object { Elf64_Addr base; const char *name; const Elf64_Phdr *segments; Elf64_Half count; };
 static inline int clinux_drop_object(struct clinux_object *object, size_t size, void *unused) {

@@ -136,6 +136,11 @@ package enum Process {
     /// Keeps this process out of core files and of other processes of its user: it holds keys and what people said.
     package static func forbidDumps() { clinux_forbid_dumps() }
 
+    /// Has this process told to end by `terminate` once the one that started it has ended, however; false where that has already.
+    package static func endsWithParent(_ parent: Int32) -> Bool {
+        clinux_end_with_parent(Signals.terminate) == parent
+    }
+
     /// What became of a child: it exited with a code, or a signal ended it.
     package enum Ending: Sendable, Equatable { case exited(Int32), signalled(Int32) }
 

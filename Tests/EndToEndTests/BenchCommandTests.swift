@@ -56,6 +56,21 @@ internal import Testing
         #expect(try left(place).isEmpty)
     }
 
+    @Test func `that is killed leaves no daemon that runs`() throws {
+        let home = try Home(Home.echo), place = home.directory.file("tmp")
+        try Files.makeDirectories(place)
+        let program = try PipedProgram(
+            Built.convo, ["bench", "--seconds", "60", "-c", "1"],
+            environment: home.environment.merging(["TMPDIR": place]) { $1 })
+        func socket() throws -> String? {
+            try left(place).map { "\(place)/\($0)/s.sock" }.first { try Files.status($0) != nil }
+        }
+        try soon("its daemon listens") { try socket() != nil }
+        try program.signal(Signals.kill)
+        #expect(try program.ended() == .signalled(Signals.kill))
+        try soon("its daemon has ended") { try socket() == nil }
+    }
+
     @Test func `refuses what it cannot do`() throws {
         let home = try Home(Home.echo)
         for words in [

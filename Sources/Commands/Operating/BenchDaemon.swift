@@ -16,6 +16,7 @@ final class BenchDaemon {
         var own = environment
         for name in ["CONVOD_CONFIG", "CONVOD_SOCKET", "CONVOD_DATABASE"] { own[name] = nil }
         own["XDG_STATE_HOME"] = directory
+        own["CONVOD_PARENT"] = "\(Process.id)"
         do throws(PosixError) {
             try Files.makeDirectories(directory)
             let configuration = #"{ upstreams: { echo: { kind: "echo" } } }"#

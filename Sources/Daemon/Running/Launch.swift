@@ -68,6 +68,12 @@ package enum Launch {
             }
             Process.forbidDumps()
             Process.closeToOthers()
+            // One that is there to be measured goes with who measures it.
+            if let parent = environment["CONVOD_PARENT"].flatMap({ Int32($0) }),
+                !Process.endsWithParent(parent)
+            {
+                return 0
+            }
             options.activated = try activated(environment)
             // Where it listens is the unit's affair.
             if let fd = options.activated, UnixSocket.isListening(fd) {
