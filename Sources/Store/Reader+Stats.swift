@@ -126,7 +126,45 @@ extension NoteAudit: LocalWrite {
 }
 
 extension AuditList: LocalRead {
+    package var isSeveral: Bool { true }
+
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        guard let session else { return try ofAll(reader.database) }
+        if let user { return try of(session, by: Int64(user.number), reader.database) }
+        // The index has a session's changes by who made them: each one's newest are some of all.
+        var found: [AuditEntry] = [], last = Int64.min
+        while let uid = try reader.database.first(
+            "SELECT uid FROM audit INDEXED BY audit_session WHERE session = ? AND uid > ? ORDER BY uid LIMIT 1",
+            [.text(session), .int(last)], doing: "list changes", { $0.int(0) })
+        {
+            found += try of(session, by: uid, reader.database)
+            last = uid
+        }
+        return Array(found.sorted { $0.id > $1.id }.prefix(limit))
+    }
+
+    /// What one user changed of a session; what others did is not even walked: how long that takes would tell of it.
+    private func of(_ session: String, by uid: Int64, _ database: Database) throws(ArchiveError) -> Output {
+        try taken { (take) throws(ArchiveError) in
+            try database.rows(
+                """
+                SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome
+                  FROM audit INDEXED BY audit_session
+                 WHERE session = ? AND uid = ? AND id < ? ORDER BY id DESC
+                """, [.text(session), .int(uid), .int(before ?? .max)], doing: "list changes", take)
+        }
+    }
+
+    private func ofAll(_ database: Database) throws(ArchiveError) -> Output {
+        try taken { (take) throws(ArchiveError) in
+            try database.rows(
+                "SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome FROM audit WHERE id < ? ORDER BY id DESC",
+                [.int(before ?? .max)], doing: "list changes", take)
+        }
+    }
+
+    /// What a walk from the newest on finds.
+    private func taken(_ walk: ((Row) -> Bool) throws(ArchiveError) -> Void) throws(ArchiveError) -> Output {
         var found: [AuditEntry] = []
         func take(_ row: Row) -> Bool {
             if row.int(1) < since { return false }
@@ -140,27 +178,7 @@ extension AuditList: LocalRead {
             found.append(entry)
             return found.count < limit
         }
-        if let session, let user {
-            // What others did is not even walked: how long that takes would tell of it.
-            try reader.database.rows(
-                """
-                SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome
-                  FROM audit INDEXED BY audit_session
-                 WHERE session = ? AND uid = ? AND id < ? ORDER BY id DESC
-                """, [.text(session), .int(Int64(user.number)), .int(before ?? .max)], doing: "list changes",
-                take)
-        } else if let session {
-            try reader.database.rows(
-                """
-                SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome
-                  FROM audit INDEXED BY audit_session
-                 WHERE session = ? AND id < ? ORDER BY id DESC
-                """, [.text(session), .int(before ?? .max)], doing: "list changes", take)
-        } else {
-            try reader.database.rows(
-                "SELECT id, at, uid, pid, method, substr(session, 1, 256), outcome FROM audit WHERE id < ? ORDER BY id DESC",
-                [.int(before ?? .max)], doing: "list changes", take)
-        }
+        try walk(take)
         return found
     }
 }

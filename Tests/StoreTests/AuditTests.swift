@@ -38,6 +38,23 @@ internal import Testing
         #expect(try bench.read(list).map(\.user) == [1])
     }
 
+    @Test func `to a session is told in the order of the changes, page by page, whoever made them`() throws {
+        for step in 0..<30 { try note(UserID(UInt32(step * 7 % 5)), step % 4 == 3 ? "other" : "s") }
+        let all = try bench.read(AuditList(user: nil, session: nil, since: .min, limit: 100))
+            .filter { $0.session == "s" }
+        var pages: [AuditEntry] = [], before: Int64?
+        while true {
+            let page = try bench.read(
+                AuditList(user: nil, session: "s", since: .min, before: before, limit: 4))
+            pages += page
+            guard let last = page.last else { break }
+            before = last.id
+        }
+        #expect(pages == all && pages.count == 23)
+        let steps = try bench.read(AuditList(user: 3, session: "s", since: .min, limit: 100))
+        #expect(steps == all.filter { $0.user == 3 })
+    }
+
     @Test func `is told in few bytes, whatever an older version kept`() throws {
         try note(1, String(repeating: "x", count: 1 << 20))
         let list = try bench.read(AuditList(user: nil, session: nil, since: .min, limit: 10))
