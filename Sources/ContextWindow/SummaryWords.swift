@@ -26,8 +26,8 @@ package enum SummaryWords {
     }
 
     /// A message's line with about so many bytes at most; nil for one that says nothing, is not sent, or stands in every window.
-    package static func line(_ message: Message, most: Int) -> Line? {
-        guard message.isSendable, !message.isPinned else { return nil }
+    private static func line(_ message: Message, most: Int, withPins: Bool) -> Line? {
+        guard message.isSendable, withPins || !message.isPinned else { return nil }
         let words = message.parts.compactMap { said($0) }.filter { !$0.isBlank }
         if words.isEmpty { return nil }
         let text =
@@ -36,14 +36,18 @@ package enum SummaryWords {
         return Line(seq: message.seq, text: text, tokens: TokenEstimate.text(text))
     }
 
-    /// The lines of messages of a page, newest first; a result goes where its call does, and says nothing where that is left
-    /// out.
-    package static func lines(_ messages: [Message], most: Int) -> [Line] {
+    /// The lines of messages of a page, newest first.
+    ///
+    /// A result goes where its call does, and says nothing where that is left out. What is pinned is told in titles alone: a
+    /// window has it anyway.
+    package static func lines(_ messages: [Message], most: Int, withPins: Bool = false) -> [Line] {
         let pairs = ToolPairs(messages.reversed())
         let unsent = Set(messages.lazy.filter { !$0.isSendable }.map(\.seq))
         return messages.compactMap { message in
             let callers = message.role == .tool ? pairs.partners[message.seq] ?? [] : []
-            return callers.isEmpty || !callers.isSubset(of: unsent) ? line(message, most: most) : nil
+            return callers.isEmpty || !callers.isSubset(of: unsent)
+                ? line(message, most: most, withPins: withPins)
+                : nil
         }
     }
 

@@ -14,7 +14,23 @@ struct HistoryReach {
     private var rowsPast = 0, bytesPast = 0
     private(set) var bytes = 0
 
+    /// What tools gave in the turn that is being read.
+    private var results: [Message] = []
+
     init(_ need: HistoryNeed) { self.need = need }
+
+    /// What a call that does not go was given does not go either.
+    private mutating func leaveOut(resultsOf calls: Set<String>) {
+        if calls.isEmpty { return }
+        results.removeAll { result in
+            let isOut = result.toolIDs.isSubset(of: calls)
+            if isOut {
+                tokens -= need.costs.tokens(result)
+                count -= 1
+            }
+            return isOut
+        }
+    }
 
     /// Takes the next older message; whether no older one is needed.
     mutating func isEnough(with message: Message) -> Bool {
@@ -24,7 +40,11 @@ struct HistoryReach {
             tokens += need.costs.tokens(message)
             count += 1
             if message.role == .user { turns += 1 }
+            if message.role == .tool { results.append(message) }
+        } else if message.role == .assistant, !results.isEmpty {
+            leaveOut(resultsOf: message.toolIDs)
         }
+        if message.role == .user { results = [] }
         let isPast =
             tokens > need.tokens || need.turns.map { turns > $0 } ?? false
             || need.messages.map { count > $0 } ?? false

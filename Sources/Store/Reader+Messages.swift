@@ -123,6 +123,7 @@ extension Reader {
         throws(ArchiveError) -> [Message]?
     {
         var found: [Message] = [], reach = HistoryReach(need), isEnough = false, isTooMuch = false
+        var hasPrompt = need.hasPrompt
         let path = try path(branch: session.branch, head: session.session.messageCount)
         for segment in path.reversed() where !isEnough && !isTooMuch {
             var next: Int? = segment.to
@@ -130,7 +131,9 @@ extension Reader {
                 let rows = found.count + Reader.slice.rows, bytes = reach.bytes + Reader.slice.bytes
                 next = nil
                 try descending(session, segment, to: top) { stored in
-                    let message = need.costs.measured(stored)
+                    let isNewest = !hasPrompt && stored.role == .user
+                    hasPrompt = hasPrompt || isNewest
+                    let message = need.costs.measured(stored, isNewest: isNewest)
                     found.append(message)
                     isEnough = reach.isEnough(with: message)
                     isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
@@ -249,7 +252,7 @@ extension Reader {
             try pins(
                 session, below: session.session.messageCount + 1, room.tokens, room.costs, nil) ?? []
         let calls = Set(pins.lazy.flatMap(\.toolIDs))
-        let added = new.tokensOfPins(room.costs.weights, behind: calls)
+        let added = new.tokensOfPins(room.costs, behind: calls)
         return added == 0 ? nil : try tokensOfPins(session, room) + added
     }
 
@@ -278,14 +281,28 @@ extension Reader {
     /// How far from a pinned call its results are looked for, and the other way round.
     private static let partnerDistance = 64
 
-    /// Adds what belongs to pinned tool calls and results, so that no pair is parted; false past the bound.
-    ///
-    /// Each stretch of the path is read once, however many pins lie in it.
+    /// Adds what belongs to pinned tool calls and results, and to what is added, so that no pair is parted; false past the
+    /// bound.
     private func addPartners(
         _ pins: inout [Message], _ session: SessionRecord, _ costs: MessageCosts, _ bound: HistoryBound?
     ) throws(ArchiveError) -> Bool {
+        var newest = pins, room = bound
+        while !newest.isEmpty {
+            let count = pins.count
+            guard try addPartners(of: newest, to: &pins, session, costs, &room) else { return false }
+            newest = Array(pins[count...])
+        }
+        pins.sort { $0.seq < $1.seq }
+        return true
+    }
+
+    /// Adds the partners of some of the pins; each stretch of the path is read once, however many lie in it.
+    private func addPartners(
+        of some: [Message], to pins: inout [Message], _ session: SessionRecord, _ costs: MessageCosts,
+        _ room: inout HistoryBound?
+    ) throws(ArchiveError) -> Bool {
         var places: [String: [Int]] = [:], seqs = Set(pins.map(\.seq)), stretches: [ClosedRange<Int>] = []
-        for pin in pins {
+        for pin in some.sorted(by: { $0.seq < $1.seq }) {
             let calls = pin.toolIDs
             if calls.isEmpty { continue }
             for id in calls { places[id, default: []].append(pin.seq) }
@@ -300,12 +317,12 @@ extension Reader {
         for stretch in stretches {
             var next: Int? = stretch.lowerBound
             while let from = next, from <= stretch.upperBound {
-                if let bound, rows + stretch.upperBound - from >= bound.rows || bytes > bound.bytes {
+                if let room, rows + stretch.upperBound - from >= room.rows || bytes > room.bytes {
                     return false
                 }
                 let page = try messages(
                     session, .from(from), limit: min(stretch.upperBound - from + 1, 1_000),
-                    bytes: bound?.bytes ?? Reader.slice.bytes)
+                    bytes: room?.bytes ?? Reader.slice.bytes)
                 rows += page.messages.count
                 bytes += page.messages.reduce(0) { $0 + $1.content.count }
                 for message in page.messages
@@ -315,7 +332,7 @@ extension Reader {
                 next = page.next
             }
         }
-        pins.sort { $0.seq < $1.seq }
+        room = room.map { HistoryBound(rows: $0.rows - rows, bytes: $0.bytes - bytes, pins: $0.pins) }
         return true
     }
 

@@ -37,36 +37,65 @@ extension Reader {
         }
     }
 
-    /// The same for a short list: one that stands where it stood when it was read last is not read again.
+    /// The same for a short list, `count` at a time: those that stand where they stood when they were read last are not read
+    /// again, and the others by one statement.
     func shortList(
-        owner: UserID, isDescending: Bool, edge: Int64,
+        owner: UserID, isDescending: Bool, edge: Int64, by count: Int,
         _ visit: (Int64, () throws(ArchiveError) -> SessionRecord) -> Bool
     ) throws(ArchiveError) {
         listed.forgetOld(now: Machine.monotonic())
-        func look(_ place: Row) -> Bool {
-            let row = SessionRow(place.int(0)), activity = place.int(1)
-            if let known = listed.session(row, at: activity) { return visit(activity) { known } }
-            return visit(activity) { () throws(ArchiveError) in
-                let found = try database.first(
-                    .listedSessions("WHERE id = ?"), [.int(row)], doing: "list sessions", SessionRecord.init)
-                guard let found else {
-                    throw ArchiveError(
-                        .corrupt, "list sessions", reason: "session \(row.number) is in their index alone")
-                }
-                listed.keep(found)
-                return found
+        var edge = edge
+        while true {
+            var places: [(row: SessionRow, activity: Int64)] = []
+            let values: [Bound] = [.user(owner), .int(edge), Bound(count)]
+            func note(_ place: Row) -> Bool {
+                places.append((SessionRow(place.int(0)), place.int(1)))
+                return true
             }
+            if isDescending {
+                try database.rows(
+                    "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC LIMIT ?",
+                    values, doing: "list sessions", note)
+            } else {
+                try database.rows(
+                    "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity LIMIT ?",
+                    values, doing: "list sessions", note)
+            }
+            let missing = places.filter { listed.session($0.row, at: $0.activity) == nil }
+            let read = missing.isEmpty ? [:] : try listed(missing.map(\.row))
+            for place in places {
+                let goesOn = visit(place.activity) { () throws(ArchiveError) in
+                    if let known = listed.session(place.row, at: place.activity) { return known }
+                    guard let found = read[place.row] else {
+                        throw ArchiveError(
+                            .corrupt, "list sessions",
+                            reason: "session \(place.row.number) is in their index alone")
+                    }
+                    let record = try found.get()
+                    listed.keep(record)
+                    return record
+                }
+                if !goesOn { return }
+            }
+            guard places.count == count, let last = places.last else { return }
+            edge = last.activity
         }
-        let values: [Bound] = [.user(owner), .int(edge)]
-        if isDescending {
-            try database.rows(
-                "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity < ? ORDER BY activity DESC",
-                values, doing: "list sessions", look)
-        } else {
-            try database.rows(
-                "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity",
-                values, doing: "list sessions", look)
+    }
+
+    /// Some sessions as lists show them, or what is wrong with each.
+    private func listed(_ rows: [SessionRow]) throws(ArchiveError) -> [SessionRow: Result<
+        SessionRecord, ArchiveError
+    >] {
+        var found: [SessionRow: Result<SessionRecord, ArchiveError>] = [:]
+        let numbers = "[\(rows.map { String($0.number) }.joined(separator: ","))]"
+        try database.rows(
+            .listedSessions("WHERE id IN (SELECT value FROM json_each(?))"), [.text(numbers)],
+            doing: "list sessions"
+        ) { row in
+            found[SessionRow(row.int(0))] = Result { () throws(ArchiveError) in try SessionRecord(row) }
+            return true
         }
+        return found
     }
 
     /// A user's sessions that changed after a point in the order of changes, oldest first, trashed ones too, as lists

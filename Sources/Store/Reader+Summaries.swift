@@ -111,7 +111,15 @@ extension NewestPrompt: LocalRead {
     package var isSeveral: Bool { true }
 
     package func run(on reader: Reader) throws(ArchiveError) -> Int? {
-        try reader.prompt(at: session.session.messageCount, in: session, farthest: farthest)?.seq
+        var last = session.session.messageCount
+        // One that no window holds is no turn's beginning there.
+        while let prompt = try reader.prompt(
+            at: last, in: session, farthest: farthest - (session.session.messageCount - last))
+        {
+            if !prompt.isExcluded, prompt.status.isSent { return prompt.seq }
+            last = prompt.seq - 1
+        }
+        return nil
     }
 }
 

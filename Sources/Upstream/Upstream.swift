@@ -55,7 +55,10 @@ package struct ModelRequest: Sendable {
     /// Bytes of its text without thoughts, which many a model is not given again.
     package var saidBytes: Int { kept?.said ?? bytes { if case .thought = $0 { 0 } else { $0.textBytes } } }
 
-    private var kept: (text: Int, said: Int)?
+    /// Bytes of its pictures, sounds and documents.
+    package var mediaBytes: Int { kept?.media ?? bytes { $0.mediaBytes } }
+
+    private var kept: (text: Int, said: Int, media: Int)?
 
     private func bytes(of count: (Part) -> Int) -> Int {
         messages.reduce(system?.utf8.count ?? 0) { sum, message in
@@ -64,12 +67,12 @@ package struct ModelRequest: Sendable {
     }
 
     /// About the bytes of its body, pictures and sounds with it.
-    package var contentBytes: Int { bytes { $0.textBytes + $0.mediaBytes } }
+    package var contentBytes: Int { textBytes + mediaBytes }
 
     /// What is known of it, with nothing of what was said.
     package var withoutWords: ModelRequest {
         var copy = self
-        copy.kept = (textBytes, saidBytes)
+        copy.kept = (textBytes, saidBytes, mediaBytes)
         (copy.system, copy.messages, copy.previousUserText) = (nil, [], nil)
         return copy
     }

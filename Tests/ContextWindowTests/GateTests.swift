@@ -38,6 +38,19 @@ private func result(_ id: String, _ parts: [Part]) -> Part {
 }
 
 @Suite struct `Media in a request` {
+    @Test func `cost what they go as, and in the question that is asked what they are`() {
+        let large = Part.image(mimeType: "image/png", data: "iVBOiVBO", uri: nil)
+        let message = Histories.message(1, .user, [.text("look"), large])
+        var media = rules(.inside, pdf: true).media
+        #expect(media.size(of: message)[.image] == 1)
+        media.mostImageData = 7
+        #expect(media.size(of: message)[.image] == 0 && media.size(of: message).tokens < 40)
+        #expect(media.size(of: message, isNewest: true)[.image] == 1)
+        media.mostImageData = nil
+        media.images = []
+        #expect(media.size(of: message, isNewest: true)[.image] == 0)
+    }
+
     /// Anthropic refuses larger images for ever; of one that somebody asks about it says so itself.
     @Test func `of the history that are too large are named, and what the newest question has goes`() throws {
         let large = Part.image(mimeType: "image/png", data: "iVBOiVBO", uri: nil)

@@ -54,6 +54,38 @@ private let call =
     }
 }
 
+@Suite struct `A window that is written for another dialect` {
+    @Test func `holds no more than is counted as that one has it`() throws {
+        let bench = try Bench(
+            [[ScriptedUpstream.fineByAnthropic]], kind: "anthropic", each: "contextLength: 9000")
+        let sound = String(repeating: "UklG", count: 100_000)
+        try append(
+            bench.client,
+            #"{"role":"user","content":[{"type":"audio","mimeType":"audio/wav","data":"\#(sound)"}]},{"role":"assistant","content":[{"type":"text","text":"heard"}]}"#
+        )
+        for (dialect, isWhole) in [
+            ("\"openai\"", true), ("\"gemini\"", true), ("null", true), ("\"anthropic\"", false),
+        ] {
+            let built = try bench.client.call(
+                "_convod/context/build",
+                #"{"sessionId":"s","dialect":\#(dialect),"window":{"maxTokens":200},"prompt":[{"type":"text","text":"and?"}]}"#
+            )
+            let estimate = built.result?["receipt"]?["estimate"]?.int ?? 0
+            #expect(estimate > 0 && estimate <= 200 && built.message.raw.count < 4_000, "\(dialect)")
+            #expect((built.result?["receipt"]?["leftOutMessages"]?.int ?? 0 > 0) == isWhole, "\(dialect)")
+        }
+    }
+
+    @Test func `as pinned with its message costs what it goes as`() throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client()
+        try client.open("s", #""window":{"pinTokens":300}"#)
+        let image =
+            #"{"type":"image","mimeType":"image/tiff","data":"\#(String(repeating: "SUkq", count: 500))"}"#
+        try append(client, #"{"role":"user","pinned":true,"content":[\#(image)]}"#)
+    }
+}
+
 @Suite struct `A call that another model made` {
     @Test func `goes with a thought of nothing to who takes none without one`() throws {
         let refused = ScriptedUpstream.failure(

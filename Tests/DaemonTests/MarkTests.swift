@@ -51,6 +51,37 @@ extension TestClient {
         #expect(try client.call("_convod/turn/retry", #"{"sessionId":"s"}"#).result != nil)
     }
 
+    @Test func `as pinned is measured with all that goes along, however many calls it is from`() throws {
+        let client = try talked()
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":300}}"#)
+        func call(_ id: String) -> String { #"{"type":"tool_call","id":"\#(id)","name":"f","arguments":{}}"# }
+        func result(_ id: String, _ words: String) -> String {
+            #"{"role":"tool","content":[{"type":"tool_result","toolCallId":"\#(id)","content":"\#(words)"}]}"#
+        }
+        let long = String(repeating: "word ", count: 2_000)
+        let calls = #"{"role":"assistant","content":[\#(call("a")),\#(call("b"))]}"#
+        _ = try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[\#(calls),\#(result("a", long)),\#(result("b", "mild"))]}"#)
+        for seq in 7...9 {
+            #expect(try client.set("s", seq, #""pinned":true"#).kind == "context_overflow", "\(seq)")
+        }
+    }
+
+    @Test func `as excluded takes the room of what it was given along`() throws {
+        let client = try talked()
+        let long = String(repeating: "word ", count: 2_000)
+        let call = #"{"type":"tool_call","id":"a","name":"f","arguments":{}}"#
+        let result = #"{"type":"tool_result","toolCallId":"a","content":"\#(long)"}"#
+        _ = try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[{"role":"user","content":[{"type":"text","text":"look"}]},{"role":"assistant","content":[\#(call)]},{"role":"tool","content":[\#(result)]}]}"#
+        )
+        #expect(try !client.window("s", #"{"maxTokens":500}"#).contains(1))
+        #expect(try client.set("s", 8, #""excluded":true"#).error == nil)
+        #expect(try client.window("s", #"{"maxTokens":500}"#) == [1, 2, 3, 4, 5, 6, 7])
+    }
+
     @Test func `as pinned is refused a result that passes the room of pins`() throws {
         let client = try talked()
         _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":100}}"#)

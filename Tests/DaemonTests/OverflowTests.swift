@@ -57,6 +57,38 @@ private func cap(_ request: String) -> Int? {
         #expect(counts(bench).count == 3)
     }
 
+    @Test func `teaches what its server holds, however much a table says that it does`() throws {
+        let fine = ScriptedUpstream.answer(["fine"])
+        let bench = try Bench(
+            [[refusal("prompt is too long"), fine, fine]], each: "contextLength: 1000000")
+        let messages = (1...60).map { number in
+            #"{"role":"\#(number.isMultiple(of: 2) ? "assistant" : "user")","content":[{"type":"text","text":"message \#(number) \#(words)"}]}"#
+        }
+        _ = try bench.client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","ifMissing":"create","messages":[\#(messages.joined(separator: ","))]}"#)
+        for question in ["one", "two"] { #expect(try bench.client.prompt("s", question).text() == "fine") }
+        let sent = counts(bench)
+        #expect(sent.count == 3 && sent[0] == 60 && sent[2] < 60 && sent[2] > 20, "\(sent)")
+    }
+
+    @Test func `with pictures teaches nothing of what text counts`() throws {
+        let fine = ScriptedUpstream.answer(["fine"])
+        let bench = try Bench(
+            [[refusal("prompt is too long: 60000 tokens > 50000 maximum"), fine, fine]],
+            each: "contextLength: 100000")
+        try bench.client.open("s")
+        let image =
+            #"{"type":"image","mimeType":"image/png","data":"\#(String(repeating: "iVBO", count: 500))"}"#
+        _ = try bench.client.call(
+            "_convod/message/append", #"{"sessionId":"s","messages":[{"role":"user","content":[\#(image)]}]}"#
+        )
+        _ = try bench.client.prompt("s", "and now?")
+        let preview = try bench.client.call(
+            "_convod/context/preview", #"{"sessionId":"s","prompt":[{"type":"text","text":"x"}]}"#)
+        #expect(preview.result?["receipt"]?["ratio"] == nil, "\(text(preview.message.raw))")
+    }
+
     @Test func `has less in all with each try where nobody says what fits`() throws {
         let wordless = refusal("Input is too long for requested model.")
         let bench = try filled(

@@ -557,6 +557,47 @@ private struct SummaryBench {
         #expect(texts == (words.isEmpty ? [] : ["corrected"]))
     }
 
+    @Test func `stays where nothing changes: an unknown one is deleted, a mark is taken that is not there`()
+        throws
+    {
+        let held: [ScriptedUpstream.Step] = [.hold] + ScriptedUpstream.answer(["the gist"])
+        let bench = try slide([held])
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let first = try ids(bench)[0]
+        let id = try bench.client.start("_convod/session/compact", #"{"sessionId":"s"}"#)
+        _ = try bench.client.update { !bench.compactions([$0]).isEmpty }
+        let none = "01890a5d-ac96-774b-bcce-b302099a8057"
+        for (method, members) in [
+            ("_convod/summary/delete", #""summaryId":"\#(none)""#),
+            ("_convod/message/set", #""messageId":"\#(first)","excluded":false"#),
+            ("_convod/message/set", #""messageId":"\#(first)","pinned":false"#),
+        ] {
+            _ = try bench.client.start(method, #"{"sessionId":"s",\#(members)}"#)
+        }
+        bench.bench.servers[1].proceed()
+        #expect(try bench.client.finish(id).result?["text"]?.string == "the gist")
+    }
+
+    @Test func `stays where a pin is refused`() throws {
+        let bench = try slide()
+        for number in 0..<3 { _ = try bench.ask(number) }
+        let first = try ids(bench)[0]
+        try mark(bench, first, "\"excluded\":true")
+        #expect(try compact(bench).result != nil)
+        _ = try bench.client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":10}}"#)
+        let refused = try bench.client.call(
+            "_convod/message/set", #"{"sessionId":"s","messageId":"\#(first)","pinned":true}"#)
+        #expect(refused.kind == "context_overflow")
+        #expect(try bench.summaries().count == 1)
+    }
+
+    @Test func `ends before the newest prompt that goes`() throws {
+        let bench = try slide()
+        for number in 0..<3 { _ = try bench.ask(number) }
+        try mark(bench, try ids(bench)[4], "\"excluded\":true")
+        #expect(try compact(bench).result?["to"]?.int == 2)
+    }
+
     @Test func `leaves out what a call gave that is left out, and the bytes of images`() throws {
         let bench = try slide()
         let image = String(repeating: "iVBO", count: 20_000)

@@ -52,6 +52,25 @@ private struct TitleBench {
                 == 2)
     }
 
+    @Test func `is made of what is pinned too, and not of what a call gave that is left out`() throws {
+        let bench = try TitleBench([ScriptedUpstream.answer(["Monads"])])
+        let call = #"{"type":"tool_call","id":"a","name":"f","arguments":{}}"#
+        let result = #"{"type":"tool_result","toolCallId":"a","content":"SECRET"}"#
+        _ = try bench.client.call(
+            "_convod/message/append",
+            #"{"sessionId":"s","messages":[{"role":"assistant","content":[\#(call)]},{"role":"tool","content":[\#(result)]}]}"#
+        )
+        let page = try bench.client.call("_convod/message/list", #"{"sessionId":"s"}"#).result
+        let ids = page?["messages"]?.elements.compactMap { $0["id"]?.string } ?? []
+        for (id, mark) in [(ids[0], #""pinned":true"#), (ids[2], #""excluded":true"#)] {
+            _ = try bench.client.call(
+                "_convod/message/set", #"{"sessionId":"s","messageId":"\#(id)",\#(mark)}"#)
+        }
+        #expect(try bench.name().result?["title"]?.string == "Monads")
+        let asked = bench.bench.servers[1].requests.last ?? ""
+        #expect(asked.contains("what is a monad?") && !asked.contains("SECRET"))
+    }
+
     @Test func `asked for by many sessions at once uses no more than one behind the other`() throws {
         let title = [.hold] + ScriptedUpstream.answer(["Monads"])
         let bench = try Bench(

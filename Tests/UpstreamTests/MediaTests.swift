@@ -30,6 +30,30 @@ private let png = Part.image(mimeType: "image/png", data: "iVBO", uri: nil)
     }
 }
 
+@Suite struct `A picture that left the window` {
+    @Test func `makes no answer one of a server that cut`() throws {
+        let picture = Part.image(
+            mimeType: "image/png", data: String(repeating: "iVBO", count: 5_000), uri: nil)
+        func asked(_ parts: [Part]) throws -> ModelRequest {
+            var request = try Request.of([Request.user(.text("look"), picture), Request.user(parts[0])])
+            if parts.count > 1 {
+                request = try Request.of([
+                    Request.user(.text("look"), picture), Request.user(parts[0], parts[1]),
+                ])
+            }
+            request.hasMedia = true
+            return request
+        }
+        let two = CountedRequest(
+            try asked([.text("and this"), picture]), counted: 5_093, isCut: false, behind: nil)
+        let one = try asked([.text(String(repeating: "word ", count: 600))])
+        let dialect = OpenAIDialect(base: "http://127.0.0.1/v1")
+        #expect(!dialect.cutSilently(counted: 2_906, expected: 2_800, of: one, behind: two))
+        let same = CountedRequest(try asked([.text("and this")]), counted: 2_906, isCut: false, behind: nil)
+        #expect(dialect.cutSilently(counted: 2_906, expected: 4_000, of: one, behind: same))
+    }
+}
+
 @Suite struct `An image in a tool's result` {
     /// One image of 60 kB costs what an image costs, and goes as one.
     @Test(arguments: [

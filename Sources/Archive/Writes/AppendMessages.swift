@@ -36,14 +36,14 @@ package struct AppendMessages: ArchiveWrite {
 
     /// What the pins among them cost, with the results of tools that stand behind a call and the call that stands before results:
     /// those go along, as do those of pinned calls that are stored, which `calls` has by their IDs.
-    package func tokensOfPins(_ weights: TokenWeights, behind calls: Set<String> = []) -> Int {
+    package func tokensOfPins(_ costs: MessageCosts, behind calls: Set<String> = []) -> Int {
         var sum = 0, group: (tokens: Int, isPinned: Bool) = (0, false)
         for message in messages {
             if message.role != .tool {
                 if group.isPinned { sum += group.tokens }
                 group = (0, false)
             }
-            group.tokens += weights.tokens(message.size)
+            group.tokens += costs.tokens(costs.measured(Message(message)))
             group.isPinned = group.isPinned || message.mark == .pin || message.answers(calls)
         }
         return group.isPinned ? sum + group.tokens : sum

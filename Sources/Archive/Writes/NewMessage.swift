@@ -43,3 +43,13 @@ package struct NewMessage: Sendable, Equatable {
         }
     }
 }
+
+extension Message {
+    /// One that is not stored yet, as it will be: without its place.
+    init(_ new: NewMessage) {
+        self.init(
+            id: new.id, seq: 0, role: new.role, status: new.status, createdAt: new.createdAt ?? 0,
+            tokens: new.size.tokens, content: new.content)
+        knownSize = new.size
+    }
+}

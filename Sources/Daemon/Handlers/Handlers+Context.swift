@@ -26,6 +26,7 @@ extension Handlers {
     /// Finds who would be asked and makes the window for it.
     private func window(
         of record: SessionRecord, _ call: Client.Call, _ parameters: WindowQuestion, limit: Int? = nil,
+        media: WindowRequest.Media = .asAsked,
         render: @escaping @Sendable (inout ModelWindow) -> [UInt8] = { _ in [] },
         _ then: @escaping (Candidate, WindowChoice) -> Void
     ) {
@@ -44,6 +45,7 @@ extension Handlers {
                     options: options, prompt: parameters.prompt?.parts,
                     content: parameters.prompt?.content)
                 request.limit = limit
+                request.media = media
                 routes.windows.choose(record, request, candidates, making, render: render) { result in
                     if call.isAnswered { return }
                     do throws(WireError) {
@@ -96,6 +98,12 @@ extension Handlers {
         let dialect = try request.parameters.dialect.map { name throws(WireError) in try kind(named: name) }
         // Who speaks that way gets the request itself.
         let own = Set(routes.upstreams.all.filter { $0.kind == dialect?.name }.map(\.name))
+        let media: WindowRequest.Media =
+            if let dialect, dialect.messages != nil {
+                .by(dialect.rules.media, unlessAsked: own)
+            } else {
+                .whole
+            }
         @Sendable func render(_ window: inout ModelWindow) -> [UInt8] {
             guard let cut = window.cut else { return [] }
             guard let dialect, let write = dialect.messages else {
@@ -108,7 +116,7 @@ extension Handlers {
             return writer.bytes
         }
         try withSession(request.call, asking: request.parameters.question) { [self] record in
-            window(of: record, request.call, request.parameters.question, render: render) {
+            window(of: record, request.call, request.parameters.question, media: media, render: render) {
                 candidate, choice in
                 let window = choice.window
                 // A dialect's is that of any request: messages of the system at the beginning have joined it.

@@ -270,7 +270,8 @@ extension Handlers {
         _ request: Request<Method.MessageSet>
     ) {
         // A round that has read it already must not be kept behind this; one that was is dropped by it.
-        if write.isExcluded != nil || write.isPinned == false { summaries.changed(record.row) }
+        let isOut = write.isExcluded.map { $0 != message.isExcluded } ?? false
+        if isOut || write.isPinned == false && message.isPinned { summaries.changed(record.row) }
         archives.write(write, of: record.row) { [self] result in
             switch result {
             case .success(.marked(let changed, let dropped)):

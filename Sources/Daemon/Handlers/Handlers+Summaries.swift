@@ -133,12 +133,16 @@ extension Handlers {
     private func deleteSummary(_ request: Request<Method.SummaryDelete>) throws(WireError) {
         let id = request.parameters.summaryID
         withSession(request.call, request.parameters.id) { [self] record in
-            summaries.changed(record.row)  // as above
-            archives.write(RemoveSummary(id, of: record.row), of: record.row) { [self] result in
-                switch result {
-                case .success(true): request.reply(Done())
-                case .success(false): request.fail(noSummary(id, record))
-                case .failure(let error): request.fail(WireError(error))
+            look(request.call, SummaryByID(id, of: record.row), of: record.row) {
+                [self] (found) throws(WireError) in
+                guard found != nil else { throw noSummary(id, record) }
+                summaries.changed(record.row)  // as above
+                archives.write(RemoveSummary(id, of: record.row), of: record.row) { [self] result in
+                    switch result {
+                    case .success(true): request.reply(Done())
+                    case .success(false): request.fail(noSummary(id, record))
+                    case .failure(let error): request.fail(WireError(error))
+                    }
                 }
             }
         }

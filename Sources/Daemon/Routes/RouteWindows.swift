@@ -241,7 +241,9 @@ final class RouteWindows: RouteRequests {
         if let said = failure.overflow, said.isBytes, let bytes {
             refusedBytes[name] = (bytes, said.mostBytes)
         }
-        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound, !said.isOfMinute {
+        if let said = failure.overflow, let counted = said.counted, !said.isLowerBound, !said.isOfMinute,
+            !before.request.hasMedia
+        {
             taught = learn(counted, before.request, candidate) ?? taught
         }
         // The window that is made next is estimated with what this has taught.
@@ -431,8 +433,6 @@ final class RouteWindows: RouteRequests {
         guard let candidate, let overflow = overflows[candidate.upstream.name], let held = overflow.held,
             ending.state == .complete, let window = windows[candidate.upstream.name]
         else { return }
-        let length = candidate.upstream.contextLength(of: candidate.model)
-        if let length, overflow.refused < length / 16 { return }
         // It holds what went through, at the least, with as long an answer as it was asked for.
         let kept = candidate.upstream.answerCap(window.request.parameters, of: candidate.model)
             .map { min(window.reserved, $0.tokens(in: window.request.answerRoom)) }

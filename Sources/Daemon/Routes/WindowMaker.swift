@@ -25,6 +25,18 @@ struct WindowRequest: Sendable {
     var isNewestOnly = false
     /// Messages for whose images, sounds and documents texts stand.
     var mediaRefused: Set<MessageID> = []
+    /// As what they go.
+    var media = Media.asAsked
+
+    /// How images, sounds and documents are written.
+    enum Media: Sendable {
+        /// As who is asked takes them.
+        case asAsked
+        /// As they are stored.
+        case whole
+        /// By other rules, but for those who are asked by them.
+        case by(MediaRules, unlessAsked: Set<String>)
+    }
 }
 
 extension WireError {

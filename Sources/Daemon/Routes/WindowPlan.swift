@@ -7,7 +7,9 @@ internal import Upstream
 
 extension MediaRules {
     /// What messages cost where these hold.
-    func costs(_ weights: TokenWeights) -> MessageCosts { MessageCosts(weights) { size(of: $0) } }
+    func costs(_ weights: TokenWeights) -> MessageCosts {
+        MessageCosts(weights) { size(of: $0, isNewest: $1) }
+    }
 }
 
 /// What of a window people may want to know.
@@ -157,10 +159,21 @@ struct WindowPlan: Sendable {
         chosen.keepsAnchor ? AnchorKey(upstream: upstream, model: model, settings: settings) : nil
     }
 
+    /// By what rules images, sounds and documents are written; nil for as they are stored.
+    private var media: MediaRules? {
+        switch question.media {
+        case .asAsked: rules.media
+        case .whole: nil
+        case .by(let other, let asked): asked.contains(upstream) ? rules.media : other
+        }
+    }
+
     /// What must be read for it.
     var need: HistoryNeed {
         HistoryNeed(
-            tokens: budget, costs: rules.media.costs(weights.counting(thoughts: false)),
+            tokens: budget,
+            costs: media?.costs(weights.counting(thoughts: false))
+                ?? MessageCosts(weights.counting(thoughts: false)),
             turns: policy.maxTurns,
             messages: policy.maxMessages,
             hasPrompt: question.prompt != nil)
@@ -337,7 +350,7 @@ struct WindowPlan: Sendable {
             sent: thoughts - unfit, foreign: foreign, changed: leftOut, full: unfit)
         if isDisabled { receipt.disableThinking() }
         var result = ModelWindow(window: window, request: request, receipt: receipt)
-        result.promptSize = promptSize
+        result.promptSize = question.prompt.flatMap { media?.size(ofPrompt: $0) } ?? promptSize
         result.upstream = upstream
         result.media = rules.media
         result.thoughtIssuer = rules.thoughtIssuer
@@ -394,7 +407,7 @@ struct WindowPlan: Sendable {
             var prompt = Message(
                 id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: size.tokens,
                 content: content)
-            prompt.knownSize = rules.media.size(ofPrompt: parts)
+            prompt.knownSize = media?.size(ofPrompt: parts) ?? size
             prompt.decoded = parts
             messages.append(prompt)
         }

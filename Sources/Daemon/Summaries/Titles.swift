@@ -117,7 +117,10 @@ private final class TitleRound {
         let page = ReadMessages(session, .from(1), limit: TitleWords.messages, bytes: 128 << 10)
         tools.archives.readAway(
             page, of: session.row,
-            map: { $0.messages.compactMap { SummaryWords.line($0, most: TitleWords.mostBytes) } },
+            map: { page in
+                SummaryWords.lines(page.messages.reversed(), most: TitleWords.mostBytes, withPins: true)
+                    .reversed()
+            },
             then: take { [self] lines in
                 guard let prompt = TitleWords.prompt(lines) else {
                     return finish(

@@ -2,6 +2,8 @@ package import Archive
 internal import Conversation
 
 extension FindSessions: LocalRead {
+    package var isSeveral: Bool { true }
+
     package func run(on reader: Reader) throws(ArchiveError) -> Output {
         let edge = after ?? (isDescending ? Int64.max : Int64.min)
         if case .user(let uid) = owner {
@@ -71,7 +73,8 @@ extension FindSessions: LocalRead {
                 return !isFull
             }
             if slice <= ListedSessions.most {
-                try reader.shortList(owner: uid, isDescending: isDescending, edge: edge, look)
+                try reader.shortList(
+                    owner: uid, isDescending: isDescending, edge: edge, by: max(1, min(limit, slice)), look)
             } else {
                 try reader.sessions(owner: uid, isDescending: isDescending, edge: edge) { row in
                     look(row.activity) { () throws(ArchiveError) in try SessionRecord(row) }

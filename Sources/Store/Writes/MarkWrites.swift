@@ -10,17 +10,17 @@ extension MarkMessage: LocalWrite {
         let key = MessageKey(branch: try writer.owner(of: seq, on: record.branch), seq: seq).raw
         let before = try database.mark(of: key, by: session), mark = mark(after: before)
         if mark != before { try writer.mark(key, as: mark, by: session) }
-        // What a summary says of an excluded one would go on being sent; one that was pinned or excluded is in none.
-        var dropped = 0
-        if mark != before, mark == .exclusion || before != nil {
-            dropped = try writer.dropSummaries(of: session, covering: key)
-        }
         if mark == .pin, before != .pin {
             let tokens = try Reader(over: database).tokensOfPins(record, room)
             if tokens > room.tokens {
                 try writer.mark(key, as: before, by: session)
                 return .tooMuch(tokens)
             }
+        }
+        // What a summary says of an excluded one would go on being sent; one that was pinned or excluded is in none.
+        var dropped = 0
+        if mark != before, mark == .exclusion || before != nil {
+            dropped = try writer.dropSummaries(of: session, covering: key)
         }
         guard let change = try writer.pathChange(of: session) else { return .missing }
         return .marked(change, summariesDropped: dropped)

@@ -13,7 +13,7 @@ extension AppendMessages: LocalWrite {
             place = found
         } else {
             guard let ifMissing else { return .missing }
-            let tokens = tokensOfPins(room.costs.weights)
+            let tokens = tokensOfPins(room.costs)
             if tokens > room.tokens { return .tooMuch(tokens) }
             let new = try writer.insert(ifMissing)
             place = Place(

@@ -53,7 +53,7 @@ package struct CountedRequest: Sendable {
     /// What counts of a request beside its text.
     fileprivate struct Others: Equatable {
         let demands: Int
-        let hasMedia: Bool
+        let mediaBytes: Int
         let thoughts: Int
 
         init(_ request: ModelRequest) {
@@ -61,7 +61,7 @@ package struct CountedRequest: Sendable {
             demands = [parameters.tools, parameters.toolChoice, parameters.schema].reduce(0) {
                 $0 + ($1?.count ?? 0)
             }
-            hasMedia = request.hasMedia
+            mediaBytes = request.mediaBytes
             thoughts = request.textBytes - request.saidBytes
         }
     }
