@@ -153,15 +153,29 @@ package enum Files {
         return bytes
     }
 
+    /// The name of what is written beside a file before it is renamed to it.
+    package static func side(of path: String, _ end: String) -> String { "\(path).\(getpid()).\(end)" }
+
+    /// Makes a new file: never one that somebody else has put under that name, nor what a link there leads to.
+    package static func openNew(_ side: String) throws(PosixError) -> Descriptor {
+        do throws(PosixError) { return try open(side, .creatingNew) } catch {
+            // A process of this number that died may have left one.
+            guard error.errno == EEXIST, let left = try status(side), left.kind == .regular,
+                left.owner == geteuid()
+            else { throw error }
+            try remove(side)
+            return try open(side, .creatingNew)
+        }
+    }
+
     /// Writes a file whole by way of a neighbour and a rename, so that no reader sees half of it.
     ///
     /// It is the caller's and 0600, or of the owner, group and mode of `old`, so that whoever reads that one reads it too.
     package static func replace(_ path: String, with bytes: [UInt8], like old: FileStatus? = nil)
         throws(PosixError)
     {
-        let side = "\(path).\(getpid()).new"
+        let side = side(of: path, "new"), file = try openNew(side)
         do throws(PosixError) {
-            let file = try open(side, .replacing)
             if let old {
                 guard fchown(file.raw, old.owner, old.group) == 0 else {
                     throw PosixError.last("fchown", side)

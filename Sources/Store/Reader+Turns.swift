@@ -77,9 +77,13 @@ extension Reader {
         guard let turn = newest, turn.state == .failed || turn.state == .cancelled, let id = turn.promptID
         else { return nil }
         if let prompt = turn.queuedPrompt { return prompt }
-        guard try seq(of: id, in: session) == nil else { return nil }
+        // What a turn that was read in names may be another session's.
+        func isOwn(_ id: MessageID) throws(ArchiveError) -> Bool {
+            try database.place(of: id, inSession: session.row) != nil
+        }
+        guard try seq(of: id, in: session) == nil, try isOwn(id) else { return nil }
         // One that was answered has left the path for another reason, as when another branch is active.
-        if let answer = try content(of: turn.answerID),
+        if try isOwn(turn.answerID), let answer = try content(of: turn.answerID),
             Part.decode(answer).contains(where: { !$0.visibleText.isEmpty })
         {
             return nil
@@ -130,16 +134,22 @@ extension Reader {
 
     /// Turns that wait or run, oldest first, of all sessions, without their prompts, a page behind a row; what is wrong
     /// with those that cannot be read, a sentence each; and where the next page goes on, nil at the end.
-    func openTurns(_ state: TurnRecord.State, after: TurnRow?, limit: Int) throws(ArchiveError) -> (
-        turns: [StoredTurn], damaged: [String], next: TurnRow?
+    func openTurns(_ state: TurnRecord.State, after: OpenTurns.Place?, limit: Int) throws(ArchiveError) -> (
+        turns: [StoredTurn], damaged: [String], next: OpenTurns.Place?
     ) {
-        var found: [StoredTurn] = [], damaged: [String] = [], last: TurnRow?, count = 0, bytes = 0
+        var found: [StoredTurn] = [], damaged: [String] = [], last: OpenTurns.Place?, count = 0, bytes = 0
+        // In the order of their index: another would sort all that is left, with what was asked, for each page.
         try database.rows(
-            .openTurns("INDEXED BY turn_open WHERE state < 2 AND state = ? AND id > ? ORDER BY id LIMIT ?"),
-            [Bound(state.rawValue), .int(after?.number ?? 0), Bound(limit)], doing: "find open turns"
+            .openTurns(
+                "INDEXED BY turn_open WHERE state < 2 AND state = ? AND (session, id) > (?, ?) ORDER BY session, id LIMIT ?"
+            ),
+            [
+                Bound(state.rawValue), .int(after?.session.number ?? 0), .int(after?.turn.number ?? 0),
+                Bound(limit),
+            ], doing: "find open turns"
         ) { row in
             count += 1
-            last = TurnRow(row.int(0))
+            last = OpenTurns.Place(SessionRow(row.int(2)), TurnRow(row.int(0)))
             do throws(ArchiveError) {
                 let stored = try StoredTurn(row)
                 found.append(stored)

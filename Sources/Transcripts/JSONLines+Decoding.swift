@@ -91,7 +91,13 @@ struct JSONLinesDecoder: TranscriptDecoder {
             parentID: try optional(view, "parentId", "a message's ID") { MessageID($0) }, seq: seq,
             role: role,
             turnID: try optional(view, "turnId", "a turn's ID") { TurnID($0) },
-            createdAt: Int64(inner["timestamp"]?.int ?? 0), tokens: 0, content: content)
+            createdAt: try inner["timestamp"].map { view throws(TranscriptError) in
+                guard let time = view.int, Timestamp.range.contains(time) else {
+                    throw TranscriptError(
+                        line: line, "'message.timestamp' must be a time of the years 1 to 9999")
+                }
+                return Int64(time)
+            } ?? 0, tokens: 0, content: content)
         message.status =
             try optional(view, "status", "a message's status") { name in
                 Message.Status.allCases.first { $0.name == name }
@@ -106,7 +112,9 @@ struct JSONLinesDecoder: TranscriptDecoder {
 
     private func summary(_ view: JSONView) throws(TranscriptError) -> TranscriptRecord {
         func number(_ name: String) throws(TranscriptError) -> Int {
-            try required(view, name, "a number from 1") { $0.int.flatMap { $0 >= 1 ? $0 : nil } }
+            try required(view, name, "a number from 1 to \(UInt32.max)") {
+                $0.int.flatMap { (1...Int(UInt32.max)).contains($0) ? $0 : nil }
+            }
         }
         var summary = Summary(
             id: try required(view, "id", "a summary's ID") { $0.string.flatMap { SummaryID($0) } },
@@ -116,9 +124,13 @@ struct JSONLinesDecoder: TranscriptDecoder {
         summary.problem = view["problem"]?.string
         summary.upstream = view["upstream"]?.string
         summary.model = view["model"]?.string
-        summary.inputTokens = view["inputTokens"]?.int
-        summary.outputTokens = view["outputTokens"]?.int
-        summary.cost = view["costMicrodollars"]?.int
+        // Sums of some of them stay numbers.
+        func amount(_ name: String) -> Int? {
+            view[name]?.int.flatMap { (0...(1 << 53)).contains($0) ? $0 : nil }
+        }
+        summary.inputTokens = amount("inputTokens")
+        summary.outputTokens = amount("outputTokens")
+        summary.cost = amount("costMicrodollars")
         summary.editedAt = try time(view, "editedAt")
         return .summary(
             summary,

@@ -2,6 +2,20 @@ internal import JSON
 internal import TestSupport
 internal import Testing
 
+@Suite struct `Previews that a provider counts` {
+    @Test func `are a few at one time, since each holds a whole request`() throws {
+        let bench = try Bench(
+            [Array(repeating: [.hold], count: 4)], kind: "anthropic", each: "contextLength: 9000")
+        try bench.client.open("s")
+        let question = #"{"sessionId":"s","count":true,"prompt":[{"type":"text","text":"x"}]}"#
+        for _ in 0..<4 { _ = try bench.client.start("_convod/context/preview", question) }
+        let refused = try bench.client.call("_convod/context/preview", question)
+        #expect(refused.kind == "busy", "\(text(refused.message.raw))")
+        let plain = #"{"sessionId":"s","prompt":[{"type":"text","text":"x"}]}"#
+        #expect(try bench.client.call("_convod/context/preview", plain).result != nil)
+    }
+}
+
 @Suite struct `A request near the limit` {
     private static func counted(_ tokens: Int) -> [ScriptedUpstream.Step] {
         [

@@ -37,6 +37,7 @@ private final class Link: ClientLink {
     func heard(isMessage: Bool) { nonsense = isMessage ? 0 : nonsense + 1 }
     func answered(isLast: Bool) {}
     func joined(by change: Int) {}
+    func kept(by change: Int) {}
     func close() { isOpen = false }
 
     func runSteps() { while !steps.isEmpty { steps.removeFirst()() } }

@@ -70,6 +70,14 @@ internal import Testing
             #"{"type":"summary","id":"01890a5d-ac96-774b-bcce-300000000001","firstSeq":1,"lastSeq":2,"messageId":"01890a5d-ac96-774b-bcce-400000000001","madeAt":2,"createdAt":"2026-11-25T06:00:00.000Z"}"#,
             "did not come before it"
         ),
+        (
+            #"{"type":"message","id":"01890a5d-ac96-774b-bcce-300000000001","parentId":"01890a5d-ac96-774b-bcce-100000000001","message":{"role":"user","content":"q","timestamp":9223372036854775807},"status":"complete"}"#,
+            "'message.timestamp' must be a time"
+        ),
+        (
+            #"{"type":"summary","id":"01890a5d-ac96-774b-bcce-300000000001","firstSeq":4611686018427387904,"lastSeq":2,"messageId":"01890a5d-ac96-774b-bcce-100000000001","madeAt":2,"createdAt":"2026-11-25T06:00:00.000Z"}"#,
+            "'firstSeq' must be a number from 1 to"
+        ),
     ])
     func `are refused with the record that cannot be`(record: String, why: String) throws {
         let daemon = try TestDaemon(), client = try daemon.client()
@@ -83,6 +91,43 @@ internal import Testing
 }
 
 extension `Sessions that are read in` {
+    /// As `session/set` refuses the same; a cost beyond all numbers ended the daemon at the next prompt.
+    @Test(arguments: [
+        (#""quota":{"cost":1e308}"#, "'quota.cost' must be"), (#""model":"a\nb""#, "'model'"),
+        (#""name":"\#(String(repeating: "x", count: 2_000))""#, "'title'"),
+        (#""cwd":"../../etc""#, "'cwd' must be"),
+        (#""tags":[""]"#, "'tags' may hold"), (#""window":{"maxTokens":-1}"#, "maxTokens"),
+        (#""metadata":"words""#, "'metadata' must be"),
+    ])
+    func `have nothing that one may not have which is changed`(member: String, why: String) throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        let session =
+            #"{"type":"session","version":1,"id":"a","createdAt":"2026-11-25T06:00:00.000Z",\#(member)}"#
+        let answer = try client.call("_convod/import", #"{"records":[\#(session)],"end":true}"#)
+        let said = text(answer.message.raw)
+        #expect(
+            answer.kind == "invalid_params" && said.contains("record 1: ") && said.contains(why), "\(said)")
+        #expect(try client.call("_convod/session/get", #"{"sessionId":"a"}"#).kind == "not_found")
+    }
+
+    @Test func `with a turn that names a message of another session say nothing of that`() throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        try client.open("other")
+        _ = try client.prompt("other", "the words of somebody else")
+        let page = try client.call("_convod/message/list", #"{"sessionId":"other"}"#).result
+        let theirs = page?["messages"]?.elements.first { _ in true }?["id"]?.string ?? ""
+        for (name, prompt) in [("known", theirs), ("unknown", "01890a5d-ac96-774b-bcce-500000000001")] {
+            let session =
+                #"{"type":"session","version":1,"id":"\#(name)","cwd":"/","createdAt":"2026-11-25T06:00:00.000Z"}"#
+            let turn =
+                #"{"type":"turn","id":"01890a5d-ac96-774b-bcce-60000000000\#(name.count)","state":"failed","promptId":"\#(prompt)","messageId":"01890a5d-ac96-774b-bcce-700000000001","options":{},"error":{"kind":"x","message":"x"},"createdAt":"2026-11-25T06:00:00.000Z"}"#
+            let read = try client.call("_convod/import", #"{"records":[\#(session),\#(turn)],"end":true}"#)
+            #expect(read.result?["turns"]?.int == 1, "\(text(read.message.raw))")
+            let again = try client.call("_convod/turn/retry", #"{"sessionId":"\#(name)"}"#)
+            #expect(again.kind == "conflict", "\(name): \(text(again.message.raw))")
+        }
+    }
+
     @Test func `are one thread where the system speaks in the middle of it (B161)`() throws {
         let daemon = try TestDaemon(), client = try daemon.client()
         let roles = ["user", "assistant", "system", "user", "assistant"]

@@ -101,6 +101,40 @@ internal import Testing
         #expect(daemon.logged.contains("file_was_open_to_others") && daemon.logged.contains("mode=644"))
     }
 
+    @Test(.enabled(if: Process.userID == 0, "only root can give files away"))
+    func `writes no conversation into files that somebody else put beside its database`() throws {
+        let directory = try TemporaryDirectory(), database = directory.file("c.db")
+        func start() throws -> (code: Int32, said: String) {
+            try Built.run(
+                Built.convod, ["--socket", directory.file("s.sock"), "--database", database],
+                environment: Built.environment(directory))
+        }
+        for end in ["-wal", "-shm", "-journal"] {
+            try Files.replace(database + end, with: [])
+            try shell("chown", "65534", database + end)
+            let (code, said) = try start()
+            #expect(code == 1 && said.contains("c.db\(end)' belongs to user 'nobody'"), "\(code) \(said)")
+            try Files.remove(database + end)
+        }
+        try shell("chmod", "777", directory.path)
+        let (code, said) = try start()
+        #expect(code == 1 && said.contains("everybody may write into"), "\(code) \(said)")
+        try shell("chmod", "700", directory.path)
+    }
+
+    @Test func `puts its log aside when it is long, while it runs`() throws {
+        let home = try Home(Home.echo), log = home.directory.file(".local/state/convod/convod.log")
+        #expect(try home.convo("send", "-n", "-q", "hi").code == 0)
+        try shell("/bin/sh", "-c", "head -c 5000000 /dev/zero >> '\(log)'")
+        try Process.signal(try home.daemonPID, Signals.hangup)
+        try soon("the log is put aside") { try Files.status(log + ".1") != nil }
+        try soon("it goes on") { try Files.status(log) != nil }
+        let sizes = try [log, log + ".1"].map { try Files.status($0)?.size ?? 0 }
+        #expect(sizes[0] < 100_000 && sizes[1] > 4_000_000)
+        let said = text(try Files.read(log))
+        #expect(said.contains("event=reloaded"), "\(said)")
+    }
+
     @Test func `does not replace one that was stopped and lives`() throws {
         let daemon = try RealDaemon()
         let before = try Files.status(daemon.socket)

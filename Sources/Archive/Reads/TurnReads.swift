@@ -31,23 +31,34 @@ package struct TurnByID: ArchiveRead {
 package struct OpenTurns: ArchiveRead {
     /// A page of turns with their sessions.
     package struct Output: Sendable {
-        /// Oldest first; one whose session is gone is left out.
+        /// Those of a session together, oldest first; one whose session is gone is left out.
         package var turns: [TurnFound] = []
         /// What is wrong with those that cannot be read, a sentence each; the others go on.
         package var damaged: [String] = []
         /// Where the next page goes on; nil at the end.
-        package var next: TurnRow?
+        package var next: Place?
         package init() {}
     }
 
+    /// A turn's place among those that are open.
+    package struct Place: Sendable, Equatable {
+        package let session: SessionRow
+        package let turn: TurnRow
+
+        package init(_ session: SessionRow, _ turn: TurnRow) {
+            self.session = session
+            self.turn = turn
+        }
+    }
+
     package let state: TurnRecord.State
-    /// Only turns behind this one; nil begins with the oldest.
-    package let after: TurnRow?
+    /// Only turns behind this one; nil begins with the first session's oldest.
+    package let after: Place?
     /// Turns at most.
     package let limit: Int
 
     /// `state` is `queued` or `running`.
-    package init(_ state: TurnRecord.State, after: TurnRow? = nil, limit: Int = 500) {
+    package init(_ state: TurnRecord.State, after: Place? = nil, limit: Int = 500) {
         self.state = state
         self.after = after
         self.limit = limit

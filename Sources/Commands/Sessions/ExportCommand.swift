@@ -291,12 +291,11 @@ struct ExportFile {
     {
         // One that cannot be looked at cannot be written either, and that is said then.
         if let status = try? Files.status(path), status.kind != .regular {
-            let file = try open(path)
+            let file = try open()
             return try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
         }
-        let side = "\(path).\(Process.id).part"
+        let side = Files.side(of: path, "part"), file = try openNew(side)
         do throws(CommandError) {
-            let file = try open(side)
             try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
             do throws(PosixError) { try Files.rename(side, to: path) } catch {
                 throw ExportFile.failed(path, error)
@@ -316,8 +315,12 @@ struct ExportFile {
         }
     }
 
-    private func open(_ side: String) throws(CommandError) -> Descriptor {
-        do { return try Files.open(side, .replacing) } catch { throw ExportFile.failed(path, error) }
+    private func openNew(_ side: String) throws(CommandError) -> Descriptor {
+        do { return try Files.openNew(side) } catch { throw ExportFile.failed(path, error) }
+    }
+
+    private func open() throws(CommandError) -> Descriptor {
+        do { return try Files.open(path, .replacing) } catch { throw ExportFile.failed(path, error) }
     }
 
     static func failed(_ path: String, _ error: PosixError) -> CommandError {

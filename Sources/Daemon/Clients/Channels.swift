@@ -45,7 +45,7 @@ final class Channels {
     }
 
     func unsubscribe(_ client: Client, from session: SessionRow) {
-        client.overrides[session] = nil
+        client.override(session, by: nil)
         guard let subscription = client.subscriptions.removeValue(forKey: session) else { return }
         leave(session, subscription)
         client.link.joined(by: -1)

@@ -39,7 +39,15 @@ final class Client {
         didSet { for subscription in subscriptions.values { subscription.shows = shows } }
     }
     /// System prompts that stand in place of sessions' own in its prompts.
-    var overrides: [SessionRow: String] = [:]
+    private(set) var overrides: [SessionRow: String] = [:]
+
+    /// Keeps a system prompt that stands in place of a session's own, or none; it counts as what the client holds.
+    func override(_ row: SessionRow, by text: String?) {
+        let before = overrides[row]?.utf8.count ?? 0
+        overrides[row] = text
+        let change = (text?.utf8.count ?? 0) - before
+        if change != 0 { link.kept(by: change) }
+    }
     /// How far it has seen its list of sessions; nil while it does not watch it.
     var watchedTo: Int64?
 

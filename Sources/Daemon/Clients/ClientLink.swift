@@ -25,6 +25,8 @@ protocol ClientLink: AnyObject {
     func answered(isLast: Bool)
     /// So many sessions more are seen by the client, or fewer.
     func joined(by change: Int)
+    /// So many bytes more are kept for the client, or fewer.
+    func kept(by change: Int)
     /// Closes now; what waits is lost.
     func close()
 }

@@ -38,6 +38,8 @@ final class Connection: ClientLink {
     private var heldBytes = 0
     /// Sessions that it sees.
     private var joined = 0
+    /// Bytes of what it brought along for its sessions.
+    private var keptBytes = 0
     /// About the bytes that a session takes for each client that sees it.
     private static let joinedBytes = 256
     /// Bytes that the client costs: half lines, requests that are not done, answers that it has not read, sessions that it
@@ -370,6 +372,11 @@ final class Connection: ClientLink {
         account()
     }
 
+    func kept(by change: Int) {
+        keptBytes += change
+        account()
+    }
+
     /// A request of so many bytes is being worked on.
     func hold(_ bytes: Int) {
         heldBytes += bytes
@@ -391,7 +398,7 @@ final class Connection: ClientLink {
         // Who is being closed is about to leave its sessions.
         let sees = isServing ? joined * Connection.joinedBytes : 0
         let unread = outbox.bytes + writing.count  // of a line in halves the first one is still there
-        let now = state == .closed ? 0 : framer.capacity + heldBytes + unread + sees
+        let now = state == .closed ? 0 : framer.capacity + heldBytes + keptBytes + unread + sees
         let change = now - cost
         guard change != 0, isCounted else { return }
         cost = now

@@ -101,6 +101,9 @@ package struct Configuration: Sendable, Equatable {
 
 /// What users and sessions may use; nil is no limit.
 package struct Quotas: Sendable, Equatable {
+    /// The most that a cap on cost may be, in dollars.
+    static let mostDollars = 1e12
+
     /// A cap on tokens and on cost.
     package struct Cap: Sendable, Equatable {
         /// Tokens of requests and answers together.

@@ -11,6 +11,8 @@ internal import Transcripts
 /// client reads the present one. No cursor stays open while it waits for the client.
 final class ExportRun {
     private let request: Request<Method.Export>
+    /// Its place among those of its user, which each hold a page or two.
+    private let share: UserShares.Share
     private let session: SessionRecord
     private let format: TranscriptFormat
     private let archives: Archives
@@ -54,8 +56,9 @@ final class ExportRun {
 
     init(
         _ request: Request<Method.Export>, _ session: SessionRecord, _ format: TranscriptFormat,
-        _ archives: Archives, _ limits: Limits, from seq: Int? = nil
+        _ archives: Archives, _ limits: Limits, _ share: UserShares.Share, from seq: Int? = nil
     ) {
+        self.share = share
         self.request = request
         self.session = session
         self.format = format

@@ -81,7 +81,13 @@ extension Handlers {
                         cost: Wire.CostEstimate(choice.window, candidate)))
             }
             guard request.parameters.isCounted else { return answer(nil) }
+            // A request that is counted is held until its provider has done so.
+            let share: UserShares.Share
+            do throws(WireError) { share = try counts.take(request.client.user) } catch {
+                return request.fail(error)
+            }
             candidate.upstream.countTokens(model) { [self] result in
+                defer { withExtendedLifetime(share) {} }
                 if request.call.isAnswered { return }
                 switch result {
                 case .success(let counted):

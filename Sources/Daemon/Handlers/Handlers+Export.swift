@@ -10,17 +10,19 @@ extension Handlers {
             let words = formats.names.map { "'\($0)'" }.joined(separator: " or ")
             throw .invalid("'format' must be \(words)")
         }
-        withSession(request.call, request.parameters.id) { [self] record in
-            func begin(from seq: Int?) {
-                let run = ExportRun(request, record, format, archives, configuration.limits, from: seq)
+        withSession(request.call, request.parameters.id) { [self] (record) throws(WireError) in
+            func begin(from seq: Int?) throws(WireError) {
+                let run = ExportRun(
+                    request, record, format, archives, configuration.limits,
+                    try exports.take(request.client.user), from: seq)
                 request.call.onCancel = { run.cancel() }
                 run.begin()
             }
-            guard let after = request.parameters.after else { return begin(from: nil) }
+            guard let after = request.parameters.after else { return try begin(from: nil) }
             look(request.call, PlacesOnPath([after], in: record), of: record.row) {
                 [self] (places) throws(WireError) in
                 guard let seq = places[after] else { throw offPath(after) }
-                begin(from: seq + 1)
+                try begin(from: seq + 1)
             }
         }
     }

@@ -2,9 +2,11 @@ internal import Archive
 internal import ContextWindow
 internal import Conversation
 internal import EventLoop
+internal import JSON
 internal import Protocol
 internal import Store
 internal import Transcripts
+internal import Upstream
 
 extension Handlers {
     static let importing: [Handler] = [.on(Method.Import.self) { $0.importRecords }]
@@ -35,6 +37,9 @@ extension Handlers {
             throw .invalid("'records' must begin with a record of type 'session'")
         }
         session.owner = request.client.user
+        // What only administrators may set is not brought along by others.
+        if !request.client.isAdmin { session.settings.quota = nil }
+        try Handlers.check(session, configuration.limits)
         run.session = session
         let items = try run.read(parameters.records.dropFirst(), from: 2)
         let begin = BeginImport(session, head: head, isDryRun: parameters.isDryRun)
@@ -65,6 +70,42 @@ extension Handlers {
             }
             then(result)
         }
+    }
+
+    /// Holds a session that is read in to what one may have that is made or changed.
+    private static func check(_ session: Session, _ limits: Limits) throws(WireError) {
+        let settings = session.settings
+        let change = JSONWriter.object {
+            $0.member("sessionId", session.id.text)
+            $0.optional("title", session.title)
+            $0.optional("system", session.system)
+            $0.optional("model", settings.model)
+            $0.optional("upstream", settings.upstream)
+            $0.optional("window", raw: settings.window)
+            $0.optional("quota", raw: settings.quota)
+            $0.optional("metadata", raw: session.metadata)
+            $0.key("tags")
+            $0.array { for tag in session.tags { $0.string(tag) } }
+        }
+        let place = JSONWriter.object {
+            $0.optional("system", session.appendedSystem)
+            $0.member("cwd", session.cwd)
+            $0.member("mcpServers", raw: session.mcpServers)
+        }
+        do throws(WireError) {
+            // Both were written here, and what is raw in them was read before.
+            var reader = try ParameterReader(try? JSONDocument(change).root)
+            _ = try Method.SessionSet.Parameters(&reader, limits)
+            try reader.finish()
+            if let problem = settings.model.flatMap(ModelName.problem) {
+                throw .invalid("'model' \(problem)")
+            }
+            if let raw = settings.window, let view = try? JSONDocument(raw).root {  // as above
+                do { _ = try WindowPolicy().overridden(by: view) } catch { throw .invalid(error.reason) }
+            }
+            reader = try ParameterReader(try? JSONDocument(place).root)  // as above
+            _ = (try reader.system(), try reader.directory(), try reader.mcpServers())
+        } catch { throw .invalid("record 1: \(error.message)") }
     }
 
     private func store(_ items: [ImportItem], _ run: ImportRun, _ request: Request<Method.Import>) {

@@ -82,7 +82,7 @@ extension Handlers {
 
     /// Keeps what stands in place of a session's own prompt for a client; what is appended takes that away.
     private func override(_ brought: SystemPrompt, on row: SessionRow, _ client: Client) {
-        client.overrides[row] = brought.mode == .override && !brought.text.isEmpty ? brought.text : nil
+        client.override(row, by: brought.mode == .override && !brought.text.isEmpty ? brought.text : nil)
     }
 
     private func create(

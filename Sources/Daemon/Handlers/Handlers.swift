@@ -25,6 +25,9 @@ final class Handlers {
     let tally = RequestTally()
     var series = MetricSeries()
     let imports = Imports()
+    /// Exports that are under way, and previews that a provider counts.
+    let exports = UserShares("exports", most: 8),
+        counts = UserShares("previews that a provider counts", most: 4)
     let searches = SearchSlices()
     /// Who waits for a copy, by its path.
     var backups: [String: Request<Method.StoreBackup>] = [:]

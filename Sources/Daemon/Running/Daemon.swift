@@ -95,6 +95,7 @@ package final class Daemon {
         } catch { throw DaemonError("cannot start: \(error)") }
         let store: Store,
             lateness = options.gate.map { Lateness($0) } ?? Lateness.setting(in: options.environment)
+        try Daemon.checkSides(of: database)
         do throws(PosixError) {
             // What was copied here may have brought its mode; nobody else reads conversations.
             for path in [database, database + "-wal", database + "-shm"] {
@@ -201,6 +202,32 @@ package final class Daemon {
         cacheKeys.read(archives, loop) { awaited -= 1 }
         // A loop that cannot wait says so when it runs, and what is left is closed there.
         while awaited > 0 { do { try loop.turn(waiting: true) } catch { break } }
+    }
+
+    /// Somebody else's files beside the database would get its conversations, and what may be written by everybody can be
+    /// put in the place of them.
+    private static func checkSides(of database: String) throws(DaemonError) {
+        let problem: String?
+        do { problem = try self.problem(beside: database) } catch {
+            throw DaemonError("cannot look at the database's files: \(error)")
+        }
+        if let problem { throw DaemonError(problem) }
+    }
+
+    private static func problem(beside database: String) throws(PosixError) -> String? {
+        let own = [Process.userID, try Files.status(database)?.owner].compactMap(\.self)
+        for path in [database + "-wal", database + "-shm", database + "-journal"] {
+            guard let status = try Files.status(path), !own.contains(status.owner) else { continue }
+            let owner = Process.userName(status.owner).map { "'\($0)'" } ?? "\(status.owner)"
+            return
+                "'\(path)' belongs to user \(owner), who would get what is said here; look at it, and take it away"
+        }
+        let directory = Files.directory(of: database)
+        guard let mode = try Files.status(directory, follows: true)?.mode, mode & 0o002 != 0,
+            mode & 0o1000 == 0
+        else { return nil }
+        return
+            "everybody may write into '\(directory)' (mode \(String(mode, radix: 8))), and put another file in the place of the database; give it a directory of your own"
     }
 
     func listen() throws(DaemonError) {

@@ -44,6 +44,10 @@ package struct Log: Sendable {
     /// The same where standard error is a file under a path: one that was removed or put aside is made anew.
     package static func toFile(_ path: String) -> @Sendable (String) -> Void {
         { line in
+            // It is put aside as at a start (`DaemonStarter`), whatever makes it long.
+            if let size = (try? Files.status(path))??.size, size > longestFile {
+                try? Files.rename(path, to: path + ".1")
+            }
             // Where neither can be looked at, the line goes where the others went.
             if (try? FilePlace.of(path)) != (try? FilePlace.of(standardError)),
                 let file = try? Files.openOwn(path, .appending)
@@ -53,6 +57,9 @@ package struct Log: Sendable {
             toStandardError(line)
         }
     }
+
+    /// Bytes of a log file; behind them another is begun.
+    private static let longestFile = 4 << 20
 
     /// What standard error leads to (proc(5)).
     private static let standardError = "/proc/self/fd/2"

@@ -37,7 +37,7 @@ final class Recovery {
         }
     }
 
-    private func closePage(after row: TurnRow?, _ then: @escaping (ArchiveError?) -> Void) {
+    private func closePage(after row: OpenTurns.Place?, _ then: @escaping (ArchiveError?) -> Void) {
         archives.read(OpenTurns(.running, after: row)) { [self] result in
             switch result {
             case .failure(let error): then(error)

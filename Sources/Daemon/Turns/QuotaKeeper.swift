@@ -148,7 +148,10 @@ final class QuotaKeeper {
         var cap = configuration.quotas.session
         guard let raw = session.settings.quota, let view = try? JSONDocument(raw).root else { return cap }
         if let tokens = view["tokens"]?.int { cap.tokens = tokens }
-        if let cost = view["cost"]?.double { cap.cost = Int(cost * 1_000_000) }
+        if let cost = view["cost"]?.double {
+            // What nobody could have set, as by a hand in the database, is the nearest that one can.
+            cap.cost = Int(min(max(cost, 0), Quotas.mostDollars) * 1_000_000)
+        }
         return cap
     }
 

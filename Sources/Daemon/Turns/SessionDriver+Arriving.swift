@@ -22,6 +22,7 @@ extension SessionDriver {
                     return Ticket(
                         id: turn.id,
                         key: turn.requestID.map { Ticket.Key(name: $0, hash: turn.requestHash ?? []) },
+                        bytes: turn.options.heldBytes,
                         endsWithAskers: turn.options.onDisconnect == .cancel, storage: .queued)
                 }))
     }
@@ -33,7 +34,7 @@ extension SessionDriver {
                 case .success(let found): quotas.refusal(turn.session, found)
                 case .failure(let error): WireError(error)
                 }
-            turn.admission = admissions.share(line.owner, bytes: turn.submission?.prompt?.count ?? 0)
+            turn.admission = admissions.share(line.owner, bytes: turn.submission?.bytes ?? 0)
             handle(
                 .judged(
                     turn.id, refusal: refusal, wait: quotas.wait(for: line.owner),

@@ -25,9 +25,12 @@ struct Submission {
         }
     }
 
+    /// Bytes that it holds while it waits.
+    var bytes: Int { (prompt?.count ?? 0) + turn.options.heldBytes }
+
     func ticket(_ id: TurnID) -> Ticket {
         Ticket(
-            id: id, key: key, bytes: prompt?.count ?? 0, ifBusy: turn.ifBusy, branches: base != nil,
+            id: id, key: key, bytes: bytes, ifBusy: turn.ifBusy, branches: base != nil,
             endsWithAskers: turn.options.onDisconnect == .cancel, askers: [asker])
     }
 
@@ -36,4 +39,9 @@ struct Submission {
         SHA256Digest.of(
             (parts.map(Part.encode) ?? []) + [0] + (options.params ?? []) + (about?.bytes ?? []))
     }
+}
+
+extension TurnOptions {
+    /// Bytes that they hold in memory until their turn has ended.
+    var heldBytes: Int { (params?.count ?? 0) + (system?.utf8.count ?? 0) + (window?.count ?? 0) }
 }

@@ -146,7 +146,7 @@ final class TurnEngine {
     /// Takes up the prompts that waited when the daemon ended, page by page; what cannot be read is read again later.
     ///
     /// `tried` is called once, when all were taken up or could not be.
-    func takeUp(after row: TurnRow? = nil, _ tried: @escaping () -> Void) {
+    func takeUp(after row: OpenTurns.Place? = nil, _ tried: @escaping () -> Void) {
         archives.read(OpenTurns(.queued, after: row)) { [self] result in
             if isDraining { return tried() }
             switch result {

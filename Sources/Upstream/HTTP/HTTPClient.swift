@@ -237,8 +237,16 @@ package enum HTTPEvent: Sendable {
         for header in request.headers + ["Expect:"] { unsafe list = curl_slist_append(list, header) }
         setUp(request)
         unsafe ccurl_set_way(
-            easy, proxy, request.isDirect ? "*" : paths.noProxy, request.caFile ?? paths.caFile,
+            easy, proxy, request.isDirect ? "*" : paths.noProxy,
+            request.caFile.map { HTTPCall.readable($0) } ?? paths.caFile,
             paths.caDirectory)
+    }
+
+    /// A file of certificates, or one that holds none in the place of what libcurl would wait for, as a pipe.
+    private static func readable(_ path: String) -> String {
+        // What cannot be looked at is said by libcurl.
+        guard let status = (try? Files.status(path, follows: true)) ?? nil else { return path }
+        return status.kind == .regular ? path : "/dev/null"
     }
 
     /// Bytes of a body that curl keeps a copy of until the end, and sends in one piece with the headers; it does so below

@@ -122,12 +122,18 @@ final class KeyCommand {
         }
         if process > 0 {
             try? Process.signal(-process, 9)  // its whole session
-            _ = try? Process.reap(process)
+            KeyCommand.reap(process, loop)
             process = 0
         }
         let then = then
         self.then = nil
         then?(result)
+    }
+
+    /// Takes note of a program's end; one that made itself another user's goes on as long as it likes.
+    private static func reap(_ process: Int32, _ loop: EventLoop, after milliseconds: Int = 1) {
+        if (try? Process.reap(process, isWaiting: false)) != nil { return }
+        loop.after(milliseconds: milliseconds) { reap(process, loop, after: min(2 * milliseconds, 1_000)) }
     }
 
     /// The program's path: as it stands, or from `PATH`.
