@@ -36,6 +36,18 @@ package enum SummaryWords {
         return Line(seq: message.seq, text: text, tokens: TokenEstimate.text(text))
     }
 
+    /// The lines of a page, newest first, and the oldest message that they are of: results whose calls are in the page before
+    /// it are read again with those.
+    package static func page(_ messages: [Message], most: Int) -> (lines: [Line], oldest: Int?) {
+        let pairs = ToolPairs(messages.reversed())
+        let orphans = messages.reversed().prefix {
+            $0.role == .tool && (pairs.partners[$0.seq] ?? []).isEmpty
+        }
+        let isAll = orphans.count == messages.count || messages.last?.seq == 1
+        let kept = isAll ? messages : messages.dropLast(orphans.count)
+        return (lines(kept, most: most), kept.last?.seq)
+    }
+
     /// The lines of messages of a page, newest first.
     ///
     /// A result goes where its call does, and says nothing where that is left out. What is pinned is told in titles alone: a

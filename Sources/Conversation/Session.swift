@@ -179,7 +179,9 @@ package func suggestedTitle(for parts: [Part]) -> String? {
             if line.count > 4_000 { break }  // more than 80 characters, but for heaps of combining marks
         }
         if line.isEmpty { continue }
-        let words = String(decoding: line, as: UTF8.self)
+        // Characters that are made of many are few: a title has 1,024 bytes.
+        var words = String(decoding: line, as: UTF8.self)
+        if line.count <= 4_000 { while words.utf8.count > 1_000, words.count <= 80 { words.removeLast() } }
         if line.count > 4_000 { return words.dropLast().prefix(79) + "…" }  // the last one may be cut
         return words.count <= 80 ? words : words.prefix(79) + "…"
     }

@@ -16,9 +16,10 @@ struct KeyDecoder {
     /// Whether something stands behind what was taken.
     var hasMore: Bool { at < bytes.count }
 
-    /// Takes all up to the last end of a line before a sequence of keys.
+    /// Takes all of it, or what has an end of a line before a sequence of keys.
     mutating func takeLines() -> [UInt8] {
         let plain = bytes[at...].prefix { $0 != 0x1B }
+        if plain.endIndex == bytes.count { return takeRest() }
         guard let end = plain.lastIndex(where: { $0 == 0x0D || $0 == 0x0A }) else { return [] }
         defer { at = end + 1 }
         return Array(bytes[at...end])

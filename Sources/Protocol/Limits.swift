@@ -42,6 +42,8 @@ package struct Limits: Sendable, Equatable {
     package static let directory = 4 << 10
     /// Bytes of `mcpServers`, of a window, and of metadata.
     package static let settings = 64 << 10
+    /// Bytes of a title.
+    package static let title = 1_024
     /// Bytes of a turn's model parameters, tools included.
     package static let parameters = 1 << 20
     /// Bytes of a name: an upstream, a model, an option, a cursor.

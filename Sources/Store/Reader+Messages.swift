@@ -131,7 +131,8 @@ extension Reader {
                 let rows = found.count + Reader.slice.rows, bytes = reach.bytes + Reader.slice.bytes
                 next = nil
                 try descending(session, segment, to: top) { stored in
-                    let isNewest = !hasPrompt && stored.role == .user
+                    let isNewest =
+                        !hasPrompt && stored.role == .user && !stored.isExcluded && stored.status.isSent
                     hasPrompt = hasPrompt || isNewest
                     let message = need.costs.measured(stored, isNewest: isNewest)
                     found.append(message)
@@ -251,8 +252,7 @@ extension Reader {
         let pins =
             try pins(
                 session, below: session.session.messageCount + 1, room.tokens, room.costs, nil) ?? []
-        let calls = Set(pins.lazy.flatMap(\.toolIDs))
-        let added = new.tokensOfPins(room.costs, behind: calls)
+        let added = new.tokensOfPins(room.costs, behind: CallPairs.open(pins))
         return added == 0 ? nil : try tokensOfPins(session, room) + added
     }
 
@@ -283,29 +283,13 @@ extension Reader {
 
     /// Adds what belongs to pinned tool calls and results, and to what is added, so that no pair is parted; false past the
     /// bound.
+    ///
+    /// Each stretch of the path around pins is read once, however many lie in it.
     private func addPartners(
         _ pins: inout [Message], _ session: SessionRecord, _ costs: MessageCosts, _ bound: HistoryBound?
     ) throws(ArchiveError) -> Bool {
-        var newest = pins, room = bound
-        while !newest.isEmpty {
-            let count = pins.count
-            guard try addPartners(of: newest, to: &pins, session, costs, &room) else { return false }
-            newest = Array(pins[count...])
-        }
-        pins.sort { $0.seq < $1.seq }
-        return true
-    }
-
-    /// Adds the partners of some of the pins; each stretch of the path is read once, however many lie in it.
-    private func addPartners(
-        of some: [Message], to pins: inout [Message], _ session: SessionRecord, _ costs: MessageCosts,
-        _ room: inout HistoryBound?
-    ) throws(ArchiveError) -> Bool {
-        var places: [String: [Int]] = [:], seqs = Set(pins.map(\.seq)), stretches: [ClosedRange<Int>] = []
-        for pin in some.sorted(by: { $0.seq < $1.seq }) {
-            let calls = pin.toolIDs
-            if calls.isEmpty { continue }
-            for id in calls { places[id, default: []].append(pin.seq) }
+        var stretches: [ClosedRange<Int>] = []
+        for pin in pins where !pin.toolIDs.isEmpty {
             let from = max(1, pin.seq - Reader.partnerDistance), to = pin.seq + Reader.partnerDistance
             if let last = stretches.last, last.upperBound >= from - 1 {
                 stretches[stretches.count - 1] = last.lowerBound...to
@@ -313,44 +297,27 @@ extension Reader {
                 stretches.append(from...to)
             }
         }
-        var rows = 0, bytes = 0
+        var rows = 0, bytes = 0, seqs = Set(pins.map(\.seq))
         for stretch in stretches {
-            var next: Int? = stretch.lowerBound
+            var next: Int? = stretch.lowerBound, pairs = CallPairs()
             while let from = next, from <= stretch.upperBound {
-                if let room, rows + stretch.upperBound - from >= room.rows || bytes > room.bytes {
+                if let bound, rows + stretch.upperBound - from >= bound.rows || bytes > bound.bytes {
                     return false
                 }
                 let page = try messages(
                     session, .from(from), limit: min(stretch.upperBound - from + 1, 1_000),
-                    bytes: room?.bytes ?? Reader.slice.bytes)
+                    bytes: bound?.bytes ?? Reader.slice.bytes)
                 rows += page.messages.count
                 bytes += page.messages.reduce(0) { $0 + $1.content.count }
-                for message in page.messages
-                where isPartner(message, places) && seqs.insert(message.seq).inserted {
-                    pins.append(costs.measured(message))
-                }
+                for message in page.messages { pairs.take(message) }
                 next = page.next
             }
-        }
-        room = room.map { HistoryBound(rows: $0.rows - rows, bytes: $0.bytes - bytes, pins: $0.pins) }
-        return true
-    }
-
-    /// Whether a pin near a message makes or answers one of its calls; `places` has the pins of each ID, in order.
-    private func isPartner(_ message: Message, _ places: [String: [Int]]) -> Bool {
-        message.toolIDs.contains { id in
-            guard let pins = places[id] else { return false }
-            var low = 0, high = pins.count
-            while low < high {  // the first pin that is not too far before
-                let middle = (low + high) / 2
-                if pins[middle] < message.seq - Reader.partnerDistance {
-                    low = middle + 1
-                } else {
-                    high = middle
-                }
+            for message in pairs.partners(of: seqs) where seqs.insert(message.seq).inserted {
+                pins.append(costs.measured(message))
             }
-            return low < pins.count && pins[low] <= message.seq + Reader.partnerDistance
         }
+        pins.sort { $0.seq < $1.seq }
+        return true
     }
 
     /// How many messages below a seq of the path are excluded; nil past the bound.

@@ -132,7 +132,7 @@ extension Reader {
     /// Bytes of a page of open turns, about.
     private static let openBytes = 1 << 20
 
-    /// Turns that wait or run, oldest first, of all sessions, without their prompts, a page behind a row; what is wrong
+    /// Turns that wait or run, those of a session together, oldest first, without their prompts, a page behind a row; what is wrong
     /// with those that cannot be read, a sentence each; and where the next page goes on, nil at the end.
     func openTurns(_ state: TurnRecord.State, after: OpenTurns.Place?, limit: Int) throws(ArchiveError) -> (
         turns: [StoredTurn], damaged: [String], next: OpenTurns.Place?

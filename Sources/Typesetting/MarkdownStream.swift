@@ -83,7 +83,7 @@ package struct MarkdownStream: Sendable {
     }
 
     private func kind(of line: Substring, _ indent: Int) -> Kind {
-        let text = line.trimmed
+        let text = line.drop { $0 == " " || $0 == "\t" }
         if indent >= 4 { return .indented }
         for sign: Character in ["`", "~"] {
             let count = text.prefix { $0 == sign }.count

@@ -94,7 +94,6 @@ extension `Sessions that are read in` {
     /// As `session/set` refuses the same; a cost beyond all numbers ended the daemon at the next prompt.
     @Test(arguments: [
         (#""quota":{"cost":1e308}"#, "'quota.cost' must be"), (#""model":"a\nb""#, "'model'"),
-        (#""name":"\#(String(repeating: "x", count: 2_000))""#, "'title'"),
         (#""cwd":"../../etc""#, "'cwd' must be"),
         (#""tags":[""]"#, "'tags' may hold"), (#""window":{"maxTokens":-1}"#, "maxTokens"),
         (#""metadata":"words""#, "'metadata' must be"),
@@ -108,6 +107,20 @@ extension `Sessions that are read in` {
         #expect(
             answer.kind == "invalid_params" && said.contains("record 1: ") && said.contains(why), "\(said)")
         #expect(try client.call("_convod/session/get", #"{"sessionId":"a"}"#).kind == "not_found")
+    }
+
+    @Test func `with a title of an older version, and times that others write, are read in`() throws {
+        let daemon = try TestDaemon(), client = try daemon.client()
+        let title = String(repeating: "👩‍👩‍👧‍👦", count: 60)
+        let session =
+            #"{"type":"session","version":1,"id":"a","cwd":"/","createdAt":"2026-11-25T06:00:00.000Z","name":"\#(title)"}"#
+        let message =
+            #"{"type":"message","id":"01890a5d-ac96-774b-bcce-300000000001","parentId":null,"message":{"role":"user","content":"q","timestamp":"now"},"status":"complete"}"#
+        let read = try client.call("_convod/import", #"{"records":[\#(session),\#(message)],"end":true}"#)
+        #expect(read.result?["messages"]?.int == 1, "\(text(read.message.raw))")
+        let found =
+            try client.call("_convod/session/get", #"{"sessionId":"a"}"#).result?["title"]?.string ?? ""
+        #expect(found.utf8.count > 900 && found.utf8.count <= 1_024 && title.hasPrefix(found))
     }
 
     @Test func `with a turn that names a message of another session say nothing of that`() throws {

@@ -47,6 +47,10 @@ extension TestClient {
         let refused = try client.call("_convod/turn/retry", #"{"sessionId":"s"}"#)
         #expect(refused.kind == "conflict")
         #expect(text(refused.message.raw).contains("message 5 is excluded"), "\(text(refused.message.raw))")
+        #expect(try client.set("s", 6, #""excluded":true"#).error == nil)
+        let gone = try client.call("_convod/turn/continue", #"{"sessionId":"s"}"#)
+        #expect(text(gone.message.raw).contains("message 6 is excluded"), "\(text(gone.message.raw))")
+        #expect(try client.set("s", 6, #""excluded":false"#).error == nil)
         #expect(try client.set("s", 5, #""excluded":false"#).error == nil)
         #expect(try client.call("_convod/turn/retry", #"{"sessionId":"s"}"#).result != nil)
     }
@@ -66,6 +70,29 @@ extension TestClient {
         for seq in 7...9 {
             #expect(try client.set("s", seq, #""pinned":true"#).kind == "context_overflow", "\(seq)")
         }
+    }
+
+    @Test func `as pinned brings along its own results, where each call of a session has the same ID`() throws
+    {
+        let client = try talked()
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":300}}"#)
+        let words = String(repeating: "word ", count: 50)
+        let turn =
+            #"{"role":"assistant","content":[{"type":"tool_call","id":"call_1","name":"f","arguments":{}}]},"#
+            + #"{"role":"tool","content":[{"type":"tool_result","toolCallId":"call_1","content":"\#(words)"}]}"#
+        func append(_ messages: String) throws -> TestClient.Answer {
+            try client.call("_convod/message/append", #"{"sessionId":"s","messages":[\#(messages)]}"#)
+        }
+        let system =
+            #"{"role":"system","content":[{"type":"text","text":"\#(words)\#(words)\#(words)\#(words)\#(words)\#(words)\#(words)"}]}"#
+        #expect(try append("\(system),\(turn)").result != nil, "a system's words are not measured")
+        for _ in 0..<5 { #expect(try append(turn).result != nil) }
+        // That is pinned, and counts beside others.
+        _ = try client.call("_convod/session/set", #"{"sessionId":"s","window":{"pinTokens":700}}"#)
+        let last = 6 + 1 + 2 * 6
+        let path = try client.set("s", last, #""pinned":true"#)
+        #expect(path.result != nil, "\(text(path.message.raw))")
+        #expect(try append(turn).result != nil, "it has its result")
     }
 
     @Test func `as excluded takes the room of what it was given along`() throws {

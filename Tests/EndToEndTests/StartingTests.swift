@@ -116,10 +116,6 @@ internal import Testing
             #expect(code == 1 && said.contains("c.db\(end)' belongs to user 'nobody'"), "\(code) \(said)")
             try Files.remove(database + end)
         }
-        try shell("chmod", "777", directory.path)
-        let (code, said) = try start()
-        #expect(code == 1 && said.contains("everybody may write into"), "\(code) \(said)")
-        try shell("chmod", "700", directory.path)
     }
 
     @Test func `puts its log aside when it is long, while it runs`() throws {

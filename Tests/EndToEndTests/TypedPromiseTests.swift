@@ -87,7 +87,9 @@ private struct Talk {
         try talk.enter("/export \(file)")
         try soon("it is written") { try Files.status(file) != nil }
         try Files.replace(file, with: [])
-        try talk.screen.strike("/export \(file)", "Enter", "y", "Enter", "more", "Enter")
+        try talk.screen.strike("/export \(file)", "Enter", "y", "Enter", "mo")
+        try soon("it is written again") { try !Files.read(file).isEmpty }
+        try talk.screen.strike("re", "Enter")
         try talk.sees(["hello", "more"])
         #expect(try !Files.read(file).isEmpty)
     }
@@ -163,7 +165,7 @@ private struct Talk {
     }
 
     @Test func `for how it was asked leaves no session behind, and -c where it was`() throws {
-        let talk = try Talk([fine, fine, fine])
+        let talk = try Talk([fine, fine, fine, fine])
         let home = talk.home
         #expect(try home.convo("send", "-n", "-q", "--new", "ann", "my name is Ann").code == 0)
         let refused = try home.convo("send", "-n", "-q", "--new", "zb", "-o", "temperature=9", "hi")
@@ -172,6 +174,14 @@ private struct Talk {
         #expect(try home.convo("send", "-n", "-q", "-c", "what is my name?").code == 0)
         #expect(talk.server.requests.last?.contains("my name is Ann") == true)
         #expect(try home.convo("send", "-n", "-q", "--new", "zb", "-o", "temperature=1", "hi").code == 0)
+        // What was sent once is there, however it is sent again.
+        func once(_ words: String...) throws -> Int32 {
+            let all = ["send", "-n", "-q", "--new", "once", "--request-id", "r"] + words
+            return try Built.run(Built.convo, all, environment: home.environment).code
+        }
+        #expect(try once("hi") == 0)
+        #expect(try once("-o", "temperature=9", "hi") == 2)
+        #expect(try home.convo("show", "once").said.contains("hi"))
     }
 }
 

@@ -144,6 +144,7 @@ private func drawn(_ text: String, _ columns: Int = 40) -> [String] {
         "1. a\n2. b\n   ```\n   code\n   ```\n3. c\n\n---\n\n~~~~\n```\n~~~~\nx\r\ny\r\n",
         "para\n# heading right behind\ntext\n\n    indented\n\n    code\n\nlast",
         "```markdown\n1. Run:\n\n    ```sh\n    ls\n    ```\n\n[docs]: https://example.com\n```\n\nGood luck!\n\nend",
+        "- \n  para\n\n  more\n- b\n\nx\n\ny",
         "1.\tSave this:\n\n\t```python\n\tdef f():\n\t    return 1\n\t```\n\n2.\tRun it.\n\n\t- nested **one**\n\nx\n\ny",
     ]
 

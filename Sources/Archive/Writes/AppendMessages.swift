@@ -44,7 +44,9 @@ package struct AppendMessages: ArchiveWrite {
                 group = (0, false)
             }
             group.tokens += costs.tokens(costs.measured(Message(message)))
-            group.isPinned = group.isPinned || message.mark == .pin || message.answers(calls)
+            // What a system says is pinned unasked.
+            let isPin = message.mark == .pin && message.role != .system
+            group.isPinned = group.isPinned || isPin || message.answers(calls)
         }
         return group.isPinned ? sum + group.tokens : sum
     }

@@ -174,12 +174,12 @@ final class Chat {
         if !console.isOutputTerminal { return TypedLines(console, watch) }
         let entry: String?
         switch TerminalEntries.choice(invocation.environment) {
-        case .none: return TypedLines(console, watch)
+        case .none: return TypedLines(console, watch, typed: typedAhead)
         case .own: entry = nil
         case .other(let name): entry = name
         }
         return EditedPrompts(console, history, watch, entry: entry, typed: typedAhead)
-            ?? TypedLines(console, watch)
+            ?? TypedLines(console, watch, typed: typedAhead)
     }
 
     /// Whether what is said here may be on no disk: the session is in memory, or nobody can tell.

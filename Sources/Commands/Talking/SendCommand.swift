@@ -41,8 +41,12 @@ extension Command {
         if info.isOnImplicitEcho && invocation.value(.upstream) == nil && session.found?.upstream == nil {
             throw CommandError(.upstream, Invocation.noModel + "; '-u echo' talks to the built-in echo")
         }
-        let id: String
-        if let found = session.found { id = found.id } else { id = try make(session.new, client, invocation) }
+        let id: String, isNew: Bool
+        if let found = session.found {
+            (id, isNew) = (found.id, false)
+        } else {
+            (id, isNew) = try make(session.new, client, invocation)
+        }
         var settings = Prompt.Settings(
             upstream: session.new.upstream, model: session.new.model,
             requestID: invocation.value(.requestID))
@@ -54,7 +58,7 @@ extension Command {
             id, client, invocation, settings,
             SendCommand.Show(
                 target: target.words, files: files, extracts: invocation.has(.extract),
-                isNew: session.found == nil)
+                isNew: isNew)
         ) {
             prompt, settings in prompt.send(words, files, settings)
         }
@@ -117,14 +121,14 @@ extension Command {
         return (found, new)
     }
 
-    /// Makes a session; what is sent once may find it made by the first sending.
+    /// Makes a session; what is sent once may find it made by the first sending, and it is not new then.
     private static func make(
         _ new: NewSession, _ client: Client, _ invocation: Invocation
-    ) throws(CommandError) -> String {
+    ) throws(CommandError) -> (id: String, isNew: Bool) {
         guard let requestID = invocation.value(.requestID), let id = new.id else {
-            return try new.make(client)
+            return (try new.make(client), true)
         }
-        do throws(CommandError) { return try new.make(client) } catch {
+        do throws(CommandError) { return (try new.make(client), true) } catch {
             guard error.code == .failure else { throw error }
             /// Whether the session has a turn, of that request or of any.
             func hasTurn(_ requestID: String?) throws(CommandError) -> Bool {
@@ -135,9 +139,9 @@ extension Command {
                 }
                 return !page.turns.isEmpty
             }
-            if try hasTurn(requestID) { return id }
+            if try hasTurn(requestID) { return (id, false) }
             guard try !hasTurn(nil) else { throw error }
-            return id
+            return (id, false)
         }
     }
 

@@ -5,12 +5,14 @@ final class TypedLines: PromptSource {
     private let console: Console
     private let watch: PromptWatch
     private(set) var isQuoted = false
-    private var input = StandardInput(isTyped: true)
+    private var input: StandardInput
     /// Lines that were typed while an answer came; each waits for its turn.
     private var ahead: [String] = []
 
-    init(_ console: Console, _ watch: PromptWatch) {
+    /// `typed` came in before.
+    init(_ console: Console, _ watch: PromptWatch, typed: [UInt8] = []) {
         self.console = console
+        input = StandardInput(isTyped: true, typed)
         self.watch = watch
     }
 

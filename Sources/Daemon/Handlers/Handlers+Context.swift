@@ -67,7 +67,10 @@ extension Handlers {
     }
 
     /// What a turn would send; where the provider counts more than there is room for, less, as a turn does then.
-    private func preview(_ request: Request<Method.ContextPreview>, _ record: SessionRecord, limit: Int?) {
+    private func preview(
+        _ request: Request<Method.ContextPreview>, _ record: SessionRecord, limit: Int?,
+        _ share: UserShares.Share? = nil
+    ) {
         window(of: record, request.call, request.parameters.question, limit: limit) {
             [self] candidate, choice in
             let model = choice.window.request
@@ -82,18 +85,22 @@ extension Handlers {
             }
             guard request.parameters.isCounted else { return answer(nil) }
             // A request that is counted is held until its provider has done so.
-            let share: UserShares.Share
-            do throws(WireError) { share = try counts.take(request.client.user) } catch {
-                return request.fail(error)
+            let held: UserShares.Share
+            if let share {
+                held = share
+            } else {
+                do throws(WireError) { held = try counts.take(request.client.user) } catch {
+                    return request.fail(error)
+                }
             }
             candidate.upstream.countTokens(model) { [self] result in
-                defer { withExtendedLifetime(share) {} }
+                defer { withExtendedLifetime(held) {} }
                 if request.call.isAnswered { return }
                 switch result {
                 case .success(let counted):
                     let budget = choice.window.cut?.receipt.budget ?? Int.max
                     guard let counted, counted > budget, limit == nil else { return answer(counted) }
-                    preview(request, record, limit: max(1, model.estimate * budget / counted))
+                    preview(request, record, limit: max(1, model.estimate * budget / counted), held)
                 case .failure(let failure): request.fail(WireError(failure))
                 }
             }

@@ -39,6 +39,10 @@ extension Handlers {
         session.owner = request.client.user
         // What only administrators may set is not brought along by others.
         if !request.client.isAdmin { session.settings.quota = nil }
+        // One that an older version made out of a prompt may be longer.
+        while let title = session.title, title.utf8.count > Limits.title {
+            session.title = String(title.dropLast())
+        }
         try Handlers.check(session, configuration.limits)
         run.session = session
         let items = try run.read(parameters.records.dropFirst(), from: 2)

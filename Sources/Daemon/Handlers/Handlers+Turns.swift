@@ -182,6 +182,12 @@ extension Handlers {
             let newest = ReadMessages(record, .backFrom(record.session.messageCount), limit: 1, bytes: 1)
             look(call, newest, of: record.row) { [self] (page) throws(WireError) in
                 let last = page.messages.first
+                if let last, last.isExcluded || last.isDeleted {
+                    throw WireError(
+                        .conflict,
+                        "message \(last.seq) is \(last.isDeleted ? "deleted" : "excluded"), so no model sees it, and there is nothing to continue"
+                    )
+                }
                 // A refused or failed answer stays out of every window, so there is nothing to go on from.
                 let isCut = last?.status == .cancelled || last?.status == .interrupted
                 guard last?.role == .assistant, !isCut, let turn = last?.turnID else {

@@ -6,7 +6,8 @@ struct RouteOverflow {
     var limit: Int?
     /// Whether that is so little since nobody says how much there may be.
     var isGuess = false
-    /// Tokens of the answer at most, by the limit that was told; nil where nobody told one.
+    /// Tokens of the answer at most: by the limit that was told, and no more than were asked for with what was refused; nil
+    /// where less cannot be asked for.
     var mostAnswer: Int?
     let failure: UpstreamFailure
     /// The estimate of what was refused.

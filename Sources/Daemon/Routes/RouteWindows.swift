@@ -433,12 +433,21 @@ final class RouteWindows: RouteRequests {
         guard let candidate, let overflow = overflows[candidate.upstream.name], let held = overflow.held,
             ending.state == .complete, let window = windows[candidate.upstream.name]
         else { return }
+        // A server of a large model that finds so little too long means something else.
+        if let length = candidate.upstream.contextLength(of: candidate.model),
+            overflow.refused < min(length / 16, RouteWindows.leastLearned)
+        {
+            return
+        }
         // It holds what went through, at the least, with as long an answer as it was asked for.
         let kept = candidate.upstream.answerCap(window.request.parameters, of: candidate.model)
             .map { min(window.reserved, $0.tokens(in: window.request.answerRoom)) }
         candidate.upstream.learned(
             length: max(held, window.request.estimate) + (kept ?? window.reserved), of: candidate.model)
     }
+
+    /// Tokens of a request that says something of a model's length where nobody named that.
+    private static let leastLearned = 2_048
 
     private func learn(_ counted: Int, _ request: ModelRequest, _ candidate: Candidate) -> Learned? {
         calibrations.learn(

@@ -336,10 +336,7 @@ final class Archives {
     func makeMemory() throws(WireError) {
         if memory != nil { return }
         guard let path = MemoryFile.path(for: database) else {
-            throw WireError(
-                .storeFailed,
-                "there is no memory file system for ephemeral sessions: neither /dev/shm nor XDG_RUNTIME_DIR can be used"
-            )
+            throw WireError(.storeFailed, MemoryFile.problem)
         }
         MemoryFile.remove(path)  // a daemon that was killed may have left it
         do throws(ArchiveError) {

@@ -97,6 +97,13 @@ package final class Daemon {
             lateness = options.gate.map { Lateness($0) } ?? Lateness.setting(in: options.environment)
         try Daemon.checkSides(of: database)
         do throws(PosixError) {
+            let directory = Files.directory(of: database)
+            if let mode = try Files.status(directory, follows: true)?.mode, mode & 0o002 != 0,
+                mode & 0o1000 == 0
+            {
+                options.log.warning(
+                    "directory_is_open_to_others", ("path", directory), ("mode", String(mode, radix: 8)))
+            }
             // What was copied here may have brought its mode; nobody else reads conversations.
             for path in [database, database + "-wal", database + "-shm"] {
                 guard let mode = try Files.close(path) else { continue }
@@ -204,8 +211,7 @@ package final class Daemon {
         while awaited > 0 { do { try loop.turn(waiting: true) } catch { break } }
     }
 
-    /// Somebody else's files beside the database would get its conversations, and what may be written by everybody can be
-    /// put in the place of them.
+    /// Somebody else's files beside the database would get its conversations.
     private static func checkSides(of database: String) throws(DaemonError) {
         let problem: String?
         do { problem = try self.problem(beside: database) } catch {

@@ -237,13 +237,13 @@ final class SummaryRound {
             guard seq >= first else { return cut(lines, from: first, before, target, room) }
             let page = ReadMessages(found, .backFrom(seq), limit: 200, bytes: 256 << 10)
             stopLook = tools.archives.readAway(page, of: order.row, isShort: false) { page in
-                (page.messages.map(\.seq).min(), SummaryWords.lines(page.messages, most: most))
+                SummaryWords.page(page.messages, most: most)
             } then: { [self] result in
                 stopLook = nil
                 if isOver { return }
                 switch result {
                 case .failure(let error): over(WireError(error))
-                case .success((let least, let page)):
+                case .success((let page, let least)):
                     // Newest first, and what the summary before covers is not read again.
                     for line in page where line.seq >= first {
                         tokens += line.tokens

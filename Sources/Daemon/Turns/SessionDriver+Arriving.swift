@@ -22,7 +22,6 @@ extension SessionDriver {
                     return Ticket(
                         id: turn.id,
                         key: turn.requestID.map { Ticket.Key(name: $0, hash: turn.requestHash ?? []) },
-                        bytes: turn.options.heldBytes,
                         endsWithAskers: turn.options.onDisconnect == .cancel, storage: .queued)
                 }))
     }
@@ -141,7 +140,7 @@ extension SessionDriver {
         handle(.editBegan(id))
         archives.write(EditQueued(id, prompt: prompt.content, hash: hash), of: row) { [self] result in
             if case .success(true) = result {
-                handle(.edited(id, bytes: prompt.content.count, hash: hash))
+                handle(.edited(id, bytes: prompt.content.count + turn.options.heldBytes, hash: hash))
             } else {
                 handle(.edited(id, bytes: nil, hash: nil))
             }

@@ -25,7 +25,7 @@ extension SessionDriver {
             case .success(let found?) where found.session.session.trashedAt == nil:
                 turn.session = found.session
                 turn.prompt = found.stored.turn.queuedPrompt
-                turn.admission?.set(bytes: turn.prompt?.count ?? 0)
+                turn.admission?.set(bytes: (turn.prompt?.count ?? 0) + turn.options.heldBytes)
                 examineLimits(turn)
             case .success: handle(.examined(turn.id, .impossible(.noSession(line.session))))
             case .failure(let error): handle(.examined(turn.id, unreadable(turn, error)))

@@ -60,7 +60,7 @@ extension ParameterReader {
 
     /// A title: at most 1,024 bytes, since lists carry many of them.
     package mutating func title(_ name: String = "title") throws(WireError) -> String? {
-        try string(name, most: 1_024)
+        try string(name, most: Limits.title)
     }
 
     /// A system prompt: at most 1 MiB.
