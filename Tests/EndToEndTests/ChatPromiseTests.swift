@@ -3,38 +3,6 @@ internal import Posix
 internal import TestSupport
 internal import Testing
 
-private let fine = ScriptedUpstream.answer(["fine"])
-
-/// A chat on a screen, over a server that a script answers.
-private struct Talk {
-    let server: ScriptedUpstream
-    let home: Home
-    let screen: Screen
-
-    init(_ scripts: [[ScriptedUpstream.Step]], more: String = "", _ arguments: String = "") throws {
-        server = try ScriptedUpstream(scripts)
-        home = try Home(
-            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } }, retry: { attempts: 1 }\(more) }"
-        )
-        screen = try Screen("\(Built.convo) chat \(arguments)", columns: 100, rows: 60, home: home)
-        try screen.seeLast("›")
-    }
-
-    func enter(_ text: String) throws {
-        try screen.type(text)
-        try screen.strike("Enter")
-    }
-
-    /// The newest message of each request.
-    func prompts() throws -> [String] {
-        try server.requests.map { request in
-            let body = try Fixtures.json(String(request.split(separator: "\r\n").last ?? ""))
-            let messages = body["messages"].map { Array($0.elements) } ?? []
-            return messages.last?["content"]?.string ?? ""
-        }
-    }
-}
-
 @Suite(.timeLimit(.minutes(30))) struct `What is said in a chat` {
     @Test func `is a paste with every quote in it`() throws {
         let talk = try Talk([fine, fine, fine])

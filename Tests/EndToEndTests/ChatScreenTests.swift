@@ -61,8 +61,6 @@ private func pieces(_ text: String) -> [String] {
     return pieces
 }
 
-private let fine = ScriptedUpstream.answer(["fine"])
-
 /// Holds a screen against the file of its name; `CONVOD_WRITE_SCREENS` writes the file, to be looked at.
 func expectScreen(_ text: String, _ name: String) throws {
     let folder = #filePath.split(separator: "/").dropLast().joined(separator: "/")

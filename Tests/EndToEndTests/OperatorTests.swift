@@ -13,7 +13,6 @@ private func home(_ scripts: [[ScriptedUpstream.Step]], more: String = "") throw
     return (server, home)
 }
 
-private let fine = ScriptedUpstream.answer(["fine"])
 private let busy = ScriptedUpstream.failure(
     "429 Too Many Requests", #"{"error":{"message":"slow down, secret words"}}"#)
 private let refused = ScriptedUpstream.failure("401 Unauthorized", #"{"error":{"message":"bad key"}}"#)

@@ -3,8 +3,6 @@ internal import Posix
 internal import TestSupport
 internal import Testing
 
-private let fine = ScriptedUpstream.answer(["fine"])
-
 @Suite(.timeLimit(.minutes(30))) struct `What a command is given` {
     @Test func `is an alias wherever a model is named`() throws {
         let home = try Home(Home.echo)

@@ -3,47 +3,6 @@ internal import Posix
 internal import TestSupport
 internal import Testing
 
-private let fine = ScriptedUpstream.answer(["fine"])
-
-/// A chat on a screen, over a server that a script answers.
-private struct Talk {
-    let server: ScriptedUpstream
-    let home: Home
-    let screen: Screen
-
-    init(
-        _ scripts: [[ScriptedUpstream.Step]], before: String = "", columns: Int = 100, rows: Int = 60,
-        sees: String = "›"
-    ) throws {
-        server = try ScriptedUpstream(scripts)
-        home = try Home(
-            "{ upstreams: { up: { kind: 'openai', baseURL: '\(server.base)', model: 'm-1' } }, retry: { attempts: 1 } }"
-        )
-        screen = try Screen("\(before) \(Built.convo) chat", columns: columns, rows: rows, home: home)
-        try screen.seeLast(sees)
-    }
-
-    func enter(_ text: String) throws {
-        try screen.type(text)
-        try screen.strike("Enter")
-    }
-
-    /// The newest message of each request.
-    func prompts() throws -> [String] {
-        try server.requests.map { request in
-            let body = try Fixtures.json(String(request.split(separator: "\r\n").last ?? ""))
-            let messages = body["messages"].map { Array($0.elements) } ?? []
-            return messages.last?["content"]?.string ?? ""
-        }
-    }
-
-    func sees(_ prompts: [String]) throws {
-        try soon("\(prompts) are sent") { try self.prompts().count >= prompts.count }
-        #expect(try self.prompts() == prompts)
-        try screen.seeLast("›")
-    }
-}
-
 @Suite(.timeLimit(.minutes(30))) struct `What is struck in a search of the history` {
     @Test func `is a key or a paste as elsewhere, and ends the search`() throws {
         let talk = try Talk([fine, fine, fine, fine])
