@@ -68,15 +68,14 @@ package struct MediaRules: Sendable, Equatable {
     ///
     /// `isNewest` tells that the user asks about what is in it.
     package func size(of message: Message, isNewest: Bool = false) -> ContentSize {
-        let stored = message.size
-        // Images are counted by themselves, sounds and documents in tokens.
-        guard stored[.image] > 0 || stored[.token] >= MediaRules.leastMedia else { return stored }
+        guard MediaRules.mayHoldMedia(message.size) else { return message.size }
         return size(
             of: message.parts, of(message, newest: isNewest ? message.seq : message.seq + 1), message.role)
     }
 
-    /// The same of a prompt that is not stored yet.
-    package func size(ofPrompt parts: [Part]) -> ContentSize {
+    /// The same of a prompt that is not stored yet, and will be of this size.
+    package func size(ofPrompt parts: [Part], stored: ContentSize) -> ContentSize {
+        guard MediaRules.mayHoldMedia(stored) else { return stored }
         var rules = self
         rules.mostImageData = nil
         return size(of: parts, rules, .user)
@@ -90,6 +89,11 @@ package struct MediaRules: Sendable, Equatable {
             return [.toolResult(kept)] + moved
         }
         return TokenEstimate.size(of: sent)
+    }
+
+    /// Images are counted by themselves, sounds and documents in tokens.
+    private static func mayHoldMedia(_ size: ContentSize) -> Bool {
+        size[.image] > 0 || size[.token] >= leastMedia
     }
 
     /// Tokens from which on a message may have a sound or a document.

@@ -46,10 +46,11 @@ extension Reader {
         listed.forgetOld(now: Machine.monotonic())
         var edge = edge
         while true {
-            var places: [(row: SessionRow, activity: Int64)] = []
+            var places: [(row: SessionRow, activity: Int64, known: SessionRecord?)] = []
             let values: [Bound] = [.user(owner), .int(edge), Bound(count)]
             func note(_ place: Row) -> Bool {
-                places.append((SessionRow(place.int(0)), place.int(1)))
+                let row = SessionRow(place.int(0)), activity = place.int(1)
+                places.append((row, activity, listed.session(row, at: activity)))
                 return true
             }
             if isDescending {
@@ -61,11 +62,11 @@ extension Reader {
                     "SELECT id, activity FROM session INDEXED BY session_recent WHERE owner = ? AND activity > ? ORDER BY activity LIMIT ?",
                     values, doing: "list sessions", note)
             }
-            let missing = places.filter { listed.session($0.row, at: $0.activity) == nil }
-            let read = missing.isEmpty ? [:] : try listed(missing.map(\.row))
+            let missing = places.compactMap { $0.known == nil ? $0.row : nil }
+            let read = missing.isEmpty ? [:] : try listed(missing)
             for place in places {
                 let goesOn = visit(place.activity) { () throws(ArchiveError) in
-                    if let known = listed.session(place.row, at: place.activity) { return known }
+                    if let known = place.known { return known }
                     guard let found = read[place.row] else {
                         throw ArchiveError(
                             .corrupt, "list sessions",

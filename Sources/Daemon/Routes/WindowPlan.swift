@@ -295,8 +295,8 @@ struct WindowPlan: Sendable {
     private static let mostFittings = 12
 
     private func made(of stored: StoredHistory) throws(WireError) -> ModelWindow {
-        let promptSize = question.prompt.map { TokenEstimate.size(of: $0) }
-        let (history, before) = history(stored, promptSize)
+        let prompt = question.prompt.map { PromptSize($0, media) }
+        let (history, before) = history(stored, prompt)
         func drafted(thoughts: Int = 0) throws(WireError) -> Draft {
             Draft(
                 try cut(history, stored, thoughts: thoughts), self, userMessageCount: history.count,
@@ -350,7 +350,7 @@ struct WindowPlan: Sendable {
             sent: thoughts - unfit, foreign: foreign, changed: leftOut, full: unfit)
         if isDisabled { receipt.disableThinking() }
         var result = ModelWindow(window: window, request: request, receipt: receipt)
-        result.promptSize = question.prompt.flatMap { media?.size(ofPrompt: $0) } ?? promptSize
+        result.promptSize = prompt?.sent
         result.upstream = upstream
         result.media = rules.media
         result.thoughtIssuer = rules.thoughtIssuer
@@ -392,8 +392,19 @@ struct WindowPlan: Sendable {
         return Anchor(key: asker, seq: seq, summary: window.receipt.summary?.id)
     }
 
+    /// How much there is to read of a prompt, as it will be stored and as it goes.
+    private struct PromptSize {
+        let stored: ContentSize
+        let sent: ContentSize
+
+        init(_ parts: [Part], _ media: MediaRules?) {
+            stored = TokenEstimate.size(of: parts)
+            sent = media?.size(ofPrompt: parts, stored: stored) ?? stored
+        }
+    }
+
     /// The history with the prompt behind it, and what the user said before.
-    private func history(_ stored: StoredHistory, _ promptSize: ContentSize?) -> (History, String?) {
+    private func history(_ stored: StoredHistory, _ size: PromptSize?) -> (History, String?) {
         var messages = stored.messages
         // A prompt that is stored already is not what was said before it.
         let isStored = question.prompt == nil && messages.last?.role == .user
@@ -401,13 +412,14 @@ struct WindowPlan: Sendable {
             $0.role == .user && $0.isSendable
         }?.parts.first?.visibleText
         var count = session.session.messageCount, tokens = session.session.tokens
-        if let parts = question.prompt, let content = question.content, let size = promptSize {
+        if let parts = question.prompt, let content = question.content, let size {
             count += 1
-            tokens += size.tokens
+            tokens += size.stored.tokens
             var prompt = Message(
-                id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now, tokens: size.tokens,
+                id: MessageID(high: 0, low: 0), seq: count, role: .user, createdAt: now,
+                tokens: size.stored.tokens,
                 content: content)
-            prompt.knownSize = media?.size(ofPrompt: parts) ?? size
+            prompt.knownSize = size.sent
             prompt.decoded = parts
             messages.append(prompt)
         }
