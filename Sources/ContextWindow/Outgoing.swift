@@ -96,8 +96,9 @@ extension Window {
     /// The gate: what a request carries, with no empty parts and no empty message, calls followed by all their results,
     /// roles alternating where they must, one system prompt, media where the dialect takes them and names that it takes.
     ///
-    /// `tools` are the names that the request offers to the model.
-    package func gated(for rules: DialectRules, tools: Set<String> = []) -> Gated {
+    /// `tools` are the names that the request offers to the model. Where what plain texts say is not read, all else is the same,
+    /// and a stand-in is in their place.
+    package func gated(for rules: DialectRules, tools: Set<String> = [], reading: Bool = true) -> Gated {
         var gated = Gated(system: system, messages: [])
         var plain: [OutgoingMessage] = []
         var before: Int?
@@ -106,7 +107,8 @@ extension Window {
         for index in messages.indices {
             let message = messages[index]
             let isDead = rules.replay == .seals && message.binding == .dead
-            let stored = isDead ? message.parts.compactMap(\.withoutSeal) : message.parts
+            let all = !reading && message.saysSomethingPlain ? Window.unread : message.parts
+            let stored = isDead ? all.compactMap(\.withoutSeal) : all
             if isChained { gated.bind(message, stored) }
             // Most are words alone, which go as they are.
             let isPlain = stored.allSatisfy(\.isWords)
@@ -140,6 +142,9 @@ extension Window {
         gated.messages = rules.isAlternating ? merged(out) : out
         return gated
     }
+
+    /// What stands for a text that nobody reads.
+    private static let unread = [Part.text("…")]
 
     /// The messages alone, where nobody asks for the rest.
     package func outgoing(for rules: DialectRules) -> [OutgoingMessage] { gated(for: rules).messages }

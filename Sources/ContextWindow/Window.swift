@@ -71,8 +71,13 @@ package struct History: Sendable, Equatable {
 
     /// What of it may go at all, oldest first.
     fileprivate var sendable: [Message] {
-        if olderPins.isEmpty, messages.indices.allSatisfy({ messages[$0].isSendable }) { return messages }
+        if olderPins.isEmpty, isAllSendable { return messages }
         return (olderPins + messages).filter(\.isSendable)
+    }
+
+    private var isAllSendable: Bool {
+        for index in messages.indices where !messages[index].isSendable { return false }
+        return true
     }
 
     /// Without `count` and `tokens` there is nothing older than `messages`.
@@ -243,7 +248,10 @@ extension Window {
     private static func mayEndWithAnswer(_ newest: ArraySlice<Message>) -> Bool {
         let said = newest.lazy.filter { $0.role != .tool }.reversed()
         for isThought in [true, false] {
-            let last = said.first { $0.parts.contains { !$0.isBlank && (isThought || !$0.isThought) } }
+            let last = said.first { message in
+                message.saysSomethingPlain
+                    || message.parts.contains { !$0.isBlank && (isThought || !$0.isThought) }
+            }
             guard let last else { return true }
             let hasCall = last.parts.contains { if case .toolCall = $0 { true } else { false } }
             if last.role == .assistant && !hasCall { return true }
@@ -286,21 +294,24 @@ extension Window {
             let ends = starts.dropFirst() + [sent.count]
             var tokens = starts.map { _ in 0 }, messages = tokens
             for (own, (start, end)) in zip(starts, ends).enumerated() {
-                for message in sent[start..<end] {
+                for index in start..<end {
                     var turn = own
-                    if !pinned.contains(message.seq), let caller = pairs.newestCaller(of: message) {
+                    if sent[index].role == .tool, !pinned.contains(sent[index].seq),
+                        let caller = pairs.newestCaller(of: sent[index])
+                    {
                         while turn >= 0, sent[starts[turn]].seq > caller { turn -= 1 }
                     }
                     guard turn >= 0 else { continue }
-                    tokens[turn] += cost(message, own == starts.count - 1)
+                    tokens[turn] += cost(sent[index], own == starts.count - 1)
                     messages[turn] += 1
                 }
             }
             return zip(starts, ends).enumerated().map { turn, range in
-                let own = sent[range.0..<range.1], seq = sent[range.0].seq
+                let seq = sent[range.0].seq
+                let last = (range.0..<range.1).last { pairs.isSent(sent[$0], withTurnFrom: seq) }
                 return CutQuestion.Turn(
-                    seq: seq, tokens: tokens[turn] + opening(own), messages: messages[turn],
-                    last: own.last { pairs.isSent($0, withTurnFrom: seq) }?.seq)
+                    seq: seq, tokens: tokens[turn] + opening(sent[range.0..<range.1]),
+                    messages: messages[turn], last: last.map { sent[$0].seq })
             }
         }
     }
@@ -308,5 +319,5 @@ extension Window {
 
 extension Message {
     /// Whether the message may go upstream at all.
-    package var isSendable: Bool { !isExcluded && status.isSent && !content.elementsEqual("[]".utf8) }
+    package var isSendable: Bool { !isExcluded && status.isSent && content.count > 2 }
 }

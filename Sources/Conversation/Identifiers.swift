@@ -78,28 +78,27 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Writes the UUID's 36 characters behind some bytes.
     package func append(to text: inout [UInt8]) {
-        text.append(addingCapacity: 36) { out in
-            ID.write(high >> 32, digits: 8, to: &out)
-            out.append(0x2D)
-            ID.write(high >> 16, digits: 4, to: &out)
-            out.append(0x2D)
-            ID.write(high, digits: 4, to: &out)
-            out.append(0x2D)
-            ID.write(low >> 48, digits: 4, to: &out)
-            out.append(0x2D)
-            ID.write(low, digits: 12, to: &out)
-        }
+        let start = text.count
+        text.append(contentsOf: repeatElement(0x2D, count: 36))
+        var all = text.mutableSpan
+        write(to: &all, at: start)
     }
 
-    /// Writes the last so many digits of a number, in hexadecimal.
-    @inline(__always)
-    private static func write(_ number: UInt64, digits: Int, to out: inout OutputSpan<UInt8>) {
-        var shift = UInt64(4 * digits)
-        while shift > 0 {
-            shift -= 4
-            let digit = UInt8(truncatingIfNeeded: number >> shift) & 15
-            out.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
-        }
+    /// Writes the UUID's 36 characters at a place of some bytes.
+    package func write(to bytes: inout MutableSpan<UInt8>, at place: Int) {
+        let second = Hexadecimal.digits(UInt32(truncatingIfNeeded: high))
+        let third = Hexadecimal.digits(UInt32(truncatingIfNeeded: low >> 32))
+        var text = bytes._mutatingExtracting(place..<(place + 36))
+        text.put8(Hexadecimal.digits(UInt32(truncatingIfNeeded: high >> 32)), at: 0)
+        text[8] = 0x2D
+        text.put4(UInt32(truncatingIfNeeded: second), at: 9)
+        text[13] = 0x2D
+        text.put4(UInt32(truncatingIfNeeded: second >> 32), at: 14)
+        text[18] = 0x2D
+        text.put4(UInt32(truncatingIfNeeded: third), at: 19)
+        text[23] = 0x2D
+        text.put4(UInt32(truncatingIfNeeded: third >> 32), at: 24)
+        text.put8(Hexadecimal.digits(UInt32(truncatingIfNeeded: low)), at: 28)
     }
 
     package static func < (a: ID, b: ID) -> Bool { (a.high, a.low) < (b.high, b.low) }
@@ -121,6 +120,54 @@ extension JSONWriter {
 package typealias MessageID = ID<Message>
 /// Names a turn over all sessions; one the daemon made is a UUID of version 7 (RFC 9562).
 package typealias TurnID = ID<TurnRecord>
+
+extension JSONForm.Piece {
+    /// Room for an ID.
+    package static let id = JSONForm.Piece.gap(36)
+    /// Room for a time.
+    package static let time = JSONForm.Piece.gap(Timestamp.width)
+}
+
+/// Numbers in hexadecimal.
+private enum Hexadecimal {
+    /// The eight digits of a number, in lower case, the first in the lowest byte.
+    @inline(__always)
+    static func digits(_ number: UInt32) -> UInt64 {
+        // Each byte into 16 bits, and each half of it into eight; those above nine are letters.
+        var bytes = UInt64(number.byteSwapped)
+        bytes = (bytes | bytes &<< 16) & 0x0000_FFFF_0000_FFFF
+        bytes = (bytes | bytes &<< 8) & 0x00FF_00FF_00FF_00FF
+        let halves = bytes &>> 4 & 0x000F_000F_000F_000F | (bytes & 0x000F_000F_000F_000F) &<< 8
+        let letters = (halves &+ 0x0606_0606_0606_0606) &>> 4 & 0x0101_0101_0101_0101
+        return halves &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Writes eight bytes at a place, the lowest first; written so that the compiler makes one store of it.
+    @inline(__always)
+    fileprivate mutating func put8(_ word: UInt64, at place: Int) {
+        var bytes = _mutatingExtracting(place..<(place + 8))
+        bytes[0] = UInt8(truncatingIfNeeded: word)
+        bytes[1] = UInt8(truncatingIfNeeded: word &>> 8)
+        bytes[2] = UInt8(truncatingIfNeeded: word &>> 16)
+        bytes[3] = UInt8(truncatingIfNeeded: word &>> 24)
+        bytes[4] = UInt8(truncatingIfNeeded: word &>> 32)
+        bytes[5] = UInt8(truncatingIfNeeded: word &>> 40)
+        bytes[6] = UInt8(truncatingIfNeeded: word &>> 48)
+        bytes[7] = UInt8(truncatingIfNeeded: word &>> 56)
+    }
+
+    /// Writes four bytes at a place, the lowest first.
+    @inline(__always)
+    fileprivate mutating func put4(_ word: UInt32, at place: Int) {
+        var bytes = _mutatingExtracting(place..<(place + 4))
+        bytes[0] = UInt8(truncatingIfNeeded: word)
+        bytes[1] = UInt8(truncatingIfNeeded: word &>> 8)
+        bytes[2] = UInt8(truncatingIfNeeded: word &>> 16)
+        bytes[3] = UInt8(truncatingIfNeeded: word &>> 24)
+    }
+}
 
 /// Makes UUIDs of version 7 (RFC 9562), each greater than the one before.
 package struct IDMaker: Sendable {

@@ -239,6 +239,14 @@ extension Message {
         isPlainText ? Message.plainText(of: content) : nil
     }
 
+    /// Whether it is seen at once that it is one plain text with more in it than blanks.
+    package var saysSomethingPlain: Bool {
+        guard let text = plainTextJSON else { return false }
+        // Behind the quote; an escape may be a blank, and so may what is no ASCII.
+        let first = text[text.startIndex + 1]
+        return first > 0x20 && first < 0x7F && first != UInt8(ascii: "\\") && first != UInt8(ascii: "\"")
+    }
+
     /// The JSON string of a content that is one plain text.
     static func plainText(of content: [UInt8]) -> ArraySlice<UInt8> {
         content[plainTextHead.count..<(content.count - plainTextTail.count)]

@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Times on the wire: RFC 3339, UTC, milliseconds.
 package enum Timestamp {
     /// Milliseconds from the first day of the year 1 to the last of 9999: what RFC 3339 can write, less the year 0.
@@ -5,37 +7,42 @@ package enum Timestamp {
 
     /// Writes milliseconds since 1970 as `2026-11-25T06:00:00.000Z`; what is out of `range` reads as its edge.
     package static func text(_ time: Int64) -> String {
-        var text: [UInt8] = []
-        append(time, to: &text)
+        var text = Array(repeating: UInt8(0), count: width), span = text.mutableSpan
+        write(time, to: &span, at: 0)
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The same behind some bytes.
-    package static func append(_ time: Int64, to text: inout [UInt8]) {
+    /// Bytes of a time.
+    package static let width = 24
+
+    /// The same at a place of some bytes.
+    package static func write(_ time: Int64, to bytes: inout MutableSpan<UInt8>, at place: Int) {
         let milliseconds = min(max(time, Int64(range.lowerBound)), Int64(range.upperBound))
         let days = floorDiv(milliseconds, Timestamp.day)
         let rest = Int(milliseconds - days * Timestamp.day)
         let (year, month, day) = civil(days)
-        text.append(addingCapacity: 24) { out in
-            @inline(__always) func put(_ value: Int, _ mark: UInt8?) {
-                let tens = value / 10
-                out.append(UInt8(truncatingIfNeeded: 0x30 &+ tens))
-                out.append(UInt8(truncatingIfNeeded: 0x30 &+ value &- tens &* 10))
-                if let mark { out.append(mark) }
-            }
-            let century = year / 100
-            put(century, nil)
-            put(year - century * 100, 0x2D)
-            put(month, 0x2D)
-            put(day, 0x54)
-            let seconds = rest / 1000, minutes = seconds / 60, hours = minutes / 60
-            put(hours, 0x3A)
-            put(minutes - hours * 60, 0x3A)
-            put(seconds - minutes * 60, 0x2E)
-            let fraction = rest - seconds * 1000, hundreds = fraction / 100
-            out.append(UInt8(truncatingIfNeeded: 0x30 &+ hundreds))
-            put(fraction - hundreds * 100, 0x5A)
-        }
+        var text = bytes._mutatingExtracting(place..<(place + width))
+        let century = year / 100
+        put(century, nil, at: 0, to: &text)
+        put(year - century * 100, 0x2D, at: 2, to: &text)
+        put(month, 0x2D, at: 5, to: &text)
+        put(day, 0x54, at: 8, to: &text)
+        let seconds = rest / 1000, minutes = seconds / 60, hours = minutes / 60
+        put(hours, 0x3A, at: 11, to: &text)
+        put(minutes - hours * 60, 0x3A, at: 14, to: &text)
+        put(seconds - minutes * 60, 0x2E, at: 17, to: &text)
+        let fraction = rest - seconds * 1000, hundreds = fraction / 100
+        text[20] = UInt8(truncatingIfNeeded: 0x30 &+ hundreds)
+        put(fraction - hundreds * 100, 0x5A, at: 21, to: &text)
+    }
+
+    /// Two digits, and what stands behind them.
+    @inline(__always)
+    private static func put(_ value: Int, _ mark: UInt8?, at place: Int, to text: inout MutableSpan<UInt8>) {
+        let tens = value / 10
+        text[place] = UInt8(truncatingIfNeeded: 0x30 &+ tens)
+        text[place + 1] = UInt8(truncatingIfNeeded: 0x30 &+ value &- tens &* 10)
+        if let mark { text[place + 2] = mark }
     }
 
     /// Milliseconds of a day; leap seconds do not count.

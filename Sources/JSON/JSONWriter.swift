@@ -113,6 +113,20 @@ package struct JSONWriter: Sendable {
 
     private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
+    /// Writes a form and what stands in its gaps.
+    @inline(__always)
+    mutating func append(_ form: JSONForm, _ fill: (inout MutableSpan<UInt8>) -> Void) {
+        let start = bytes.count
+        bytes.append(contentsOf: form.bytes)
+        var all = bytes.mutableSpan
+        var written = all._mutatingExtracting(start...)
+        fill(&written)
+        needsComma = false
+    }
+
+    /// A value has come to its end.
+    package mutating func ended() { needsComma = true }
+
     /// Writes a number in its shortest exact form; one that is not finite becomes null.
     package mutating func double(_ value: Double) {
         guard value.isFinite else { return null() }
@@ -164,7 +178,7 @@ package struct JSONWriter: Sendable {
         if let value { member(name, raw: value) }
     }
 
-    private mutating func comma() { if needsComma { bytes.append(0x2C) } }
+    mutating func comma() { if needsComma { bytes.append(0x2C) } }
 
     mutating func open(_ bracket: UInt8) {
         comma()

@@ -15,10 +15,42 @@ extension Reader {
         }
         let top = min(head ?? session.session.messageCount, session.session.messageCount)
         let path = try path(branch: session.branch, head: top)
+        var filling = PageFilling(limit: limit, bytes: bytes)
+        switch start {
+        case .newest: break  // as above
+        case .from(let seq):
+            for segment in path where segment.to >= seq && !filling.isFull {
+                try ascending(session, segment, from: max(seq, segment.from)) { filling.take($0) }
+            }
+            try link(&filling.page.messages, path)
+        case .backFrom(let seq):
+            for segment in path.reversed() where segment.from <= seq && !filling.isFull {
+                try descending(session, segment, to: min(seq, segment.to)) { filling.take($0) }
+            }
+            filling.page.messages.reverse()
+            try link(&filling.page.messages, path)
+            filling.page.messages.reverse()
+        }
+        return filling.page
+    }
+
+    /// A page as it comes to be.
+    private struct PageFilling {
+        let limit: Int
+        private(set) var room: Int
         var page = MessagePage()
-        var room = bytes
+
+        init(limit: Int, bytes: Int) {
+            self.limit = limit
+            room = bytes
+            page.messages.reserveCapacity(min(limit, bytes / 1_000 + 1))
+        }
+
+        /// Whether there is more than it holds.
+        var isFull: Bool { page.next != nil }
+
         /// Takes a message; false when the page is full.
-        func take(_ message: Message) throws(ArchiveError) -> Bool {
+        mutating func take(_ message: Message) -> Bool {
             room -= message.content.count + (message.metadata?.count ?? 0) + 300
             if room < 0 && !page.messages.isEmpty || page.messages.count == limit {
                 page.next = message.seq
@@ -27,37 +59,17 @@ extension Reader {
             page.messages.append(message)
             return true
         }
-        switch start {
-        case .newest: break  // as above
-        case .from(let seq):
-            for segment in path where segment.to >= seq && page.next == nil {
-                try ascending(session, segment, from: max(seq, segment.from), take)
-            }
-            if let first = page.messages.first {
-                try link(&page.messages, before: id(at: first.seq - 1, path))
-            }
-        case .backFrom(let seq):
-            for segment in path.reversed() where segment.from <= seq && page.next == nil {
-                try descending(session, segment, to: min(seq, segment.to), take)
-            }
-            page.messages.reverse()
-            if let first = page.messages.first {
-                try link(&page.messages, before: id(at: first.seq - 1, path))
-            }
-            page.messages.reverse()
-        }
-        return page
     }
 
-    /// Gives each message its parent, the one before it on the path.
-    private func link(_ messages: inout [Message], before: MessageID?) throws(ArchiveError) {
-        var parent = before
+    /// Gives messages that follow one another on a path each its parent, the one before it.
+    private func link(_ messages: inout [Message], _ path: [Segment]) throws(ArchiveError) {
+        guard let first = messages.first else { return }
+        var parent = try id(at: first.seq - 1, path)
         for index in messages.indices {
             messages[index].parentID = parent
             parent = messages[index].id
         }
     }
-
     /// The ID of the message at a seq of a path.
     private func id(at seq: Int, _ path: [Segment]) throws(ArchiveError) -> MessageID? {
         guard let segment = path.first(where: { ($0.from...$0.to).contains(seq) }) else { return nil }
@@ -134,12 +146,12 @@ extension Reader {
                     let isNewest =
                         !hasPrompt && stored.role == .user && !stored.isExcluded && stored.status.isSent
                     hasPrompt = hasPrompt || isNewest
-                    let message = need.costs.measured(stored, isNewest: isNewest)
-                    found.append(message)
+                    let message = need.costs.measured(stored, isNewest: isNewest), seq = stored.seq
                     isEnough = reach.isEnough(with: message)
+                    found.append(message)
                     isTooMuch = bound.map { found.count > $0.rows || reach.bytes > $0.bytes } ?? false
                     let isSlice = found.count >= rows || reach.bytes >= bytes
-                    if isSlice && message.seq > segment.from { next = message.seq - 1 }
+                    if isSlice && seq > segment.from { next = seq - 1 }
                     return !isEnough && !isTooMuch && !isSlice
                 }
                 if next != nil { try endSlice() }
@@ -147,7 +159,7 @@ extension Reader {
         }
         if isTooMuch { return nil }
         found.reverse()
-        if let first = found.first { try link(&found, before: id(at: first.seq - 1, path)) }
+        try link(&found, path)
         return found
     }
 

@@ -19,11 +19,14 @@ private struct JSONLinesEncoder: TranscriptEncoder {
         records.addObject { TraceRecord.write(seal, to: &$0) }
     }
 
+    mutating func add(_ message: Message, isOnPath: Bool, to records: inout TranscriptRecords) {
+        records.addObject { TraceRecord.write(message, isOnPath: isOnPath, to: &$0) }
+    }
+
     mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords) {
         switch record {
         case .session(let session, let head): begin(session, head: head, to: &records)
-        case .message(let message, let isOnPath):
-            records.addObject { TraceRecord.write(message, isOnPath: isOnPath, to: &$0) }
+        case .message(let message, let isOnPath): add(message, isOnPath: isOnPath, to: &records)
         case .turn(let turn): records.addObject { TraceRecord.write(turn, to: &$0) }
         case .summary(let summary, let end):
             records.addObject { TraceRecord.write(summary, end: end, to: &$0) }
@@ -131,31 +134,20 @@ enum TraceRecord {
     }
 
     static func write(_ message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
-        writer.then(
-            isOnPath
-                ? "\"type\":\"message\",\"id\":" : "\"type\":\"branch_message\",\"id\":")
-        writer.string(message.id)
-        writer.then(",\"parentId\":")
-        if let parent = message.parentID { writer.string(parent) } else { writer.null() }
+        let forms = MessageForms.all
+        forms.writeHead(of: message, isOnPath: isOnPath, to: &writer)
         if let text = message.plainTextJSON {
             // A message of plain text says everything in its `content`, so it needs no `parts`.
-            writer.then(",\"message\":{\"role\":")
-            writer.value(message.role.json)
-            writer.then(",\"content\":")
             writer.raw(text)
-            writer.then(",\"timestamp\":")
+            writer.then(forms.timestamp)
             writer.int(Int(message.createdAt))
             writer.end("}")
         } else {
-            writer.member("message") { writeMessage(message, to: &$0) }
+            writeContents(message, to: &writer)
+            writer.end("}")
             writer.member("parts", raw: oneLine(message.content))
         }
-        writer.then(",\"status\":")
-        writer.value(message.status.json)
-        if let turn = message.turnID {
-            writer.then(",\"turnId\":")
-            writer.string(turn)
-        }
+        forms.writeStatus(of: message, to: &writer)
         if message.isPinned { writer.member("pinned", true) }
         if message.isExcluded { writer.member("excluded", true) }
         if message.isDeleted { writer.member("deleted", true) }
@@ -163,15 +155,14 @@ enum TraceRecord {
         writer.optional("binding", raw: message.binding?.encoded)
     }
 
-    /// What a linear reader looks at.
-    private static func writeMessage(_ message: Message, to writer: inout JSONWriter) {
+    /// What a linear reader looks at, from the value of `content` on.
+    private static func writeContents(_ message: Message, to writer: inout JSONWriter) {
         let parts = message.parts
         let thoughts = parts.compactMap { if case .thought(let text, _, _) = $0 { text } else { nil } }
         let calls = parts.compactMap { if case .toolCall(let call) = $0 { call } else { nil } }
         let results = parts.compactMap { if case .toolResult(let result) = $0 { result } else { nil } }
         let texts = parts.compactMap { if case .text(let text) = $0 { text } else { nil } }
-        writer.member("role", message.role.name)
-        writer.member("content", texts.joined() + results.map(\.text).joined(separator: "\n"))
+        writer.string(texts.joined() + results.map(\.text).joined(separator: "\n"))
         if !thoughts.isEmpty { writer.member("reasoningContent", thoughts.joined()) }
         if !calls.isEmpty {
             writer.key("toolCalls")
@@ -195,5 +186,54 @@ enum TraceRecord {
     private static func oneLine(_ json: [UInt8]) -> [UInt8] {
         guard ByteSearch.lineEnd(in: json.span, from: 0) < json.count else { return json }
         return json.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+    }
+}
+
+/// What the records of messages have in common, up to where their own values stand; looked up once a message.
+private final class MessageForms: Sendable {
+    static let all = MessageForms()
+
+    /// By the roles' raw values, of the first message of a path, and of a later one.
+    private struct Heads {
+        let first: [JSONForm]
+        let later: [JSONForm]
+
+        init(_ type: String) {
+            let start = JSONForm.Piece.text(#""type":"\#(type)","id":""#)
+            let roles = Message.Role.allCases.map { #","message":{"role":\#($0.json),"content":"# }
+            first = roles.map { JSONForm(start, .id, .text(#"","parentId":null\#($0)"#)) }
+            later = roles.map { JSONForm(start, .id, #"","parentId":""#, .id, .text("\"\($0)")) }
+        }
+    }
+    private let onPath = Heads(TraceRecord.message), beside = Heads(TraceRecord.branchMessage)
+    let timestamp = JSONForm(#","timestamp":"#)
+    /// By the raw values of what became of them, and the same where they belong to a turn.
+    private let statuses = Message.Status.allCases.map { JSONForm(.text(#","status":\#($0.json)"#)) }
+    private let ofTurns = Message.Status.allCases.map {
+        JSONForm(.text(#","status":\#($0.json),"turnId":""#), .id, "\"")
+    }
+
+    /// Writes what comes before a message's content.
+    @inline(__always)
+    func writeHead(of message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
+        let role = message.role.rawValue
+        if let parent = message.parentID {
+            let form = isOnPath ? onPath.later[role] : beside.later[role]
+            writer.then(form) { gaps in
+                message.id.write(to: &gaps, at: form.gaps[0])
+                parent.write(to: &gaps, at: form.gaps[1])
+            }
+        } else {
+            let form = isOnPath ? onPath.first[role] : beside.first[role]
+            writer.then(form) { message.id.write(to: &$0, at: form.gaps[0]) }
+        }
+    }
+
+    /// Writes what became of a message, and of which turn it is.
+    @inline(__always)
+    func writeStatus(of message: Message, to writer: inout JSONWriter) {
+        guard let turn = message.turnID else { return writer.end(statuses[message.status.rawValue]) }
+        let form = ofTurns[message.status.rawValue]
+        writer.end(form) { turn.write(to: &$0, at: form.gaps[0]) }
     }
 }

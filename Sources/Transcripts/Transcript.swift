@@ -22,6 +22,8 @@ package protocol TranscriptEncoder: Sendable {
     mutating func begin(_ session: Session, head: MessageID?, to records: inout TranscriptRecords)
     /// Writes a record; nothing where the format leaves it out.
     mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords)
+    /// The same for a message, of which there are most.
+    mutating func add(_ message: Message, isOnPath: Bool, to records: inout TranscriptRecords)
     /// Writes what stands behind the last record; `seal` tells of all that was written before.
     mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords)
 }
@@ -41,6 +43,10 @@ package struct TranscriptSeal: Sendable, Equatable {
 extension TranscriptEncoder {
     /// Nothing stands behind the last record, as in most formats.
     package mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords) {}
+
+    package mutating func add(_ message: Message, isOnPath: Bool, to records: inout TranscriptRecords) {
+        add(.message(message, isOnPath: isOnPath), to: &records)
+    }
 }
 
 /// Records that were written, as they stand in a file.
@@ -51,6 +57,9 @@ package struct TranscriptRecords: Sendable {
     package private(set) var ends: [Int] = []
 
     package init() {}
+
+    /// Makes room for records of so many bytes in all.
+    package mutating func reserve(bytes count: Int) { bytes.reserveCapacity(count) }
 
     /// Adds a record of text, which may have lines of its own.
     package mutating func add(text: String) {

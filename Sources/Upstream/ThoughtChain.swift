@@ -189,7 +189,13 @@ extension ModelRequest {
 
     /// How many thoughts it carries.
     package var thoughtCount: Int {
-        messages.reduce(0) { $0 + $1.parts.count(where: \.isThought) }
+        var count = 0
+        for message in messages.indices {
+            for part in messages[message].parts.indices where messages[message].parts[part].isThought {
+                count += 1
+            }
+        }
+        return count
     }
 
     /// The request without any thought, after its provider refused one; nil where it has none.

@@ -15,6 +15,7 @@ package enum Promises {
         let gated = window.gated(for: dialect.rules)
         if let fault = brokenRequest(gated, of: window, dialect) { return fault }
         return brokenAgain(window, one, messages, dialect) ?? brokenGate(gated, dialect)
+            ?? brokenUnread(gated, window, dialect)
     }
 
     private static func tokens(_ messages: some Sequence<Message>, _ dialect: CaseDialect) -> Int {
@@ -287,6 +288,17 @@ package enum Promises {
         let second = window.gated(for: dialect.rules)
         return second.messages != gated.messages || second.system != gated.system
             ? "is another when it goes through the gate again" : nil
+    }
+
+    /// Where nobody reads the words, all that is told of a request is the same.
+    private static func brokenUnread(_ gated: Gated, _ window: Window, _ dialect: CaseDialect) -> String? {
+        let unread = window.gated(for: dialect.rules, reading: false)
+        let isSame =
+            unread.mapped == gated.mapped && unread.unsent == gated.unsent && unread.names == gated.names
+            && unread.bindings == gated.bindings && unread.hasMedia == gated.hasMedia
+            && (unread.system == nil) == (gated.system == nil)
+            && unread.messages.map(\.role) == gated.messages.map(\.role)
+        return isSame ? nil : "is told of otherwise where nobody reads its words"
     }
 
     private static func calls(_ parts: [Part]) -> [String] {

@@ -52,6 +52,21 @@ final class ExportRun {
             self.encoder = encoder
             self.rest = rest
         }
+
+        /// Writes messages down with an encoder that has seen the records before them.
+        init(
+            _ messages: [Message], isOnPath: Bool, _ encoder: any TranscriptEncoder, rest: ExportPlan.Step?
+        ) {
+            var encoder = encoder, records = TranscriptRecords()
+            records.reserve(bytes: messages.reduce(0) { $0 + $1.content.count + Page.overhead })
+            for message in messages { encoder.add(message, isOnPath: isOnPath, to: &records) }
+            self.records = records
+            self.encoder = encoder
+            self.rest = rest
+        }
+
+        /// Bytes of a message's record beside its content, about.
+        private static let overhead = 300
     }
 
     init(
@@ -144,7 +159,7 @@ final class ExportRun {
         case .messages(let path, let seq, let isOnPath):
             look(ReadMessages(path, .from(seq), limit: rows, bytes: bytes)) { page in
                 Page(
-                    page.messages.lazy.map { TranscriptRecord.message($0, isOnPath: isOnPath) }, encoder,
+                    page.messages, isOnPath: isOnPath, encoder,
                     rest: page.next.map { .messages(path, from: $0, isOnPath: isOnPath) })
             } then: { [self] in
                 came($0)

@@ -120,8 +120,13 @@ extension Handlers {
         @Sendable func render(_ window: inout ModelWindow) -> [UInt8] {
             guard let cut = window.cut else { return [] }
             guard let dialect, let write = dialect.messages else {
-                let messages = (cut.summary.map { [Message($0)] } ?? []) + cut.messages
-                return JSONWriter.bytes(of: messages.map { Wire.Message($0) })
+                let room = cut.messages.reduce(2) { $0 + $1.content.count + Wire.Message.overhead }
+                var writer = JSONWriter(capacity: room)
+                writer.array { writer in
+                    if let summary = cut.summary { Wire.Message.write(Message(summary), to: &writer) }
+                    for message in cut.messages { Wire.Message.write(message, to: &writer) }
+                }
+                return writer.take()
             }
             if !own.contains(window.upstream) { window.become(for: dialect.rules) }
             var writer = JSONWriter()

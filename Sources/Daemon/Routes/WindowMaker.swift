@@ -32,7 +32,7 @@ struct WindowRequest: Sendable {
     enum Media: Sendable {
         /// As who is asked takes them.
         case asAsked
-        /// As they are stored.
+        /// As they are stored: what is kept of the messages is wanted, and no request.
         case whole
         /// By other rules, but for those who are asked by them.
         case by(MediaRules, unlessAsked: Set<String>)

@@ -168,6 +168,13 @@ struct WindowPlan: Sendable {
         }
     }
 
+    /// Whether anybody looks at what the messages say: who asks for them as they are stored makes no request of them, and all
+    /// else that is told of it hangs on what they are.
+    private var needsWords: Bool {
+        guard case .whole = question.media else { return true }
+        return mostBytes != nil || rules.replay == .chained
+    }
+
     /// What must be read for it.
     var need: HistoryNeed {
         HistoryNeed(
@@ -250,17 +257,19 @@ struct WindowPlan: Sendable {
         /// Makes the request of a window.
         init(_ window: Window, _ plan: WindowPlan, userMessageCount: Int, previousUserText: String?) {
             self.window = window
-            gated = window.gated(for: plan.rules, tools: plan.parameters.toolNames)
+            gated = window.gated(
+                for: plan.rules, tools: plan.parameters.toolNames, reading: plan.needsWords)
             request = ModelRequest(
                 model: plan.model, system: gated.system, messages: gated.messages,
                 parameters: plan.parameters.named(by: gated.names), estimate: window.receipt.estimate,
                 userMessageCount: userMessageCount, previousUserText: previousUserText)
             request.size = window.size
-            let all = request.thoughtCount
-            if plan.rules.replay == .chained {
-                request = request.chained(
-                    gated.bindings, refused: plan.rules.refusesThoughtlessLoops)
+            guard plan.rules.replay == .chained else {
+                leftOut = 0
+                return
             }
+            let all = request.thoughtCount
+            request = request.chained(gated.bindings, refused: plan.rules.refusesThoughtlessLoops)
             leftOut = all - request.thoughtCount
         }
     }

@@ -50,6 +50,9 @@ extension Wire {
                 pinned, excluded, deleted == true, metadata?.bytes, to: &writer)
         }
 
+        /// Bytes of a message beside its content, about, where it has no metadata.
+        package static let overhead = 340
+
         /// Writes a stored message, without making one of the wire's of it.
         package static func write(_ message: Conversation.Message, to writer: inout JSONWriter) {
             write(
@@ -65,29 +68,15 @@ extension Wire {
             _ tokens: Int, _ isPinned: Bool, _ isExcluded: Bool, _ isDeleted: Bool, _ metadata: [UInt8]?,
             to writer: inout JSONWriter
         ) {
-            writer.begin("{\"id\":")
-            writer.string(id)
-            writer.then(",\"parentId\":")
-            if let parent { writer.string(parent) } else { writer.null() }
-            writer.then(",\"seq\":")
+            let forms = MessageForms.all
+            forms.writeHead(id, parent, to: &writer)
             writer.int(seq)
-            writer.then(",\"role\":")
-            writer.value(role.json)
-            writer.then(",\"content\":")
+            writer.then(forms.roles[role.rawValue])
             writer.raw(content)
-            writer.then(",\"status\":")
-            writer.value(status.json)
-            if let turn {
-                writer.then(",\"turnId\":")
-                writer.string(turn)
-            }
-            writer.then(",\"createdAt\":")
-            writer.string(time: createdAt)
-            writer.then(",\"tokens\":")
+            forms.write(status, turn, createdAt, to: &writer)
             writer.int(tokens)
-            writer.then(isPinned ? ",\"pinned\":true" : ",\"pinned\":false")
-            writer.then(isExcluded ? ",\"excluded\":true" : ",\"excluded\":false")
-            if isDeleted { writer.then(",\"deleted\":true") }
+            writer.end(forms.marks[(isPinned ? 1 : 0) + (isExcluded ? 2 : 0)])
+            if isDeleted { writer.end(",\"deleted\":true") }
             if let metadata {
                 writer.then(",\"metadata\":")
                 writer.raw(metadata)
@@ -97,5 +86,54 @@ extension Wire {
 
         /// The parts, decoded; those of an unknown type are left out.
         package var parts: [Part] { Part.decode(content.bytes) }
+    }
+}
+
+/// What messages have in common, up to where their own values stand; looked up once a message.
+private final class MessageForms: Sendable {
+    static let all = MessageForms()
+
+    private let first = JSONForm(#"{"id":""#, .id, #"","parentId":null,"seq":"#)
+    private let later = JSONForm(#"{"id":""#, .id, #"","parentId":""#, .id, #"","seq":"#)
+    /// By the roles' raw values.
+    let roles = Message.Role.allCases.map { JSONForm(.text(#","role":\#($0.json),"content":"#)) }
+    /// By the raw values of what became of them, and the same where they belong to a turn.
+    private let appended = Message.Status.allCases.map {
+        JSONForm(.text(#","status":\#($0.json),"createdAt":""#), .time, #"","tokens":"#)
+    }
+    private let ofTurns = Message.Status.allCases.map {
+        JSONForm(
+            .text(#","status":\#($0.json),"turnId":""#), .id, #"","createdAt":""#, .time, #"","tokens":"#)
+    }
+    /// By whether one is pinned, and whether it is excluded.
+    let marks = [
+        JSONForm(#","pinned":false,"excluded":false"#), JSONForm(#","pinned":true,"excluded":false"#),
+        JSONForm(#","pinned":false,"excluded":true"#), JSONForm(#","pinned":true,"excluded":true"#),
+    ]
+
+    /// Writes what begins a message.
+    @inline(__always)
+    func writeHead(_ id: MessageID, _ parent: MessageID?, to writer: inout JSONWriter) {
+        guard let parent else { return writer.begin(first) { id.write(to: &$0, at: first.gaps[0]) } }
+        writer.begin(later) { gaps in
+            id.write(to: &gaps, at: later.gaps[0])
+            parent.write(to: &gaps, at: later.gaps[1])
+        }
+    }
+
+    /// Writes what stands behind a message's content.
+    @inline(__always)
+    func write(
+        _ status: Message.Status, _ turn: TurnID?, _ createdAt: Int64, to writer: inout JSONWriter
+    ) {
+        guard let turn else {
+            let form = appended[status.rawValue]
+            return writer.then(form) { Timestamp.write(createdAt, to: &$0, at: form.gaps[0]) }
+        }
+        let form = ofTurns[status.rawValue]
+        writer.then(form) { gaps in
+            turn.write(to: &gaps, at: form.gaps[0])
+            Timestamp.write(createdAt, to: &gaps, at: form.gaps[1])
+        }
     }
 }

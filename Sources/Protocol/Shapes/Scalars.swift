@@ -97,7 +97,12 @@ extension StopReason: Codable {}
 
 extension JSONWriter {
     /// Writes milliseconds since 1970 as a time.
-    mutating func string(time: Int64) { plainString { Timestamp.append(time, to: &$0) } }
+    mutating func string(time: Int64) {
+        let form = JSONWriter.time
+        begin(form) { Timestamp.write(time, to: &$0, at: form.gaps[0]) }
+        ended()
+    }
+    private static let time = JSONForm("\"", .time, "\"")
 
     /// Writes a member whose value is a time.
     mutating func member(_ name: String, _ time: Wire.Time) {
