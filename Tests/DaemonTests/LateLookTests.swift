@@ -224,7 +224,7 @@ internal import Testing
         let load = try client.start("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#)
         try wait(gate, other)
         server.proceed()
-        while try other.messages("s").last != "assistant: one two " {}
+        try Patience.until("assistant: one two ") { try other.messages("s").last }
         // The load goes on to its next look, and is cancelled there.
         gate.hold("SessionByRow")
         gate.open()

@@ -75,17 +75,14 @@ internal import Testing
             "{ upstreams: { echo: { kind: 'echo' } }, retention: { size: '64KiB'\(rule) } }", in: directory)
         let client = try daemon.client()
         let gone = tag == nil ? ["a", "b"] : ["a"]
-        while try names(client, #"{"trashed":true}"#) != gone {}
-        while try names(client, #"{"trashed":true,"archived":true}"#) != ["shelf"] {}
+        try Patience.until(gone + ["shelf"]) { try names(client, #"{"trashed":true}"#) }
+        #expect(try names(client, #"{"trashed":true,"archived":true}"#) == ["shelf"])
         #expect(try names(client) == ["b", "c", "d"].filter { !gone.contains($0) })
-        var told: [String] = []
-        while told.count < gone.count + 1 {
-            told =
-                try client.call("_convod/audit").result?["changes"]?.elements.compactMap {
-                    $0["method"]?.string == "retention" ? $0["session"]?.string : nil
-                } ?? []
+        try Patience.until(gone + ["shelf"]) {
+            let changes = try client.call("_convod/audit").result?["changes"]?.elements
+            return changes?.compactMap { $0["method"]?.string == "retention" ? $0["session"]?.string : nil }
+                .sorted() ?? []
         }
-        #expect(told.sorted() == (gone + ["shelf"]).sorted())
     }
 
     @Test
@@ -110,14 +107,14 @@ internal import Testing
         do {
             let daemon = try TestDaemon(retention, in: directory, clock: { time.withLock { $0 } })
             let client = try daemon.client()
-            while try names(client, #"{"trashed":true}"#) != ["tagged", "trashed"] {}
+            try Patience.until(["tagged", "trashed"]) { try names(client, #"{"trashed":true}"#) }
             #expect(try names(client) == ["old"])
             daemon.stop()
         }
         time.withLock { $0 += 2 * day }
         let daemon = try TestDaemon(retention, in: directory, clock: { time.withLock { $0 } })
         let client = try daemon.client()
-        while try names(client, #"{"trashed":true}"#) != ["tagged"] {}
+        try Patience.until(["tagged"]) { try names(client, #"{"trashed":true}"#) }
         #expect(try names(client) == ["old"])
     }
 }

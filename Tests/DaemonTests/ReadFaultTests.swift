@@ -124,7 +124,9 @@ private final class Fault: Sendable {
         let daemon = try TestDaemon(Self.configuration, in: directory, readFault: fault.look)
         let again = try daemon.client()
         // Where looks come late the client's own may be the one that fails.
-        while try again.call("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#).result == nil {}
+        try Patience.until(true) {
+            try again.call("session/load", #"{"sessionId":"s","cwd":"/","mcpServers":[]}"#).result != nil
+        }
         while try again.call("_convod/turn/list", #"{"sessionId":"s","open":true}"#).result?["turns"]?.count
             != 0
         {

@@ -52,7 +52,9 @@ extension Bench {
         _ = try bench.write(UpdateSession(sessionID("s"), owner: 0, change))
         let whole = try TestSupport.shell(
             "sqlite3", bench.path, "SELECT ifnull(max(arrival), 0) FROM message")
-        while try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state") != whole {}
+        try Patience.until(whole) {
+            try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state")
+        }
         #expect(try !bench.files(with: "plantedsecret").isEmpty)
         let sum = try bench.purge("s").values.first
         #expect(sum?.messages == 800 && sum?.shared == 0 && sum?.sessions == 1)
@@ -145,11 +147,15 @@ extension Bench {
         try bench.session("other")
         try bench.append("other", ["kept word"])
         try bench.append("s", (0..<50).map { "plantedsecret \($0)" })
-        while try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state") != "51\n" {}
+        try Patience.until("51\n") {
+            try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state")
+        }
         try bench.shell("UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10")
         try bench.purge("s")
         #expect(try bench.files(with: "plantedsecret") == "")
-        while try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state") != "1\n" {}
+        try Patience.until("1\n") {
+            try TestSupport.shell("sqlite3", bench.path, "SELECT mark FROM search_state")
+        }
         let look = SearchMessages(try SearchQuery("kept"), MessageFilter(owner: 0), limit: 10)
         #expect(try bench.read(look).hits.count == 1)
     }
