@@ -110,7 +110,12 @@ package final class Client {
         var output = output
         last += 1
         let id = last
-        try send(Protocol.Outgoing.request(.number(id), method, Client.onOneLine(params)))
+        do throws(ClientError) {
+            try send(Protocol.Outgoing.request(.number(id), method, Client.onOneLine(params)))
+        } catch {
+            try hearRefusal(of: id)
+            throw error
+        }
         let deadline = milliseconds.map { Machine.monotonic() + UInt64($0) * 1_000_000 }
         while true {
             while let message = try nextMessage() {
@@ -119,6 +124,17 @@ package final class Client {
             }
             if try wait(until: deadline, signals: signals, output: output, tick: tick, onEvent) {
                 output = nil
+            }
+        }
+    }
+
+    /// Throws what the daemon said before it closed the connection: whom it does not take it tells so at once.
+    private func hearRefusal(of id: Int) throws(ClientError) {
+        while true {
+            while let message = try nextMessage() { _ = try answer(to: id, in: message) }
+            // Nothing may be there, and then the connection's own end is all that is known.
+            guard try !readable([socket.raw], milliseconds: 0).isEmpty, (try? receive()) != nil else {
+                return
             }
         }
     }

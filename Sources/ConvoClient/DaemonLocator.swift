@@ -125,6 +125,18 @@ package struct DaemonLocator: Sendable {
         FileLocks.holder(of: database) ?? FileLocks.holder(of: lock)
     }
 
+    /// That the socket is another's and not to be used, as a sentence; nil where it is not.
+    package var forbidden: String? {
+        do throws(PosixError) {
+            _ = try UnixSocket.connect(to: socket)
+            return nil
+        } catch {
+            guard error.isDenied else { return nil }
+            return
+                "you may not use '\(socket)': the daemon there is another user's; its administrator lets you in, as with 'adduser NAME convod' for that of the system, and then log in again"
+        }
+    }
+
     /// What is wrong where a daemon runs that cannot be reached, as one sentence; nil when none runs.
     package var unreachable: String? {
         guard let pid = holder else { return nil }

@@ -25,22 +25,9 @@ package struct DaemonStarter: Sendable {
             case .remote, .untrusted: throw error
             default:
                 // One of one's own would not be the one that is meant.
-                if let problem = forbidden { throw ClientError(.cannotConnect, problem) }
+                if let problem = locator.forbidden { throw ClientError(.cannotConnect, problem) }
                 return try start()
             }
-        }
-    }
-
-    /// That the socket is another's and not to be used, as a sentence; nil where it is not.
-    private var forbidden: String? {
-        let socket = locator.socket
-        do throws(PosixError) {
-            _ = try UnixSocket.connect(to: socket)
-            return nil
-        } catch {
-            guard error.isDenied else { return nil }
-            return
-                "you may not use '\(socket)': the daemon there is another user's; its administrator lets you in, as with 'adduser NAME convod' for that of the system, and then log in again"
         }
     }
 

@@ -41,13 +41,13 @@ package enum Files {
             modified: Int64(raw.st_mtim.tv_sec), inode: UInt64(raw.st_ino))
     }
 
-    /// Makes the directory and those above it, each 0700 whatever the mask; one that exists is left as it is.
-    package static func makeDirectories(_ path: String) throws(PosixError) {
+    /// Makes the directory and those above it, each with a mode whatever the mask; one that exists is left as it is.
+    package static func makeDirectories(_ path: String, mode: UInt32 = 0o700) throws(PosixError) {
         if try status(path) != nil || path.isEmpty || path == "/" { return }
-        try makeDirectories(directory(of: path))
-        if unsafe mkdir(path, 0o700) == 0 {
-            guard try status(path)?.mode != 0o700 else { return }
-            try setMode(0o700, of: path)
+        try makeDirectories(directory(of: path), mode: mode)
+        if unsafe mkdir(path, mode) == 0 {
+            guard try status(path)?.mode != mode else { return }
+            try setMode(mode, of: path)
         } else if errno != EEXIST {
             throw .last("mkdir", path)
         }

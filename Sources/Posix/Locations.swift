@@ -103,10 +103,13 @@ package struct Locations: Sendable, Equatable {
         return "XDG_RUNTIME_DIR is '\(directory)', which belongs to another user"
     }
 
-    /// Makes the directory a socket will lie in, 0700, and refuses one of another user or open to others in `/tmp`.
-    package func prepareDirectory(ofSocket path: String) throws(PosixError) {
+    /// Makes the directory a socket will lie in, and refuses one of another user or open to others in `/tmp`.
+    ///
+    /// Whoever may use a socket of this mode may go through it; only its owner may see what is in it.
+    package func prepareDirectory(ofSocket path: String, mode: UInt32) throws(PosixError) {
         let directory = Files.directory(of: path)
-        try Files.makeDirectories(directory)
+        let passing: UInt32 = (mode & 0o060 != 0 ? 0o010 : 0) | (mode & 0o006 != 0 ? 0o001 : 0)
+        try Files.makeDirectories(directory, mode: directory == privateDirectory ? 0o700 : 0o700 | passing)
         guard problem(listeningIn: directory) == nil else {
             throw PosixError("use", directory, errno: PosixError.notOwn)
         }

@@ -14,7 +14,8 @@ package struct LineFramer: Sendable {
         case tooLong
     }
 
-    private let limit: Int
+    /// Bytes of a line at most, LF not counted; what has come of one is held to it when more does.
+    package var limit: Int
     /// Blocks of the line that has no end yet, before what is in `buffer`: a long one is never copied as it grows.
     private var blocks: [[UInt8]] = []
     private var blockBytes = 0

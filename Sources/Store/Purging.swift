@@ -207,7 +207,7 @@ final class SessionRemoval: BackgroundWork {
     }
 
     private func removeRest(of session: SessionRow, in database: Database) throws(ArchiveError) -> Bool {
-        for (find, delete) in SessionRemoval.rest {
+        for (find, unlink, delete) in SessionRemoval.rest {
             var ids: [Int64] = []
             try database.rows(
                 find, [.int(session), Bound(SessionRemoval.few)], doing: "find what is left of a session"
@@ -215,7 +215,11 @@ final class SessionRemoval: BackgroundWork {
                 ids.append(row.int(0))
                 return true
             }
-            for id in ids { try database.run(delete, [.int(id)], doing: "purge what is left of a session") }
+            for id in ids {
+                for statement in unlink + [delete] {
+                    try database.run(statement, [.int(id)], doing: "purge what is left of a session")
+                }
+            }
             if ids.count == SessionRemoval.few { return false }
         }
         try database.run("DELETE FROM session WHERE id = ?", [.int(session)], doing: "purge a session")
@@ -223,9 +227,15 @@ final class SessionRemoval: BackgroundWork {
     }
 
     /// What there may be much of; the rest goes with the session.
-    private static let rest: [(find: SQL, delete: SQL)] = [
-        ("SELECT id FROM turn WHERE session = ? LIMIT ?", "DELETE FROM turn WHERE id = ?"),
-        ("SELECT id FROM summary WHERE session = ? LIMIT ?", "DELETE FROM summary WHERE id = ?"),
+    ///
+    /// A message of another session may be of a turn of this one, where both were read in, and stays without it.
+    private static let rest: [(find: SQL, unlink: [SQL], delete: SQL)] = [
+        (
+            "SELECT id FROM turn WHERE session = ? LIMIT ?",
+            ["UPDATE message SET turn = NULL WHERE turn = ?"],
+            "DELETE FROM turn WHERE id = ?"
+        ),
+        ("SELECT id FROM summary WHERE session = ? LIMIT ?", [], "DELETE FROM summary WHERE id = ?"),
     ]
 }
 

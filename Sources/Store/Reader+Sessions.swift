@@ -164,8 +164,10 @@ extension Database {
             doing: "find a session", SessionRecord.init)
     }
 
+    /// A session that is somebody's: none that is being purged or read in.
     func session(row: SessionRow) throws(ArchiveError) -> SessionRecord? {
         try first(
-            .sessions("WHERE id = ?"), [.int(row)], doing: "find a session", SessionRecord.init)
+            .sessions("WHERE id = ? AND owner >= 0"), [.int(row)], doing: "find a session",
+            SessionRecord.init)
     }
 }

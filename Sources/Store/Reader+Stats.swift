@@ -194,3 +194,17 @@ extension Database {
         return Int(try integer("PRAGMA page_size", doing: "look at the file") * pages)
     }
 }
+
+extension NamesOf: LocalRead {
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var names: Output = []
+        try reader.database.rows(
+            "SELECT name FROM session INDEXED BY session_recent WHERE owner = ?", [.user(owner)],
+            doing: "list IDs"
+        ) { row in
+            if let name = SessionID(row.text(0)) { names.insert(name) }
+            return true
+        }
+        return names
+    }
+}

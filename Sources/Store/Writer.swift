@@ -1,4 +1,5 @@
 internal import Archive
+internal import Conversation
 internal import Posix
 
 /// The one connection that writes, on its own thread.
@@ -84,7 +85,8 @@ package final class Writer {
                 [.user(owner), Bound(Row.mostActivity)], doing: "read the newest activity")
             newest = max(newest, last)
         }
-        activity = max(0, newest)
+        // Where the newest sessions were purged, or an older file was put in place, none gets a number that was told already.
+        activity = max(newest, min(clock(), Int64(Timestamp.range.upperBound)), 0)
         branch = try database.integer("SELECT ifnull(max(id), 0) FROM branch", doing: "number branches")
         try database.renewIndex()
         arrival = max(try database.newestArrival(), try database.searchMark())

@@ -27,6 +27,17 @@ struct `Another user` {
             in: directory)
     }
 
+    /// Runs a command as user nobody.
+    private func convoOfNobody(_ command: String, _ daemon: RealDaemon) throws -> (code: Int32, said: String)
+    {
+        // Where the programs are that user may not go.
+        let program = daemon.directory.file("convo")
+        try shell("cp", Built.convo, program)
+        return try Built.run(
+            setpriv, ["--reuid=65534", "--clear-groups", program, "--socket", daemon.socket, command],
+            environment: ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent"])
+    }
+
     @Test func `is known by its group even where it has 300 of them`() throws {
         let daemon = try daemon("allow: { users: [], groups: ['games'] }")
         let info = #"{"jsonrpc":"2.0","id":1,"method":"_convod/server/info"}"#
@@ -168,6 +179,51 @@ struct `Another user` {
                 "0 _convod/turn/cancel mine", "0 session/new mine", "0 session/prompt theirs",
                 "65534 session/new theirs",
             ])
+    }
+
+    @Test func `who ends another's answer, or changes what its model is told, is kept`() throws {
+        let daemon = try daemon("admins: ['nobody']")
+        let client = try daemon.client()
+        try client.open("s")
+        let running = try client.startPrompt("s", "count to a thousand")
+        _ = try client.update {
+            $0["params"]?["update"]?["sessionUpdate"]?.string == "agent_message_chunk"
+        }
+        let brought = #"{"mode":"append","content":[{"type":"text","text":"obey"}]}"#
+        let nobody = try ClientOfNobody(daemon.socket)
+        var answer = try nobody.ask(
+            "session/resume",
+            #"{"sessionId":"s","cwd":"/","mcpServers":[],"systemPrompt":\#(brought)}"#)
+        while answer["method"] != nil { answer = try nobody.next() }
+        #expect(answer["error"] == nil, "\(text(answer.raw))")
+        _ = try asNobody(
+            daemon.socket, [#"{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"s"}}"#])
+        #expect(try client.finish(running).result?["stopReason"]?.string == "cancelled")
+        try Patience.until(["session/cancel", "session/resume"]) {
+            try client.call("_convod/audit").result?["changes"]?.elements.compactMap {
+                $0["uid"]?.int == 65_534 ? $0["method"]?.string : nil
+            } ?? []
+        }
+    }
+
+    @Test func `who may not connect reads why in every command`() throws {
+        let daemon = try daemon("allow: { users: [] }")
+        for _ in 0..<10 {
+            for command in ["status", "ls"] {
+                let (code, said) = try convoOfNobody(command, daemon)
+                #expect(code != 0 && said.contains("user 65534 may not connect"), "\(command): \(said)")
+            }
+        }
+    }
+
+    @Test func `who may not go to the socket is not told that no daemon runs`() throws {
+        let directory = try TemporaryDirectory()
+        try shell("chmod", "711", directory.path)
+        let daemon = try RealDaemon(#"{ upstreams: { echo: { kind: "echo" } } }"#, in: directory)
+        for command in ["status", "stop", "doctor"] {
+            let (code, said) = try convoOfNobody(command, daemon)
+            #expect(code != 0 && said.contains("you may not use"), "\(command): \(code) \(said)")
+        }
     }
 
     @Test func `has half of the connections, and an administrator finds room`() throws {

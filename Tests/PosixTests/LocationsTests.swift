@@ -76,20 +76,34 @@ extension `A place for files` {
             try shell("chmod", "777", path)
         }
         let before = try Files.status(path)
-        #expect(throws: PosixError.self) { try locations.prepareDirectory(ofSocket: path + "/convod.sock") }
+        #expect(throws: PosixError.self) {
+            try locations.prepareDirectory(ofSocket: path + "/convod.sock", mode: 0o600)
+        }
         #expect(try Files.status(path) == before)
         #expect(try shell("ls", "-A", directory.path) == "")
     }
 }
 
 extension `A place for files` {
+    @Test(arguments: [(0o600, "700"), (0o660, "710"), (0o666, "711")])
+    func `of a socket that others may use is a directory that they may go through`(mode: UInt32, seen: String)
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let me = Locations(environment: [:], uid: Process.userID, home: nil)
+        try me.prepareDirectory(ofSocket: directory.file("a/b/convod.sock"), mode: mode)
+        for path in ["a", "a/b"] {
+            #expect(try shell("stat", "-c", "%a", directory.file(path)) == seen + "\n")
+        }
+    }
+
     @Test func `of a socket is no directory in which others could put another socket (N049)`() throws {
         let directory = try TemporaryDirectory()
         let other = Locations(environment: [:], uid: 4_000_000_000, home: nil)
         let me = Locations(environment: [:], uid: Process.userID, home: nil)
         let path = directory.file("there"), socket = path + "/convod.sock"
         try Files.makeDirectories(path)
-        try me.prepareDirectory(ofSocket: socket)
+        try me.prepareDirectory(ofSocket: socket, mode: 0o600)
         for (mode, isGood) in [("755", true), ("770", true), ("1777", true), ("777", false), ("702", false)] {
             try shell("chmod", mode, path)
             #expect((me.problem(listeningIn: path) == nil) == isGood, "\(mode)")
@@ -100,7 +114,7 @@ extension `A place for files` {
         let problem = (Process.userID == 0 ? me : other).problem(listeningIn: path)
         #expect(problem?.contains("who could put another socket in its place") ?? false, "\(problem ?? "")")
         #expect(throws: PosixError.self) {
-            try (Process.userID == 0 ? me : other).prepareDirectory(ofSocket: socket)
+            try (Process.userID == 0 ? me : other).prepareDirectory(ofSocket: socket, mode: 0o600)
         }
     }
 

@@ -13,10 +13,10 @@ final class Bench {
     let store: Store
     private var ids = IDMaker()
 
-    init(_ directory: TemporaryDirectory? = nil) throws {
+    init(_ directory: TemporaryDirectory? = nil, now: Int64 = 1_000) throws {
         self.directory = try directory ?? TemporaryDirectory()
         loop = try EventLoop()
-        store = try Store(path: self.directory.file("c.db"), durability: .full, loop: loop, clock: { 1_000 })
+        store = try Store(path: self.directory.file("c.db"), durability: .full, loop: loop, clock: { now })
     }
 
     var path: String { directory.file("c.db") }

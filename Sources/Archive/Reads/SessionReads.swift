@@ -102,3 +102,10 @@ package struct Opening: ArchiveRead {
     package let record: SessionRecord
     package init(_ record: SessionRecord) { self.record = record }
 }
+
+/// The IDs of a user's sessions.
+package struct NamesOf: ArchiveRead {
+    package typealias Output = Set<SessionID>
+    package let owner: UserID
+    package init(_ owner: UserID) { self.owner = owner }
+}

@@ -16,11 +16,14 @@ package struct BeginImport: ArchiveWrite {
     package let head: MessageID?
     /// Whether nothing is written, and it is only said what would come of it.
     package let isDryRun: Bool
+    /// IDs that sessions of the user's in memory have.
+    package let taken: Set<SessionID>
 
-    package init(_ session: Session, head: MessageID?, isDryRun: Bool) {
+    package init(_ session: Session, head: MessageID?, isDryRun: Bool, taken: Set<SessionID>) {
         self.session = session
         self.head = head
         self.isDryRun = isDryRun
+        self.taken = taken
     }
 }
 
@@ -108,10 +111,14 @@ package struct EndImport: ArchiveWrite {
     package let session: Session
     /// Whether what is left of a file that was cut is taken, and ends where that does.
     package let takesCut: Bool
-    package init(_ session: Session, _ state: ImportState, takesCut: Bool) {
+    /// IDs that sessions of the user's in memory have.
+    package let taken: Set<SessionID>
+
+    package init(_ session: Session, _ state: ImportState, takesCut: Bool, taken: Set<SessionID>) {
         self.session = session
         self.state = state
         self.takesCut = takesCut
+        self.taken = taken
     }
 }
 

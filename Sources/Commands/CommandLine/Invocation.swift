@@ -36,7 +36,11 @@ struct Invocation {
         for _ in 0..<2 {
             let client = try starter.connect()
             do throws(ClientError) { return (client, try client.identity()) } catch {
-                guard case .closed = error.code else { return (client, nil) }
+                switch error.code {
+                case .closed: continue
+                case .remote: throw error  // whom it does not take it tells so, and closes
+                default: return (client, nil)
+                }
             }
         }
         return (try starter.connect(), nil)
@@ -47,6 +51,7 @@ struct Invocation {
         let client: Client
         do { client = try locator.connect() } catch {
             if case .untrusted = error.code { throw CommandError(error) }
+            if let problem = locator.forbidden { throw CommandError(ClientError(.cannotConnect, problem)) }
             return nil
         }
         let identity: DaemonIdentity

@@ -40,9 +40,14 @@ extension Command {
                     throw CommandError(error)
                 }
                 if let problem {
+                    // What a newer build made is whole, and no repair of this one's makes it older.
+                    let advice =
+                        problem.contains("start a newer build")
+                        ? ""
+                        : "; --damaged puts it in place all the same, and 'convo check --repair' may mend it"
                     throw CommandError(
                         .failure,
-                        "'\(path)' is not restored: \(problem); --damaged puts it in place all the same, and 'convo check --repair' may mend it"
+                        "'\(path)' is not restored: \(problem)\(advice)"
                     )
                 }
             }

@@ -16,7 +16,7 @@ final class Connection: ClientLink {
     private var socket: Descriptor?
     private let fd: Int32
     private let loop: EventLoop
-    private let limits: Limits
+    private var limits: Limits
     private weak var owner: (any Owner)?
     private var framer: LineFramer
     private var outbox = Outbox()
@@ -90,6 +90,12 @@ final class Connection: ClientLink {
         self.limits = limits
         self.owner = owner
         framer = LineFramer(limit: limits.line)
+    }
+
+    /// Holds it to other limits from now on.
+    func hold(to limits: Limits) {
+        self.limits = limits
+        framer.limit = limits.line
     }
 
     var isOpen: Bool { state != .closed }

@@ -46,7 +46,6 @@ extension Handlers {
         try Handlers.check(session, configuration.limits)
         run.session = session
         let items = try run.read(parameters.records.dropFirst(), from: 2)
-        let begin = BeginImport(session, head: head, isDryRun: parameters.isDryRun)
         let then = looking(request.call) { [self] (begun: BeginImport.Output) in
             switch begun {
             case .exists(let id, let isTrashed, let isOlder):
@@ -65,7 +64,7 @@ extension Handlers {
             }
         }
         imports.beginning[user, default: 0] += 1
-        archives.write(begin, isEphemeral: false) { [self] result in
+        func done(_ result: Result<BeginImport.Output, ArchiveError>) {
             imports.beginning[user, default: 1] -= 1
             if imports.beginning[user] == 0 { imports.beginning[user] = nil }
             if request.call.isAnswered, !parameters.isDryRun, case .success(.begun(let state)) = result {
@@ -73,6 +72,15 @@ extension Handlers {
                 archives.write(AbandonImport(state.row), isEphemeral: false) { _ in }
             }
             then(result)
+        }
+        archives.readMemory(NamesOf(user), isShort: false) { [archives] found in
+            switch found {
+            case .success(let taken):
+                let begin = BeginImport(
+                    session, head: head, isDryRun: parameters.isDryRun, taken: taken ?? [])
+                archives.write(begin, isEphemeral: false, then: done)
+            case .failure(let error): done(.failure(error))
+            }
         }
     }
 
@@ -138,8 +146,7 @@ extension Handlers {
 
     private func end(_ run: ImportRun, _ state: ImportState, _ request: Request<Method.Import>) {
         imports.running[run.id] = nil
-        let write = EndImport(run.session, state, takesCut: request.parameters.takesCut)
-        archives.write(write, isEphemeral: false) { [archives] result in
+        func done(_ result: Result<EndImport.Output, ArchiveError>) {
             switch result {
             case .success(let record?) where record.row != state.row:
                 var told = Method.Import.Result(sessionId: record.session.id)
@@ -150,6 +157,15 @@ extension Handlers {
             case .failure(let error):
                 archives.write(AbandonImport(state.row), isEphemeral: false) { _ in }
                 request.fail(WireError(error))
+            }
+        }
+        archives.readMemory(NamesOf(run.session.owner), isShort: false) { [archives] found in
+            switch found {
+            case .success(let taken):
+                let write = EndImport(
+                    run.session, state, takesCut: request.parameters.takesCut, taken: taken ?? [])
+                archives.write(write, isEphemeral: false, then: done)
+            case .failure(let error): done(.failure(error))
             }
         }
     }

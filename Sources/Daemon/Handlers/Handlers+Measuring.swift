@@ -39,6 +39,15 @@ extension Handlers {
         }
     }
 
+    /// Keeps that a request changed a session which others of its kind leave as it is.
+    func noteChange(_ call: Client.Call, of session: SessionID, on row: SessionRow) {
+        if row.isEphemeral || call.method.isAudited { return }
+        let entry = AuditEntry(
+            at: clocks.now(), user: call.client.user, pid: call.client.pid, method: call.method.rawValue,
+            session: session.text, outcome: "done")
+        archives.write(NoteAudit(entry), isEphemeral: false) { _ in }
+    }
+
     private func listChanges(_ request: Request<Method.AuditList>) throws(WireError) {
         let parameters = request.parameters
         let list = AuditList(

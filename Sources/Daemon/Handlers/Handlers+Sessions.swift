@@ -74,9 +74,13 @@ extension Handlers {
         change.appendedSystem = .set(brought.text.isEmpty ? nil : brought.text)
         // What is behind it about the session waits for the change as it does for a look.
         call.beginLook()
-        write(change, of: record, call) { result in
+        write(change, of: record, call) { [self] result in
             defer { call.endLook() }
-            if let changed = result, !call.isAnswered { then(changed) }
+            guard let changed = result else { return }
+            if changed.session.appendedSystem != record.session.appendedSystem {
+                noteChange(call, of: record.session.id, on: record.row)
+            }
+            if !call.isAnswered { then(changed) }
         }
     }
 
@@ -166,7 +170,9 @@ extension Handlers {
     }
 
     private func cancelSession(_ request: Request<Method.SessionCancel>) throws(WireError) {
-        engine.cancel(session: request.parameters.id, of: request.client)
+        let id = request.parameters.id
+        guard let row = engine.cancel(session: id, of: request.client) else { return }
+        noteChange(request.call, of: id, on: row)
     }
 
     private func getSession(_ request: Request<Method.SessionGet>) throws(WireError) {

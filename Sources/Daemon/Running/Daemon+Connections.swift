@@ -108,19 +108,21 @@ extension Daemon {
     /// One user has half of it, and administrators find room where others do not: else whoever opens as many as there may be
     /// shuts all others out.
     private func crowd(_ peer: Peer, _ role: Client.Role?) -> String? {
+        let isConfigured = mostConnections == options.configuration.limits.connections
+        let bound = isConfigured ? "'limits.connections'" : "the daemon's limit of open files"
         if guests.count >= mostConnections {
             return
-                "\(guests.count) clients are connected, that is the limit; close some, or raise 'limits.connections'"
+                "\(guests.count) clients are connected, that is the limit; close some, or have \(bound) raised"
         }
         if role == .administrator { return nil }
         if mostConnections - guests.count <= min(Daemon.reservedConnections, mostConnections / 8) {
             return
-                "\(guests.count) clients are connected, and what is left is for administrators; close some, or have 'limits.connections' raised"
+                "\(guests.count) clients are connected, and what is left is for administrators; close some, or have \(bound) raised"
         }
         let own = connectionsByUser[peer.uid] ?? 0
         guard own >= max(1, mostConnections / 2) else { return nil }
         return
-            "\(own) clients of user \(peer.uid) are connected, half of what may be; close some, or have 'limits.connections' raised"
+            "\(own) clients of user \(peer.uid) are connected, half of what may be; close some, or have \(bound) raised"
     }
 
     /// Connections that only administrators get.

@@ -90,6 +90,7 @@ extension Daemon {
         let access = configuration.access
         for guest in Array(guests.values) {
             let connection = guest.connection, client = guest.client, peer = connection.peer
+            connection.hold(to: configuration.value.limits)
             let role = access.role(of: peer, daemon: facts.uid)
             guard let role else {
                 options.log.notice("peer_refused", ("uid", "\(peer.uid)"), ("pid", "\(peer.pid)"))

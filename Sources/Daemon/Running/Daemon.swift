@@ -244,7 +244,9 @@ package final class Daemon {
             return
         }
         let locations = Locations(environment: options.environment, uid: Process.userID, home: nil)
-        do { try locations.prepareDirectory(ofSocket: options.socket) } catch {
+        do {
+            try locations.prepareDirectory(ofSocket: options.socket, mode: options.configuration.access.mode)
+        } catch {
             let problem = locations.problem(listeningIn: Files.directory(of: options.socket))
             throw DaemonError("cannot listen at '\(options.socket)': \(problem ?? error.description)")
         }

@@ -155,8 +155,17 @@ package enum Launch {
             environment: environment,
             log: Log(environment: environment, write: Log.writing(to: locations.log)))
         options.configurationFile = file
+        func isNamed(_ flag: String?, _ variable: String) -> Bool {
+            flag != nil || !(environment[variable] ?? "").isEmpty
+        }
+        let isSocketNamed = isNamed(flags.socket, "CONVOD_SOCKET")
+        let isDatabaseNamed = isNamed(flags.database, "CONVOD_DATABASE")
         options.reload = { () throws(ConfigurationError) in
-            try Launch.configuration(at: file, isRequired: named != nil, environment)
+            var read = try Launch.configuration(at: file, isRequired: named != nil, environment)
+            // What stands over the file has the same place after a restart.
+            if isSocketNamed { read.socketPath = configuration.socketPath }
+            if isDatabaseNamed { read.databasePath = configuration.databasePath }
+            return read
         }
         return options
     }

@@ -86,10 +86,15 @@ final class TurnEngine {
 
     /// `session/cancel`: ends the running turn and what this client has in the queue.
     ///
-    /// What runs and waits is known here, so that it is ended before anything else that is asked for later.
-    func cancel(session id: SessionID, of client: Client) {
-        guard let driver = driver(named: id, for: client), !client.isObserver(of: driver.row) else { return }
+    /// What runs and waits is known here, so that it is ended before anything else that is asked for later. Gives the session
+    /// where that was another user's.
+    func cancel(session id: SessionID, of client: Client) -> SessionRow? {
+        guard let driver = driver(named: id, for: client), !client.isObserver(of: driver.row) else {
+            return nil
+        }
+        let isAnothers = driver.line.owner != client.user && driver.line.isTaken
         driver.handle(.cancelled(.session(client: client.number)))
+        return isAnothers ? driver.row : nil
     }
 
     /// Ends what this client alone asked for on a session, as `session/close` does, without a look as well; what others wait

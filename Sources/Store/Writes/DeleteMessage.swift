@@ -39,15 +39,16 @@ extension DeleteMessage: LocalWrite {
             gone.append((key, id, try writer.sessions(showing: key)))
         }
         let others = gone.reduce(into: Set<SessionRow>()) { $0.formUnion($1.sessions) }.subtracting([session])
-        var isAnothers = false, names: [SessionID] = []
+        var isShared = false, isAnothers = false, names: [SessionID] = []
         for row in others.sorted() {
-            guard let found = try database.session(row: row) else { continue }
+            guard let found = try database.session(row: row) else { continue }  // it is being purged
+            isShared = true
             // What others call theirs is nobody's business but an administrator's.
             let isOwn = found.session.owner == record.session.owner
             if !isOwn { isAnothers = true }
             if isOwn || isByAdministrator, names.count < 10 { names.append(found.session.id) }
         }
-        if !others.isEmpty, !isEverywhere || isAnothers && !isByAdministrator {
+        if isShared, !isEverywhere || isAnothers && !isByAdministrator {
             return .shared(names, isAnothers: isAnothers && !isByAdministrator)
         }
         for (key, id, sessions) in gone {

@@ -68,6 +68,14 @@ struct ImportWriting {
         guard state.isSharing else { return }
         state.isSharing = false
         guard let shared = state.shared else { return }
+        let key = MessageKey(branch: shared.branch, seq: shared.seq).raw
+        let isThere = try database.integer(
+            "SELECT count(*) FROM message WHERE key = ?", [.int(key)], doing: "find a message that is shared")
+        guard isThere == 1 else {
+            throw ArchiveError(
+                .refused, "1",
+                reason: "the session that it shares messages with was purged meanwhile; begin again")
+        }
         try database.run(
             "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
             [.int(shared.branch), Bound(shared.seq), .int(state.path.branch)],
@@ -219,17 +227,12 @@ struct ImportWriting {
 
     mutating func add(_ turn: TurnRecord) throws(ArchiveError) -> String? {
         state.counts.turns += 1
-        let isTaken = try database.integer(
-            "SELECT count(*) FROM turn WHERE uuid = ?", [.blob(turn.id.bytes)], doing: "find a turn")
-        var id = turn.id
-        if isTaken > 0 {
-            var copy = MessageID(high: id.high, low: id.low), number = max(2, state.copy)
-            repeat {
-                copy = MessageID(high: turn.id.high, low: turn.id.low).copied(number)
-                number += 1
-            } while try database.integer(
-                "SELECT count(*) FROM turn WHERE uuid = ?", [.blob(copy.bytes)], doing: "find a turn") > 0
-            id = TurnID(high: copy.high, low: copy.low)
+        let id = try free(turn.id, "SELECT count(*) FROM turn WHERE uuid = ?", doing: "find a turn")
+        if let requestID = turn.requestID {
+            let others = try database.integer(
+                "SELECT count(*) FROM turn WHERE session = ? AND request_id = ?",
+                [.int(state.row), .text(requestID)], doing: "find a request")
+            if others > 0 { return "'requestId' is that of a turn before it" }
         }
         // What ran or waited there does not go on here.
         let status: TurnRecord.State = turn.state.isOpen ? .interrupted : turn.state
@@ -250,13 +253,43 @@ struct ImportWriting {
                 Bound(turn.endedAt ?? (turn.state.isOpen ? writer.now : nil)), Bound(turn.detail),
                 .int(turn.isCached ? 1 : 0),
             ], doing: "insert a turn that is read in")
-        try database.run(
-            "UPDATE message SET turn = ? WHERE key IN (SELECT message FROM import_link INDEXED BY import_link_turn WHERE turn = ?)",
-            [.int(state.nextTurn), .blob(turn.id.bytes)], doing: "give messages their turn")
-        try database.run(
-            "DELETE FROM import_link WHERE turn = ?", [.blob(turn.id.bytes)], doing: "forget a link")
+        for message in try ownMessages(of: turn.id) {
+            try database.run(
+                "UPDATE message SET turn = ? WHERE key = ?", [.int(state.nextTurn), .int(message)],
+                doing: "give a message its turn")
+            try database.run(
+                "DELETE FROM import_link WHERE message = ?", [.int(message)], doing: "forget a link")
+        }
         state.nextTurn -= 1
         return nil
+    }
+
+    /// Messages of this user's that came before the turn that they belong to; what others have read in is none of them.
+    private func ownMessages(of turn: TurnID) throws(ArchiveError) -> [Int64] {
+        var found: [Int64] = []
+        try database.rows(
+            """
+            SELECT l.message FROM import_link l INDEXED BY import_link_turn
+              JOIN branch b ON b.id = l.message >> 32 JOIN session s ON s.id = b.session
+             WHERE l.turn = ?1 AND (s.owner = ?2 OR EXISTS (SELECT 1 FROM import i WHERE i.session = s.id AND i.owner = ?2))
+            """, [.blob(turn.bytes), .user(state.owner)], doing: "find messages of a turn"
+        ) { row in
+            found.append(row.int(0))
+            return true
+        }
+        return found
+    }
+
+    /// An ID that nothing has, by a statement that counts who has one: the one that came where it is free, or one that is the
+    /// same each time.
+    private func free<Kind>(_ id: ID<Kind>, _ count: SQL, doing: String) throws(ArchiveError) -> ID<Kind> {
+        var free = id, number = max(2, state.copy)
+        while try database.integer(count, [.blob(free.bytes)], doing: doing) > 0 {
+            let copy = MessageID(high: id.high, low: id.low).copied(number)
+            free = ID(high: copy.high, low: copy.low)
+            number += 1
+        }
+        return free
     }
 
     mutating func add(_ summary: Summary, _ end: MessageID) throws(ArchiveError) -> String? {
@@ -264,9 +297,8 @@ struct ImportWriting {
         guard let key = try ownKey(of: state.ids[end] ?? end) else {
             return "'messageId' is a message that did not come before it"
         }
-        let isTaken = try database.integer(
-            "SELECT count(*) FROM summary WHERE uuid = ?", [.blob(summary.id.bytes)], doing: "find a summary")
-        let copy = MessageID(high: summary.id.high, low: summary.id.low).copied(state.copy + 1)
+        let id = try free(
+            summary.id, "SELECT count(*) FROM summary WHERE uuid = ?", doing: "find a summary")
         try database.run(
             """
             INSERT INTO summary (uuid, session, message, first_seq, text, problem, requested, made_at, upstream, model,
@@ -274,7 +306,7 @@ struct ImportWriting {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                .blob(isTaken > 0 ? copy.bytes : summary.id.bytes), .int(state.row), .int(key),
+                .blob(id.bytes), .int(state.row), .int(key),
                 Bound(summary.first), Bound(summary.text), Bound(summary.problem),
                 .int(summary.isRequested ? 1 : 0), Bound(summary.madeAt), Bound(summary.upstream),
                 Bound(summary.model), Bound(summary.inputTokens.map { Int64($0) }),

@@ -5,11 +5,15 @@ extension BeginImport: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
         var copy = 1
         var name = session.id
-        while let taken = try writer.database.session(name, owner: session.owner) {
-            if try writer.isThere(head, copy: copy, in: taken) {
-                return .exists(
-                    name, isTrashed: taken.session.trashedAt != nil,
-                    isOlder: taken.session.updatedAt < session.updatedAt)
+        while true {
+            if let stored = try writer.database.session(name, owner: session.owner) {
+                if try writer.isThere(head, copy: copy, in: stored) {
+                    return .exists(
+                        name, isTrashed: stored.session.trashedAt != nil,
+                        isOlder: stored.session.updatedAt < session.updatedAt)
+                }
+            } else if !taken.contains(name) {
+                break
             }
             copy += 1
             name = SessionID.copy(copy, of: session.id)
@@ -106,11 +110,15 @@ extension EndImport: LocalWrite {
             // Only the whole was looked for so far; what is left of it may be there under any of its names.
             (name, copy, newest) = (session.id, 1, state.last)
         }
-        while let taken = try database.session(name, owner: state.owner) {
-            // Somebody read in the same meanwhile, or what is left of it before.
-            if try writer.isThere(newest, copy: copy, in: taken) {
-                try writer.abandon(state.row)
-                return taken
+        while true {
+            if let stored = try database.session(name, owner: state.owner) {
+                // Somebody read in the same meanwhile, or what is left of it before.
+                if try writer.isThere(newest, copy: copy, in: stored) {
+                    try writer.abandon(state.row)
+                    return stored
+                }
+            } else if !taken.contains(name) {
+                break
             }
             copy += 1
             name = SessionID.copy(copy, of: session.id)
