@@ -85,8 +85,7 @@ package final class Writer {
                 [.user(owner), Bound(Row.mostActivity)], doing: "read the newest activity")
             newest = max(newest, last)
         }
-        // Where the newest sessions were purged, or an older file was put in place, none gets a number that was told already.
-        activity = max(newest, min(clock(), Int64(Timestamp.range.upperBound)), 0)
+        activity = max(newest, 0)
         branch = try database.integer("SELECT ifnull(max(id), 0) FROM branch", doing: "number branches")
         try database.renewIndex()
         arrival = max(try database.newestArrival(), try database.searchMark())
@@ -109,8 +108,10 @@ package final class Writer {
     }
 
     /// The next number for a session whose row is not known yet; `noteChange` follows.
+    ///
+    /// It is the time where that is later than the number before, so that nobody reads off their own how much others change.
     func nextActivity() -> Int64 {
-        activity += 1
+        activity = max(activity + 1, min(now, Int64(Timestamp.range.upperBound)))
         return activity
     }
 

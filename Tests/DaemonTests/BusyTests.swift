@@ -1,4 +1,5 @@
 internal import JSON
+internal import Posix
 internal import TestSupport
 internal import Testing
 
@@ -167,6 +168,29 @@ internal import Testing
             "\($0["session"]?["sessionId"]?.string ?? "") \($0["gone"]?.bool ?? false)"
         }
         #expect(changes == ["b false", "a true"])
+    }
+
+    @Test func `tells what was purged or pruned, and of numbers says nothing but the time`() throws {
+        let daemon = try TestDaemon()
+        let watcher = try daemon.client(), client = try daemon.client()
+        for name in ["a", "b"] {
+            try client.open(name)
+            _ = try client.prompt(name, "words")
+        }
+        _ = try watcher.call("_convod/watch")
+        for (name, method, params) in [
+            ("a", "_convod/session/purge", #"{"sessionId":"a"}"#),
+            ("b", "_convod/store/prune", #"{"scope":"live","before":"2100-01-01T00:00:00.000Z"}"#),
+        ] {
+            #expect(try client.call(method, params).result != nil)
+            let gone = try watcher.update { $0["params"]?["gone"]?.bool == true }
+            #expect(gone["params"]?["session"]?["sessionId"]?.string == name)
+        }
+        let before = Int64(Machine.milliseconds())
+        try client.open("c")
+        let made = try watcher.update { $0["method"]?.string == "_convod/watch/event" }
+        let cursor = made["params"]?["cursor"]?.string ?? ""
+        #expect(Int64(cursor.dropFirst(), radix: 36) ?? 0 >= before, "\(cursor)")
     }
 
     @Test func `of chosen sessions sees their updates, and changes nothing`() throws {

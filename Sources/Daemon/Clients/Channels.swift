@@ -129,12 +129,24 @@ final class Channels {
     /// They are all that changed after `seen`: who has not seen that yet is told later.
     func tell(_ records: [SessionRecord], of owner: UserID, after seen: Int64) {
         for record in records {
-            let line = WatchEvent.line(record), activity = record.session.activity
+            let activity = record.session.activity
+            let line = WatchEvent.line(record.session, cursor: activity)
             for client in watchers.values where client.user == owner {
                 guard let known = client.watchedTo, seen <= known, known < activity else { continue }
                 client.watchedTo = activity
                 client.link.send(line, isPush: true)
             }
+        }
+    }
+
+    /// Tells all who watch its owner's list of sessions that one is in no list any more; of one in the trash they know.
+    func tell(purged session: Session, at time: Int64) {
+        if session.trashedAt != nil { return }
+        var gone = session
+        gone.trashedAt = time
+        for client in watchers.values where client.user == session.owner {
+            guard let known = client.watchedTo else { continue }
+            client.link.send(WatchEvent.line(gone, cursor: known), isPush: true)
         }
     }
 

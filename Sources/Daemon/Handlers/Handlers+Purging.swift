@@ -81,7 +81,7 @@ extension Handlers {
     /// Finds the sessions that are meant, counts what goes with them, and purges them where that is asked for.
     private func collect(
         _ request: Request<Method.StorePrune>, _ passes: ArraySlice<FindSessions>,
-        _ found: [(row: SessionRow, activity: Int64?, id: SessionID)]
+        _ found: [SessionRecord]
     ) {
         guard let find = passes.first, found.count <= Method.StorePrune.most else {
             return count(request, Array(found.prefix(Method.StorePrune.most)), found.count)
@@ -97,25 +97,25 @@ extension Handlers {
                 rest.after = output.next
                 collect(
                     request, output.next == nil ? passes.dropFirst() : [rest] + passes.dropFirst(),
-                    found + free.map { ($0.row, $0.session.activity, $0.session.id) })
+                    found + free)
             })
     }
 
     private func count(
         _ request: Request<Method.StorePrune>,
-        _ rows: [(row: SessionRow, activity: Int64?, id: SessionID)], _ all: Int
+        _ found: [SessionRecord], _ all: Int
     ) {
         archives.readAway(
-            CountPurge(rows.map(\.row)), isShort: false,
+            CountPurge(found.map(\.row)), isShort: false,
             then: looking(request.call) { [self] counted in
-                var result = Method.StorePrune.Result(counted, isMore: all > rows.count)
+                var result = Method.StorePrune.Result(counted, isMore: all > found.count)
                 if request.parameters.isDryRun { return request.reply(result) }
-                let meant = rows.map { (row: $0.row, activity: $0.activity) }
+                let meant = found.map { (row: $0.row, activity: Int64?.some($0.session.activity)) }
                 purges.purge(meant, onlyTrashed: request.parameters.scope == .trashed, archives) {
                     [self] purged in
                     switch purged {
                     case .success(let sums):
-                        for one in rows where sums[one.row] != nil { tellPurged(one.row, one.id) }
+                        for one in found where sums[one.row] != nil { tellPurged(one) }
                         let sum = sums.values.reduce(PurgeSum(), +)
                         (result.sessions, result.messages) = (sum.sessions, sum.messages)
                         result.bytes = sum.bytes
@@ -126,8 +126,10 @@ extension Handlers {
             })
     }
 
-    /// Who hears of a session hears that it is gone, and no more.
-    private func tellPurged(_ row: SessionRow, _ id: SessionID) {
+    /// Who hears of a session hears that it is gone, and no more; and so does who watches the list that it was in.
+    private func tellPurged(_ record: SessionRecord) {
+        let row = record.row, id = record.session.id
+        channels.tell(purged: record.session, at: clocks.now())
         let subscriptions = channels.subscribers(of: row)
         if subscriptions.isEmpty { return }
         let clients = server.clients(), error = WireError(.notFound, "session '\(id.text)' was purged")
@@ -149,7 +151,7 @@ extension Handlers {
                 switch result {
                 case .success(let sums) where sums.isEmpty: request.fail(.noSession(id))
                 case .success(let sums):
-                    tellPurged(record.row, id)
+                    tellPurged(record)
                     let sum = sums.values.reduce(PurgeSum(), +)
                     request.reply(
                         .init(messages: sum.messages, bytes: sum.bytes, sharedMessages: sum.shared))
