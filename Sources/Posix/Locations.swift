@@ -115,6 +115,15 @@ package struct Locations: Sendable, Equatable {
         }
     }
 
+    /// The directory of a socket that others may use and may not go through to; nil where they may.
+    package func closedDirectory(ofSocket path: String, mode: UInt32) -> String? {
+        let directory = Files.directory(of: path)
+        let passing: UInt32 = (mode & 0o060 != 0 ? 0o010 : 0) | (mode & 0o006 != 0 ? 0o001 : 0)
+        // One that cannot be looked at cannot be used either, and that is said then.
+        guard let status = try? Files.status(directory, follows: true) else { return nil }
+        return status.mode & passing == passing ? nil : directory
+    }
+
     /// Why a daemon must not listen in a directory: somebody else could put another socket in place of its own; nil where
     /// nobody can, and where none is there.
     package func problem(listeningIn directory: String) -> String? {

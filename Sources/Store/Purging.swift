@@ -75,8 +75,8 @@ final class SessionRemoval: BackgroundWork {
     static let nobody: Int64 = -1
     /// The owner of sessions that are being read in.
     static let arriving: Int64 = -2
-    /// Rows of one statement.
-    private static let few = 32
+    /// Rows of one statement, and messages that one lets go of.
+    private static let few = 32, some = 1_000
 
     /// What was removed of each session since this was asked for last, and by the step that is not committed yet.
     private var sums: [SessionRow: PurgeSum] = [:], step: [SessionRow: PurgeSum] = [:]
@@ -216,9 +216,15 @@ final class SessionRemoval: BackgroundWork {
                 return true
             }
             for id in ids {
-                for statement in unlink + [delete] {
-                    try database.run(statement, [.int(id)], doing: "purge what is left of a session")
+                if let unlink {
+                    // As many as there may be of a turn that was read in: some in each step.
+                    let some = [Bound.int(id), Bound(SessionRemoval.some)]
+                    try database.run(unlink.run, some, doing: "let go of a session's turns")
+                    if try database.integer(unlink.isLeft, [.int(id)], doing: "look what has a turn") > 0 {
+                        return false
+                    }
                 }
+                try database.run(delete, [.int(id)], doing: "purge what is left of a session")
             }
             if ids.count == SessionRemoval.few { return false }
         }
@@ -229,13 +235,18 @@ final class SessionRemoval: BackgroundWork {
     /// What there may be much of; the rest goes with the session.
     ///
     /// A message of another session may be of a turn of this one, where both were read in, and stays without it.
-    private static let rest: [(find: SQL, unlink: [SQL], delete: SQL)] = [
+    private static let rest: [(find: SQL, unlink: (run: SQL, isLeft: SQL)?, delete: SQL)] = [
         (
             "SELECT id FROM turn WHERE session = ? LIMIT ?",
-            ["UPDATE message SET turn = NULL WHERE turn = ?"],
+            (
+                run:
+                    "UPDATE message SET turn = NULL WHERE key IN (SELECT key FROM message INDEXED BY message_turn WHERE turn = ? LIMIT ?)",
+                isLeft:
+                    "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_turn WHERE turn = ? LIMIT 1)"
+            ),
             "DELETE FROM turn WHERE id = ?"
         ),
-        ("SELECT id FROM summary WHERE session = ? LIMIT ?", [], "DELETE FROM summary WHERE id = ?"),
+        ("SELECT id FROM summary WHERE session = ? LIMIT ?", nil, "DELETE FROM summary WHERE id = ?"),
     ]
 }
 

@@ -95,6 +95,10 @@ extension `A place for files` {
         for path in ["a", "a/b"] {
             #expect(try shell("stat", "-c", "%a", directory.file(path)) == seen + "\n")
         }
+        let socket = directory.file("a/b/convod.sock")
+        #expect(me.closedDirectory(ofSocket: socket, mode: mode) == nil)
+        try shell("chmod", "700", directory.file("a/b"))
+        #expect((me.closedDirectory(ofSocket: socket, mode: mode) == nil) == (mode == 0o600))
     }
 
     @Test func `of a socket is no directory in which others could put another socket (N049)`() throws {

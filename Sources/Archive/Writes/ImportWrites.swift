@@ -61,6 +61,8 @@ package struct ImportState: Sendable {
     package var side: (place: PathPlace, last: MessageID, isShared: Bool)?
     /// IDs that messages were given in place of theirs.
     package var ids: [MessageID: MessageID] = [:]
+    /// The number of the next copy of those, so that many messages of one ID are not tried one by one.
+    package var copies: [MessageID: Int] = [:]
     /// Turns come newest first, so their numbers go down from here.
     package var nextTurn: Int64
     package var counts = Counts()

@@ -132,7 +132,15 @@ struct BenchPlan: Sendable {
                 // One that only looked has none.
                 _ = try? client.call(Method.SessionPurge.self, params)
             }
-        } catch { throw CommandError(error) }
+        } catch {
+            let problem = CommandError(error)
+            let names =
+                clients == 1 ? "session '\(name)-0'" : "sessions '\(name)-0' to '\(name)-\(clients - 1)'"
+            throw CommandError(
+                problem.code,
+                "\(problem.message); its \(names) stay where they were made, until 'convo purge' takes them"
+            )
+        }
     }
 
     /// What a client asks next; `dice` is any number.

@@ -140,11 +140,13 @@ final class Channels {
     }
 
     /// Tells all who watch its owner's list of sessions that one is in no list any more; of one in the trash they know.
-    func tell(purged session: Session, at time: Int64) {
-        if session.trashedAt != nil { return }
-        var gone = session
-        gone.trashedAt = time
-        for client in watchers.values where client.user == session.owner {
+    ///
+    /// Its ID is all that they hear of it; one in memory was in no such list.
+    func tell(purged id: SessionID, of owner: UserID, wasTrashed: Bool, on row: SessionRow) {
+        if wasTrashed || row.isEphemeral { return }
+        var gone = Session(id: id, owner: owner, cwd: "/", createdAt: 0)
+        gone.trashedAt = 0
+        for client in watchers.values where client.user == owner {
             guard let known = client.watchedTo else { continue }
             client.link.send(WatchEvent.line(gone, cursor: known), isPush: true)
         }

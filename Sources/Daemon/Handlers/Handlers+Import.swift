@@ -159,13 +159,28 @@ extension Handlers {
                 request.fail(WireError(error))
             }
         }
-        archives.readMemory(NamesOf(run.session.owner), isShort: false) { [archives] found in
-            switch found {
-            case .success(let taken):
-                let write = EndImport(
-                    run.session, state, takesCut: request.parameters.takesCut, taken: taken ?? [])
-                archives.write(write, isEphemeral: false, then: done)
-            case .failure(let error): done(.failure(error))
+        // Nothing in memory takes its ID meanwhile.
+        archives.claim(state.name, owner: state.owner, isEphemeral: false) { [archives] claimed in
+            let release: () -> Void
+            switch claimed {
+            case .success(let claim): release = claim.release
+            case .failure(let error):
+                archives.write(AbandonImport(state.row), isEphemeral: false) { _ in }
+                return request.fail(error)
+            }
+            archives.readMemory(NamesOf(state.owner), isShort: false) { found in
+                switch found {
+                case .success(let taken):
+                    let write = EndImport(
+                        run.session, state, takesCut: request.parameters.takesCut, taken: taken ?? [])
+                    archives.write(write, isEphemeral: false) {
+                        release()
+                        done($0)
+                    }
+                case .failure(let error):
+                    release()
+                    done(.failure(error))
+                }
             }
         }
     }

@@ -111,11 +111,13 @@ extension Handlers {
                 var result = Method.StorePrune.Result(counted, isMore: all > found.count)
                 if request.parameters.isDryRun { return request.reply(result) }
                 let meant = found.map { (row: $0.row, activity: Int64?.some($0.session.activity)) }
-                purges.purge(meant, onlyTrashed: request.parameters.scope == .trashed, archives) {
-                    [self] purged in
+                let records = Dictionary(found.map { ($0.row, $0) }) { first, _ in first }
+                purges.purge(
+                    meant, onlyTrashed: request.parameters.scope == .trashed, archives,
+                    removed: { [self] row in if let record = records[row] { tellPurged(record) } }
+                ) { purged in
                     switch purged {
                     case .success(let sums):
-                        for one in found where sums[one.row] != nil { tellPurged(one) }
                         let sum = sums.values.reduce(PurgeSum(), +)
                         (result.sessions, result.messages) = (sum.sessions, sum.messages)
                         result.bytes = sum.bytes
@@ -126,10 +128,11 @@ extension Handlers {
             })
     }
 
-    /// Who hears of a session hears that it is gone, and no more; and so does who watches the list that it was in.
+    /// Who hears of a session hears that it is gone, and so does who watches the list that it was in; nothing of it is told.
     private func tellPurged(_ record: SessionRecord) {
         let row = record.row, id = record.session.id
-        channels.tell(purged: record.session, at: clocks.now())
+        channels.tell(
+            purged: id, of: record.session.owner, wasTrashed: record.session.trashedAt != nil, on: row)
         let subscriptions = channels.subscribers(of: row)
         if subscriptions.isEmpty { return }
         let clients = server.clients(), error = WireError(.notFound, "session '\(id.text)' was purged")
@@ -147,11 +150,11 @@ extension Handlers {
                 throw WireError(
                     .busy, "a turn is running on session '\(id.text)'; wait for its end, or cancel it")
             }
-            purges.purge([(record.row, nil)], archives) { [self] result in
+            purges.purge([(record.row, nil)], archives, removed: { [self] _ in tellPurged(record) }) {
+                result in
                 switch result {
                 case .success(let sums) where sums.isEmpty: request.fail(.noSession(id))
                 case .success(let sums):
-                    tellPurged(record)
                     let sum = sums.values.reduce(PurgeSum(), +)
                     request.reply(
                         .init(messages: sum.messages, bytes: sum.bytes, sharedMessages: sum.shared))
@@ -234,10 +237,12 @@ final class Purges {
         return taken
     }
 
-    /// Purges sessions of one store; `then` gets what went with those that were there, once they are gone from every file.
+    /// Purges sessions of one store; `removed` hears of each as soon as it is in no list and its ID is free, `then` gets what went
+    /// with those that were there, once they are gone from every file.
     func purge(
         _ rows: [(row: SessionRow, activity: Int64?)], onlyTrashed: Bool = false, isPatient: Bool = false,
-        _ archives: Archives, then: @escaping (Result<[SessionRow: PurgeSum], PurgeProblem>) -> Void
+        _ archives: Archives, removed: @escaping (SessionRow) -> Void = { _ in },
+        then: @escaping (Result<[SessionRow: PurgeSum], PurgeProblem>) -> Void
     ) {
         if rows.isEmpty { return then(.success([:])) }
         let isEphemeral = rows[0].row.isEphemeral
@@ -254,7 +259,9 @@ final class Purges {
             let purge = PurgeSession(row, onlyTrashed: onlyTrashed, unchangedSince: activity)
             archives.write(purge, of: row) { result in
                 switch result {
-                case .success(true): there.insert(row)
+                case .success(true):
+                    there.insert(row)
+                    removed(row)
                 case .success(false): break
                 case .failure(let error): failure = error
                 }

@@ -250,7 +250,13 @@ package final class Daemon {
             let problem = locations.problem(listeningIn: Files.directory(of: options.socket))
             throw DaemonError("cannot listen at '\(options.socket)': \(problem ?? error.description)")
         }
-        listener = try Listener(path: options.socket, mode: options.configuration.access.mode)
+        let mode = options.configuration.access.mode
+        listener = try Listener(path: options.socket, mode: mode)
+        if let directory = locations.closedDirectory(ofSocket: options.socket, mode: mode) {
+            options.log.warning(
+                "socket_directory_closed", ("directory", directory),
+                ("needs", mode & 0o006 != 0 ? "chmod a+x" : "chmod g+x"))
+        }
     }
 
     private func begin() {

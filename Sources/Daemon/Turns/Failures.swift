@@ -44,7 +44,9 @@ extension WireError {
                 .storeFailed,
                 "nothing more is stored: \(error.description), while the daemon runs; put it back, or export what you need, which can still be read, and run 'convo restart'"
             )
-        case .refused: self.init(.invalidParams, "record \(error.doing): \(error.reason)")
+        case .refused:
+            let place = Int(error.doing) == nil ? error.doing : "record \(error.doing)"
+            self.init(.invalidParams, "\(place): \(error.reason)")
         case .ambiguous(let owners):
             let users = owners.map { String($0.number) }.joined(separator: " and ")
             self.init(

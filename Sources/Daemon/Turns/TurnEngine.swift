@@ -92,7 +92,7 @@ final class TurnEngine {
         guard let driver = driver(named: id, for: client), !client.isObserver(of: driver.row) else {
             return nil
         }
-        let isAnothers = driver.line.owner != client.user && driver.line.isTaken
+        let isAnothers = driver.line.owner != client.user && driver.line.front != nil
         driver.handle(.cancelled(.session(client: client.number)))
         return isAnothers ? driver.row : nil
     }

@@ -41,7 +41,16 @@ extension DeleteMessage: LocalWrite {
         let others = gone.reduce(into: Set<SessionRow>()) { $0.formUnion($1.sessions) }.subtracting([session])
         var isShared = false, isAnothers = false, names: [SessionID] = []
         for row in others.sorted() {
-            guard let found = try database.session(row: row) else { continue }  // it is being purged
+            guard let found = try database.session(row: row) else {
+                // One that is being purged shows it to nobody, one that is being read in will.
+                let owner = try database.first(
+                    "SELECT owner FROM import WHERE session = ?", [.int(row)], doing: "find an import"
+                ) { $0.int(0) }
+                guard let owner else { continue }
+                isShared = true
+                if owner != Int64(record.session.owner.number) { isAnothers = true }
+                continue
+            }
             isShared = true
             // What others call theirs is nobody's business but an administrator's.
             let isOwn = found.session.owner == record.session.owner

@@ -70,11 +70,15 @@ struct ImportWriting {
         guard let shared = state.shared else { return }
         let key = MessageKey(branch: shared.branch, seq: shared.seq).raw
         let isThere = try database.integer(
-            "SELECT count(*) FROM message WHERE key = ?", [.int(key)], doing: "find a message that is shared")
+            """
+            SELECT count(*) FROM message m JOIN branch b ON b.id = m.key >> 32
+             WHERE m.key = ? AND m.deleted_at IS NULL AND b.deleted_at IS NULL
+            """, [.int(key)], doing: "find a message that is shared")
         guard isThere == 1 else {
             throw ArchiveError(
-                .refused, "1",
-                reason: "the session that it shares messages with was purged meanwhile; begin again")
+                .refused, "at the end of what it shares",
+                reason:
+                    "another session's messages that it shares were purged or deleted meanwhile; begin again")
         }
         try database.run(
             "UPDATE branch SET parent = ?, fork_seq = ? WHERE id = ?",
@@ -202,12 +206,13 @@ struct ImportWriting {
         var message = message
         if try writer.key(of: message.id) != nil {
             let old = message.id
-            var copy = max(2, state.copy)
+            var copy = state.copies[old] ?? max(2, state.copy)
             repeat {
                 message.id = old.copied(copy)
                 copy += 1
             } while try writer.key(of: message.id) != nil
             state.ids[old] = message.id
+            state.copies[old] = copy
             state.counts.renamed += 1
         }
         var end = Place(
@@ -227,7 +232,8 @@ struct ImportWriting {
 
     mutating func add(_ turn: TurnRecord) throws(ArchiveError) -> String? {
         state.counts.turns += 1
-        let id = try free(turn.id, "SELECT count(*) FROM turn WHERE uuid = ?", doing: "find a turn")
+        let free = try free(turn.id, "SELECT session FROM turn WHERE uuid = ?", doing: "find a turn")
+        guard let id = free else { return "'id' is that of a turn before it" }
         if let requestID = turn.requestID {
             let others = try database.integer(
                 "SELECT count(*) FROM turn WHERE session = ? AND request_id = ?",
@@ -253,38 +259,31 @@ struct ImportWriting {
                 Bound(turn.endedAt ?? (turn.state.isOpen ? writer.now : nil)), Bound(turn.detail),
                 .int(turn.isCached ? 1 : 0),
             ], doing: "insert a turn that is read in")
-        for message in try ownMessages(of: turn.id) {
-            try database.run(
-                "UPDATE message SET turn = ? WHERE key = ?", [.int(state.nextTurn), .int(message)],
-                doing: "give a message its turn")
-            try database.run(
-                "DELETE FROM import_link WHERE message = ?", [.int(message)], doing: "forget a link")
-        }
+        // Messages that came before it, of this user alone: what others have read in is none of its.
+        try database.run(
+            """
+            UPDATE message SET turn = ?3 WHERE key IN (
+                SELECT l.message FROM import_link l INDEXED BY import_link_turn
+                  JOIN branch b ON b.id = l.message >> 32 JOIN session s ON s.id = b.session
+                 WHERE l.turn = ?1 AND (s.owner = ?2 OR EXISTS (SELECT 1 FROM import i WHERE i.session = s.id AND i.owner = ?2)))
+            """, [.blob(turn.id.bytes), .user(state.owner), .int(state.nextTurn)],
+            doing: "give messages their turn")
+        try database.run(
+            """
+            DELETE FROM import_link WHERE message IN (
+                SELECT l.message FROM import_link l INDEXED BY import_link_turn JOIN message m ON m.key = l.message
+                 WHERE l.turn = ?1 AND m.turn = ?2)
+            """, [.blob(turn.id.bytes), .int(state.nextTurn)], doing: "forget links")
         state.nextTurn -= 1
         return nil
     }
 
-    /// Messages of this user's that came before the turn that they belong to; what others have read in is none of them.
-    private func ownMessages(of turn: TurnID) throws(ArchiveError) -> [Int64] {
-        var found: [Int64] = []
-        try database.rows(
-            """
-            SELECT l.message FROM import_link l INDEXED BY import_link_turn
-              JOIN branch b ON b.id = l.message >> 32 JOIN session s ON s.id = b.session
-             WHERE l.turn = ?1 AND (s.owner = ?2 OR EXISTS (SELECT 1 FROM import i WHERE i.session = s.id AND i.owner = ?2))
-            """, [.blob(turn.bytes), .user(state.owner)], doing: "find messages of a turn"
-        ) { row in
-            found.append(row.int(0))
-            return true
-        }
-        return found
-    }
-
-    /// An ID that nothing has, by a statement that counts who has one: the one that came where it is free, or one that is the
-    /// same each time.
-    private func free<Kind>(_ id: ID<Kind>, _ count: SQL, doing: String) throws(ArchiveError) -> ID<Kind> {
+    /// An ID that nothing has, by a statement that gives the session of who has one: the one that came where it is free, or one
+    /// that is the same each time; nil where a record before it had it.
+    private func free<Kind>(_ id: ID<Kind>, _ taker: SQL, doing: String) throws(ArchiveError) -> ID<Kind>? {
         var free = id, number = max(2, state.copy)
-        while try database.integer(count, [.blob(free.bytes)], doing: doing) > 0 {
+        while let session = try database.first(taker, [.blob(free.bytes)], doing: doing, { $0.int(0) }) {
+            if session == state.row.number { return nil }
             let copy = MessageID(high: id.high, low: id.low).copied(number)
             free = ID(high: copy.high, low: copy.low)
             number += 1
@@ -297,8 +296,9 @@ struct ImportWriting {
         guard let key = try ownKey(of: state.ids[end] ?? end) else {
             return "'messageId' is a message that did not come before it"
         }
-        let id = try free(
-            summary.id, "SELECT count(*) FROM summary WHERE uuid = ?", doing: "find a summary")
+        let free = try free(
+            summary.id, "SELECT session FROM summary WHERE uuid = ?", doing: "find a summary")
+        guard let id = free else { return "'id' is that of a summary before it" }
         try database.run(
             """
             INSERT INTO summary (uuid, session, message, first_seq, text, problem, requested, made_at, upstream, model,
