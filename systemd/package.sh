@@ -86,7 +86,8 @@ set -e
 [ ! -d /run/systemd/system ] || systemctl daemon-reload || true
 if [ "$1" = purge ]; then
     rm -f /etc/systemd/system/sockets.target.wants/convod.socket /etc/systemd/system/multi-user.target.wants/convod.service
-    rmdir /run/convod 2>/dev/null || true
+    rm -f /run/convod/convod.sock /run/convod/convod.sock.lock
+    rmdir /run/convod /etc/convod 2>/dev/null || true
     if [ -e /var/lib/convod/convod.db ]; then
         echo "convod: the conversations in /var/lib/convod stay; 'rm -r /var/lib/convod' removes them"
     else

@@ -56,7 +56,8 @@ internal import Testing
         #expect(try place.asked == fresh)
         // A second time what was there is stopped before.
         #expect(try place.convo("service", "install").code == 0)
-        #expect(try place.asked == fresh + ["--user stop convod.socket convod.service"] + fresh)
+        #expect(
+            try place.asked == fresh + ["--user stop convod.socket", "--user stop convod.service"] + fresh)
         // What somebody wrote into a unit is kept, and said.
         let unit = place.home.directory.file(".config/systemd/user/convod.service")
         let edited = try place.unit("convod.service") + "# mine\n"
@@ -79,12 +80,24 @@ internal import Testing
         let gone = try place.convo("service", "uninstall")
         #expect(gone.code == 0, "\(gone)")
         #expect(
-            try place.asked.suffix(2) == [
-                "--user disable --now convod.socket convod.service", "--user daemon-reload",
+            try place.asked.suffix(3) == [
+                "--user disable --now convod.socket", "--user disable --now convod.service",
+                "--user daemon-reload",
             ])
         #expect(try Files.names(in: place.home.directory.file(".config/systemd/user")).isEmpty)
         #expect(try place.convo("service", "uninstall").code == 0, "twice is once")
         #expect(try place.convo("ls", "--jsonl").said.contains("\"one\""))
+    }
+
+    @Test(arguments: ["install", "uninstall"])
+    func `that was put in place by half is put in place or taken away all the same`(word: String) throws {
+        let place = try ServiceHome()
+        #expect(try place.convo("service", "install").code == 0)
+        try Files.remove(place.home.directory.file(".config/systemd/user/convod.service"))
+        #expect(try place.convo("service", word).code == 0)
+        // systemctl refuses what is not there.
+        #expect(try !place.asked.contains { $0.hasPrefix("--user stop") && $0.contains("convod.service") })
+        #expect(try !place.asked.contains { $0.contains("disable") && $0.contains("convod.service") })
     }
 
     @Test func `takes the paths that are named, whatever is in them`() throws {

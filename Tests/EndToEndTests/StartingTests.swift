@@ -71,6 +71,19 @@ internal import Testing
         #expect(try Built.run(Built.convo, ["stop"], environment: environment).code == 0)
     }
 
+    @Test func `that fails says so to the journal by its level`() throws {
+        let directory = try TemporaryDirectory(), config = directory.file("config.json5")
+        try Files.replace(config, with: Array("{ nonsense: 1 }".utf8))
+        let journal = directory.file("journal")
+        // A file stands for the journal's socket: the variable names whatever standard error is.
+        let script =
+            "exec 2>\(journal); JOURNAL_STREAM=$(stat -c %d:%i \(journal)) exec '\(Built.convod)' --config \(config)"
+        #expect(
+            try Built.run("/bin/sh", ["-c", script], environment: Built.environment(directory)).code != 0)
+        let said = text(try Files.read(journal))
+        #expect(said.hasPrefix("<3>") && said.contains("'nonsense'"), "\(said)")
+    }
+
     /// The process IDs of daemons on a socket.
     private func daemons(_ socket: String) throws -> [String] {
         let (_, said) = try run(

@@ -155,6 +155,20 @@ extension Bench {
         #expect(error?.code == .refused && error?.reason.contains("meanwhile; begin again") ?? false)
     }
 
+    @Test func `may share what ends with a message that was deleted before`() throws {
+        let bench = try Bench()
+        var messages = [bench.message("words"), bench.message("an answer", .assistant)]
+        let whole = try #require(try bench.readIn("whole", owner: 0, messages))
+        _ = try bench.write(
+            DeleteMessage(messages[1].id, of: whole.row, isEverywhere: true, isByAdministrator: false))
+        // As a file has it, and then one more.
+        messages[1].content = Array("[]".utf8)
+        messages.append(bench.message("more"))
+        let longer = try bench.readIn("longer", owner: 0, messages)
+        #expect(longer?.session.messageCount == 3)
+        #expect(try bench.sql("SELECT count(*) FROM message") == "3\n")
+    }
+
     @Test func `is called otherwise than what is in memory`() throws {
         let bench = try Bench()
         let record = try bench.readIn(

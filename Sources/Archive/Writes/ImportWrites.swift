@@ -55,6 +55,8 @@ package struct ImportState: Sendable {
     package var path: PathPlace
     /// Where the path ends in another session that has it too; nil where it begins on its own.
     package var shared: (branch: BranchRow, seq: Int)?
+    /// Whether what the message there said was taken out before it was shared.
+    package var sharesDeleted = false
     /// Whether every message so far is another session's too.
     package var isSharing = true
     /// The end of the branch beside the path that is being read, and its last message.

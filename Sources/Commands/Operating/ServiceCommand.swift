@@ -50,9 +50,15 @@ private struct UserService {
     }
 
     /// Whether an installation left anything: one that was broken off may have left one unit.
-    private func isAnyInstalled() throws(CommandError) -> Bool {
-        if try isInstalled(UserService.socketUnit) { return true }
-        return try isInstalled(UserService.serviceUnit)
+    private func isAnyInstalled() throws(CommandError) -> Bool { try !installed().isEmpty }
+
+    /// The units that are there, the socket's first; systemctl refuses names of others.
+    private func installed() throws(CommandError) -> [String] {
+        var found: [String] = []
+        for unit in [UserService.socketUnit, UserService.serviceUnit] where try isInstalled(unit) {
+            found.append(unit)
+        }
+        return found
     }
 
     // MARK: What is asked for
@@ -71,7 +77,7 @@ private struct UserService {
             runtimeDirectory: invocation.environment["XDG_RUNTIME_DIR"])
         // Who has the socket now makes room: systemd with what was installed before, or a daemon without it.
         if try isAnyInstalled() {
-            try systemctl.run("stop", UserService.socketUnit, UserService.serviceUnit)
+            for unit in try installed() { try systemctl.run("stop", unit) }
         }
         let hadOne = try Command.stop(invocation)
         do throws(PosixError) {
@@ -127,7 +133,7 @@ private struct UserService {
             return .success
         }
         if systemctl.isThere {
-            try systemctl.run("disable", "--now", UserService.socketUnit, UserService.serviceUnit)
+            for unit in try installed() { try systemctl.run("disable", "--now", unit) }
         }
         do throws(PosixError) {
             try Files.remove(path(UserService.socketUnit))

@@ -45,6 +45,9 @@ extension Handlers {
             }
             return sorted(sort, request)
         }
+        if parameters.idPrefix != nil, case .all = owner {
+            throw .invalid("'idPrefix' is of one user's IDs, and does not go with the 'owner' '*'")
+        }
         let start = try ListPlace(parameters.cursor, kind: "f")
         if let prefix = parameters.idPrefix, case .user(let uid) = owner {
             search.includesEmpty = true

@@ -161,18 +161,14 @@ extension Handlers {
         }
         // Nothing in memory takes its ID meanwhile.
         archives.claim(state.name, owner: state.owner, isEphemeral: false) { [archives] claimed in
-            let release: () -> Void
-            switch claimed {
-            case .success(let claim): release = claim.release
-            case .failure(let error):
-                archives.write(AbandonImport(state.row), isEphemeral: false) { _ in }
-                return request.fail(error)
-            }
+            // What takes it there just now has it, and this is called otherwise.
+            let claim = try? claimed.get(), release = claim?.release ?? {}
             archives.readMemory(NamesOf(state.owner), isShort: false) { found in
                 switch found {
                 case .success(let taken):
                     let write = EndImport(
-                        run.session, state, takesCut: request.parameters.takesCut, taken: taken ?? [])
+                        run.session, state, takesCut: request.parameters.takesCut,
+                        taken: (taken ?? []).union(claim == nil ? [state.name] : []))
                     archives.write(write, isEphemeral: false) {
                         release()
                         done($0)

@@ -170,9 +170,16 @@ extension Handlers {
     }
 
     private func cancelSession(_ request: Request<Method.SessionCancel>) throws(WireError) {
-        let id = request.parameters.id
-        guard let row = engine.cancel(session: id, of: request.client) else { return }
-        noteChange(request.call, of: id, on: row)
+        let id = request.parameters.id, client = request.client
+        func cancel() {
+            guard let row = engine.cancel(session: id, of: client) else { return }
+            noteChange(request.call, of: id, on: row)
+        }
+        guard client.isAdmin, !engine.hasOwn(id, of: client) else { return cancel() }
+        // Who has a session of this ID means that one, though nothing runs on it.
+        archives.session(id, owner: client.user, orAnyones: false) { found in
+            if case .success(nil) = found { cancel() }
+        }
     }
 
     private func getSession(_ request: Request<Method.SessionGet>) throws(WireError) {

@@ -23,8 +23,12 @@ extension Daemon {
     func lookAfterNames() {
         loop.after(milliseconds: Daemon.lookPause) { [weak self] in
             guard let self, stopRequests == 0 else { return }
+            // Where the lock cannot be made anew the socket may be all the same: they lie in two places.
+            var lockProblem: (any Error)?
+            do { if try lock?.renew() ?? false { options.log.notice("lock_made_anew") } } catch {
+                lockProblem = error
+            }
             do {
-                if try lock?.renew() ?? false { options.log.notice("lock_made_anew") }
                 if !(listener?.isInPlace ?? false) {
                     guard !(listener?.isActivated ?? false) else {
                         throw DaemonError(
@@ -32,7 +36,10 @@ extension Daemon {
                         )
                     }
                     try listenAnew()
+                } else if !isListening {
+                    try watchListener()
                 }
+                if let lockProblem { throw lockProblem }
                 nameProblem = nil
             } catch {
                 let reason = "\(error)"
@@ -100,7 +107,10 @@ extension Daemon {
         guests[connection.number] = Guest(connection: connection, client: client)
         connectionsByUser[peer.uid, default: 0] += 1
         budget.add(connection)
-        try connection.begin()
+        do throws(PosixError) { try connection.begin() } catch {
+            connection.close()
+            throw error
+        }
     }
 
     /// Why there is no room for one more; nil where there is.

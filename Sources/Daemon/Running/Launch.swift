@@ -216,7 +216,10 @@ package enum Launch {
         // What cannot be looked at is no file.
         let isLog = (try? Files.status("/proc/self/fd/2", follows: true))?.kind == .regular
         let start = isLog ? "\(Timestamp.text(Machine.milliseconds())) \(level.name) " : ""
+        // The journal takes a level so (sd-daemon(3)).
+        let stream = Process.environment["JOURNAL_STREAM"]
+        let priority = stream != nil && stream == Files.stream(2) ? "<\(level.rawValue)>" : ""
         // Who does not read standard error does not want it.
-        _ = try? System.write(2, Array("\(start)\(mark)\(text)\n".utf8))
+        _ = try? System.write(2, Array("\(priority)\(start)\(mark)\(text)\n".utf8))
     }
 }

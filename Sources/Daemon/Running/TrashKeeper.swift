@@ -69,7 +69,9 @@ final class TrashKeeper {
             purges.purge(rows.map { ($0, nil) }, onlyTrashed: true, isPatient: true, archives) {
                 [weak self] result in
                 guard let self else { return }
-                guard case .success(let sums) = result, !sums.isEmpty else { return wait(TrashKeeper.pause) }
+                guard case .success(let sums) = result else { return wait(TrashKeeper.pause) }
+                // What cannot be purged now keeps nothing else from its turn.
+                if sums.isEmpty { return trashOld() }
                 let sum = sums.values.reduce(PurgeSum(), +)
                 note(rows.filter { sums[$0] != nil }.compactMap { names[$0]?.id.text })
                 log.notice(

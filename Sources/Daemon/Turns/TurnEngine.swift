@@ -53,6 +53,11 @@ final class TurnEngine {
         return client.isAdmin && named.count == 1 ? named.first : nil
     }
 
+    /// Whether something runs or waits on a session of a client's own user.
+    func hasOwn(_ id: SessionID, of client: Client) -> Bool {
+        lines.values.contains { $0.line.session == id && $0.line.owner == client.user }
+    }
+
     private func driver(of session: SessionRecord) -> SessionDriver {
         if let known = lines[session.row] { return known }
         let driver = makeDriver(session) { [unowned self] driver, report in

@@ -50,6 +50,10 @@ struct ImportWriting {
         state.last = message.id
         if state.isSharing, let found = try shared(message) {
             state.shared = (MessageKey.branch(found), MessageKey.seq(found))
+            state.sharesDeleted =
+                try database.integer(
+                    "SELECT deleted_at IS NOT NULL FROM message WHERE key = ?", [.int(found)],
+                    doing: "look whether a message is deleted") != 0
             state.path = PathPlace(
                 branch: state.path.branch, head: MessageKey.seq(found),
                 tokens: try database.total(
@@ -72,8 +76,8 @@ struct ImportWriting {
         let isThere = try database.integer(
             """
             SELECT count(*) FROM message m JOIN branch b ON b.id = m.key >> 32
-             WHERE m.key = ? AND m.deleted_at IS NULL AND b.deleted_at IS NULL
-            """, [.int(key)], doing: "find a message that is shared")
+             WHERE m.key = ? AND (m.deleted_at IS NOT NULL) = ? AND b.deleted_at IS NULL
+            """, [.int(key), .int(state.sharesDeleted ? 1 : 0)], doing: "find a message that is shared")
         guard isThere == 1 else {
             throw ArchiveError(
                 .refused, "at the end of what it shares",
@@ -232,7 +236,11 @@ struct ImportWriting {
 
     mutating func add(_ turn: TurnRecord) throws(ArchiveError) -> String? {
         state.counts.turns += 1
-        let free = try free(turn.id, "SELECT session FROM turn WHERE uuid = ?", doing: "find a turn")
+        // Those of this import, which no purge has handed over to it.
+        let own = (state.nextTurn + 1)...(state.nextTurn + Int64(state.counts.turns))
+        let free = try free(turn.id, "SELECT id FROM turn WHERE uuid = ?", doing: "find a turn") {
+            own.contains($0)
+        }
         guard let id = free else { return "'id' is that of a turn before it" }
         if let requestID = turn.requestID {
             let others = try database.integer(
@@ -278,12 +286,14 @@ struct ImportWriting {
         return nil
     }
 
-    /// An ID that nothing has, by a statement that gives the session of who has one: the one that came where it is free, or one
+    /// An ID that nothing has, by a statement that gives a number of who has one: the one that came where it is free, or one
     /// that is the same each time; nil where a record before it had it.
-    private func free<Kind>(_ id: ID<Kind>, _ taker: SQL, doing: String) throws(ArchiveError) -> ID<Kind>? {
+    private func free<Kind>(
+        _ id: ID<Kind>, _ taker: SQL, doing: String, isOwn: (Int64) -> Bool
+    ) throws(ArchiveError) -> ID<Kind>? {
         var free = id, number = max(2, state.copy)
-        while let session = try database.first(taker, [.blob(free.bytes)], doing: doing, { $0.int(0) }) {
-            if session == state.row.number { return nil }
+        while let holder = try database.first(taker, [.blob(free.bytes)], doing: doing, { $0.int(0) }) {
+            if isOwn(holder) { return nil }
             let copy = MessageID(high: id.high, low: id.low).copied(number)
             free = ID(high: copy.high, low: copy.low)
             number += 1
@@ -297,7 +307,8 @@ struct ImportWriting {
             return "'messageId' is a message that did not come before it"
         }
         let free = try free(
-            summary.id, "SELECT session FROM summary WHERE uuid = ?", doing: "find a summary")
+            summary.id, "SELECT session FROM summary WHERE uuid = ?", doing: "find a summary"
+        ) { $0 == state.row.number }
         guard let id = free else { return "'id' is that of a summary before it" }
         try database.run(
             """
