@@ -71,7 +71,6 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
     /// The 36 characters of a UUID in lower case.
     package var description: String {
         var text: [UInt8] = []
-        text.reserveCapacity(36)
         append(to: &text)
         return String(decoding: text, as: UTF8.self)
     }
@@ -106,7 +105,13 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, CustomStringConvertible
 
 extension JSONWriter {
     /// Writes an ID as a string.
-    package mutating func string<Kind>(_ id: ID<Kind>) { plainString { id.append(to: &$0) } }
+    package mutating func string<Kind>(_ id: ID<Kind>) {
+        let form = JSONWriter.id
+        begin(form) { id.write(to: &$0, at: form.gaps[0]) }
+        ended()
+    }
+    private static let id = JSONForm("\"", .id, "\"")
+
     /// Writes a member whose value is an ID.
     package mutating func member<Kind>(_ name: String, _ id: ID<Kind>) {
         key(name)

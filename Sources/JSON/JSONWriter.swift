@@ -54,15 +54,6 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
-    /// Writes a string; `body` appends its bytes, none of which needs an escape.
-    package mutating func plainString(_ body: (inout [UInt8]) -> Void) {
-        comma()
-        bytes.append(0x22)
-        body(&bytes)
-        bytes.append(0x22)
-        needsComma = true
-    }
-
     /// Writes an integer value.
     package mutating func int(_ value: Int) {
         comma()

@@ -108,17 +108,22 @@ package struct Locations: Sendable, Equatable {
     /// Whoever may use a socket of this mode may go through it; only its owner may see what is in it.
     package func prepareDirectory(ofSocket path: String, mode: UInt32) throws(PosixError) {
         let directory = Files.directory(of: path)
-        let passing: UInt32 = (mode & 0o060 != 0 ? 0o010 : 0) | (mode & 0o006 != 0 ? 0o001 : 0)
-        try Files.makeDirectories(directory, mode: directory == privateDirectory ? 0o700 : 0o700 | passing)
+        let passing = directory == privateDirectory ? 0 : Locations.passing(mode)
+        try Files.makeDirectories(directory, mode: 0o700 | passing)
         guard problem(listeningIn: directory) == nil else {
             throw PosixError("use", directory, errno: PosixError.notOwn)
         }
     }
 
+    /// What lets through a directory who may use a socket of a mode.
+    private static func passing(_ mode: UInt32) -> UInt32 {
+        (mode & 0o060 != 0 ? 0o010 : 0) | (mode & 0o006 != 0 ? 0o001 : 0)
+    }
+
     /// The directory of a socket that others may use and may not go through to; nil where they may.
     package func closedDirectory(ofSocket path: String, mode: UInt32) -> String? {
         let directory = Files.directory(of: path)
-        let passing: UInt32 = (mode & 0o060 != 0 ? 0o010 : 0) | (mode & 0o006 != 0 ? 0o001 : 0)
+        let passing = Locations.passing(mode)
         // One that cannot be looked at cannot be used either, and that is said then.
         guard let status = try? Files.status(directory, follows: true) else { return nil }
         return status.mode & passing == passing ? nil : directory

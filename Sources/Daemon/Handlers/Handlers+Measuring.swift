@@ -17,22 +17,19 @@ extension Handlers {
     /// Keeps requests that change something; nothing of sessions in memory.
     func audit() {
         tally.answered = { [weak self] call, given, error in
-            let client = call.client, method = call.method, about = call.session
-            let isForeign = method.speaks && about.map { $0.owner != client.user } ?? false
+            let method = call.method, about = call.session
+            let isForeign = method.speaks && about.map { $0.owner != call.client.user } ?? false
             guard let self, method.isAudited || isForeign else { return }
             if about?.isEphemeral ?? false { return }
             // What is no ID is nobody's session, however long it is.
             let session = given.flatMap { SessionID($0)?.text } ?? about?.id.text
-            let entry = AuditEntry(
-                at: clocks.now(), user: client.user, pid: client.pid, method: method.rawValue,
-                session: session,
-                outcome: error?.rawValue ?? "done")
+            let entry = entry(call, session, error)
             func note() { archives.write(NoteAudit(entry), isEphemeral: false) { _ in } }
             guard archives.hasMemory, about == nil else { return note() }
             guard let id = session.flatMap({ SessionID($0) }) else {
                 return method == .sessionNew ? () : note()
             }
-            archives.readMemory(SessionByName(id, owner: client.user)) { found in
+            archives.readMemory(SessionByName(id, owner: call.client.user)) { found in
                 // What could not be looked up may be one of those.
                 if case .success(let there) = found, there.flatMap({ $0 }) == nil { note() }
             }
@@ -42,10 +39,13 @@ extension Handlers {
     /// Keeps that a request changed a session which others of its kind leave as it is.
     func noteChange(_ call: Client.Call, of session: SessionID, on row: SessionRow) {
         if row.isEphemeral || call.method.isAudited { return }
-        let entry = AuditEntry(
+        archives.write(NoteAudit(entry(call, session.text, nil)), isEphemeral: false) { _ in }
+    }
+
+    private func entry(_ call: Client.Call, _ session: String?, _ error: ErrorKind?) -> AuditEntry {
+        AuditEntry(
             at: clocks.now(), user: call.client.user, pid: call.client.pid, method: call.method.rawValue,
-            session: session.text, outcome: "done")
-        archives.write(NoteAudit(entry), isEphemeral: false) { _ in }
+            session: session, outcome: error?.rawValue ?? "done")
     }
 
     private func listChanges(_ request: Request<Method.AuditList>) throws(WireError) {

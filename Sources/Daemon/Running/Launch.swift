@@ -155,11 +155,8 @@ package enum Launch {
             environment: environment,
             log: Log(environment: environment, write: Log.writing(to: locations.log)))
         options.configurationFile = file
-        func isNamed(_ flag: String?, _ variable: String) -> Bool {
-            flag != nil || !(environment[variable] ?? "").isEmpty
-        }
-        let isSocketNamed = isNamed(flags.socket, "CONVOD_SOCKET")
-        let isDatabaseNamed = isNamed(flags.database, "CONVOD_DATABASE")
+        let isSocketNamed = isNamed(flags.socket, "CONVOD_SOCKET", environment)
+        let isDatabaseNamed = isNamed(flags.database, "CONVOD_DATABASE", environment)
         options.reload = { () throws(ConfigurationError) in
             var read = try Launch.configuration(at: file, isRequired: named != nil, environment)
             // What stands over the file has the same place after a restart.
@@ -168,6 +165,12 @@ package enum Launch {
             return read
         }
         return options
+    }
+
+    /// Whether a path was named, by a flag or in the environment.
+    private static func isNamed(_ flag: String?, _ variable: String, _ environment: [String: String]) -> Bool
+    {
+        flag != nil || !(environment[variable] ?? "").isEmpty
     }
 
     private static func configuration(
@@ -185,14 +188,13 @@ package enum Launch {
     private static func checkHome(
         _ options: DaemonOptions, _ flags: Arguments, _ environment: [String: String]
     ) throws(DaemonError) {
-        func isNamed(_ flag: String?, _ variable: String, _ configured: String?) -> Bool {
-            flag ?? configured != nil || !(environment[variable] ?? "").isEmpty
-        }
+        let configuration = options.configuration
         var unnamed: [String] = []
-        if !isNamed(flags.database, "CONVOD_DATABASE", options.configuration.databasePath) {
+        if !isNamed(flags.database ?? configuration.databasePath, "CONVOD_DATABASE", environment) {
             unnamed.append(options.database)
         }
-        if options.activated == nil, !isNamed(flags.socket, "CONVOD_SOCKET", options.configuration.socketPath)
+        if options.activated == nil,
+            !isNamed(flags.socket ?? configuration.socketPath, "CONVOD_SOCKET", environment)
         {
             unnamed.append(options.socket)
         }
@@ -216,9 +218,7 @@ package enum Launch {
         // What cannot be looked at is no file.
         let isLog = (try? Files.status("/proc/self/fd/2", follows: true))?.kind == .regular
         let start = isLog ? "\(Timestamp.text(Machine.milliseconds())) \(level.name) " : ""
-        // The journal takes a level so (sd-daemon(3)).
-        let stream = Process.environment["JOURNAL_STREAM"]
-        let priority = stream != nil && stream == Files.stream(2) ? "<\(level.rawValue)>" : ""
+        let priority = Log.isJournal(Process.environment) ? "<\(level.rawValue)>" : ""
         // Who does not read standard error does not want it.
         _ = try? System.write(2, Array("\(priority)\(start)\(mark)\(text)\n".utf8))
     }

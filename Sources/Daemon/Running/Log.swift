@@ -25,9 +25,15 @@ package struct Log: Sendable {
         write: @escaping @Sendable (String) -> Void = Log.toStandardError
     ) {
         self.now = now
-        // A program that was started by a service has the variable too, wherever its own lines go.
-        isJournal = environment["JOURNAL_STREAM"].map { $0 == Files.stream(2) } ?? false
+        isJournal = Log.isJournal(environment)
         self.write = write
+    }
+
+    /// Whether standard error goes to the journal, which takes a level before a line so: `<3>` (sd-daemon(3)).
+    ///
+    /// A program that was started by a service has the variable too, wherever its own lines go.
+    static func isJournal(_ environment: [String: String]) -> Bool {
+        environment["JOURNAL_STREAM"].map { $0 == Files.stream(2) } ?? false
     }
 
     /// Bytes of a line: as much as a pipe takes at once (pipe(7), PIPE_BUF).
