@@ -30,6 +30,20 @@ internal import Testing
         #expect(answer.kind == "upstream_unavailable")
     }
 
+    @Test func `empties the trash by what it says now, and who is joined hears that a session is purged`()
+        throws
+    {
+        let daemon = try RealDaemon()
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.prompt("s", "words")
+        #expect(try client.call("session/delete", #"{"sessionId":"s"}"#).result != nil)
+        try daemon.reload(
+            "{ drain: '50ms', retention: { trash: '1ms' }, upstreams: { echo: { kind: 'echo' } } }")
+        let left = try client.update { $0["params"]?["update"]?["_meta"]?["convod"]?["left"]?.bool == true }
+        #expect(left["params"]?["update"]?["_meta"]?["convod"]?["error"]?["kind"]?.string == "not_found")
+    }
+
     @Test func `says what only a start can change`() throws {
         let daemon = try RealDaemon()
         try daemon.reload(

@@ -66,6 +66,28 @@ struct `Another user` {
         #expect(info.split(separator: "\n").count { $0.contains("not_found") } == 3, "\(info)")
     }
 
+    @Test
+    func `has an administrator's messages in the one session of an ID, whether something runs or not`() throws
+    {
+        let daemon = try daemon("allow: { users: ['nobody'] }")
+        let client = try daemon.client(), nobody = try ClientOfNobody(daemon.socket)
+        func new(_ id: String) -> String {
+            #"{"sessionId":"\#(id)","ifMissing":"create","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}"#
+        }
+        #expect(try nobody.ask("_convod/message/append", new("theirs"))["error"] == nil)
+        for seqs in [2, 3] {
+            #expect(try client.call("_convod/message/append", new("theirs")).result?["firstSeq"]?.int == seqs)
+            // Behind this somebody looks on, and the session is looked for first.
+            if seqs == 2 {
+                try client.open("own")
+                _ = try client.call(
+                    "session/resume",
+                    #"{"sessionId":"own","cwd":"/","_meta":{"convod":{"role":"observer"}}}"#)
+            }
+        }
+        #expect(try nobody.ask("_convod/message/append", new("own"))["result"]?["firstSeq"]?.int == 1)
+    }
+
     @Test func `finds nothing of another's, by whatever method it asks`() throws {
         let daemon = try daemon("allow: { users: ['nobody'] }")
         let client = try daemon.client()

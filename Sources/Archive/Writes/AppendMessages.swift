@@ -10,12 +10,15 @@ package struct AppendMessages: ArchiveWrite {
     package let ifMissing: Session?
     /// What pins may have, those that are there and those that come.
     package let room: PinRoom
+    /// Whether nothing is stored where the owner has no session of this ID, but somebody else has one.
+    package let orAnyones: Bool
 
     package init(
         _ id: SessionID, owner: UserID, _ messages: [NewMessage], ifMissing: Session?,
-        room: PinRoom = .unlimited
+        room: PinRoom = .unlimited, orAnyones: Bool = false
     ) {
         self.room = room
+        self.orAnyones = orAnyones
         self.id = id
         self.owner = owner
         self.messages = messages
@@ -30,6 +33,8 @@ package struct AppendMessages: ArchiveWrite {
         case missing
         /// The session is in the trash.
         case trashed
+        /// Only somebody else has a session of this ID.
+        case anothers
         /// With them the pins would have so many tokens, by the estimate, which is more than they may.
         case tooMuch(Int)
     }

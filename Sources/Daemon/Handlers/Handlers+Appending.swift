@@ -12,11 +12,13 @@ private struct AppendTarget {
     var row: SessionRow?
     /// What pins may have there.
     var room = PinRoom.unlimited
+    /// Whether it was not looked whether somebody else has a session of this ID.
+    var isUnseen = false
 }
 
 extension Handlers {
     func appendMessages(_ request: Request<Method.MessageAppend>) throws(WireError) {
-        let user = request.client.user, id = request.parameters.id
+        let user = request.client.user
         // What a system says is pinned unasked, and must not be refused for that.
         // The result of a pinned call goes along with it.
         let pins = request.parameters.messages.contains {
@@ -25,17 +27,13 @@ extension Handlers {
         // Nothing runs and nobody only looks most of the time, and then the writer finds the session by itself.
         let isPlain =
             engine.isEmpty && user == server.user && !channels.hadObservers && !archives.hasMemory
-        if isPlain {
-            guard pins else { return append(request, to: AppendTarget(owner: user)) }
-            // Whose session it is does not hang on what is pinned.
-            return archives.session(
-                id, owner: user, orAnyones: false,
-                then: looking(request.call) { [self] (found: SessionRecord?) throws(WireError) in
-                    append(
-                        request, to: AppendTarget(owner: user, row: found?.row),
-                        measuringBy: found ?? unmade(request))
-                })
-        }
+        if isPlain && !pins { return append(request, to: AppendTarget(owner: user, isUnseen: true)) }
+        appendToSeen(request, measuresPins: pins)
+    }
+
+    /// Appends to the session that is meant: the user's own, or for who sees all and has none anybody's.
+    private func appendToSeen(_ request: Request<Method.MessageAppend>, measuresPins pins: Bool) {
+        let user = request.client.user, id = request.parameters.id
         session(id, request.call, orTrashed: true) { [self] (found) throws(WireError) in
             do throws(WireError) {
                 let known = try found.get()
@@ -131,7 +129,8 @@ extension Handlers {
             return new
         }
         let append = AppendMessages(
-            id, owner: target.owner, messages, ifMissing: missing, room: target.room)
+            id, owner: target.owner, messages, ifMissing: missing, room: target.room,
+            orAnyones: target.isUnseen)
         archives.write(append, isEphemeral: target.isEphemeral) { [self] result in
             release()
             switch result {
@@ -139,6 +138,7 @@ extension Handlers {
                 publish(messages, id, row, first, except: request.client)
                 request.reply(
                     .init(sessionId: id, messageIds: messages.map(\.id), firstSeq: first, lastSeq: last))
+            case .success(.anothers): appendToSeen(request, measuresPins: false)
             case .success(.missing): request.fail(.noSession(id))
             case .success(.trashed): request.fail(inTrash(id))
             case .success(.tooMuch(let tokens)):

@@ -129,10 +129,8 @@ extension Handlers {
     }
 
     /// Who hears of a session hears that it is gone, and so does who watches the list that it was in; nothing of it is told.
-    private func tellPurged(_ record: SessionRecord) {
-        let row = record.row, id = record.session.id
-        channels.tell(
-            purged: id, of: record.session.owner, wasTrashed: record.session.trashedAt != nil, on: row)
+    func tellPurged(_ id: SessionID, of owner: UserID, wasTrashed: Bool, on row: SessionRow) {
+        channels.tell(purged: id, of: owner, wasTrashed: wasTrashed, on: row)
         let subscriptions = channels.subscribers(of: row)
         if subscriptions.isEmpty { return }
         let clients = server.clients(), error = WireError(.notFound, "session '\(id.text)' was purged")
@@ -140,6 +138,12 @@ extension Handlers {
             let client = clients.first { $0.number == subscription.client }
             channels.dismiss(client, subscription, from: row, id, error)
         }
+    }
+
+    private func tellPurged(_ record: SessionRecord) {
+        tellPurged(
+            record.session.id, of: record.session.owner, wasTrashed: record.session.trashedAt != nil,
+            on: record.row)
     }
 
     private func purgeSession(_ request: Request<Method.SessionPurge>) throws(WireError) {

@@ -75,6 +75,7 @@ extension Daemon {
             upstreams.rebuild(read)
             engine.wakeQueues()
             applyAccess()
+            trashKeeper.lookSoon()
             options.log.info("reloaded")
             return fixed
         } catch {

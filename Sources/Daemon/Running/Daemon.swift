@@ -172,10 +172,14 @@ package final class Daemon {
         budget = BufferBudget(loop: loop) { configuration.limits }
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
         recovery = Recovery(archives, engine, clocks, loop, log)
-        trashKeeper = TrashKeeper(archives, handlers.purges, configuration, clocks, loop, log) {
-            [engine] row in
-            engine.running(on: row) != nil || engine.line(on: row)?.isTaken ?? false
-        }
+        trashKeeper = TrashKeeper(
+            archives, handlers.purges, configuration, clocks, loop, log,
+            isUsed: { [engine] row in
+                engine.running(on: row) != nil || engine.line(on: row)?.isTaken ?? false
+            },
+            purged: { [handlers] row, id, owner in
+                handlers.tellPurged(id, of: owner, wasTrashed: true, on: row)
+            })
         archives.heldUp = { [log, purges = handlers.purges] isEphemeral, held in
             log.warning(
                 "background_work_failed", ("problem", held.error.description),

@@ -20,12 +20,18 @@ final class TrashKeeper {
     private let log: Log
     /// Whether a turn runs or waits on a session: it is left for another time.
     private let isUsed: (SessionRow) -> Bool
+    /// Hears of each that is purged, once its ID is free.
+    private let purged: (SessionRow, SessionID, UserID) -> Void
+    /// What waits for the next look; nil while one goes on.
+    private var timer: EventLoop.TimerID?
 
     init(
         _ archives: Archives, _ purges: Purges, _ configuration: CurrentConfiguration, _ clocks: Clocks,
-        _ loop: EventLoop, _ log: Log, isUsed: @escaping (SessionRow) -> Bool
+        _ loop: EventLoop, _ log: Log, isUsed: @escaping (SessionRow) -> Bool,
+        purged: @escaping (SessionRow, SessionID, UserID) -> Void
     ) {
         self.isUsed = isUsed
+        self.purged = purged
         self.archives = archives
         self.purges = purges
         self.configuration = configuration
@@ -46,8 +52,18 @@ final class TrashKeeper {
 
     func begin() { wait(TrashKeeper.first) }
 
+    /// Looks soon where it waits for its next look: what is kept may be said otherwise now.
+    func lookSoon() {
+        guard let timer else { return }
+        loop.cancel(timer)
+        wait(TrashKeeper.first)
+    }
+
     private func wait(_ milliseconds: Int) {
-        loop.after(milliseconds: milliseconds) { [weak self] in self?.emptyTrash() }
+        timer = loop.after(milliseconds: milliseconds) { [weak self] in
+            self?.timer = nil
+            self?.emptyTrash()
+        }
     }
 
     private func emptyTrash() {
@@ -66,8 +82,12 @@ final class TrashKeeper {
             guard let self else { return }
             // Whose names cannot be read go all the same.
             let names = (try? names.get()) ?? [:]
-            purges.purge(rows.map { ($0, nil) }, onlyTrashed: true, isPatient: true, archives) {
-                [weak self] result in
+            purges.purge(
+                rows.map { ($0, nil) }, onlyTrashed: true, isPatient: true, archives,
+                removed: { [purged] row in
+                    if let name = names[row] { purged(row, name.id, name.owner) }
+                }
+            ) { [weak self] result in
                 guard let self else { return }
                 guard case .success(let sums) = result else { return wait(TrashKeeper.pause) }
                 // What cannot be purged now keeps nothing else from its turn.

@@ -12,6 +12,7 @@ extension AppendMessages: LocalWrite {
             }
             place = found
         } else {
+            if orAnyones, try writer.hasSession(named: id) { return .anothers }
             guard let ifMissing else { return .missing }
             let tokens = tokensOfPins(room.costs)
             if tokens > room.tokens { return .tooMuch(tokens) }
@@ -51,6 +52,12 @@ extension Writer {
         try database.first(
             "SELECT id, branch, head, tokens, title IS NOT NULL, trashed_at IS NOT NULL FROM session WHERE owner = ? AND name = ?",
             [.user(owner), .text(id.text)], doing: "find a session", Writer.place(_:))
+    }
+
+    /// Whether any user has a session of an ID.
+    func hasSession(named id: SessionID) throws(ArchiveError) -> Bool {
+        for owner in try database.owners() where try place(of: id, owner: owner) != nil { return true }
+        return false
     }
 
     func place(ofRow row: SessionRow) throws(ArchiveError) -> Place? {
