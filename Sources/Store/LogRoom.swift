@@ -9,6 +9,8 @@ internal import Posix
 struct LogRoom: ~Copyable {
     /// Bytes that are added at one time, and those below which room gets too little.
     private static let step = 1 << 20, least = 64 << 10
+    /// What is written ahead, in so many pieces that nobody holds all of it.
+    private static let zeros = [UInt8](repeating: 0, count: 128 << 10)
     /// Bytes that must be free for that.
     private static let leastFree: Int64 = 8 << 20
 
@@ -35,8 +37,9 @@ struct LogRoom: ~Copyable {
                 size = used + LogRoom.step
                 return
             }
-            _ = try System.write(fd, [UInt8](repeating: 0, count: LogRoom.step))
-            size += LogRoom.step
+            for _ in 0..<LogRoom.step / LogRoom.zeros.count {
+                size += try System.write(fd, LogRoom.zeros) ?? 0
+            }
         } catch {
             // A disk that is nearly full gets it back with the next cut.
             size = used + LogRoom.step
