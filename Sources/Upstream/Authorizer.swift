@@ -25,6 +25,8 @@ package protocol Authorizer: AnyObject {
     func forgive()
     /// Names of variables that no program run for a key may see.
     func hide(_ names: Set<String>)
+    /// Ends the programs that were run for a key; who waits for one hears nothing more.
+    func stop()
     /// The server refused it (401) with a model, nil for none; returns whether asking at once again may help.
     func refused(_ authorization: Authorization, for model: String?) -> Bool
     /// The server asked this key to wait with a model, in milliseconds; returns those until a key is free, 0 where another one is.
@@ -48,6 +50,7 @@ extension Authorizer {
     }
     package func forgive() {}
     package func hide(_ names: Set<String>) {}
+    package func stop() {}
     package func throttled(_ authorization: Authorization, milliseconds: Int, for model: String) -> Int {
         milliseconds
     }

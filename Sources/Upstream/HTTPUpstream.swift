@@ -135,6 +135,11 @@ package final class HTTPUpstream: Upstream {
         signing?.hide(names)
     }
 
+    package func stop() {
+        authorizer.stop()
+        signing?.stop()
+    }
+
     package func contextLength(of model: String) -> Int? {
         let known = settings.contextLength ?? lengths[model] ?? known(model)?.contextLength
         return [learned.length(of: model, now: steady()), known].compactMap(\.self).min()

@@ -132,6 +132,7 @@ package protocol UpstreamCall: AnyObject {
 
 extension Upstream {
     package var takesSchema: Bool { true }
+    package func stop() {}
     package func unsent(_ parameters: ModelParameters, of model: String) -> [String] { [] }
     package func issuer(of model: String) -> String { name }
     package func answerCap(_ parameters: ModelParameters, of model: String) -> AnswerCap? { nil }
@@ -221,6 +222,8 @@ package protocol Upstream: AnyObject {
     func forgive()
     /// Names of variables that no program run for a key may see: other upstreams' keys.
     func hide(_ names: Set<String>)
+    /// Ends the programs that it runs; it is not asked again.
+    func stop()
     /// How it has fared.
     var health: Health { get }
 }

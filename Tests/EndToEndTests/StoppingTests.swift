@@ -39,6 +39,25 @@ internal import Testing
         #expect(try daemon.sqlite("PRAGMA integrity_check") == "ok")
     }
 
+    @Test func `ends the program that was run for a key`() throws {
+        let directory = try TemporaryDirectory(), noted = directory.file("pid")
+        let daemon = try RealDaemon(
+            """
+            { drain: '50ms', upstreams: { up: { kind: 'openai', model: 'm', contextLength: 9000, baseURL: 'http://127.0.0.1:1/v1',
+              keys: [{ command: ['/bin/sh', '-c', 'echo $$ > \(noted).new; mv \(noted).new \(noted); exec sleep 3600'] }] } } }
+            """, in: directory)
+        let client = try daemon.client()
+        try client.open("s")
+        _ = try client.startPrompt("s", "hello")
+        try soon("the program runs") { try Files.status(noted) != nil }
+        let pid = text(try Files.read(noted)).filter(\.isNumber)
+        #expect(try daemon.stop() == .exited(0))
+        // What is dead and was not waited for has no command line.
+        try soon("it is gone") {
+            try Files.status("/proc/\(pid)") == nil || Files.read("/proc/\(pid)/cmdline").isEmpty
+        }
+    }
+
     @Test func `in mid-answer keeps the part that came, marked as interrupted`() throws {
         let daemon = try RealDaemon()
         let client = try daemon.client()

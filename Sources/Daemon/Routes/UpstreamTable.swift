@@ -87,6 +87,9 @@ final class UpstreamTable {
         }
     }
 
+    /// Ends the programs that were run for keys: nobody waits for them any more.
+    func stop() { for upstream in byName.values { upstream.stop() } }
+
     /// What a reload clears and brings: refused keys are tried again, and each is hidden from others' commands.
     private func tellKeys() {
         func names(_ settings: UpstreamSettings) -> Set<String> {

@@ -56,6 +56,7 @@ extension Daemon {
 
     func finish() {
         for guest in Array(guests.values) { guest.connection.close() }
+        upstreams.stop()
         archives.close()
         listener = nil
         lock = nil

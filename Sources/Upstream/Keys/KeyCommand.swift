@@ -130,6 +130,12 @@ final class KeyCommand {
         then?(result)
     }
 
+    /// Ends it, when nobody will ever wait for it again; nobody hears of it.
+    func stop() {
+        then = nil
+        end(.failure(KeyTrouble("\(name) was ended")))
+    }
+
     /// Takes note of a program's end; one that made itself another user's goes on as long as it likes.
     private static func reap(_ process: Int32, _ loop: EventLoop, after milliseconds: Int = 1) {
         if (try? Process.reap(process, isWaiting: false)) != nil { return }

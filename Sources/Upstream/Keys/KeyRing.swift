@@ -59,7 +59,7 @@ package final class KeyRing: Authorizer {
     private let loop: EventLoop
     private let clock: () -> Int64
     private let headers: (String) -> [String]
-    private var commands: [Int: [(Result<String, KeyTrouble>) -> Void]] = [:]
+    private var commands: [Int: (run: KeyCommand?, waiting: [(Result<String, KeyTrouble>) -> Void])] = [:]
 
     /// `headers` puts a key into header lines; `clock` gives milliseconds that never go back; `upstream` is the name that is
     /// said to people.
@@ -155,6 +155,8 @@ package final class KeyRing: Authorizer {
     package func forgive() { for index in sources.indices { sources[index].refusals = [:] } }
 
     package func hide(_ names: Set<String>) { hidden = names }
+
+    package func stop() { for command in commands.values { command.run?.stop() } }
 
     package func refused(_ authorization: Authorization, for model: String?) -> Bool {
         let name = model ?? ""
@@ -270,14 +272,16 @@ package final class KeyRing: Authorizer {
         if let (key, at) = sources[index].printed, clock() - at < KeyRing.memory, clock() >= at {
             return then(.success(key))
         }
-        commands[index, default: []].append(then)
-        guard commands[index]?.count == 1 else { return }
-        KeyCommand(words, environment: commandEnvironment, loop: loop).run { [self] result in
+        commands[index, default: (nil, [])].waiting.append(then)
+        guard commands[index]?.waiting.count == 1 else { return }
+        let command = KeyCommand(words, environment: commandEnvironment, loop: loop)
+        commands[index]?.run = command
+        command.run { [self] result in
             let result = result.flatMap { checked($0, sources[index].source) }
             let key = try? result.get()  // why there is none goes to who waits
             if let key { sources[index].printed = (key, clock()) }
             sources[index].isFailing = key == nil
-            for waiter in commands.removeValue(forKey: index) ?? [] { waiter(result) }
+            for waiter in commands.removeValue(forKey: index)?.waiting ?? [] { waiter(result) }
         }
     }
 
