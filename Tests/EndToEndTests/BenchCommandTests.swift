@@ -52,7 +52,7 @@ internal import Testing
             try left(place).contains { try Files.status("\(place)/\($0)/s.sock") != nil }
         }
         try program.signal(signal)
-        #expect(try program.ended() == .exited(signal == Signals.terminate ? 143 : 130))
+        #expect(try program.ended() == .exited(128 + signal))
         #expect(try left(place).isEmpty)
     }
 

@@ -15,6 +15,10 @@ internal import Testing
             let script = """
                 #!/bin/sh
                 echo "$@" >> \(home.directory.file("asked"))
+                case "$1 $2" in
+                "is-enabled convod.socket") [ -e \(home.directory.file("packaged")) ] && echo enabled || echo not-found ;;
+                "is-active convod.socket") echo inactive ;;
+                esac
                 case "$2" in
                 is-system-running) echo \(state) ;;
                 is-active) echo active ;;
@@ -44,6 +48,18 @@ internal import Testing
     }
 
     private static let root = Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
+
+    @Test func `is told apart from the one of the machine`() throws {
+        let place = try ServiceHome()
+        #expect(try !place.convo("service", "status").said.contains("the machine has"))
+        try Files.replace(place.home.directory.file("packaged"), with: [])
+        let told = try place.convo("service", "status")
+        #expect(
+            told.code == 3
+                && told.said.contains(
+                    "the machine has a service of its own, 'convod.socket': inactive, enabled"),
+            "\(told)")
+    }
 
     @Test func `is put in place, seen, and taken away, and the daemon that ran makes room`() throws {
         let place = try ServiceHome()

@@ -90,6 +90,8 @@ enum ExitCode: Int32, Sendable {
     case notFound = 3
     case noDaemon = 4
     case upstream = 5
+    /// The terminal is gone, as of SIGHUP.
+    case hungUp = 129
     /// Ctrl-C, as a shell says it of a process that SIGINT ended.
     case cancelled = 130
     /// Nobody reads the output any more, as of SIGPIPE.

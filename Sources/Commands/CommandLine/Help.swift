@@ -14,7 +14,7 @@ enum Help {
         Try 'convo chat', or 'convo send hello'. 'convo help COMMAND' says more about one, 'convo man'
         prints all of it, 'convo help TOPIC' is on \(HelpTopic.all.map(\.name).joined(separator: ", ")).
         Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 no daemon, 5 upstream failed or
-        a limit holds it back, 130 cancelled, 141 the output was closed, 143 terminated.
+        a limit holds it back, 129 hung up, 130 cancelled, 141 the output was closed, 143 terminated.
         """
     }
 

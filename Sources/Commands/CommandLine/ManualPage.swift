@@ -79,7 +79,8 @@ enum ManualPage {
     static let codes: [(code: Int32, words: String)] = [
         (0, "all went well"), (1, "something failed"), (2, "the command line was wrong"),
         (3, "what was named is not there"), (4, "no daemon answers"),
-        (5, "the upstream failed, or a limit holds it back"), (130, "cancelled by Ctrl-C"),
+        (5, "the upstream failed, or a limit holds it back"), (129, "ended by SIGHUP"),
+        (130, "cancelled by Ctrl-C"),
         (141, "nobody reads the output any more"), (143, "ended by SIGTERM"),
     ]
 

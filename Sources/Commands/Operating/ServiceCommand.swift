@@ -150,6 +150,7 @@ private struct UserService {
         let console = invocation.console
         guard try isInstalled(UserService.socketUnit) else {
             console.print("not installed; 'convo service install' does it")
+            saySystems()
             return .notFound
         }
         console.print("installed in '\(directory)'")
@@ -168,6 +169,18 @@ private struct UserService {
             console.note("systemd does not listen; 'systemctl --user enable --now convod.socket' begins it")
         }
         return isListening ? .success : .failure
+    }
+
+    /// Whether the machine has a service of its own, as the package brings it.
+    private func saySystems() {
+        let system = Systemctl(invocation.environment, isOfUser: false)
+        let enabled = system.ask("is-enabled", UserService.socketUnit)
+        // What it says where there is none, by its age.
+        if ["unknown", "not-found"].contains(enabled) { return }
+        let active = system.ask("is-active", UserService.socketUnit)
+        invocation.console.note(
+            "the machine has a service of its own, '\(UserService.socketUnit)': \(active), \(enabled); 'systemctl status convod' tells of it"
+        )
     }
 
     /// Whether the user's systemd outlives the sessions (logind.conf(5), loginctl(1)).
@@ -228,8 +241,11 @@ private struct UserUnits {
 private struct Systemctl {
     private let environment: [String: String]
     private let program: String?
+    /// Whether it is the user's own systemd that is asked, and not the machine's.
+    private let isOfUser: Bool
 
-    init(_ environment: [String: String]) {
+    init(_ environment: [String: String], isOfUser: Bool = true) {
+        self.isOfUser = isOfUser
         self.environment = environment
         program = Files.program("systemctl", path: environment["PATH"])
     }
@@ -275,7 +291,7 @@ private struct Systemctl {
         _ program: String, _ words: [String], _ writing: consuming Descriptor, _ withErrors: Bool
     ) throws(PosixError) -> Int32 {
         try Process.start(
-            program, ["--user"] + words, environment: environment,
+            program, (isOfUser ? ["--user"] : []) + words, environment: environment,
             streams: Process.Streams(output: writing.raw, error: withErrors ? writing.raw : nil))
     }
 

@@ -20,5 +20,11 @@ final class Interrupts {
     var descriptor: Int32 { source.raw }
 
     /// What a command ends with that a signal ended.
-    static func code(of signal: Int32) -> ExitCode { signal == Signals.terminate ? .terminated : .cancelled }
+    static func code(of signal: Int32) -> ExitCode {
+        switch signal {
+        case Signals.terminate: .terminated
+        case Signals.hangup: .hungUp
+        default: .cancelled
+        }
+    }
 }
