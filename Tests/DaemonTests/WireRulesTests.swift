@@ -26,7 +26,9 @@ internal import Testing
         #expect(try client.next()["error"]?["code"]?.int == -32601)
     }
 
-    @Test func `answers what stands before a half-close, a streaming prompt too, and then closes`() throws {
+    @Test func `answers what stands before a half-close, a streaming prompt too, and then closes (B125)`()
+        throws
+    {
         let daemon = try TestDaemon("{ upstreams: { echo: { kind: 'echo', delay: '2ms' } } }")
         let client = try daemon.client()
         try client.open("demo")
@@ -54,7 +56,7 @@ internal import Testing
         #expect(try client.call("_convod/server/info").result != nil)
     }
 
-    @Test func `takes prompts of 65535, 65536, 65537 bytes and of 10 MB`() throws {
+    @Test func `takes prompts of 65535, 65536, 65537 bytes and of 10 MB (B128)`() throws {
         let daemon = try TestDaemon(
             "{ window: { maxTokens: 100000000 }, upstreams: { echo: { kind: 'echo' } } }")
         let client = try daemon.client()

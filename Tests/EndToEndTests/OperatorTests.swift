@@ -558,7 +558,9 @@ extension `The doctor` {
         #expect(running.code == 1 && running.said.contains("wrong\t"), "\(running)")
     }
 
-    @Test(arguments: ["rm -- %", "cp -- % %.new && mv -- %.new %"])
+    @Test(arguments: [
+        "rm -- %", "cp -- % %.new && mv -- %.new %", "d=$(dirname %) && mv -- $d $d.aside",
+    ])
     func `says that the daemon's database was taken away, and makes no new one (B082)`(_ command: String)
         throws
     {

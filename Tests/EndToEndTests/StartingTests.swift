@@ -7,7 +7,8 @@ internal import Testing
     private static let stop: Int32 = 19
     private static let goOn: Int32 = 18
 
-    @Test func `from 20 commands at once after a kill gives each an answer and leaves one daemon (B079)`()
+    @Test
+    func `from 20 commands at once after a kill gives each an answer and leaves one daemon (B079, B139)`()
         throws
     {
         let daemon = try RealDaemon()
@@ -144,7 +145,7 @@ internal import Testing
         #expect(said.contains("event=reloaded"), "\(said)")
     }
 
-    @Test func `does not replace one that was stopped and lives`() throws {
+    @Test func `does not replace one that was stopped and lives (B139)`() throws {
         let daemon = try RealDaemon()
         let before = try Files.status(daemon.socket)
         try daemon.signal(Self.stop)

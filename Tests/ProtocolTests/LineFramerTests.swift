@@ -113,7 +113,7 @@ private func line(_ text: String) -> Output { .line(Array(text.utf8)) }
         #expect(frames(pieces, limit: 1 << 20) == [.line(bytes)])
     }
 
-    @Test func `of 100 MB holds no more memory than the limit and one read`() {
+    @Test func `of 100 MB holds no more memory than the limit and one read (B131)`() {
         let limit = 1 << 20, read = [UInt8](repeating: 0x61, count: 1 << 18)
         var framer = LineFramer(limit: limit), out: [Output] = [], most = 0
         for _ in 0..<400 {

@@ -79,9 +79,12 @@ struct Doctor {
 
     mutating func examine() {
         examineConfiguration()
-        examineDatabase()
+        let running = Result { () throws(CommandError) in try invocation.running() }
+        // One that cannot be asked has nothing open that is known of; what is wrong with it is said below.
+        let openPath = try? running.get()?.identity.database
+        examineDatabase(isOpen: openPath == locator.database)
         let found: (client: Client, identity: DaemonIdentity)?
-        do throws(CommandError) { found = try invocation.running() } catch {
+        do throws(CommandError) { found = try running.get() } catch {
             return say(.wrong, "daemon", error.message, wayOut)
         }
         guard let client = found?.client else { return examineWithoutDaemon() }
@@ -240,7 +243,8 @@ struct Doctor {
         } catch { say(.wrong, "configuration", "cannot look at '\(path)': \(error.reason)") }
     }
 
-    private mutating func examineDatabase() {
+    /// `isOpen` where the daemon that answers has it open.
+    private mutating func examineDatabase(isOpen isSaid: Bool) {
         let path = locator.database, directory = Files.directory(of: path)
         if let kind = Files.networkFileSystem(directory) {
             say(
@@ -253,8 +257,9 @@ struct Doctor {
                 "\(Times.number(Int(free >> 20))) MiB are free where the database lies",
                 "make room: a full disk refuses prompts, and loses nothing")
         }
-        // A daemon has a lock on both; that of the file itself is nobody's any more where the file was replaced.
-        let isOpen = !locator.isLockFree() || FileLocks.isLocked(path)
+        // A daemon has a lock on both; that of the file itself is nobody's any more where the file was replaced, and neither is
+        // found where their directory was moved.
+        let isOpen = isSaid || !locator.isLockFree() || FileLocks.isLocked(path)
         do throws(PosixError) {
             guard let status = try Files.status(path, follows: true) else {
                 guard isOpen else {
