@@ -151,12 +151,17 @@ package struct Readiness: OptionSet, Sendable {
         for action in afterEach { action() }
     }
 
-    /// Runs the timers that are due now; those that they set run in a later turn.
+    /// Nanoseconds of timers in a turn; a single one may take longer.
+    private static let timerSlice: UInt64 = 1_000_000
+
+    /// Runs the timers that are due now, as far as a slice of time reaches; those that they set run in a later turn.
     package func fireTimers() {
         let moment = now, end = nextTimer
         while let first = timers.first, first.due <= moment, first.id.number < end {
             pop()
-            actions.removeValue(forKey: first.id)?()
+            guard let action = actions.removeValue(forKey: first.id) else { continue }
+            action()
+            if now &- moment >= EventLoop.timerSlice { return }
         }
     }
 

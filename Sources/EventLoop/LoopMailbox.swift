@@ -24,13 +24,62 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
 
     /// Has `loop` hand every letter to `receive`, on the loop's thread; the loop keeps the mailbox until it leaves.
     package func deliver(on loop: EventLoop, to receive: @escaping (Letter) -> Void) throws(PosixError) {
+        let delivery = Delivery(loop, receive)
         // Told once for each signal, and the letters say by themselves what is there: the signals are never read.
         try loop.watch(wakeup.fd, [.reading, .onceEach]) { [self] _ in
             let letters = waiting.withLock { waiting in
                 defer { waiting = [] }
                 return waiting
             }
-            for letter in letters { receive(letter) }
+            delivery.deliver(letters)
+        }
+    }
+
+    /// Letters that were taken out: a slice of time of them in a turn of the loop, so that others have theirs between.
+    private final class Delivery {
+        /// Nanoseconds of a slice; a single letter may take longer.
+        private static var slice: UInt64 { 1_000_000 }
+
+        private let loop: EventLoop
+        private let receive: (Letter) -> Void
+        /// Those that were handed over are gone from it.
+        private var letters: [Letter?] = []
+        private var next = 0
+        private var isDue = false
+
+        init(_ loop: EventLoop, _ receive: @escaping (Letter) -> Void) {
+            self.loop = loop
+            self.receive = receive
+        }
+
+        func deliver(_ more: [Letter]) {
+            if letters.isEmpty { letters = more } else { letters += more }
+            if !isDue { goOn() }
+        }
+
+        private func takeNext() -> Letter? {
+            guard next < letters.count else {
+                (letters, next) = ([], 0)
+                return nil
+            }
+            defer { next += 1 }
+            return letters[next].take()
+        }
+
+        private func goOn() {
+            let start = loop.now
+            // What a letter leads to may turn the loop itself.
+            while let letter = takeNext() {
+                receive(letter)
+                if next < letters.count, !isDue, loop.now &- start >= Delivery.slice {
+                    isDue = true
+                    loop.after(nanoseconds: 0) { [self] in
+                        isDue = false
+                        goOn()
+                    }
+                    return
+                }
+            }
         }
     }
 

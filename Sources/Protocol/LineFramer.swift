@@ -59,6 +59,7 @@ package struct LineFramer: Sendable {
     /// The next line, or nil when more bytes are needed.
     package mutating func next() -> Output? {
         while true {
+            skipEmptyLines()
             let end = ByteSearch.lineFeed(in: buffer.span, from: max(scanned, start))
             guard end < buffer.count else {
                 scanned = buffer.count
@@ -85,6 +86,27 @@ package struct LineFramer: Sendable {
             guard let line else { return .tooLong }
             if !line.isEmpty { return .line(line) }
         }
+    }
+
+    /// Goes past lines in which nothing stands; there may be tens of thousands in one read.
+    private mutating func skipEmptyLines() {
+        if isSkipping || !blocks.isEmpty { return }
+        start = LineFramer.firstByte(of: buffer.span, from: start)
+    }
+
+    /// The place behind the empty lines that begin at a place.
+    private static func firstByte(of bytes: Span<UInt8>, from start: Int) -> Int {
+        var place = start
+        while place < bytes.count {
+            if bytes[place] == 0x0A {
+                place += 1
+            } else if bytes[place] == 0x0D, place + 1 < bytes.count, bytes[place + 1] == 0x0A {
+                place += 2
+            } else {
+                break
+            }
+        }
+        return place
     }
 
     /// The bytes before a line feed without a CR at their end; nil when they are too many, none when nobody wants them.

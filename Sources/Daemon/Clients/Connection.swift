@@ -5,8 +5,8 @@ internal import Protocol
 
 /// One client's socket: its lines in, its bounded lines out.
 final class Connection: ClientLink {
-    /// Nanoseconds for one client at a time; a single request may take longer.
-    static let slice: UInt64 = 500_000
+    /// Nanoseconds for one client at a time, and those while others wait for theirs; a single request may take longer.
+    private static let slice: UInt64 = 500_000, shortSlice: UInt64 = 100_000
 
     /// Names the connection in logs and lists.
     let number: Int
@@ -303,7 +303,8 @@ final class Connection: ClientLink {
         guard taking == .nothing else { return }
         taking = runsSteps ? .linesAndSteps : .lines
         hasMore = true
-        while isServing, !isBraked, loop.now &- start < Connection.slice {
+        let slice = owner?.isCrowded ?? false ? Connection.shortSlice : Connection.slice
+        while isServing, !isBraked, loop.now &- start < slice {
             if owner?.takesWaiting(self) ?? false { continue }
             if !steps.isEmpty {
                 guard runsSteps, let step = steps.popFirst() else { break }

@@ -1,9 +1,11 @@
+internal import Conversation
 internal import EventLoop
+internal import Posix
 
 /// Whose requests are looked at next, so that nobody waits long for those who ask without end.
 ///
 /// While there is time everyone is served at once. When a turn of the loop is full, those with something to say stand in a
-/// line in which they are heard one after the other; what is no part of a conversation (lists, previews, descriptions, new
+/// line in which one client of each user is heard after the other; what is no part of a conversation (lists, previews, descriptions, new
 /// sessions, long answers that are read) is put off to a second line with a share of its own, and so is who says nothing that
 /// anybody understands, or is in the middle of a long line. So a short prompt waits for nothing but other clients' reading,
 /// however many of them ask for something large.
@@ -15,18 +17,26 @@ final class TakingTurns {
     /// Nanoseconds after which the second line has its share also while there is something else to do.
     private static let longestWait: UInt64 = 5_000_000
     /// The same while the store has much to do.
-    private static let longestPendingWait: UInt64 = 50_000_000
+    private static let longestPendingWait: UInt64 = 10_000_000
+    /// Nanoseconds that the second line rests at most behind one that took long, and those for which somebody who was heard is
+    /// thought to have more to say.
+    private static let longestRest: UInt64 = 50_000_000, memory: UInt64 = 100_000_000
     /// Changes on their way to the store at which the second line waits.
     private static let mostPending = 32
 
     private let loop: EventLoop
     private let pending: () -> Int
-    private var heard = Fifo<Connection>()
-    private var putOff = Fifo<Connection>()
+    private var heard = UserLines<Connection>()
+    private var putOff = UserLines<Connection>()
     private var isDue = false
     private var lastPutOff: UInt64 = 0
     /// When the first client of this turn of the loop was served at once; nil before that.
     private var began: UInt64?
+    /// When one of the second line's was served at once in this turn of the loop.
+    private var beganPutOff: UInt64?
+    /// When somebody was heard last, and until when the second line rests for those.
+    private var lastHeard: UInt64 = 0
+    private var restsUntil: UInt64 = 0
 
     /// `pending` is how many changes are on their way to the store.
     init(loop: EventLoop, pending: @escaping () -> Int) {
@@ -41,22 +51,39 @@ final class TakingTurns {
     func isNext(_ connection: Connection, isPutOff: Bool) -> Bool {
         if connection.isInLine { return false }
         let now = loop.now
-        guard !isCrowded, now &- (began ?? now) < TakingTurns.share else {
+        endPutOff(now)
+        guard !isCrowded, now &- (began ?? now) < TakingTurns.share, !isPutOff || !isResting(now) else {
             join(connection, isPutOff: isPutOff)
             return false
         }
         began = began ?? now
+        if isPutOff { beganPutOff = now } else { lastHeard = now }
         return true
     }
 
     /// A turn of the loop is over.
-    func turnEnded() { began = nil }
+    func turnEnded() {
+        began = nil
+        if beganPutOff != nil { endPutOff(loop.now) }
+    }
+
+    /// Behind one of the second line that could not be cut short the others have as long for themselves, where there are such.
+    private func endPutOff(_ now: UInt64) {
+        guard let start = beganPutOff.take() else { return }
+        let took = now &- start
+        if took > TakingTurns.share { restsUntil = now &+ min(took, TakingTurns.longestRest) }
+    }
+
+    private func isResting(_ now: UInt64) -> Bool {
+        now < restsUntil && now &- lastHeard < TakingTurns.memory
+    }
 
     /// Puts a client that has more to do behind the others.
     func join(_ connection: Connection, isPutOff: Bool) {
         if connection.isInLine { return }
         connection.isInLine = true
-        if isPutOff { putOff.append(connection) } else { heard.append(connection) }
+        let user = UserID(connection.peer.uid)
+        if isPutOff { putOff.append(connection, of: user) } else { heard.append(connection, of: user) }
         if !isDue { arm(after: 0) }
     }
 
@@ -67,16 +94,22 @@ final class TakingTurns {
 
     private func serve() {
         isDue = false
+        if !heard.isEmpty { lastHeard = loop.now }
         serve(heard.count, isPutOff: false) { heard.popFirst() }
-        if mayServePutOff {
-            lastPutOff = loop.now
+        if !putOff.isEmpty, mayServePutOff {
+            let start = loop.now
+            (lastPutOff, beganPutOff) = (start, start)
             serve(putOff.count, isPutOff: true) { putOff.popFirst() }
+            endPutOff(loop.now)
         }
-        if isCrowded && !isDue { arm(after: heard.isEmpty && pending() >= TakingTurns.mostPending ? 1 : 0) }
+        guard isCrowded && !isDue else { return }
+        let mayWait = heard.isEmpty && (pending() >= TakingTurns.mostPending || isResting(loop.now))
+        arm(after: mayWait ? 1 : 0)
     }
 
     /// The second line gets the turns in which nothing else is to do, and one from time to time.
     private var mayServePutOff: Bool {
+        if isResting(loop.now) { return false }
         guard pending() < TakingTurns.mostPending else {
             return loop.now &- lastPutOff > TakingTurns.longestPendingWait
         }
