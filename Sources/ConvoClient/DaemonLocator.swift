@@ -138,17 +138,21 @@ package struct DaemonLocator: Sendable {
     }
 
     /// What is wrong where a daemon runs that cannot be reached, as one sentence; nil when none runs.
-    package var unreachable: String? {
+    package var unreachable: String? { unreachable(orElsewhere: true) }
+
+    /// The same; without `orElsewhere` one that listens at another socket than the named one is none.
+    package func unreachable(orElsewhere: Bool) -> String? {
         guard let pid = holder else { return nil }
         let socket = lockOwner()?.socket ?? socket
         if let named = namedSocket, !DaemonLocator.isSame(named, socket) {
+            guard orElsewhere else { return nil }
             return "nobody listens at '\(named)'; convod runs as process \(pid) and listens at '\(socket)'"
         }
         guard (try? Files.status(socket)) ?? nil == nil else {
             return "convod runs as process \(pid), and takes no connection at '\(socket)'"
         }
         return
-            "convod runs as process \(pid), its socket '\(socket)' is gone; it makes a new one within two seconds, else 'kill \(pid)' ends it"
+            "convod runs as process \(pid) without its socket '\(socket)': it is still starting, as on a large database of an earlier version, or the socket was removed, and it makes a new one within two seconds where it made that; else 'kill \(pid)' ends it"
     }
 
     /// Who holds the lock and where it listens, by what the file says; nil when nobody holds it.

@@ -192,6 +192,12 @@ package enum Files {
         }
     }
 
+    /// Gives an open file other rights.
+    package static func setMode(_ file: borrowing Descriptor, _ mode: UInt32, path: String) throws(PosixError)
+    {
+        guard fchmod(file.raw, mode) == 0 else { throw .last("chmod", path) }
+    }
+
     /// Gives a file another path in one step; what is there is replaced.
     package static func rename(_ path: String, to other: String) throws(PosixError) {
         guard unsafe CLinux.rename(path, other) == 0 else { throw .last("rename", path) }

@@ -223,4 +223,28 @@ internal import Testing
         #expect(try observer.prompt("s", "x").kind == "permission_denied")
         #expect(try observer.call("_convod/turn/retry", #"{"sessionId":"s"}"#).kind == "permission_denied")
     }
+
+    @Test(arguments: ["joined", "watching"])
+    func `as an observer changes nothing by a detour`(_ way: String) throws {
+        let daemon = try TestDaemon()
+        let client = try daemon.client(), observer = try daemon.client()
+        try client.open("s")
+        _ = try client.prompt("s", "hello")
+        _ =
+            way == "watching"
+            ? try observer.call("_convod/watch", #"{"sessions":["s"]}"#)
+            : try observer.call(
+                "session/resume", #"{"sessionId":"s","cwd":"/","_meta":{"convod":{"role":"observer"}}}"#)
+        let brought = #""systemPrompt":{"mode":"append","content":[{"type":"text","text":"planted"}]}"#
+        let opened = try observer.call(
+            "session/new",
+            #"{"cwd":"/","mcpServers":[],\#(brought),"_meta":{"convod":{"sessionId":"s","ifExists":"resume"}}}"#
+        )
+        #expect(opened.kind == "permission_denied")
+        let pruned = try observer.call(
+            "_convod/store/prune", #"{"scope":"live","before":"2100-01-01T00:00:00.000Z"}"#)
+        #expect(pruned.result?["sessions"]?.int == 0)
+        let session = try client.call("_convod/session/get", #"{"sessionId":"s"}"#).result
+        #expect(session != nil && session?["appendedSystem"]?.string == nil)
+    }
 }

@@ -43,7 +43,7 @@ private func complaint(_ text: String) -> String? {
         ),
         (
             "{ upstreams: { a: { kind: 'opneai' } } }",
-            "'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'ollama', 'openai'; did you mean 'openai'?"
+            "'upstreams.a.kind' must be one of 'anthropic', 'echo', 'gemini', 'ollama', 'openai'; it is \"opneai\"; did you mean 'openai'?"
         ),
         (
             "{ upstreams: { a: { kind: 'openai', baseURL: 'ftp://x' } } }",
@@ -63,6 +63,12 @@ private func complaint(_ text: String) -> String? {
         ("{ socket: { mode: 'rw' } }", "'socket.mode' must be an octal mode"),
         ("{ socket: { allow: { users: ['no-such-user-x'] } } }", "there is no user 'no-such-user-x'"),
         ("{ a: ", "c.json5:1:6: the text ends inside a value"),
+        ("{ limits: { connections: 0 } }", "an integer from 1 to 1000000; it is 0"),
+        ("{ socket: { mode: '0999' } }", "such as \"0600\"; it is \"0999\""),
+        (
+            "{ socket: { allow: { users: ['no-such-user-x'] } } }",
+            "c.json5:1:29: 'socket.allow.users': there is no user 'no-such-user-x'"
+        ),
     ]) func `is taken, or refused with the place and what to do`(text: String, said: String?) {
         let found = complaint(text)
         if let said {
@@ -212,5 +218,44 @@ private func complaint(_ text: String) -> String? {
     ) {
         let known = ModelTable.shipped.model(name, kind: kind, host: host)
         #expect(known?.prices?.input == input && known?.contextLength == length)
+    }
+}
+
+@Suite struct `A configuration that no daemon could work with` {
+    private static func upstream(_ members: String) -> String {
+        "{ upstreams: { a: { kind: 'openai', \(members) } } }"
+    }
+
+    @Test(arguments: [
+        // A daemon that a command starts works in another directory.
+        ("{ database: { path: 'rel.db' } }", "'database.path' must be a path that begins with '/'"),
+        ("{ database: { path: '~/c.db' } }", "it is \"~/c.db\""),
+        ("{ database: { path: '' } }", "'database.path' must be a path"),
+        ("{ database: { path: '/a\\u0000b' } }", "no control characters"),
+        ("{ socket: { path: 's.sock' } }", "'socket.path' must be a path"),
+        (
+            "{ socket: { path: '/\(String(repeating: "s", count: 120))' } }",
+            "may have 107 bytes, this one has 121"
+        ),
+        (upstream("keys: [{ file: 'key' }]"), "a key's 'file' must be a path"),
+        (upstream("keys: [{ credential: '../../etc/shadow' }]"), "without '/'; it is \"../../etc/shadow\""),
+        (upstream("caFile: 'ca.pem'"), "caFile' must be a path"),
+        (upstream("baseURL: 'http://h:99999/v1'"), "a port from 1 to 65535"),
+        (upstream("baseURL: 'http://[::1'"), "'baseURL' must be"),
+        (upstream("baseURL: 'http://'"), "'baseURL' must be"),
+        (upstream("headers: { 'Content-Length': '3' }"), "'headers' may not hold 'Content-Length'"),
+        (upstream("timeouts: { connect: '0s' }"), "at least 1ms"),
+        ("{ upstreams: { '': { kind: 'echo' } } }", "must have 1 to 256 bytes"),
+        ("{ upstreams: { 'a\\u001b': { kind: 'echo' } } }", "no control characters"),
+    ]) func `is refused where it is read`(text: String, said: String) {
+        let found = complaint(text)
+        #expect(found?.contains(said) == true, "\(found ?? "taken")")
+    }
+
+    @Test(arguments: [
+        "http://127.0.0.1:8080/v1", "https://[::1]:443", "https://host", "http://h.example:1/",
+        "https://[2001:db8::1]/v1",
+    ]) func `is taken with each address that requests can go to`(address: String) {
+        #expect(complaint(Self.upstream("baseURL: '\(address)'")) == nil)
     }
 }

@@ -40,7 +40,12 @@ internal import Testing
         let peak = try daemon.kibibytes("VmHWM")
         // It listens before it has given all of it back.
         try soon("what starting took is given back") { try daemon.kibibytes("RssFile") < peak * 3 / 4 }
-        let begun = try daemon.kibibytes("RssFile")
+        var begun = 0
+        try soon("all of it is given back") {
+            let before = begun
+            begun = try daemon.kibibytes("RssFile")
+            return begun == before
+        }
         do {
             let client = try daemon.client()
             try client.open("s")

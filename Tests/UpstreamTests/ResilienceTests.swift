@@ -51,6 +51,14 @@ private func ready(_ name: String) -> Availability { .ready }
         #expect(plan.next(after: down, policy: policy, elapsed: 0, random: 0, ready) == .fail(down))
     }
 
+    @Test func `asks who was not asked yet though all of the time is used up, and nobody twice`() {
+        var plan = begun(["a", "b", "c"])
+        let late = 60_000
+        #expect(plan.next(after: down, policy: policy, elapsed: late, random: 0, ready) == .ask("b", wait: 0))
+        #expect(plan.next(after: down, policy: policy, elapsed: late, random: 0, ready) == .ask("c", wait: 0))
+        #expect(plan.next(after: down, policy: policy, elapsed: late, random: 0, ready) == .fail(down))
+    }
+
     @Test func `goes to the next at once where the wait is long, as with 46 s`() {
         var plan = begun(["a", "b"])
         #expect(

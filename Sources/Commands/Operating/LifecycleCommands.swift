@@ -47,7 +47,13 @@ extension Command {
 
     /// Ends the daemon and waits until its database is free; false when none runs.
     static func stop(_ invocation: Invocation) throws(CommandError) -> Bool {
-        guard let (client, daemon) = try invocation.running() else { return false }
+        guard let (client, daemon) = try invocation.running() else {
+            // One that cannot be asked goes on all the same.
+            if let problem = invocation.locator.unreachable(orElsewhere: false) {
+                throw CommandError(.failure, problem)
+            }
+            return false
+        }
         // Who listens is asked of the kernel, not of the answer.
         let pid = client.peer.pid
         guard pid > 1, daemon.pid == Int(pid) else {

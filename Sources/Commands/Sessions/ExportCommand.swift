@@ -290,14 +290,19 @@ struct ExportFile {
         throws(CommandError)
     {
         // One that cannot be looked at cannot be written either, and that is said then.
-        if let status = try? Files.status(path), status.kind != .regular {
+        let status = (try? Files.status(path)) ?? nil
+        if let status, status.kind != .regular {
             let file = try open()
             return try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
         }
         let side = Files.side(of: path, "part"), file = try openNew(side)
         do throws(CommandError) {
             try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
-            do throws(PosixError) { try Files.rename(side, to: path) } catch {
+            do throws(PosixError) {
+                // Whom somebody lets read it may read what takes its place.
+                if let status { try Files.setMode(file, status.mode & 0o777, path: side) }
+                try Files.rename(side, to: path)
+            } catch {
                 throw ExportFile.failed(path, error)
             }
         } catch {

@@ -54,18 +54,24 @@ extension Configuration {
 
     private mutating func read(socket: ConfigurationReader) throws(ConfigurationError) {
         var socket = socket
-        socketPath = try socket.string("path")
+        socketPath = try socket.path("path")
+        if let path = socketPath, path.utf8.count > UnixSocket.longestPath {
+            throw socket.complaint(
+                socket.view["path"] ?? socket.view,
+                "'socket.path' may have \(UnixSocket.longestPath) bytes, this one has \(path.utf8.count)")
+        }
         if let text = try socket.string("mode") {
             guard let mode = UInt32(text, radix: 8), mode <= 0o777 else {
                 throw socket.complaint(
-                    socket.view["mode"] ?? socket.view, "'socket.mode' must be an octal mode such as \"0600\""
+                    socket.view["mode"] ?? socket.view,
+                    "'socket.mode' must be an octal mode such as \"0600\"; it is \"\(text.prefix(40))\""
                 )
             }
             access.mode = mode
         }
         if var allow = try socket.object("allow") {
-            access.allowedUsers = try users(try allow.strings("users") ?? [], allow)
-            access.allowedGroups = try groups(try allow.strings("groups") ?? [], allow)
+            access.allowedUsers = try users("users", &allow)
+            access.allowedGroups = try groups("groups", &allow)
             try allow.finish()
         }
         (access.adminUsers, access.adminGroups) = try usersOrGroups("admins", &socket)
@@ -91,26 +97,28 @@ extension Configuration {
         return (users, groups)
     }
 
-    private func users(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError)
+    private func users(_ key: String, _ reader: inout ConfigurationReader) throws(ConfigurationError)
         -> [UInt32]
     {
         var found: [UInt32] = []
-        for name in names {
+        for name in try reader.strings(key) ?? [] {
             guard let uid = Process.userID(named: name) else {
-                throw reader.complaint(reader.view, "there is no user '\(name)'")
+                throw reader.complaint(
+                    reader.view[key] ?? reader.view, "'socket.allow.\(key)': there is no user '\(name)'")
             }
             found.append(uid)
         }
         return found
     }
 
-    private func groups(_ names: [String], _ reader: ConfigurationReader) throws(ConfigurationError)
+    private func groups(_ key: String, _ reader: inout ConfigurationReader) throws(ConfigurationError)
         -> [UInt32]
     {
         var found: [UInt32] = []
-        for name in names {
+        for name in try reader.strings(key) ?? [] {
             guard let gid = Process.groupID(named: name) else {
-                throw reader.complaint(reader.view, "there is no group '\(name)'")
+                throw reader.complaint(
+                    reader.view[key] ?? reader.view, "'socket.allow.\(key)': there is no group '\(name)'")
             }
             found.append(gid)
         }
@@ -119,7 +127,7 @@ extension Configuration {
 
     private mutating func read(database: ConfigurationReader) throws(ConfigurationError) {
         var database = database
-        databasePath = try database.string("path")
+        databasePath = try database.path("path")
         isDurabilityFull = try database.word("durability", Durability.self) != .normal
         isIndexing = try database.bool("index") ?? true
         try database.finish()

@@ -35,8 +35,32 @@ struct ConfigurationReader {
 
     mutating func string(_ name: String) throws(ConfigurationError) -> String? {
         guard let value = value(name) else { return nil }
-        guard let text = value.string else { throw complaint(value, "'\(full(name))' must be a string") }
+        guard let text = value.string else {
+            throw complaint(value, "'\(full(name))' must be a string\(said(value))")
+        }
         return text
+    }
+
+    /// A file's place: from the root on, since a daemon that a command starts works in another directory than its user.
+    mutating func path(_ name: String) throws(ConfigurationError) -> String? {
+        guard let text = try string(name) else { return nil }
+        try checkPath(text, view[name] ?? view, "'\(full(name))'")
+        return text
+    }
+
+    func checkPath(_ text: String, _ place: JSONView, _ what: String) throws(ConfigurationError) {
+        guard text.hasPrefix("/"), text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw complaint(
+                place,
+                "\(what) must be a path that begins with '/' and has no control characters\(said(place))")
+        }
+    }
+
+    /// What stands somewhere, as the end of a complaint about it; nothing where that is more than a word.
+    private func said(_ value: JSONView) -> String {
+        if let text = value.string { return "; it is \"\(text.prefix(40))\"" }
+        if value.kind == .object || value.kind == .array { return "" }
+        return "; it is \(String(decoding: value.raw.prefix(40), as: UTF8.self))"
     }
 
     mutating func strings(_ name: String) throws(ConfigurationError) -> [String]? {
@@ -52,14 +76,18 @@ struct ConfigurationReader {
         guard let value = value(name) else { return nil }
         guard let number = value.int, range.contains(number) else {
             throw complaint(
-                value, "'\(full(name))' must be an integer from \(range.lowerBound) to \(range.upperBound)")
+                value,
+                "'\(full(name))' must be an integer from \(range.lowerBound) to \(range.upperBound)\(said(value))"
+            )
         }
         return number
     }
 
     mutating func bool(_ name: String) throws(ConfigurationError) -> Bool? {
         guard let value = value(name) else { return nil }
-        guard let flag = value.bool else { throw complaint(value, "'\(full(name))' must be true or false") }
+        guard let flag = value.bool else {
+            throw complaint(value, "'\(full(name))' must be true or false\(said(value))")
+        }
         return flag
     }
 
@@ -79,7 +107,7 @@ struct ConfigurationReader {
     mutating func number(_ name: String) throws(ConfigurationError) -> Double? {
         guard let value = value(name) else { return nil }
         guard let number = value.double, (0...1e12).contains(number) else {
-            throw complaint(value, "'\(full(name))' must be a number from 0 to 1e12")
+            throw complaint(value, "'\(full(name))' must be a number from 0 to 1e12\(said(value))")
         }
         return number
     }
@@ -91,7 +119,7 @@ struct ConfigurationReader {
         guard let value = value(name) else { return nil }
         guard let text = value.string, let word = Word(rawValue: text) else {
             let all = Word.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-            throw complaint(value, "'\(full(name))' must be one of \(all)")
+            throw complaint(value, "'\(full(name))' must be one of \(all)\(said(value))")
         }
         return word
     }
@@ -101,9 +129,12 @@ struct ConfigurationReader {
         guard let value = value("kind") else { return nil }
         if let kind = value.string.flatMap({ kinds[$0] }) { return kind }
         let all = kinds.names.map { "'\($0)'" }.joined(separator: ", ")
-        let meant = value.string.flatMap { Spelling.nearest(to: $0, in: kinds.names, within: 3) }
+        // A short word is near to any other.
+        let meant = value.string.flatMap {
+            Spelling.nearest(to: $0, in: kinds.names, within: min(3, $0.count / 2))
+        }
         let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
-        throw complaint(value, "'\(full("kind"))' must be one of \(all)\(hint)")
+        throw complaint(value, "'\(full("kind"))' must be one of \(all)\(said(value))\(hint)")
     }
 
     /// Days that a time may have; more is a slip of the pen, and sums of such times must stay numbers.
@@ -138,8 +169,7 @@ struct ConfigurationReader {
             let number = Int(text.dropLast(unit.count)), number >= 0, number <= Int.max / factor,
             range.contains(number * factor)
         else {
-            let said = value.string.map { "; it is \"\($0.prefix(40))\"" } ?? ""
-            throw complaint(value, "'\(full(name))' must be \(what)\(said)")
+            throw complaint(value, "'\(full(name))' must be \(what)\(said(value))")
         }
         return number * factor
     }

@@ -22,6 +22,12 @@ enum UpstreamReading {
         throws(ConfigurationError) -> UpstreamSettings
     {
         var reader = reader
+        guard (1...256).contains(name.utf8.count), name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw reader.complaint(
+                reader.view,
+                "an upstream's name must have 1 to 256 bytes and no control characters; this one has \(name.utf8.count)"
+            )
+        }
         guard let kind = try reader.kind(kinds) else {
             for member in reader.view.members
             where Spelling.nearest(to: member.key, in: ["kind"], within: 2) != nil {
@@ -56,7 +62,7 @@ enum UpstreamReading {
         try readLimits(&settings, &reader)
         if let headers = try reader.object("headers") { settings.headers = try read(headers: headers) }
         if var signing = try reader.object("signing") { settings.signing = try read(signing: &signing) }
-        settings.caFile = try reader.string("caFile")
+        settings.caFile = try reader.path("caFile")
         if kind.takesGoogleCredentials { try readGoogle(&settings, &reader) }
         try reader.finish()
         return settings
@@ -96,9 +102,9 @@ enum UpstreamReading {
         throws(ConfigurationError)
     {
         guard var timeouts = try reader.object("timeouts") else { return }
-        if let value = try timeouts.duration("connect") { settings.timeouts.connect = value }
-        if let value = try timeouts.duration("firstToken") { settings.timeouts.firstToken = value }
-        if let value = try timeouts.duration("gap") { settings.timeouts.gap = value }
+        if let value = try timeouts.duration("connect", least: 1) { settings.timeouts.connect = value }
+        if let value = try timeouts.duration("firstToken", least: 1) { settings.timeouts.firstToken = value }
+        if let value = try timeouts.duration("gap", least: 1) { settings.timeouts.gap = value }
         try timeouts.finish()
     }
 
@@ -132,16 +138,33 @@ enum UpstreamReading {
         throws(ConfigurationError) -> String
     {
         guard var text = try reader.string("baseURL") else { return kind.baseURL }
-        guard text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains(" "),
-            !text.contains("@"), !text.contains("?")
-        else {
+        guard isAddress(text) else {
             throw reader.complaint(
                 reader.view["baseURL"] ?? reader.view,
-                "'baseURL' must be an http or https address without user, query or space")
+                "'baseURL' must be an http or https address such as \"https://host:8443/v1\", without user, query or space, and with a port from 1 to 65535 where it has one; it is \"\(text.prefix(60))\""
+            )
         }
         while text.hasSuffix("/") { text.removeLast() }
         let host = text.drop { $0 != ":" }.dropFirst(3)
         return host.contains("/") ? text : text + kind.path
+    }
+
+    /// Whether requests can go to an address.
+    private static func isAddress(_ text: String) -> Bool {
+        guard let scheme = ["http://", "https://"].first(where: text.hasPrefix),
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && $0 != 0x40 && $0 != 0x3F && $0 != 0x23 })
+        else { return false }
+        var rest = text.dropFirst(scheme.count).prefix { $0 != "/" }
+        if rest.hasPrefix("[") {
+            guard let end = rest.firstIndex(of: "]") else { return false }
+            rest = rest[rest.index(after: end)...]
+        } else {
+            let host = rest.prefix { $0 != ":" }
+            if host.isEmpty { return false }
+            rest = rest[host.endIndex...]
+        }
+        guard let colon = rest.first else { return true }
+        return colon == ":" && UInt16(rest.dropFirst()).map { $0 > 0 } ?? false
     }
 
     // MARK: Keys and credentials
@@ -174,6 +197,13 @@ enum UpstreamReading {
                 entry, "unknown key source '\(member.key)'; known: command, credential, env, file")
         }
         guard let value = member.value.string, !value.isEmpty else { throw reader.complaint(entry, words) }
+        if member.key == "file" { try reader.checkPath(value, member.value, "a key's 'file'") }
+        if member.key == "credential", value.contains("/") || value.utf8.contains(0) {
+            throw reader.complaint(
+                member.value,
+                "a key's 'credential' is a name that LoadCredential= in the unit gives, without '/'; it is \"\(value.prefix(40))\""
+            )
+        }
         return switch member.key {
         case "env": .environment(value)
         case "file": .file(value)
@@ -186,8 +216,8 @@ enum UpstreamReading {
     {
         guard var credentials = try reader.object("credentials") else { return }
         var sources: [GoogleSettings.Source] = []
-        if let path = try credentials.string("serviceAccount") { sources.append(.serviceAccount(path)) }
-        if let path = try credentials.string("authorizedUser") { sources.append(.authorizedUser(path)) }
+        if let path = try credentials.path("serviceAccount") { sources.append(.serviceAccount(path)) }
+        if let path = try credentials.path("authorizedUser") { sources.append(.authorizedUser(path)) }
         if try credentials.bool("metadataServer") ?? false { sources.append(.metadataServer) }
         if try credentials.bool("applicationDefault") ?? false { sources.append(.applicationDefault) }
         guard let source = sources.first, sources.count == 1, settings.keys.isEmpty else {
@@ -220,6 +250,11 @@ enum UpstreamReading {
             guard isName, let value = member.value.string, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
             else {
                 throw reader.complaint(member.value, "'headers' must hold header names with string values")
+            }
+            // A body's length and the server's name are the request's own.
+            guard !["content-length", "transfer-encoding", "host"].contains(member.key.lowercased()) else {
+                throw reader.complaint(
+                    member.keyView, "'headers' may not hold '\(member.key)': each request has its own")
             }
             headers[member.key] = value
         }

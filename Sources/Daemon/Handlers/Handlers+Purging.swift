@@ -89,9 +89,10 @@ extension Handlers {
         archives.readAway(
             find, isShort: false,
             then: looking(request.call) { [self] output in
-                // What answers now is in nobody's way: it is left for another time.
+                // What answers now is in nobody's way: it is left for another time. What the client only observes is not its to take.
                 let free = output.sessions.filter {
                     engine.running(on: $0.row) == nil && !(engine.line(on: $0.row)?.isTaken ?? false)
+                        && !request.client.isObserver(of: $0.row)
                 }
                 var rest = find
                 rest.after = output.next

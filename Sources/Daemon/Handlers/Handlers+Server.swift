@@ -80,7 +80,7 @@ extension Handlers {
         var result = Method.ServerInfo.Result(
             name: "convod", version: Version.text, protocolVersion: Version.protocolNumber,
             pid: Int(Process.id), startedAt: Wire.Time(server.startedAt),
-            uptimeMs: Int(max(0, clocks.now() - server.startedAt)), socket: server.socket,
+            uptimeMs: Int(clocks.steady() - server.startedSteady), socket: server.socket,
             engine: archives.engine, http: HTTPLibrary.version, uid: Int(client.user.number),
             isAdmin: isAdmin,
             connections: server.connections(), limits: .init(configuration.limits),

@@ -49,6 +49,10 @@ extension Handlers {
 
     /// Opens a session that was there, with what the client brings along.
     private func resume(_ record: SessionRecord, _ request: Request<Method.SessionNew>) {
+        // It stays what it is, and an observer changes nothing.
+        if request.parameters.systemPrompt != nil, request.client.isObserver(of: record.row) {
+            return request.fail(Handlers.observes(record.session.id))
+        }
         take(request.parameters.systemPrompt, on: record, request.call) { [self] record in
             request.reply(opened(record, isNew: false, request.client))
         }

@@ -169,10 +169,13 @@ final class Handlers {
         guard call.method.contract.callers == .controllers, call.client.isObserver(of: record.row) else {
             return
         }
-        throw WireError(
+        throw Handlers.observes(record.session.id)
+    }
+
+    static func observes(_ id: SessionID) -> WireError {
+        WireError(
             .permissionDenied,
-            "this client observes session '\(record.session.id.text)'; resume it with 'role': \"controller\" to change it"
-        )
+            "this client observes session '\(id.text)'; resume it with 'role': \"controller\" to change it")
     }
 
     /// Finds a turn as this client may see it, with its session.

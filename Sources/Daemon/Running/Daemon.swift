@@ -128,6 +128,7 @@ package final class Daemon {
             steady = { Int64(loop.now / 1_000_000) }
         }
         let clocks = Clocks(now: options.clock, steady: steady)
+        facts.startedSteady = clocks.steady()
         let archives = Archives(
             disk: store, database: database, loop: loop, lateness: lateness, clock: options.clock
         ) { configuration.limits.ephemeral }

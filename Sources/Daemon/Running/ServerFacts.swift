@@ -10,6 +10,8 @@ final class ServerFacts {
     var configuration: String?
     /// Milliseconds since 1970.
     var startedAt: Int64 = 0
+    /// The same on a clock that is never set, in milliseconds.
+    var startedSteady: Int64 = 0
     let uid = Process.userID
     var user: UserID { UserID(uid) }
     /// Names of the variables with keys that its environment has.

@@ -109,6 +109,13 @@ final class KeyCommand {
             }
         } catch { return end(.failure(KeyTrouble("\(name) cannot be read: \(error.reason)"))) }
         let line = output.prefix { $0 != 0x0A && $0 != 0x0D }
+        if line.count >= KeyCommand.most {
+            return end(
+                .failure(
+                    KeyTrouble(
+                        "\(name) printed a first line of \(KeyCommand.most) bytes or more, which no key has"))
+            )
+        }
         let key = String(decoding: line, as: UTF8.self).trimmed
         end(key.isEmpty ? .failure(KeyTrouble("\(name) printed nothing")) : .success(key))
     }

@@ -10,7 +10,7 @@ package struct RetryPolicy: Sendable, Equatable {
 
     /// Tries per upstream.
     package var attempts: Int
-    /// Milliseconds from the first try to the last, all upstreams together.
+    /// Milliseconds from the first try to the last, all upstreams together; one that was not asked yet is asked later too.
     package var total: Int
     /// Milliseconds before the second try.
     package var base: Int
