@@ -28,7 +28,7 @@ extension Reader {
             throw ArchiveError(
                 .corrupt, "read branch \(id.number)",
                 reason:
-                    "its 'parent' is \(parent?.number ?? 0) and its 'fork_seq' \(fork), and there is no such place; mend that row with the sqlite3 shell, or restore a backup"
+                    "its 'parent' is \(parent?.number ?? 0) and its 'fork_seq' \(fork), and there is no such place; 'convo check --repair' mends what can be mended, else restore a backup"
             )
         }
         let first = try database.first(

@@ -113,7 +113,7 @@ struct BranchWalk {
             throw ArchiveError(
                 .corrupt, "read branch \(branch.number)",
                 reason:
-                    "its 'parent' leads back to itself; mend that row with the sqlite3 shell, or restore a backup"
+                    "its 'parent' leads back to itself; 'convo check --repair' mends what can be mended, else restore a backup"
             )
         }
     }

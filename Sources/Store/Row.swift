@@ -116,7 +116,9 @@ extension Row {
     private func wild(_ place: Place, _ column: String, _ what: String) -> ArchiveError {
         ArchiveError(
             .corrupt, "read \(place.table) \(int(place.key))",
-            reason: "its '\(column)' \(what); mend that row with the sqlite3 shell, or restore a backup")
+            reason:
+                "its '\(column)' \(what); 'convo check --repair' mends what can be mended, else restore a backup"
+        )
     }
 
     /// A table and the column that has the number of its row.

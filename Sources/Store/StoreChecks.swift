@@ -76,6 +76,16 @@ extension Damage {
                  WHERE key > ?1 AND key <= ?2
                 """
             )
+        case .messageRecord:
+            (
+                Damage.messages,
+                """
+                SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message
+                 WHERE key > ?1 AND key <= ?2
+                   AND (CASE WHEN metadata IS NULL THEN 0 WHEN json_valid(metadata) THEN json_type(metadata) <> 'object' ELSE 1 END
+                     OR CASE WHEN binding IS NULL THEN 0 WHEN json_valid(binding) THEN json_type(binding) <> 'object' ELSE 1 END)
+                """
+            )
         case .arrival:
             (
                 Damage.messages,
@@ -108,6 +118,18 @@ extension Damage {
                 """
                 SELECT id, 'turn ' || lower(hex(uuid)) FROM turn t WHERE id > ?1 AND id <= ?2
                    AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = t.session)
+                """
+            )
+        case .turnRecord:
+            (
+                Damage.turns,
+                """
+                SELECT id, 'turn ' || lower(hex(uuid)) FROM turn t WHERE id > ?1 AND id <= ?2
+                   AND (CASE WHEN json_valid(options) THEN json_type(options) <> 'object' ELSE 1 END
+                     OR CASE WHEN prompt IS NULL THEN 0 WHEN json_valid(prompt) THEN json_type(prompt) <> 'array' ELSE 1 END
+                     OR CASE WHEN error IS NULL THEN 0 WHEN json_valid(error) THEN json_type(error) <> 'object' ELSE 1 END
+                     OR CASE WHEN usage IS NULL THEN 0 WHEN json_valid(usage) THEN json_type(usage) <> 'object' ELSE 1 END
+                     OR CASE WHEN receipt IS NULL THEN 0 WHEN json_valid(receipt) THEN json_type(receipt) <> 'object' ELSE 1 END)
                 """
             )
         case .strayBranch:

@@ -27,6 +27,7 @@ extension Damage {
     fileprivate var rank: Int {
         switch self {
         case .strayTurn, .settings: 0
+        case .turnRecord, .messageRecord: 1
         case .strayBranch, .strayMessage, .messageTurn, .piece, .mark, .attempt, .anchor, .summary: 1
         case .summaryAttempt, .importedSession, .importedMessage: 2
         case .content, .arrival, .parent: 2
@@ -47,6 +48,27 @@ extension Writer {
         case .strayTurn:
             try database.run("UPDATE message SET turn = NULL WHERE turn = ?", [row], doing: doing)
             try database.run("DELETE FROM turn WHERE id = ?", [row], doing: doing)
+        case .turnRecord:
+            try database.run(
+                """
+                UPDATE turn SET
+                    state = CASE WHEN state = 0 AND prompt IS NOT NULL
+                        AND CASE WHEN json_valid(prompt) THEN json_type(prompt) <> 'array' ELSE 1 END THEN 5 ELSE state END,
+                    options = CASE WHEN json_valid(options) THEN CASE json_type(options) WHEN 'object' THEN options ELSE '{}' END ELSE '{}' END,
+                    prompt = CASE WHEN json_valid(prompt) THEN CASE json_type(prompt) WHEN 'array' THEN prompt END END,
+                    error = CASE WHEN json_valid(error) THEN CASE json_type(error) WHEN 'object' THEN error END END,
+                    usage = CASE WHEN json_valid(usage) THEN CASE json_type(usage) WHEN 'object' THEN usage END END,
+                    receipt = CASE WHEN json_valid(receipt) THEN CASE json_type(receipt) WHEN 'object' THEN receipt END END
+                 WHERE id = ?
+                """, [row], doing: doing)
+        case .messageRecord:
+            try database.run(
+                """
+                UPDATE message SET
+                    metadata = CASE WHEN json_valid(metadata) THEN CASE json_type(metadata) WHEN 'object' THEN metadata END END,
+                    binding = CASE WHEN json_valid(binding) THEN CASE json_type(binding) WHEN 'object' THEN binding END END
+                 WHERE key = ?
+                """, [row], doing: doing)
         case .attempt: try database.run("DELETE FROM attempt WHERE turn = ?", [row], doing: doing)
         case .anchor: try database.run("DELETE FROM anchor WHERE branch = ?", [row], doing: doing)
         case .summary:

@@ -137,7 +137,7 @@ private let wild: [String] = [
         let listed = try client.call("_convod/session/find").result
         #expect(
             listed?["sessions"]?.elements.contains { $0["sessionId"]?.string == "good" } == true, "\(sql)")
-        return said.contains("mend that row")
+        return said.contains("convo check --repair")
     }
 }
 

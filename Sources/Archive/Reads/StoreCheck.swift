@@ -18,6 +18,8 @@ package enum Damage: String, Sendable, CaseIterable {
     case strayMessage
     /// A message's content is no JSON array.
     case content
+    /// What is kept beside a message's content is no JSON object.
+    case messageRecord
     /// A message has no place in the order of storing, so that no search finds it.
     case arrival
     /// A message's estimate over its path is not the sum of those before it.
@@ -26,6 +28,8 @@ package enum Damage: String, Sendable, CaseIterable {
     case messageTurn
     /// A turn belongs to a session that is not there.
     case strayTurn
+    /// What a turn was asked for, or what came of it, is no such JSON.
+    case turnRecord
     /// A branch belongs to a session that is not there.
     case strayBranch
     /// Tries are of a turn that is not there.

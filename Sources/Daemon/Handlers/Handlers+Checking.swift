@@ -60,6 +60,8 @@ extension Damage {
         case .gap: "some of its messages are missing"
         case .strayMessage: "it is on no branch, and nobody sees it"
         case .content: "its content cannot be read"
+        case .messageRecord: "its metadata, or what its thoughts are bound to, cannot be read"
+        case .turnRecord: "what it was asked for, or what came of it, cannot be read"
         case .arrival: "no search finds it"
         case .total: "the estimate of the tokens up to it is not the sum"
         case .messageTurn: "its turn is not there"
@@ -86,6 +88,9 @@ extension Damage {
         case .parent: "it goes on without what came before"
         case .strayMessage: "it is removed"
         case .content: "bytes that are no text become U+FFFD, and what is no content then its text"
+        case .messageRecord: "what cannot be read of it is emptied"
+        case .turnRecord:
+            "what cannot be read of it is emptied; where that is what it waits to ask, it has failed"
         case .arrival: "it is indexed as the newest"
         case .total: "its branch is summed up again"
         case .messageTurn: "it counts as appended"
