@@ -314,6 +314,12 @@ package enum Files {
         networkFileSystem(kind: unsafe clinux_file_system(path))
     }
 
+    /// Whether a directory lies in a memory file system (statfs(2): tmpfs, ramfs).
+    package static func isInMemory(_ path: String) -> Bool {
+        let kind = unsafe clinux_file_system(path)
+        return kind == 0x0102_1994 || kind == 0x8584_58F6
+    }
+
     /// The same by the number that the kernel gives a kind of file system (statfs(2)).
     package static func networkFileSystem(kind: UInt32) -> String? {
         switch kind {

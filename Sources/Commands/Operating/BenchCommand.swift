@@ -25,7 +25,8 @@ extension Command {
         details: """
             Without --running it starts a daemon of its own, in a directory that goes with it, on the built-in echo upstream.
             With --rate a request that begins late counts from when it should have begun. A prompt's first chunk is told
-            beside its end. Each append is a turn of two messages, on the disk when it is answered.
+            beside its end. Each append is a turn of two messages, on the disk when it is answered. With --running its
+            prompts are the user's own: they cost money with an upstream that does, and count in usage and quotas.
             """
     ) { invocation throws(CommandError) in
         let plan = try BenchPlan(invocation)

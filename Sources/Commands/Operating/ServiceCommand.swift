@@ -71,6 +71,13 @@ private struct UserService {
             // One that could not start would only be started again and again.
             try starter.check()
         } catch { throw CommandError(.failure, error.description) }
+        // systemd takes no quoting in a program's path (systemd.service(5), COMMAND LINES).
+        if let character = program.first(where: { "'\"\\$".contains($0) }) {
+            throw CommandError(
+                .failure,
+                "systemd starts no program whose path has \(character), as '\(program)' has: put convod somewhere else"
+            )
+        }
         try systemctl.mustRun()
         let units = UserUnits(
             program: program, flags: named, socket: invocation.locator.socket,

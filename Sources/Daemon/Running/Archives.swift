@@ -1,6 +1,7 @@
 internal import Archive
 internal import Conversation
 internal import EventLoop
+internal import Posix
 internal import Protocol
 internal import Store
 
@@ -14,6 +15,8 @@ final class Archives {
     private let disk: Store
     private var memory: Store?
     private var memoryPath: String?
+    /// Held while that is used.
+    private var memoryLock: Descriptor?
     private let loop: EventLoop
     private let database: String
     private let clock: @Sendable () -> Int64
@@ -339,17 +342,23 @@ final class Archives {
             throw WireError(.storeFailed, MemoryFile.problem)
         }
         MemoryFile.remove(path)  // a daemon that was killed may have left it
+        do throws(PosixError) { memoryLock = try MemoryFile.hold(path) } catch {
+            throw WireError(.storeFailed, "sessions in memory have no place: \(error.description)")
+        }
         do throws(ArchiveError) {
             memory = try Store(
                 path: path, durability: .normal, loop: loop, firstRow: .firstEphemeral, lateness: lateness,
                 most: mostMemory(), clock: clock)
             memoryPath = path
             listen()
-        } catch { throw WireError(error) }
+        } catch {
+            memoryLock = nil
+            throw WireError(error)
+        }
     }
 
-    /// Removes what a daemon that was killed left in memory.
-    func forgetMemory() { if let path = MemoryFile.path(for: database) { MemoryFile.remove(path) } }
+    /// Removes what daemons that were killed left in memory.
+    func forgetMemory() { MemoryFile.sweep(for: database) }
 
     /// No change waits for a lock of another program from now on.
     func hurry() {
@@ -362,6 +371,7 @@ final class Archives {
         disk.close()
         memory?.close()
         memory = nil
+        memoryLock = nil
         if let memoryPath { MemoryFile.remove(memoryPath) }
     }
 }

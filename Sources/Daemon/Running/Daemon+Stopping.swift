@@ -78,9 +78,13 @@ extension Daemon {
             applyAccess()
             trashKeeper.lookSoon()
             options.log.info("reloaded")
+            manager.notify("STATUS=listening at \(options.socket)")
             return fixed
         } catch {
             options.log.error("reload_refused", ("reason", error.description))
+            // Who asked by a signal is told nothing else.
+            manager.notify(
+                "STATUS=the last reload was refused, what was in force stays: \(error.description)")
             throw error
         }
     }
