@@ -1,11 +1,16 @@
 internal import Archive
+internal import Posix
 
 /// A look at a database that no daemon has open, which changes nothing of it.
 package enum CopyCheck {
     /// What is wrong with a file, in a sentence; nil for a whole database of convod's that this build can open.
     package static func problem(of path: String) -> String? {
         do throws(ArchiveError) {
-            guard try Migrations.version(ofFileAt: path) != nil else { return "there is nothing in it" }
+            guard try Migrations.version(ofFileAt: path) != nil else {
+                // What cannot be looked at is told by the next look.
+                let isThere = ((try? Files.status(path, follows: true)) ?? nil) != nil
+                return isThere ? "there is nothing in it" : "there is no file '\(path)'"
+            }
             let database = try Database(path: path, .inspecting)
             defer { database.close() }
             return try database.first(

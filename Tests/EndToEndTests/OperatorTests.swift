@@ -559,6 +559,20 @@ extension `The doctor` {
     }
 
     @Test(arguments: [
+        ("mkdir -p %", "is no file"), ("mkfifo %", "is no file"),
+        ("ln -s /nowhere/at/all %", "is a link to something"),
+    ])
+    func `says what lies where the database should be`(_ command: String, _ said: String) throws {
+        let home = try Home(Home.echo)
+        let database = home.directory.file(".local/share/convod/convod.db")
+        try Files.makeDirectories(Files.directory(of: database))
+        try shell("sh", "-c", command.split(separator: "%").joined() + database)
+        let told = try home.convo("doctor")
+        #expect(told.code == 1 && told.said.contains("wrong\tdatabase\t"), "\(told)")
+        #expect(told.said.contains(said), "\(told)")
+    }
+
+    @Test(arguments: [
         "rm -- %", "cp -- % %.new && mv -- %.new %", "d=$(dirname %) && mv -- $d $d.aside",
     ])
     func `says that the daemon's database was taken away, and makes no new one (B082)`(_ command: String)

@@ -262,12 +262,22 @@ struct Doctor {
         let isOpen = isSaid || !locator.isLockFree() || FileLocks.isLocked(path)
         do throws(PosixError) {
             guard let status = try Files.status(path, follows: true) else {
+                if try Files.status(path) != nil {
+                    return say(
+                        .wrong, "database", "'\(path)' is a link to something that is not there",
+                        "bring back what it leads to, or take the link away")
+                }
                 guard isOpen else {
                     return say(.note, "database", "none yet at '\(path)'", "the first prompt makes it")
                 }
                 return say(
                     .wrong, "database", "'\(path)' was removed or moved while a daemon has it open",
                     "put it back, or 'convo export --all' what can still be read")
+            }
+            guard status.kind == .regular else {
+                return say(
+                    .wrong, "database", "'\(path)' is no file that a database could be in",
+                    "move it away, or set 'database.path'")
             }
             let megabytes = Double(status.size) / 1_048_576
             let size =
