@@ -42,9 +42,8 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
 
         private let loop: EventLoop
         private let receive: (Letter) -> Void
-        /// Those that were handed over are gone from it.
-        private var letters: [Letter?] = []
-        private var next = 0
+        /// Those that are left for the next turns, in their order.
+        private var rest: [Letter] = []
         private var isDue = false
 
         init(_ loop: EventLoop, _ receive: @escaping (Letter) -> Void) {
@@ -52,33 +51,32 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
             self.receive = receive
         }
 
-        func deliver(_ more: [Letter]) {
-            if letters.isEmpty { letters = more } else { letters += more }
-            if !isDue { goOn() }
+        func deliver(_ letters: [Letter]) {
+            if isDue { rest += letters } else { handOver(letters) }
         }
 
-        private func takeNext() -> Letter? {
-            guard next < letters.count else {
-                (letters, next) = ([], 0)
-                return nil
-            }
-            defer { next += 1 }
-            return letters[next].take()
-        }
-
-        private func goOn() {
-            let start = loop.now
-            // What a letter leads to may turn the loop itself.
-            while let letter = takeNext() {
-                receive(letter)
-                if next < letters.count, !isDue, loop.now &- start >= Delivery.slice {
-                    isDue = true
-                    loop.after(nanoseconds: 0) { [self] in
-                        isDue = false
-                        goOn()
-                    }
-                    return
+        private func handOver(_ letters: [Letter]) {
+            let start = letters.count > 1 ? loop.now : 0
+            var place = 0
+            while place < letters.count {
+                receive(letters[place])
+                place += 1
+                if place < letters.count, loop.now &- start >= Delivery.slice {
+                    return leave(Array(letters[place...]))
                 }
+            }
+        }
+
+        private func leave(_ letters: [Letter]) {
+            // What a letter leads to may turn the loop itself, and then others may be left already.
+            rest = letters + rest
+            if isDue { return }
+            isDue = true
+            loop.after(nanoseconds: 0) { [self] in
+                isDue = false
+                let letters = rest
+                rest = []
+                handOver(letters)
             }
         }
     }
