@@ -16,16 +16,10 @@ package protocol ArchiveWrite: Sendable {
     associatedtype Output: Sendable
     /// What must hold before the answer leaves; `full` unless said otherwise.
     var durability: Durability { get }
-    /// About how many bytes come with it; 0 unless said otherwise.
-    ///
-    /// Changes that bring much may be made later than others that were sent behind them: who sends such waits for the answer
-    /// before sending what must come behind it.
-    var bytes: Int { get }
 }
 
 extension ArchiveWrite {
     package var durability: Durability { .full }
-    package var bytes: Int { 0 }
 }
 
 /// A look: one value that an engine answers out of what is committed, at one moment between asking and answering.

@@ -20,13 +20,30 @@ struct ReadJob: Sendable {
 /// Looks for the reader's thread: those of one user in their order, and one of each user at a time.
 final class ReadQueue: Sendable {
     private struct State {
-        var lines = AskerLines<ReadJob>()
+        /// The looks of each, and whose turn it is when.
+        var lines: [UserID?: ArraySlice<ReadJob>] = [:]
+        var order: ArraySlice<UserID?> = []
         var isClosed = false
+
+        /// The next of a line that passes; the line goes behind the others.
+        mutating func take(where passes: (ReadJob) -> Bool = { _ in true }) -> ReadJob? {
+            guard let place = order.firstIndex(where: { lines[$0]?.contains(where: passes) ?? false }) else {
+                return nil
+            }
+            let asker = order.remove(at: place)
+            guard let index = lines[asker]?.firstIndex(where: passes) else { return nil }
+            let job = lines[asker]?.remove(at: index)
+            if lines[asker]?.isEmpty ?? true { lines[asker] = nil } else { order.append(asker) }
+            return job
+        }
     }
     private let state = Locked(State())
 
     func add(_ job: ReadJob) {
-        state.change { $0.lines.add(job, of: job.asker) }
+        state.change {
+            if $0.lines[job.asker] == nil { $0.order.append(job.asker) }
+            $0.lines[job.asker, default: []].append(job)
+        }
     }
 
     func close() { state.change { $0.isClosed = true } }
@@ -34,7 +51,7 @@ final class ReadQueue: Sendable {
     /// The next one, waited for; nil when the queue is closed and empty.
     func next() -> ReadJob? {
         let found: ReadJob?? = state.wait(milliseconds: -1) { state -> ReadJob?? in
-            if let job = state.lines.take() { return .some(job) }
+            if let job = state.take() { return .some(job) }
             return state.isClosed ? .some(nil) : .none
         }
         return found ?? nil
@@ -44,9 +61,9 @@ final class ReadQueue: Sendable {
     func takeRound(where passes: (ReadJob) -> Bool) -> [ReadJob] {
         state.withLock { state in
             var taken: [ReadJob] = []
-            for _ in 0..<state.lines.count {
+            for _ in state.order.indices {
                 guard
-                    let job = state.lines.take(where: { job in
+                    let job = state.take(where: { job in
                         passes(job) && !taken.contains { $0.asker == job.asker }
                     })
                 else { break }

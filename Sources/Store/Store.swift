@@ -32,7 +32,7 @@ extension LocalRead {
 /// An archive in SQLite, as the loop sees it (nothing above it sees SQL): everything is answered by a call on the loop, changes and long looks later, bounded
 /// looks before `read` returns, made on the loop's own connection.
 ///
-/// - Invariant: answers to changes come in the order in which they were sent, but for those that bring much: they come later.
+/// - Invariant: answers to changes come in the order in which they were sent.
 package final class Store {
     private enum Letter: Sendable {
         case answer(UInt64, Result<any Sendable, ArchiveError>)
@@ -73,7 +73,6 @@ package final class Store {
     private let loop: EventLoop
     private let mailbox: LoopMailbox<Letter>
     private let writes = WorkQueue<WriteJob>()
-    private var largeChanges = LargeChanges()
     private let reads = ReadQueue()
     private var waiting: [UInt64: (Result<any Sendable, ArchiveError>) -> Void] = [:]
     private var nextToken: UInt64 = 1
@@ -153,27 +152,12 @@ package final class Store {
             self?.pendingChanges -= 1
             then(result)
         }
-        let job = WriteJob(
-            token: token, durability: change.durability, isOneStatement: change.isOneStatement,
-            bytes: change.bytes
-        ) { writer throws(ArchiveError) in
-            try change.run(on: writer)
-        }
-        if job.isLarge {
-            for job in largeChanges.add(job, of: asker) { writes.add(job) }
-        } else {
-            largeChanges.noteSmall(at: job.at)
-            writes.add(job)
-        }
-    }
-
-    /// The next large changes have their turn, in so many nanoseconds.
-    private func sendLarge(after rest: UInt64) {
-        if rest > 0 {
-            loop.after(nanoseconds: rest) { [weak self] in self?.sendLarge(after: 0) }
-        } else {
-            for job in largeChanges.next() { writes.add(job) }
-        }
+        writes.add(
+            WriteJob(
+                token: token, durability: change.durability, isOneStatement: change.isOneStatement
+            ) { writer throws(ArchiveError) in
+                try change.run(on: writer)
+            })
     }
 
     /// Answers a bounded look, before it returns.
@@ -239,9 +223,6 @@ package final class Store {
         reads.close()
         if let thread = readerThread.take() { thread.join() }
         reader.close()
-        while case let jobs = largeChanges.next(), !jobs.isEmpty {
-            for job in jobs { writes.add(job) }
-        }
         writes.close()
         if let thread = writerThread.take() { thread.join() }
         mailbox.leave(loop)
@@ -274,9 +255,7 @@ package final class Store {
 
     private func receive(_ letter: Letter) {
         switch letter {
-        case .answer(let token, let result):
-            if let rest = largeChanges.answered(token) { sendLarge(after: rest) }
-            waiting.removeValue(forKey: token)?(result)
+        case .answer(let token, let result): waiting.removeValue(forKey: token)?(result)
         case .changed(let rows): sessionsChanged?(rows)
         case .grown(let bytes): logGrown?(bytes)
         case .purged(let sums): purged?(sums)
@@ -306,25 +285,19 @@ struct WriteJob: Sendable {
     let token: UInt64
     let durability: Durability
     let isOneStatement: Bool
-    /// About how many bytes come with it.
-    let bytes: Int
     /// When it was handed over, in monotonic nanoseconds.
-    var at = Machine.monotonic()
+    let at = Machine.monotonic()
     let run: @Sendable (Writer) throws(ArchiveError) -> any Sendable
 
     init(
-        token: UInt64, durability: Durability, isOneStatement: Bool, bytes: Int,
+        token: UInt64, durability: Durability, isOneStatement: Bool,
         run: @escaping @Sendable (Writer) throws(ArchiveError) -> any Sendable
     ) {
         self.token = token
         self.durability = durability
         self.isOneStatement = isOneStatement
-        self.bytes = bytes
         self.run = run
     }
-
-    /// Whether it brings so much that others are made before it.
-    var isLarge: Bool { bytes >= LargeChanges.least }
 }
 
 /// Jobs for one thread: many threads add, one takes all there are.

@@ -159,14 +159,8 @@ package final class Writer {
     ) {
         while let jobs = queue.take(milliseconds: pause) {
             if !jobs.isEmpty {
-                // What is small waits for no large one that came with it.
-                let parts =
-                    jobs.count > 1 && jobs.contains(where: \.isLarge)
-                    ? [jobs.filter { !$0.isLarge }, jobs.filter(\.isLarge)] : [jobs]
-                for part in parts where !part.isEmpty {
-                    let answers = perform(part, queue)
-                    answer(answers, takeChanged())
-                }
+                let answers = perform(jobs, queue)
+                answer(answers, takeChanged())
             }
             if slot.isDue(now: Machine.monotonic()) {
                 if let held = doBackgroundWork(isBusy: !jobs.isEmpty) { heldUp(held) }

@@ -34,8 +34,6 @@ package struct AcceptPrompt: ArchiveWrite {
         self.title = title
     }
 
-    package var bytes: Int { prompt?.bytes ?? turn.queuedPrompt?.count ?? 0 }
-
     /// What became of it; only `accepted` stored something.
     package enum Output: Sendable, Equatable {
         /// Stored, and where the session's path ends then; `left` is the branch that was active before, when the turn

@@ -25,8 +25,6 @@ package struct AppendMessages: ArchiveWrite {
         self.ifMissing = ifMissing
     }
 
-    package var bytes: Int { messages.reduce(0) { $0 + $1.bytes } }
-
     /// Where they stand, or why nothing is stored.
     package enum Output: Sendable, Equatable {
         /// The session's row and the seqs of the new messages.

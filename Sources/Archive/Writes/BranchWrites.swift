@@ -106,8 +106,6 @@ package struct EditMessage: ArchiveWrite {
         self.message = message
         self.edited = edited
     }
-
-    package var bytes: Int { edited.bytes }
 }
 
 /// Gives a prompt that waits in the queue other words.

@@ -98,11 +98,6 @@ package struct ImportRecords: ArchiveWrite {
 
     package let state: ImportState
     package let items: [ImportItem]
-
-    package var bytes: Int {
-        items.reduce(0) { if case .message(let new, _, _, _) = $1 { $0 + new.bytes } else { $0 } }
-    }
-
     package init(_ items: [ImportItem], _ state: ImportState) {
         self.items = items
         self.state = state

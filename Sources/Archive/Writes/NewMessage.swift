@@ -35,9 +35,6 @@ package struct NewMessage: Sendable, Equatable {
         self.mark = mark
     }
 
-    /// Bytes of what it says and of what is said of it.
-    var bytes: Int { content.count + (metadata?.count ?? 0) }
-
     /// Whether it has the result of one of some calls.
     func answers(_ calls: Set<String>) -> Bool {
         if role != .tool || calls.isEmpty { return false }

@@ -5,6 +5,8 @@ internal import Protocol
 
 /// One client's socket: its lines in, its bounded lines out.
 final class Connection: ClientLink {
+    /// Bytes from which on a line waits for its turn; a commit of as many takes some of a millisecond.
+    static let large = 16 << 10
     /// Nanoseconds for one client at a time, and those while others wait for theirs; a single request may take longer.
     private static let slice: UInt64 = 500_000, shortSlice: UInt64 = 100_000
 
@@ -27,6 +29,11 @@ final class Connection: ClientLink {
     private var isMidLine = false
     private var watched: Readiness = .reading
     private var isFlushDue = false
+    /// A long line that waits for its turn, and one whose turn has come.
+    private var setAside: [UInt8]?
+    private var admitted: [UInt8]?
+    /// Long lines that are worked on.
+    private var largeLines = 0
     /// What was taken and put off: entries of a batch, and requests that are no part of a conversation.
     private var steps = Fifo<() -> Void>()
     /// Whether there may be something to take: lines, entries, or requests that were held up.
@@ -227,6 +234,14 @@ final class Connection: ClientLink {
 
     // MARK: In
 
+    /// The long line that waits may be taken, of so many bytes; nil where there is none.
+    func admit() -> Int? {
+        guard isServing, let line = setAside.take() else { return nil }
+        admitted = line
+        mayGoOn()
+        return line.count
+    }
+
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writing) {
             // Who has much to read gets it in its turn, as who has much to ask.
@@ -256,7 +271,7 @@ final class Connection: ClientLink {
 
     /// Whether no further line is begun until some of those that were are stored or answered.
     private var isHolding: Bool {
-        heldBytes >= limits.unstored || heldBytes > 0 && owner?.isHoldingMuch ?? false
+        setAside != nil || heldBytes >= limits.unstored || heldBytes > 0 && owner?.isHoldingMuch ?? false
     }
 
     /// Whether something of what is there may be done: what has begun lets go of what it holds only by going on.
@@ -309,6 +324,8 @@ final class Connection: ClientLink {
             if !steps.isEmpty {
                 guard runsSteps, let step = steps.popFirst() else { break }
                 step()
+            } else if let line = admitted.take() {
+                receive(line)
             } else if isHolding {
                 break
             } else if let output = framer.next() {
@@ -320,7 +337,9 @@ final class Connection: ClientLink {
         }
         taking = .nothing
         // Where nothing is left the slice was long enough.
-        if hasMore && steps.isEmpty && framer.pending == 0 { hasMore = owner?.hasWaiting(self) ?? false }
+        if hasMore && steps.isEmpty && framer.pending == 0 && setAside == nil && admitted == nil {
+            hasMore = owner?.hasWaiting(self) ?? false
+        }
         account()
         if hasMore && isServing && mayDoMore { owner?.hasMore(self, isPutOff: !steps.isEmpty || isNoise) }
     }
@@ -347,9 +366,24 @@ final class Connection: ClientLink {
         owner?.wantsFlush(self)
     }
 
+    private func receive(_ line: [UInt8]) {
+        guard line.count >= Connection.large else { return owner?.received(line, self) ?? () }
+        largeLines += 1
+        let held = heldBytes, inWork = largeLines
+        owner?.received(line, self)
+        // One that nobody works on is done.
+        if heldBytes <= held && largeLines == inWork { endLarge() }
+    }
+
+    private func endLarge() {
+        largeLines -= 1
+        owner?.largeEnded()
+    }
+
     private func take(_ output: LineFramer.Output) {
         switch output {
-        case .line(let bytes): owner?.received(bytes, self)
+        case .line(let bytes):
+            if owner?.mayTake(bytes.count, of: self) ?? true { receive(bytes) } else { setAside = bytes }
         case .tooLong:
             heard(isMessage: false)
             let message =
@@ -395,6 +429,7 @@ final class Connection: ClientLink {
         let wasHolding = isHolding
         heldBytes -= bytes
         owner?.heldChanged(by: -bytes)
+        if bytes >= Connection.large && largeLines > 0 { endLarge() }
         if state == .closed { return }
         account()
         if wasHolding && !isHolding { mayGoOn() }
@@ -404,8 +439,9 @@ final class Connection: ClientLink {
     private func account() {
         // Who is being closed is about to leave its sessions.
         let sees = isServing ? joined * Connection.joinedBytes : 0
+        let waitingLine = (setAside?.count ?? 0) + (admitted?.count ?? 0)
         let unread = outbox.bytes + writing.count  // of a line in halves the first one is still there
-        let now = state == .closed ? 0 : framer.capacity + heldBytes + keptBytes + unread + sees
+        let now = state == .closed ? 0 : framer.capacity + heldBytes + keptBytes + unread + sees + waitingLine
         let change = now - cost
         guard change != 0, isCounted else { return }
         cost = now
@@ -442,34 +478,9 @@ final class Connection: ClientLink {
         written = 0
         framer = LineFramer(limit: limits.line)
         steps.removeAll()
+        setAside = nil
+        admitted = nil
         drained = []
         owner?.closed(self)
-    }
-}
-
-extension Connection {
-    /// Who a connection belongs to.
-    protocol Owner: AnyObject {
-        func received(_ line: [UInt8], _ connection: Connection)
-        func closed(_ connection: Connection)
-        func wantsFlush(_ connection: Connection)
-        /// Runs one request that had to wait for others of its client and need not any more; false when there is none.
-        func takesWaiting(_ connection: Connection) -> Bool
-        /// Whether requests of the client wait for others and need not any more.
-        func hasWaiting(_ connection: Connection) -> Bool
-        /// Whether the client has requests without an answer.
-        func isAwaited(_ connection: Connection) -> Bool
-        /// Whether the client may be served at once; else it is called when its turn has come.
-        func isNext(_ connection: Connection, isPutOff: Bool) -> Bool
-        /// The client has more to do and lets others go before; `isPutOff` tells that it is no part of a conversation.
-        func hasMore(_ connection: Connection, isPutOff: Bool)
-        /// Whether some clients wait for their turn.
-        var isCrowded: Bool { get }
-        /// Whether the client must wait, since it holds too much.
-        func isOverBudget(_ connection: Connection) -> Bool
-        func costChanged(_ connection: Connection, by bytes: Int)
-        /// Whether the requests of all clients that are not done are as many bytes as there may be.
-        var isHoldingMuch: Bool { get }
-        func heldChanged(by bytes: Int)
     }
 }

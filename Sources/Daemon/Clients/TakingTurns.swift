@@ -29,6 +29,8 @@ final class TakingTurns {
     private var heard = UserLines<Connection>()
     private var putOff = UserLines<Connection>()
     private var isDue = false
+    /// What it is due by where that is not the next turn of the loop.
+    private var late: EventLoop.TimerID?
     private var lastPutOff: UInt64 = 0
     /// When the first client of this turn of the loop was served at once; nil before that.
     private var began: UInt64?
@@ -84,16 +86,24 @@ final class TakingTurns {
         connection.isInLine = true
         let user = UserID(connection.peer.uid)
         if isPutOff { putOff.append(connection, of: user) } else { heard.append(connection, of: user) }
+        // Who is heard waits for no rest of the second line.
+        if let timer = late, !isPutOff {
+            loop.cancel(timer)
+            isDue = false
+        }
         if !isDue { arm(after: 0) }
     }
 
     private func arm(after milliseconds: Int) {
         isDue = true
-        loop.after(milliseconds: milliseconds) { [weak self] in self?.serve() }
+        let timer = loop.after(milliseconds: milliseconds) { [weak self] in self?.serve() }
+        late = milliseconds > 0 ? timer : nil
     }
 
     private func serve() {
         isDue = false
+        late = nil
+        endPutOff(loop.now)
         if !heard.isEmpty { lastHeard = loop.now }
         serve(heard.count, isPutOff: false) { heard.popFirst() }
         if !putOff.isEmpty, mayServePutOff {

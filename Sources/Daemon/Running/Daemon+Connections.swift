@@ -180,6 +180,14 @@ extension Daemon: Connection.Owner {
     func hasMore(_ connection: Connection, isPutOff: Bool) { turns.join(connection, isPutOff: isPutOff) }
     var isCrowded: Bool { turns.isCrowded }
     var isHoldingMuch: Bool { budget.isHoldingMuch }
+    func mayTake(_ bytes: Int, of connection: Connection) -> Bool {
+        if bytes < Connection.large {
+            largeLines.noteShort()
+            return true
+        }
+        return largeLines.mayTake(bytes, of: connection)
+    }
+    func largeEnded() { largeLines.ended() }
     func heldChanged(by bytes: Int) { budget.heldChanged(by: bytes) }
     func isOverBudget(_ connection: Connection) -> Bool { budget.isOver(connection) }
 

@@ -62,6 +62,7 @@ package final class Daemon {
     var nameProblem: String?
     let budget: BufferBudget
     let turns: TakingTurns
+    let largeLines: LargeLines
 
     /// Turns that run at one time, where there are descriptors enough.
     private static let mostTurns = 4_096
@@ -171,6 +172,7 @@ package final class Daemon {
             engine.close(session: session, of: client)
         }
         budget = BufferBudget(loop: loop) { configuration.limits }
+        largeLines = LargeLines(loop: loop)
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
         recovery = Recovery(archives, engine, clocks, loop, log)
         trashKeeper = TrashKeeper(
