@@ -6,6 +6,8 @@ package import Posix
 package final class LoopMailbox<Letter: Sendable>: Sendable {
     private let waiting = Locked<[Letter]>([])
     private let wakeup: Wakeup
+    /// Whether nothing is handed over any more.
+    private let hasLeft = Locked(false)
 
     /// Makes an empty mailbox.
     package init() throws(PosixError) { wakeup = try Wakeup(blocking: false) }
@@ -24,7 +26,8 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
 
     /// Has `loop` hand every letter to `receive`, on the loop's thread; the loop keeps the mailbox until it leaves.
     package func deliver(on loop: EventLoop, to receive: @escaping (Letter) -> Void) throws(PosixError) {
-        let delivery = Delivery(loop, receive)
+        hasLeft.withLock { $0 = false }
+        let delivery = Delivery(loop, receive, hasLeft: { [self] in hasLeft.withLock { $0 } })
         // Told once for each signal, and the letters say by themselves what is there: the signals are never read.
         try loop.watch(wakeup.fd, [.reading, .onceEach]) { [self] _ in
             let letters = waiting.withLock { waiting in
@@ -46,7 +49,10 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
         private var rest: [Letter] = []
         private var isDue = false
 
-        init(_ loop: EventLoop, _ receive: @escaping (Letter) -> Void) {
+        private let hasLeft: () -> Bool
+
+        init(_ loop: EventLoop, _ receive: @escaping (Letter) -> Void, hasLeft: @escaping () -> Bool) {
+            self.hasLeft = hasLeft
             self.loop = loop
             self.receive = receive
         }
@@ -74,6 +80,7 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
             isDue = true
             loop.after(nanoseconds: 0) { [self] in
                 isDue = false
+                if hasLeft() { return }
                 let letters = rest
                 rest = []
                 handOver(letters)
@@ -82,5 +89,8 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
     }
 
     /// Stops the deliveries.
-    package func leave(_ loop: EventLoop) { loop.unwatch(wakeup.fd) }
+    package func leave(_ loop: EventLoop) {
+        hasLeft.withLock { $0 = true }
+        loop.unwatch(wakeup.fd)
+    }
 }

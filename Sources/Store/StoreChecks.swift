@@ -77,13 +77,13 @@ extension Damage {
                 """
             )
         case .messageRecord:
+            // What is JSON can be read, whatever it says; bytes that are no text are mended where they are read.
             (
                 Damage.messages,
                 """
                 SELECT key, 'message ' || (key & 4294967295) || ' of branch ' || (key >> 32) FROM message
                  WHERE key > ?1 AND key <= ?2
-                   AND (CASE WHEN metadata IS NULL THEN 0 WHEN json_valid(metadata) THEN json_type(metadata) <> 'object' ELSE 1 END
-                     OR CASE WHEN binding IS NULL THEN 0 WHEN json_valid(binding) THEN json_type(binding) <> 'object' ELSE 1 END)
+                   AND (metadata IS NOT NULL AND NOT json_valid(metadata) OR binding IS NOT NULL AND NOT json_valid(binding))
                 """
             )
         case .arrival:
@@ -125,11 +125,9 @@ extension Damage {
                 Damage.turns,
                 """
                 SELECT id, 'turn ' || lower(hex(uuid)) FROM turn t WHERE id > ?1 AND id <= ?2
-                   AND (CASE WHEN json_valid(options) THEN json_type(options) <> 'object' ELSE 1 END
-                     OR CASE WHEN prompt IS NULL THEN 0 WHEN json_valid(prompt) THEN json_type(prompt) <> 'array' ELSE 1 END
-                     OR CASE WHEN error IS NULL THEN 0 WHEN json_valid(error) THEN json_type(error) <> 'object' ELSE 1 END
-                     OR CASE WHEN usage IS NULL THEN 0 WHEN json_valid(usage) THEN json_type(usage) <> 'object' ELSE 1 END
-                     OR CASE WHEN receipt IS NULL THEN 0 WHEN json_valid(receipt) THEN json_type(receipt) <> 'object' ELSE 1 END)
+                   AND (NOT json_valid(options) OR prompt IS NOT NULL AND NOT json_valid(prompt)
+                     OR error IS NOT NULL AND NOT json_valid(error) OR usage IS NOT NULL AND NOT json_valid(usage)
+                     OR receipt IS NOT NULL AND NOT json_valid(receipt))
                 """
             )
         case .strayBranch:

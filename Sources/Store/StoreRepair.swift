@@ -1,5 +1,6 @@
 package import Archive
 internal import Conversation
+internal import JSON
 
 extension RepairStore: LocalWrite {
     package func run(on writer: Writer) throws(ArchiveError) -> Output {
@@ -52,21 +53,33 @@ extension Writer {
             try database.run(
                 """
                 UPDATE turn SET
-                    state = CASE WHEN state = 0 AND prompt IS NOT NULL
-                        AND CASE WHEN json_valid(prompt) THEN json_type(prompt) <> 'array' ELSE 1 END THEN 5 ELSE state END,
-                    options = CASE WHEN json_valid(options) THEN CASE json_type(options) WHEN 'object' THEN options ELSE '{}' END ELSE '{}' END,
-                    prompt = CASE WHEN json_valid(prompt) THEN CASE json_type(prompt) WHEN 'array' THEN prompt END END,
-                    error = CASE WHEN json_valid(error) THEN CASE json_type(error) WHEN 'object' THEN error END END,
-                    usage = CASE WHEN json_valid(usage) THEN CASE json_type(usage) WHEN 'object' THEN usage END END,
-                    receipt = CASE WHEN json_valid(receipt) THEN CASE json_type(receipt) WHEN 'object' THEN receipt END END
+                    options = CASE WHEN json_valid(options) THEN options ELSE '{}' END,
+                    error = CASE WHEN json_valid(error) THEN error END,
+                    usage = CASE WHEN json_valid(usage) THEN usage END,
+                    receipt = CASE WHEN json_valid(receipt) THEN receipt END
                  WHERE id = ?
                 """, [row], doing: doing)
+            // One that waits with what nobody can read can never ask.
+            let error = JSONWriter.object {
+                $0.member("kind", "store_failed")
+                $0.member("message", "its prompt could not be read, and was removed by a repair")
+            }
+            try database.run(
+                """
+                UPDATE turn SET prompt = NULL, state = CASE state WHEN ?2 THEN ?3 ELSE state END,
+                    ended_at = CASE state WHEN ?2 THEN ?4 ELSE ended_at END, error = CASE state WHEN ?2 THEN ?5 ELSE error END
+                 WHERE id = ?1 AND prompt IS NOT NULL AND NOT json_valid(prompt)
+                """,
+                [
+                    row, Bound(TurnRecord.State.queued.rawValue), Bound(TurnRecord.State.failed.rawValue),
+                    .int(now), .utf8(error),
+                ], doing: doing)
         case .messageRecord:
             try database.run(
                 """
                 UPDATE message SET
-                    metadata = CASE WHEN json_valid(metadata) THEN CASE json_type(metadata) WHEN 'object' THEN metadata END END,
-                    binding = CASE WHEN json_valid(binding) THEN CASE json_type(binding) WHEN 'object' THEN binding END END
+                    metadata = CASE WHEN json_valid(metadata) THEN metadata END,
+                    binding = CASE WHEN json_valid(binding) THEN binding END
                  WHERE key = ?
                 """, [row], doing: doing)
         case .attempt: try database.run("DELETE FROM attempt WHERE turn = ?", [row], doing: doing)

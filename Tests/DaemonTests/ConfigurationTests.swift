@@ -245,6 +245,9 @@ private func complaint(_ text: String) -> String? {
         (upstream("baseURL: 'http://'"), "'baseURL' must be"),
         (upstream("headers: { 'Content-Length': '3' }"), "'headers' may not hold 'Content-Length'"),
         (upstream("timeouts: { connect: '0s' }"), "at least 1ms"),
+        (upstream("baseURL: 'http://h:+80'"), "'baseURL' must be"),
+        (upstream("baseURL: 'http://[]/'"), "'baseURL' must be"),
+        (upstream("signing: { secret: { env: 'S' }, header: 'Content-Length' }"), "'signing.header' must be"),
         ("{ upstreams: { '': { kind: 'echo' } } }", "must have 1 to 256 bytes"),
         ("{ upstreams: { 'a\\u001b': { kind: 'echo' } } }", "no control characters"),
     ]) func `is refused where it is read`(text: String, said: String) {
@@ -253,7 +256,8 @@ private func complaint(_ text: String) -> String? {
     }
 
     @Test(arguments: [
-        "http://127.0.0.1:8080/v1", "https://[::1]:443", "https://host", "http://h.example:1/",
+        "https://host:/v1", "http://127.0.0.1:8080/v1", "https://[::1]:443", "https://host",
+        "http://h.example:1/",
         "https://[2001:db8::1]/v1",
     ]) func `is taken with each address that requests can go to`(address: String) {
         #expect(complaint(Self.upstream("baseURL: '\(address)'")) == nil)

@@ -73,9 +73,10 @@ extension Bench {
         (.content, "UPDATE message SET content = 'no json' WHERE key = (1 << 32) + 4"),
         (.content, "UPDATE message SET content = '{}' WHERE key = (1 << 32) + 4"),
         (.messageRecord, "UPDATE message SET metadata = '{oops' WHERE key = (1 << 32) + 4"),
-        (.messageRecord, "UPDATE message SET binding = '[]' WHERE key = (1 << 32) + 4"),
+        (.messageRecord, "UPDATE message SET binding = '[' WHERE key = (1 << 32) + 4"),
         (.turnRecord, "UPDATE turn SET receipt = '{oops' WHERE id = 7"),
-        (.turnRecord, "UPDATE turn SET options = '', usage = '5', error = '[]', prompt = '{}' WHERE id = 7"),
+        (.turnRecord, "UPDATE turn SET options = '', usage = '5x', error = '[', prompt = '{' WHERE id = 7"),
+        (.turnRecord, "UPDATE turn SET state = 0, prompt = '[oops' WHERE id = 7"),
         (.arrival, "UPDATE message SET arrival = NULL WHERE key = (1 << 32) + 4"),
         (.total, "UPDATE message SET total = 1 WHERE key = (1 << 32) + 4"),
         (.messageTurn, "UPDATE message SET turn = 55 WHERE key = (1 << 32) + 4"),
@@ -129,6 +130,25 @@ extension Bench {
             try TestSupport.shell("sqlite3", bench.path, "PRAGMA integrity_check; PRAGMA foreign_key_check")
                 == "ok\n")
         #expect(try !bench.texts("s").isEmpty && !bench.texts("f").isEmpty)
+    }
+
+    @Test
+    func `takes what an import brought for whole where it can be read, and ends a turn that can never ask`()
+        throws
+    {
+        let bench = try Bench()
+        try bench.fill()
+        try bench.shell(
+            "UPDATE message SET metadata = 'null' WHERE key = (1 << 32) + 4; UPDATE turn SET receipt = '[]' WHERE id = 7"
+        )
+        #expect(try bench.check() == [])
+        try bench.shell("UPDATE turn SET state = 0, prompt = '[oops' WHERE id = 7")
+        _ = try bench.write(RepairStore(bench.check()))
+        let turn = try TestSupport.shell(
+            "sqlite3", bench.path,
+            "SELECT state, prompt IS NULL, ended_at IS NOT NULL, json_extract(error, '$.kind') FROM turn WHERE id = 7"
+        )
+        #expect(turn == "5|1|1|store_failed\n")
     }
 
     @Test func `finds an index that is not there`() throws {

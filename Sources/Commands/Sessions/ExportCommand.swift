@@ -299,8 +299,12 @@ struct ExportFile {
         do throws(CommandError) {
             try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
             do throws(PosixError) {
-                // Whom somebody lets read it may read what takes its place.
-                if let status { try Files.setMode(file, status.mode & 0o777, path: side) }
+                // Whom somebody lets read it may read what takes its place; another group than the one that was let gets nothing.
+                if let status {
+                    let group = try Files.status(side)?.group
+                    let mode = status.mode & (group == status.group ? 0o777 : 0o707)
+                    try Files.setMode(file, mode, path: side)
+                }
                 try Files.rename(side, to: path)
             } catch {
                 throw ExportFile.failed(path, error)

@@ -156,7 +156,9 @@ enum UpstreamReading {
         else { return false }
         var rest = text.dropFirst(scheme.count).prefix { $0 != "/" }
         if rest.hasPrefix("[") {
-            guard let end = rest.firstIndex(of: "]") else { return false }
+            guard let end = rest.firstIndex(of: "]"), rest.index(after: rest.startIndex) < end else {
+                return false
+            }
             rest = rest[rest.index(after: end)...]
         } else {
             let host = rest.prefix { $0 != ":" }
@@ -164,7 +166,9 @@ enum UpstreamReading {
             rest = rest[host.endIndex...]
         }
         guard let colon = rest.first else { return true }
-        return colon == ":" && UInt16(rest.dropFirst()).map { $0 > 0 } ?? false
+        let port = rest.dropFirst()
+        guard colon == ":", port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return false }
+        return port.isEmpty || UInt16(port).map { $0 > 0 } ?? false
     }
 
     // MARK: Keys and credentials
@@ -232,6 +236,11 @@ enum UpstreamReading {
         if let scopes = try credentials.strings("scopes") { google.scopes = scopes }
         google.quotaProject = try credentials.string("quotaProject")
         google.tokenURL = try credentials.string("tokenURL")
+        if let address = google.tokenURL, !isAddress(address) {
+            throw credentials.complaint(
+                credentials.view["tokenURL"] ?? credentials.view,
+                "'credentials.tokenURL' must be an http or https address; it is \"\(address.prefix(60))\"")
+        }
         google.audience = try credentials.string("audience")
         try credentials.finish()
         google.caFile = settings.caFile
@@ -251,14 +260,18 @@ enum UpstreamReading {
             else {
                 throw reader.complaint(member.value, "'headers' must hold header names with string values")
             }
-            // A body's length and the server's name are the request's own.
-            guard !["content-length", "transfer-encoding", "host"].contains(member.key.lowercased()) else {
+            guard !isOwn(header: member.key) else {
                 throw reader.complaint(
                     member.keyView, "'headers' may not hold '\(member.key)': each request has its own")
             }
             headers[member.key] = value
         }
         return headers
+    }
+
+    /// Whether a header tells a body's length, as each request does by itself.
+    private static func isOwn(header: String) -> Bool {
+        ["content-length", "transfer-encoding"].contains(header.lowercased())
     }
 
     private static func read(signing reader: inout ConfigurationReader) throws(ConfigurationError) -> Signing
@@ -269,7 +282,9 @@ enum UpstreamReading {
         }
         var signing = Signing(secret: try key(secret, reader), keyID: try reader.string("keyId"))
         if let header = try reader.string("header") {
-            guard !header.isEmpty, header.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3A }) else {
+            guard !header.isEmpty, header.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3A }),
+                !isOwn(header: header)
+            else {
                 throw reader.complaint(reader.view, "'signing.header' must be a header's name")
             }
             signing.header = header

@@ -39,6 +39,7 @@ final class UpstreamTable {
     private let log: Log
     /// When it was logged last that a server gives no list.
     private var loggedAt: [String: Int64] = [:]
+    private var replaced: [Replaced] = []
 
     init(
         _ configuration: Configuration, loop: EventLoop, environment: [String: String],
@@ -65,6 +66,7 @@ final class UpstreamTable {
         }
         defer { tellKeys() }
         let before = byName, known = self.settings
+        replaced = replaced.filter { $0.upstream != nil } + before.values.map { Replaced(upstream: $0) }
         byName = [:]
         self.settings = [:]
         for var settings in configuration.upstreams {
@@ -88,7 +90,15 @@ final class UpstreamTable {
     }
 
     /// Ends the programs that were run for keys: nobody waits for them any more.
-    func stop() { for upstream in byName.values { upstream.stop() } }
+    func stop() {
+        for upstream in byName.values { upstream.stop() }
+        for upstream in replaced { upstream.upstream?.stop() }
+    }
+
+    /// One that a reload took out, for as long as somebody still uses it.
+    private struct Replaced {
+        weak var upstream: (any Upstream)?
+    }
 
     /// What a reload clears and brings: refused keys are tried again, and each is hidden from others' commands.
     private func tellKeys() {

@@ -65,8 +65,19 @@ enum MemoryFile {
             remove("\(directory)/\(name(for: database))")
             for name in (try? Files.names(in: directory)) ?? [] where name.hasSuffix(".db.lock") {
                 let path = "\(directory)/\(name)"
-                if !FileLocks.isLocked(path) { remove(String(path.dropLast(".lock".count))) }
+                removeUnheld(String(path.dropLast(".lock".count)))
             }
         }
+    }
+
+    /// Removes a file that nobody holds, while nobody can take it up.
+    private static func removeUnheld(_ path: String) {
+        let lock = path + ".lock"
+        // What cannot be looked at stays; the lock that is held must be the one that is there.
+        guard let file = try? Files.openRegular(lock, .reading), (try? Files.lock(file.raw)) != nil,
+            let stream = Files.stream(file.raw), let place = (try? FilePlace.of(lock)) ?? nil,
+            stream.hasSuffix(":\(place.inode)")
+        else { return }
+        remove(path)
     }
 }

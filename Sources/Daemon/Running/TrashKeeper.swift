@@ -24,6 +24,8 @@ final class TrashKeeper {
     private let purged: (SessionRow, SessionID, UserID) -> Void
     /// What waits for the next look; nil while one goes on.
     private var timer: EventLoop.TimerID?
+    /// Whether what is kept was said otherwise while a look went on.
+    private var looksAgain = false
 
     init(
         _ archives: Archives, _ purges: Purges, _ configuration: CurrentConfiguration, _ clocks: Clocks,
@@ -54,13 +56,18 @@ final class TrashKeeper {
 
     /// Looks soon where it waits for its next look: what is kept may be said otherwise now.
     func lookSoon() {
-        guard let timer else { return }
+        guard let timer else {
+            looksAgain = true
+            return
+        }
         loop.cancel(timer)
         wait(TrashKeeper.first)
     }
 
     private func wait(_ milliseconds: Int) {
-        timer = loop.after(milliseconds: milliseconds) { [weak self] in
+        let wait = looksAgain ? TrashKeeper.first : milliseconds
+        looksAgain = false
+        timer = loop.after(milliseconds: wait) { [weak self] in
             self?.timer = nil
             self?.emptyTrash()
         }

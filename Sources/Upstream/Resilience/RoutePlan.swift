@@ -144,7 +144,7 @@ package struct RoutePlan: Sendable, Equatable {
             soon.map { ($0.index, $0.wait) } ?? probe.map { ($0.index, $0.least) }
             ?? options.min { $0.least < $1.least }.map { ($0.index, $0.least) }
         // Who was not asked yet has a try: a server that says nothing uses up the time, and the others are there for that.
-        let fresh = options.first { tries[$0.index] == 0 && $0.wait <= policy.patience }
+        let fresh = options.first { tries[$0.index] == 0 && $0.wait == 0 }
         let inTime = chosen.flatMap { elapsed + $0.1 <= policy.total ? $0 : nil }
         guard let (index, wait) = inTime ?? (last == nil ? nil : fresh.map { ($0.index, $0.wait) }) else {
             return .fail(refusal(last?.failure ?? blocks.first, chosen?.1))
