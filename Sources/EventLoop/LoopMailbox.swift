@@ -45,11 +45,10 @@ package final class LoopMailbox<Letter: Sendable>: Sendable {
 
         private let loop: EventLoop
         private let receive: (Letter) -> Void
+        private let hasLeft: () -> Bool
         /// Those that are left for the next turns, in their order.
         private var rest: [Letter] = []
         private var isDue = false
-
-        private let hasLeft: () -> Bool
 
         init(_ loop: EventLoop, _ receive: @escaping (Letter) -> Void, hasLeft: @escaping () -> Bool) {
             self.hasLeft = hasLeft

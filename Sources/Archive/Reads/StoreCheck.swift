@@ -18,7 +18,7 @@ package enum Damage: String, Sendable, CaseIterable {
     case strayMessage
     /// A message's content is no JSON array.
     case content
-    /// What is kept beside a message's content is no JSON object.
+    /// What is kept beside a message's content is no JSON.
     case messageRecord
     /// A message has no place in the order of storing, so that no search finds it.
     case arrival
@@ -28,7 +28,7 @@ package enum Damage: String, Sendable, CaseIterable {
     case messageTurn
     /// A turn belongs to a session that is not there.
     case strayTurn
-    /// What a turn was asked for, or what came of it, is no such JSON.
+    /// What a turn was asked for, or what came of it, is no JSON.
     case turnRecord
     /// A branch belongs to a session that is not there.
     case strayBranch

@@ -66,7 +66,11 @@ final class UpstreamTable {
         }
         defer { tellKeys() }
         let before = byName, known = self.settings
-        replaced = replaced.filter { $0.upstream != nil } + before.values.map { Replaced(upstream: $0) }
+        defer {
+            // Those that stay are asked by their names.
+            let gone = before.values.filter { byName[$0.name] !== $0 }
+            replaced = replaced.filter { $0.upstream != nil } + gone.map { Replaced(upstream: $0) }
+        }
         byName = [:]
         self.settings = [:]
         for var settings in configuration.upstreams {
