@@ -228,8 +228,8 @@ extension Message {
         return plainTextHead + text.raw + plainTextTail
     }
 
-    private static let plainTextTail = Array("}]".utf8)
-    private static let plainTextHead = Array(#"[{"type":"text","text":"#.utf8)
+    static let plainTextTail = Array("}]".utf8)
+    static let plainTextHead = Array(#"[{"type":"text","text":"#.utf8)
 
     /// The text of a message that is one plain text part and nothing else, as the JSON string that it is stored as.
     ///
@@ -249,12 +249,22 @@ extension Message {
 
     /// The JSON string of a content that is one plain text.
     static func plainText(of content: [UInt8]) -> ArraySlice<UInt8> {
-        content[plainTextHead.count..<(content.count - plainTextTail.count)]
+        content[plainTextPlace(in: content.count)]
+    }
+
+    /// Where the JSON string stands in a content of so many bytes that is one plain text.
+    package static func plainTextPlace(in count: Int) -> Range<Int> {
+        plainTextHead.count..<(count - plainTextTail.count)
     }
 
     /// What one look tells of a content that is one plain text part and nothing else, which then is JSON; nil for others.
     package static func plainTextTraits(of content: [UInt8]) -> JSONCheck.Traits? {
-        let start = plainTextHead.count, end = content.count - plainTextTail.count, text = content.span
+        plainTextTraits(of: content.span)
+    }
+
+    /// The same of a content where it lies.
+    package static func plainTextTraits(of text: Span<UInt8>) -> JSONCheck.Traits? {
+        let start = plainTextHead.count, end = text.count - plainTextTail.count
         guard end > start, ByteSearch.matches(plainTextHead.span, in: text, at: 0),
             let string = JSONCheck.string(in: text, at: start), string.end == end,
             text[end] == UInt8(ascii: "}"), text[end + 1] == UInt8(ascii: "]")

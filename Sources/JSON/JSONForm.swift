@@ -33,6 +33,21 @@ package struct JSONForm: Sendable {
     }
 }
 
+extension JSONForm {
+    /// Writes a number of exactly so many digits at a place.
+    @inline(__always)
+    package static func write(
+        _ number: Int, digits: Int, to bytes: inout MutableSpan<UInt8>, at place: Int
+    ) {
+        var rest = number.magnitude
+        for digit in (place..<(place + digits)).reversed() {
+            let tenth = rest / 10
+            bytes[digit] = 0x30 + UInt8(truncatingIfNeeded: rest &- tenth &* 10)
+            rest = tenth
+        }
+    }
+}
+
 extension JSONWriter {
     /// Writes a form that begins a value, up to where another value must follow; `fill` writes its gaps.
     @inline(__always)

@@ -108,7 +108,7 @@ package struct JSONWriter: Sendable {
     @inline(__always)
     mutating func append(_ form: JSONForm, _ fill: (inout MutableSpan<UInt8>) -> Void) {
         let start = bytes.count
-        bytes.append(contentsOf: form.bytes)
+        bytes.append(form.bytes.span)
         var all = bytes.mutableSpan
         var written = all._mutatingExtracting(start...)
         fill(&written)
@@ -136,6 +136,13 @@ package struct JSONWriter: Sendable {
     package mutating func raw(_ json: ArraySlice<UInt8>) {
         comma()
         bytes.append(contentsOf: json)
+        needsComma = true
+    }
+
+    /// Writes what is JSON already, where it lies.
+    package mutating func raw(_ json: Span<UInt8>) {
+        comma()
+        bytes.append(json)
         needsComma = true
     }
 

@@ -20,7 +20,10 @@ extension Reader {
         case .newest: break  // as above
         case .from(let seq):
             for segment in path where segment.to >= seq && !filling.isFull {
-                try ascending(session, segment, from: max(seq, segment.from)) { filling.take($0) }
+                try ascending(session, segment, from: max(seq, segment.from)) {
+                    row, mark throws(ArchiveError) in
+                    filling.take(try Message(row, mark))
+                }
             }
             try link(&filling.page.messages, path)
         case .backFrom(let seq):
@@ -36,29 +39,79 @@ extension Reader {
 
     /// A page as it comes to be.
     private struct PageFilling {
-        let limit: Int
-        private(set) var room: Int
+        private var room: PageRoom
         var page = MessagePage()
 
         init(limit: Int, bytes: Int) {
-            self.limit = limit
-            room = bytes
+            room = PageRoom(limit: limit, bytes: bytes)
             page.messages.reserveCapacity(min(limit, bytes / 1_000 + 1))
         }
 
-        /// Whether there is more than it holds.
-        var isFull: Bool { page.next != nil }
+        var isFull: Bool { room.next != nil }
 
         /// Takes a message; false when the page is full.
         mutating func take(_ message: Message) -> Bool {
-            room -= message.content.count + (message.metadata?.count ?? 0) + 300
-            if room < 0 && !page.messages.isEmpty || page.messages.count == limit {
-                page.next = message.seq
+            let bytes = message.content.count + (message.metadata?.count ?? 0)
+            guard room.takes(seq: message.seq, bytes: bytes) else {
+                page.next = room.next
                 return false
             }
             page.messages.append(message)
             return true
         }
+    }
+
+    /// How much more goes into a page: rows, and bytes of contents, but one row in any case.
+    private struct PageRoom {
+        /// About what a message has beside its content, in bytes.
+        private static let overhead = 300
+        private var rows: Int
+        private var bytes: Int
+        private var isEmpty = true
+        /// The seq of the first message that does not go in.
+        private(set) var next: Int?
+
+        init(limit: Int, bytes: Int) {
+            rows = limit
+            self.bytes = bytes
+        }
+
+        /// Whether a message of so many bytes goes in, for which there is less room then.
+        mutating func takes(seq: Int, bytes count: Int) -> Bool {
+            bytes -= count + PageRoom.overhead
+            if bytes < 0 && !isEmpty || rows == 0 {
+                next = seq
+                return false
+            }
+            rows -= 1
+            isEmpty = false
+            return true
+        }
+    }
+
+    /// Hands the messages of a page over one after the other, upwards from a seq; where the next page begins, nil at the end.
+    func take<Taker: MessageTaker>(
+        _ session: SessionRecord, from start: Int, limit: Int, bytes: Int, _ taker: inout Taker
+    ) throws(ArchiveError) -> Int? {
+        let path = try path(branch: session.branch, head: session.session.messageCount)
+        var parent = try id(at: start - 1, path), room = PageRoom(limit: limit, bytes: bytes)
+        for segment in path where segment.to >= start && room.next == nil {
+            try ascending(session, segment, from: max(start, segment.from)) {
+                row, mark throws(ArchiveError) in
+                let head = try Message.Head(row, mark, behind: parent)
+                let hasMetadata = !row.isNull(7)
+                let bytes = row.count(8) + (hasMetadata ? row.count(7) : 0)
+                guard room.takes(seq: head.seq, bytes: bytes) else { return false }
+                // What is no plain text, or has more to it than that, is read as a whole.
+                let isTaken =
+                    !hasMetadata && row.isNull(9)
+                    && row.plainText(8) { taker.take(head, text: $0) } != nil
+                if !isTaken { taker.take(try Message(row, mark, behind: parent)) }
+                parent = head.id
+                return true
+            }
+        }
+        return room.next
     }
 
     /// Gives messages that follow one another on a path each its parent, the one before it.
@@ -81,7 +134,7 @@ extension Reader {
 
     private func ascending(
         _ session: SessionRecord, _ segment: Segment, from: Int,
-        _ take: (Message) throws(ArchiveError) -> Bool
+        _ take: (Row, Mark?) throws(ArchiveError) -> Bool
     ) throws(ArchiveError) {
         let first = MessageKey(branch: segment.branch, seq: from).raw
         let last = MessageKey(branch: segment.branch, seq: segment.to).raw
@@ -90,7 +143,7 @@ extension Reader {
             .messages("LEFT JOIN turn t ON t.id = m.turn WHERE m.key BETWEEN ? AND ? ORDER BY m.key"),
             [.int(first), .int(last)], doing: "read messages"
         ) { (row) throws(ArchiveError) in
-            try take(Message(row, marks.mark(of: row.int(0))))
+            try take(row, marks.mark(of: row.int(0)))
         }
     }
 

@@ -62,27 +62,36 @@ extension Message {
     /// Reads: key, id, role, status, turn's uuid, created_at, tokens, metadata, content, binding, size, deleted_at.
     ///
     /// A value that cannot be is an error that names the row. Marks are the session's.
-    init(_ row: Row, _ mark: Mark?) throws(ArchiveError) {
+    init(_ row: Row, _ mark: Mark?, behind parent: MessageID? = nil) throws(ArchiveError) {
         let content = try row.content(8, "content")
         self.init(
-            id: row.id(1) ?? MessageID(high: 0, low: 0), seq: MessageKey.seq(row.int(0)),
-            role: Role(rawValue: Int(row.int(2))) ?? .user,
-            status: Status(rawValue: Int(row.int(3))) ?? .failed,
-            turnID: row.id(4),
-            createdAt: try row.time(5, "created_at", of: .message),
+            try Head(row, mark, behind: parent),
             tokens: try row.number(6, "tokens", in: 0...Row.mostTokens, of: .message),
-            isPinned: mark == .pin, isExcluded: mark == .exclusion,
             metadata: try row.optionalJSON(7, "metadata", of: .message),
             content: content.bytes, isPlainText: content.isPlainText)
         // What cannot be read was not kept: then the tokens count.
         knownSize = row.size(10)
-        isDeleted = row.optionalInt(11) != nil
         // `optionalJSON` has checked it.
         if let bound = try row.optionalJSON(9, "binding", of: .message),
             let view = try? JSONDocument(bound).root
         {
             binding = Binding(view)
         }
+    }
+}
+
+extension Message.Head {
+    /// Reads the same columns but those of the content and of what it costs.
+    init(_ row: Row, _ mark: Mark?, behind parent: MessageID?) throws(ArchiveError) {
+        self.init(
+            id: row.id(1) ?? MessageID(high: 0, low: 0), parentID: parent,
+            seq: MessageKey.seq(row.int(0)),
+            role: Message.Role(rawValue: Int(row.int(2))) ?? .user,
+            status: Message.Status(rawValue: Int(row.int(3))) ?? .failed,
+            turnID: row.id(4),
+            createdAt: try row.time(5, "created_at", of: .message),
+            isPinned: mark == .pin, isExcluded: mark == .exclusion,
+            isDeleted: !row.isNull(11))
     }
 }
 

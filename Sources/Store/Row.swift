@@ -80,6 +80,9 @@ struct Row {
     func int(_ column: Int32) -> Int64 { statement.int(column) }
     func optionalInt(_ column: Int32) -> Int64? { statement.isNull(column) ? nil : statement.int(column) }
     func bool(_ column: Int32) -> Bool { statement.int(column) != 0 }
+    func isNull(_ column: Int32) -> Bool { statement.isNull(column) }
+    /// How many bytes a text or a blob has; 0 for NULL.
+    func count(_ column: Int32) -> Int { statement.withBytes(column) { $0.count } }
     func bytes(_ column: Int32) -> [UInt8] { statement.bytes(column) }
     func optionalBytes(_ column: Int32) -> [UInt8]? {
         statement.isNull(column) ? nil : statement.bytes(column)
@@ -180,6 +183,17 @@ extension Row {
             return (bytes, true)
         }
         return (try json(column, name, of: .message), false)
+    }
+
+    /// Reads the JSON string of a content that is one plain text where it lies; nil for another content, of which `body` is told
+    /// nothing.
+    func plainText<Value>(_ column: Int32, _ body: (Span<UInt8>) -> Value) -> Value? {
+        statement.withBytes(column) { content in
+            guard let traits = Message.plainTextTraits(of: content),
+                traits.isASCII || ByteSearch.isUTF8(content)
+            else { return nil }
+            return body(content.extracting(Message.plainTextPlace(in: content.count)))
+        }
     }
 
     func optionalJSON(_ column: Int32, _ name: String, of place: Place) throws(ArchiveError) -> [UInt8]? {

@@ -23,6 +23,12 @@ private struct JSONLinesEncoder: TranscriptEncoder {
         records.addObject { TraceRecord.write(message, isOnPath: isOnPath, to: &$0) }
     }
 
+    mutating func add(
+        _ head: Message.Head, text: Span<UInt8>, isOnPath: Bool, to records: inout TranscriptRecords
+    ) {
+        records.addObject { TraceRecord.write(head, text: text, isOnPath: isOnPath, to: &$0) }
+    }
+
     mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords) {
         switch record {
         case .session(let session, let head): begin(session, head: head, to: &records)
@@ -133,26 +139,37 @@ enum TraceRecord {
         writer.optional("endedAt", turn.endedAt.map(Timestamp.text))
     }
 
-    static func write(_ message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
+    /// A message of plain text, given as a JSON string, says everything in its `content`, so it needs no `parts`.
+    static func write(
+        _ head: Message.Head, text: Span<UInt8>, isOnPath: Bool, to writer: inout JSONWriter
+    ) {
         let forms = MessageForms.all
-        forms.writeHead(of: message, isOnPath: isOnPath, to: &writer)
+        forms.writeHead(of: head, isOnPath: isOnPath, to: &writer)
+        writer.raw(text)
+        forms.writeTail(of: head, to: &writer)
+        writeMarks(of: head, to: &writer)
+    }
+
+    static func write(_ message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
+        let forms = MessageForms.all, head = message.head
         if let text = message.plainTextJSON {
-            // A message of plain text says everything in its `content`, so it needs no `parts`.
-            writer.raw(text)
-            writer.then(forms.timestamp)
-            writer.int(Int(message.createdAt))
-            writer.end("}")
+            write(head, text: text.span, isOnPath: isOnPath, to: &writer)
         } else {
+            forms.writeHead(of: head, isOnPath: isOnPath, to: &writer)
             writeContents(message, to: &writer)
             writer.end("}")
             writer.member("parts", raw: oneLine(message.content))
+            forms.writeStatus(of: head, to: &writer)
+            writeMarks(of: head, to: &writer)
         }
-        forms.writeStatus(of: message, to: &writer)
-        if message.isPinned { writer.member("pinned", true) }
-        if message.isExcluded { writer.member("excluded", true) }
-        if message.isDeleted { writer.member("deleted", true) }
         writer.optional("metadata", raw: message.metadata.map(oneLine))
         writer.optional("binding", raw: message.binding?.encoded)
+    }
+
+    private static func writeMarks(of head: Message.Head, to writer: inout JSONWriter) {
+        if head.isPinned { writer.member("pinned", true) }
+        if head.isExcluded { writer.member("excluded", true) }
+        if head.isDeleted { writer.member("deleted", true) }
     }
 
     /// What a linear reader looks at, from the value of `content` on.
@@ -206,16 +223,34 @@ private final class MessageForms: Sendable {
         }
     }
     private let onPath = Heads(TraceRecord.message), beside = Heads(TraceRecord.branchMessage)
-    let timestamp = JSONForm(#","timestamp":"#)
-    /// By the raw values of what became of them, and the same where they belong to a turn.
-    private let statuses = Message.Status.allCases.map { JSONForm(.text(#","status":\#($0.json)"#)) }
-    private let ofTurns = Message.Status.allCases.map {
-        JSONForm(.text(#","status":\#($0.json),"turnId":""#), .id, "\"")
+    /// By the raw values of what became of them.
+    private let statuses = Message.Status.allCases.map(Tail.init)
+
+    /// What stands behind a content that is one text, and behind another one: alone, and where the message belongs to a turn.
+    private struct Tail {
+        let alone: JSONForm
+        let ofTurn: JSONForm
+        let timed: JSONForm
+        let timedOfTurn: JSONForm
+
+        init(_ status: Message.Status) {
+            let words = JSONForm.Piece.text(#","status":\#(status.json)"#)
+            let timedWords = JSONForm.Piece.text(#"},"status":\#(status.json)"#)
+            alone = JSONForm(words)
+            ofTurn = JSONForm(words, #","turnId":""#, .id, "\"")
+            timed = JSONForm(#","timestamp":"#, .gap(Tail.digits), timedWords)
+            timedOfTurn = JSONForm(
+                #","timestamp":"#, .gap(Tail.digits), timedWords, #","turnId":""#, .id, "\"")
+        }
+
+        /// How many digits the times from 2001 to 2286 have.
+        static let digits = 13
+        static let times: Range<Int64> = 1_000_000_000_000..<10_000_000_000_000
     }
 
     /// Writes what comes before a message's content.
     @inline(__always)
-    func writeHead(of message: Message, isOnPath: Bool, to writer: inout JSONWriter) {
+    func writeHead(of message: Message.Head, isOnPath: Bool, to writer: inout JSONWriter) {
         let role = message.role.rawValue
         if let parent = message.parentID {
             let form = isOnPath ? onPath.later[role] : beside.later[role]
@@ -230,10 +265,31 @@ private final class MessageForms: Sendable {
     }
 
     /// Writes what became of a message, and of which turn it is.
+    func writeStatus(of message: Message.Head, to writer: inout JSONWriter) {
+        let tail = statuses[message.status.rawValue]
+        guard let turn = message.turnID else { return writer.end(tail.alone) }
+        writer.end(tail.ofTurn) { turn.write(to: &$0, at: tail.ofTurn.gaps[0]) }
+    }
+
+    /// Writes the same behind a content that is one text, with its time.
     @inline(__always)
-    func writeStatus(of message: Message, to writer: inout JSONWriter) {
-        guard let turn = message.turnID else { return writer.end(statuses[message.status.rawValue]) }
-        let form = ofTurns[message.status.rawValue]
-        writer.end(form) { turn.write(to: &$0, at: form.gaps[0]) }
+    func writeTail(of message: Message.Head, to writer: inout JSONWriter) {
+        guard Tail.times.contains(message.createdAt) else {
+            writer.then(#","timestamp":"#)
+            writer.int(Int(message.createdAt))
+            writer.end("}")
+            return writeStatus(of: message, to: &writer)
+        }
+        let time = Int(message.createdAt)
+        if let turn = message.turnID {
+            let form = statuses[message.status.rawValue].timedOfTurn
+            writer.end(form) {
+                JSONForm.write(time, digits: Tail.digits, to: &$0, at: form.gaps[0])
+                turn.write(to: &$0, at: form.gaps[1])
+            }
+        } else {
+            let form = statuses[message.status.rawValue].timed
+            writer.end(form) { JSONForm.write(time, digits: Tail.digits, to: &$0, at: form.gaps[0]) }
+        }
     }
 }

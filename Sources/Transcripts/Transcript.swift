@@ -24,6 +24,9 @@ package protocol TranscriptEncoder: Sendable {
     mutating func add(_ record: TranscriptRecord, to records: inout TranscriptRecords)
     /// The same for a message, of which there are most.
     mutating func add(_ message: Message, isOnPath: Bool, to records: inout TranscriptRecords)
+    /// The same for a message that is one plain text, given as a JSON string, and nothing else, as most are.
+    mutating func add(
+        _ head: Message.Head, text: Span<UInt8>, isOnPath: Bool, to records: inout TranscriptRecords)
     /// Writes what stands behind the last record; `seal` tells of all that was written before.
     mutating func end(_ seal: TranscriptSeal, to records: inout TranscriptRecords)
 }
@@ -46,6 +49,12 @@ extension TranscriptEncoder {
 
     package mutating func add(_ message: Message, isOnPath: Bool, to records: inout TranscriptRecords) {
         add(.message(message, isOnPath: isOnPath), to: &records)
+    }
+
+    package mutating func add(
+        _ head: Message.Head, text: Span<UInt8>, isOnPath: Bool, to records: inout TranscriptRecords
+    ) {
+        add(Message(head, text: text), isOnPath: isOnPath, to: &records)
     }
 }
 

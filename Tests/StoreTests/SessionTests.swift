@@ -5,6 +5,22 @@ internal import Store
 internal import TestSupport
 internal import Testing
 
+/// Keeps what it takes.
+private struct MessageCollector: MessageTaker {
+    private(set) var messages: [Message] = []
+    mutating func take(_ message: Message) { messages.append(message.withoutCosts) }
+    mutating func take(_ head: Message.Head, text: Span<UInt8>) { messages.append(Message(head, text: text)) }
+}
+
+extension Message {
+    /// The message without what it costs of a window.
+    fileprivate var withoutCosts: Message {
+        var message = self
+        (message.tokens, message.knownSize) = (0, nil)
+        return message
+    }
+}
+
 @Suite struct `A stored session` {
     @Test func `is its owner's alone, and an ID may be used by each`() throws {
         let bench = try Bench()
@@ -60,6 +76,56 @@ internal import Testing
         #expect(
             try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 100, bytes: 10)).messages.count
                 == 1)
+    }
+
+    @Test func `is handed over as it is read, message by message, as its pages hold it`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", (1...9).map { "text \($0) \u{e9}" })
+        let all = try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 99, bytes: 1 << 20))
+            .messages
+        _ = try bench.write(EditMessage(bench.record("s").row, all[4].id, bench.message("another")))
+        try bench.append("s", (1...6).map { "later \($0)" })
+        let ids = try bench.read(ReadMessages(bench.record("s"), .from(1), limit: 99, bytes: 1 << 20))
+            .messages.map(\.id)
+        let row = try bench.record("s").row
+        _ = try bench.write(MarkMessage(row, ids[1], pinned: true))
+        _ = try bench.write(MarkMessage(row, ids[6], excluded: true))
+        // What no plain text is, or is spelled in another way, has more to it, or is no UTF-8.
+        for (at, sql) in [
+            (0, #"content = '[{"text":"a","type":"text"}]'"#), (2, #"metadata = '{"a":1}'"#),
+            (3, #"content = '[{"type":"text","text":"a"},{"type":"text","text":"b"}]'"#),
+            (5, #"content = CAST(x'5B7B2274797065223A2274657874222C2274657874223A22FF227D5D' AS TEXT)"#),
+            (7, #"binding = '{"model":"m","digest":"d"}'"#), (8, "deleted_at = 7"),
+            (9, "role = 2, status = 1"),
+        ] {
+            try bench.shell(
+                "UPDATE message SET \(sql) WHERE hex(id) = upper('\(ids[at].description.replacing("-", with: ""))')"
+            )
+        }
+        let record = try bench.record("s")
+        for (limit, bytes) in [(99, 1 << 20), (4, 1 << 20), (1, 1 << 20), (99, 900), (99, 1)] {
+            var next: Int? = 1
+            while let from = next {
+                let page = try bench.read(ReadMessages(record, .from(from), limit: limit, bytes: bytes))
+                let taken = try bench.read(
+                    TakeMessages(record, from: from, limit: limit, bytes: bytes, MessageCollector()))
+                #expect(taken.next == page.next)
+                #expect(taken.taker.messages == page.messages.map(\.withoutCosts))
+                next = page.next
+            }
+        }
+    }
+
+    @Test func `that somebody broke by hand is told of where it is handed over too`() throws {
+        let bench = try Bench()
+        try bench.session("s")
+        try bench.append("s", ["a", "b"])
+        try bench.shell("UPDATE message SET content = 'no json' WHERE key & 15 = 2")
+        #expect(throws: ArchiveError.self) {
+            try bench.read(
+                TakeMessages(bench.record("s"), from: 1, limit: 9, bytes: 1 << 20, MessageCollector()))
+        }
     }
 
     @Test func `moves to the front of the list with each change`() throws {

@@ -143,6 +143,37 @@ private let format = TranscriptFormats.standard["jsonl"]
         }
     }
 
+    @Test func `says of a plain text where it lies what it says of the message`() throws {
+        let random = SeededRandom()
+        var sessions = RandomSession(random), plain = 0
+        for _ in 0..<300 {
+            for case .message(var message, let isOnPath) in sessions.records() {
+                guard let text = message.plainTextJSON else { continue }
+                (message.metadata, message.binding) = (nil, nil)
+                var encoder = TranscriptFormat.jsonl.encoder(), written = TranscriptRecords()
+                encoder.add(message.head, text: text.span, isOnPath: isOnPath, to: &written)
+                #expect(written.bytes == encoded([.message(message, isOnPath: isOnPath)]), "\(random)")
+                #expect(Message(message.head, text: text.span).content == message.content, "\(random)")
+                plain += 1
+            }
+        }
+        #expect(plain > 100)
+    }
+
+    @Test(arguments: [-1, 0, 999_999_999_999, 1_000_000_000_000, 9_999_999_999_999, 10_000_000_000_000])
+    func `tells any time of a plain text`(time: Int64) throws {
+        for turn in [nil, TurnID(high: 1, low: 2)] {
+            let message = Message(
+                id: MessageID(high: 3, low: 4), seq: 1, role: .user, turnID: turn, createdAt: time, tokens: 1,
+                content: Part.encode([.text("hi")]))
+            let turnText = turn.map { #","turnId":"\#($0)""# } ?? ""
+            let line =
+                #"{"type":"message","id":"\#(message.id)","parentId":null,"message":{"role":"user","content":"hi","#
+                + #""timestamp":\#(time)},"status":"complete"\#(turnText)}"#
+            #expect(encoded([.message(message, isOnPath: true)]) == Array((line + "\n").utf8))
+        }
+    }
+
     @Test func `is as its description says`() throws {
         let checker = try SchemaChecker(
             try Files.read(Files.directory(of: #filePath) + "/../../schema/transcript.json"))

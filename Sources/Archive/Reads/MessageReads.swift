@@ -22,6 +22,39 @@ package struct ReadMessages: ArchiveRead {
     }
 }
 
+/// Takes messages one after the other as they are read.
+package protocol MessageTaker: Sendable {
+    /// Takes a message, the one behind those before.
+    mutating func take(_ message: Message)
+    /// The same for a message that is one plain text and nothing else; the text is a JSON string that lies where it was read.
+    mutating func take(_ head: Message.Head, text: Span<UInt8>)
+}
+
+/// A page of a session's active path upwards from a seq, of which the messages are handed over as they are read; what they cost
+/// of a window is not told.
+///
+/// It spares those who write them down what a page of messages costs.
+package struct TakeMessages<Taker: MessageTaker>: ArchiveRead {
+    /// What has taken the messages, and the seq at which the next page begins; nil at the end.
+    package typealias Output = (taker: Taker, next: Int?)
+    package let session: SessionRecord
+    /// The first message's seq.
+    package let start: Int
+    /// Messages at most.
+    package let limit: Int
+    /// Bytes of their contents, about.
+    package let bytes: Int
+    package let taker: Taker
+
+    package init(_ session: SessionRecord, from start: Int, limit: Int, bytes: Int, _ taker: Taker) {
+        self.session = session
+        self.start = start
+        self.limit = limit
+        self.bytes = bytes
+        self.taker = taker
+    }
+}
+
 /// The seqs of those of some messages that are on a session's active path.
 package struct PlacesOnPath: ArchiveRead {
     package typealias Output = [MessageID: Int]

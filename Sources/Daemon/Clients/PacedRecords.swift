@@ -30,12 +30,22 @@ final class PacedRecords {
         count += records.ends.count
         hash?.update(records.bytes)
         var lines: [UInt8] = [], start = 0
+        let before = head, behind = PacedRecords.tail
+        let head = before.span, tail = behind.span, bytes = records.bytes.span
         for end in records.ends {
             if lines.isEmpty { lines.reserveCapacity(PacedRecords.piece + (end - start) + head.count) }
-            lines += head
-            let record = records.bytes[start..<end]
-            if isText { JSONText.append(record, to: &lines) } else { lines += record }
-            lines += PacedRecords.tail
+            if isText {
+                lines.append(head)
+                JSONText.append(records.bytes[start..<end], to: &lines)
+                lines.append(tail)
+            } else {
+                let record = bytes.extracting(start..<end)
+                lines.append(addingCapacity: head.count + record.count + tail.count) { out in
+                    out.append(head)
+                    out.append(record)
+                    out.append(tail)
+                }
+            }
             start = end + 1
             if lines.count >= PacedRecords.piece {
                 link.send(lines, isPush: false)

@@ -53,20 +53,33 @@ final class ExportRun {
             self.rest = rest
         }
 
-        /// Writes messages down with an encoder that has seen the records before them.
-        init(
-            _ messages: [Message], isOnPath: Bool, _ encoder: any TranscriptEncoder, rest: ExportPlan.Step?
-        ) {
-            var encoder = encoder, records = TranscriptRecords()
-            records.reserve(bytes: messages.reduce(0) { $0 + $1.content.count + Page.overhead })
-            for message in messages { encoder.add(message, isOnPath: isOnPath, to: &records) }
-            self.records = records
-            self.encoder = encoder
+        /// Has messages that were written down while they were read.
+        init(_ messages: WrittenMessages, rest: ExportPlan.Step?) {
+            records = messages.records
+            encoder = messages.encoder
             self.rest = rest
         }
+    }
 
-        /// Bytes of a message's record beside its content, about.
-        private static let overhead = 300
+    /// Writes messages down as they are read.
+    private struct WrittenMessages: MessageTaker {
+        /// What has seen all records so far.
+        private(set) var encoder: any TranscriptEncoder
+        private(set) var records = TranscriptRecords()
+        private let isOnPath: Bool
+
+        /// Makes room for so many bytes of contents.
+        init(_ encoder: any TranscriptEncoder, isOnPath: Bool, bytes: Int) {
+            self.encoder = encoder
+            self.isOnPath = isOnPath
+            records.reserve(bytes: bytes)
+        }
+
+        mutating func take(_ message: Message) { encoder.add(message, isOnPath: isOnPath, to: &records) }
+
+        mutating func take(_ head: Message.Head, text: Span<UInt8>) {
+            encoder.add(head, text: text, isOnPath: isOnPath, to: &records)
+        }
     }
 
     init(
@@ -157,10 +170,9 @@ final class ExportRun {
         let rows = limits.pageRows, bytes = min(limits.pageBytes, ExportRun.pageBytes), encoder = encoder
         switch step {
         case .messages(let path, let seq, let isOnPath):
-            look(ReadMessages(path, .from(seq), limit: rows, bytes: bytes)) { page in
-                Page(
-                    page.messages, isOnPath: isOnPath, encoder,
-                    rest: page.next.map { .messages(path, from: $0, isOnPath: isOnPath) })
+            let taker = WrittenMessages(encoder, isOnPath: isOnPath, bytes: bytes * 3 / 2)
+            look(TakeMessages(path, from: seq, limit: rows, bytes: bytes, taker)) { page in
+                Page(page.taker, rest: page.next.map { .messages(path, from: $0, isOnPath: isOnPath) })
             } then: { [self] in
                 came($0)
             }

@@ -126,6 +126,16 @@ extension ReadMessages: LocalRead {
     }
 }
 
+extension TakeMessages: LocalRead {
+    package var isSeveral: Bool { true }
+
+    package func run(on reader: Reader) throws(ArchiveError) -> Output {
+        var taker = taker
+        let next = try reader.take(session, from: start, limit: limit, bytes: bytes, &taker)
+        return (taker, next)
+    }
+}
+
 extension PlacesOnPath: LocalRead {
     package var isSeveral: Bool { true }
 
