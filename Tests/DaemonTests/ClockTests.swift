@@ -1,3 +1,4 @@
+@testable internal import Daemon
 internal import JSON
 internal import TestSupport
 internal import Testing
@@ -83,5 +84,31 @@ internal import Testing
         let bench = try Bench([[ScriptedUpstream.answer(["x"])]])
         try bench.client.open("s")
         #expect(try bench.client.prompt("s", "x", #""model":\#(quoted(name))"#).result != nil)
+    }
+}
+
+@Suite struct `The time by which what is old goes` {
+    private let day = CautiousTime.patience
+
+    @Test func `is the clock's while that goes steadily, by some seconds ahead or back too`() {
+        var time = CautiousTime(wall: 1_000, steady: 0)
+        for (wall, steady) in [(1_000, 0), (day, day - 1_000), (day + 3_600_000, day), (day * 90, day * 90)] {
+            #expect(time.now(wall: wall, steady: steady) == (wall, 0))
+        }
+    }
+
+    @Test func `leaves out what the clock leapt ahead, each leap for a day`() {
+        var time = CautiousTime(wall: 0, steady: 0)
+        #expect(time.now(wall: 40 * day, steady: 0) == (0, 40 * day))
+        #expect(time.now(wall: 90 * day + 7, steady: 7) == (7, 90 * day))
+        #expect(time.now(wall: 91 * day, steady: day) == (41 * day, 50 * day))
+        #expect(time.now(wall: 92 * day, steady: 2 * day) == (92 * day, 0))
+    }
+
+    @Test func `goes back with a clock that was set right again, and throws nothing away for that`() {
+        var time = CautiousTime(wall: 0, steady: 0)
+        _ = time.now(wall: 40 * day, steady: 1)
+        #expect(time.now(wall: 2, steady: 2).time <= 2)
+        #expect(time.now(wall: day + 2, steady: day + 2) == (day + 2, 0))
     }
 }

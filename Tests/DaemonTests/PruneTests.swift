@@ -120,6 +120,32 @@ internal import Testing
 }
 
 extension `Pruning` {
+    @Test func `goes by a clock that leapt ahead a day later only`() throws {
+        let directory = try TemporaryDirectory(), wall = ManualClock(), steady = ManualClock()
+        let day: Int64 = 86_400_000
+        let words = [String](repeating: "word", count: 15_000).joined(separator: " ")
+        let daemon = try TestDaemon(
+            "{ upstreams: { echo: { kind: 'echo' } }, retention: { size: '64KiB' } }", in: directory,
+            clock: wall.now, steady: steady.now)
+        let client = try daemon.client()
+        for name in ["trashed", "later", "other"] { try client.open(name) }
+        _ = try client.prompt("trashed", "hello")
+        _ = try client.call("session/delete", #"{"sessionId":"trashed"}"#)
+        wall.advance(40 * day)
+        _ = try client.call(
+            "_convod/message/append",
+            #"{"sessionId":"later","messages":[{"role":"user","content":[{"type":"text","text":"\#(words)"}]}]}"#
+        )
+        // That this one went, for its size, says that the look is over.
+        _ = try client.prompt("other", "hello")
+        _ = try client.call("_convod/server/reload")
+        try Patience.until(["later", "trashed"]) { try names(client, #"{"trashed":true}"#) }
+        steady.advance(day)
+        wall.advance(day)
+        _ = try client.call("_convod/server/reload")
+        try Patience.until([String]()) { try names(client, #"{"trashed":true}"#).filter { $0 == "trashed" } }
+    }
+
     @Test
     func `leaves alone what answers, and a deletion ends the turn first and leaves nothing behind (B067)`()
         throws

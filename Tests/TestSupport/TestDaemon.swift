@@ -49,6 +49,7 @@ package final class TestDaemon: Sendable {
             environment: environment,
             log: Log(environment: [:], write: { line in lines.withLock { $0.append(line) } }))
         options.handlesSignals = false
+        options.reload = { [configuration = options.configuration] in configuration }
         options.readFault = readFault
         options.gate = gate
         options.formats = formats

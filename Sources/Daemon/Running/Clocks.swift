@@ -8,6 +8,30 @@ struct Clocks {
     let steady: () -> Int64
 }
 
+/// The time by which what is old is thrown away: what the wall clock leaps ahead is believed a day later.
+///
+/// A clock that somebody set wrong, or a machine that woke up with another's, must not empty what was to be kept for a month; a day
+/// is time to set it right. One that stood still while the machine slept leaps too, and then things are kept a day longer.
+struct CautiousTime {
+    /// Milliseconds that it may go ahead of the steady clock and is believed at once, and those after which it is.
+    static let step: Int64 = 3_600_000, patience: Int64 = 86_400_000
+
+    private var last: (wall: Int64, steady: Int64)
+    private var leaps: [(at: Int64, by: Int64)] = []
+
+    init(wall: Int64, steady: Int64) { last = (wall, steady) }
+
+    /// The time to go by, in milliseconds since 1970, and how far ahead of it the clock is.
+    mutating func now(wall: Int64, steady: Int64) -> (time: Int64, ahead: Int64) {
+        let leap = (wall - last.wall) - (steady - last.steady)
+        last = (wall, steady)
+        if leap > CautiousTime.step { leaps.append((steady, leap)) }
+        leaps.removeAll { steady - $0.at >= CautiousTime.patience }
+        let ahead = leaps.reduce(0) { $0 + $1.by }
+        return (wall - ahead, ahead)
+    }
+}
+
 /// New IDs, each greater than the one before, and chance.
 final class IDSource {
     private let clocks: Clocks

@@ -24,6 +24,10 @@ final class TrashKeeper {
     private let purged: (SessionRow, SessionID, UserID) -> Void
     /// What waits for the next look; nil while one goes on.
     private var timer: EventLoop.TimerID?
+    /// What tells how old things are.
+    private var time: CautiousTime
+    /// The present look's time.
+    private var now: Int64
     /// Whether what is kept was said otherwise while a look went on.
     private var looksAgain = false
 
@@ -38,6 +42,8 @@ final class TrashKeeper {
         self.purges = purges
         self.configuration = configuration
         self.clocks = clocks
+        now = clocks.now()
+        time = CautiousTime(wall: now, steady: clocks.steady())
         self.loop = loop
         self.log = log
     }
@@ -69,14 +75,25 @@ final class TrashKeeper {
         looksAgain = false
         timer = loop.after(milliseconds: wait) { [weak self] in
             self?.timer = nil
-            self?.emptyTrash()
+            self?.look()
         }
+    }
+
+    private func look() {
+        let (time, ahead) = time.now(wall: clocks.now(), steady: clocks.steady())
+        now = time
+        if ahead > 0 {
+            log.warning(
+                "clock_leapt", ("seconds", "\(ahead / 1_000)"),
+                ("what", "what is old is kept a day longer; see whether the machine's clock is right"))
+        }
+        emptyTrash()
     }
 
     private func emptyTrash() {
         let grace = configuration.value.retention.trash
         guard grace > 0 else { return trashOld() }
-        let look = ExpiredTrash(before: clocks.now() - Int64(grace), limit: TrashKeeper.few)
+        let look = ExpiredTrash(before: now - Int64(grace), limit: TrashKeeper.few)
         archives.readAway(look, isShort: false) { [weak self] result in
             guard let self else { return }
             guard case .success(let rows) = result, !rows.isEmpty else { return trashOld() }
@@ -112,7 +129,7 @@ final class TrashKeeper {
         let rule = configuration.value.retention
         guard let age = rule.age else { return trashLarge() }
         var find = FindSessions(owner: .all, limit: TrashKeeper.few)
-        find.until = clocks.now() - Int64(age)
+        find.until = now - Int64(age)
         find.tag = rule.tag
         find.isDescending = false
         find.includesEmpty = true
