@@ -58,6 +58,14 @@ internal import Testing
         #expect(try home.convo("backup", "--restore", file + "-nowhere").code == 1)
     }
 
+    @Test func `goes to a file, and to no stream`() throws {
+        let home = try Home(Home.echo)
+        for words in [["-"], ["--restore", "-"]] {
+            let said = try Built.run(Built.convo, ["backup"] + words, environment: home.environment)
+            #expect(said.code == 2 && said.said.contains("./-"), "\(said)")
+        }
+    }
+
     @Test func `that is damaged somewhere is not restored unless that is said`() throws {
         let home = try Home("{ upstreams: { echo: { kind: 'echo' } } }")
         #expect(try home.convo("send", "-q", "--new", "one", "words").code == 0)

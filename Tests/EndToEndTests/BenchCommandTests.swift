@@ -75,6 +75,7 @@ internal import Testing
         let home = try Home(Home.echo)
         for words in [
             ["--mix", "delete"], ["--mix", "append=0"], ["-c", "0"], ["--seconds", "x"], ["--rate", "0"],
+            ["--database", "x.db"], ["--config", "c.json5"], ["--socket", "s.sock"],
         ] {
             let told = try Built.run(Built.convo, ["bench"] + words, environment: home.environment)
             #expect(told.code == 2, "\(words): \(told)")

@@ -20,6 +20,9 @@ extension Command {
             with it, so that nothing of the old is played into the new; the name is said.
             """
     ) { invocation throws(CommandError) in
+        if invocation.positionals[0] == "-" {
+            throw .usage("a copy is a file, no stream; give its name, './-' for one that is called '-'")
+        }
         let path = Files.absolute(invocation.positionals[0])
         if invocation.has(.restore) {
             if let running = try invocation.running() {

@@ -30,6 +30,11 @@ extension Command {
             """
     ) { invocation throws(CommandError) in
         let plan = try BenchPlan(invocation)
+        if !invocation.has(.running),
+            let other = [Option.config, .database, .socket].first(where: invocation.has)
+        {
+            throw .usage("--\(other.long) goes with --running: a daemon of its own has its own")
+        }
         // What it made goes with it, however it ends.
         let signals: Descriptor
         do throws(PosixError) {
