@@ -56,6 +56,12 @@ typedef int (*ccurl_seek)(void *, curl_off_t, int);
 static inline CURLcode ccurl_set_seek(CURL *h, ccurl_seek f) { return curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, f); }
 
 static inline long ccurl_get_long(CURL *h, CURLINFO i) { long v = 0; curl_easy_getinfo(h, i, &v); return v; }
+// The socket of a transfer whose protocol carries several at a time, else CURL_SOCKET_BAD.
+static inline curl_socket_t ccurl_multiplexed_socket(CURL *h) {
+    curl_socket_t s = CURL_SOCKET_BAD;
+    if (ccurl_get_long(h, CURLINFO_HTTP_VERSION) >= CURL_HTTP_VERSION_2_0) curl_easy_getinfo(h, CURLINFO_ACTIVESOCKET, &s);
+    return s;
+}
 static inline void *ccurl_get_private(CURL *h) { char *v = 0; curl_easy_getinfo(h, CURLINFO_PRIVATE, &v); return v; }
 
 typedef int (*ccurl_socket)(CURL *, curl_socket_t, int, void *, void *);

@@ -9,6 +9,8 @@ package final class ScriptedUpstream: Sendable {
         case write(String)
         /// Waits until `proceed` is called.
         case hold
+        /// Notes that it came so far.
+        case mark
         /// Closes at once with a reset.
         case reset
         /// Waits until the client closes the connection, and notes when.
@@ -20,6 +22,7 @@ package final class ScriptedUpstream: Sendable {
     private let scripts: Locked<[[Step]]>
     private let seen = Locked<[String]>([])
     private let closed = Locked<[UInt64]>([])
+    private let marked = Locked(0)
     private let gate: Wakeup
     private let thread: Locked<Thread?>
 
@@ -27,12 +30,14 @@ package final class ScriptedUpstream: Sendable {
     package init(_ scripts: [[Step]]) throws {
         (listener, port) = listenOnLoopback()
         let fd = listener
-        let scripts = Locked(scripts), seen = seen, closed = closed
+        let scripts = Locked(scripts), seen = seen, closed = closed, marked = marked
         self.scripts = scripts
         let gate = try Wakeup(blocking: true)
         self.gate = gate
         thread = Locked(
-            try Thread(named: "test-upstream") { ScriptedUpstream.serve(fd, scripts, seen, closed, gate) })
+            try Thread(named: "test-upstream") {
+                ScriptedUpstream.serve(fd, scripts, seen, closed, marked, gate)
+            })
     }
 
     /// Its address without a path, the base of dialects that bring their own version.
@@ -47,6 +52,9 @@ package final class ScriptedUpstream: Sendable {
     /// When connections were closed by the client, in monotonic nanoseconds.
     package var closings: [UInt64] { closed.withLock { $0 } }
 
+    /// How many marks its scripts came to.
+    package var marks: Int { marked.withLock { $0 } }
+
     /// Lets a script go on behind `hold`.
     package func proceed() { gate.signal() }
 
@@ -59,21 +67,21 @@ package final class ScriptedUpstream: Sendable {
 
     private static func serve(
         _ fd: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ closed: Locked<[UInt64]>,
-        _ gate: Wakeup
+        _ marked: Locked<Int>, _ gate: Wakeup
     ) {
         while true {
             let client = accept(fd, nil, nil)
             guard client >= 0 else { return }
             // A thread for each, so that one that holds does not hold up the others.
             do {
-                try startUnjoined("test-exchange") { exchange(client, scripts, seen, closed, gate) }
+                try startUnjoined("test-exchange") { exchange(client, scripts, seen, closed, marked, gate) }
             } catch { close(client) }
         }
     }
 
     private static func exchange(
         _ client: Int32, _ scripts: Locked<[[Step]]>, _ seen: Locked<[String]>, _ closed: Locked<[UInt64]>,
-        _ gate: Wakeup
+        _ marked: Locked<Int>, _ gate: Wakeup
     ) {
         defer { close(client) }
         while let request = readRequest(client) {
@@ -85,6 +93,7 @@ package final class ScriptedUpstream: Sendable {
                 switch step {
                 case .write(let text): writeAll(client, Array(text.utf8))
                 case .hold: gate.wait()
+                case .mark: marked.withLock { $0 += 1 }
                 case .untilClosed:
                     var bytes: [UInt8] = []
                     while let got = try? System.read(client, into: &bytes, most: 4_096), got > 0 {}

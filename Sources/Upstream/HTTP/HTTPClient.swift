@@ -47,6 +47,9 @@ package enum HTTPEvent: Sendable {
     private var multi: UnsafeMutableRawPointer?
     private var timer: EventLoop.TimerID?
     private var watched: Set<Int32> = []
+    private var idle = IdleConnections()
+    /// Whether a request looks for a connection at the next call of curl.
+    private var hasNew = false
     private var touched: [HTTPCall] = []
     fileprivate var live: Set<ObjectIdentifier> = []
     private let paths: Paths
@@ -106,6 +109,7 @@ package enum HTTPEvent: Sendable {
         let call = unsafe HTTPCall(self, receive, handle: ccurl_open(), request, paths)
         live.insert(ObjectIdentifier(call))
         unsafe call.retained = Unmanaged.passRetained(call)
+        hasNew = true
         // Both fail where memory is short, and then no event would ever come.
         let added = unsafe curl_multi_add_handle(multi, call.easy)
         if added != CURLM_OK {
@@ -145,7 +149,10 @@ package enum HTTPEvent: Sendable {
         do {
             if what == CURL_POLL_REMOVE {
                 if watched.remove(fd) != nil { loop.unwatch(fd) }
-            } else if watched.insert(fd).inserted {
+                return idle.add(fd)
+            }
+            idle.remove(fd)
+            if watched.insert(fd).inserted {
                 try loop.watch(fd, wanted) { [unowned self] in act(fd, $0) }
             } else {
                 try loop.change(fd, wanted)
@@ -167,6 +174,10 @@ package enum HTTPEvent: Sendable {
         if readiness.contains(.reading) { flags |= CURL_CSELECT_IN }
         if readiness.contains(.writing) { flags |= CURL_CSELECT_OUT }
         if !readiness.isDisjoint(with: .closed) { flags |= CURL_CSELECT_ERR }
+        if hasNew {
+            hasNew = false
+            idle.shutUnclean()
+        }
         var running: Int32 = 0
         unsafe curl_multi_socket_action(multi, fd, flags, &running)
         deliver()
@@ -196,6 +207,8 @@ package enum HTTPEvent: Sendable {
     /// Takes a call out of curl; `last` runs while the call still exists.
     fileprivate func finish(_ call: HTTPCall, _ last: () -> Void) {
         guard live.remove(ObjectIdentifier(call)) != nil else { return }
+        // What HTTP/2 says between requests is part of it, and its answers have numbers.
+        unsafe idle.remove(ccurl_multiplexed_socket(call.easy))
         unsafe curl_multi_remove_handle(multi, call.easy)
         last()
         call.cleanUp()
