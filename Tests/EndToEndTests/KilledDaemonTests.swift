@@ -51,6 +51,20 @@ internal import Testing
     }
 }
 
+extension `A daemon that is killed` {
+    @Test func `right behind an operator's answer has kept who asked`() throws {
+        let daemon = try RealDaemon()
+        for round in 1...10 {
+            let client = try daemon.client()
+            #expect(try client.call("_convod/store/prune", "{}").result != nil)
+            try daemon.kill()
+            let kept = "SELECT count(*) FROM audit WHERE method = '_convod/store/prune' AND outcome = 'done'"
+            #expect(try daemon.sqlite(kept) == "\(round)")
+            try daemon.start()
+        }
+    }
+}
+
 /// What one client did in a session of its own, and what of it was acknowledged.
 private struct Work: Sendable {
     /// A prompt with what came back of its answer.

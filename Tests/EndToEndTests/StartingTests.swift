@@ -124,18 +124,27 @@ internal import Testing
     @Test(.enabled(if: Process.userID == 0, "only root can give files away"))
     func `writes no conversation into files that somebody else put beside its database`() throws {
         let directory = try TemporaryDirectory(), database = directory.file("c.db")
+        let home = directory.path, environment = Built.environment(directory)
         func start() throws -> (code: Int32, said: String) {
             try Built.run(
-                Built.convod, ["--socket", directory.file("s.sock"), "--database", database],
-                environment: Built.environment(directory))
+                Built.convod, ["--socket", home + "/s.sock", "--database", database], environment: environment
+            )
         }
-        for end in ["-wal", "-shm", "-journal"] {
+        for end in ["", "-wal", "-shm", "-journal"] {
             try Files.replace(database + end, with: [])
             try shell("chown", "65534", database + end)
+            try shell("chmod", "666", database + end)
             let (code, said) = try start()
             #expect(code == 1 && said.contains("c.db\(end)' belongs to user 'nobody'"), "\(code) \(said)")
             try Files.remove(database + end)
         }
+        let theirs = directory.file("theirs")
+        try Files.makeDirectories(theirs, mode: 0o777)
+        try shell("chown", "65534", theirs)
+        let (code, said) = try Built.run(
+            Built.convod, ["--socket", home + "/s.sock", "--database", theirs + "/c.db"],
+            environment: environment)
+        #expect(code == 1 && said.contains("theirs' belongs to user 'nobody'"), "\(code) \(said)")
     }
 
     @Test func `puts its log aside when it is long, while it runs`() throws {

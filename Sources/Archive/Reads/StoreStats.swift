@@ -94,8 +94,12 @@ package struct AuditEntry: Sendable, Equatable {
 package struct NoteAudit: ArchiveWrite {
     package typealias Output = Void
     package let entry: AuditEntry
-    package init(_ entry: AuditEntry) { self.entry = entry }
-    package var durability: Durability { .normal }
+    package let durability: Durability
+
+    package init(_ entry: AuditEntry, durability: Durability = .normal) {
+        self.entry = entry
+        self.durability = durability
+    }
 }
 
 /// Requests that changed something, the newest first.

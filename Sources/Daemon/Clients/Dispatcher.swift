@@ -111,16 +111,14 @@ final class Dispatcher {
         let size = batch == nil ? params?.documentCost : params?.raw.count
         let session = method.isAudited ? params?["sessionId"]?.string : nil
         let call = Client.Call(id, method, params, client, size: size ?? 0) { [tally] call, result in
-            if case .failure(let error) = result {
-                tally.note(call, session, error.kind)
-            } else {
-                tally.note(call, session, nil)
-            }
-            client.calls[id] = nil
-            client.link.answered(isLast: client.calls.isEmpty)
-            switch result {
-            case .success(let body): send(Outgoing.result(id, body))
-            case .failure(let error): send(Outgoing.failure(id, error))
+            let kind: ErrorKind? = if case .failure(let error) = result { error.kind } else { nil }
+            tally.note(call, session, kind) {
+                client.calls[id] = nil
+                client.link.answered(isLast: client.calls.isEmpty)
+                switch result {
+                case .success(let body): send(Outgoing.result(id, body))
+                case .failure(let error): send(Outgoing.failure(id, error))
+                }
             }
         }
         if let batch { call.refusal = { batch.refusal } }

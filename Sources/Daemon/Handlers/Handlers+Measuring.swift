@@ -15,15 +15,29 @@ extension Handlers {
     // MARK: Audit
 
     /// Keeps requests that change something; nothing of sessions in memory.
-    func audit() {
-        tally.answered = { [weak self] call, given, error in
+    ///
+    /// What an operator did to another's session, or to the store, is kept before the answer leaves; what users did to their
+    /// own a moment behind it.
+    func audit(_ log: Log) {
+        tally.answered = { [weak self] call, given, error, answer in
             let method = call.method, about = call.session
-            let isForeign = method.speaks && about.map { $0.owner != call.client.user } ?? false
-            guard let self, method.isAudited || isForeign else { return }
-            if about?.isEphemeral ?? false { return }
+            let isAnothers = about.map { $0.owner != call.client.user } ?? false
+            guard let self, method.isAudited || method.speaks && isAnothers,
+                !(about?.isEphemeral ?? false)
+            else { return answer() }
             // What is no ID is nobody's session, however long it is.
             let session = given.flatMap { SessionID($0)?.text } ?? about?.id.text
             let entry = entry(call, session, error)
+            if error == nil, isAnothers || method.isOfOperators {
+                return archives.write(NoteAudit(entry, durability: .full), isEphemeral: false) {
+                    // It is done, and whoever asked must know.
+                    if case .failure(let error) = $0 {
+                        log.error("audit_not_kept", ("method", entry.method), ("reason", error.description))
+                    }
+                    answer()
+                }
+            }
+            answer()
             func note() { archives.write(NoteAudit(entry), isEphemeral: false) { _ in } }
             guard archives.hasMemory, about == nil else { return note() }
             guard let id = session.flatMap({ SessionID($0) }) else {

@@ -164,7 +164,7 @@ package final class Daemon {
             summaries: summaries, configuration: configuration, clocks: clocks, ids: ids, loop: loop,
             server: facts, lists: lists,
             formats: options.formats)
-        handlers.audit()
+        handlers.audit(options.log)
         dispatcher = Dispatcher(limits: { configuration.limits }, tally: handlers.tally) {
             (call) throws(WireError) in
             try handlers.handle(call)
@@ -228,19 +228,27 @@ package final class Daemon {
     }
 
     private static func problem(beside database: String) throws(PosixError) -> String? {
-        let own = [Process.userID, try Files.status(database)?.owner].compactMap(\.self)
-        for path in [database + "-wal", database + "-shm", database + "-journal"] {
-            guard let status = try Files.status(path), !own.contains(status.owner) else { continue }
-            let owner = Process.userName(status.owner).map { "'\($0)'" } ?? "\(status.owner)"
+        func name(_ user: UInt32) -> String { Process.userName(user).map { "'\($0)'" } ?? "\(user)" }
+        let own = Process.userID
+        if let owner = try Files.status(database, follows: true)?.owner, owner != own {
             return
-                "'\(path)' belongs to user \(owner), who would get what is said here; look at it, and take it away"
+                "'\(database)' belongs to user \(name(owner)), who could read all that is said here; give it to user \(name(own)) with 'chown', or another place with --database"
+        }
+        for path in [database + "-wal", database + "-shm", database + "-journal"] {
+            guard let owner = try Files.status(path)?.owner, owner != own else { continue }
+            return
+                "'\(path)' belongs to user \(name(owner)), who would get what is said here; look at it, and take it away"
         }
         let directory = Files.directory(of: database)
-        guard let mode = try Files.status(directory, follows: true)?.mode, mode & 0o002 != 0,
-            mode & 0o1000 == 0
-        else { return nil }
+        guard let status = try Files.status(directory, follows: true) else { return nil }
+        let advice = "give it a directory of your own"
+        if status.owner != own, status.owner != 0 {
+            return
+                "'\(directory)' belongs to user \(name(status.owner)), who could put another file in the place of the database; \(advice)"
+        }
+        guard status.mode & 0o002 != 0, status.mode & 0o1000 == 0 else { return nil }
         return
-            "everybody may write into '\(directory)' (mode \(String(mode, radix: 8))), and put another file in the place of the database; give it a directory of your own"
+            "everybody may write into '\(directory)' (mode \(String(status.mode, radix: 8))), and put another file in the place of the database; \(advice)"
     }
 
     func listen() throws(DaemonError) {

@@ -10,12 +10,17 @@ final class RequestTally {
     }
 
     private(set) var counts: [Key: Int] = [:]
-    /// Told of each request that was answered: which, the session's ID as it was given, and what came of it.
-    var answered: (Client.Call, _ session: String?, ErrorKind?) -> Void = { _, _, _ in }
+    /// Told of each request that is answered: which, the session's ID as it was given, and what came of it; the answer leaves
+    /// when `then` is called.
+    var answered: (Client.Call, _ session: String?, ErrorKind?, _ then: @escaping () -> Void) -> Void = {
+        $3()
+    }
 
-    func note(_ call: Client.Call, _ session: String?, _ error: ErrorKind?) {
+    func note(
+        _ call: Client.Call, _ session: String?, _ error: ErrorKind?, then: @escaping () -> Void
+    ) {
         counts[Key(method: call.method, error: error), default: 0] += 1
-        answered(call, session, error)
+        answered(call, session, error, then)
     }
 }
 
@@ -29,6 +34,14 @@ extension Method {
             .turnCancel,
             .turnSet, .sessionDelete, .sessionFork, .sessionNew, .sessionSetConfigOption:
             true
+        default: false
+        }
+    }
+
+    /// Whether it concerns what belongs to nobody alone, which only operators change.
+    var isOfOperators: Bool {
+        switch self {
+        case .serverReload, .storeBackup, .storeCheck, .storeCompact, .storePrune: true
         default: false
         }
     }
