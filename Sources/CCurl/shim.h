@@ -26,6 +26,8 @@ static inline ccurl_handle ccurl_open(void) {
     curl_easy_setopt(h.easy, CURLOPT_ERRORBUFFER, h.details);
     curl_easy_setopt(h.easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(h.easy, CURLOPT_NOSIGNAL, 1L);
+    // Asks for what is not packed, and unpacks what comes packed all the same.
+    curl_easy_setopt(h.easy, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(h.easy, CURLOPT_QUICK_EXIT, 1L);
     if (ccurl_hangs_paused()) curl_easy_setopt(h.easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     return h;

@@ -61,6 +61,8 @@ package struct Answer: Sendable, Equatable {
 
     /// Whether the reader saw text of the answer itself (thoughts do not count).
     package var hasVisibleText: Bool { pieces.contains { $0.kind == .text && !$0.bytes.isEmpty } }
+    /// Whether there is a call or a picture in it, which somebody may have acted on.
+    package var hasParts: Bool { pieces.contains { $0.kind == .part } }
 
     /// The parts as a raw JSON array.
     ///

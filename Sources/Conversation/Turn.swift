@@ -277,7 +277,9 @@ package struct Turn: Sendable {
     }
 
     private var cancelled: Ending {
-        Ending(state: .cancelled, stopReason: .cancelled, isPromptWithdrawn: !answer.hasVisibleText)
+        Ending(
+            state: .cancelled, stopReason: .cancelled,
+            isPromptWithdrawn: !answer.hasVisibleText && !answer.hasParts)
     }
 
     private mutating func end(_ ending: Ending) -> [Effect] {

@@ -1,3 +1,5 @@
+internal import Conversation
+
 extension HTTPUpstream {
     // MARK: Who must wait
 
@@ -29,5 +31,17 @@ extension HTTPUpstream {
             .unavailable, "upstream '\(name)' failed again and again and is left alone for a while\(why)",
             isRetryable: true, retryAfter: pause)
         return .blocked(milliseconds: pause, failure, isFirm: false)
+    }
+}
+
+extension Turn.Finish {
+    /// Passes what the provider says of the request through `strike`.
+    mutating func strikeWords(_ strike: (String) -> String) {
+        cacheMiss = cacheMiss.map(strike)
+        transformations = transformations.map { one in
+            var struck = Turn.Transformation(type: strike(one.type), reason: strike(one.reason))
+            struck.count = one.count
+            return struck
+        }
     }
 }

@@ -217,6 +217,7 @@ package final class HTTPUpstream: Upstream {
                 finish.detail = finish.detail.map {
                     redaction(used).strike($0, else: "what the server said of it holds a key")
                 }
+                finish.strikeWords { redaction(used).strike($0, else: "other") }
                 receive(.finished(finish))
             case .failed(let failure): receive(.failed(settled(failure, used, outline, sent)))
             }

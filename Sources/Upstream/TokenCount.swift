@@ -7,5 +7,6 @@ extension JSONView {
 
 /// Bounds of what servers say of tokens.
 enum TokenCount {
-    static let most = 1 << 40
+    /// A few times what any model holds; what is above it is no count, and then the estimate stands.
+    static let most = 1 << 26
 }

@@ -11,6 +11,10 @@ package final class ScriptedUpstream: Sendable {
         case hold
         /// Notes that it came so far.
         case mark
+        /// Writes bytes that are no text.
+        case bytes([UInt8])
+        /// Writes some text again and again, until the client closes the connection.
+        case pulse(String)
         /// Closes at once with a reset.
         case reset
         /// Waits until the client closes the connection, and notes when.
@@ -92,6 +96,11 @@ package final class ScriptedUpstream: Sendable {
             for step in steps {
                 switch step {
                 case .write(let text): writeAll(client, Array(text.utf8))
+                case .bytes(let bytes): writeAll(client, bytes)
+                case .pulse(let text):
+                    while (try? System.wait(readable: [client], milliseconds: 20))?.isEmpty ?? false {
+                        writeAll(client, Array(text.utf8))
+                    }
                 case .hold: gate.wait()
                 case .mark: marked.withLock { $0 += 1 }
                 case .untilClosed:

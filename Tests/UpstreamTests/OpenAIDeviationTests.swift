@@ -97,7 +97,7 @@ private let done = "data: [DONE]\n\n"
 
     @Test(arguments: [
         ("stop", "stop"), ("length", "length"), ("tool_calls", "tool_calls"), ("function_call", "tool_calls"),
-        ("eos", "stop"), ("end_turn", "stop"), ("max_tokens", "length"), ("STOP", "stop"), ("abort", "abort"),
+        ("eos", "stop"), ("end_turn", "stop"), ("max_tokens", "length"), ("STOP", "stop"),
         ("MAX_TOKENS", "length"), ("model_context_window_exceeded", "length"),
         ("content_filter", "content_filter"),
     ]) func `says why it ended in our words`(reason: String, word: String) {

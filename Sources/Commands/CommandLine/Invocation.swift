@@ -104,7 +104,7 @@ extension CommandError {
         case .notFound: .notFound
         case .cancelled: .cancelled
         case .upstreamAuth, .upstreamUnavailable, .upstreamTimeout, .upstreamRefused, .upstreamProtocol,
-            .throttled, .quota, .paused:
+            .contextOverflow, .throttled, .quota, .paused:
             .upstream
         // Cut by the daemon's own end, which its sentence begins with, or by the upstream.
         case .interrupted: error.message.hasPrefix("the daemon ") ? .failure : .upstream

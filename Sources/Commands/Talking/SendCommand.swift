@@ -195,6 +195,8 @@ enum SendCommand {
         if !invocation.has(.ephemeral) { UsedSessions().note(session) }
         let interrupts = Interrupts(), isSilent = isJSON || show.extracts
         let view = AnswerView(console, target: show.target)
+        /// Whether a cut answer was printed that is none any more.
+        var isSpoiled = false
         let isShown = !isSilent && console.isOutputTerminal
         let prompt = Prompt(
             client: client, session: session, signals: interrupts?.descriptor,
@@ -208,7 +210,10 @@ enum SendCommand {
             case .behind(let count):
                 if console.isErrorTerminal { console.note(Prompt.Piece.words(behind: count)) }
             case .restart:
-                if !isSilent { console.print("") }
+                if !isSilent {
+                    console.print("")
+                    isSpoiled = true
+                }
                 console.note("the answer was cut; it begins anew")
             case .toolCall(let call): if !isSilent { console.note(call.line) }
             case .thought, .tick, .asked, .leaving: break
@@ -222,8 +227,14 @@ enum SendCommand {
         }
         if let note = outcome.note(of: show.files) { console.note(note) }
         var (code, message) = outcome.ending
+        if isSpoiled, code == .success {
+            code = .failure
+            message =
+                "what was printed begins with an answer that was cut and is none any more; 'convo show' shows the one that counts"
+        }
+        // Others are asked only where it may be the model.
         if let words = message, outcome.error?.remote?.kind == ErrorKind.upstreamRefused.rawValue,
-            let turn = outcome.turnID
+            words.contains("HTTP 404") || words.lowercased().contains("model"), let turn = outcome.turnID
         {
             message = words + (client.whoElseHasModel(of: turn) ?? "")
         }

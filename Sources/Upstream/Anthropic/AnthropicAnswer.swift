@@ -28,15 +28,18 @@ package struct AnthropicAnswer: AnswerBody {
 
     package init(issuer: String) { self.issuer = issuer }
 
+    private var marks = EndMarks()
     /// Bytes of seals and inputs of the blocks that are open.
     package private(set) var heldBytes = 0
 
     package var hasFinish: Bool { reason != nil }
+    package var isUnsure: Bool { marks.isUnsure }
     package var isOver: Bool { isStopped }
     package private(set) var isSteady = false
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         var pieces: [Piece] = []
+        let wasMarked = reason != nil
         isSteady = false
         switch view["type"]?.string {
         case "message_start": if let message = view["message"] { identify(message) }
@@ -54,6 +57,8 @@ package struct AnthropicAnswer: AnswerBody {
         default: break  // ping, and what is yet to be invented
         }
         if !pieces.isEmpty { hasContent = true }
+        marks.add(
+            hasContent: !pieces.isEmpty, isMarked: reason != nil && !wasMarked, wasMarked: wasMarked)
         return pieces
     }
 
@@ -190,7 +195,12 @@ package struct AnthropicAnswer: AnswerBody {
 
     /// Totals so far; a later value takes the place of an earlier one, the input is the sum of its three kinds.
     private mutating func add(_ view: JSONView) {
-        for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
+        // One that a server takes back is no count.
+        for member in view.members {
+            if let count = member.value.tokens, count > 0 || counts[member.key] == nil {
+                counts[member.key] = count
+            }
+        }
         // Of the tokens of the answer (wire-2.md F).
         if let count = view["output_tokens_details"]?["thinking_tokens"]?.tokens {
             counts["thinking_tokens"] = count

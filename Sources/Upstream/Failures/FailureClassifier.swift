@@ -101,7 +101,8 @@ package enum FailureClassifier {
             failure.concernsRequest = true
             return failure
         }
-        if report.codes.contains("API_KEY_INVALID") {  // HTTP 400 (wire.md A6)
+        // HTTP 400 (wire.md A6), and of gateways.
+        if !report.codes.isDisjoint(with: ["API_KEY_INVALID", "invalid_api_key"]) {
             return failure(.auth, "the upstream refused the key", report, 401, isRetryable: false)
         }
         if isFiltered(report) {
@@ -176,7 +177,7 @@ package enum FailureClassifier {
         switch status {
         case let status? where (300..<400).contains(status):
             return failure(
-                .refused, "the upstream redirects; put the final address into 'baseURL'", retry: false)
+                .unavailable, "the upstream redirects; put the final address into 'baseURL'", retry: false)
         case 401: return failure(.auth, "the upstream refused the key", retry: false)
         case 402: return failure(.throttled, "the upstream's budget is in use", retry: true)
         case 403: return failure(.auth, "the upstream denies access", retry: false)

@@ -88,7 +88,26 @@ package struct FailureReport: Sendable {
     package static func isError(_ view: JSONView) -> Bool {
         if view.kind == .array { return view.elements.contains { isError($0) } }
         if let error = view["error"], isTold(error) { return true }
-        return view["type"]?.string == "error" || view["object"]?.string == "error"
+        if ["error", "response.failed"].contains(view["type"]?.string) || view["object"]?.string == "error" {
+            return true
+        }
+        return view.kind == .object && !hasAnswer(view) && isBare(view)
+    }
+
+    /// Whether a value has a part of an answer, or is an event of one.
+    private static func hasAnswer(_ view: JSONView) -> Bool {
+        ["candidates", "choices", "content", "content_block", "delta", "usage", "usageMetadata"].contains {
+            view[$0].map { $0.count > 0 } ?? false
+        } || view["message"]?.kind == .object
+    }
+
+    /// Whether a value that has no part of an answer says what failed without calling it an error: DashScope and Google a code
+    /// and a message, Baidu a number of its own, FastAPI a detail, MiniMax a status, Cloudflare a list (wire.md C3, C5, E5).
+    private static func isBare(_ view: JSONView) -> Bool {
+        func isTold(_ name: String) -> Bool { view[name].map { FailureReport.isTold($0) } ?? false }
+        if let status = view["base_resp"]?["status_code"]?.int, status != 0 { return true }
+        if isTold("errors") || isTold("error_code") || isTold("error_msg") || isTold("detail") { return true }
+        return isTold("code") && (isTold("message") || isTold("status"))
     }
 
     /// Whether the value of `error` is one: empty ones ride along with answers (wire.md C2).
@@ -118,6 +137,13 @@ package struct FailureReport: Sendable {
             }
             return
         }
+        if let error = root["response"]?["error"], error.kind == .object { return readError(error) }
+        if let first = root["errors"]?.elements.first(where: { $0.kind == .object }) { readError(first) }
+        if let status = root["base_resp"] {  // MiniMax
+            add(code: status["status_code"])
+            add(text: status["status_msg"]?.string)
+        }
+        add(text: root["error_msg"]?.string)  // Baidu
         readError(root)
     }
 

@@ -111,6 +111,11 @@ extension UpstreamFailure {
             self.init(.protocolError, "the upstream's answer is not HTTP", isRetryable: true)
         } else if failure.isTimeout {
             self.init(.timeout, "the upstream could not be reached in time", isRetryable: true)
+        } else if failure.isCut {
+            self.init(
+                .unavailable,
+                "the upstream closed the connection before its answer was whole: \(failure.message.lowercased())",
+                isRetryable: failure.isRetryable)
         } else {
             self.init(
                 .unavailable,

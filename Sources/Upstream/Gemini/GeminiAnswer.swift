@@ -35,6 +35,7 @@ package struct GeminiAnswer: AnswerBody {
     /// One for each candidate.
     private var joiners: [Int: ProseJoiner] = [:]
     private var goesOn = false
+    private var marks = EndMarks()
 
     package init(issuer: String) { self.issuer = issuer }
 
@@ -48,6 +49,7 @@ package struct GeminiAnswer: AnswerBody {
         guard let reason else { return block != nil }
         return reason == "STOP" ? hasContent && !goesOn : !goesOn
     }
+    package var isUnsure: Bool { marks.isUnsure }
     package var isOver: Bool { false }
     package private(set) var isSteady = false
 
@@ -66,6 +68,7 @@ package struct GeminiAnswer: AnswerBody {
         let isReasoned = candidates.elements.contains { !($0["finishReason"]?.string ?? "").isEmpty }
         var pieces: [Piece] = []
         for candidate in candidates.elements { pieces += take(candidate: candidate) }
+        marks.add(hasContent: !pieces.isEmpty, isMarked: isReasoned, wasMarked: hadReason)
         if !pieces.isEmpty {
             goesOn = hadReason && !isReasoned
             hasContent = true
@@ -86,7 +89,10 @@ package struct GeminiAnswer: AnswerBody {
             }
             return []
         }
-        if let why = candidate["finishReason"]?.string, !why.isEmpty { reason = why }
+        // What only repeats that it stopped takes nothing back of why.
+        if let why = candidate["finishReason"]?.string, !why.isEmpty, reason == nil || why != "STOP" {
+            reason = why
+        }
         message = candidate["finishMessage"]?.string.map(FailureReport.clean) ?? message
         flagged = GeminiAnswer.flagged(candidate) ?? flagged
         return pieces
@@ -130,7 +136,12 @@ package struct GeminiAnswer: AnswerBody {
 
     /// Counts are totals so far; each field's last value counts (wire.md A3).
     private mutating func add(_ view: JSONView) {
-        for member in view.members { if let count = member.value.tokens { counts[member.key] = count } }
+        // One that a server takes back is no count.
+        for member in view.members {
+            if let count = member.value.tokens, count > 0 || counts[member.key] == nil {
+                counts[member.key] = count
+            }
+        }
     }
 
     package var usage: Usage? {

@@ -9,6 +9,8 @@ package protocol AnswerReader {
     var hasFinish: Bool { get }
     /// Whether the answer seems to be whole, although the dialect has no mark for it but the end of the stream.
     var seemsWhole: Bool { get }
+    /// Whether what looked like the end may be none: each chunk so far said that it was the last, or one did and more came.
+    var isUnsure: Bool { get }
     /// Bytes that were taken and are not given out yet.
     var heldBytes: Int { get }
     /// What the provider has counted so far; nil where it has not yet.
@@ -31,6 +33,8 @@ package protocol AnswerBody: Sendable {
     var hasFinish: Bool { get }
     /// See `AnswerReader.seemsWhole`.
     var seemsWhole: Bool { get }
+    /// See `AnswerReader.isUnsure`.
+    var isUnsure: Bool { get }
     /// Whether the dialect's own last event has come.
     var isOver: Bool { get }
     /// See `AnswerReader.heldBytes`.
@@ -43,9 +47,31 @@ package protocol AnswerBody: Sendable {
 
 extension AnswerBody {
     package var seemsWhole: Bool { false }
+    package var isUnsure: Bool { false }
+}
+
+/// What the chunks of an answer tell of which one is the last.
+///
+/// Old models and translating proxies put a reason on each chunk, or before the end (wire.md A3).
+struct EndMarks: Sendable {
+    private var isMarkedBehindOthers = false, hasPlain = false, goesOnBehind = false
+
+    /// Whether the mark that was seen may be none.
+    var isUnsure: Bool { goesOnBehind || !isMarkedBehindOthers }
+
+    /// A chunk has come: what it had, whether it said that it is the last, and whether one before it did.
+    mutating func add(hasContent: Bool, isMarked: Bool, wasMarked: Bool) {
+        if hasContent {
+            if wasMarked { goesOnBehind = true }
+            if !isMarked { hasPlain = true }
+        }
+        // One without content is a mark and nothing else.
+        if isMarked, !wasMarked { isMarkedBehindOthers = hasPlain || !hasContent }
+    }
 }
 
 extension AnswerReader {
+    package var isUnsure: Bool { false }
     package var usage: Usage? { nil }
 }
 
@@ -65,6 +91,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     package var isOver: Bool { isDone || failure != nil || body.isOver }
     package var hasFinish: Bool { body.hasFinish }
     package var seemsWhole: Bool { body.seemsWhole }
+    package var isUnsure: Bool { body.isUnsure }
     package var heldBytes: Int { body.heldBytes }
     package var usage: Usage? { body.usage }
 

@@ -9,6 +9,8 @@ final class StreamedCall: UpstreamCall {
     private static let patience = 3_000
     /// The same where only the end of the body tells that the answer is whole, and it seems to be.
     private static let shortPatience = 2_000
+    /// The same where what looked like the end may be none.
+    private static let longPatience = 15_000
     /// Bytes of an answer at most, all that was given out and all that is gathered for later: more is a fault.
     private static let longest = 64 << 20
 
@@ -24,6 +26,8 @@ final class StreamedCall: UpstreamCall {
     private var mode = Mode.head
     private var stream: any AnswerReader
     private var body: [UInt8] = []
+    /// Of the answer, in lower case.
+    private var contentType = ""
     private var hasContent = false
     private var givenBytes = 0
     private var isPaused = false
@@ -31,6 +35,8 @@ final class StreamedCall: UpstreamCall {
     private var gap: EventLoop.TimerID?
     /// When something came last, in the loop's nanoseconds.
     private var heard: UInt64 = 0
+    /// When something of the answer came last, and what was gathered of it then.
+    private var answered: (at: UInt64, held: Int) = (0, 0)
     private var whole: EventLoop.TimerID?
     private var patience: EventLoop.TimerID?
 
@@ -95,7 +101,11 @@ final class StreamedCall: UpstreamCall {
 
     private func begin(_ status: Int, _ headers: [String: String]) {
         if (200...299).contains(status) {
-            mode = headers["content-type"]?.lowercased().contains("json") ?? false ? .json : .stream
+            contentType = headers["content-type"]?.lowercased() ?? ""
+            let isOfLines = ["ndjson", "jsonl", "json-seq", "stream+json"].contains {
+                contentType.contains($0)
+            }
+            mode = contentType.contains("json") && !isOfLines ? .json : .stream
         } else {
             mode = .error(status: status, headers: headers)
         }
@@ -103,6 +113,10 @@ final class StreamedCall: UpstreamCall {
     }
 
     private func take(_ bytes: [UInt8]) {
+        // Some servers call a stream JSON, and Gemini's array is one of whole objects.
+        if case .json = mode, body.isEmpty, let first = bytes.first(where: { $0 > 0x20 }), first != 0x7B {
+            mode = .stream
+        }
         restartGap()
         guard case .stream = mode else {
             if case .json = mode {
@@ -117,7 +131,9 @@ final class StreamedCall: UpstreamCall {
         givenBytes += pieces.reduce(0) { $0 + $1.bytes.count }
         if givenBytes + stream.heldBytes > StreamedCall.longest { return endTooLong() }
         emit(pieces)
-        if receive == nil { return }
+        // The arguments of a call are an answer too, though they come out at their end.
+        if stream.heldBytes > 0, let firstToken { loop.cancel(firstToken) }
+        if receive == nil || isOnlyAlive(pieces) { return }
         if stream.seemsWhole && (whole == nil || !pieces.isEmpty) { waitForEnd() }
         if stream.isOver { return finish(nil) }
         if let patience, !pieces.isEmpty || !stream.hasFinish {
@@ -128,8 +144,23 @@ final class StreamedCall: UpstreamCall {
         waitForUsage()
     }
 
+    /// Ends the call where a server keeps the connection alive, and its answer has not gone on for as long as it may take to
+    /// begin.
+    private func isOnlyAlive(_ pieces: [Piece]) -> Bool {
+        if !pieces.isEmpty || stream.heldBytes != answered.held || isPaused || stream.hasFinish {
+            answered = (loop.now, stream.heldBytes)
+            return false
+        }
+        guard hasContent, loop.now &- answered.at > UInt64(max(0, timeouts.firstToken)) &* 1_000_000 else {
+            return false
+        }
+        timeOut("the upstream sent no more of its answer for \(StreamedCall.words(timeouts.firstToken))")
+        return true
+    }
+
     private func waitForUsage() {
-        patience = loop.after(milliseconds: StreamedCall.patience) { [weak self] in
+        let patience = stream.isUnsure ? StreamedCall.longPatience : StreamedCall.patience
+        self.patience = loop.after(milliseconds: patience) { [weak self] in
             guard let self else { return }
             if isPaused { waitForUsage() } else { finish(nil) }
         }
@@ -145,7 +176,8 @@ final class StreamedCall: UpstreamCall {
     /// A server that keeps the connection open behind its answer must not keep the answer back.
     private func waitForEnd() {
         if let whole { loop.cancel(whole) }
-        whole = loop.after(milliseconds: min(StreamedCall.shortPatience, timeouts.gap)) { [weak self] in
+        let patience = stream.isUnsure ? StreamedCall.longPatience : StreamedCall.shortPatience
+        whole = loop.after(milliseconds: min(patience, timeouts.gap)) { [weak self] in
             guard let self else { return }
             // What is not read yet may be more of it.
             if isPaused { waitForEnd() } else if stream.seemsWhole { finish(nil) }
@@ -183,6 +215,13 @@ final class StreamedCall: UpstreamCall {
             emit(pieces)
             if let failure, case .failed = last {
                 end(.failed(UpstreamFailure(transport: failure, hasContent: hasContent)))
+            } else if case .failed = last, !hasContent, contentType.contains("html") {
+                end(
+                    .failed(
+                        UpstreamFailure(
+                            .protocolError,
+                            "the upstream sent an HTML page in place of an answer; 'baseURL' may be wrong, or a proxy or a page to log in stands before it",
+                            isRetryable: true)))
             } else {
                 end(last)
             }

@@ -20,17 +20,21 @@ package struct OpenAIAnswer: AnswerBody {
     package private(set) var usage: Usage?
     private var hasContent = false
     private var goesOn = false
+    private var marks = EndMarks()
     private var joiner = ProseJoiner()
 
     /// A reason that stands before the text, or on each chunk, is no end (wire.md A3, of translating proxies).
     package var hasFinish: Bool { reason != nil && hasContent && !goesOn }
+    package var isUnsure: Bool { marks.isUnsure }
     package var isOver: Bool { false }
     package private(set) var isSteady = false
     package var heldBytes: Int { calls.bytes }
 
     package mutating func take(_ view: JSONView) throws(UpstreamFailure) -> [Piece] {
         for counted in [view["x_groq"]?["usage"], view["usage"]] {
-            if let counted, counted.kind == .object { usage = Usage(openAI: counted) }
+            if let counted, counted.kind == .object {
+                usage = Usage(openAI: counted).orBefore(usage)
+            }
         }
         if let groq = view["x_groq"], FailureReport.isError(groq) {
             throw FailureClassifier.failure(FailureReport(inStream: groq))
@@ -40,9 +44,11 @@ package struct OpenAIAnswer: AnswerBody {
         guard let choice = choices.first(where: { ($0["index"]?.int ?? 0) == 0 }) else { return [] }
         let pieces = (choice["delta"] ?? choice["message"]).map { delta($0) } ?? []
         let said = choice["finish_reason"]?.string ?? ""
-        if !said.isEmpty { reason = said }
+        marks.add(hasContent: !pieces.isEmpty, isMarked: !said.isEmpty, wasMarked: reason != nil)
+        // What only repeats that it stopped takes nothing back of why.
+        if !said.isEmpty, reason == nil || said != "stop" { reason = said }
         if !pieces.isEmpty { goesOn = said.isEmpty && reason != nil }
-        if reason == "error" {
+        if reason == "error" || reason == "abort" || FailureReport.isError(choice) {
             if FailureReport.isError(choice) {
                 throw FailureClassifier.failure(FailureReport(inStream: choice))
             }
@@ -61,7 +67,12 @@ package struct OpenAIAnswer: AnswerBody {
             break
         }
         // An empty text beside thoughts says nothing, and parts no halves.
-        if let content = delta["content"], content.raw.count > 2 { pieces += joiner.pieces(.text, content) }
+        if let content = delta["content"], content.raw.count > 2 {
+            pieces += content.kind == .array ? blocks(content) : joiner.pieces(.text, content)
+        }
+        // OpenRouter's images, and the words of a spoken answer.
+        for image in delta["images"]?.elements ?? JSONElements.none { pieces += self.image(image) }
+        if let words = delta["audio"]?["transcript"] { pieces += joiner.pieces(.text, words) }
         if let words = delta["refusal"], words.kind == .string, words.raw.count > 2 {
             pieces += joiner.pieces(.text, words)
             refusal = "the model declined"
@@ -71,13 +82,55 @@ package struct OpenAIAnswer: AnswerBody {
             isSteady = false
             hasContent = true
         }
+        // What the API had before `tool_calls`, and some servers have still.
+        if let call = delta["function_call"], call.kind == .object {
+            calls.add(function: call)
+            isSteady = false
+            hasContent = true
+        }
         return pieces
+    }
+
+    /// A content in blocks, as Mistral's models that think send it (issue 16272 of BerriAI/litellm): texts, thoughts that are
+    /// blocks themselves, images.
+    private mutating func blocks(_ content: JSONView) -> [Piece] {
+        var pieces: [Piece] = []
+        isSteady = false
+        for block in content.elements {
+            switch block["type"]?.string {
+            case "thinking":
+                guard let thought = block["thinking"] else { continue }
+                if thought.kind == .string { pieces += joiner.pieces(.thought, thought) }
+                for part in thought.elements where part["text"] != nil {
+                    pieces += joiner.pieces(.thought, part["text"])
+                }
+            case "image_url": pieces += image(block)
+            default: pieces += joiner.pieces(.text, block["text"])
+            }
+        }
+        return pieces
+    }
+
+    /// An image that came as an address or as its data.
+    private mutating func image(_ block: JSONView) -> [Piece] {
+        guard let url = block["image_url"]?["url"]?.string ?? block["image_url"]?.string else { return [] }
+        isSteady = false
+        let part: Part
+        if url.hasPrefix("data:"), let comma = url.firstIndex(of: ","), url[..<comma].hasSuffix(";base64") {
+            let type = url[..<comma].dropFirst(5).dropLast(7)
+            part = .image(mimeType: String(type), data: String(url[url.index(after: comma)...]), uri: nil)
+        } else {
+            part = .image(mimeType: "", data: nil, uri: url)
+        }
+        var writer = JSONWriter()
+        part.write(to: &writer)
+        return joiner.flush() + [Piece(.part, writer.bytes)]
     }
 
     package mutating func end(isDone: Bool) throws(UpstreamFailure) -> (pieces: [Piece], finish: Turn.Finish?)
     {
         let tail = joiner.flush()
-        guard reason != nil || isDone && hasContent else { return (tail, nil) }
+        guard reason != nil || isDone && hasContent && calls.isWhole else { return (tail, nil) }
         if reason == "insufficient_system_resource" {  // DeepSeek (wire.md C6)
             throw UpstreamFailure(.unavailable, "the upstream ran out of resources", isRetryable: true)
         }
@@ -129,15 +182,28 @@ struct ToolCallAssembly: Sendable {
 
     var isEmpty: Bool { calls.isEmpty }
 
+    /// Whether the arguments of the last call, if there are any, have come to their end.
+    var isWhole: Bool { calls.last.map { $0.text.isEmpty || $0.shape.isWhole } ?? true }
+
+    /// A fragment of the one call of an answer in the old form.
+    mutating func add(function: JSONView) {
+        let name = function["name"]?.string ?? ""
+        let arguments = function["arguments"]
+        add(name: name, arguments, id: "", index: 0)
+    }
+
     /// A fragment of a call: by its index, else by its ID, else it belongs to the last one.
     mutating func add(_ view: JSONView) {
-        let id = view["id"]?.string ?? ""
-        let function = view["function"]
-        let name = function?["name"]?.string ?? ""
-        let arguments = function?["arguments"]
+        let function = view["function"], index = view["index"]
+        add(
+            name: function?["name"]?.string ?? "", function?["arguments"], id: view["id"]?.string ?? "",
+            index: index?.int ?? index?.string.flatMap { Int($0) })
+    }
+
+    private mutating func add(name: String, _ arguments: JSONView?, id: String, index: Int?) {
         let hasArguments =
             arguments.map { $0.kind == .object || $0.kind == .string && $0.raw.count > 2 } ?? false
-        let position = position(of: view["index"]?.int, id, name: name, hasArguments: hasArguments)
+        let position = position(of: index, id, name: name, hasArguments: hasArguments)
         if calls[position].call.id.isEmpty, !id.isEmpty {
             calls[position].call.id = id
             bytes += id.utf8.count
@@ -256,10 +322,25 @@ extension Piece {
 }
 
 extension Usage {
+    /// What a server said last of each count; one that it takes back is none.
+    func orBefore(_ before: Usage?) -> Usage {
+        guard let before else { return self }
+        func last(_ count: KeyPath<Usage, Int?>) -> Int? {
+            self[keyPath: count].flatMap { $0 > 0 ? $0 : nil } ?? before[keyPath: count]
+                ?? self[keyPath: count]
+        }
+        return Usage(
+            inputTokens: last(\.inputTokens), outputTokens: last(\.outputTokens),
+            cachedTokens: last(\.cachedTokens), writtenTokens: last(\.writtenTokens),
+            reasoningTokens: last(\.reasoningTokens))
+    }
+
     /// Reads OpenAI's `usage` object (wire.md C2), and what others make of it (wire-2.md F): DeepSeek's hits of its cache, and
     /// xAI's reasoning, which it counts beside the answer.
     init(openAI view: JSONView) {
-        let input = view["prompt_tokens"]?.tokens, details = view["prompt_tokens_details"]
+        // Each request has words: who says 0 has not counted.
+        let input = view["prompt_tokens"]?.tokens.flatMap { $0 > 0 ? $0 : nil }
+        let details = view["prompt_tokens_details"]
         let reasoning = view["completion_tokens_details"]?["reasoning_tokens"]?.tokens
         var output = view["completion_tokens"]?.tokens
         if let input, let answer = output, let reasoning, reasoning > 0,
