@@ -230,7 +230,10 @@ package final class Client {
         if let deadline {
             let now = Machine.monotonic()
             guard now < deadline else {
-                throw ClientError(.timedOut, "the daemon took the connection but does not answer")
+                throw ClientError(
+                    .timedOut,
+                    "the daemon took the connection but does not answer; 'convo service status' and 'convo logs' say what it does where systemd starts it"
+                )
             }
             let rest = Int32((deadline - now) / 1_000_000 + 1)
             wait = tick.map { min($0, rest) } ?? rest

@@ -92,6 +92,17 @@ private func complaint(_ text: String) -> String? {
         #expect(preview.result?["url"]?.string == url)
     }
 
+    @Test(arguments: [
+        "keys: [{ env: 'sk-live-Zq8vX7wB2nM5' }]", "keys: [{ file: 'sk-live-Zq8vX7wB2nM5' }]",
+        "keys: [{ 'sk-live-Zq8vX7wB2nM5': 'x' }]",
+        "baseURL: 'https://x.org/v1?key=sk-live-Zq8vX7wB2nM5'",
+        "baseURL: 'https://me:sk-live-Zq8vX7wB2nM5@x.org/v1'",
+    ]) func `that has a key in the wrong place is refused without it (B158)`(member: String) throws {
+        let found = try #require(
+            complaint("{ upstreams: { a: { kind: 'openai', model: 'm', \(member) } } }"))
+        #expect(!found.contains("Zq8vX7wB2nM5"), "\(found)")
+    }
+
     @Test func `is shown without a key in it`() throws {
         let daemon = try TestDaemon(
             "{ upstreams: { a: { kind: 'openai', model: 'm', keys: [{ env: 'PLANTED' }] } } }",

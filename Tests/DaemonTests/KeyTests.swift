@@ -251,7 +251,7 @@ extension `A key that a server sends back` {
                 ]
             ], kind: kind, each: "keys: [{ env: 'ONE' }]", environment: ["ONE": "Zq8vX7wB2nM5kL9p"])
         let answer = try bench.ask("s")
-        #expect(answer.kind == "upstream_refused", "\(text(answer.message.raw))")
+        #expect(answer.kind == "upstream_unavailable", "\(text(answer.message.raw))")
         #expect(other.requests.isEmpty)
         let request = try #require(bench.servers[0].requests.first)
         #expect(request.contains("Zq8vX7wB2nM5kL9p"))

@@ -34,6 +34,7 @@ internal import Testing
     @Test func `is told as OpenMetrics text`() throws {
         let home = try home(), file = home.directory.file("convod.prom")
         #expect(try home.convo("metrics", "-q", "-o", file).code == 0)
+        #expect(try Files.status(file)?.mode == 0o644, "a collector is another user")
         let text = TestSupport.text(try Files.read(file))
         #expect(text.hasSuffix("# EOF\n"))
         #expect(text.contains("convod_prompts_total{upstream=\"echo\",model=\"echo\"} 2\n"), "\(text)")

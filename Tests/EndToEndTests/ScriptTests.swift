@@ -136,7 +136,7 @@ private func sh(_ script: String, _ home: Home) throws -> (code: Int32, said: St
         let cases: [(Int32, [String])] = [
             (0, ["send", "-n", "--new", "talk", "hello"]), (1, ["send", "-n", "--new", "talk", "again"]),
             (
-                1,
+                5,
                 ["send", "-n", "-s", "talk", "--window", "x"].dropLast(2) + [
                     "--system", String(repeating: "a", count: 100_000), "x",
                 ]

@@ -62,6 +62,21 @@ internal import Testing
         #expect(try daemon.stop() == .exited(0))
     }
 
+    @Test func `it says that it reads its configuration anew, and that it has, or why not`() throws {
+        let directory = try TemporaryDirectory()
+        let notices = try DatagramSocket(at: directory.file("notify"))
+        let daemon = try RealDaemon(
+            in: directory, environment: ["NOTIFY_SOCKET": directory.file("notify")])
+        #expect(try notices.next()?.hasPrefix("READY=1\n") == true)
+        for (text, said) in [(RealDaemon.standard, "listening at"), ("{ nonsense", "was refused")] {
+            try Files.replace(directory.file("config.json5"), with: Array(text.utf8))
+            try daemon.signal(Signals.hangup)
+            #expect(try notices.next()?.hasPrefix("RELOADING=1\nMONOTONIC_USEC=") == true)
+            let heard = try notices.next() ?? ""
+            #expect(heard.hasPrefix("READY=1\nSTATUS=") && heard.contains(said), "\(heard)")
+        }
+    }
+
     @Test func `it says that it is ready and that it stops`() throws {
         let directory = try TemporaryDirectory()
         let notices = try DatagramSocket(at: directory.file("notify"))
@@ -74,7 +89,7 @@ internal import Testing
         var last = try notices.next()
         while last == "WATCHDOG=1" { last = try notices.next() }
         #expect(
-            last == "STOPPING=1\nEXTEND_TIMEOUT_USEC=8050000",
+            last == "STOPPING=1\nEXTEND_TIMEOUT_USEC=8050000\nSTATUS=stopping",
             "50 ms of drain, three seconds of the store, five more")
         #expect(try daemon.ended() == .exited(0))
     }

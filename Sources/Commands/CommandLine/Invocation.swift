@@ -90,7 +90,8 @@ extension CommandError {
         switch error.code {
         case .untrusted: self.init(.failure, error.description)
         case .cannotConnect, .cannotStart: self.init(.noDaemon, error.description)
-        case .closed, .protocolViolation, .timedOut: self.init(.failure, error.description)
+        case .closed, .protocolViolation: self.init(.failure, error.description)
+        case .timedOut: self.init(.noDaemon, error.description)
         case .remote(let remote):
             self.init(CommandError.code(of: remote), Wording.forPeople(error.description))
         }

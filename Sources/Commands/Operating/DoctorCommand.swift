@@ -224,6 +224,13 @@ struct Doctor {
                     .note, "configuration", "no file at '\(path)': what the environment has is used",
                     "'convo setup' writes one")
             }
+            if status.owner != Process.userID, status.owner != 0 {
+                let owner = Process.userName(status.owner).map { "'\($0)'" } ?? "\(status.owner)"
+                return say(
+                    .wrong, "configuration",
+                    "'\(path)' belongs to user \(owner), who can name programs in it that run as you",
+                    "look at it, and 'chown' it")
+            }
             if status.mode & 0o022 != 0 {
                 return say(
                     .wrong, "configuration",

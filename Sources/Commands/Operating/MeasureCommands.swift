@@ -78,7 +78,8 @@ extension Command {
             invocation.console.write(Array(text.utf8))
             return .success
         }
-        try ExportFile(path).write(text)
+        // Collectors run as users of their own, and there is no word of a conversation in it.
+        try ExportFile(path, mode: 0o644).write(text)
         return .success
     }
 

@@ -280,8 +280,13 @@ struct SessionExport {
 /// A file that is written whole or not at all.
 struct ExportFile {
     private let path: String
+    /// Of a new file; one that is there keeps its own.
+    private let mode: UInt32
 
-    init(_ path: String) { self.path = path }
+    init(_ path: String, mode: UInt32 = 0o600) {
+        self.path = path
+        self.mode = mode
+    }
 
     /// Writes to a neighbour of the file and renames it when everything is there.
     ///
@@ -300,6 +305,7 @@ struct ExportFile {
             try body { bytes throws(PosixError) in try Console.write(bytes, to: file.raw) }
             do throws(PosixError) {
                 // Whom somebody lets read it may read what takes its place; another group than the one that was let gets nothing.
+                if status == nil, mode != 0o600 { try Files.setMode(file, mode, path: side) }
                 if let status {
                     let group = try Files.status(side)?.group
                     let mode = status.mode & (group == status.group ? 0o777 : 0o707)

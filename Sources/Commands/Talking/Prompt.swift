@@ -50,6 +50,10 @@ final class Prompt {
         let messageID: MessageID?
         let text: String
         var toolCalls: [ToolCall] = []
+        /// Whether there was something in it that is neither text nor a call.
+        var hasOther = false
+        /// Who was asked last; nil where that was not told.
+        var asked: String?
         var stopReason: StopReason?
         /// What else the result says; nil for an error, and where nothing of the prompt is kept.
         var extras: Wire.StopResult.Extras?
@@ -84,6 +88,7 @@ final class Prompt {
     private var foreign: Set<TurnID> = []  // turns whose prompt another client sent
     private var text = ""
     private var toolCalls: [ToolCall] = []
+    private var hasOther = false
     private var offset = 0  // bytes of text and thoughts shown so far
     private var isBroken = false
     private var isQueued = false
@@ -262,7 +267,11 @@ final class Prompt {
 
     private func take(_ chunk: Wire.MessageChunk, isThought: Bool) {
         let place = chunk.meta.convod
-        guard let words = chunk.text, let turn = place.turnId, !foreign.contains(turn) else { return }
+        guard let words = chunk.text else {
+            if place.turnId == turnID { hasOther = true }
+            return
+        }
+        guard let turn = place.turnId, !foreign.contains(turn) else { return }
         if turnID == nil { turnID = turn }
         if turn == turnID, place.replaces != nil {
             if offset > 0 { show(.restart) }
@@ -320,8 +329,7 @@ final class Prompt {
         if let message = extras?.messageId { complete(message, of: extras?.turnId) }
         return Outcome(
             turnID: extras?.turnId, messageID: extras?.messageId, text: text, toolCalls: toolCalls,
-            stopReason: result.stopReason,
-            extras: extras, stop: stop)
+            hasOther: hasOther, asked: asked, stopReason: result.stopReason, extras: extras, stop: stop)
     }
 
     private func outcome(_ error: ClientError) -> Outcome {
@@ -329,7 +337,7 @@ final class Prompt {
         if let message = failed?.messageId { complete(message, of: failed?.turnId) }
         return Outcome(
             turnID: failed?.turnId ?? turnID, messageID: failed?.messageId, text: text, toolCalls: toolCalls,
-            error: error, isQueued: isQueued, stop: stop)
+            hasOther: hasOther, asked: asked, error: error, isQueued: isQueued, stop: stop)
     }
 
     /// What the data of an error say of the turn that failed.
@@ -368,6 +376,13 @@ extension Prompt.Outcome {
 
     private static let goesOn = "; 'convo continue', in a chat /continue, goes on"
 
+    /// A sentence about the upstream with its name, where that is known.
+    private func named(_ sentence: String) -> String {
+        let subject = "the upstream "
+        guard let asked, sentence.hasPrefix(subject) else { return sentence }
+        return "upstream '\(asked)' \(sentence.dropFirst(subject.count))"
+    }
+
     /// How a command that asked for it ends, and what is said about it.
     var ending: (code: ExitCode, message: String?) {
         // Nobody is there to be told anything.
@@ -384,9 +399,11 @@ extension Prompt.Outcome {
             }
             let mapped = CommandError(error)
             let more = messageID != nil && !text.isEmpty ? Prompt.Outcome.goesOn : ""
-            return (mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, mapped.message + more)
+            return (
+                mapped.code == .cancelled ? stop ?? mapped.code : mapped.code, named(mapped.message) + more
+            )
         }
-        if let failure { return (.failure, failure + (text.isEmpty ? "" : Prompt.Outcome.goesOn)) }
+        if let failure { return (.failure, named(failure) + (text.isEmpty ? "" : Prompt.Outcome.goesOn)) }
         switch stopReason {
         case .maxTokens:
             if let why = extras?.detail {
@@ -404,7 +421,12 @@ extension Prompt.Outcome {
             return (stop ?? .cancelled, "cancelled" + (text.isEmpty ? "" : Prompt.Outcome.goesOn))
         case .endTurn, nil:
             if text.isEmpty, toolCalls.isEmpty {
-                return (.success, "the answer is empty: the model said nothing")
+                return (
+                    .success,
+                    hasOther
+                        ? "the answer has no text; 'convo show' says what is in it"
+                        : "the answer is empty: the model said nothing"
+                )
             }
             let isCut = extras?.receipt?.value?.cutByServer ?? false
             return (

@@ -56,9 +56,25 @@ struct ConfigurationReader {
         }
     }
 
+    /// A value as a complaint may quote it: of what may be a key that was pasted into the wrong place only the beginning.
+    static func shown(_ text: String) -> String {
+        let isWord = text.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                || [0x2B, 0x2D, 0x2E, 0x3D, 0x5F].contains($0)
+        }
+        let hasDigit = text.utf8.contains { (0x30...0x39).contains($0) }
+        if isWord, hasDigit, text.utf8.count >= 16 { return "\"\(text.prefix(4))…\", which may be a key" }
+        // Of an address neither who asks nor what.
+        guard let scheme = text.firstRange(of: "://") else { return "\"\(text.prefix(40))\"" }
+        let rest = text[scheme.upperBound...].prefix { $0 != "?" && $0 != "#" }
+        let host = rest.lastIndex(of: "@").map { "…" + rest[$0...] } ?? String(rest)
+        let end = rest.endIndex == text.endIndex ? "" : "?…"
+        return "\"\(text[..<scheme.upperBound])\(host.prefix(60))\(end)\""
+    }
+
     /// What stands somewhere, as the end of a complaint about it; nothing where that is more than a word.
     private func said(_ value: JSONView) -> String {
-        if let text = value.string { return "; it is \"\(text.prefix(40))\"" }
+        if let text = value.string { return "; it is \(ConfigurationReader.shown(text))" }
         if value.kind == .object || value.kind == .array { return "" }
         return "; it is \(String(decoding: value.raw.prefix(40), as: UTF8.self))"
     }

@@ -141,12 +141,20 @@ enum UpstreamReading {
         guard isAddress(text) else {
             throw reader.complaint(
                 reader.view["baseURL"] ?? reader.view,
-                "'baseURL' must be an http or https address such as \"https://host:8443/v1\", without user, query or space, and with a port from 1 to 65535 where it has one; it is \"\(text.prefix(60))\""
+                "'baseURL' must be an http or https address such as \"https://host:8443/v1\", without user, query or space, and with a port from 1 to 65535 where it has one; it is \(ConfigurationReader.shown(text))"
             )
         }
         while text.hasSuffix("/") { text.removeLast() }
         let host = text.drop { $0 != ":" }.dropFirst(3)
         return host.contains("/") ? text : text + kind.path
+    }
+
+    /// Whether a variable of the environment may have a name.
+    private static func isVariable(_ name: String) -> Bool {
+        name.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                || $0 == 0x5F
+        }
     }
 
     /// Whether requests can go to an address.
@@ -198,14 +206,22 @@ enum UpstreamReading {
         }
         guard ["env", "file", "credential"].contains(member.key) else {
             throw reader.complaint(
-                entry, "unknown key source '\(member.key)'; known: command, credential, env, file")
+                entry,
+                "unknown key source \(ConfigurationReader.shown(member.key)); known: command, credential, env, file"
+            )
         }
         guard let value = member.value.string, !value.isEmpty else { throw reader.complaint(entry, words) }
+        if member.key == "env", !isVariable(value) {
+            throw reader.complaint(
+                member.value,
+                "a key's 'env' is the name of a variable, of letters, digits and '_'; it is \(ConfigurationReader.shown(value))"
+            )
+        }
         if member.key == "file" { try reader.checkPath(value, member.value, "a key's 'file'") }
         if member.key == "credential", value.contains("/") || value.utf8.contains(0) {
             throw reader.complaint(
                 member.value,
-                "a key's 'credential' is a name that LoadCredential= in the unit gives, without '/'; it is \"\(value.prefix(40))\""
+                "a key's 'credential' is a name that LoadCredential= in the unit gives, without '/'; it is \(ConfigurationReader.shown(value))"
             )
         }
         return switch member.key {

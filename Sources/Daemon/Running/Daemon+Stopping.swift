@@ -27,7 +27,7 @@ extension Daemon {
         }
         // Answers may take longer than the unit gives (sd_notify(3)).
         let most = (configuration.drain + Daemon.lastPatience + 5_000) * 1_000
-        manager.notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=\(most)")
+        manager.notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=\(most)\nSTATUS=stopping")
         options.log.info("stopping", ("running", "\(engine.live.count)"))
         unwatchListener()
         listener?.removeFile()
@@ -69,6 +69,7 @@ extension Daemon {
             options.log.notice("nothing_to_reload")
             return []
         }
+        manager.notify("RELOADING=1\nMONOTONIC_USEC=\(Machine.monotonic() / 1_000)")
         do throws(ConfigurationError) {
             let read = try read(), fixed = options.configuration.fixedKeys(changedIn: read)
             for key in fixed { options.log.warning("reload_ignored", ("key", key), ("needs", "restart")) }
@@ -78,13 +79,13 @@ extension Daemon {
             applyAccess()
             trashKeeper.lookSoon()
             options.log.info("reloaded")
-            manager.notify("STATUS=listening at \(options.socket)")
+            manager.notify("READY=1\nSTATUS=listening at \(options.socket)")
             return fixed
         } catch {
             options.log.error("reload_refused", ("reason", error.description))
             // Who asked by a signal is told nothing else.
             manager.notify(
-                "STATUS=the last reload was refused, what was in force stays: \(error.description)")
+                "READY=1\nSTATUS=the last reload was refused, what was in force stays: \(error.description)")
             throw error
         }
     }

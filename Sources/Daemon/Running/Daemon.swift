@@ -251,11 +251,25 @@ package final class Daemon {
             "everybody may write into '\(directory)' (mode \(String(status.mode, radix: 8))), and put another file in the place of the database; \(advice)"
     }
 
+    /// Says that more may connect by the configuration than the socket's unit lets through.
+    private func warnOfUnitsMode(_ fd: Int32) {
+        let wanted = options.configuration.access.mode
+        // One that cannot be looked at is the service manager's affair too.
+        guard let path = UnixSocket.path(of: fd), let status = try? Files.status(path),
+            wanted & ~status.mode & 0o777 != 0
+        else { return }
+        options.log.warning(
+            "socket_mode_is_the_units", ("path", path), ("mode", String(status.mode & 0o777, radix: 8)),
+            ("wanted", String(wanted, radix: 8)),
+            ("set", "SocketMode= and DirectoryMode= of the socket's unit, and restart it"))
+    }
+
     func listen() throws(DaemonError) {
         if let fd = options.activated {
             do { listener = try Listener(activated: fd) } catch {
                 throw DaemonError("cannot use descriptor \(fd) from the service manager: \(error.reason)")
             }
+            warnOfUnitsMode(fd)
             return
         }
         let locations = Locations(environment: options.environment, uid: Process.userID, home: nil)
