@@ -26,8 +26,6 @@ static inline ccurl_handle ccurl_open(void) {
     curl_easy_setopt(h.easy, CURLOPT_ERRORBUFFER, h.details);
     curl_easy_setopt(h.easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(h.easy, CURLOPT_NOSIGNAL, 1L);
-    // Asks for what is not packed, and unpacks what comes packed all the same.
-    curl_easy_setopt(h.easy, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(h.easy, CURLOPT_QUICK_EXIT, 1L);
     if (ccurl_hangs_paused()) curl_easy_setopt(h.easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     return h;
@@ -38,7 +36,10 @@ static inline void ccurl_close(ccurl_handle h, struct curl_slist *headers) {
     free(h.details);
 }
 // The way to the server: NULL leaves the issuers to libcurl's own places, an empty proxy is none.
-static inline void ccurl_set_way(CURL *h, const char *proxy, const char *no_proxy, const char *ca_file, const char *ca_path) {
+static inline void ccurl_set_way(CURL *h, const char *proxy, const char *no_proxy, const char *ca_file, const char *ca_path,
+                                 int unpacks) {
+    // Asks for what is not packed, and unpacks what comes packed all the same; else what comes is taken as it is.
+    if (unpacks) curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(h, CURLOPT_PROXY, proxy);
     curl_easy_setopt(h, CURLOPT_NOPROXY, no_proxy);
     if (ca_file) {
@@ -58,10 +59,10 @@ typedef int (*ccurl_seek)(void *, curl_off_t, int);
 static inline CURLcode ccurl_set_seek(CURL *h, ccurl_seek f) { return curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, f); }
 
 static inline long ccurl_get_long(CURL *h, CURLINFO i) { long v = 0; curl_easy_getinfo(h, i, &v); return v; }
-// The socket of a transfer whose protocol carries several at a time, else CURL_SOCKET_BAD.
-static inline curl_socket_t ccurl_multiplexed_socket(CURL *h) {
+// The socket of a transfer that is over, where its connection is kept and carries one at a time; else CURL_SOCKET_BAD.
+static inline curl_socket_t ccurl_kept_socket(CURL *h) {
     curl_socket_t s = CURL_SOCKET_BAD;
-    if (ccurl_get_long(h, CURLINFO_HTTP_VERSION) >= CURL_HTTP_VERSION_2_0) curl_easy_getinfo(h, CURLINFO_ACTIVESOCKET, &s);
+    if (ccurl_get_long(h, CURLINFO_HTTP_VERSION) < CURL_HTTP_VERSION_2_0) curl_easy_getinfo(h, CURLINFO_ACTIVESOCKET, &s);
     return s;
 }
 static inline void *ccurl_get_private(CURL *h) { char *v = 0; curl_easy_getinfo(h, CURLINFO_PRIVATE, &v); return v; }

@@ -5,18 +5,19 @@ package enum Machine {
     /// Wall clock, milliseconds since 1970 UTC.
     ///
     /// Goes back when someone sets the clock.
-    package static func milliseconds() -> Int64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
+    package static func milliseconds() -> Int64 { Int64(nanoseconds(CLOCK_REALTIME) / 1_000_000) }
 
     /// Monotonic clock in nanoseconds, for timers and durations.
-    package static func monotonic() -> UInt64 {
+    package static func monotonic() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
+
+    private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(clock, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
+
+    /// Milliseconds since the machine was started, those that it slept included.
+    package static func sinceStart() -> Int64 { Int64(nanoseconds(CLOCK_BOOTTIME) / 1_000_000) }
 
     /// Random bytes from the kernel.
     package static func random(_ count: Int) -> [UInt8] {

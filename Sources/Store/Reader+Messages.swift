@@ -99,6 +99,8 @@ extension Reader {
             try ascending(session, segment, from: max(start, segment.from)) {
                 row, mark throws(ArchiveError) in
                 let head = try Message.Head(row, mark, behind: parent)
+                // As wherever it is read: what somebody broke by hand is said.
+                _ = try row.number(6, "tokens", in: 0...Row.mostTokens, of: .message)
                 let hasMetadata = !row.isNull(7)
                 let bytes = row.count(8) + (hasMetadata ? row.count(7) : 0)
                 guard room.takes(seq: head.seq, bytes: bytes) else { return false }

@@ -130,21 +130,34 @@ internal import Testing
                 Built.convod, ["--socket", home + "/s.sock", "--database", database], environment: environment
             )
         }
-        for end in ["", "-wal", "-shm", "-journal"] {
+        for end in ["-wal", "-shm", "-journal"] {
             try Files.replace(database + end, with: [])
             try shell("chown", "65534", database + end)
-            try shell("chmod", "666", database + end)
             let (code, said) = try start()
             #expect(code == 1 && said.contains("c.db\(end)' belongs to user 'nobody'"), "\(code) \(said)")
             try Files.remove(database + end)
         }
-        let theirs = directory.file("theirs")
-        try Files.makeDirectories(theirs, mode: 0o777)
-        try shell("chown", "65534", theirs)
+    }
+
+    @Test(.enabled(if: Process.userID == 0, "only root can give files away"), arguments: [true, false])
+    func `takes no database of somebody else's, and none in a directory of theirs`(isFile: Bool) throws {
+        let directory = try TemporaryDirectory(), place = directory.file("place")
+        let database = place + "/c.db", program = directory.file("convod")
+        try shell("chmod", "755", directory.path)
+        try Files.makeDirectories(place, mode: 0o777)
+        if isFile { try Files.replace(database, with: []) }
+        try shell("chown", isFile ? "65534" : "1", place)
+        if isFile { try shell("chown", "1", database) }
+        if isFile { try shell("chmod", "666", database) }
+        try shell("cp", Built.convod, program)
         let (code, said) = try Built.run(
-            Built.convod, ["--socket", home + "/s.sock", "--database", theirs + "/c.db"],
-            environment: environment)
-        #expect(code == 1 && said.contains("theirs' belongs to user 'nobody'"), "\(code) \(said)")
+            "/usr/bin/setpriv",
+            [
+                "--reuid=65534", "--clear-groups", program, "--socket", place + "/s.sock", "--database",
+                database,
+            ], environment: ["HOME": place, "PATH": "/usr/bin:/bin"])
+        #expect(
+            code == 1 && said.contains("\(isFile ? database : place)' belongs to user 'daemon'"), "\(said)")
     }
 
     @Test func `puts its log aside when it is long, while it runs`() throws {

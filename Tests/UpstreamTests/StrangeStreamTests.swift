@@ -33,6 +33,20 @@ private func end(_ reason: String) -> String {
         }
     }
 
+    @Test func `says whether asking again may help, and a word that all is well is none`() {
+        for (shape, kind) in [
+            (Self.shapes[0], "throttled"), (Self.shapes[1], "throttled"),
+            (Self.shapes[2], "upstream_unavailable"),
+            (#"{"code":42,"message":"odd"}"#, "upstream_protocol"),
+        ] {
+            let failure = StreamReading.of("data: \(shape)\n\n" + done, dialect).failure
+            #expect(failure?.kind.rawValue == kind && failure?.isRetryable == true, "\(shape)")
+        }
+        for fine in [#"{"code":200,"message":"success"}"#, #"{"code":"0","status":"ok"}"#] {
+            #expect(StreamReading.of("data: \(fine)\n\n" + word + end("stop") + done, dialect).end == "stop")
+        }
+    }
+
     @Test func `in the other dialects too`() {
         let claude =
             #"data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Partial"}}"#
@@ -57,6 +71,8 @@ private func end(_ reason: String) -> String {
 
     @Test(arguments: ["length", "content_filter"])
     func `that it stopped behind another reason takes nothing back of that (B041, N013)`(reason: String) {
+        // One that is none stands on each chunk of some.
+        #expect(StreamReading.of(word + end("null") + end("stop") + done, dialect).end == "stop")
         #expect(StreamReading.of(word + end(reason) + end("stop") + done, dialect).end == reason)
         let gemini =
             #"data: {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"MAX_TOKENS"}]}"#
@@ -215,6 +231,28 @@ private func end(_ reason: String) -> String {
         while end == nil { try loop.turn(waiting: true) }
         call.cancel()
         #expect(words == "Partial" && server.requests[0].contains("Accept-Encoding: identity"))
+    }
+
+    @Test func `that is called packed in a way that is none is read at the second try`() throws {
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: UTF-8\r\nConnection: close\r\n\r\n"
+        let server = try ScriptedUpstream([[.write(head + word + end("stop") + done)]])
+        let loop = try EventLoop()
+        let upstream = try httpUpstream(
+            UpstreamSettings(name: "me", kind: .openai, baseURL: server.base), environment: [:], loop)
+        var ends: [UpstreamEvent] = []
+        for number in 1...2 {
+            let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
+                if case .pieces = event { return }
+                ends.append(event)
+            }
+            while ends.count < number { try loop.turn(waiting: true) }
+            call.cancel()
+        }
+        guard case .failed(let failure) = ends[0], case .finished = ends[1] else {
+            return #expect(Bool(false), "\(ends)")
+        }
+        #expect(failure.isRetryable)
     }
 
     @Test func `that is kept alive and does not go on ends at last`() throws {

@@ -47,4 +47,33 @@ private func answer(_ text: String, isChunked: Bool) -> String {
         #expect(try ask(client, server, loop, "3") == (200, "three"))
         #expect(server.requests.count == 3)
     }
+
+    @Test func `is not one whose answer is paused`() throws {
+        let long = String(repeating: "a", count: 4_000_000)
+        let server = try ScriptedUpstream([
+            [.write("HTTP/1.1 200 OK\r\nContent-Length: 4000001\r\n\r\nb"), .hold, .write(long), .mark],
+            [.write(answer("two", isChunked: false))],
+        ])
+        let loop = try EventLoop(), client = HTTPClient(loop: loop, environment: [:])
+        var bytes = 0, end: String?, first: HTTPCall?
+        let request = HTTPRequest(url: server.origin + "/", headers: [], body: [0x31], connectTimeout: 5_000)
+        first = client.start(request) { event in
+            switch event {
+            case .head: break
+            case .body(let more):
+                if bytes == 0 { first?.pause() }
+                bytes += more.count
+            case .end: end = "end"
+            case .failed(let failure): end = failure.message
+            }
+        }
+        while bytes == 0 { try loop.turn(waiting: true) }
+        server.proceed()
+        // Some of it waits on the socket while another request begins, and is answered.
+        #expect(try ask(client, server, loop, "2") == (200, "two"))
+        #expect(try ask(client, server, loop, "3") == (200, "two"))
+        first?.resume()
+        while end == nil { try loop.turn(waiting: true) }
+        #expect(end == "end" && bytes == 4_000_001)
+    }
 }

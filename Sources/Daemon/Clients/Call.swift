@@ -65,7 +65,8 @@ extension Client {
             precondition(!isAnswered, "a request is answered once")
             isAnswered = true
             onCancel = nil
-            answer(self, result)  // ahead of the answers to what it held up
+            // Ahead of the answers to what it held up, but where an operator's change must be in the audit first.
+            answer(self, result)
             settled()
         }
 

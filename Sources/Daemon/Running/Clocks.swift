@@ -11,7 +11,7 @@ struct Clocks {
 /// The time by which what is old is thrown away: what the wall clock leaps ahead is believed a day later.
 ///
 /// A clock that somebody set wrong, or a machine that woke up with another's, must not empty what was to be kept for a month; a day
-/// is time to set it right. One that stood still while the machine slept leaps too, and then things are kept a day longer.
+/// is time to set it right. The steady clock must go on while the machine sleeps.
 struct CautiousTime {
     /// Milliseconds that it may go ahead of the steady clock and is believed at once, and those after which it is.
     static let step: Int64 = 3_600_000, patience: Int64 = 86_400_000

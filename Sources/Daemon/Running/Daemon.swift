@@ -176,7 +176,8 @@ package final class Daemon {
         turns = TakingTurns(loop: loop) { archives.pendingChanges }
         recovery = Recovery(archives, engine, clocks, loop, log)
         trashKeeper = TrashKeeper(
-            archives, handlers.purges, configuration, clocks, loop, log,
+            archives, handlers.purges, configuration,
+            Clocks(now: options.clock, steady: options.steady ?? Machine.sinceStart), loop, log,
             isUsed: { [engine] row in
                 engine.running(on: row) != nil || engine.line(on: row)?.isTaken ?? false
             },
@@ -230,19 +231,21 @@ package final class Daemon {
     private static func problem(beside database: String) throws(PosixError) -> String? {
         func name(_ user: UInt32) -> String { Process.userName(user).map { "'\($0)'" } ?? "\(user)" }
         let own = Process.userID
-        if let owner = try Files.status(database, follows: true)?.owner, owner != own {
+        // Root may read everything anyway, and in a container it works on what its host gives it.
+        let its = try Files.status(database, follows: true)?.owner
+        if let owner = its, owner != own, own != 0 {
             return
                 "'\(database)' belongs to user \(name(owner)), who could read all that is said here; give it to user \(name(own)) with 'chown', or another place with --database"
         }
         for path in [database + "-wal", database + "-shm", database + "-journal"] {
-            guard let owner = try Files.status(path)?.owner, owner != own else { continue }
+            guard let owner = try Files.status(path)?.owner, owner != own, owner != its else { continue }
             return
                 "'\(path)' belongs to user \(name(owner)), who would get what is said here; look at it, and take it away"
         }
         let directory = Files.directory(of: database)
         guard let status = try Files.status(directory, follows: true) else { return nil }
         let advice = "give it a directory of your own"
-        if status.owner != own, status.owner != 0 {
+        if status.owner != own, status.owner != 0, own != 0 {
             return
                 "'\(directory)' belongs to user \(name(status.owner)), who could put another file in the place of the database; \(advice)"
         }

@@ -208,15 +208,18 @@ package enum FailureClassifier {
     /// An error without any status: what the words say.
     private static func inStream(_ report: FailureReport) -> UpstreamFailure {
         let words = (report.codes.sorted().joined(separator: " ") + " " + report.text).lowercased()
-        if ["overload", "unavailable", "server_error", "insufficient_system_resource"].contains(
+        if ["overload", "unavailable", "server_error", "insufficient_system_resource", "internal"].contains(
             where: words.contains)
         {
             return failure(.unavailable, "the upstream broke the answer off", report, nil, isRetryable: true)
         }
-        if ["rate_limit", "rate limit"].contains(where: words.contains) {
+        if ["rate_limit", "rate limit", "throttl", "qps limit", "too many requests"].contains(
+            where: words.contains)
+        {
             return failure(.throttled, "the upstream asks to slow down", report, nil, isRetryable: true)
         }
-        return failure(.protocolError, "the upstream broke the answer off", report, nil, isRetryable: false)
+        return failure(
+            .protocolError, "the upstream broke the answer off", report, nil, isRetryable: report.isBare)
     }
 
     private static func failure(

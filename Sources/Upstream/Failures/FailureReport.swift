@@ -26,6 +26,8 @@ package struct FailureReport: Sendable {
     package private(set) var until: Int64?
     /// Whether there was no body at all.
     package var isEmpty = false
+    /// Whether it came inside a stream, and does not call itself an error.
+    package private(set) var isBare = false
 
     /// A failed HTTP answer.
     ///
@@ -80,6 +82,7 @@ package struct FailureReport: Sendable {
 
     /// An error inside a stream that began well.
     package init(inStream view: JSONView) {
+        isBare = view["error"] == nil && view["type"]?.string != "error"
         read(view)
         retryAfter = retryAfter ?? Durations.pause(in: text)
     }
@@ -91,6 +94,9 @@ package struct FailureReport: Sendable {
         if ["error", "response.failed"].contains(view["type"]?.string) || view["object"]?.string == "error" {
             return true
         }
+        // MiniMax counts beside it.
+        let isEmpty = view["choices"].map { $0.count == 0 } ?? true
+        if isEmpty, let status = view["base_resp"]?["status_code"]?.int, status != 0 { return true }
         return view.kind == .object && !hasAnswer(view) && isBare(view)
     }
 
@@ -105,9 +111,10 @@ package struct FailureReport: Sendable {
     /// and a message, Baidu a number of its own, FastAPI a detail, MiniMax a status, Cloudflare a list (wire.md C3, C5, E5).
     private static func isBare(_ view: JSONView) -> Bool {
         func isTold(_ name: String) -> Bool { view[name].map { FailureReport.isTold($0) } ?? false }
-        if let status = view["base_resp"]?["status_code"]?.int, status != 0 { return true }
         if isTold("errors") || isTold("error_code") || isTold("error_msg") || isTold("detail") { return true }
-        return isTold("code") && (isTold("message") || isTold("status"))
+        let code = view["code"]?.string?.lowercased() ?? view["code"]?.int.map(String.init) ?? ""
+        if ["", "0", "200", "ok", "success"].contains(code) { return false }
+        return isTold("message") || isTold("status")
     }
 
     /// Whether the value of `error` is one: empty ones ride along with answers (wire.md C2).

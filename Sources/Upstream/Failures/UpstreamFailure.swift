@@ -109,6 +109,11 @@ extension UpstreamFailure {
                 isRetryable: true)
         } else if failure.isProtocolFault {
             self.init(.protocolError, "the upstream's answer is not HTTP", isRetryable: true)
+        } else if failure.isUnknownPacking {
+            self.init(
+                .protocolError,
+                "the upstream says that its answer is packed in a way that nobody knows; the next try reads it as it is",
+                isRetryable: true)
         } else if failure.isTimeout {
             self.init(.timeout, "the upstream could not be reached in time", isRetryable: true)
         } else if failure.isCut {

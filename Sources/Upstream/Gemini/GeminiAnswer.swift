@@ -4,7 +4,8 @@ package import JSON
 /// The chunks of a Gemini answer, put together (wire.md A3, A6).
 ///
 /// The first `finishReason` is no end: old models repeat it and proxies put it first. The answer is whole at the end
-/// of the body, if any finish reason came; the last one counts.
+/// of the body, if any finish reason came; the last one counts, but
+/// that a mere stop takes no limit and no filter back.
 package struct GeminiAnswer: AnswerBody {
     /// Reasons that mean that a filter stopped the answer.
     private static let filtered: Set<String> = [
@@ -68,6 +69,7 @@ package struct GeminiAnswer: AnswerBody {
         let isReasoned = candidates.elements.contains { !($0["finishReason"]?.string ?? "").isEmpty }
         var pieces: [Piece] = []
         for candidate in candidates.elements { pieces += take(candidate: candidate) }
+        if isReasoned { isSteady = false }
         marks.add(hasContent: !pieces.isEmpty, isMarked: isReasoned, wasMarked: hadReason)
         if !pieces.isEmpty {
             goesOn = hadReason && !isReasoned
@@ -90,12 +92,19 @@ package struct GeminiAnswer: AnswerBody {
             return []
         }
         // What only repeats that it stopped takes nothing back of why.
-        if let why = candidate["finishReason"]?.string, !why.isEmpty, reason == nil || why != "STOP" {
+        if let why = candidate["finishReason"]?.string, !why.isEmpty, why != "STOP" || !isTelling {
             reason = why
         }
         message = candidate["finishMessage"]?.string.map(FailureReport.clean) ?? message
         flagged = GeminiAnswer.flagged(candidate) ?? flagged
         return pieces
+    }
+
+    /// Whether the reason says more than that it stopped; one that is not specified says less.
+    private var isTelling: Bool {
+        guard let reason else { return false }
+        return reason == "MAX_TOKENS"
+            || GeminiAnswer.filtered.contains(reason) && reason != "FINISH_REASON_UNSPECIFIED"
     }
 
     private mutating func read(_ part: JSONView, _ index: Int) -> [Piece] {

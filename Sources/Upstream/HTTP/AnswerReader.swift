@@ -11,6 +11,8 @@ package protocol AnswerReader {
     var seemsWhole: Bool { get }
     /// Whether what looked like the end may be none: each chunk so far said that it was the last, or one did and more came.
     var isUnsure: Bool { get }
+    /// Events that came but for signs of life.
+    var events: Int { get }
     /// Bytes that were taken and are not given out yet.
     var heldBytes: Int { get }
     /// What the provider has counted so far; nil where it has not yet.
@@ -50,14 +52,22 @@ extension AnswerBody {
     package var isUnsure: Bool { false }
 }
 
+/// What is said of how a stream ended.
+enum AnswerEnd {
+    static let nothing = "the upstream's stream ended without an answer"
+}
+
 /// What the chunks of an answer tell of which one is the last.
 ///
 /// Old models and translating proxies put a reason on each chunk, or before the end (wire.md A3).
 struct EndMarks: Sendable {
-    private var isMarkedBehindOthers = false, hasPlain = false, goesOnBehind = false
+    private var isMarkedBehindOthers = false, hasPlain = false, goesOnBehind = false, isCounted = false
 
     /// Whether the mark that was seen may be none.
-    var isUnsure: Bool { goesOnBehind || !isMarkedBehindOthers }
+    var isUnsure: Bool { goesOnBehind || !isMarkedBehindOthers && !isCounted }
+
+    /// The usage has come behind the mark, as it does at the end.
+    mutating func count() { isCounted = true }
 
     /// A chunk has come: what it had, whether it said that it is the last, and whether one before it did.
     mutating func add(hasContent: Bool, isMarked: Bool, wasMarked: Bool) {
@@ -85,6 +95,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     private var hasPieces = false
     private var failure: UpstreamFailure?
     private var isAtEnd = false, isFiltered = false
+    package private(set) var events = 0
 
     package init(body: Body) { self.body = body }
 
@@ -127,7 +138,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
             let words =
                 hasPieces
                 ? "the upstream's stream was cut before the answer was whole"
-                : "the upstream's stream ended without an answer"
+                : AnswerEnd.nothing
             let failure = UpstreamFailure(hasPieces ? .interrupted : .protocolError, words, isRetryable: true)
             return (pieces + rest, .failed(failure))
         } catch { return (pieces, .failed(error)) }
@@ -168,7 +179,10 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     }
 
     private mutating func event(_ data: [UInt8]) -> [Piece] {
-        if let piece = repeated.piece(of: data) { return [piece] }
+        if let piece = repeated.piece(of: data) {
+            events += 1
+            return [piece]
+        }
         if data.drop(while: { $0 <= 0x20 }).starts(with: "[DONE]".utf8) {
             isDone = true
             return []
@@ -215,6 +229,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
 
     private mutating func take(_ view: JSONView) -> [Piece] {
         if failure != nil { return [] }
+        if view["type"]?.string != "ping" { events += 1 }
         if FailureReport.isError(view) {
             fail(FailureReport(inStream: view))
             return []

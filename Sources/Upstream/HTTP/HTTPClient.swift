@@ -53,6 +53,8 @@ package enum HTTPEvent: Sendable {
     private var touched: [HTTPCall] = []
     fileprivate var live: Set<ObjectIdentifier> = []
     private let paths: Paths
+    /// Servers that call what they send packed in a way that is none.
+    fileprivate var unpacked: Set<String> = []
 
     /// What the environment says of the way to servers, as curl's own program reads it.
     fileprivate struct Paths {
@@ -149,7 +151,7 @@ package enum HTTPEvent: Sendable {
         do {
             if what == CURL_POLL_REMOVE {
                 if watched.remove(fd) != nil { loop.unwatch(fd) }
-                return idle.add(fd)
+                return
             }
             idle.remove(fd)
             if watched.insert(fd).inserted {
@@ -195,6 +197,9 @@ package enum HTTPEvent: Sendable {
             let call = unsafe Unmanaged<HTTPCall>.fromOpaque(context).takeUnretainedValue()
             call.deliver()
             guard live.contains(ObjectIdentifier(call)) else { continue }
+            // Not before: curl looks at the socket of a paused answer no more either. What HTTP/2 says between requests is part
+            // of it, and its answers have numbers.
+            if code == CURLE_OK { idle.add(unsafe ccurl_kept_socket(easy)) }
             finish(call) { call.complete(code) }
         }
     }
@@ -207,8 +212,6 @@ package enum HTTPEvent: Sendable {
     /// Takes a call out of curl; `last` runs while the call still exists.
     fileprivate func finish(_ call: HTTPCall, _ last: () -> Void) {
         guard live.remove(ObjectIdentifier(call)) != nil else { return }
-        // What HTTP/2 says between requests is part of it, and its answers have numbers.
-        unsafe idle.remove(ccurl_multiplexed_socket(call.easy))
         unsafe curl_multi_remove_handle(multi, call.easy)
         last()
         call.cleanUp()
@@ -252,7 +255,7 @@ package enum HTTPEvent: Sendable {
         unsafe ccurl_set_way(
             easy, proxy, request.isDirect ? "*" : paths.noProxy,
             request.caFile.map { HTTPCall.readable($0) } ?? paths.caFile,
-            paths.caDirectory)
+            paths.caDirectory, client.unpacked.contains(HTTPClient.Paths.place(url)) ? 0 : 1)
     }
 
     /// A file of certificates, or one that holds none in the place of what libcurl would wait for, as a pipe.
@@ -400,6 +403,9 @@ package enum HTTPEvent: Sendable {
         if code == CURLE_OK {
             receive?(.end)
         } else {
+            if code == CURLE_BAD_CONTENT_ENCODING, client.unpacked.count < 1_000 {
+                client.unpacked.insert(HTTPClient.Paths.place(url))
+            }
             let words = unsafe String(cString: curl_easy_strerror(code))
             let failure = TransportFailure(
                 code: Int32(code.rawValue), message: words,

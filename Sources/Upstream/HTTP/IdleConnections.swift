@@ -9,10 +9,10 @@ struct IdleConnections {
     /// Their sockets, with what tells a socket from a later one of the same number.
     private var sockets: [Int32: String] = [:]
 
-    /// libcurl looks at a socket no more: its connection waits, or is closed in a moment.
+    /// The answer on a socket is over: its connection waits, or is closed in a moment.
     mutating func add(_ socket: Int32) { sockets[socket] = Files.stream(socket) }
 
-    /// A socket is used again, or its protocol tells answers apart.
+    /// A socket is used again.
     mutating func remove(_ socket: Int32) { sockets[socket] = nil }
 
     /// Shuts those down on which something came.

@@ -35,8 +35,8 @@ final class StreamedCall: UpstreamCall {
     private var gap: EventLoop.TimerID?
     /// When something came last, in the loop's nanoseconds.
     private var heard: UInt64 = 0
-    /// When something of the answer came last, and what was gathered of it then.
-    private var answered: (at: UInt64, held: Int) = (0, 0)
+    /// When an event came last, and how many there were then.
+    private var answered: (at: UInt64, events: Int) = (0, 0)
     private var whole: EventLoop.TimerID?
     private var patience: EventLoop.TimerID?
 
@@ -86,6 +86,7 @@ final class StreamedCall: UpstreamCall {
 
     func resume() {
         isPaused = false
+        answered.at = loop.now
         http?.resume()
         if http != nil { restartGap() }
     }
@@ -114,7 +115,9 @@ final class StreamedCall: UpstreamCall {
 
     private func take(_ bytes: [UInt8]) {
         // Some servers call a stream JSON, and Gemini's array is one of whole objects.
-        if case .json = mode, body.isEmpty, let first = bytes.first(where: { $0 > 0x20 }), first != 0x7B {
+        if case .json = mode, body.allSatisfy({ $0 <= 0x20 }), let first = bytes.first(where: { $0 > 0x20 }),
+            first != 0x7B
+        {
             mode = .stream
         }
         restartGap()
@@ -132,7 +135,7 @@ final class StreamedCall: UpstreamCall {
         if givenBytes + stream.heldBytes > StreamedCall.longest { return endTooLong() }
         emit(pieces)
         // The arguments of a call are an answer too, though they come out at their end.
-        if stream.heldBytes > 0, let firstToken { loop.cancel(firstToken) }
+        if stream.heldBytes > 0, let timer = firstToken.take() { loop.cancel(timer) }
         if receive == nil || isOnlyAlive(pieces) { return }
         if stream.seemsWhole && (whole == nil || !pieces.isEmpty) { waitForEnd() }
         if stream.isOver { return finish(nil) }
@@ -147,11 +150,13 @@ final class StreamedCall: UpstreamCall {
     /// Ends the call where a server keeps the connection alive, and its answer has not gone on for as long as it may take to
     /// begin.
     private func isOnlyAlive(_ pieces: [Piece]) -> Bool {
-        if !pieces.isEmpty || stream.heldBytes != answered.held || isPaused || stream.hasFinish {
-            answered = (loop.now, stream.heldBytes)
+        if stream.events != answered.events || isPaused || stream.hasFinish {
+            answered = (loop.now, stream.events)
             return false
         }
-        guard hasContent, loop.now &- answered.at > UInt64(max(0, timeouts.firstToken)) &* 1_000_000 else {
+        guard hasContent || stream.heldBytes > 0,
+            loop.now &- answered.at > UInt64(max(0, timeouts.firstToken)) &* 1_000_000
+        else {
             return false
         }
         timeOut("the upstream sent no more of its answer for \(StreamedCall.words(timeouts.firstToken))")
@@ -215,7 +220,9 @@ final class StreamedCall: UpstreamCall {
             emit(pieces)
             if let failure, case .failed = last {
                 end(.failed(UpstreamFailure(transport: failure, hasContent: hasContent)))
-            } else if case .failed = last, !hasContent, contentType.contains("html") {
+            } else if case .failed(let why) = last, why.message == AnswerEnd.nothing,
+                contentType.contains("html")
+            {
                 end(
                     .failed(
                         UpstreamFailure(

@@ -90,6 +90,8 @@ package struct TransportFailure: Error, Sendable, Equatable {
         }
     }
     package var isTimeout: Bool { code == 28 }
+    /// Whether what came is said to be packed in a way that nobody knows.
+    package var isUnknownPacking: Bool { code == 61 }
     /// Whether the other side closed a connection that stood: a part came, nothing did, or sending or receiving failed.
     package var isCut: Bool { [18, 52, 55, 56].contains(code) && sentence == nil }
     /// Whether what came is no HTTP: addresses are checked before, so 1 is said of nothing else here.

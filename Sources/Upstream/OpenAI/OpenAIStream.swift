@@ -41,12 +41,18 @@ package struct OpenAIAnswer: AnswerBody {
         }
         let choices = view["choices"]?.elements ?? JSONElements.none
         isSteady = true
-        guard let choice = choices.first(where: { ($0["index"]?.int ?? 0) == 0 }) else { return [] }
+        guard let choice = choices.first(where: { ($0["index"]?.int ?? 0) == 0 }) else {
+            if reason != nil, usage != nil { marks.count() }
+            return []
+        }
         let pieces = (choice["delta"] ?? choice["message"]).map { delta($0) } ?? []
         let said = choice["finish_reason"]?.string ?? ""
         marks.add(hasContent: !pieces.isEmpty, isMarked: !said.isEmpty, wasMarked: reason != nil)
         // What only repeats that it stopped takes nothing back of why.
-        if !said.isEmpty, reason == nil || said != "stop" { reason = said }
+        if !said.isEmpty {
+            isSteady = false
+            if said != "stop" || !OpenAIAnswer.telling.contains(reason ?? "") { reason = said }
+        }
         if !pieces.isEmpty { goesOn = said.isEmpty && reason != nil }
         if reason == "error" || reason == "abort" || FailureReport.isError(choice) {
             if FailureReport.isError(choice) {
@@ -58,6 +64,12 @@ package struct OpenAIAnswer: AnswerBody {
         if !pieces.isEmpty { hasContent = true }
         return pieces
     }
+
+    /// Reasons that say more than that it stopped.
+    private static let telling: Set<String> = [
+        "content_filter", "function_call", "length", "max_tokens", "model_context_window_exceeded",
+        "tool_calls",
+    ]
 
     private mutating func delta(_ delta: JSONView) -> [Piece] {
         var pieces: [Piece] = []
@@ -83,7 +95,11 @@ package struct OpenAIAnswer: AnswerBody {
             hasContent = true
         }
         // What the API had before `tool_calls`, and some servers have still.
-        if let call = delta["function_call"], call.kind == .object {
+        if let call = delta["function_call"],
+            delta["tool_calls"]?.elements.first(where: { _ in true }) == nil,
+            call["name"]?.string.map({ !$0.isEmpty }) ?? false
+                || call["arguments"].map({ $0.raw.count > 2 }) ?? false
+        {
             calls.add(function: call)
             isSteady = false
             hasContent = true
