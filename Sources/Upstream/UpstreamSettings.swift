@@ -88,6 +88,8 @@ package struct Timeouts: Sendable, Equatable {
     package var firstToken = 600_000
     /// Between two bytes of any kind.
     package var gap = 60_000
+    /// Between two events of an answer whose server only keeps the connection alive; no configuration says another.
+    package var alive = 600_000
 
     package init() {}
 }

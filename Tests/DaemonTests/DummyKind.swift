@@ -46,6 +46,7 @@ private struct DummyReader: AnswerReader {
     var hasFinish: Bool { false }
     var seemsWhole: Bool { bytes > 0 }
     var events: Int { 0 }
+    var signs: Int { 0 }
     var heldBytes: Int { 0 }
 
     mutating func feed(_ bytes: [UInt8]) -> [Piece] {

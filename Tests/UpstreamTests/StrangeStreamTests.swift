@@ -156,48 +156,48 @@ private func end(_ reason: String) -> String {
 }
 
 @Suite struct `A stream by its bytes` {
-    /// What comes of an answer, and of how it ended.
-    private func ask(_ steps: [ScriptedUpstream.Step], _ timeouts: Timeouts) throws -> (
-        String, UpstreamEvent?
-    ) {
+    /// What comes of one request after another, and how each ended; `proceed` is called at each word.
+    private func ask(_ steps: [ScriptedUpstream.Step], _ timeouts: Timeouts = Timeouts(), times: Int = 1)
+        throws
+        -> (words: String, ends: [UpstreamEvent], server: ScriptedUpstream)
+    {
         let server = try ScriptedUpstream([steps])
         let loop = try EventLoop()
         var settings = UpstreamSettings(name: "me", kind: .openai, baseURL: server.base)
         settings.timeouts = timeouts
         let upstream = try httpUpstream(settings, environment: [:], loop)
-        var words = "", end: UpstreamEvent?
-        let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
-            if case .pieces(let some) = event {
+        var words = "", ends: [UpstreamEvent] = []
+        for number in 1...times {
+            let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
+                guard case .pieces(let some) = event else { return ends.append(event) }
                 words += some.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
                 server.proceed()
-            } else {
-                end = event
             }
+            while ends.count < number { try loop.turn(waiting: true) }
+            call.cancel()
         }
-        while end == nil { try loop.turn(waiting: true) }
-        call.cancel()
-        return (words, end)
+        return (words, ends, server)
+    }
+
+    /// Why the only request failed.
+    private func failure(_ ends: [UpstreamEvent]) throws -> UpstreamFailure {
+        let failures = ends.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }
+        return try #require(failures.first)
     }
 
     @Test(arguments: ["application/json", "application/x-ndjson", "text/plain"])
     func `comes as it is sent, whatever it is called (B035, B047)`(type: String) throws {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: \(type)\r\nConnection: close\r\n\r\n"
         // The rest comes only once the first word is here.
-        let (words, end) = try ask([.write(head + word), .hold, .write(word)], Timeouts())
+        let (words, ends, _) = try ask([.write(head + word), .hold, .write(word)])
         #expect(words == "PartialPartial")
-        guard case .failed(let failure) = end else {
-            return #expect(Bool(false), "\(String(describing: end))")
-        }
-        #expect(failure.kind == .interrupted)
+        #expect(try failure(ends).kind == .interrupted)
     }
 
     @Test func `that is a page says so`() throws {
         let head =
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>log in</html>"
-        guard case .failed(let failure) = try ask([.write(head)], Timeouts()).1 else {
-            return #expect(Bool(false))
-        }
-        #expect(failure.message.contains("HTML page"), "\(failure.message)")
+        #expect(try failure(ask([.write(head)]).ends).message.contains("HTML page"))
     }
 
     @Test func `that is packed unasked is unpacked`() throws {
@@ -216,39 +216,14 @@ private func end(_ reason: String) -> String {
         }
         let head =
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
-        let server = try ScriptedUpstream([[.write(head), .bytes(stored)]])
-        let loop = try EventLoop()
-        let upstream = try httpUpstream(
-            UpstreamSettings(name: "me", kind: .openai, baseURL: server.base), environment: [:], loop)
-        var words = "", end: UpstreamEvent?
-        let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
-            if case .pieces(let some) = event {
-                words += some.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
-            } else {
-                end = event
-            }
-        }
-        while end == nil { try loop.turn(waiting: true) }
-        call.cancel()
+        let (words, _, server) = try ask([.write(head), .bytes(stored)])
         #expect(words == "Partial" && server.requests[0].contains("Accept-Encoding: identity"))
     }
 
     @Test func `that is called packed in a way that is none is read at the second try`() throws {
         let head =
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: UTF-8\r\nConnection: close\r\n\r\n"
-        let server = try ScriptedUpstream([[.write(head + word + end("stop") + done)]])
-        let loop = try EventLoop()
-        let upstream = try httpUpstream(
-            UpstreamSettings(name: "me", kind: .openai, baseURL: server.base), environment: [:], loop)
-        var ends: [UpstreamEvent] = []
-        for number in 1...2 {
-            let call = upstream.start(try Request.of([Request.user(.text("hi"))])) { event in
-                if case .pieces = event { return }
-                ends.append(event)
-            }
-            while ends.count < number { try loop.turn(waiting: true) }
-            call.cancel()
-        }
+        let ends = try ask([.write(head + word + end("stop") + done)], times: 2).ends
         guard case .failed(let failure) = ends[0], case .finished = ends[1] else {
             return #expect(Bool(false), "\(ends)")
         }
@@ -258,10 +233,10 @@ private func end(_ reason: String) -> String {
     @Test func `that is kept alive and does not go on ends at last`() throws {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
         var timeouts = Timeouts()
-        (timeouts.firstToken, timeouts.gap) = (300, 5_000)
-        let (words, end) = try ask([.write(head + word), .pulse(": alive\n\n")], timeouts)
+        (timeouts.alive, timeouts.gap) = (300, 5_000)
+        let (words, ends, _) = try ask([.write(head + word), .pulse(": alive\n\n")], timeouts)
         #expect(words == "Partial")
-        guard case .failed(let failure) = end else { return #expect(Bool(false)) }
+        let failure = try failure(ends)
         #expect(failure.kind == .interrupted && failure.message.contains("no more of its answer"))
     }
 }

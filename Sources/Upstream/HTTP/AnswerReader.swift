@@ -11,7 +11,9 @@ package protocol AnswerReader {
     var seemsWhole: Bool { get }
     /// Whether what looked like the end may be none: each chunk so far said that it was the last, or one did and more came.
     var isUnsure: Bool { get }
-    /// Events that came but for signs of life.
+    /// Signs of life that came: comments and pings.
+    var signs: Int { get }
+    /// Events that came beside them.
     var events: Int { get }
     /// Bytes that were taken and are not given out yet.
     var heldBytes: Int { get }
@@ -95,7 +97,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
     private var hasPieces = false
     private var failure: UpstreamFailure?
     private var isAtEnd = false, isFiltered = false
-    package private(set) var events = 0
+    package private(set) var events = 0, signs = 0
 
     package init(body: Body) { self.body = body }
 
@@ -148,7 +150,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
         var pieces: [Piece] = []
         for output in outputs where failure == nil && !isDone {
             switch output {
-            case .comment: break
+            case .comment: signs += 1
             // Bare JSON: Gemini's errors, or its chunks when `alt=sse` got lost (wire.md A3, A6).
             case .stray(let line):
                 repeated.forget()
@@ -229,7 +231,7 @@ package struct StreamedAnswer<Body: AnswerBody>: Sendable, AnswerReader {
 
     private mutating func take(_ view: JSONView) -> [Piece] {
         if failure != nil { return [] }
-        if view["type"]?.string != "ping" { events += 1 }
+        if view["type"]?.string == "ping" { signs += 1 } else { events += 1 }
         if FailureReport.isError(view) {
             fail(FailureReport(inStream: view))
             return []

@@ -35,8 +35,8 @@ final class StreamedCall: UpstreamCall {
     private var gap: EventLoop.TimerID?
     /// When something came last, in the loop's nanoseconds.
     private var heard: UInt64 = 0
-    /// When an event came last, and how many there were then.
-    private var answered: (at: UInt64, events: Int) = (0, 0)
+    /// When something else than a sign of life came last, and how many there were then.
+    private var answered: (at: UInt64, events: Int, signs: Int) = (0, 0, 0)
     private var whole: EventLoop.TimerID?
     private var patience: EventLoop.TimerID?
 
@@ -136,7 +136,7 @@ final class StreamedCall: UpstreamCall {
         emit(pieces)
         // The arguments of a call are an answer too, though they come out at their end.
         if stream.heldBytes > 0, let timer = firstToken.take() { loop.cancel(timer) }
-        if receive == nil || isOnlyAlive(pieces) { return }
+        if receive == nil || isOnlyAlive() { return }
         if stream.seemsWhole && (whole == nil || !pieces.isEmpty) { waitForEnd() }
         if stream.isOver { return finish(nil) }
         if let patience, !pieces.isEmpty || !stream.hasFinish {
@@ -147,19 +147,21 @@ final class StreamedCall: UpstreamCall {
         waitForUsage()
     }
 
-    /// Ends the call where a server keeps the connection alive, and its answer has not gone on for as long as it may take to
-    /// begin.
-    private func isOnlyAlive(_ pieces: [Piece]) -> Bool {
-        if stream.events != answered.events || isPaused || stream.hasFinish {
-            answered = (loop.now, stream.events)
+    /// Ends the call where a server keeps the connection alive, and its answer does not go on.
+    private func isOnlyAlive() -> Bool {
+        // Bytes without either are a part of what is to come.
+        let isSign = stream.signs != answered.signs && stream.events == answered.events
+        answered.signs = stream.signs
+        if !isSign || isPaused || stream.hasFinish {
+            (answered.at, answered.events) = (loop.now, stream.events)
             return false
         }
         guard hasContent || stream.heldBytes > 0,
-            loop.now &- answered.at > UInt64(max(0, timeouts.firstToken)) &* 1_000_000
+            loop.now &- answered.at > UInt64(max(0, timeouts.alive)) &* 1_000_000
         else {
             return false
         }
-        timeOut("the upstream sent no more of its answer for \(StreamedCall.words(timeouts.firstToken))")
+        timeOut("the upstream sent no more of its answer for \(StreamedCall.words(timeouts.alive))")
         return true
     }
 
